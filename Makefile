@@ -1,0 +1,63 @@
+# make            build/llmdeploy
+# make demo       the main job on a real Engine; make demo-clean leaves nothing behind
+# make check      lint, unit tests, golden compilations, corpus replay, and the whole life on a real Engine
+# make SAN=1 ...  the same under ASan and UBSan
+# make bench | fuzz | install | deps
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PKG_CONFIG ?= pkg-config
+PREFIX  ?= /usr/local
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wvla -Wformat=2 -Wundef -Wwrite-strings
+STD     := -std=c17 -D_GNU_SOURCE
+B       := build$(if $(SAN),/san)
+ifdef SAN
+  SANF  := -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+VENDOR  := libcurl libcjson libarchive libcrypto libgit2 libfyaml libsolv libsolvext libpcre2-8
+ALL      = $(STD) $(WARN) -Ipkg -Icmd -I. $(CFLAGS) $(SANF) $(VENDOR_CFLAGS) -MMD -MP
+LDLIBS   = $(shell $(PKG_CONFIG) --libs $(VENDOR)) -lpthread -lm
+VENDOR_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(VENDOR) 2>/dev/null)
+TESTLIBS ?= -lcmocka
+
+LIB     := $(patsubst %.c,$B/%.o,$(wildcard pkg/*/*.c))
+CMD     := $(patsubst %.c,$B/%.o,$(wildcard cmd/*.c))
+FAKE    := $(patsubst %.c,$B/%.o,$(wildcard tests/fake/*.c))
+UNIT    := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c))
+FUZZ    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+all: $B/llmdeploy
+
+$B/llmdeploy: $(CMD) $B/libpkg.a
+	@echo "LD $@"
+	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+$B/libpkg.a: $(LIB)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+$B/tests/unit/%_test: $B/tests/unit/%_test.o $(FAKE) $B/libpkg.a
+	@echo "LD $@"
+	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS) $(TESTLIBS)
+$B/tests/fuzz/%_fuzz: $B/tests/fuzz/%_fuzz.o $B/tests/fuzz/replay.o $B/libpkg.a
+	@echo "LD $@"
+	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(ALL) $(TESTCFLAGS) -c -o $@ $<
+
+lint:
+	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
+	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
+unit: $(UNIT)
+	@for t in $^; do $$t || exit 1; done
+fuzz-replay: $(FUZZ)
+	@for t in $^; do $$t tests/fuzz/corpus/$$(basename $$t)/* || exit 1; done
+clean:
+	rm -rf build
+
+.PHONY: all lint unit fuzz-replay clean
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)

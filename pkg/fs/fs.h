@@ -1,0 +1,54 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct buf;
+
+/* Files, always beneath an open directory, always close-on-exec, never through
+ * a symbolic link in the last component unless it says so. `dir` may be
+ * AT_FDCWD; `path` is then as the user gave it and appears in messages.
+ * All failures are ERR_SYS with the path in quotes and the system's reason. */
+
+int fs_open_dir(int dir, const char *path, int *out, struct err *e);
+int fs_mkdirs(int dir, const char *path, mode_t mode, struct err *e); /* existing is fine; a file in the way is not */
+bool fs_exists(int dir, const char *path); /* lstat succeeds */
+
+/* Whole file into `out`. ERR_SYS also if it is not a regular file or larger than
+ * the buffer's cap ("'x' is larger than 1048576 bytes"). */
+int fs_read(int dir, const char *path, struct buf *out, struct err *e);
+/* The same through symbolic links: for files that the user named. */
+int fs_read_user(const char *path, struct buf *out, struct err *e);
+/* As fs_read; *found false (and 0 returned) when there is no such file. */
+int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct err *e);
+
+/* Write aside (".NAME.tmp-PID"), fsync, rename over, fsync the directory. On -1 the old file stands and
+ * nothing is left aside. */
+int fs_write(int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e);
+int fs_write_all(int fd, const void *data, size_t n, const char *name, struct err *e); /* plain, retried */
+int fs_sync_dir(int dir, const char *path, struct err *e);
+/* fsync the directory that holds `path`. */
+int fs_sync_parent(int dir, const char *path, struct err *e);
+int fs_rename(int dir, const char *from, const char *to, struct err *e); /* and fsync both parents */
+int fs_unlink(int dir, const char *path, struct err *e);     /* absent is fine */
+int fs_remove_tree(int dir, const char *path, struct err *e); /* absent is fine; never follows links; at most 64 deep */
+
+/* Make or replace the link `path` -> `target` atomically (symlinkat aside, renameat, fsync of the directory). */
+int fs_flip(int dir, const char *path, const char *target, struct err *e);
+/* Target of a link; *out is NULL when there is no such link. Yours to free. */
+int fs_readlink(int dir, const char *path, char **out, struct err *e);
+
+/* Names in a directory, sorted bytewise, without "." and "..", as a NULL-terminated array in one
+ * block: free(names). An absent directory has no names. At most 100,000. */
+int fs_list(int dir, const char *path, char ***names, size_t *n, struct err *e);
+
+/* An exclusive kernel lock on an open file (made if absent): it dies with the
+ * process. `holder` is written into the file for people. Waits at most wait_ms;
+ * ERR_BUSY names who holds it, from the file. *fd is the lock: close it to release. */
+int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *fd, struct err *e);
+
+/* Free bytes of the file system that holds the directory; 0 where unknown. */
+uint64_t fs_free_bytes(int dir);

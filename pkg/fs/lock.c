@@ -1,0 +1,47 @@
+#include "fs/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+/* An open-file-description lock: not lost when another descriptor of the same
+ * file is closed, gone when the last copy of this one is. */
+static bool take(int fd) {
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return !fcntl(fd, F_OFD_SETLK, &l);
+}
+
+static int busy(int fd, const char *path, struct err *e) {
+	char who[256];
+	ssize_t n = pread(fd, who, sizeof who - 1, 0);
+
+	who[n > 0 ? n : 0] = 0;
+	who[strcspn(who, "\n")] = 0;
+	return err_set(e, ERR_BUSY, "'%s' is held by %s; wait for it, or give --lock-wait 60s", path, who[0] ? who : "another process");
+}
+
+int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out, struct err *e) {
+	int fd CLEANUP(closep) = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	uint64_t until = clock_mono_ms() + wait_ms;
+
+	if (fd < 0)
+		return err_sys(e, "cannot open lock '%s'", path);
+	while (!take(fd)) {
+		if (errno != EAGAIN && errno != EACCES)
+			return err_sys(e, "cannot lock '%s'", path);
+		if (clock_mono_ms() >= until)
+			return busy(fd, path, e);
+		clock_sleep_ms(20);
+	}
+	if (ftruncate(fd, 0) || fs_write_all(fd, holder, strlen(holder), path, e))
+		return err_sys(e, "cannot name the holder in '%s'", path);
+	*out = fd;
+	fd = -1;
+	return 0;
+}
