@@ -1,0 +1,204 @@
+#include "lock/lock.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "json/json.h"
+#include "lock/shape.h"
+
+enum { LOCK_CAP = 8 << 20 };
+
+/* The object that callers hold, and what it owns. */
+struct owned {
+	struct lock lock; /* first: a lock's address is its owner's */
+	struct arena *arena;
+	struct json *tree;
+	char *bytes;
+};
+
+static const char *const *texts(struct arena *a, const struct json *array, size_t *n) {
+	*n = json_count(array);
+	const char **list = arena_zalloc(a, *n + 1, sizeof *list);
+	size_t i = 0;
+
+	for (const struct json *c = json_first(array); c; c = json_next(c))
+		list[i++] = json_text(c);
+	return list;
+}
+
+static uint64_t count(const struct json *o, const char *key) {
+	return (uint64_t) json_int_or(o, key, 0);
+}
+
+static void fill_image(struct owned *o, const struct json *image) {
+	const struct json *layers = json_get(image, "layers");
+	struct lock *l = &o->lock;
+	size_t i = 0;
+
+	l->image_config = json_str(image, "config");
+	l->image_manifest = json_str(image, "manifest");
+	l->n_layers = json_count(layers);
+	struct lock_layer *list = arena_zalloc(o->arena, l->n_layers + 1, sizeof *list);
+	for (const struct json *c = json_first(layers); c; c = json_next(c))
+		list[i++] = (struct lock_layer){json_str(c, "name"), json_str(c, "diff_id"), count(c, "size")};
+	l->layers = list;
+}
+
+static void fill_artifacts(struct owned *o, const struct json *artifacts) {
+	struct lock *l = &o->lock;
+	size_t i = 0;
+
+	l->n_artifacts = json_count(artifacts);
+	struct lock_artifact *list = arena_zalloc(o->arena, l->n_artifacts + 1, sizeof *list);
+	for (const struct json *c = json_first(artifacts); c; c = json_next(c), i++) {
+		list[i] = (struct lock_artifact){.role = json_str(c, "role"), .sha256 = json_str(c, "sha256"),
+			.path = json_str(c, "path"), .scale = json_str(c, "scale"), .size = count(c, "size")};
+		list[i].sources = texts(o->arena, json_get(c, "sources"), &list[i].n_sources);
+	}
+	l->artifacts = list;
+}
+
+static void fill_container(struct owned *o, const struct json *c) {
+	struct lock *l = &o->lock;
+
+	l->argv = texts(o->arena, json_get(c, "argv"), &l->n_argv);
+	l->env = texts(o->arena, json_get(c, "env"), &l->n_env);
+	l->devices = texts(o->arena, json_get(c, "devices"), &l->n_devices);
+	l->socket = json_str(c, "socket");
+	l->network = json_str(c, "network");
+	l->gpu = json_str(c, "gpu");
+	l->memory_bytes = count(c, "memory_bytes");
+	l->pids = count(c, "pids");
+	l->stop_timeout_ms = count(c, "stop_timeout_ms");
+	l->stop_signal = json_str(c, "stop_signal");
+	l->read_only = json_true(c, "read_only");
+	l->tmpfs = json_get(c, "tmpfs");
+}
+
+static void fill_gates(struct lock *l, const struct json *t) {
+	const struct json *eval = json_get(t, "eval"), *rollout = json_get(t, "rollout"), *budget = json_get(t, "budget");
+
+	l->probes = json_get(t, "probes");
+	l->logs = json_get(t, "logs");
+	l->startup_timeout_ms = count(json_get(t, "health"), "startup_timeout_ms");
+	l->stall_timeout_ms = count(json_get(t, "health"), "stall_timeout_ms");
+	l->golden = json_get(eval, "golden");
+	l->eval_skip = json_str(eval, "skip");
+	l->latency_p95_ms = count(eval, "latency_p95_ms");
+	l->strategy = json_str(rollout, "strategy");
+	l->previous = json_str(rollout, "previous");
+	l->watch_ms = count(rollout, "watch_ms");
+	l->drain_ms = count(rollout, "drain_ms");
+	l->keep = count(rollout, "keep");
+	l->admission = json_str(budget, "admission");
+	l->planned_bytes = count(budget, "planned_bytes");
+	l->reserve_percent = (unsigned) count(budget, "reserve_percent");
+}
+
+static void fill(struct owned *o) {
+	const struct json *t = o->tree, *runtime = json_get(t, "runtime");
+	struct lock *l = &o->lock;
+
+	l->tree = t;
+	l->route = json_str(t, "route");
+	l->version = json_str(t, "version");
+	l->runtime = json_str(runtime, "name");
+	l->runtime_version = json_str(runtime, "version");
+	l->backend = json_str(runtime, "backend");
+	l->architecture = json_str(runtime, "architecture");
+	fill_image(o, json_get(t, "image"));
+	fill_artifacts(o, json_get(t, "artifacts"));
+	fill_container(o, json_get(t, "container"));
+	fill_gates(l, t);
+}
+
+/* What the shape cannot say. */
+static int check_sense(const struct json *t, struct err *e) {
+	const char *kind = json_str(t, "kind"), *api = json_str(t, "apiVersion");
+
+	if (strcmp(kind, "Release") || strcmp(api, "llmdeploy/v1"))
+		return err_set(e, ERR_SPEC, "'%.40s' of '%.40s' is not a release of 'llmdeploy/v1'", kind, api);
+	const struct json *first = json_at(json_get(t, "artifacts"), 0);
+	if (!first || strcmp(json_str(first, "role"), "model"))
+		return err_set(e, ERR_SPEC, "artifacts.0 must be the model");
+	if (!json_count(json_path(t, "container.argv")) || !json_count(json_path(t, "image.layers")))
+		return err_set(e, ERR_SPEC, "container.argv and image.layers must not be empty");
+	if (json_get(json_get(t, "eval"), "golden") && json_get(json_get(t, "eval"), "skip"))
+		return err_set(e, ERR_SPEC, "eval has both a golden set and a reason to skip it");
+	for (const struct json *c = json_first(json_get(t, "artifacts")); c; c = json_next(c))
+		if (strncmp(json_str(c, "path"), "/models/", 8) || strstr(json_str(c, "path"), ".."))
+			return err_set(e, ERR_SPEC, "artifact path '%.80s' is not beneath /models", json_str(c, "path"));
+	return 0;
+}
+
+int lock_from_tree(const struct json *tree, struct lock **out, struct err *e) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(LOCK_CAP);
+
+	if (shape_check(tree, lock_shape, "", e) || check_sense(tree, e) || json_canonical(tree, &b, e))
+		return -1;
+	(void) buf_putc(&b, '\n');
+	struct owned *o = mem_zalloc(1, sizeof *o);
+	o->arena = arena_new();
+	o->tree = json_copy(tree);
+	o->lock.n_bytes = b.len;
+	o->bytes = buf_steal(&b);
+	o->lock.bytes = o->bytes;
+	sha256_of(o->bytes, o->lock.n_bytes, o->lock.digest);
+	memcpy(o->lock.id, o->lock.digest, LOCK_ID - 1);
+	fill(o);
+	*out = &o->lock;
+	return 0;
+}
+
+int lock_parse(const char *name, const char *text, size_t n, struct lock **out, struct err *e) {
+	struct json *tree CLEANUP(json_freep) = NULL;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+
+	if (json_parse(text, n, &tree, e)) {
+		e->code = ERR_SPEC;
+		return err_wrap(e, "%s", name);
+	}
+	if (lock_from_tree(tree, &l, e))
+		return err_wrap(e, "%s", name);
+	if (l->n_bytes != n || memcmp(l->bytes, text, n))
+		return err_set(e, ERR_INTEGRITY, "%s: not the canonical form that llmdeploy writes: it was edited; build it anew", name);
+	*out = STEAL(l);
+	return 0;
+}
+
+void lock_free(struct lock *l) {
+	struct owned *o = (struct owned *) l;
+
+	if (!o)
+		return;
+	arena_free(o->arena);
+	json_free(o->tree);
+	free(o->bytes);
+	free(o);
+}
+
+void lock_freep(struct lock **l) {
+	lock_free(*l);
+}
+
+const struct lock_artifact *lock_model(const struct lock *l) {
+	return &l->artifacts[0];
+}
+
+void lock_schema(struct buf *out) {
+	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20), head CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct json *tree CLEANUP(json_freep) = NULL;
+	struct err e = {0};
+
+	shape_print(lock_shape, &body);
+	(void) buf_puts(&head, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"llmdeploy/v1/lock.schema.json\","
+		"\"title\":\"llmdeploy release lock\",");
+	(void) buf_puts(&head, buf_str(&body) + 1);
+	if (json_parse(buf_str(&head), head.len, &tree, &e))
+		abort(); /* our own table */
+	json_print_pretty(tree, out);
+	(void) buf_putc(out, '\n');
+}

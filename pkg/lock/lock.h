@@ -1,0 +1,86 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct json;
+
+/* release.lock.json: the compiled release, and the waist of the house. What stands to the left makes the tree
+ * (pkg/compile); what stands to the right reads this struct and nothing else.
+ * RFC 8785 canonical JSON and a newline; the digest is of the file's bytes. */
+
+#define LOCK_ID 13 /* the head of the digest, and NUL: names containers and sockets */
+
+struct lock_layer {
+	const char *name, *diff_id; /* diff_id is also the digest of the uncompressed tar in the store */
+	uint64_t size;
+};
+
+struct lock_artifact {
+	const char *role;   /* "model" or "adapter" */
+	const char *sha256; /* its name in the store */
+	const char *path;   /* where the container sees it */
+	const char *scale;  /* adapters: "1.0" and the like; else NULL */
+	uint64_t size;
+	const char *const *sources; /* remote ones; may be none */
+	size_t n_sources;
+};
+
+struct lock {
+	const struct json *tree;
+	const char *bytes; /* the file, canonical, with its newline */
+	size_t n_bytes;
+	char digest[65];
+	char id[LOCK_ID];
+
+	const char *route, *version;
+	const char *runtime, *runtime_version, *backend, *architecture;
+
+	const char *image_config, *image_manifest; /* digests of the two blobs */
+	const struct lock_layer *layers;	   /* from the ground up */
+	size_t n_layers;
+
+	const struct lock_artifact *artifacts; /* the model first */
+	size_t n_artifacts;
+
+	const char *const *argv; /* the whole entry point */
+	size_t n_argv;
+	const char *const *env;
+	size_t n_env;
+	const char *socket;  /* inside the container; its directory is the mount */
+	const char *network; /* "none" or "internal" */
+	const char *gpu;     /* "" or "nvidia" */
+	const char *const *devices;
+	size_t n_devices;
+	uint64_t memory_bytes, pids, stop_timeout_ms;
+	const char *stop_signal;
+	bool read_only;
+	const struct json *tmpfs; /* object: path -> options */
+
+	const struct json *probes, *logs;
+	uint64_t startup_timeout_ms, stall_timeout_ms;
+	const struct json *golden;  /* NULL where there is none */
+	const char *eval_skip;	    /* the written reason, or NULL */
+	uint64_t latency_p95_ms;    /* 0: no gate */
+	const char *strategy, *previous;
+	uint64_t watch_ms, drain_ms, keep;
+	const char *admission;
+	uint64_t planned_bytes;
+	unsigned reserve_percent;
+};
+
+/* Checks every field; nothing is guessed. ERR_SPEC names `name` and the field ("NAME: image.config is
+ * missing"); ERR_INTEGRITY when the bytes are not canonical, which an edited lock is not. */
+int lock_parse(const char *name, const char *text, size_t n, struct lock **out, struct err *e);
+void lock_free(struct lock *l);
+void lock_freep(struct lock **l);
+/* The same from a tree that a compiler made; the tree is copied. */
+int lock_from_tree(const struct json *tree, struct lock **out, struct err *e);
+
+/* JSON Schema 2020-12 of the file, from the table that lock_parse checks by. */
+void lock_schema(struct buf *out);
+
+const struct lock_artifact *lock_model(const struct lock *l);
