@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 
 /* An open-file-description lock: not lost when another descriptor of the same
@@ -37,6 +38,8 @@ int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int
 			return err_sys(e, "cannot lock '%s'", path);
 		if (clock_mono_ms() >= until)
 			return busy(fd, path, e);
+		if (interrupt_check(e))
+			return -1;
 		clock_sleep_ms(20);
 	}
 	if (ftruncate(fd, 0) || fs_write_all(fd, holder, strlen(holder), path, e))
