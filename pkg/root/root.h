@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/* The root: the one directory under which everything of one llmdeploy stands
+ * (design.md, "On disk"). Its id is part of every container's name and label, so
+ * that two roots never touch each other's. */
+struct root {
+	int fd;
+	char *path;   /* absolute, without links: what the Engine is told for a mount */
+	char id[17];  /* 16 hex digits, random, made once (file root-id) */
+	uid_t owner;
+	uid_t engine_uid; /* who engines and the gateway run as: 65532 in root's own root, else the owner */
+};
+
+#define ROOT_INIT {.fd = -1}
+#define ROOT_ENGINE_UID 65532
+
+enum root_use {
+	ROOT_READ,  /* must be there; may belong to another */
+	ROOT_WRITE, /* made if absent, with its id; must belong to us */
+};
+
+/* `path` NULL: $LLMDEPLOY_ROOT, else /var/lib/llmdeploy for uid 0, else $XDG_DATA_HOME/llmdeploy, else
+ * $HOME/.local/share/llmdeploy. ERR_USAGE: no root there (ROOT_READ), a symbolic link, somebody
+ * else's, or writable by everybody. ERR_INTEGRITY: root-id is damaged. */
+int root_open(const char *path, enum root_use use, struct root *out, struct err *e);
+void root_done(struct root *r);
+
+/* The root's lock, taken after a route's lock and never before it. close(*fd) ends it. */
+int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e);
+
+/* Who we are, for journal and lock: "max", or "root for max" under sudo; never empty. Yours to free. */
+char *root_user(void);
+char *root_host(void);
+/* "max@host pid 4711: apply, since 2026-11-22T17:41:05Z"; yours to free. */
+char *root_holder(const char *command);
