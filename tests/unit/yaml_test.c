@@ -1,0 +1,189 @@
+#include "tests/unit/test.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "yaml/yaml.h"
+
+/* A tree as one line: {key: value} [item] text "quoted" ~ */
+static void show(const struct yaml_node *n, struct buf *out) {
+	bool plain = false;
+	const char *s = yaml_scalar(n, &plain);
+
+	if (s)
+		(void) buf_printf(out, plain ? "%s" : "\"%s\"", s);
+	else if (yaml_kind(n) == YAML_NULL)
+		(void) buf_putc(out, '~');
+	else
+		(void) buf_putc(out, yaml_kind(n) == YAML_SEQUENCE ? '[' : '{');
+	for (size_t i = 0; i < yaml_count(n); i++) {
+		(void) buf_puts(out, i ? ", " : "");
+		if (yaml_kind(n) == YAML_MAPPING) {
+			show(yaml_key(n, i), out);
+			(void) buf_puts(out, ": ");
+		}
+		show(yaml_kind(n) == YAML_MAPPING ? yaml_value(n, i) : yaml_item(n, i), out);
+	}
+	if (!s && yaml_kind(n) != YAML_NULL)
+		(void) buf_putc(out, yaml_kind(n) == YAML_SEQUENCE ? ']' : '}');
+}
+
+static void show_complaints(struct complaints *c, struct buf *out) {
+	complaints_sort(c);
+	for (size_t i = 0; i < c->n; i++)
+		(void) buf_printf(out, "%s%s:%d:%d: %s", i ? "\n" : "", c->at[i].file, c->at[i].line, c->at[i].col, c->at[i].message);
+}
+
+static const struct {
+	const char *name, *text, *tree, *complaints;
+} trees[] = {
+	{"block", "a: 1\nb:\n  - x\n  - y: z\n", "{a: 1, b: [x, {y: z}]}", ""},
+	{"flow", "{a: [1, 2], b: {}}", "{a: [1, 2], b: {}}", ""},
+	{"quotes", "a: '1'\nb: \"x\\ty\"\n", "{a: \"1\", b: \"x\ty\"}", ""},
+	{"literal block", "a: |\n  one\n  two\n", "{a: \"one\ntwo\n\"}", ""},
+	{"nothing in its spellings", "a:\nb: ~\nc: null\nd: 'null'\ne: ''\n", "{a: ~, b: ~, c: ~, d: \"null\", e: \"\"}", ""},
+	{"comment only at the end", "a: b # c\n# d\n", "{a: b}", ""},
+	{"byte order mark", "\xef\xbb\xbf" "a: b\n", "{a: b}", ""},
+	{"explicit start and end", "---\na: b\n...\n", "{a: b}", ""},
+	{"line ends of Windows", "a: b\r\nc: d\r\n", "{a: b, c: d}", ""},
+	{"UTF-8", "a: \xe2\x82\xac\n", "{a: \xe2\x82\xac}", ""},
+	{"a scalar is a document", "hello", "hello", ""},
+	{"the same key twice", "a: 1\nb: 2\na: 3\n'b': 4\na: 5\n", "{a: 1, b: 2}",
+	 "f:3:1: the key 'a' stands here again, the first is in line 1\n"
+	 "f:4:1: the key 'b' stands here again, the first is in line 2\n"
+	 "f:5:1: the key 'a' stands here again, the first is in line 1"},
+	{"the same key twice, deeper", "m: {x: 1, y: 2, x: 3}", "{m: {x: 1, y: 2}}",
+	 "f:1:17: the key 'x' stands here again, the first is in line 1"},
+	{"merge key", "a: 1\n<<: {b: 2}\n", "{a: 1}", "f:2:1: merge keys ('<<') are not supported, write the keys out"},
+	{"empty", "", NULL, "f:1:1: empty file"},
+	{"only blanks and comments", "# x\n\n  \n", NULL, "f:1:1: empty file"},
+	{"only a start", "---\n", NULL, "f:1:1: empty file"},
+	{"two documents", "a: 1\n---\nb: 2\n", NULL, "f:2:1: a second document begins here, one file holds one document only"},
+	{"anchor", "a: &x 1\n", NULL, "f:1:7: anchors and aliases are not supported, write the value out"},
+	{"anchor on a mapping", "a: &x\n  b: 1\n", NULL, "f:2:3: anchors and aliases are not supported, write the value out"},
+	{"alias", "a: *x\n", NULL, "f:1:5: anchors and aliases are not supported, write the value out"},
+	{"tag", "a: !!int 3\n", NULL, "f:1:10: tags like !!str are not supported, use quotes for text"},
+	{"tag on a list", "a: !x [1]\n", NULL, "f:1:7: tags like !!str are not supported, use quotes for text"},
+	{"directive", "# x\n%YAML 1.2\n---\na: 1\n", NULL, "f:2:1: directives (%YAML, %TAG) are not supported"},
+	{"a list as key", "? [a]\n: b\n", NULL, "f:1:3: a key must be text"},
+	{"nothing as key", "a: 1\n~: b\n", NULL, "f:2:1: a key must be text"},
+	{"tab", "a:\n\tb: 1\n", NULL, "f:2:1: not YAML: tab character may not be used as indentation"},
+	{"open bracket", "a: [b\n", NULL, "f:2:1: not YAML: flow sequence without a closing bracket"},
+	{"open quotes", "a: \"x\n", NULL, "f:1:5: not YAML: double-quoted scalar without closing quote"},
+	{"two colons", "a: b: c\n", NULL, "f:1:5: not YAML: invalid nested block mapping on the same line"},
+	{"reserved character", "a: @x\n", NULL, "f:1:4: not YAML: plain scalar cannot start with '@'"},
+	{"a list in a mapping", "a: b\n- c\n", NULL, "f:2:1: not YAML: did not find expected key"},
+	{"NUL by escape", "a: \"x\\0y\"\n", NULL, "f:1:4: text with a character that has no place in it (NUL, or half a pair)"},
+	{"Latin-1", "a: 1\nb: \xe9\n", NULL, "f:2:1: not UTF-8 text"},
+	{"UTF-16", "\xff\xfe" "a\n", NULL, "f:1:1: not UTF-8 text"},
+};
+
+static void test_trees(void **state) {
+	(void) state;
+	EACH_CASE(c, trees) {
+		struct yaml *y CLEANUP(yaml_freep) = NULL;
+		struct complaints all CLEANUP(complaints_done) = {0};
+		struct buf tree CLEANUP(buf_done) = BUF_INIT(4096), said CLEANUP(buf_done) = BUF_INIT(4096);
+		struct err e = {0};
+		int r = yaml_parse("f", c->text, strlen(c->text), &y, &all, &e);
+		show_complaints(&all, &said);
+		assert_string_equal(buf_str(&said), c->complaints);
+		assert_int_equal(r, c->tree ? 0 : -1);
+		assert_int_equal(e.code, c->tree ? ERR_OK : ERR_SPEC);
+		assert_true(!y == !c->tree);
+		if (!y)
+			continue;
+		show(yaml_root(y), &tree);
+		assert_string_equal(buf_str(&tree), c->tree);
+	}
+}
+
+static void repeat(struct buf *b, const char *s, int n) {
+	while (n--)
+		(void) buf_puts(b, s);
+}
+
+static void test_limits(void **state) {
+	static const struct {
+		const char *name, *head, *again;
+		int times;
+		const char *tail, *complaint;
+	} cases[] = {
+		{"64 deep", "", "[", 64, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", NULL},
+		{"65 deep", "", "[", 65, "", "nested more than 64 deep"},
+		{"as deep as fits", "", "{a: ", 200000, "", "nested more than 64 deep"},
+		{"as many as fit", "[", "a,", 99999, "]", NULL},
+		{"one more", "[", "a,", 100000, "]", "more than 100,000 values in one file"},
+		{"too long", "#", "x", 1 << 20, "", "larger than 1 MiB"},
+		{"NUL", "a: b\n", "\xff", 1, "", "not UTF-8 text"},
+	};
+
+	(void) state;
+	EACH_CASE(c, cases) {
+		struct yaml *y CLEANUP(yaml_freep) = NULL;
+		struct complaints all CLEANUP(complaints_done) = {0};
+		struct buf text CLEANUP(buf_done) = BUF_INIT(2 << 20);
+		struct err e = {0};
+		(void) buf_puts(&text, c->head);
+		repeat(&text, c->again, c->times);
+		(void) buf_puts(&text, c->tail);
+		int r = yaml_parse("f", text.data, text.len, &y, &all, &e);
+		assert_int_equal(r, c->complaint ? -1 : 0);
+		assert_int_equal(all.n, c->complaint ? 1 : 0);
+		if (c->complaint)
+			assert_string_equal(all.at[0].message, c->complaint);
+	}
+}
+
+static void test_places(void **state) {
+	static const char text[] = "a: 1\nb:\n  c: [x, {d: y}]\n  e:\n  f: |\n    text\ng: 'x'\n";
+	static const struct {
+		const char *name, *path;
+		int line, col;
+	} cases[] = {
+		{"scalar", "a", 1, 4},		   {"mapping", "b", 3, 3},	 {"item", "b.c.0", 3, 7},
+		{"in an item", "b.c.1.d", 3, 14}, {"nothing: its key", "b.e", 4, 3}, {"block: its text", "b.f", 6, 1}, {"quotes", "g", 7, 4},
+	};
+	struct yaml *y CLEANUP(yaml_freep) = NULL;
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(yaml_parse("f", text, strlen(text), &y, &all, &e), 0);
+	EACH_CASE(c, cases) {
+		struct pos at = yaml_pos(yaml_at(yaml_root(y), c->path));
+		assert_string_equal(at.file, "f");
+		assert_int_equal(at.line, c->line);
+		assert_int_equal(at.col, c->col);
+	}
+	assert_null(yaml_at(yaml_root(y), "b.c.2"));
+	assert_null(yaml_at(yaml_root(y), "b.x.d"));
+	assert_null(yaml_get(NULL, "a"));
+	assert_int_equal(yaml_pos(NULL).line, 0);
+}
+
+static void test_show(void **state) {
+	char out[YAML_SHOWN], longer[200] = {0};
+
+	(void) state;
+	assert_string_equal(yaml_show("a\nb\x1b[1m", out), "a?b?[1m");
+	memset(longer, 'x', 100);
+	assert_string_equal(yaml_show(longer, out), longer);
+	memset(longer, 'x', 199);
+	assert_int_equal(strlen(yaml_show(longer, out)), 100);
+	assert_string_equal(out + 97, "...");
+	memcpy(longer + 95, "\xe2\x82\xac", 3); /* is not cut in two */
+	assert_int_equal(strlen(yaml_show(longer, out)), 98);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_show),
+	};
+
+	return cmocka_run_group_tests_name("yaml", tests, NULL, NULL);
+}
