@@ -1,0 +1,285 @@
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "fs/fs.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "release/history.h"
+#include "release/release.h"
+#include "root/root.h"
+
+struct place {
+	char path[40];
+	struct root root;
+	struct release_route chat;
+};
+
+static void fine(int r, const struct err *e) {
+	if (r)
+		fail_msg("%s", e->msg);
+}
+
+static int setup(void **state) {
+	struct place *p = mem_zalloc(1, sizeof *p);
+	struct err e = {0};
+
+	(void) strcpy(p->path, "/tmp/llmdeploy-history-XXXXXX");
+	assert_non_null(mkdtemp(p->path));
+	fine(root_open(p->path, ROOT_WRITE, &p->root, &e), &e);
+	fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state) {
+	struct place *p = *state;
+	struct err e;
+
+	release_route_done(&p->chat);
+	root_done(&p->root);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, p->path, &e), 0);
+	free(p);
+	return 0;
+}
+
+static void record(struct journal *j, const char *json) {
+	struct json *o CLEANUP(json_freep) = NULL;
+	struct err e = {0};
+
+	fine(json_parse(json, strlen(json), &o, &e), &e);
+	fine(journal_append(j, o, &e), &e);
+}
+
+static void flipped(struct journal *j, const char *op, const char *from, const char *to) {
+	char *json CLEANUP(freep) = mem_printf("{\"event\":\"flipped\",\"op\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}", op, from, to);
+
+	record(j, json);
+}
+
+static void committed(struct journal *j, const char *version) {
+	char *json CLEANUP(freep) = mem_printf("{\"event\":\"committed\",\"version\":\"%s\"}", version);
+
+	record(j, json);
+}
+
+/* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied, and its watch
+ * failed; "<X" a rollback to X; "-X" X is collected. */
+static void play(struct place *p, const char *script) {
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	struct json *evidence CLEANUP(json_freep) = json_object();
+	char active[2] = "", version[2] = "";
+	struct release_sealed sealed;
+	struct err e = {0};
+	uint64_t torn;
+
+	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
+	for (const char *s = script; *s; s++) {
+		char how = strchr("!<-", *s) ? *s++ : 'a';
+		version[0] = (char) (*s + 'a' - 'A');
+		if (how == '-') {
+			fine(release_remove(&p->chat, version, &e), &e);
+			continue;
+		}
+		if (how != '<')
+			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed, &e), &e);
+		flipped(j, how == '<' ? "rollback" : "apply", active, version);
+		if (how == '!') {
+			flipped(j, "rollback", version, active);
+			version[0] = active[0];
+		} else if (how == 'a') {
+			committed(j, version);
+		}
+		active[0] = version[0];
+		fine(release_flip(&p->chat, active[0] ? active : NULL, &e), &e);
+	}
+}
+
+static const struct {
+	const char *name, *script, *named;
+	const char *target; /* NULL: ERR_USAGE with msg */
+	const char *msg;
+} rollbacks[] = {
+	{"nothing there", "", NULL, NULL, "route 'chat' has no release to roll back to: none was ever committed"},
+	{"only one", "A", NULL, NULL, "route 'chat' has no release to roll back to: no other one was committed and is still good"},
+	{"the one before", "AB", NULL, "a", ""},
+	{"of three", "ABC", NULL, "b", ""},
+	{"not the one rolled back from", "ABC<B", NULL, "a", ""},
+	{"nothing left", "AB<A", NULL, NULL, "route 'chat' has no release to roll back to: no other one was committed and is still good"},
+	{"a later one after a rollback", "AB<AC", NULL, "a", ""},
+	{"what served last comes first", "ABC<AD", NULL, "a", ""},
+	{"never what failed its watch", "AB!C", NULL, "a", ""},
+	{"failed its watch, then committed", "A!BBC", NULL, "b", ""},
+	{"rolled back from, then applied again", "ABC<BCD", NULL, "c", ""},
+	{"rolled back from, then returned to by name", "ABC<B<CD", NULL, "c", ""},
+	{"returned to, the other is barred", "ABC<B<C", NULL, "a", ""},
+	{"collected ones are passed over", "ABC-B", NULL, "a", ""},
+	{"by name", "ABC", "a", "a", ""},
+	{"by name, though rolled back from", "ABC<B", "c", "c", ""},
+	{"never committed", "A!B", "b", NULL, "version 'b' of 'chat' was never committed; committed: a"},
+	{"unknown", "AB", "z", NULL, "no version 'z' of route 'chat'; did you mean 'a'?"},
+	{"unknown in an empty route", "", "z", NULL, "no version 'z' of route 'chat'"},
+	{"collected", "ABC-A", "a", NULL, "no version 'a' of route 'chat'; did you mean 'b'?"},
+};
+
+static void rollback_goes_to(void **state) {
+	struct place *p = *state;
+
+	EACH_CASE(c, rollbacks) {
+		struct release to CLEANUP(release_done) = RELEASE_INIT;
+		struct err e = {0};
+
+		fine(fs_remove_tree(p->root.fd, "routes/chat", &e), &e);
+		release_route_done(&p->chat);
+		fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
+		play(p, c->script);
+		assert_int_equal(release_rollback_target(&p->chat, c->named, &to, &e), c->target ? 0 : -1);
+		assert_string_equal(e.msg, c->msg);
+		assert_int_equal(e.code, c->target ? ERR_OK : ERR_USAGE);
+		if (c->target)
+			assert_string_equal(to.version, c->target);
+	}
+}
+
+static void damaged_target_is_not_passed_over(void **state) {
+	struct place *p = *state;
+	struct release to = RELEASE_INIT;
+	struct err e = {0};
+
+	play(p, "ABC");
+	fine(fs_write(p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
+	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
+	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): release 'b' of 'chat' is not what was proved: "
+				   "its lock is df7e70e50215, evidence/1.json is of 3e23e8160039");
+	assert_int_equal(e.code, ERR_INTEGRITY);
+}
+
+static void committed_ones_by_last_activity(void **state) {
+	struct place *p = *state;
+	char **versions CLEANUP(freep) = NULL;
+	struct buf all CLEANUP(buf_done) = BUF_INIT(100);
+	struct err e = {0};
+	size_t n;
+
+	play(p, "ABC!D<AE-B");
+	fine(release_committed(&p->chat, &versions, &n, &e), &e);
+	for (size_t i = 0; i < n; i++)
+		(void) buf_puts(&all, versions[i]);
+	assert_string_equal(buf_str(&all), "eac");
+	assert_null(versions[n]);
+}
+
+#define APPLY                                                                                                     \
+	"{\"event\":\"apply\",\"version\":\"r1\",\"lock\":\"abc\",\"by\":\"max\",\"host\":\"h\",\"manifest\":" \
+	"{\"commit\":\"0123456789abcdef\",\"dirty\":true}}"
+
+/* A record a line. */
+static const char *const story[] = {
+	APPLY,
+	"{\"event\":\"started\",\"container\":\"fedcba9876543210\"}",
+	"{\"event\":\"proved\",\"evidence\":3}",
+	"{\"event\":\"flipped\",\"op\":\"apply\",\"to\":\"r1\"}",
+	"{\"event\":\"committed\",\"version\":\"r1\",\"duration_ms\":4321}",
+	"{\"event\":\"gc\",\"detail\":\"freed 3 objects\"}",
+	"{\"event\":\"apply\",\"version\":\"r2\",\"lock\":\"def\",\"by\":\"eva\"}",
+	"{\"event\":\"skip_eval\",\"reason\":\"no questions yet\"}",
+	"{\"event\":\"rejected\",\"reason\":\"gate failed\",\"attempt\":1}",
+};
+
+static const struct {
+	const char *name, *since;
+	size_t limit;
+	const char *text;
+} views[] = {
+	{"all", NULL, 0,
+	 "1 apply r1 abc max@h 'manifest of 0123456789ab, changed' 0 begins\n"
+	 "2 started r1 abc max@h 'container fedcba987654' 0\n"
+	 "3 proved r1 abc max@h 'evidence 3' 0\n"
+	 "4 flipped r1 abc max@h 'none -> r1' 0\n"
+	 "5 committed r1 abc max@h '' 4321 ends\n"
+	 "6 gc    'freed 3 objects' 0 begins ends\n"
+	 "7 apply r2 def eva '' 0 begins\n"
+	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
+	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"the newest, with what its operation knows", NULL, 1, "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"just to the beginning", NULL, 3,
+	 "7 apply r2 def eva '' 0 begins\n"
+	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
+	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"across a beginning", NULL, 5,
+	 "5 committed r1 abc max@h '' 4321 ends\n"
+	 "6 gc    'freed 3 objects' 0 begins ends\n"
+	 "7 apply r2 def eva '' 0 begins\n"
+	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
+	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"since long ago, two", "2020-01-01T00:00:00Z", 2,
+	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
+	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"since the future", "2100-01-01T00:00:00Z", 0, ""},
+};
+
+static void history_is_a_view(void **state) {
+	struct place *p = *state;
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	struct err e = {0};
+	uint64_t torn;
+
+	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
+	for (size_t i = 0; i < sizeof story / sizeof *story; i++)
+		record(j, story[i]);
+	EACH_CASE(c, views) {
+		struct history *h CLEANUP(history_freep) = NULL;
+		struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+
+		fine(history_load(&p->chat, c->since, c->limit, &h, &e), &e);
+		for (size_t i = 0; i < h->n; i++) {
+			const struct history_item *it = &h->items[i];
+			/* The test may run across a second. */
+			uint64_t ms = it->duration_ms == 1000 ? 0 : it->duration_ms;
+			(void) buf_printf(&text, "%d %s %s %s %s '%s' %d%s%s\n", (int) it->seq, it->event, it->version, it->lock,
+					  it->by, it->detail, (int) ms, it->begins ? " begins" : "", it->ends ? " ends" : "");
+		}
+		assert_string_equal(buf_str(&text), c->text);
+	}
+}
+
+static void empty_history(void **state) {
+	struct place *p = *state;
+	struct history *h CLEANUP(history_freep) = NULL;
+	struct err e = {0};
+
+	fine(history_load(&p->chat, NULL, 10, &h, &e), &e);
+	assert_int_equal(h->n, 0);
+}
+
+static void broken_journal_is_no_history(void **state) {
+	struct place *p = *state;
+	struct release to = RELEASE_INIT;
+	struct history *h = NULL;
+	struct err e = {0};
+
+	fine(fs_write(p->chat.fd, "journal", "x\ny\n", 4, 0644, &e), &e);
+	assert_int_equal(history_load(&p->chat, NULL, 10, &h, &e), -1);
+	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
+	assert_int_equal(e.code, ERR_INTEGRITY);
+	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
+	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
+}
+
+#define IN_PLACE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		IN_PLACE(rollback_goes_to),  IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
+		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
+	};
+
+	return cmocka_run_group_tests_name("history", tests, NULL, NULL);
+}
