@@ -1,5 +1,6 @@
 #include "http/http.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <curl/curl.h>
@@ -90,6 +91,17 @@ char *http_shown(const char *url) {
 	(void) curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
 	char *clean CLEANUP(curl_freep) = url_part(u, CURLUPART_URL);
 	return mem_strdup(clean ? clean : "a malformed address");
+}
+
+bool http_is_loopback(const char *url) {
+	CURLU *u CLEANUP(curlup) = curl_url();
+
+	if (curl_url_set(u, CURLUPART_URL, url, 0))
+		return false;
+	char *host CLEANUP(curl_freep) = url_part(u, CURLUPART_HOST);
+	struct in_addr v4;
+	return host && (!strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
+			(text_starts(host, "127.") && inet_pton(AF_INET, host, &v4) == 1));
 }
 
 /* Who is asked, for messages: the socket's path or "host[:port]"; yours. */

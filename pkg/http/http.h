@@ -88,3 +88,6 @@ int http_connect_errno(const struct http *h);
 
 /* "https://host:port/path", without user, password, query and fragment; yours. For messages. */
 char *http_shown(const char *url);
+
+/* Is its host this machine: localhost, 127.x, ::1? */
+bool http_is_loopback(const char *url);

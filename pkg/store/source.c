@@ -1,0 +1,54 @@
+/* Where a source is, and how it is shown to people. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "store/private.h"
+
+enum { ADDRESS_MAX = 4096 };
+
+/* RFC 3986: what stands in a path as it is. */
+static void add_escaped(struct buf *b, const char *s, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char) s[i];
+		if (isalnum(c) || strchr("-._~/+", c))
+			(void) buf_putc(b, (char) c);
+		else
+			(void) buf_printf(b, "%%%02X", c);
+	}
+}
+
+int store_hf_address(const char *source, char **url, struct err *e) {
+	const char *org = source + strlen("hf://"), *at = strchr(org, '@');
+	const char *slash = strchr(org, '/'), *file = at ? strchr(at, '/') : NULL;
+	const char *endpoint = getenv("HF_ENDPOINT");
+	struct buf b CLEANUP(buf_done) = BUF_INIT(ADDRESS_MAX);
+
+	if (!at || !file || !file[1] || !slash || slash == org || slash + 1 >= at || at + 1 == file ||
+	    memchr(slash + 1, '/', (size_t) (at - slash - 1)))
+		return err_set(e, ERR_UNREACHABLE, "it is not of the form hf://ORG/REPO@REVISION/FILE");
+	if (!endpoint || !*endpoint)
+		endpoint = "https://huggingface.co";
+	(void) buf_add(&b, endpoint, strlen(endpoint) - text_ends(endpoint, "/"));
+	(void) buf_putc(&b, '/');
+	add_escaped(&b, org, (size_t) (at - org));
+	(void) buf_puts(&b, "/resolve/");
+	add_escaped(&b, at + 1, (size_t) (file - at - 1));
+	add_escaped(&b, file, strlen(file));
+	if (b.cut)
+		return err_set(e, ERR_UNREACHABLE, "its address is longer than %d bytes", ADDRESS_MAX);
+	*url = buf_steal(&b);
+	return 0;
+}
+
+char *store_shown(const char *source) {
+	if (!text_starts(source, "http://") && !text_starts(source, "https://"))
+		return mem_strdup(source);
+	char *plain CLEANUP(freep) = http_shown(source);
+	const char *member = strchr(source, '#');
+	return mem_printf("%s%s", plain, member ? member : "");
+}

@@ -1,0 +1,118 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "store/private.h"
+
+struct store_writer {
+	struct store *s;
+	char *what;
+	uint64_t size; /* announced */
+	char name[STORE_NAME]; /* in tmp/; "" after the commit */
+	int fd;
+	struct sha256 *hash;
+};
+
+int store_begin(struct store *s, const char *what, uint64_t size, struct store_writer **out, struct err *e) {
+	struct store_writer *w CLEANUP(store_abortp) = mem_zalloc(1, sizeof *w);
+
+	w->s = s;
+	w->fd = -1;
+	w->what = mem_strdup(what);
+	w->size = size;
+	w->hash = sha256_new();
+	if (store_check_room(s, what, size, e) || store_tmp_new(s, w->name, &w->fd, e))
+		return -1;
+	*out = STEAL(w);
+	return 0;
+}
+
+int store_write(struct store_writer *w, const void *data, size_t n, struct err *e) {
+	if (store_append(w->s, w->fd, data, n, w->what, w->size, e))
+		return -1;
+	sha256_add(w->hash, data, n);
+	return 0;
+}
+
+void store_writer_hex(const struct store_writer *w, char out[SHA256_HEX]) {
+	sha256_hex(w->hash, out);
+}
+
+int store_commit(struct store_writer *w, const char *expected, char sha256[65], struct err *e) {
+	char found[SHA256_HEX];
+	bool has;
+
+	sha256_hex(w->hash, found);
+	if (expected && strcmp(found, expected))
+		return err_set(e, ERR_INTEGRITY, "%s has the digest %s instead of %s; nothing of it was kept", w->what, found,
+			       expected);
+	if (store_has(w->s, found, &has, NULL, e))
+		return -1;
+	if (!has) {
+		if (store_adopt(w->s, w->fd, w->name, found, e))
+			return -1;
+		w->name[0] = 0;
+	}
+	if (sha256)
+		memcpy(sha256, found, sizeof found);
+	return 0;
+}
+
+void store_abort(struct store_writer *w) {
+	if (!w)
+		return;
+	if (w->fd >= 0) {
+		if (w->name[0])
+			(void) unlinkat(w->s->dir, w->name, 0);
+		(void) close(w->fd);
+	}
+	sha256_freep(&w->hash);
+	free(w->what);
+	free(w);
+}
+
+void store_abortp(struct store_writer **w) {
+	store_abort(*w);
+	*w = NULL;
+}
+
+int store_put(struct store *s, const void *data, size_t n, char sha256[65], struct err *e) {
+	struct store_writer *w CLEANUP(store_abortp) = NULL;
+	char found[SHA256_HEX];
+	bool has;
+
+	sha256_of(data, n, found);
+	if (store_has(s, found, &has, NULL, e))
+		return -1;
+	if (!has && (store_begin(s, "an object", n, &w, e) || store_write(w, data, n, e) || store_commit(w, found, NULL, e)))
+		return -1;
+	memcpy(sha256, found, sizeof found);
+	return 0;
+}
+
+int store_import_fd(struct store *s, int fd, const char *name, const char *expected, char sha256[65], struct err *e) {
+	struct store_writer *w CLEANUP(store_abortp) = NULL;
+	char *piece CLEANUP(freep) = mem_zalloc(STORE_PIECE, 1);
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return err_sys(e, "cannot look at '%s'", name);
+	if (store_begin(s, name, S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0, &w, e))
+		return -1;
+	for (off_t at = 0;;) {
+		ssize_t n = pread(fd, piece, STORE_PIECE, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, "cannot read '%s'", name);
+		if (!n)
+			return store_commit(w, expected, sha256, e);
+		if (interrupt_check(e) || store_write(w, piece, (size_t) n, e))
+			return -1;
+		at += n;
+	}
+}
