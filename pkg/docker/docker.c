@@ -1,0 +1,298 @@
+#include "docker/docker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "docker/internal.h"
+
+enum { OLDEST = 41, NEWEST = 51 };
+
+void docker_free(struct docker *d) {
+	if (!d)
+		return;
+	http_free(d->http);
+	free(d->socket);
+	free(d);
+}
+
+void docker_freep(struct docker **d) {
+	docker_free(*d);
+}
+
+const char *docker_socket(const struct docker *d) {
+	return d->socket;
+}
+
+bool docker_api_at_least(const struct docker *d, int minor) {
+	return d->minor >= minor;
+}
+
+bool docker_is_podman(const struct docker *d) {
+	return d->podman;
+}
+
+/* The words for each way of not getting to an Engine, and what to do. */
+static int no_engine(const struct docker *d, struct err *e) {
+	char why[sizeof e->msg];
+
+	if (e->code != ERR_UNREACHABLE)
+		return err_wrap(e, "engine: connect");
+	memcpy(why, e->msg, sizeof why);
+	switch (http_connect_errno(d->http)) {
+	case ENOENT:
+	case ENOTDIR:
+		return err_set(e, ERR_UNREACHABLE,
+			       "no Docker Engine: there is no socket '%s'; start it (systemctl start docker) or set DOCKER_HOST", d->socket);
+	case EACCES:
+	case EPERM:
+		return err_set(e, ERR_UNREACHABLE,
+			       "no permission on the Docker Engine's socket '%s'; run as root, or as a member of the group that owns it "
+			       "(usermod -aG docker USER)",
+			       d->socket);
+	case ECONNREFUSED:
+		return err_set(e, ERR_UNREACHABLE,
+			       "no Docker Engine: nobody listens on '%s'; start it (systemctl start docker) or set DOCKER_HOST", d->socket);
+	default:
+		return err_set(e, ERR_UNREACHABLE,
+			       "the Docker Engine at '%s' does not answer (%.200s); restart it (systemctl restart docker)", d->socket, why);
+	}
+}
+
+static void note_podman(void *ctx, const char *name, const char *value) {
+	(void) value;
+	if (!strcasecmp(name, "Libpod-API-Version"))
+		*(bool *) ctx = true;
+}
+
+/* "1.41" to 41. */
+static bool parse_version(const char *text, int *minor) {
+	uint64_t n;
+
+	if (!text_starts(text, "1.") || !text_u64(text + 2, &n) || n > 10000)
+		return false;
+	*minor = (int) n;
+	return true;
+}
+
+static int negotiate(struct docker *d, struct err *e) {
+	struct http_response r CLEANUP(http_response_done) = {0};
+	struct http_request q = {.url = "http://engine/_ping",
+				 .unix_socket = d->socket,
+				 .connect_timeout_ms = d->quick_ms,
+				 .total_timeout_ms = d->quick_ms,
+				 .on_header = note_podman,
+				 .header_ctx = &d->podman,
+				 .max_body = 65536};
+	int theirs;
+
+	if (http_do(d->http, &q, &r, e))
+		return no_engine(d, e);
+	if (!parse_version(r.api_version, &theirs))
+		return err_set(e, ERR_UNREACHABLE,
+			       "what answers at '%s' is not a Docker Engine: status %ld and no API version (its log says more: journalctl -u docker)",
+			       d->socket, r.status);
+	if (theirs < OLDEST)
+		return err_set(e, ERR_UNREACHABLE,
+			       "the Docker Engine at '%s' speaks API %s, 1.%d is needed: upgrade it to 20.10 or later", d->socket, r.api_version,
+			       OLDEST);
+	d->minor = theirs < NEWEST ? theirs : NEWEST;
+	return 0;
+}
+
+int docker_open(const struct docker_options *o, struct docker **out, struct err *e) {
+	static const struct docker_options defaults;
+	struct docker *d CLEANUP(docker_freep) = mem_zalloc(1, sizeof *d);
+
+	o = o ? o : &defaults;
+	d->quick_ms = o->quick_ms ? o->quick_ms : 15000;
+	d->slow_ms = o->slow_ms ? o->slow_ms : 120000;
+	d->load_ms = o->load_ms ? o->load_ms : 300000;
+	d->progress = o->progress;
+	d->http = http_new();
+	if (docker_find_host(o->host, &d->socket, e) || negotiate(d, e))
+		return -1;
+	*out = STEAL(d);
+	return 0;
+}
+
+void docker_answer_done(struct answer *a) {
+	json_free(a->json);
+	*a = (struct answer){0};
+}
+
+static int wrap(const struct call *c, struct err *e) {
+	if (c->object)
+		return err_wrap(e, "engine: %s '%s'", c->verb, c->object);
+	return err_wrap(e, "engine: %s", c->verb);
+}
+
+/* The Engine's own words on one line: {"message": "..."}, or else the text as it came. */
+static void said(const struct http_response *r, char out[static 256]) {
+	struct json *j CLEANUP(json_freep) = NULL;
+	struct err ignored;
+	const char *text = buf_str(&r->body);
+
+	if (!json_parse(text, r->body.len, &j, &ignored) && json_str(j, "message"))
+		text = json_str(j, "message");
+	(void) snprintf(out, 256, "%s", text);
+	for (char *s = out; *s; s++)
+		if ((unsigned char) *s < ' ' || *s == 0x7f)
+			*s = ' ';
+	for (size_t n = strlen(out); n && out[n - 1] == ' '; n--)
+		out[n - 1] = '\0';
+	if (!*out)
+		(void) snprintf(out, 256, "no reason given");
+}
+
+static const char *reason(long status) {
+	switch (status) {
+	case 400: return " Bad Request";
+	case 401: return " Unauthorized";
+	case 403: return " Forbidden";
+	case 404: return " Not Found";
+	case 409: return " Conflict";
+	case 500: return " Internal Server Error";
+	case 501: return " Not Implemented";
+	case 503: return " Service Unavailable";
+	default: return "";
+	}
+}
+
+int docker_refused(const struct call *c, const struct http_response *r, struct err *e) {
+	char words[256];
+
+	said(r, words);
+	(void) err_set(e, ERR_SYS, "%ld%s: %s", r->status, reason(r->status), words);
+	return wrap(c, e);
+}
+
+int docker_stream(struct docker *d, const struct call *c, struct http_request *q, struct http_response *r, struct err *e) {
+	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	static const char *const headers[] = {"Content-Type: application/json"};
+	char *url CLEANUP(freep) = mem_printf("http://engine/v1.%d%s", d->minor, c->path);
+
+	q->url = url;
+	q->method = c->method;
+	q->unix_socket = d->socket;
+	q->connect_timeout_ms = d->quick_ms;
+	if (c->body) {
+		json_print(c->body, &body);
+		assert(!body.cut);
+		q->body = body.data;
+		q->body_len = body.len;
+		q->headers = headers;
+		q->n_headers = 1;
+	}
+	return http_do(d->http, q, r, e) ? wrap(c, e) : 0;
+}
+
+static bool is_result(const struct call *c, long status) {
+	for (const int *s = c->results; s && *s; s++)
+		if (*s == status)
+			return true;
+	return false;
+}
+
+int docker_call(struct docker *d, const struct call *c, struct answer *a, struct err *e) {
+	struct http_response r CLEANUP(http_response_done) = {0};
+	struct http_request q = {.total_timeout_ms = c->deadline_ms, .max_body = 16 << 20};
+	bool good;
+
+	if (docker_stream(d, c, &q, &r, e))
+		return -1;
+	good = (r.status >= 200 && r.status < 300) || r.status == 304;
+	if (!good && !is_result(c, r.status))
+		return docker_refused(c, &r, e);
+	if (good && c->wants_json && json_parse(buf_str(&r.body), r.body.len, &a->json, e)) {
+		(void) err_wrap(e, "%ld with an answer that cannot be read", r.status);
+		return wrap(c, e);
+	}
+	if (!good)
+		said(&r, a->said);
+	a->status = r.status;
+	return 0;
+}
+
+bool docker_ran_out(const struct err *failure, uint64_t begun_ms, uint64_t deadline_ms) {
+	return failure->code == ERR_UNREACHABLE && clock_mono_ms() - begun_ms >= deadline_ms;
+}
+
+int docker_pass(const struct err *failure, struct err *e) {
+	*e = *failure;
+	return -1;
+}
+
+static bool is_plain(char c) {
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+}
+
+static void escape(struct buf *out, const char *text, const char *also_plain) {
+	for (const char *s = text; *s; s++)
+		if (is_plain(*s) || strchr(also_plain, *s))
+			(void) buf_putc(out, *s);
+		else
+			(void) buf_printf(out, "%%%02X", (unsigned char) *s);
+}
+
+char *docker_path(const char *before, const char *name, const char *after) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	(void) buf_puts(&b, before);
+	escape(&b, name, "/:@");
+	(void) buf_puts(&b, after);
+	return buf_steal(&b);
+}
+
+void docker_query(char **path, const char *key, const char *value) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	(void) buf_printf(&b, "%s%c%s=", *path, strchr(*path, '?') ? '&' : '?', key);
+	escape(&b, value, "");
+	free(*path);
+	*path = buf_steal(&b);
+}
+
+void docker_query_int(char **path, const char *key, int64_t value) {
+	char text[24];
+
+	(void) snprintf(text, sizeof text, "%lld", (long long) value);
+	docker_query(path, key, text);
+}
+
+void docker_query_labels(char **path, const char *const *labels) {
+	struct json *filters CLEANUP(json_freep) = json_object();
+	struct json *list = json_array();
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	json_set(filters, "label", list);
+	for (; labels && *labels; labels++)
+		json_push_str(list, *labels);
+	if (!json_count(list))
+		return;
+	json_print(filters, &b);
+	docker_query(path, "filters", buf_str(&b));
+}
+
+const char *docker_text(const struct json *j, const char *path) {
+	const char *s = json_text(json_path(j, path));
+
+	return s ? s : "";
+}
+
+const char *docker_digest(const char *id) {
+	return text_starts(id, "sha256:") ? id + strlen("sha256:") : id;
+}
+
+const struct json *docker_object(const struct json *j, const char *path) {
+	const struct json *o = json_path(j, path);
+
+	return json_is_object(o) ? o : NULL;
+}
