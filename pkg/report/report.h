@@ -1,0 +1,81 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/progress.h"
+
+struct complaints;
+struct err;
+struct json;
+
+/* All that a person or a pipeline sees. Three modes:
+ *
+ * terminal  steps with the time they took, one line that moves for what is going on, tables cut to the width
+ * plain     the same lines without colour or movement, for a pipe or a log; nothing is cut
+ * json      one event a line, {"event":"step",...}, and at the end the command's result as one object
+ *
+ * Everything goes to `out`, but errors, warnings and complaints to `err`; in json mode those are
+ * events on `out` as well. Whatever text comes in, control characters, broken UTF-8 and direction
+ * marks leave escaped, so that a model's answer cannot speak to the terminal; and what has
+ * the form of a secret (user and password of a URL, "Bearer ...", "hf_...") leaves as "***". */
+enum report_mode { REPORT_TERMINAL, REPORT_PLAIN, REPORT_JSON };
+
+struct report {
+	enum report_mode mode;
+	bool color;
+	size_t width;	     /* columns; 0: do not cut */
+	struct progress progress; /* &r.progress is for the modules */
+	uint64_t (*now_ms)(void); /* monotonic */
+	FILE *out, *err;
+	struct report_state *state;
+};
+
+/* `json`: the user said --json. Else a terminal if `out` is one and TERM is not "dumb". Colour: a terminal, and NO_COLOR
+ * is not set. The report must not move while modules hold its progress. */
+void report_init(struct report *r, FILE *out, FILE *err, bool json);
+/* Clears the line that moves; a step that is still open is shown as it stands. The streams stay open. */
+void report_done(struct report *r);
+
+/* One line, or one {"event":"note","what":...}. */
+void report_line(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Many lines as they are (an answer, a log, a file), each made safe to show; one {"event":"text","text":...}. */
+void report_text(struct report *r, const char *text, size_t n);
+/* "llmdeploy: warning: ..." */
+void report_warning(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "file:line:col: message", all of them, in their order. */
+void report_complaints(struct report *r, const struct complaints *c);
+/* "llmdeploy: ...": once, at the end. The open step is shown as failed. What was just said as a complaint is not said again. */
+void report_error(struct report *r, const struct err *e);
+/* The command's result, json mode only: one line, as it is. */
+void report_result(struct report *r, const struct json *result);
+
+/* Rows under a heading. In json mode nothing: the result is what counts there. */
+struct report_column {
+	const char *title;
+	bool right;    /* numbers */
+	size_t fewest; /* never cut below this; 0: never cut */
+};
+
+/* `cells`: rows one after the other; NULL is empty. */
+void report_table(struct report *r, const struct report_column *columns, size_t n_columns, const char *const *cells,
+		  size_t n_rows);
+
+struct report_pair {
+	const char *key, *value; /* value NULL: the pair is left out; of several lines: each under the first */
+};
+
+void report_pairs(struct report *r, const struct report_pair *pairs, size_t n);
+
+/* The golden cases: a table, and under each case that did not pass what was expected and what came. */
+struct report_case {
+	const char *id, *verdict; /* "pass", "fail", "invalid", ... */
+	const char *severity;	  /* or NULL */
+	bool passed;
+	uint64_t latency_ms;
+	const char *expected, *came; /* any text, or NULL */
+};
+
+void report_cases(struct report *r, const struct report_case *cases, size_t n);

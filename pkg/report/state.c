@@ -1,0 +1,106 @@
+#include "report/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "json/json.h"
+#include "report/words.h"
+
+#define TEXT_MAX (64U << 20)
+
+uint64_t state_now(const struct report *r) {
+	return r->now_ms() - r->state->started_ms;
+}
+
+char *state_clean(const char *s) {
+	struct buf b = BUF_INIT(TEXT_MAX);
+
+	if (s)
+		words_clean(s, strlen(s), &b);
+	return buf_steal(&b);
+}
+
+void state_clear(struct report *r) {
+	if (!r->state->moving)
+		return;
+	(void) fputs("\r\033[K", r->out);
+	(void) fflush(r->out);
+	r->state->moving = false;
+}
+
+void state_line(struct report *r, bool to_err, const char *line) {
+	FILE *to = to_err ? r->err : r->out;
+
+	state_clear(r);
+	(void) fprintf(to, "%s\n", line);
+	(void) fflush(to);
+}
+
+void state_move(struct report *r, const char *line) {
+	struct buf cut CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+
+	words_cut(line, r->width ? r->width - 1 : 79, &cut);
+	(void) fprintf(r->out, "\r\033[K%s", buf_str(&cut));
+	(void) fflush(r->out);
+	r->state->moving = true;
+}
+
+void state_event(struct report *r, const char *name, struct json *event) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), line CLEANUP(buf_done) = BUF_INIT(2UL * TEXT_MAX);
+	struct json *whole CLEANUP(json_freep) = json_object();
+
+	json_set_str(whole, "event", name);
+	json_set_int(whole, "ms", (int64_t) state_now(r));
+	for (struct json *c = json_first(event); c; c = json_next(c))
+		json_set(whole, json_key(c), json_copy(c));
+	json_print(whole, &text);
+	words_redact(buf_str(&text), text.len, &line);
+	(void) fprintf(r->out, "%s\n", buf_str(&line));
+	(void) fflush(r->out);
+}
+
+void state_colored(const struct report *r, const char *sgr, const char *text, struct buf *out) {
+	if (r->color && text[0])
+		(void) buf_printf(out, "\033[%sm%s\033[0m", sgr, text);
+	else
+		(void) buf_puts(out, text);
+}
+
+/* "ok    verify model  1.24 s  detail" */
+static void step_line(struct report *r, const char *word, const char *what, const uint64_t *took_ms, const char *detail) {
+	char *clean CLEANUP(freep) = state_clean(what), *more CLEANUP(freep) = state_clean(detail);
+	struct buf line CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+	char took[TEXT_BYTES];
+
+	state_colored(r, !strcmp(word, "ok") ? "32" : !strcmp(word, "FAIL") ? "31" : "2", word, &line);
+	(void) buf_printf(&line, "%*s%s", (int) (6 - strlen(word)), "", clean);
+	if (took_ms) {
+		text_format_ms(*took_ms, took);
+		(void) buf_printf(&line, "  %s", took);
+	}
+	if (more[0])
+		(void) buf_printf(&line, "  %s", more);
+	state_line(r, false, buf_str(&line));
+}
+
+void state_close_step(struct report *r, const char *word, const char *detail) {
+	struct report_state *s = r->state;
+	char *what CLEANUP(freep) = STEAL(s->step);
+
+	free(STEAL(s->meter.what));
+	if (!what)
+		return;
+	uint64_t took = state_now(r) - s->step_ms;
+	if (r->mode != REPORT_JSON) {
+		step_line(r, word, what, &took, detail);
+		return;
+	}
+	struct json *event CLEANUP(json_freep) = json_object();
+	json_set_str(event, "what", what);
+	json_set_str(event, "detail", detail);
+	json_set_int(event, "took_ms", (int64_t) took);
+	state_event(r, !strcmp(word, "ok") ? "done" : !strcmp(word, "FAIL") ? "failed" : "left", event);
+}

@@ -1,0 +1,171 @@
+#include "report/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "report/state.h"
+#include "report/words.h"
+
+#define GAP 2
+#define BLOCK_LINES 12 /* of a text that came from a model */
+
+/* A cell of a table, and how it is shown. */
+struct cell {
+	char *text; /* clean */
+	const char *sgr;
+};
+
+static size_t total_of(const size_t *widths, size_t n) {
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += widths[i] + (i ? GAP : 0);
+	return total;
+}
+
+/* Take columns away from the widest that may shrink, until all fit. */
+static void squeeze(const struct report_column *columns, size_t *widths, size_t n, size_t width) {
+	while (width && total_of(widths, n) > width) {
+		size_t widest = n;
+		for (size_t i = 0; i < n; i++)
+			if (columns[i].fewest && widths[i] > columns[i].fewest && (widest == n || widths[i] > widths[widest]))
+				widest = i;
+		if (widest == n)
+			return;
+		widths[widest]--;
+	}
+}
+
+static void add_cell(const struct report *r, const struct report_column *column, const struct cell *c, size_t width, bool last,
+		     struct buf *line) {
+	struct buf cut CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	words_cut(c->text, width, &cut);
+	size_t used = words_width(buf_str(&cut));
+	int blank = used < width ? (int) (width - used) : 0;
+	if (column->right)
+		(void) buf_printf(line, "%*s", blank, "");
+	if (c->sgr)
+		state_colored(r, c->sgr, buf_str(&cut), line);
+	else
+		(void) buf_puts(line, buf_str(&cut));
+	if (!last)
+		(void) buf_printf(line, "%*s", (column->right ? 0 : blank) + GAP, "");
+}
+
+static void add_row(struct report *r, const struct report_column *columns, const size_t *widths, size_t n, const struct cell *row) {
+	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	for (size_t i = 0; i < n; i++)
+		add_cell(r, &columns[i], &row[i], widths[i], i + 1 == n, &line);
+	while (line.len && line.data[line.len - 1] == ' ')
+		line.data[--line.len] = 0;
+	state_line(r, false, buf_str(&line));
+}
+
+/* Widths that all rows agree on; the heading is row 0. */
+static size_t *measure(const struct report *r, const struct report_column *columns, size_t n, const struct cell *cells, size_t n_rows) {
+	size_t *widths = mem_zalloc(n, sizeof *widths);
+
+	for (size_t i = 0; i < n * n_rows; i++)
+		if (words_width(cells[i].text) > widths[i % n])
+			widths[i % n] = words_width(cells[i].text);
+	squeeze(columns, widths, n, r->width);
+	return widths;
+}
+
+static void cells_free(struct cell *cells, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		free(cells[i].text);
+	free(cells);
+}
+
+void report_table(struct report *r, const struct report_column *columns, size_t n_columns, const char *const *cells,
+		  size_t n_rows) {
+	size_t n = n_columns * (n_rows + 1);
+
+	if (r->mode == REPORT_JSON || !n_columns)
+		return;
+	struct cell *all = mem_zalloc(n, sizeof *all);
+	for (size_t i = 0; i < n; i++)
+		all[i] = i < n_columns ? (struct cell){state_clean(columns[i].title), "1"} :
+					 (struct cell){state_clean(cells[i - n_columns]), NULL};
+	size_t *widths CLEANUP(freep) = measure(r, columns, n_columns, all, n_rows + 1);
+	for (size_t i = 0; i <= n_rows; i++)
+		add_row(r, columns, widths, n_columns, all + i * n_columns);
+	cells_free(all, n);
+}
+
+/* A text of several lines under `key`, its other lines under the first; at most `most` of them. */
+static void block(struct report *r, const char *indent, const char *key, size_t key_width, const char *text, size_t most) {
+	size_t lines = 0, more = 0;
+
+	for (const char *s = text; s; lines++) {
+		size_t n = strcspn(s, "\n");
+		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = state_clean(raw);
+		s = s[n] && s[n + 1] ? s + n + 1 : NULL;
+		if (lines >= most) {
+			more++;
+			continue;
+		}
+		char *line CLEANUP(freep) = mem_printf("%s%-*s  %s", indent, (int) key_width, lines ? "" : key, clean);
+		for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
+			line[end - 1] = 0;
+		state_line(r, false, line);
+	}
+	if (more) {
+		char *line CLEANUP(freep) = mem_printf("%s%-*s  (%zu more lines)", indent, (int) key_width, "", more);
+		state_line(r, false, line);
+	}
+}
+
+void report_pairs(struct report *r, const struct report_pair *pairs, size_t n) {
+	size_t widest = 0;
+
+	if (r->mode == REPORT_JSON)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (pairs[i].value && strlen(pairs[i].key) > widest)
+			widest = strlen(pairs[i].key);
+	for (size_t i = 0; i < n; i++)
+		if (pairs[i].value)
+			block(r, "", pairs[i].key, widest, pairs[i].value, SIZE_MAX);
+}
+
+static void case_row(const struct report_case *c, struct cell *row) {
+	char took[TEXT_BYTES] = "-";
+
+	if (c->latency_ms)
+		text_format_ms(c->latency_ms, took);
+	row[0] = (struct cell){state_clean(c->id), NULL};
+	row[1] = (struct cell){state_clean(c->severity ? c->severity : ""), NULL};
+	row[2] = (struct cell){state_clean(c->verdict), c->passed ? "32" : "31"};
+	row[3] = (struct cell){mem_strdup(took), NULL};
+}
+
+void report_cases(struct report *r, const struct report_case *cases, size_t n) {
+	static const struct report_column columns[] = {
+		{"case", false, 12}, {"severity", false, 0}, {"verdict", false, 0}, {"latency", true, 0}};
+	enum { COLUMNS = sizeof columns / sizeof *columns };
+
+	if (r->mode == REPORT_JSON)
+		return;
+	struct cell *all = mem_zalloc((n + 1) * COLUMNS, sizeof *all);
+	for (size_t i = 0; i < COLUMNS; i++)
+		all[i] = (struct cell){mem_strdup(columns[i].title), "1"};
+	for (size_t i = 0; i < n; i++)
+		case_row(&cases[i], all + (i + 1) * COLUMNS);
+	size_t *widths CLEANUP(freep) = measure(r, columns, COLUMNS, all, n + 1);
+	add_row(r, columns, widths, COLUMNS, all);
+	for (size_t i = 0; i < n; i++) {
+		add_row(r, columns, widths, COLUMNS, all + (i + 1) * COLUMNS);
+		if (cases[i].passed)
+			continue;
+		block(r, "    ", "expected", 8, cases[i].expected ? cases[i].expected : "-", BLOCK_LINES);
+		block(r, "    ", "came", 8, cases[i].came ? cases[i].came : "-", BLOCK_LINES);
+	}
+	cells_free(all, (n + 1) * COLUMNS);
+}

@@ -1,0 +1,29 @@
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "report/words.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever comes in, nothing that moves a cursor goes out, and a cut text fits. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	struct buf clean CLEANUP(buf_done) = BUF_INIT(16 * size + 64);
+
+	words_clean((const char *) data, size, &clean);
+	if (clean.cut || !text_is_utf8(buf_str(&clean), clean.len) || strlen(buf_str(&clean)) != clean.len)
+		abort();
+	for (size_t i = 0; i < clean.len; i++)
+		if ((unsigned char) clean.data[i] < ' ' || clean.data[i] == 127)
+			abort();
+	for (size_t columns = 0; columns < 20; columns++) {
+		struct buf cut CLEANUP(buf_done) = BUF_INIT(clean.len + 8);
+		words_cut(buf_str(&clean), columns, &cut);
+		if (words_width(buf_str(&cut)) > columns || !text_is_utf8(buf_str(&cut), cut.len))
+			abort();
+	}
+	return 0;
+}
