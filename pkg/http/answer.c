@@ -14,6 +14,7 @@ enum {
 	HEADERS_MAX = 256 << 10, /* all headers of one request, redirects included */
 	BODY_DEFAULT = 1 << 20,
 	ERROR_BODY = 64 << 10,
+	CONNECT_DEFAULT_MS = 30000,
 };
 
 void http_response_done(struct http_response *r) {
@@ -24,6 +25,10 @@ void http_response_reset(struct http_response *r, size_t cap) {
 	buf_done(&r->body);
 	*r = (struct http_response){
 		.body = BUF_INIT(cap), .content_length = -1, .range_from = -1, .range_total = -1};
+}
+
+uint64_t http_connect_ms(const struct http_request *q) {
+	return q->connect_timeout_ms ? q->connect_timeout_ms : CONNECT_DEFAULT_MS;
 }
 
 size_t http_body_limit(const struct http_request *q, bool success) {

@@ -1,9 +1,23 @@
 #pragma once
 
+#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "http/http.h"
+
+#define HTTP_SOCKET_PATH 108 /* bytes of sun_path, with the NUL */
+
+/* A multi handle, though there is one transfer at a time: our loop keeps the deadlines
+ * to the millisecond and sees an interrupt at once, and the connections stay with it. The easy
+ * handle is new for each request: after a failure curl leaves its buffers in the old one, and then
+ * refuses options about them. */
+struct http {
+	CURLM *multi;
+	CURL *easy; /* during a request */
+	int connect_errno;
+	char fault[CURL_ERROR_SIZE];
+};
 
 /* Why we ended a transfer ourselves. */
 enum stop {
@@ -35,3 +49,16 @@ size_t http_on_read(char *data, size_t one, size_t n, void *ctx);
 
 size_t http_body_limit(const struct http_request *q, bool success);
 void http_response_reset(struct http_response *r, size_t cap);
+uint64_t http_connect_ms(const struct http_request *q);
+
+/* Who is asked, for messages: the socket's path or "host[:port]"; yours. */
+char *http_who(const struct http_request *q);
+int http_check_address(const char *url, struct err *e);
+
+/* File of trusted certificates that the environment names, or "". */
+const char *http_bundle(void);
+
+/* All return -1. */
+int http_path_too_long(struct http *h, const char *path, struct err *e);
+int http_stopped(const struct transfer *t, const char *who, struct err *e);
+int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const char *who, struct err *e);
