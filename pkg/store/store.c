@@ -71,10 +71,11 @@ static int open_raw(struct store *s, const char *sha256, int *out, struct stat *
 
 	store_object_name("sha256", sha256, name);
 	int fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 && errno != ENOENT)
+	if (fd < 0 && errno != ENOENT && errno != ELOOP)
 		return err_sys(e, "cannot open '%s/%s'", s->path, name);
-	if (fd >= 0 && (fstat(fd, st) || !S_ISREG(st->st_mode))) {
-		(void) close(fd);
+	if (fd < 0 ? errno == ELOOP : fstat(fd, st) || !S_ISREG(st->st_mode)) {
+		if (fd >= 0)
+			(void) close(fd);
 		return err_set(e, ERR_INTEGRITY, "'%s/%s' is not a regular file; remove it", s->path, name);
 	}
 	*out = fd;

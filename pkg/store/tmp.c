@@ -94,7 +94,7 @@ int store_append(struct store *s, int fd, const void *data, size_t n, const char
 		ssize_t w = write(fd, p, n);
 		if (w < 0 && errno == EINTR)
 			continue;
-		if (w < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+		if (w < 0 && (errno == ENOSPC || errno == EDQUOT))
 			return full(s, what, size, e);
 		if (w < 0)
 			return err_sys(e, "cannot write %s in '%s'", what, s->path);
