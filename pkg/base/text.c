@@ -161,9 +161,13 @@ void text_format_ms(uint64_t ms, char out[TEXT_BYTES]) {
 }
 
 void text_hex(const unsigned char *bytes, size_t n, char *out) {
-	for (size_t i = 0; i < n; i++)
-		(void) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-	out[2 * n] = 0;
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = 0;
 }
 
 /* Length of the well-formed sequence at s (RFC 3629, table 3-7 of Unicode), 0 if none. */
