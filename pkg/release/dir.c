@@ -29,9 +29,15 @@ int dir_make(int dir, const char *name, const char *shown, int *out, struct err 
 		return -1;
 	if (fd < 0) {
 		/* fs_mkdirs makes the mode independent of the umask. */
-		if (fs_mkdirs(dir, name, 0755, e) || fsync(dir) || dir_open(dir, name, shown, &fd, e) || fd < 0)
-			return err_set(e, ERR_SYS, "cannot make directory '%s'", shown);
+		if (fs_mkdirs(dir, name, 0755, e))
+			return err_wrap(e, "%s", shown);
+		if (fsync(dir))
+			return err_sys(e, "cannot sync the directory of '%s'", shown);
+		if (dir_open(dir, name, shown, &fd, e))
+			return -1;
 	}
+	if (fd < 0)
+		return err_set(e, ERR_SYS, "directory '%s' was removed while it was made", shown);
 	*out = fd;
 	return 0;
 }

@@ -1,9 +1,11 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -209,6 +211,39 @@ static void proving_again_adds_evidence(void **state) {
 	says(p, &e, ERR_SPEC, "'../r' is not a version: a-z, 0-9, '.', '_', '-', 63 at most");
 }
 
+/* A full disk, by the limit on a file's size: nothing is left, not even aside. */
+static void failed_put_leaves_nothing(void **state) {
+	struct place *p = *state;
+	struct json *evidence CLEANUP(json_freep) = json_object();
+	struct release_sealed sealed = {.number = 77};
+	struct release rel = RELEASE_INIT;
+	char **names CLEANUP(freep) = NULL;
+	struct rlimit was, tight;
+	struct err e = {0};
+	size_t n;
+
+	put(&p->chat, "r0", "zero", 1);
+	(void) signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	tight = (struct rlimit){3, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	int first = release_put(&p->chat, "r1", "lock", 4, NULL, evidence, &sealed, &e);
+	struct err again = {0};
+	int second = release_put(&p->chat, "r0", "zero", 4, NULL, evidence, &sealed, &again);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(first, -1);
+	says(p, &e, ERR_SYS, "routes/chat/releases: cannot write 'release.lock.json': File too large");
+	assert_int_equal(second, -1);
+	char *expect CLEANUP(freep) = mem_printf("routes/chat/releases/r0/evidence: cannot write './.2.json.tmp-%ld': File too large", (long) getpid());
+	says(p, &again, ERR_SYS, expect);
+	assert_int_equal(sealed.number, 77);
+	fine(fs_list(p->chat.fd, "releases", &names, &n, &e), &e);
+	is_list(names, n, "r0");
+	fine(release_read(&p->chat, "r0", &rel, &e), &e);
+	assert_int_equal(rel.evidence, 1);
+	release_done(&rel);
+}
+
 /* What was done to the files of release r1, and what reading it says. */
 static const struct {
 	const char *name;
@@ -328,7 +363,7 @@ static void attempts_are_kept_and_pruned(void **state) {
 	size_t n;
 
 	json_set_str(reason, "reason", "gate failed");
-	struct release_attempt full = {reason, reason, "last words\n", "lock", 4, "route: chat\n"}, empty = {NULL};
+	struct release_attempt full = {reason, reason, "last words\n", "lock", 4, "route: chat\n"}, empty = {.reason = NULL};
 	fine(release_attempt_put(&p->chat, &full, &number, &e), &e);
 	assert_int_equal(number, 1);
 	content(p->chat.fd, "attempts/1/reason.json", "{\n  \"reason\": \"gate failed\"\n}\n");
@@ -418,6 +453,7 @@ int main(void) {
 		IN_PLACE(one_writer_a_route),
 		IN_PLACE(release_is_kept_whole),
 		IN_PLACE(proving_again_adds_evidence),
+		IN_PLACE(failed_put_leaves_nothing),
 		IN_PLACE(damage_is_named),
 		IN_PLACE(active_is_flipped),
 		IN_PLACE(link_is_checked),
