@@ -117,7 +117,7 @@ static bool hear(void *ctx, const struct json *j) {
 	/* timeNano is beyond 2^53, so only good to some hundred nanoseconds: enough. */
 	double nano = json_value(json_get(j, "timeNano"));
 	if (nano > 0 && nano < 9e18)
-		ev.time_ms = (int64_t) (nano / 1e6);
+		ev.time_ms = (int64_t) (nano / 1e6 + 0.5);
 	return l->sink(l->ctx, &ev);
 }
 

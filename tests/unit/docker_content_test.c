@@ -1,0 +1,278 @@
+#include "test.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "docker/docker.h"
+#include "json/json.h"
+#include "tests/fake/engine.h"
+
+#define ID "1111111111111111111111111111111111111111111111111111111111111111"
+#define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
+#define LAYER "3333333333333333333333333333333333333333333333333333333333333333"
+#define V "/v1.41"
+
+/* ---- what comes back, and what is sent ---- */
+
+struct stage {
+	struct fake_engine *fake;
+	struct docker *d;
+	struct fake_call calls[6];
+};
+
+static void stage_open(struct stage *s, const char *ping, const struct fake_call *calls, size_t n) {
+	struct err e = {0};
+
+	s->calls[0] = (struct fake_call){.request = "GET /_ping", .raw = ping};
+	for (size_t i = 0; i < n; i++)
+		s->calls[i + 1] = calls[i];
+	s->fake = fake_engine_start(s->calls, n + 1);
+	struct docker_options o = {.host = fake_engine_socket(s->fake), .quick_ms = 2000};
+	assert_int_equal(docker_open(&o, &s->d, &e), 0);
+}
+
+static void stage_close(struct stage *s) {
+	char fault[512];
+
+	docker_free(s->d);
+	fake_engine_stop(s->fake, fault);
+	assert_string_equal(fault, "");
+}
+
+#define PING_41 "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n"
+#define PING_45 "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 0\r\n\r\n"
+#define PING_PODMAN "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 5.4.2\r\nContent-Length: 0\r\n\r\n"
+
+static void reads_a_container(void **state) {
+	const struct fake_call calls[] = {
+		{.request = "GET " V "/containers/x%20%3F/json",
+		 .json = "{\"Id\":\"" ID "\",\"Name\":\"/x\",\"Image\":\"sha256:" DIGEST "\",\"RestartCount\":2,"
+			 "\"State\":{\"Status\":\"exited\",\"Running\":false,\"OOMKilled\":true,\"Pid\":0,\"ExitCode\":137,\"Error\":\"e\","
+			 "\"StartedAt\":\"2026-11-22T17:41:05.1Z\",\"FinishedAt\":\"2026-11-22T17:41:06Z\"},"
+			 "\"Config\":{\"Tty\":true,\"Labels\":{\"a.b\":\"c\"}},"
+			 "\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":0}}}"},
+		{.request = "GET " V "/containers/y/json", .json = "{\"Config\":{\"Labels\":null}}"},
+	};
+	struct docker_container c CLEANUP(docker_container_done) = {0}, bare CLEANUP(docker_container_done) = {0};
+	struct stage s = {0};
+	struct err e = {0};
+	bool found = false;
+
+	(void) state;
+	stage_open(&s, PING_41, calls, 2);
+	assert_int_equal(docker_container_inspect(s.d, "x ?", &found, &c, &e), 0);
+	assert_true(found && !c.running && c.oom_killed && c.tty);
+	assert_string_equal(c.id, ID);
+	assert_string_equal(c.name, "x");
+	assert_string_equal(c.image, DIGEST);
+	assert_string_equal(c.state, "exited");
+	assert_string_equal(c.error, "e");
+	assert_string_equal(c.started_at, "2026-11-22T17:41:05.1Z");
+	assert_string_equal(c.finished_at, "2026-11-22T17:41:06Z");
+	assert_string_equal(c.restart, "unless-stopped");
+	assert_string_equal(json_str(c.labels, "a.b"), "c");
+	assert_int_equal(c.exit_code, 137);
+	assert_int_equal(c.restarts, 2);
+	assert_int_equal(docker_container_inspect(s.d, "y", &found, &bare, &e), 0);
+	assert_string_equal(bare.id, "");
+	assert_int_equal(bare.exit_code, -1);
+	assert_null(bare.labels);
+	stage_close(&s);
+}
+
+#define IMAGE(id, layers) "{\"Id\":\"" id "\",\"RootFS\":{\"Type\":\"layers\",\"Layers\":[" layers "]},\"Config\":{\"Labels\":{\"k\":\"v\"}}}"
+#define MANIFEST "4444444444444444444444444444444444444444444444444444444444444444"
+#define ABSENT_IMAGE(digest) {.request = "GET " V "/images/sha256:" digest "/json", .status = 404, .json = "{\"message\":\"no\"}"}
+#define THERE(digest, layers)                                                                     \
+	{                                                                                         \
+		.request = "GET " V "/images/sha256:" digest "/json", .json = IMAGE("sha256:" digest, layers) \
+	}
+
+static const struct {
+	const char *name;
+	struct fake_call calls[2];
+	size_t n;
+	const char *id; /* NULL: not found */
+} images[] = {
+	{"classic store", {THERE(DIGEST, "\"sha256:" LAYER "\"")}, 1, DIGEST},
+	{"containerd store", {ABSENT_IMAGE(DIGEST), THERE(MANIFEST, "\"sha256:" LAYER "\"")}, 2, MANIFEST},
+	{"absent", {ABSENT_IMAGE(DIGEST), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
+	{"a layer more", {THERE(DIGEST, "\"sha256:" LAYER "\",\"sha256:" LAYER "\""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
+	{"another layer", {THERE(DIGEST, "\"sha256:" DIGEST "\""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
+	{"no layers", {THERE(DIGEST, ""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
+	{"another id",
+	 {{.request = "GET " V "/images/sha256:" DIGEST "/json", .json = IMAGE("sha256:" ID, "\"sha256:" LAYER "\"")}, ABSENT_IMAGE(MANIFEST)},
+	 2,
+	 NULL},
+};
+
+static void knows_both_identities(void **state) {
+	const char *const layers[] = {LAYER};
+
+	(void) state;
+	EACH_CASE (c, images) {
+		struct stage s = {0};
+		struct err e = {0};
+		char id[65] = "";
+		bool found = !c->id;
+		stage_open(&s, PING_41, c->calls, c->n);
+		assert_int_equal(docker_image_find(s.d, DIGEST, MANIFEST, layers, 1, &found, id, &e), 0);
+		stage_close(&s);
+		assert_int_equal(found, c->id != NULL);
+		assert_string_equal(id, c->id ? c->id : "");
+	}
+}
+
+static void reads_info_networks_and_images(void **state) {
+	const struct fake_call calls[] = {
+		{.request = "GET " V "/info",
+		 .json = "{\"ServerVersion\":\"26.1.5\",\"OperatingSystem\":\"Debian\",\"DockerRootDir\":\"/var/lib/docker\",\"Driver\":\"overlayfs\","
+			 "\"DriverStatus\":[[\"driver-type\",\"io.containerd.snapshotter.v1\"]],\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\","
+			 "\"MemTotal\":25276514304,\"NCPU\":2,\"MemoryLimit\":true,\"PidsLimit\":true,\"CDISpecDirs\":[\"/etc/cdi\"],"
+			 "\"Runtimes\":{\"runc\":{},\"nvidia\":{}},\"SecurityOptions\":[\"name=seccomp\",\"name=rootless\"]}"},
+		{.request = "GET " V "/networks/n",
+		 .json = "{\"Id\":\"" ID "\",\"Name\":\"n\",\"Driver\":\"bridge\",\"Internal\":true,"
+			 "\"IPAM\":{\"Config\":[{\"Subnet\":\"172.18.0.0/16\",\"Gateway\":\"172.18.0.1\"}]},\"Labels\":{}}"},
+		{.request = "GET " V "/networks?filters=%7B%22label%22%3A%5B%22k%22%5D%7D", .json = "[{\"Name\":\"n\"}]"},
+		{.request = "GET " V "/images/json?filters=%7B%22label%22%3A%5B%22k%22%5D%7D",
+		 .json = "[{\"Id\":\"sha256:" DIGEST "\",\"RepoTags\":[\"a:b\"],\"Labels\":{\"k\":\"v\"},\"Size\":12}]"},
+	};
+	const char *const labels[] = {"k", NULL};
+	struct docker_info i CLEANUP(docker_info_done) = {0};
+	struct docker_network n CLEANUP(docker_network_done) = {0};
+	struct docker_images l CLEANUP(docker_images_done) = {0};
+	struct json *nets CLEANUP(json_freep) = NULL;
+	struct stage s = {0};
+	struct err e = {0};
+	bool found = false;
+
+	(void) state;
+	stage_open(&s, PING_41, calls, 4);
+	assert_int_equal(docker_info(s.d, &i, &e), 0);
+	assert_string_equal(i.version, "26.1.5");
+	assert_string_equal(i.cgroup_version, "2");
+	assert_string_equal(i.root_dir, "/var/lib/docker");
+	assert_true(i.rootless && i.containerd_store && i.limits_memory && i.limits_pids && i.nvidia && i.cdi);
+	assert_int_equal(i.memory_bytes, 25276514304);
+	assert_int_equal(docker_network_inspect(s.d, "n", &found, &n, &e), 0);
+	assert_true(found && n.internal);
+	assert_string_equal(n.gateway, "172.18.0.1");
+	assert_int_equal(docker_network_list(s.d, labels, &nets, &e), 0);
+	assert_string_equal(json_text(json_at(nets, 0)), "n");
+	assert_int_equal(docker_image_list(s.d, labels, &l, &e), 0);
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.at[0].id, DIGEST);
+	assert_int_equal(l.at[0].size, 12);
+	stage_close(&s);
+}
+
+static struct json *parse(const char *text) {
+	struct json *j = NULL;
+	struct err e = {0};
+
+	if (text)
+		assert_int_equal(json_parse(text, strlen(text), &j, &e), 0);
+	return j;
+}
+
+#define HARDENED(devices)                                                                                              \
+	"\"Devices\":[" devices "],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"],"                         \
+	"\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}"
+#define LOGS ",\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"10m\",\"max-file\":\"3\"}}"
+#define BODY(host) "{\"Image\":\"sha256:" DIGEST "\",\"Healthcheck\":{\"Test\":[\"NONE\"]},\"HostConfig\":{" host "}}"
+#define MOUNT_RO(options)                                                                                         \
+	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/m\",\"Target\":\"/models/m\",\"ReadOnly\":true,\"BindOptions\":{" \
+	"\"Propagation\":\"rprivate\"" options "}}],\"ReadonlyRootfs\":true,"
+
+static const struct {
+	const char *name, *ping, *gpu, *body, *message;
+	bool mount;
+} bodies[] = {
+	{"bare", PING_41, NULL, BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS), "", false},
+	{"mount, 1.41", PING_41, "", BODY(MOUNT_RO("") HARDENED("") LOGS), "", true},
+	{"mount, 1.45", PING_45, "", BODY(MOUNT_RO(",\"ReadOnlyForceRecursive\":true") HARDENED("") LOGS), "", true},
+	{"podman", PING_PODMAN, "", BODY(MOUNT_RO("") HARDENED("")), "", true},
+	{"all GPUs", PING_41, "nvidia",
+	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"Count\":-1}]"),
+	 "", false},
+	{"two GPUs", PING_41, "nvidia:0,1",
+	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"DeviceIDs\":[\"0\",\"1\"]}]"),
+	 "", false},
+	{"CDI", PING_45, "nvidia.com/gpu=0",
+	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"cdi\",\"DeviceIDs\":[\"nvidia.com/gpu=0\"]}]"),
+	 "", false},
+	{"CDI, too old", PING_41, "nvidia.com/gpu=0", NULL,
+	 "engine: create container 'x': the Engine speaks API 1.41, and CDI device 'nvidia.com/gpu=0' needs 1.44: upgrade it to 25 or later",
+	 false},
+	{"unknown GPU", PING_41, "amd", NULL,
+	 "engine: create container 'x': unknown GPU request 'amd': 'nvidia', 'nvidia:0,1' or a CDI name such as 'nvidia.com/gpu=0'", false},
+};
+
+static void creates_hardened_containers(void **state) {
+	const struct docker_mount mount = {"/m", "/models/m", true};
+
+	(void) state;
+	EACH_CASE (c, bodies) {
+		char *request CLEANUP(freep) = mem_printf("POST /v1.%s/containers/create?name=x", strstr(c->ping, "1.45") ? "45" : "41");
+		struct fake_call call = {.request = request, .body = c->body, .status = 201, .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"};
+		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST, .gpu = c->gpu, .mounts = &mount, .n_mounts = c->mount};
+		struct stage s = {0};
+		struct err e = {0};
+		char id[65] = "";
+		bool taken = true;
+		stage_open(&s, c->ping, &call, c->body != NULL);
+		int r = docker_container_create(s.d, &spec, &taken, id, &e);
+		stage_close(&s);
+		assert_string_equal(e.msg, c->message);
+		assert_int_equal(r, c->body ? 0 : -1);
+		assert_string_equal(id, c->body ? ID : "");
+		assert_int_equal(taken, !c->body);
+	}
+}
+
+static void creates_with_everything(void **state) {
+	const struct fake_call call = {
+		.request = "POST " V "/containers/create?name=x",
+		.body = "{\"Image\":\"sha256:" DIGEST "\",\"Entrypoint\":[\"/e\",\" a\",\"\"],\"Cmd\":[],\"Env\":[\"A=b\"],\"User\":\"65532:65532\","
+			"\"Labels\":{\"k\":\"v\"},\"Healthcheck\":{\"Test\":[\"NONE\"]},\"StopSignal\":\"SIGINT\",\"StopTimeout\":2,\"HostConfig\":{"
+			"\"Mounts\":[],\"NetworkMode\":\"none\",\"Memory\":25276514304,\"MemorySwap\":25276514304,\"ShmSize\":67108864,"
+			"\"PidsLimit\":512,\"ReadonlyRootfs\":false,\"Tmpfs\":{\"/tmp\":\"size=64m\"},\"GroupAdd\":[\"105\"],"
+			"\"Devices\":[{\"PathOnHost\":\"/dev/dri/renderD128\",\"PathInContainer\":\"/dev/dri/renderD128\","
+			"\"CgroupPermissions\":\"rw\"}],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"],"
+			"\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":0}" LOGS "}}",
+		.status = 201,
+		.json = "{\"Id\":\"" ID "\",\"Warnings\":null}"};
+	struct json *argv CLEANUP(json_freep) = parse("[\"/e\",\" a\",\"\"]"), *env CLEANUP(json_freep) = parse("[\"A=b\"]");
+	struct json *labels CLEANUP(json_freep) = parse("{\"k\":\"v\"}"), *tmpfs CLEANUP(json_freep) = parse("{\"/tmp\":\"size=64m\"}");
+	struct json *groups CLEANUP(json_freep) = parse("[\"105\"]"), *devices CLEANUP(json_freep) = parse("[\"/dev/dri/renderD128\"]");
+	struct docker_container_spec spec = {
+		.name = "x", .image = "sha256:" DIGEST, .argv = argv, .env = env, .user = "65532:65532", .groups = groups, .labels = labels,
+		.network = "none", .memory_bytes = 25276514304, .shm_bytes = 64 << 20, .pids = 512, .writable_root = true, .tmpfs = tmpfs,
+		.devices = devices, .stop_signal = "SIGINT", .stop_timeout_ms = 1001, .restart = "unless-stopped"};
+	struct stage s = {0};
+	struct err e = {0};
+	char id[65];
+	bool taken = true;
+
+	(void) state;
+	stage_open(&s, PING_41, &call, 1);
+	assert_int_equal(docker_container_create(s.d, &spec, &taken, id, &e), 0);
+	assert_false(taken);
+	stage_close(&s);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_a_container),
+		cmocka_unit_test(knows_both_identities),
+		cmocka_unit_test(reads_info_networks_and_images),
+		cmocka_unit_test(creates_hardened_containers),
+		cmocka_unit_test(creates_with_everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
