@@ -37,7 +37,7 @@ $B/llmdeploy: $(CMD) $B/libpkg.a
 $B/libpkg.a: $(LIB)
 	@rm -f $@
 	@$(AR) rcs $@ $^
-$B/tests/unit/%_test: $B/tests/unit/%_test.o $(FAKE) $B/libpkg.a
+$B/tests/%_test: $B/tests/%_test.o $(FAKE) $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS) $(TESTLIBS)
 $B/tests/fuzz/%_fuzz: $B/tests/fuzz/%_fuzz.o $B/tests/fuzz/replay.o $B/libpkg.a

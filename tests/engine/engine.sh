@@ -4,8 +4,8 @@
 #
 # Everything of the Engine is in DIR, but for its sockets: their paths are limited to 107 bytes, so they live in a
 # directory of their own, /tmp/llmdeploy-XXXXXX, whose name stands in DIR/short. The host's Docker, its configuration, bridges
-# and firewall are left alone: there is no default bridge, and no rule is written. Network modes none and host and internal
-# networks work; published ports and a way out do not. Needs root and docker.io, but no docker group, systemd or docker command.
+# and firewall are left alone: there is no default bridge, and no rule is written. Network modes none and host work, and bridges
+# between host and container; published ports do not. Needs root and docker.io, but no docker group, systemd or docker command.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 LC_ALL=C
