@@ -122,6 +122,19 @@ remove_bridges() {
 	done
 }
 
+# Of containers that were killed and not stopped; their processes may take a moment to die.
+remove_cgroups() {
+	for each in "$dir/data/containers"/*; do
+		for _ in $(seq 30); do
+			left=$(ls -d "/sys/fs/cgroup/docker/${each##*/}" /sys/fs/cgroup/*/docker/"${each##*/}" 2>/dev/null || :)
+			if [ ! -d "$each" ] || [ -z "$left" ]; then
+				break
+			fi
+			echo "$left" | xargs rmdir 2>/dev/null || sleep 0.1
+		done
+	done
+}
+
 end_daemon() {
 	pid=$(daemon_pid)
 	if [ -n "$pid" ]; then
@@ -134,6 +147,7 @@ end_daemon() {
 	fi
 	end_helpers
 	unmount_below
+	remove_cgroups
 	# With containerd's process id: dockerd would believe in it as long as nobody has reaped the zombie.
 	rm -rf --one-file-system "$dir/pid" "$short/d.sock" "$short/x"
 }
@@ -149,6 +163,7 @@ read_short() {
 }
 
 start() {
+	[ -n "$(daemon_pid)" ] || check_machine # before anything is made
 	mkdir -p "$dir"
 	lock
 	if [ ! -d "$(cat "$dir/short" 2>/dev/null)" ]; then
@@ -156,7 +171,6 @@ start() {
 	fi
 	read_short
 	if [ -z "$(daemon_pid)" ] || [ ! -S "$short/d.sock" ]; then
-		check_machine
 		end_daemon # nothing, or what is left of one that was killed
 		launch "$@"
 		if ! await; then
