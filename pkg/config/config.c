@@ -1,0 +1,120 @@
+#include "config/config.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/apt.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "schema/schema.h"
+#include "yaml/yaml.h"
+
+static const struct schema_field fields[] = {
+	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
+	 .doc = "URL of a Debian mirror, or of a snapshot of one; a list is tried in order. Else: what apt uses."},
+	{.key = "keyring", .type = SCHEMA_STRING, .fallback = CONFIG_KEYRING, .doc = "Absolute path of the keys that sign the archive."},
+	{.key = "engine", .type = SCHEMA_STRING, .doc = "Docker Engine to use, unix:///PATH. Else: what the docker command would use."},
+	{0},
+};
+
+const struct schema_field *config_fields(void) {
+	return fields;
+}
+
+struct whole {
+	struct config config; /* first: the two are one allocation */
+	struct arena *arena;
+};
+
+void config_free(struct config *c) {
+	struct whole *w = (struct whole *) c;
+
+	if (!w)
+		return;
+	arena_free(w->arena);
+	free(w);
+}
+
+void config_freep(struct config **c) {
+	config_free(*c);
+}
+
+static bool is_url(const char *s) {
+	const char *host = text_starts(s, "https://") ? s + 8 : text_starts(s, "http://") ? s + 7 : "";
+
+	return *host && *host != '/' && !s[strcspn(s, " \t\r\n")];
+}
+
+static void refuse(struct complaints *c, const struct yaml_node *n, const char *what) {
+	char shown[YAML_SHOWN];
+
+	complaints_add(c, yaml_pos(n), "'%s' %s", yaml_show(yaml_scalar(n, NULL), shown), what);
+}
+
+static void check_mirror(const struct yaml_node *n, struct complaints *c) {
+	const char *s = yaml_scalar(n, NULL);
+
+	if (s && *s && !is_url(s))
+		refuse(c, n, "in 'mirror' is not an https:// or http:// address");
+}
+
+static void check(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *mirror = yaml_get(root, "mirror"), *keyring = yaml_get(root, "keyring"), *engine = yaml_get(root, "engine");
+	const char *s = yaml_scalar(keyring, NULL);
+
+	check_mirror(mirror, c);
+	for (size_t i = 0; i < yaml_count(mirror) && yaml_kind(mirror) == YAML_SEQUENCE; i++)
+		check_mirror(yaml_item(mirror, i), c);
+	if (s && *s && *s != '/')
+		refuse(c, keyring, "in 'keyring' is not an absolute path");
+	s = yaml_scalar(engine, NULL);
+	if (s && *s && !text_starts(s, "unix:///"))
+		refuse(c, engine, "in 'engine' is not unix:///PATH: only an Engine on this machine is used");
+}
+
+static void fill(struct whole *w, const struct json *tree, struct config_urls *urls) {
+	const struct json *mirrors = json_get(tree, "mirror");
+
+	for (const struct json *m = json_first(mirrors); m; m = json_next(m))
+		config_urls_add(urls, json_text(m), strlen(json_text(m)));
+	w->config.keyring = arena_strdup(w->arena, json_str(tree, "keyring") ? json_str(tree, "keyring") : CONFIG_KEYRING);
+	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
+}
+
+static int parse(struct whole *w, const struct buf *text, struct config_urls *urls, struct complaints *c, struct err *e) {
+	struct yaml *y CLEANUP(yaml_freep) = NULL;
+
+	if (yaml_parse(w->config.path, buf_str(text), text->len, &y, c, e))
+		return complaints_result(c, e);
+	struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), fields, c);
+	check(yaml_root(y), c);
+	if (complaints_result(c, e))
+		return -1;
+	fill(w, tree, urls);
+	return 0;
+}
+
+int config_load(int root, const char *root_path, const char *apt_dir, struct config **out, struct complaints *c, struct err *e) {
+	struct whole *w = mem_zalloc(1, sizeof *w);
+	struct config *config CLEANUP(config_freep) = &w->config;
+	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
+	bool found = false;
+
+	w->arena = arena_new();
+	struct config_urls urls = {.arena = w->arena};
+	config->path = arena_printf(w->arena, "%s/config.yaml", root_path);
+	if (fs_read_if(root, "config.yaml", &text, &found, e))
+		return -1;
+	if (!found)
+		fill(w, NULL, &urls);
+	else if (parse(w, &text, &urls, c, e))
+		return -1;
+	if (!urls.n)
+		config_apt_mirrors(apt_dir, &urls);
+	config->mirrors = urls.at;
+	config->n_mirrors = urls.n;
+	*out = STEAL(config);
+	return 0;
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "base/complaints.h"
+
+struct schema_field;
+
+/* What belongs to this machine and not to a release: ROOT/config.yaml, which may be missing.
+ *
+ *     mirror: https://HOST/debian          # or a list, tried in order; also a snapshot's URL
+ *     keyring: /usr/share/keyrings/debian-archive-keyring.gpg
+ *     engine: unix:///run/docker.sock
+ *
+ * Without `mirror` the mirrors are those of the host's apt: the Debian main archive in sources.list and
+ * sources.list.d, in both of its formats. */
+struct config {
+	const char *const *mirrors; /* URLs without a slash at the end, in order, none twice; may be none */
+	size_t n_mirrors;
+	const char *keyring; /* absolute path of the keys that sign the archive's index */
+	const char *engine;  /* "unix:///PATH", or NULL: found by pkg/docker */
+	const char *path;    /* ROOT/config.yaml, for messages */
+};
+
+#define CONFIG_KEYRING "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+/* `root` is an open directory and `root_path` its name for messages; `apt_dir` is "/etc/apt" except in tests. ERR_SPEC: what is
+ * wrong stands in `c`. What apt itself would not take in its own files is passed over. */
+int config_load(int root, const char *root_path, const char *apt_dir, struct config **out, struct complaints *c, struct err *e);
+void config_free(struct config *c);
+void config_freep(struct config **c); /* for CLEANUP */
+
+/* The table behind it. */
+const struct schema_field *config_fields(void);

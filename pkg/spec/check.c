@@ -1,0 +1,113 @@
+#include "spec/check.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "spec/source.h"
+
+/* "'VALUE' in 'PATH' FAULT" */
+static void complain(struct complaints *c, const struct yaml_node *n, const char *path, const char *fault) {
+	char shown[YAML_SHOWN];
+
+	complaints_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), path, fault);
+}
+
+static void check_source(const struct yaml_node *n, const char *path, struct complaints *c) {
+	const char *s = yaml_scalar(n, NULL);
+	const char *fault = s && *s ? spec_source_fault(s) : NULL;
+
+	if (fault)
+		complain(c, n, path, fault);
+}
+
+/* One or a list; what is neither was complained about. */
+static void check_sources(const struct yaml_node *n, const char *path, struct complaints *c) {
+	check_source(n, path, c);
+	for (size_t i = 0; i < yaml_count(n) && yaml_kind(n) == YAML_SEQUENCE; i++) {
+		char *item CLEANUP(freep) = mem_printf("%s[%zu]", path, i);
+		check_source(yaml_item(n, i), item, c);
+	}
+}
+
+static void check_artifacts(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *adapters = yaml_at(root, "model.adapters");
+
+	check_sources(yaml_at(root, "model.source"), "model.source", c);
+	for (size_t i = 0; i < yaml_count(adapters) && yaml_kind(adapters) == YAML_SEQUENCE; i++) {
+		char *path CLEANUP(freep) = mem_printf("model.adapters[%zu].source", i);
+		check_sources(yaml_get(yaml_item(adapters, i), "source"), path, c);
+	}
+}
+
+/* HOST:PORT, with the host of IPv6 in brackets. */
+static bool is_listen_address(const char *s) {
+	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
+	const char *colon = strrchr(s, ':');
+	uint64_t port;
+
+	if (!colon || colon == s || !text_u64(colon + 1, &port) || port < 1 || port > 65535)
+		return false;
+	size_t n = (size_t) (colon - s);
+	if (*s == '[')
+		return n > 2 && colon[-1] == ']' && strspn(s + 1, "0123456789abcdefABCDEF:.") == n - 2;
+	return strspn(s, name) == n;
+}
+
+static void check_fallback(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *fallback = yaml_at(root, "gateway.fallback"), *url = yaml_get(fallback, "url");
+	const struct yaml_node *key = yaml_get(fallback, "api_key_file"), *privacy = yaml_at(root, "requirements.privacy");
+	const char *s = yaml_scalar(url, NULL), *word = yaml_scalar(privacy, NULL);
+
+	if (s && spec_url_fault(s))
+		complain(c, url, "gateway.fallback.url", spec_url_fault(s));
+	s = yaml_scalar(key, NULL);
+	if (s && *s != '/')
+		complain(c, key, "gateway.fallback.api_key_file", "is not an absolute path: the file is read where the gateway runs");
+	if (yaml_kind(fallback) != YAML_MAPPING)
+		return;
+	if (word && !strcmp(word, "local"))
+		complaints_add(c, yaml_pos(fallback),
+			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line %d is local: "
+			       "write hybrid or any there, or remove the fallback", yaml_pos(privacy).line);
+	else if (!privacy)
+		complaints_add(c, yaml_pos(fallback),
+			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: "
+			       "write hybrid or any there, or remove the fallback");
+}
+
+static void check_gateway(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *listen = yaml_at(root, "gateway.listen");
+	const char *s = yaml_scalar(listen, NULL);
+
+	if (s && *s && !is_listen_address(s))
+		complain(c, listen, "gateway.listen", "is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080");
+	check_fallback(root, c);
+}
+
+static void check_eval(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *golden = yaml_at(root, "eval.golden"), *skip = yaml_at(root, "eval.skip");
+	const struct yaml_node *latency = yaml_at(root, "eval.latency_p95");
+
+	if (golden && skip)
+		complaints_add(c, yaml_pos(skip), "'eval.skip' beside 'eval.golden' in line %d: remove one of them", yaml_pos(golden).line);
+	if (latency && !golden)
+		complaints_add(c, yaml_pos(latency), "'eval.latency_p95' without 'eval.golden': there is no answer to measure");
+}
+
+static void check_rollout(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *strategy = yaml_at(root, "rollout.strategy"), *previous = yaml_at(root, "rollout.previous");
+	const char *s = yaml_scalar(strategy, NULL), *p = yaml_scalar(previous, NULL);
+
+	if (s && p && !strcmp(s, "recreate") && !strcmp(p, "warm"))
+		complaints_add(c, yaml_pos(previous),
+			       "'rollout.previous' is warm, and 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
+			       yaml_pos(strategy).line);
+}
+
+void spec_check(const struct yaml_node *root, struct complaints *c) {
+	check_artifacts(root, c);
+	check_eval(root, c);
+	check_rollout(root, c);
+	check_gateway(root, c);
+}

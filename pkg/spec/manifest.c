@@ -1,0 +1,125 @@
+#include <stddef.h>
+
+#include "spec/tables.h"
+
+#define DAY_MS 86400000
+
+static const char *const api_versions[] = {"llmdeploy/v1", NULL};
+static const char *const backends[] = {"cpu", "vulkan", "cuda", "auto", NULL};
+static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1", NULL};
+static const char *const privacies[] = {"local", "hybrid", "any", NULL};
+static const char *const automatic[] = {"auto", NULL};
+static const char *const admissions[] = {"enforce", "warn", "off", NULL};
+static const char *const strategies[] = {"blue-green", "recreate", NULL};
+static const char *const previous[] = {"warm", "stopped", "auto", NULL};
+
+#define SOURCE_DOC                                                                                       \
+	"Where the file may be had: hf://ORG/REPO@REVISION/FILE, https://..., file:PATH or a path beside the " \
+	"manifest; ARCHIVE#MEMBER for a member of an archive. A list is tried in order."
+
+static const struct schema_field adapter_fields[] = {
+	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 16, .doc = SOURCE_DOC},
+	{.key = "sha256", .type = SCHEMA_DIGEST, .flags = SCHEMA_REQUIRED, .doc = "SHA-256 of the adapter's file."},
+	{.key = "scale", .type = SCHEMA_DECIMAL, .fallback = "1.0", .min = -10, .max = 10, .doc = "How strong the adapter is."},
+	{0},
+};
+static const struct schema_field adapter = {.type = SCHEMA_OBJECT, .fields = adapter_fields};
+
+static const struct schema_field model_fields[] = {
+	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 16, .doc = SOURCE_DOC},
+	{.key = "sha256", .type = SCHEMA_DIGEST, .flags = SCHEMA_REQUIRED, .doc = "SHA-256 of the model's file: 64 hex digits."},
+	{.key = "adapters", .type = SCHEMA_LIST, .fallback = "[]", .element = &adapter, .max = 16, .doc = "LoRA adapters, applied in order."},
+	{.key = "chat_template", .type = SCHEMA_STRING, .doc = "File with a chat template that replaces the model's own."},
+	{0},
+};
+
+static const struct schema_field any_argument = {.type = SCHEMA_ANY};
+static const struct schema_field runtime_fields[] = {
+	{.key = "name", .type = SCHEMA_NAME, .fallback = "llama.cpp", .doc = "The engine: a folder of runtimes/."},
+	{.key = "backend", .type = SCHEMA_ENUM, .fallback = "auto", .choices = backends, .doc = "What the engine computes on."},
+	{.key = "context_tokens", .type = SCHEMA_INT, .fallback = "8192", .min = 16, .max = 1 << 24,
+	 .doc = "Tokens of context for each sequence, not for all together."},
+	{.key = "concurrent_sequences", .type = SCHEMA_INT, .fallback = "4", .min = 1, .max = 1024,
+	 .doc = "How many questions are answered at once."},
+	{.key = "kv_cache", .type = SCHEMA_ENUM, .fallback = "f16", .choices = kv_types, .doc = "Type of the numbers in the KV cache."},
+	{.key = "extra_args", .type = SCHEMA_MAP, .fallback = "{}", .element = &any_argument, .max = 64,
+	 .doc = "Further flags of the engine; only those that the runtime's allowlist names."},
+	{0},
+};
+
+static const struct schema_field capability = {.type = SCHEMA_NAME};
+static const struct schema_field requirement_fields[] = {
+	{.key = "privacy", .type = SCHEMA_ENUM, .fallback = "local", .choices = privacies,
+	 .doc = "Whether a question may leave this machine; local: never, so there can be no fallback."},
+	{.key = "capabilities", .type = SCHEMA_LIST, .fallback = "[openai_api, metrics]", .element = &capability, .max = 32,
+	 .doc = "What the runtime must be able to do."},
+	{0},
+};
+
+static const struct schema_field device_fields[] = {
+	{.key = "memory", .type = SCHEMA_BYTES, .flags = SCHEMA_REQUIRED, .min = 1, .doc = "Memory to plan with, like 24GB or 16GiB."},
+	{.key = "bandwidth", .type = SCHEMA_BANDWIDTH, .min = 1, .doc = "Memory bandwidth to plan with, like 400GB/s."},
+	{0},
+};
+static const struct schema_field resource_fields[] = {
+	{.key = "device", .type = SCHEMA_OBJECT, .fallback = "auto", .choices = automatic, .fields = device_fields,
+	 .doc = "The device to plan for; auto: the one that is found."},
+	{.key = "reserve", .type = SCHEMA_FRACTION, .fallback = "0.20", .max = 90, .doc = "Share of the device's memory that stays free."},
+	{.key = "admission", .type = SCHEMA_ENUM, .fallback = "enforce", .choices = admissions,
+	 .doc = "What happens to a release that does not fit: refused, warned of, or not looked at."},
+	{0},
+};
+
+static const struct schema_field health_fields[] = {
+	{.key = "startup_timeout", .type = SCHEMA_DURATION, .fallback = "10m", .min = 1000, .max = DAY_MS,
+	 .doc = "How long the engine may take until it is ready."},
+	{.key = "stall_timeout", .type = SCHEMA_DURATION, .fallback = "60s", .min = 1000, .max = DAY_MS,
+	 .doc = "How long it may be silent meanwhile."},
+	{0},
+};
+
+static const struct schema_field eval_fields[] = {
+	{.key = "golden", .type = SCHEMA_STRING, .doc = "File with the golden set that decides about the release."},
+	{.key = "skip", .type = SCHEMA_STRING, .doc = "Why this release has no golden set; journal and status keep saying so."},
+	{.key = "latency_p95", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = "What 95 % of the answers must be faster than."},
+	{0},
+};
+
+static const struct schema_field rollout_fields[] = {
+	{.key = "strategy", .type = SCHEMA_ENUM, .fallback = "blue-green", .choices = strategies,
+	 .doc = "blue-green: both releases run during the switch; recreate: the old one is stopped first."},
+	{.key = "previous", .type = SCHEMA_ENUM, .fallback = "auto", .choices = previous,
+	 .doc = "Whether the release before keeps running for a fast rollback."},
+	{.key = "watch", .type = SCHEMA_DURATION, .fallback = "60s", .max = DAY_MS, .doc = "Probation on live traffic after the switch."},
+	{.key = "drain", .type = SCHEMA_DURATION, .fallback = "30s", .max = DAY_MS, .doc = "How long the old release may end its answers."},
+	{.key = "keep", .type = SCHEMA_INT, .fallback = "5", .min = 1, .max = 1000, .doc = "How many committed releases are kept."},
+	{0},
+};
+
+static const struct schema_field fallback_fields[] = {
+	{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "An https:// address of an OpenAI-compatible API."},
+	{.key = "model", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The model's name there."},
+	{.key = "api_key_file", .type = SCHEMA_STRING, .doc = "Absolute path of a file with the key; never the key itself."},
+	{0},
+};
+static const struct schema_field gateway_fields[] = {
+	{.key = "listen", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8080", .doc = "HOST:PORT that clients call."},
+	{.key = "fallback", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = fallback_fields,
+	 .doc = "Who answers when no release can; only where privacy is not local."},
+	{0},
+};
+
+const struct schema_field spec_fields[] = {
+	{.key = "apiVersion", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = api_versions, .doc = "Version of this format."},
+	{.key = "route", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The stable name that clients call."},
+	{.key = "version", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "Name of this release of the route."},
+	{.key = "model", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = model_fields, .doc = "The model and what belongs to it."},
+	{.key = "runtime", .type = SCHEMA_OBJECT, .fields = runtime_fields, .doc = "The engine and its settings."},
+	{.key = "requirements", .type = SCHEMA_OBJECT, .fields = requirement_fields, .doc = "What the release must be able to do, and may."},
+	{.key = "resources", .type = SCHEMA_OBJECT, .fields = resource_fields, .doc = "What the release is planned for."},
+	{.key = "health", .type = SCHEMA_OBJECT, .fields = health_fields, .doc = "When a start has failed."},
+	{.key = "eval", .type = SCHEMA_OBJECT, .fields = eval_fields, .doc = "The gate before traffic."},
+	{.key = "rollout", .type = SCHEMA_OBJECT, .fields = rollout_fields, .doc = "How traffic moves."},
+	{.key = "gateway", .type = SCHEMA_OBJECT, .fields = gateway_fields, .doc = "What clients call."},
+	{0},
+};

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/complaints.h"
+
+struct buf;
+struct json;
+
+/* The manifest: what the user writes, checked and with every default filled in.
+ *
+ *     struct complaints c CLEANUP(complaints_done) = {0};
+ *     struct spec *s CLEANUP(spec_freep) = NULL;
+ *     if (spec_load("incident-r17.yaml", &s, &c, e))
+ *             ... print each complaint, then e ...
+ *
+ * All strings and trees are borrowed from the spec and go with it. */
+
+/* A file by its digest, and where it may be had, in order. A source is one of
+ *     hf://ORG/REPO@REVISION/FILE   https://HOST/PATH   file:/ABSOLUTE/PATH
+ * each may end in #MEMBER for a member of an archive. http:// stands there for this machine only (127.x.x.x, localhost, ::1). */
+struct spec_artifact {
+	const char *const *sources;
+	size_t n_sources; /* at least 1 */
+	const char *sha256;
+	const char *scale; /* "1.0": canonical decimal text; adapters only, else NULL */
+};
+
+struct spec {
+	const char *path; /* as it was given */
+	const char *dir;  /* the absolute directory that relative paths in the manifest start from */
+	const char *route, *version;
+	struct spec_artifact model;
+	struct spec_artifact *adapters;
+	size_t n_adapters;
+	const char *chat_template; /* text of the file, or NULL */
+	const char *runtime;	   /* name: "llama.cpp" */
+	const char *backend;	   /* cpu vulkan cuda auto */
+	int64_t context_tokens;	   /* of one sequence */
+	int64_t concurrent_sequences;
+	const char *kv_cache;		 /* f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 */
+	const struct json *extra_args;	 /* object of any JSON; numbers with a fraction are texts */
+	const char *privacy;		 /* local hybrid any */
+	const struct json *capabilities; /* array of names */
+	bool device_auto;		 /* then these two are 0 */
+	uint64_t device_memory;		 /* bytes */
+	uint64_t device_bandwidth;	 /* bytes a second; 0: not said */
+	unsigned reserve_percent;
+	const char *admission; /* enforce warn off */
+	uint64_t startup_timeout_ms, stall_timeout_ms;
+	const struct json *golden;  /* normalised set (spec/golden.h), or NULL */
+	const char *eval_skip;	    /* the reason why there is none, or NULL */
+	uint64_t latency_p95_ms;    /* 0: no limit */
+	const char *strategy;	    /* blue-green recreate */
+	const char *previous;	    /* warm stopped auto */
+	uint64_t watch_ms, drain_ms;
+	int64_t keep;
+	const char *gateway_listen; /* "127.0.0.1:8080" */
+	const struct json *gateway; /* {"listen", and maybe "fallback": {"url", "model", "api_key_file"}} */
+	const struct json *tree;    /* all of it, normalised, sources as they were written */
+};
+
+/* Reads the manifest and the files that it names (chat template, golden set and its sources). `c` is empty before. ERR_SPEC:
+ * what is wrong stands in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
+int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e);
+void spec_free(struct spec *s);
+void spec_freep(struct spec **s); /* for CLEANUP */
+
+/* JSON Schema of a kind of file: "manifest", "golden" or "config". ERR_USAGE for any other kind. */
+int spec_schema_print(const char *kind, struct buf *out, struct err *e);
+
+/* Texts for `llmdeploy init`: a manifest that validates, ROUTE.yaml, and the golden set that it names, ROUTE.golden.yaml,
+ * to lie in the same directory. ERR_USAGE when the route is not a name. */
+int spec_starter(const char *route, struct buf *manifest, struct buf *golden, struct err *e);

