@@ -83,6 +83,14 @@ static void fill(struct whole *w, const struct json *tree, struct config_urls *u
 	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
 }
 
+/* A file that is all comments says nothing, and is no fault here. */
+static bool is_blank(const char *text) {
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		if (!strchr("#\r\n", text[strspn(text, " \t")]))
+			return false;
+	return true;
+}
+
 static int parse(struct whole *w, const struct buf *text, struct config_urls *urls, struct complaints *c, struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 
@@ -107,7 +115,7 @@ int config_load(int root, const char *root_path, const char *apt_dir, struct con
 	config->path = arena_printf(w->arena, "%s/config.yaml", root_path);
 	if (fs_read_if(root, "config.yaml", &text, &found, e))
 		return -1;
-	if (!found)
+	if (!found || is_blank(buf_str(&text)))
 		fill(w, NULL, &urls);
 	else if (parse(w, &text, &urls, c, e))
 		return -1;

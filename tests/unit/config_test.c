@@ -1,0 +1,153 @@
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "config/apt.h"
+#include "config/config.h"
+#include "fs/fs.h"
+
+static int enter_directory(void **state) {
+	char *dir = strdup("/tmp/config_test.XXXXXX");
+	struct err e = {0};
+
+	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(AT_FDCWD, "apt/sources.list.d", 0755, &e) || fs_mkdirs(AT_FDCWD, "root", 0755, &e))
+		return -1;
+	*state = dir;
+	return 0;
+}
+
+static int leave_directory(void **state) {
+	struct err e = {0};
+	int failed = fs_remove_tree(AT_FDCWD, *state, &e);
+
+	free(*state);
+	return failed;
+}
+
+static void put(const char *path, const char *text) {
+	struct err e = {0};
+
+	if (text ? fs_write(AT_FDCWD, path, text, strlen(text), 0644, &e) : fs_unlink(AT_FDCWD, path, &e))
+		fail_msg("%s", e.msg);
+}
+
+static char *joined(const char *const *urls, size_t n) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
+
+	for (size_t i = 0; i < n; i++)
+		(void) buf_printf(&b, "%s%s", i ? " " : "", urls[i]);
+	return buf_steal(&b);
+}
+
+static void test_formats(void **state) {
+	static const struct {
+		const char *name;
+		void (*read)(const char *text, struct config_urls *out);
+		const char *text, *urls;
+	} cases[] = {
+		{"list", config_apt_list, "deb http://a/debian bookworm main\n", "http://a/debian"},
+		{"list, with all that may be", config_apt_list,
+		 "# deb http://no/debian bookworm main\n\n  deb\t[ arch=amd64 signed-by=/k ]  https://a/debian/  bookworm  contrib main # x\n",
+		 "https://a/debian"},
+		{"list, several", config_apt_list,
+		 "deb http://a/debian bookworm main\ndeb http://a/debian bookworm-updates main\ndeb http://b/debian trixie main\n",
+		 "http://a/debian http://b/debian"},
+		{"list, sources only", config_apt_list, "deb-src http://a/debian bookworm main\n", ""},
+		{"list, another component", config_apt_list, "deb http://a/debian bookworm contrib\n", ""},
+		{"list, another archive", config_apt_list, "deb http://a/debian-security bookworm-security main\ndeb http://a/ubuntu x main\n", ""},
+		{"list, no HTTP", config_apt_list, "deb cdrom:[Debian]/debian bookworm main\ndeb file:/srv/debian bookworm main\n", ""},
+		{"list, broken", config_apt_list, "deb\ndeb [ http://a/debian bookworm main\ndeb http://a/debian\ndebx http://a/debian x main\n", ""},
+		{"deb822", config_apt_sources, "Types: deb\nURIs: http://a/debian\nSuites: bookworm\nComponents: main\n", "http://a/debian"},
+		{"deb822, with all that may be", config_apt_sources,
+		 "# a comment\ntypes: deb deb-src\nURIs:\n http://a/debian/\n# between\n https://b/debian\nSuites: x y\nComponents: main non-free\n"
+		 "Enabled: yes\nSigned-By:\n -----BEGIN\n .\n http://no/debian\n",
+		 "http://a/debian https://b/debian"},
+		{"deb822, several stanzas", config_apt_sources,
+		 "Types: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n \nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n",
+		 "http://a/debian http://b/debian"},
+		{"deb822, disabled", config_apt_sources,
+		 "Enabled: no\nTypes: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n"
+		 "Enabled: False\nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", ""},
+		{"deb822, sources only", config_apt_sources, "Types: deb-src\nURIs: http://a/debian\nSuites: x\nComponents: main\n", ""},
+		{"deb822, without suites", config_apt_sources, "Types: deb\nURIs: http://a/debian\nComponents: main\n", ""},
+		{"deb822, broken", config_apt_sources, "nonsense\n more\nTypes deb\n:\nURIs: http://a/debian", ""},
+		{"a file of mirrors", config_apt_sources, "Types: deb\nURIs: mirror+file:mirrors\nSuites: x\nComponents: main\n",
+		 "http://c/debian https://d/debian"},
+		{"no file of mirrors", config_apt_list, "deb mirror+file:/nowhere/mirrors x main\n", ""},
+		{"empty", config_apt_list, "", ""},
+	};
+
+	(void) state;
+	put("mirrors", "http://c/debian/\thigh\n# x\nhttps://d/debian\nftp://e/debian\n");
+	EACH_CASE(c, cases) {
+		struct arena *arena CLEANUP(arena_freep) = arena_new();
+		struct config_urls urls = {.arena = arena};
+		c->read(c->text, &urls);
+		char *got CLEANUP(freep) = joined(urls.at, urls.n);
+		assert_string_equal(got, c->urls);
+	}
+}
+
+#define APT "deb http://a/debian bookworm main\n"
+
+static void test_load(void **state) {
+	static const struct {
+		const char *name, *config, *list, *sources; /* NULL: no such file */
+		const char *mirrors, *keyring, *engine, *complaints;
+	} cases[] = {
+		{"nothing at all", NULL, NULL, NULL, "", CONFIG_KEYRING, NULL, NULL},
+		{"what apt says", NULL, APT, "Types: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", "http://a/debian http://b/debian",
+		 CONFIG_KEYRING, NULL, NULL},
+		{"a mirror of its own", "mirror: https://m/debian/\n", APT, NULL, "https://m/debian", CONFIG_KEYRING, NULL, NULL},
+		{"several", "mirror: [https://m/debian, http://n/archive/debian/20260101T000000Z, https://m/debian]\n", APT, NULL,
+		 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
+		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
+		{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+		{"a list", "[mirror]\n", APT, NULL, NULL, NULL, NULL, "1:1: the file must hold a mapping (key: value), not a list"},
+		{"a typo", "miror: x\n", NULL, NULL, NULL, NULL, NULL, "1:1: unknown key 'miror', did you mean 'mirror'?"},
+		{"addresses that are none", "mirror: [m/debian, 'https:///debian']\nkeyring: k.gpg\nengine: tcp://host:2375\n", NULL, NULL, NULL, NULL, NULL,
+		 "1:10: 'm/debian' in 'mirror' is not an https:// or http:// address\n"
+		 "1:20: 'https:///debian' in 'mirror' is not an https:// or http:// address\n"
+		 "2:10: 'k.gpg' in 'keyring' is not an absolute path\n"
+		 "3:9: 'tcp://host:2375' in 'engine' is not unix:///PATH: only an Engine on this machine is used"},
+	};
+	int root CLEANUP(closep) = -1;
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(fs_open_dir(AT_FDCWD, "root", &root, &e), 0);
+	EACH_CASE(k, cases) {
+		struct complaints c CLEANUP(complaints_done) = {0};
+		struct config *config CLEANUP(config_freep) = NULL;
+		struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
+		put("root/config.yaml", k->config);
+		put("apt/sources.list", k->list);
+		put("apt/sources.list.d/x.sources", k->sources);
+		put("apt/sources.list.d/x.sources.save", k->sources);
+		int r = config_load(root, "R", "apt", &config, &c, &e);
+		for (size_t i = 0; i < c.n; i++)
+			(void) buf_printf(&said, "%s%d:%d: %s", i ? "\n" : "", c.at[i].line, c.at[i].col, c.at[i].message);
+		assert_string_equal(buf_str(&said), k->complaints ? k->complaints : "");
+		assert_int_equal(r, k->complaints ? -1 : 0);
+		if (r) {
+			assert_int_equal(e.code, ERR_SPEC);
+			assert_string_equal(c.at[0].file, "R/config.yaml");
+			continue;
+		}
+		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
+		assert_string_equal(got, k->mirrors);
+		assert_string_equal(config->keyring, k->keyring);
+		assert_string_equal(config->engine ? config->engine : "", k->engine ? k->engine : "");
+	}
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_load)};
+
+	return cmocka_run_group_tests_name("config", tests, enter_directory, leave_directory);
+}
