@@ -1,0 +1,138 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/complaints.h"
+
+struct buf;
+struct json;
+
+/* A serving engine, described as data in runtimes/NAME/runtime.yaml: how each abstract setting of a manifest becomes
+ * a flag, what is unsupported, what is always passed, which extra flags a manifest may add, how the engine
+ * is probed, and what it takes of memory. There is no template language: a setting is a flag and its value.
+ *
+ * Everything is borrowed from the struct and goes with it. */
+
+enum runtime_setting {
+	RUNTIME_MODEL,
+	RUNTIME_ADAPTERS,
+	RUNTIME_SERVED_NAME,
+	RUNTIME_SOCKET,
+	RUNTIME_CONTEXT,
+	RUNTIME_SEQUENCES,
+	RUNTIME_KV_CACHE,
+	RUNTIME_CHAT_TEMPLATE,
+	RUNTIME_TENSOR_PARALLEL,
+	RUNTIME_SETTINGS,
+};
+
+struct runtime_flag {
+	bool supported;
+	const char *const *args; /* each of them is passed, with the same value */
+	size_t n_args;
+	const struct json *values; /* object: the manifest's word -> the engine's; NULL: as it is */
+	bool times_sequences;	   /* the engine counts for all sequences together */
+	bool path_scale;	   /* PATH:SCALE,PATH:SCALE */
+};
+
+struct runtime_backend {
+	const char *name; /* "cpu" */
+	bool on_device;	  /* weights, KV cache and compute buffers are in the device's memory */
+	const char *const *args;
+	size_t n_args;
+	const char *gpu; /* "nvidia", or "" */
+	const char *const *devices; /* device files that the container gets */
+	size_t n_devices;
+	const char *const *provided; /* sonames that the host puts into the container */
+	size_t n_provided;
+	uint64_t device_overhead; /* bytes of the device that the backend takes for itself */
+};
+
+enum runtime_value { RUNTIME_INT, RUNTIME_CHOICE, RUNTIME_TEXT };
+
+struct runtime_extra {
+	const char *name; /* "threads"; the flag is --threads */
+	enum runtime_value value;
+	int64_t min, max;	 /* RUNTIME_INT */
+	const char *const *choices; /* RUNTIME_CHOICE */
+	size_t n_choices;
+};
+
+/* 32-bit numbers a token of a batch, by the widths of the widest layer. */
+struct runtime_sum {
+	uint64_t embedding, feed_forward, query, kv;
+};
+
+/* What sizing needs; bytes unless said otherwise. */
+struct runtime_memory {
+	uint64_t context_multiple; /* tokens; each sequence's context is rounded up to it */
+	uint64_t batch_tokens;
+	const char *const *batch_args; /* extra arguments that replace it */
+	size_t n_batch_args;
+	struct runtime_sum sums[8]; /* the largest counts */
+	size_t n_sums;
+	uint64_t cell_bytes, token_bytes; /* for each token of a batch: of a context's cell, and once */
+	uint64_t output_bytes;		  /* a sequence and entry of the vocabulary */
+	uint64_t overhead_base, overhead_sequence, overhead_vocabulary;
+};
+
+struct runtime_container {
+	const char *socket, *chat_template; /* paths inside; "" where the engine cannot */
+	const char *network;		    /* "none" or "internal" */
+	const char *stop_signal;
+	uint64_t stop_timeout_ms, pids;
+	bool read_only;
+	const struct json *tmpfs, *env; /* objects of texts */
+};
+
+#define RUNTIME_MAX_BACKENDS 8
+
+struct runtime {
+	const char *path; /* of the file */
+	const char *name, *checked;
+	const char *launch;	/* "packages", "image" or "host" */
+	const char *version_of; /* the package whose version is the engine's; "" */
+	const char *const *command;
+	size_t n_command;
+	const char *const *capabilities;
+	size_t n_capabilities;
+	const char *format, *adapter, *folder; /* "gguf", "lora" or "", "/models" */
+	struct runtime_flag flags[RUNTIME_SETTINGS];
+	const char *const *fixed_args;
+	size_t n_fixed_args;
+	struct runtime_backend backends[RUNTIME_MAX_BACKENDS];
+	size_t n_backends;
+	const struct runtime_extra *extras;
+	size_t n_extras;
+	struct runtime_container container;
+	struct runtime_memory memory;
+	const struct json *probes;   /* as in the file; identity has "name_at", the path of the served name */
+	const struct json *metrics;  /* {"path","format","names"} or NULL */
+	const struct json *logs;     /* {"fatal":[],"oom":[],"buffers"} */
+	const struct json *packages; /* request for debian_request_from_json, or NULL */
+	const struct json *tree;
+};
+
+/* Reads DIR/runtime.yaml. `c` is empty before. ERR_SPEC: what is wrong stands in `c`; ERR_SYS: it cannot be read. */
+int runtime_load(const char *dir, struct runtime **out, struct complaints *c, struct err *e);
+void runtime_free(struct runtime *rt);
+void runtime_freep(struct runtime **rt); /* for CLEANUP */
+
+/* The first of `dirs` that has a folder NAME with a runtime.yaml; yours. ERR_USAGE names what there is, and the nearest. */
+int runtime_find(const char *const *dirs, size_t n_dirs, const char *name, char **dir, struct err *e);
+/* Where to look: `given` (--runtimes) alone if not NULL, else ../share/llmdeploy/runtimes beside the program's own
+ * folder, else ../runtimes beside it (a build tree). NULL-terminated, yours: runtime_dirs_free. `program` is
+ * the path of the running program (/proc/self/exe, resolved). */
+char **runtime_dirs(const char *given, const char *program, size_t *n);
+void runtime_dirs_free(char **dirs);
+/* Names of all that can be found, sorted, without repetition; one block, free(names). */
+int runtime_list(const char *const *dirs, size_t n_dirs, char ***names, size_t *n, struct err *e);
+
+const struct runtime_backend *runtime_backend(const struct runtime *rt, const char *name); /* or NULL */
+bool runtime_can(const struct runtime *rt, const char *capability);
+const char *runtime_setting_name(enum runtime_setting s); /* "context_tokens" */
+
+/* JSON Schema of runtime.yaml. */
+void runtime_schema(struct buf *out);

@@ -1,0 +1,239 @@
+#include "runtime/table.h"
+
+/* Smaller tables first; the file itself stands at the end. */
+
+#define MAX_BYTES ((int64_t) 1 << 46)
+
+static const struct schema_field text = {.type = SCHEMA_STRING};
+static const struct schema_field any_text = {.type = SCHEMA_STRING, .flags = SCHEMA_EMPTY};
+static const struct schema_field anything = {.type = SCHEMA_ANY};
+static const char *const unsupported[] = {"unsupported", NULL};
+
+static const char *const forms[] = {"plain", "path_scale", NULL};
+static const char *const times[] = {"one", "sequences", NULL};
+static const struct schema_field flag_fields[] = {
+	{.key = "arg", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 8, .doc = "The flag; of several, each gets the value."},
+	{.key = "values", .type = SCHEMA_MAP, .element = &text, .max = 64, .doc = "The manifest's words and this engine's; no other is passed."},
+	{.key = "times", .type = SCHEMA_ENUM, .fallback = "one", .choices = times, .doc = "Whether the engine counts for all sequences together."},
+	{.key = "form", .type = SCHEMA_ENUM, .fallback = "plain", .choices = forms, .doc = "How files are written: PATH, or PATH:SCALE,PATH:SCALE."},
+	{0},
+};
+
+#define FLAG(name, what) \
+	{.key = name, .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED | SCHEMA_OPTIONAL, .choices = unsupported, .fields = flag_fields, .doc = what}
+
+static const struct schema_field flags_fields[] = {
+	FLAG("model", "The model's file."),
+	FLAG("adapters", "Adapters, with their scales."),
+	FLAG("served_name", "The model's name in the engine's answers: the route."),
+	FLAG("socket", "The Unix socket to listen on."),
+	FLAG("context_tokens", "Tokens of context."),
+	FLAG("concurrent_sequences", "Sequences at once."),
+	FLAG("kv_cache", "Type of the numbers in the KV cache."),
+	FLAG("chat_template", "A file with the chat template."),
+	FLAG("tensor_parallel", "Devices that share each layer."),
+	{0},
+};
+
+static const char *const memories[] = {"host", "device", NULL};
+static const char *const gpus[] = {"none", "nvidia", NULL};
+static const struct schema_field backend_fields[] = {
+	{.key = "memory", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = memories, .doc = "Where weights, KV cache and compute buffers are."},
+	{.key = "args", .type = SCHEMA_LIST, .fallback = "[]", .element = &any_text, .max = 64, .doc = "Arguments that choose this backend."},
+	{.key = "gpu", .type = SCHEMA_ENUM, .fallback = "none", .choices = gpus, .doc = "Kind of GPU that the Docker Engine is asked for."},
+	{.key = "devices", .type = SCHEMA_LIST, .fallback = "[]", .max = 16, .doc = "Device files that the container gets."},
+	{.key = "provided", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Libraries that the host puts into the container."},
+	{.key = "device_overhead", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Device memory that the backend takes for itself."},
+	{0},
+};
+
+#define BACKEND(name, what) {.key = name, .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = backend_fields, .doc = what}
+
+static const struct schema_field backends_fields[] = {
+	BACKEND("cpu", "The processor."),
+	BACKEND("vulkan", "A GPU through Vulkan."),
+	BACKEND("cuda", "An NVIDIA GPU."),
+	{0},
+};
+
+static const char *const value_kinds[] = {"int", "choice", "text", NULL};
+static const struct schema_field extra_fields[] = {
+	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The flag without its dashes."},
+	{.key = "value", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = value_kinds, .doc = "What its value may be."},
+	{.key = "min", .type = SCHEMA_INT, .min = -1000000000, .max = 1000000000, .doc = "Smallest number."},
+	{.key = "max", .type = SCHEMA_INT, .min = -1000000000, .max = 1000000000, .doc = "Largest number."},
+	{.key = "choices", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "The words of a choice."},
+	{0},
+};
+static const struct schema_field extra = {.type = SCHEMA_OBJECT, .fields = extra_fields};
+
+static const char *const networks[] = {"none", "internal", NULL};
+static const struct schema_field container_fields[] = {
+	{.key = "socket", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Where the engine listens, inside the container."},
+	{.key = "chat_template", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Where the image has the release's chat template."},
+	{.key = "network", .type = SCHEMA_ENUM, .fallback = "none", .choices = networks, .doc = "none, or internal for an engine that can only listen on TCP."},
+	{.key = "stop_signal", .type = SCHEMA_STRING, .fallback = "SIGTERM", .doc = "What asks the engine to end."},
+	{.key = "stop_timeout", .type = SCHEMA_DURATION, .fallback = "30s", .min = 1000, .max = 3600000, .doc = "How long it may take to."},
+	{.key = "pids", .type = SCHEMA_INT, .fallback = "1024", .min = 16, .max = 1 << 20, .doc = "Threads and processes at most."},
+	{.key = "read_only", .type = SCHEMA_BOOL, .fallback = "true", .doc = "Whether the root file system is read-only."},
+	{.key = "tmpfs", .type = SCHEMA_MAP, .fallback = "{}", .element = &text, .max = 16, .doc = "Folders in memory, with their options."},
+	{.key = "env", .type = SCHEMA_MAP, .fallback = "{}", .element = &any_text, .max = 64, .doc = "Environment."},
+	{0},
+};
+
+static const struct schema_field status_number = {.type = SCHEMA_INT, .min = 100, .max = 599};
+static const struct schema_field liveness_fields[] = {
+	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
+	{.key = "status", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &status_number, .min = 1, .max = 16, .doc = "Answers of an engine that lives."},
+	{0},
+};
+static const struct schema_field ready_fields[] = {
+	{.key = "status", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 100, .max = 599, .doc = "The answer's status."},
+	{.key = "json", .type = SCHEMA_MAP, .fallback = "{}", .element = &anything, .max = 16, .doc = "Paths in the answer and what must stand there."},
+	{0},
+};
+static const struct schema_field loading_fields[] = {
+	{.key = "status", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &status_number, .max = 16, .doc = "Answers of an engine that is not ready yet."},
+	{0},
+};
+static const struct schema_field readiness_fields[] = {
+	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
+	{.key = "ready", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = ready_fields, .doc = "How a ready engine answers."},
+	{.key = "loading", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = loading_fields, .doc = "How one that still loads answers."},
+	{0},
+};
+static const struct schema_field identity_fields[] = {
+	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
+	{.key = "name_at", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Path in the answer where the served name stands."},
+	{0},
+};
+static const struct schema_field warmup_fields[] = {
+	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by POST, in OpenAI's form."},
+	{.key = "max_tokens", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 64, .doc = "Tokens that are asked for."},
+	{0},
+};
+static const struct schema_field probes_fields[] = {
+	{.key = "liveness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = liveness_fields, .doc = "Does it answer at all?"},
+	{.key = "readiness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = readiness_fields, .doc = "Is the model loaded?"},
+	{.key = "identity", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = identity_fields, .doc = "Is it the one that was asked for?"},
+	{.key = "warmup", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = warmup_fields, .doc = "One real token."},
+	{0},
+};
+
+static const struct schema_field metrics_fields[] = {
+	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
+	{.key = "format", .type = SCHEMA_NAME, .fallback = "prometheus", .doc = "Form of the answer."},
+	{.key = "names", .type = SCHEMA_MAP, .fallback = "{}", .element = &text, .max = 64, .doc = "Our words and the engine's."},
+	{0},
+};
+
+static const struct schema_field logs_fields[] = {
+	{.key = "fatal", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of a start that has failed."},
+	{.key = "oom", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of an engine without memory."},
+	{.key = "buffers", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Regular expression of a buffer's line: backend, kind, MiB."},
+	{0},
+};
+
+#define WIDTH(name) {.key = name, .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times this width of the model."}
+
+static const struct schema_field sum_fields[] = {WIDTH("embedding"), WIDTH("feed_forward"), WIDTH("query"), WIDTH("kv"), {0}};
+static const struct schema_field sum = {.type = SCHEMA_OBJECT, .fields = sum_fields};
+static const struct schema_field compute_fields[] = {
+	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "Numbers a token of a batch; the largest counts."},
+	{.key = "cell_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1024, .doc = "Bytes for each token of a batch and of a context."},
+	{.key = "token_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1 << 20, .doc = "Bytes for each token of a batch."},
+	{0},
+};
+static const struct schema_field overhead_fields[] = {
+	{.key = "base", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Of the process."},
+	{.key = "sequence", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Of each sequence."},
+	{.key = "vocabulary_entry", .type = SCHEMA_BYTES, .fallback = "0B", .max = 1 << 20, .doc = "Of each entry of the vocabulary."},
+	{0},
+};
+static const struct schema_field memory_fields[] = {
+	{.key = "context_multiple", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 65536, .doc = "Tokens that a context is rounded up to."},
+	{.key = "batch_tokens", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 1, .max = 1 << 20, .doc = "Tokens of a batch that is computed at once."},
+	{.key = "batch_args", .type = SCHEMA_LIST, .fallback = "[]", .max = 8, .doc = "Extra arguments that change it."},
+	{.key = "compute", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = compute_fields, .doc = "The compute buffer."},
+	{.key = "output_bytes", .type = SCHEMA_INT, .fallback = "4", .max = 1024, .doc = "Bytes for each sequence and entry of the vocabulary."},
+	{.key = "overhead", .type = SCHEMA_OBJECT, .fields = overhead_fields, .doc = "Memory of the process beside all that."},
+	{0},
+};
+
+static const struct schema_field suite_fields[] = {
+	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Suite or codename: testing."},
+	{.key = "components", .type = SCHEMA_LIST, .fallback = "[main]", .max = 16, .doc = "main, contrib, ..."},
+	{.key = "archive", .type = SCHEMA_STRING, .fallback = "debian", .doc = "Kind of mirror."},
+	{0},
+};
+static const struct schema_field root_fields[] = {
+	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package."},
+	{.key = "layer", .type = SCHEMA_NAME, .fallback = "base", .doc = "Layer of the image that it goes to."},
+	{.key = "files", .type = SCHEMA_LIST, .max = 256, .doc = "Only these paths of it; a folder ends with a slash."},
+	{0},
+};
+static const struct schema_field exclude_fields[] = {
+	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package that is left out."},
+	{.key = "reason", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Why that is right."},
+	{0},
+};
+static const struct schema_field prefer_fields[] = {
+	{.key = "virtual", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "A virtual package."},
+	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package that shall provide it."},
+	{0},
+};
+static const struct schema_field suite = {.type = SCHEMA_OBJECT, .fields = suite_fields};
+static const struct schema_field root = {.type = SCHEMA_OBJECT, .fields = root_fields};
+static const struct schema_field exclude = {.type = SCHEMA_OBJECT, .fields = exclude_fields};
+static const struct schema_field prefer = {.type = SCHEMA_OBJECT, .fields = prefer_fields};
+static const struct schema_field layer = {.type = SCHEMA_NAME};
+
+#define REQUEST                                                                                                                        \
+	{.key = "suites", .type = SCHEMA_LIST, .fallback = "[]", .element = &suite, .max = 16, .doc = "Where packages are taken from, in order."}, \
+	{.key = "roots", .type = SCHEMA_LIST, .fallback = "[]", .element = &root, .max = 256, .doc = "Packages to have."},	       \
+	{.key = "excludes", .type = SCHEMA_LIST, .fallback = "[]", .element = &exclude, .max = 256, .doc = "Packages to leave out."},  \
+	{.key = "prefer", .type = SCHEMA_LIST, .fallback = "[]", .element = &prefer, .max = 64, .doc = "Choices among providers."},    \
+	{.key = "layers", .type = SCHEMA_MAP, .fallback = "{}", .element = &layer, .max = 256, .doc = "Layers of packages that are no roots."}
+
+static const struct schema_field request_fields[] = {REQUEST, {0}};
+static const struct schema_field request = {.type = SCHEMA_OBJECT, .fields = request_fields};
+static const struct schema_field packages_fields[] = {
+	REQUEST,
+	{.key = "backends", .type = SCHEMA_MAP, .flags = SCHEMA_REQUIRED, .element = &request, .max = 8, .doc = "What each backend adds."},
+	{0},
+};
+
+static const struct schema_field artifacts_fields[] = {
+	{.key = "format", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "Format of the model's file."},
+	{.key = "adapter", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Kind of adapter that it takes."},
+	{.key = "folder", .type = SCHEMA_STRING, .fallback = "/models", .doc = "Where the container has them."},
+	{0},
+};
+
+static const char *const versions[] = {"llmdeploy/v1", NULL};
+static const char *const kinds[] = {"Runtime", NULL};
+static const char *const launches[] = {"packages", "image", "host", NULL};
+static const struct schema_field capability = {.type = SCHEMA_NAME};
+
+const struct schema_field runtime_table[] = {
+	{.key = "apiVersion", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = versions, .doc = "Version of this format."},
+	{.key = "kind", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = kinds, .doc = "What the file is."},
+	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The name of its folder, and of the runtime in a manifest."},
+	{.key = "checked", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Version of the engine that the facts were checked with."},
+	{.key = "launch", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = launches, .doc = "How it gets to run."},
+	{.key = "version_of", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Package whose version is the engine's."},
+	{.key = "command", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 64, .doc = "The words before all arguments."},
+	{.key = "capabilities", .type = SCHEMA_LIST, .fallback = "[]", .element = &capability, .max = 64, .doc = "What a manifest may require of it."},
+	{.key = "artifacts", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = artifacts_fields, .doc = "Files that it reads."},
+	{.key = "flags", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = flags_fields, .doc = "Each setting as a flag, or unsupported."},
+	{.key = "fixed_args", .type = SCHEMA_LIST, .fallback = "[]", .element = &any_text, .max = 64, .doc = "Arguments of every release."},
+	{.key = "backends", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = backends_fields, .doc = "What it can compute on."},
+	{.key = "allow_extra", .type = SCHEMA_LIST, .fallback = "[]", .element = &extra, .max = 128, .doc = "Flags that a manifest may add."},
+	{.key = "container", .type = SCHEMA_OBJECT, .fields = container_fields, .doc = "The container around it."},
+	{.key = "probes", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = probes_fields, .doc = "How to see that it is ready."},
+	{.key = "metrics", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = metrics_fields, .doc = "Its metrics."},
+	{.key = "logs", .type = SCHEMA_OBJECT, .fields = logs_fields, .doc = "What to find in its log."},
+	{.key = "memory", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = memory_fields, .doc = "What it takes of memory beside weights and KV cache."},
+	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
+	{0},
+};

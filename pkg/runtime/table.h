@@ -1,0 +1,6 @@
+#pragma once
+
+#include "schema/schema.h"
+
+/* The table of runtime.yaml. */
+extern const struct schema_field runtime_table[];
