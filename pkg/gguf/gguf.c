@@ -346,6 +346,7 @@ static int derive(struct header *h) {
 	f->vocabulary = h->tokens ? h->tokens : one(h, N_VOCAB);
 	f->feed_forward_length = one(h, N_FFN);
 	f->heads_max = one(h, N_HEADS);
+	f->kv_heads_max = kv->max;
 	f->kv_heads_sum = kv->array ? kv->sum : kv->max * f->layers;
 	uint64_t head = f->heads_max ? f->embedding_length / f->heads_max : 0;
 

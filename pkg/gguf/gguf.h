@@ -39,6 +39,7 @@ struct gguf_facts {
 	uint64_t feed_forward_length; /* the widest layer's */
 	uint64_t key_length, value_length; /* of one head; where absent, embedding_length / head_count */
 	uint64_t heads_max;    /* query heads of the widest layer */
+	uint64_t kv_heads_max;
 	uint64_t kv_heads_sum; /* KV heads of all layers together: what the KV cache is proportional to */
 	uint64_t sliding_window; /* tokens; some layers keep only so many */
 	uint64_t kv_lora_rank;	 /* multi-head latent attention */
