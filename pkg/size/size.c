@@ -112,7 +112,7 @@ static int small_parts(const struct gguf_facts *m, const struct runtime_memory *
 
 /* On a device: what is there counts, and the host keeps the mapped files, the output and the process. */
 static int totals(const struct size_load *load, struct size_budget *b, struct err *e) {
-	uint64_t host = b->output, all = b->output;
+	uint64_t host = b->output, all = host;
 
 	if (ADD(host, b->overhead, &host) || ADD(host, b->weights, &host) || ADD(host, b->adapters, &host))
 		return overflow(e);

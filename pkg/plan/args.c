@@ -1,0 +1,204 @@
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "json/json.h"
+#include "plan/internal.h"
+#include "runtime/runtime.h"
+#include "spec/spec.h"
+
+/* ---- extra arguments ---- */
+
+static const char *without_dashes(const char *key) {
+	return key + strspn(key, "-");
+}
+
+static const struct runtime_extra *extra_find(const struct runtime *rt, const char *name) {
+	for (size_t i = 0; i < rt->n_extras; i++)
+		if (!strcmp(rt->extras[i].name, name))
+			return &rt->extras[i];
+	return NULL;
+}
+
+/* "--NAME" is one of these. */
+static bool is_among(const char *const *args, size_t n, const char *name) {
+	for (size_t i = 0; i < n; i++)
+		if (text_starts(args[i], "--") && !strcmp(args[i] + 2, name))
+			return true;
+	return false;
+}
+
+static void complain_of_unknown(struct planner *p, const char *path, const char *name) {
+	const struct runtime *rt = p->in->runtime;
+	const char **names CLEANUP(freep) = mem_zalloc(rt->n_extras + 1, sizeof *names);
+	struct buf list CLEANUP(buf_done) = BUF_INIT(4096);
+
+	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
+		if (is_among(rt->flags[s].args, rt->flags[s].n_args, name)) {
+			plan_complain(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, runtime_setting_name(s));
+			return;
+		}
+	if (is_among(rt->fixed_args, rt->n_fixed_args, name)) {
+		plan_complain(p, path, "'%s' is no extra argument: %s always runs with it as it is", name, rt->name);
+		return;
+	}
+	for (size_t i = 0; i < rt->n_extras; i++) {
+		names[i] = rt->extras[i].name;
+		(void) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+	}
+	const char *near = text_nearest(name, names, rt->n_extras);
+
+	if (near)
+		plan_complain(p, path, "'%.60s' is not among the extra arguments that %s takes; did you mean '%s'?", name, rt->name, near);
+	else if (rt->n_extras)
+		plan_complain(p, path, "'%.60s' is not among the extra arguments that %s takes: %s", name, rt->name, buf_str(&list));
+	else
+		plan_complain(p, path, "%s takes no extra arguments", rt->name);
+}
+
+/* A text that no program can take for a flag or a path. */
+static bool is_harmless(const char *s) {
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._,:=+-";
+
+	return *s && *s != '-' && strlen(s) <= 200 && !s[strspn(s, allowed)];
+}
+
+static bool is_choice(const struct runtime_extra *x, const char *word) {
+	for (size_t i = 0; word && i < x->n_choices; i++)
+		if (!strcmp(x->choices[i], word))
+			return true;
+	return false;
+}
+
+static void check_value(struct planner *p, const char *path, const struct runtime_extra *x, const struct json *v) {
+	struct buf list CLEANUP(buf_done) = BUF_INIT(1024);
+	double number = json_value(v);
+
+	switch (x->value) {
+	case RUNTIME_INT:
+		if (!json_is_number(v) || number < (double) x->min || number > (double) x->max || number != (double) (int64_t) number)
+			plan_complain(p, path, "'%s' must be a whole number from %lld to %lld", x->name, (long long) x->min, (long long) x->max);
+		return;
+	case RUNTIME_CHOICE:
+		for (size_t i = 0; i < x->n_choices; i++)
+			(void) buf_printf(&list, "%s%s", i ? ", " : "", x->choices[i]);
+		if (!is_choice(x, json_text(v)))
+			plan_complain(p, path, "'%s' must be one of: %s", x->name, buf_str(&list));
+		return;
+	case RUNTIME_TEXT:
+		if (!json_text(v) || !is_harmless(json_text(v)))
+			plan_complain(p, path, "'%s' must be a text of letters, digits and ._,:=+- that does not begin with a dash", x->name);
+	}
+}
+
+static bool changes_batch(const struct runtime *rt, const char *name) {
+	for (size_t i = 0; i < rt->memory.n_batch_args; i++)
+		if (!strcmp(rt->memory.batch_args[i], name))
+			return true;
+	return false;
+}
+
+void plan_extras(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+
+	p->extra_values = arena_zalloc(p->arena, rt->n_extras + 1, sizeof *p->extra_values);
+	p->batch_tokens = rt->memory.batch_tokens;
+	for (const struct json *v = json_first(p->in->spec->extra_args); v; v = json_next(v)) {
+		const char *name = without_dashes(json_key(v));
+		char *path CLEANUP(freep) = mem_printf("runtime.extra_args.%s", json_key(v));
+		const struct runtime_extra *x = extra_find(rt, name);
+
+		if (!x) {
+			complain_of_unknown(p, path, name);
+			continue;
+		}
+		if (p->extra_values[x - rt->extras])
+			plan_complain(p, path, "'%s' stands there twice", name);
+		p->extra_values[x - rt->extras] = v;
+		check_value(p, path, x, v);
+		if (x->value == RUNTIME_INT && changes_batch(rt, name) && json_value(v) >= 1)
+			p->batch_tokens = (uint64_t) json_value(v);
+	}
+}
+
+/* ---- argv ---- */
+
+static void push(struct planner *p, const char *word) {
+	if (p->plan.n_argv + 1 >= p->cap_argv) {
+		p->cap_argv = p->cap_argv ? p->cap_argv * 2 : 64;
+		p->argv = mem_grow(p->argv, p->cap_argv, sizeof *p->argv);
+	}
+	p->argv[p->plan.n_argv++] = word;
+	p->argv[p->plan.n_argv] = NULL;
+}
+
+static void push_all(struct planner *p, const char *const *words, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		push(p, words[i]);
+}
+
+static void push_setting(struct planner *p, enum runtime_setting s, const char *value) {
+	const struct runtime_flag *f = &p->in->runtime->flags[s];
+
+	for (size_t i = 0; i < f->n_args; i++) {
+		push(p, f->args[i]);
+		push(p, value);
+	}
+}
+
+static void push_number(struct planner *p, enum runtime_setting s, uint64_t v) {
+	push_setting(p, s, arena_printf(p->arena, "%llu", (unsigned long long) v));
+}
+
+/* "/models/adapter-1.gguf:1.0,/models/adapter-2.gguf:0.5" */
+static void push_adapters(struct planner *p) {
+	const struct spec *s = p->in->spec;
+	bool scaled = p->in->runtime->flags[RUNTIME_ADAPTERS].path_scale;
+	const char *all = "";
+
+	for (size_t i = 0; i < s->n_adapters; i++)
+		all = arena_printf(p->arena, "%s%s%s%s%s", all, i ? "," : "", p->plan.adapter_paths[i], scaled ? ":" : "",
+				   scaled ? s->adapters[i].scale : "");
+	if (s->n_adapters)
+		push_setting(p, RUNTIME_ADAPTERS, all);
+}
+
+static void push_extras(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+
+	for (size_t i = 0; i < rt->n_extras; i++) {
+		const struct json *v = p->extra_values[i];
+
+		if (!v)
+			continue;
+		push(p, arena_printf(p->arena, "--%s", rt->extras[i].name));
+		push(p, json_is_number(v) ? arena_printf(p->arena, "%lld", (long long) json_value(v)) : json_text(v));
+	}
+}
+
+/* In the definition's order, never the manifest's: the same release has the same words. */
+void plan_argv(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	const struct spec *s = p->in->spec;
+	const struct json *kv_words = rt->flags[RUNTIME_KV_CACHE].values;
+	uint64_t context = (uint64_t) s->context_tokens, sequences = (uint64_t) s->concurrent_sequences;
+
+	push_all(p, rt->command, rt->n_command);
+	push_setting(p, RUNTIME_MODEL, p->plan.model_path);
+	push_adapters(p);
+	push_setting(p, RUNTIME_SERVED_NAME, s->route);
+	push_setting(p, RUNTIME_SOCKET, rt->container.socket);
+	push_number(p, RUNTIME_CONTEXT, rt->flags[RUNTIME_CONTEXT].times_sequences ? context * sequences : context);
+	push_number(p, RUNTIME_SEQUENCES, sequences);
+	push_setting(p, RUNTIME_KV_CACHE, kv_words ? json_str(kv_words, s->kv_cache) : s->kv_cache);
+	if (p->plan.chat_template_path)
+		push_setting(p, RUNTIME_CHAT_TEMPLATE, p->plan.chat_template_path);
+	push_all(p, rt->fixed_args, rt->n_fixed_args);
+	push_all(p, p->plan.backend->args, p->plan.backend->n_args);
+	push_extras(p);
+	p->plan.argv = p->argv;
+}

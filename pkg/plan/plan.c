@@ -1,0 +1,255 @@
+#include "plan/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "gguf/gguf.h"
+#include "host/host.h"
+#include "json/json.h"
+#include "plan/internal.h"
+#include "runtime/runtime.h"
+#include "spec/spec.h"
+
+void plan_complain(struct planner *p, const char *path, const char *fmt, ...) {
+	struct pos at = {p->in->spec->path, 1, 1};
+	char text[480];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void) vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (p->in->where)
+		at = p->in->where(p->in->where_ctx, path);
+	complaints_add(p->c, at, "%s", text);
+}
+
+void plan_note(struct planner *p, const char *fmt, ...) {
+	char text[640];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void) vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (p->plan.n_notes == p->cap_notes) {
+		p->cap_notes = p->cap_notes ? p->cap_notes * 2 : 8;
+		p->notes = mem_grow(p->notes, p->cap_notes, sizeof *p->notes);
+		p->plan.notes = p->notes;
+	}
+	p->notes[p->plan.n_notes++] = arena_strdup(p->arena, text);
+}
+
+/* ---- the backend ---- */
+
+static bool is_locked(const struct plan_input *in, const char *backend) {
+	for (size_t i = 0; i < in->n_locked; i++)
+		if (!strcmp(in->locked[i], backend))
+			return true;
+	return !in->locked;
+}
+
+/* The first of cuda, vulkan, cpu that the runtime has, the lock has, and this machine has the devices for. */
+static const struct runtime_backend *automatic(const struct plan_input *in) {
+	const struct {
+		const char *name;
+		bool here;
+	} order[] = {{"cuda", in->host->nvidia}, {"vulkan", in->host->n_render_nodes > 0}, {"cpu", true}};
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		if (order[i].here && is_locked(in, order[i].name) && runtime_backend(in->runtime, order[i].name))
+			return runtime_backend(in->runtime, order[i].name);
+	return NULL;
+}
+
+static void choose_backend(struct planner *p) {
+	const struct plan_input *in = p->in;
+	const char *asked = in->spec->backend;
+	bool is_auto = !strcmp(asked, "auto");
+	const struct runtime_backend *b = is_auto ? automatic(in) : runtime_backend(in->runtime, asked);
+
+	if (!b)
+		plan_complain(p, "runtime.backend", is_auto ? "%s has no backend that this machine has the devices for" : "%s has no backend '%s'",
+			      in->runtime->name, asked);
+	else if (!is_locked(in, b->name))
+		plan_complain(p, "runtime.backend", "the packages of backend '%s' are not locked for %s; run 'llmdeploy runtime lock %s --backend %s'",
+			      b->name, in->host->architecture, in->runtime->name, b->name);
+	p->plan.backend = b;
+}
+
+/* ---- what the runtime and the model can do ---- */
+
+static void check_supported(struct planner *p, enum runtime_setting setting, bool wanted, const char *path) {
+	if (wanted && !p->in->runtime->flags[setting].supported)
+		plan_complain(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
+}
+
+static void check_settings(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	const struct spec *s = p->in->spec;
+	const struct runtime_flag *kv = &rt->flags[RUNTIME_KV_CACHE];
+
+	check_supported(p, RUNTIME_MODEL, true, "runtime.name");
+	check_supported(p, RUNTIME_SERVED_NAME, true, "runtime.name");
+	check_supported(p, RUNTIME_SOCKET, !strcmp(rt->container.network, "none"), "runtime.name");
+	check_supported(p, RUNTIME_ADAPTERS, s->n_adapters > 0, "model.adapters");
+	check_supported(p, RUNTIME_CHAT_TEMPLATE, s->chat_template != NULL, "model.chat_template");
+	check_supported(p, RUNTIME_CONTEXT, true, "runtime.context_tokens");
+	check_supported(p, RUNTIME_SEQUENCES, true, "runtime.concurrent_sequences");
+	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache) : strcmp(s->kv_cache, "f16") != 0)
+		plan_complain(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
+}
+
+static void check_capabilities(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	size_t i = 0;
+
+	for (const struct json *c = json_first(p->in->spec->capabilities); c; c = json_next(c), i++) {
+		const char *name = json_text(c);
+		char *path CLEANUP(freep) = mem_printf("requirements.capabilities.%zu", i);
+
+		if (!name || runtime_can(rt, name))
+			continue;
+		const char *near = text_nearest(name, rt->capabilities, rt->n_capabilities);
+
+		plan_complain(p, path, "%s does not have the capability '%s'%s%s%s", rt->name, name, near ? "; did you mean '" : "",
+			      near ? near : "", near ? "'?" : "");
+	}
+}
+
+static bool is_quantized(const char *kv_cache) {
+	return strcmp(kv_cache, "f32") && strcmp(kv_cache, "f16") && strcmp(kv_cache, "bf16");
+}
+
+static void check_model(struct planner *p) {
+	const struct gguf_facts *m = p->in->model;
+	const struct spec *s = p->in->spec;
+
+	if (gguf_is_adapter(m))
+		plan_complain(p, "model.source", "the model is an adapter: it belongs under model.adapters");
+	if (m->split_count > 1)
+		plan_complain(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
+			      (unsigned long long) m->split_count);
+	if (m->context_length && (uint64_t) s->context_tokens > m->context_length)
+		plan_complain(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
+			      (long long) s->context_tokens, (unsigned long long) m->context_length);
+	if (is_quantized(s->kv_cache) && (m->key_length % 32 || m->value_length % 32))
+		plan_complain(p, "runtime.kv_cache", "the model's heads of %llu and %llu are no multiples of 32, which '%s' needs",
+			      (unsigned long long) m->key_length, (unsigned long long) m->value_length, s->kv_cache);
+}
+
+static void check_adapters(struct planner *p) {
+	for (size_t i = 0; i < p->in->spec->n_adapters; i++) {
+		const struct gguf_facts *a = &p->in->adapters[i];
+		char *path CLEANUP(freep) = mem_printf("model.adapters.%zu.source", i);
+
+		if (!gguf_is_adapter(a))
+			plan_complain(p, path, "adapter %zu is a whole model", i + 1);
+		else if (strcmp(a->adapter_type, p->in->runtime->adapter) != 0)
+			plan_complain(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);
+		else if (strcmp(a->architecture, p->in->model->architecture) != 0)
+			plan_complain(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->in->model->architecture);
+	}
+}
+
+/* ---- what comes of it ---- */
+
+static void take_paths(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	size_t n = p->in->spec->n_adapters;
+	const char **paths = arena_zalloc(p->arena, n + 1, sizeof *paths);
+
+	p->plan.model_path = arena_printf(p->arena, "%s/model.%s", rt->folder, rt->format);
+	for (size_t i = 0; i < n; i++)
+		paths[i] = arena_printf(p->arena, "%s/adapter-%zu.%s", rt->folder, i + 1, rt->format);
+	p->plan.adapter_paths = paths;
+	p->plan.chat_template_path = p->in->spec->chat_template ? rt->container.chat_template : NULL;
+	p->plan.pids = rt->container.pids;
+}
+
+static int by_text(const void *a, const void *b) {
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static void take_env(struct planner *p) {
+	const struct json *env = p->in->runtime->container.env;
+	const char **words = arena_zalloc(p->arena, json_count(env) + 1, sizeof *words);
+
+	for (const struct json *v = json_first(env); v; v = json_next(v))
+		words[p->plan.n_env++] = arena_printf(p->arena, "%s=%s", json_key(v), json_text(v));
+	qsort(words, p->plan.n_env, sizeof *words, by_text);
+	p->plan.env = words;
+}
+
+/* The runtime's probes; that of identity asks for the route by name. */
+static void take_probes(struct planner *p) {
+	struct json *probes = json_copy(p->in->runtime->probes), *identity = json_get(probes, "identity");
+
+	if (identity) {
+		struct json *want = json_object();
+
+		json_set_str(want, json_str(identity, "name_at"), p->in->spec->route);
+		json_remove(identity, "name_at");
+		json_set(identity, "json", want);
+	}
+	p->plan.probes = p->trees[1] = probes;
+	p->plan.logs = p->trees[2] = json_copy(p->in->runtime->logs);
+}
+
+static struct planner *begin(const struct plan_input *in, struct complaints *c) {
+	struct planner *p = mem_zalloc(1, sizeof *p);
+
+	p->in = in;
+	p->c = c;
+	p->arena = arena_new();
+	return p;
+}
+
+/* 1. refuse what cannot be; 2. size it; 3. admit it; 4. write it down. */
+static int make(struct planner *p, struct err *e) {
+	choose_backend(p);
+	check_settings(p);
+	check_capabilities(p);
+	check_model(p);
+	check_adapters(p);
+	plan_extras(p);
+	if (complaints_result(p->c, e))
+		return -1;
+	if (plan_budget(p, e) || plan_admit(p, e))
+		return -1;
+	take_paths(p);
+	take_env(p);
+	take_probes(p);
+	plan_argv(p);
+	return 0;
+}
+
+int plan_make(const struct plan_input *in, struct plan **out, struct complaints *c, struct err *e) {
+	struct planner *p = begin(in, c);
+
+	if (make(p, e)) {
+		plan_free(&p->plan);
+		return -1;
+	}
+	*out = &p->plan;
+	return 0;
+}
+
+void plan_free(struct plan *plan) {
+	struct planner *p = (struct planner *) plan;
+
+	if (!p)
+		return;
+	for (size_t i = 0; i < sizeof p->trees / sizeof *p->trees; i++)
+		json_free(p->trees[i]);
+	free(p->argv);
+	free(p->notes);
+	arena_free(p->arena);
+	free(p);
+}
+
+void plan_freep(struct plan **p) {
+	plan_free(*p);
+}
