@@ -29,16 +29,21 @@ static int socket_path(const char *host, const char *from, char **out, struct er
 
 	if (*path != '/' && strstr(host, "://") && path == host)
 		return err_set(e, ERR_UNREACHABLE,
-			       "engine address '%.120s' (%s) is not a Unix socket: the Engine must run on this machine, because it "
-			       "mounts models from this file system; set DOCKER_HOST=unix:///var/run/docker.sock",
+			       "engine address '%.120s' (%s) is not a Unix socket: the Engine must run "
+			       "on this machine, because it "
+			       "mounts models from this file system; set "
+			       "DOCKER_HOST=unix:///var/run/docker.sock",
 			       host, from);
 	if (*path != '/')
 		return err_set(e, ERR_UNREACHABLE,
-			       "engine address '%.120s' (%s) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock",
+			       "engine address '%.120s' (%s) is not 'unix://' and an absolute path, as "
+			       "in unix:///var/run/docker.sock",
 			       host, from);
 	if (strlen(path) >= sizeof limit.sun_path)
-		return err_set(e, ERR_UNREACHABLE, "engine socket '%.200s' (%s) has a path of %zu bytes, a socket's may have %zu", path,
-			       from, strlen(path), sizeof limit.sun_path - 1);
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"engine socket '%.200s' (%s) has a path of %zu bytes, a socket's may have %zu",
+			path, from, strlen(path), sizeof limit.sun_path - 1);
 	*out = mem_strdup(path);
 	return 0;
 }
@@ -68,7 +73,9 @@ static int context_host(const char *dir, const char *name, char **out, struct er
 	const char *host = json_text(json_path(meta, "Endpoints.docker.Host"));
 	if (!host)
 		return err_set(e, ERR_UNREACHABLE,
-			       "docker context '%.80s' has no address in '%s/contexts'; see 'docker context ls', or set DOCKER_HOST", name, dir);
+			       "docker context '%.80s' has no address in '%s/contexts'; see 'docker "
+			       "context ls', or set DOCKER_HOST",
+			       name, dir);
 	char *from CLEANUP(freep) = mem_printf("docker context '%.80s'", name);
 	return socket_path(host, from, out, e);
 }

@@ -12,8 +12,9 @@ static const int absent[] = {404, 0};
 static const int absent_or_conflict[] = {404, 409, 0};
 
 /* A request about one container without a body or an answer worth reading. */
-static int act(struct docker *d, const char *verb, const char *method, const char *name, const char *path, uint64_t deadline_ms,
-	       const int *results, struct answer *a, struct err *e) {
+static int act(struct docker *d, const char *verb, const char *method, const char *name,
+	       const char *path, uint64_t deadline_ms, const int *results, struct answer *a,
+	       struct err *e) {
 	struct call c = {verb, name, method, path, .deadline_ms = deadline_ms, .results = results};
 
 	return docker_call(d, &c, a, e);
@@ -44,7 +45,8 @@ int docker_container_kill(struct docker *d, const char *name, const char *signal
 
 /* Somebody else is removing it already: wait for them. */
 static int await_absence(struct docker *d, const char *name, const char *said, struct err *e) {
-	for (uint64_t until = clock_mono_ms() + d->quick_ms; clock_mono_ms() < until; clock_sleep_ms(50)) {
+	for (uint64_t until = clock_mono_ms() + d->quick_ms; clock_mono_ms() < until;
+	     clock_sleep_ms(50)) {
 		struct docker_container c CLEANUP(docker_container_done) = {0};
 		bool found;
 		if (interrupt_check(e) || docker_container_inspect(d, name, &found, &c, e))
@@ -60,12 +62,14 @@ int docker_container_remove(struct docker *d, const char *name, bool force, stru
 	char *path CLEANUP(freep) = docker_path("/containers/", name, force ? "?v=1&force=1" : "?v=1");
 
 	/* By force, a conflict can only mean that its removal is in progress. */
-	if (act(d, "remove container", "DELETE", name, path, d->slow_ms, force ? absent_or_conflict : absent, &a, e))
+	if (act(d, "remove container", "DELETE", name, path, d->slow_ms,
+		force ? absent_or_conflict : absent, &a, e))
 		return -1;
 	return a.status == 409 ? await_absence(d, name, a.said, e) : 0;
 }
 
-int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken, struct err *e) {
+int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken,
+			    struct err *e) {
 	static const int conflict[] = {409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/rename");
@@ -81,10 +85,13 @@ static const char *without_slash(const char *name) {
 	return *name == '/' ? name + 1 : name;
 }
 
-int docker_container_inspect(struct docker *d, const char *name, bool *found, struct docker_container *out, struct err *e) {
+int docker_container_inspect(struct docker *d, const char *name, bool *found,
+			     struct docker_container *out, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/json");
-	struct call c = {"inspect container", name, .path = path, .deadline_ms = d->quick_ms, .results = absent, .wants_json = true};
+	struct call c = {"inspect container", name,
+			 .path = path,	      .deadline_ms = d->quick_ms,
+			 .results = absent,   .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
 		return -1;
@@ -118,7 +125,8 @@ void docker_container_done(struct docker_container *c) {
 	*c = (struct docker_container){0};
 }
 
-int docker_container_list(struct docker *d, const char *const *labels, struct docker_containers *out, struct err *e) {
+int docker_container_list(struct docker *d, const char *const *labels, struct docker_containers *out,
+			  struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = mem_strdup("/containers/json?all=1");
 	struct call c = {"list containers", .deadline_ms = d->quick_ms, .wants_json = true};
@@ -147,12 +155,14 @@ void docker_containers_done(struct docker_containers *l) {
 	*l = (struct docker_containers){0};
 }
 
-int docker_container_wait(struct docker *d, const char *name, enum docker_until until, uint64_t timeout_ms, bool *ended,
-			  int64_t *status, struct err *e) {
+int docker_container_wait(struct docker *d, const char *name, enum docker_until until,
+			  uint64_t timeout_ms, bool *ended, int64_t *status, struct err *e) {
 	static const char *const conditions[] = {"not-running", "next-exit", "removed"};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/wait");
-	struct call c = {"wait for container", name, "POST", .deadline_ms = timeout_ms, .results = absent, .wants_json = true};
+	struct call c = {
+		"wait for container", name, "POST", .deadline_ms = timeout_ms, .results = absent,
+		.wants_json = true};
 	uint64_t begun = clock_mono_ms();
 	struct err failure;
 

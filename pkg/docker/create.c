@@ -33,7 +33,8 @@ static struct json *mount(const struct docker *d, const struct docker_mount *m) 
 	json_set_str(o, "Target", m->target);
 	json_set_bool(o, "ReadOnly", m->read_only);
 	json_set_str(options, "Propagation", "rprivate");
-	/* Without it a mount below the source stays writable where the kernel is too old to say no. Podman does not know it. */
+	/* Without it a mount below the source stays writable where the kernel is too old to say no.
+	 * Podman does not know it. */
 	if (m->read_only && d->minor >= 44 && !d->podman)
 		json_set_bool(options, "ReadOnlyForceRecursive", true);
 	json_set(o, "BindOptions", options);
@@ -86,12 +87,17 @@ static int set_gpu(const struct docker *d, const char *gpu, struct json *host, s
 		json_set(o, "DeviceIDs", comma_list(gpu + strlen("nvidia:")));
 	} else if (strchr(gpu, '=')) {
 		if (d->minor < 44)
-			return err_set(e, ERR_UNREACHABLE, "the Engine speaks API 1.%d, and CDI device '%s' needs 1.44: upgrade it to 25 or later",
+			return err_set(e, ERR_UNREACHABLE,
+				       "the Engine speaks API 1.%d, and CDI device '%s' needs 1.44: "
+				       "upgrade it to 25 or later",
 				       d->minor, gpu);
 		json_set_str(o, "Driver", "cdi");
 		json_set(o, "DeviceIDs", comma_list(gpu));
 	} else {
-		return err_set(e, ERR_USAGE, "unknown GPU request '%s': 'nvidia', 'nvidia:0,1' or a CDI name such as 'nvidia.com/gpu=0'", gpu);
+		return err_set(e, ERR_USAGE,
+			       "unknown GPU request '%s': 'nvidia', 'nvidia:0,1' or a CDI name such as "
+			       "'nvidia.com/gpu=0'",
+			       gpu);
 	}
 	json_push(requests, STEAL(o));
 	return 0;
@@ -115,7 +121,8 @@ static struct json *log_config(void) {
 	return o;
 }
 
-static int host_config(const struct docker *d, const struct docker_container_spec *s, struct json *h, struct err *e) {
+static int host_config(const struct docker *d, const struct docker_container_spec *s, struct json *h,
+		       struct err *e) {
 	json_set(h, "Mounts", mounts(d, s));
 	json_set_str(h, "NetworkMode", s->network);
 	set_bytes(h, "Memory", s->memory_bytes);
@@ -136,7 +143,8 @@ static int host_config(const struct docker *d, const struct docker_container_spe
 	return s->gpu && *s->gpu ? set_gpu(d, s->gpu, h, e) : 0;
 }
 
-static int create_body(const struct docker *d, const struct docker_container_spec *s, struct json *o, struct err *e) {
+static int create_body(const struct docker *d, const struct docker_container_spec *s, struct json *o,
+		       struct err *e) {
 	struct json *check = json_object(), *host = json_object();
 
 	json_set_str(o, "Image", s->image);
@@ -160,13 +168,15 @@ static void tell_warnings(const struct docker *d, const char *name, const struct
 		progress_warn(d->progress, name, json_text(w));
 }
 
-int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken, char id[65], struct err *e) {
+int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
+			    char id[65], struct err *e) {
 	static const int results[] = {409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = mem_strdup("/containers/create");
-	struct call c = {"create container", s->name, "POST", .body = body, .deadline_ms = d->slow_ms, .results = results,
-			 .wants_json = true};
+	struct call c = {
+		"create container", s->name,	       "POST", .body = body, .deadline_ms = d->slow_ms,
+		.results = results, .wants_json = true};
 
 	assert(s->name && s->image);
 	docker_query(&path, "name", s->name);
@@ -176,18 +186,21 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 	if (docker_call(d, &c, &a, e))
 		return -1;
 	if (a.status != 409 && strlen(docker_text(a.json, "Id")) != 64)
-		return err_set(e, ERR_SYS, "engine: create container '%s': the answer has no id", s->name);
+		return err_set(e, ERR_SYS, "engine: create container '%s': the answer has no id",
+			       s->name);
 	*taken = a.status == 409;
 	(void) snprintf(id, 65, "%s", docker_text(a.json, "Id"));
 	tell_warnings(d, s->name, a.json);
 	return 0;
 }
 
-int docker_container_set_restart(struct docker *d, const char *name, const char *policy, struct err *e) {
+int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
+				 struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
-	struct call c = {"set the restart policy of", name, "POST", path, .body = body, .deadline_ms = d->slow_ms};
+	struct call c = {"set the restart policy of", name, "POST", path, .body = body,
+			 .deadline_ms = d->slow_ms};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));
 	return docker_call(d, &c, &a, e);

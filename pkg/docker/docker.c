@@ -50,19 +50,26 @@ static int no_engine(const struct docker *d, struct err *e) {
 	case ENOENT:
 	case ENOTDIR:
 		return err_set(e, ERR_UNREACHABLE,
-			       "no Docker Engine: there is no socket '%s'; start it (systemctl start docker) or set DOCKER_HOST", d->socket);
+			       "no Docker Engine: there is no socket '%s'; start it (systemctl start "
+			       "docker) or set DOCKER_HOST",
+			       d->socket);
 	case EACCES:
 	case EPERM:
 		return err_set(e, ERR_UNREACHABLE,
-			       "no permission on the Docker Engine's socket '%s'; run as root, or as a member of the group that owns it "
+			       "no permission on the Docker Engine's socket '%s'; run as root, or as a "
+			       "member of the group that owns it "
 			       "(usermod -aG docker USER)",
 			       d->socket);
 	case ECONNREFUSED:
 		return err_set(e, ERR_UNREACHABLE,
-			       "no Docker Engine: nobody listens on '%s'; start it (systemctl start docker) or set DOCKER_HOST", d->socket);
+			       "no Docker Engine: nobody listens on '%s'; start it (systemctl start "
+			       "docker) or set DOCKER_HOST",
+			       d->socket);
 	default:
 		return err_set(e, ERR_UNREACHABLE,
-			       "the Docker Engine at '%s' does not answer (%.200s); restart it (systemctl restart docker)", d->socket, why);
+			       "the Docker Engine at '%s' does not answer (%.200s); restart it "
+			       "(systemctl restart docker)",
+			       d->socket, why);
 	}
 }
 
@@ -97,12 +104,14 @@ static int negotiate(struct docker *d, struct err *e) {
 		return no_engine(d, e);
 	if (!parse_version(r.api_version, &theirs))
 		return err_set(e, ERR_UNREACHABLE,
-			       "what answers at '%s' is not a Docker Engine: status %ld and no API version (its log says more: journalctl -u docker)",
+			       "what answers at '%s' is not a Docker Engine: status %ld and no API "
+			       "version (its log says more: journalctl -u docker)",
 			       d->socket, r.status);
 	if (theirs < OLDEST)
 		return err_set(e, ERR_UNREACHABLE,
-			       "the Docker Engine at '%s' speaks API %s, 1.%d is needed: upgrade it to 20.10 or later", d->socket, r.api_version,
-			       OLDEST);
+			       "the Docker Engine at '%s' speaks API %s, 1.%d is needed: upgrade it to "
+			       "20.10 or later",
+			       d->socket, r.api_version, OLDEST);
 	d->minor = theirs < NEWEST ? theirs : NEWEST;
 	return 0;
 }
@@ -174,7 +183,8 @@ int docker_refused(const struct call *c, const struct http_response *r, struct e
 	return wrap(c, e);
 }
 
-int docker_stream(struct docker *d, const struct call *c, struct http_request *q, struct http_response *r, struct err *e) {
+int docker_stream(struct docker *d, const struct call *c, struct http_request *q,
+		  struct http_response *r, struct err *e) {
 	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	static const char *const headers[] = {"Content-Type: application/json"};
 	char *url CLEANUP(freep) = mem_printf("http://engine/v1.%d%s", d->minor, c->path);
@@ -231,7 +241,8 @@ int docker_pass(const struct err *failure, struct err *e) {
 }
 
 static bool is_plain(char c) {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~", c));
 }
 
 static void escape(struct buf *out, const char *text, const char *also_plain) {

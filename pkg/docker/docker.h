@@ -16,9 +16,9 @@ struct progress;
  * A `struct docker` is one connection that is used again and again, by one thread.
  *
  * Every call has a deadline. A failure says which call, on which object, and what the Engine said:
- * "engine: create container 'x': 400 Bad Request: invalid mount config ...". Codes: ERR_UNREACHABLE when there is
- * no Engine, or none that answers, in time and to its end; ERR_SYS when the Engine answered with a
- * failure or with something that is not an answer; ERR_INTERRUPTED after Ctrl-C.
+ * "engine: create container 'x': 400 Bad Request: invalid mount config ...". Codes: ERR_UNREACHABLE
+ * when there is no Engine, or none that answers, in time and to its end; ERR_SYS when the Engine
+ * answered with a failure or with something that is not an answer; ERR_INTERRUPTED after Ctrl-C.
  *
  * "Not there" and "already so" are results, not failures: an absent container inspects as
  * found = false; to stop or remove what is absent is done at once; to start what runs, too.
@@ -30,21 +30,23 @@ struct docker;
 struct docker_options {
 	const char *host; /* "unix:///path" or "/path"; NULL: found as docker_find_host says */
 	uint64_t quick_ms; /* deadline of inspect, list and the like; 0: 15 s */
-	uint64_t slow_ms;  /* of what changes something, added to a stop's own grace; 0: 2 min */
-	uint64_t load_ms;  /* longest silence during an image load; 0: 5 min (and 1 h for all of it) */
+	uint64_t slow_ms; /* of what changes something, added to a stop's own grace; 0: 2 min */
+	uint64_t load_ms; /* longest silence during an image load; 0: 5 min (and 1 h for all of it) */
 	const struct progress *progress; /* the Engine's warnings, and bytes of a load; may be NULL */
 };
 
-/* Connects, asks for the version and agrees on min(its own, 1.51). `o` may be NULL. ERR_UNREACHABLE, with the way
- * out: not a Unix socket, no socket, no permission on it, nobody listens, no answer in time, not an Engine, older than 1.41. */
+/* Connects, asks for the version and agrees on min(its own, 1.51). `o` may be NULL. ERR_UNREACHABLE,
+ * with the way out: not a Unix socket, no socket, no permission on it, nobody listens, no answer in
+ * time, not an Engine, older than 1.41. */
 int docker_open(const struct docker_options *o, struct docker **out, struct err *e);
 void docker_free(struct docker *d);
 void docker_freep(struct docker **d); /* for CLEANUP */
 
-/* Where the docker command would go: `host` if not NULL, else $DOCKER_HOST, else the context named by $DOCKER_CONTEXT or by
- * currentContext in config.json ($DOCKER_CONFIG, ~/.docker), else $XDG_RUNTIME_DIR/docker.sock if there is one
- * (rootless), else /var/run/docker.sock. *out is the path of a Unix socket, yours. Other addresses are refused,
- * with the reason: the Engine must see this file system, because it mounts models from it. */
+/* Where the docker command would go: `host` if not NULL, else $DOCKER_HOST, else the context named by
+ * $DOCKER_CONTEXT or by currentContext in config.json ($DOCKER_CONFIG, ~/.docker), else
+ * $XDG_RUNTIME_DIR/docker.sock if there is one (rootless), else /var/run/docker.sock. *out is the path
+ * of a Unix socket, yours. Other addresses are refused, with the reason: the Engine must see this file
+ * system, because it mounts models from it. */
 int docker_find_host(const char *host, char **out, struct err *e);
 
 const char *docker_socket(const struct docker *d); /* its path; borrowed */
@@ -57,13 +59,13 @@ bool docker_is_podman(const struct docker *d);
 struct docker_info {
 	struct json *raw;
 	const char *version, *os, *root_dir;
-	const char *storage_driver;		   /* "overlay2" */
+	const char *storage_driver; /* "overlay2" */
 	const char *cgroup_driver, *cgroup_version; /* "systemd" | "cgroupfs" | "none"; "1" | "2" */
 	uint64_t memory_bytes;
 	int64_t cpus;
 	bool rootless, containerd_store;
 	bool limits_memory, limits_pids; /* the kernel and the Engine can */
-	bool nvidia, cdi;		 /* has a runtime "nvidia"; knows directories with CDI definitions */
+	bool nvidia, cdi; /* has a runtime "nvidia"; knows directories with CDI definitions */
 };
 int docker_info(struct docker *d, struct docker_info *out, struct err *e);
 void docker_info_done(struct docker_info *i);
@@ -72,34 +74,40 @@ void docker_info_done(struct docker_info *i);
 
 struct docker_image {
 	struct json *raw;
-	const char *id;		   /* digest of the configuration, or of the manifest (containerd store) */
-	const char **layers;	   /* diff ids, lowest first */
+	const char *id; /* digest of the configuration, or of the manifest (containerd store) */
+	const char **layers; /* diff ids, lowest first */
 	size_t n_layers;
 	const struct json *labels; /* object or NULL */
 };
-int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct docker_image *out, struct err *e);
+int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct docker_image *out,
+			 struct err *e);
 void docker_image_done(struct docker_image *i);
 
 /* Is it the image that the lock means? Its id is either digest (stores differ in which they use), and
  * its layers are exactly these diff ids. `manifest` may be NULL. */
-bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest, const char *const *diff_ids,
-			  size_t n);
-/* Looks for it under either digest: found means that it matches. Also the check after a load. `id` is what to create containers from. */
-int docker_image_find(struct docker *d, const char *config, const char *manifest, const char *const *diff_ids, size_t n,
-		      bool *found, char id[65], struct err *e);
+bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest,
+			  const char *const *diff_ids, size_t n);
+/* Looks for it under either digest: found means that it matches. Also the check after a load. `id` is
+ * what to create containers from. */
+int docker_image_find(struct docker *d, const char *config, const char *manifest,
+		      const char *const *diff_ids, size_t n, bool *found, char id[65], struct err *e);
 
-/* Streams a tar archive into the Engine. `produce` writes it to the pipe `fd`, once, on a thread of its own (so nothing else may use
- * what it uses until this returns), and returns 0, or -1 with its error, which is then the result. A write that fails means that nobody reads any
- * more: return -1; the reason is known here. All of the Engine's answer is read: it reports failures with status 200. Even so, look with
- * docker_image_find() afterwards. The archive's layers may be uncompressed or gzip; zstd needs docker_api_at_least(d, 42). */
-int docker_image_load(struct docker *d, const char *name, int (*produce)(void *ctx, int fd, struct err *e), void *ctx, struct err *e);
-int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag, struct err *e);
+/* Streams a tar archive into the Engine. `produce` writes it to the pipe `fd`, once, on a thread of its
+ * own (so nothing else may use what it uses until this returns), and returns 0, or -1 with its error,
+ * which is then the result. A write that fails means that nobody reads any more: return -1; the reason
+ * is known here. All of the Engine's answer is read: it reports failures with status 200. Even so, look
+ * with docker_image_find() afterwards. The archive's layers may be uncompressed or gzip; zstd needs
+ * docker_api_at_least(d, 42). */
+int docker_image_load(struct docker *d, const char *name,
+		      int (*produce)(void *ctx, int fd, struct err *e), void *ctx, struct err *e);
+int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag,
+		     struct err *e);
 /* Absent is done. in_use: a container or another tag needs it and `force` was not given. */
 int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_use, struct err *e);
 
 struct docker_image_entry {
 	const char *id;
-	const struct json *tags;   /* array of "name:tag" or NULL */
+	const struct json *tags; /* array of "name:tag" or NULL */
 	const struct json *labels; /* object or NULL */
 	uint64_t size;
 };
@@ -109,24 +117,27 @@ struct docker_images {
 	size_t n;
 };
 /* Those that carry all of `labels` ("key" or "key=value"; ends with NULL). */
-int docker_image_list(struct docker *d, const char *const *labels, struct docker_images *out, struct err *e);
+int docker_image_list(struct docker *d, const char *const *labels, struct docker_images *out,
+		      struct err *e);
 void docker_images_done(struct docker_images *l);
 
 /* ---- containers ---- */
 
 struct docker_mount {
 	const char *source, *target; /* absolute; a source that the Engine does not see is a failure */
-	bool read_only;		     /* with all that is mounted below it, where the Engine can (API 1.44) */
+	bool read_only; /* with all that is mounted below it, where the Engine can (API 1.44) */
 };
 
-/* Every container is made with: no capabilities, no-new-privileges, no health check of its own, no swap, no terminal,
- * a log in files that rotate (3 of 10 MB). NULL and 0 leave a setting to the Engine. JSON arrays hold strings, as in the lock. */
+/* Every container is made with: no capabilities, no-new-privileges, no health check of its own, no
+ * swap, no terminal, a log in files that rotate (3 of 10 MB). NULL and 0 leave a setting to the Engine.
+ * JSON arrays hold strings, as in the lock. */
 struct docker_container_spec {
 	const char *name;
-	const char *image;	   /* "sha256:ID", so that no tag can move under it */
-	const struct json *argv;   /* whole command line; the image's own entry point and command are not used */
-	const struct json *env;	   /* "NAME=value" */
-	const char *user;	   /* "65532:65532" */
+	const char *image; /* "sha256:ID", so that no tag can move under it */
+	const struct json
+		*argv; /* whole command line; the image's own entry point and command are not used */
+	const struct json *env; /* "NAME=value" */
+	const char *user; /* "65532:65532" */
 	const struct json *groups; /* additional ones, by number */
 	const struct json *labels; /* object of strings */
 	const struct docker_mount *mounts;
@@ -134,44 +145,51 @@ struct docker_container_spec {
 	const char *network; /* "none", "host", or a network's name */
 	uint64_t memory_bytes, shm_bytes;
 	int64_t pids;
-	bool writable_root;	    /* the root is read-only unless so said */
-	const struct json *tmpfs;   /* {"/tmp": "size=64m"} */
-	const char *gpu;	    /* "", "nvidia" (all), "nvidia:0,1", or a CDI name "nvidia.com/gpu=0" (API 1.44) */
+	bool writable_root; /* the root is read-only unless so said */
+	const struct json *tmpfs; /* {"/tmp": "size=64m"} */
+	const char *
+		gpu; /* "", "nvidia" (all), "nvidia:0,1", or a CDI name "nvidia.com/gpu=0" (API 1.44) */
 	const struct json *devices; /* paths of the host, the same inside */
 	const char *stop_signal;
 	uint64_t stop_timeout_ms; /* rounded up to seconds */
-	const char *restart;	  /* "no" (when NULL), "unless-stopped", "always", "on-failure" */
+	const char *restart; /* "no" (when NULL), "unless-stopped", "always", "on-failure" */
 };
-/* taken: another container has the name, and nothing was made. A name that a failed start left is taken, too. */
-int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken, char id[65], struct err *e);
+/* taken: another container has the name, and nothing was made. A name that a failed start left is
+ * taken, too. */
+int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
+			    char id[65], struct err *e);
 int docker_container_start(struct docker *d, const char *name, struct err *e);
 /* The stop signal, then SIGKILL after the grace. Absent or stopped is done. */
 int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms, struct err *e);
-int docker_container_kill(struct docker *d, const char *name, const char *signal, struct err *e); /* absent or stopped is done */
-/* With its anonymous volumes. Returns when it is gone, also if somebody else is removing it. Running and not `force`: a failure. */
+int docker_container_kill(struct docker *d, const char *name, const char *signal,
+			  struct err *e); /* absent or stopped is done */
+/* With its anonymous volumes. Returns when it is gone, also if somebody else is removing it. Running
+ * and not `force`: a failure. */
 int docker_container_remove(struct docker *d, const char *name, bool force, struct err *e);
-int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken, struct err *e);
+int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken,
+			    struct err *e);
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy, struct err *e);
 
 struct docker_container {
 	struct json *raw;
 	const char *id, *name, *image; /* image: id of the one it was made from */
-	const char *state;	       /* created running paused restarting removing exited dead */
+	const char *state; /* created running paused restarting removing exited dead */
 	bool running, oom_killed;
 	int64_t exit_code, pid, restarts;
-	const char *error;		      /* why it could not be started */
+	const char *error; /* why it could not be started */
 	const char *started_at, *finished_at; /* RFC 3339 with nanoseconds; "0001-..." is never */
-	const char *restart;		      /* its restart policy */
-	const struct json *labels;	      /* object or NULL */
+	const char *restart; /* its restart policy */
+	const struct json *labels; /* object or NULL */
 	bool tty;
 };
-int docker_container_inspect(struct docker *d, const char *name, bool *found, struct docker_container *out, struct err *e);
+int docker_container_inspect(struct docker *d, const char *name, bool *found,
+			     struct docker_container *out, struct err *e);
 void docker_container_done(struct docker_container *c);
 
 struct docker_container_entry {
 	const char *id, *name, *image, *state;
 	const struct json *labels; /* object or NULL */
-	int64_t created;	   /* seconds since 1970 */
+	int64_t created; /* seconds since 1970 */
 };
 struct docker_containers {
 	struct json *raw;
@@ -179,27 +197,32 @@ struct docker_containers {
 	size_t n;
 };
 /* Running or not, those that carry all of `labels` ("key" or "key=value"; ends with NULL). */
-int docker_container_list(struct docker *d, const char *const *labels, struct docker_containers *out, struct err *e);
+int docker_container_list(struct docker *d, const char *const *labels, struct docker_containers *out,
+			  struct err *e);
 void docker_containers_done(struct docker_containers *l);
 
 enum docker_until { DOCKER_NOT_RUNNING, DOCKER_NEXT_EXIT, DOCKER_REMOVED };
-/* Until then, or timeout_ms is over (ended = false). A container that is already gone counts as ended, with status -1. */
-int docker_container_wait(struct docker *d, const char *name, enum docker_until until, uint64_t timeout_ms, bool *ended,
-			  int64_t *status, struct err *e);
+/* Until then, or timeout_ms is over (ended = false). A container that is already gone counts as ended,
+ * with status -1. */
+int docker_container_wait(struct docker *d, const char *name, enum docker_until until,
+			  uint64_t timeout_ms, bool *ended, int64_t *status, struct err *e);
 
 /* ---- logs and events ---- */
 
 struct docker_log {
 	const char *name;
-	int64_t tail;	  /* so many lines from the end; 0: all */
+	int64_t tail; /* so many lines from the end; 0: all */
 	int64_t since_ms; /* since 1970; 0: from the beginning */
-	bool timestamps;  /* each line begins with its time */
+	bool timestamps; /* each line begins with its time */
 	uint64_t follow_ms; /* stay for what comes, so long; 0: what is there */
 };
-/* stream is 1 (stdout) or 2 (stderr; a terminal has only 1); data ends anywhere. false ends it, without failure. */
-int docker_log_read(struct docker *d, const struct docker_log *l, bool (*sink)(void *ctx, int stream, const char *data, size_t n),
-		    void *ctx, bool *found, struct err *e);
-/* The last lines of both streams, in order; what does not fit into `out` is missing at the front. An absent container has none. */
+/* stream is 1 (stdout) or 2 (stderr; a terminal has only 1); data ends anywhere. false ends it, without
+ * failure. */
+int docker_log_read(struct docker *d, const struct docker_log *l,
+		    bool (*sink)(void *ctx, int stream, const char *data, size_t n), void *ctx,
+		    bool *found, struct err *e);
+/* The last lines of both streams, in order; what does not fit into `out` is missing at the front. An
+ * absent container has none. */
 int docker_log_tail(struct docker *d, const char *name, int64_t lines, struct buf *out, struct err *e);
 
 struct docker_event {
@@ -208,14 +231,17 @@ struct docker_event {
 	const char *id, *name;
 	int64_t time_ms;
 };
-/* What happened to objects with these labels from since_ms to until_ms (since 1970; at most a day ahead). Waits until then. false ends it. */
+/* What happened to objects with these labels from since_ms to until_ms (since 1970; at most a day
+ * ahead). Waits until then. false ends it. */
 int docker_events(struct docker *d, const char *const *labels, int64_t since_ms, int64_t until_ms,
 		  bool (*sink)(void *ctx, const struct docker_event *ev), void *ctx, struct err *e);
 
 /* ---- networks ---- */
 
-/* A bridge of its own, without a way out if `internal`. Its gateway's address still leads to services of the host that listen on all addresses. */
-int docker_network_create(struct docker *d, const char *name, bool internal, const struct json *labels, bool *taken, struct err *e);
+/* A bridge of its own, without a way out if `internal`. Its gateway's address still leads to services
+ * of the host that listen on all addresses. */
+int docker_network_create(struct docker *d, const char *name, bool internal, const struct json *labels,
+			  bool *taken, struct err *e);
 int docker_network_remove(struct docker *d, const char *name, struct err *e); /* absent is done */
 
 struct docker_network {
@@ -224,7 +250,9 @@ struct docker_network {
 	bool internal;
 	const struct json *labels;
 };
-int docker_network_inspect(struct docker *d, const char *name, bool *found, struct docker_network *out, struct err *e);
+int docker_network_inspect(struct docker *d, const char *name, bool *found, struct docker_network *out,
+			   struct err *e);
 void docker_network_done(struct docker_network *n);
 /* Names of the networks that carry all of `labels`: a JSON array of strings, yours. */
-int docker_network_list(struct docker *d, const char *const *labels, struct json **names, struct err *e);
+int docker_network_list(struct docker *d, const char *const *labels, struct json **names,
+			struct err *e);

@@ -11,10 +11,13 @@
 
 static const int absent[] = {404, 0};
 
-int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct docker_image *out, struct err *e) {
+int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct docker_image *out,
+			 struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "/json");
-	struct call c = {"inspect image", ref, .path = path, .deadline_ms = d->quick_ms, .results = absent, .wants_json = true};
+	struct call c = {"inspect image",   ref,
+			 .path = path,	    .deadline_ms = d->quick_ms,
+			 .results = absent, .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
 		return -1;
@@ -37,17 +40,18 @@ void docker_image_done(struct docker_image *i) {
 	*i = (struct docker_image){0};
 }
 
-bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest, const char *const *diff_ids,
-			  size_t n) {
-	bool same = i->n_layers == n && (!strcmp(i->id, config) || (manifest && !strcmp(i->id, manifest)));
+bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest,
+			  const char *const *diff_ids, size_t n) {
+	bool same =
+		i->n_layers == n && (!strcmp(i->id, config) || (manifest && !strcmp(i->id, manifest)));
 
 	for (size_t k = 0; same && k < n; k++)
 		same = !strcmp(i->layers[k], diff_ids[k]);
 	return same;
 }
 
-int docker_image_find(struct docker *d, const char *config, const char *manifest, const char *const *diff_ids, size_t n,
-		      bool *found, char id[65], struct err *e) {
+int docker_image_find(struct docker *d, const char *config, const char *manifest,
+		      const char *const *diff_ids, size_t n, bool *found, char id[65], struct err *e) {
 	const char *const digests[] = {config, manifest};
 
 	for (size_t k = 0; k < 2; k++) {
@@ -69,7 +73,8 @@ int docker_image_find(struct docker *d, const char *config, const char *manifest
 	return 0;
 }
 
-int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag, struct err *e) {
+int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag,
+		     struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "/tag");
 	struct call c = {"tag image", ref, "POST", .deadline_ms = d->quick_ms};
@@ -95,7 +100,8 @@ int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_
 	return 0;
 }
 
-int docker_image_list(struct docker *d, const char *const *labels, struct docker_images *out, struct err *e) {
+int docker_image_list(struct docker *d, const char *const *labels, struct docker_images *out,
+		      struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = mem_strdup("/images/json");
 	struct call c = {"list images", .deadline_ms = d->quick_ms, .wants_json = true};

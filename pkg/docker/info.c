@@ -23,7 +23,8 @@ static bool is_rootless(const struct json *info) {
 
 int docker_info(struct docker *d, struct docker_info *out, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
-	struct call c = {"ask for its state", .path = "/info", .deadline_ms = d->quick_ms, .wants_json = true};
+	struct call c = {"ask for its state", .path = "/info", .deadline_ms = d->quick_ms,
+			 .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
 		return -1;

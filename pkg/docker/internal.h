@@ -16,12 +16,13 @@ struct docker {
 	const struct progress *progress;
 };
 
-/* One request. `results` are the statuses, besides 2xx and 304, that the caller takes as an answer; ends with 0. */
+/* One request. `results` are the statuses, besides 2xx and 304, that the caller takes as an answer;
+ * ends with 0. */
 struct call {
 	const char *verb, *object; /* for messages: "create container", "x" (or NULL) */
-	const char *method;	   /* NULL: GET */
-	const char *path;	   /* what follows "/v1.41", already escaped */
-	const struct json *body;   /* or NULL */
+	const char *method; /* NULL: GET */
+	const char *path; /* what follows "/v1.41", already escaped */
+	const struct json *body; /* or NULL */
 	uint64_t deadline_ms;
 	const int *results;
 	bool wants_json; /* a 2xx without a JSON body is a failure */
@@ -30,16 +31,19 @@ struct call {
 struct answer {
 	long status;
 	struct json *json; /* of a 2xx, NULL when not asked for */
-	char said[256];	   /* the Engine's message of another status, one line */
+	char said[256]; /* the Engine's message of another status, one line */
 };
 
 /* CLEANUP(docker_answer_done) */
 void docker_answer_done(struct answer *a);
 int docker_call(struct docker *d, const struct call *c, struct answer *a, struct err *e);
-/* The same with a sink for a 2xx body; `q` carries sink, begin, read and timeouts, the rest is filled in. The
- * response is `r`. A call that reached its own deadline is a failure; the caller may look at the clock. */
-int docker_stream(struct docker *d, const struct call *c, struct http_request *q, struct http_response *r, struct err *e);
-/* Did the failure come from a deadline of so long? An Engine that is gone fails sooner. For calls that wait, that is the answer "not yet". */
+/* The same with a sink for a 2xx body; `q` carries sink, begin, read and timeouts, the rest is filled
+ * in. The response is `r`. A call that reached its own deadline is a failure; the caller may look at
+ * the clock. */
+int docker_stream(struct docker *d, const struct call *c, struct http_request *q,
+		  struct http_response *r, struct err *e);
+/* Did the failure come from a deadline of so long? An Engine that is gone fails sooner. For calls that
+ * wait, that is the answer "not yet". */
 bool docker_ran_out(const struct err *failure, uint64_t begun_ms, uint64_t deadline_ms);
 int docker_pass(const struct err *failure, struct err *e); /* copies; -1 */
 /* What the failure of a call says, for a status that is no result. */
@@ -60,7 +64,8 @@ const char *docker_digest(const char *id);
 /* As an object, or NULL: the Engine writes null for an empty one. */
 const struct json *docker_object(const struct json *j, const char *path);
 
-/* A stream of JSON objects that arrive in pieces: newlines, record separators or nothing between them. */
+/* A stream of JSON objects that arrive in pieces: newlines, record separators or nothing between them.
+ */
 struct docker_objects {
 	struct buf text;
 	unsigned depth;
@@ -71,7 +76,8 @@ struct docker_objects {
 	void *ctx;
 	bool ended; /* by each */
 };
-#define DOCKER_OBJECTS {.text = BUF_INIT(1 << 20)}
+#define DOCKER_OBJECTS                                                                                 \
+	{ .text = BUF_INIT(1 << 20) }
 void docker_objects_done(struct docker_objects *o);
 /* A sink of http: ctx is a struct docker_objects. */
 bool docker_objects_feed(void *ctx, const char *data, size_t n);
@@ -84,7 +90,7 @@ struct docker_frames {
 	unsigned char head[8];
 	unsigned have; /* bytes of head */
 	uint32_t left; /* bytes of data still to come */
-	bool raw;      /* a terminal: no frames */
+	bool raw; /* a terminal: no frames */
 	bool (*sink)(void *ctx, int stream, const char *data, size_t n);
 	void *ctx;
 	bool bad, ended;

@@ -15,8 +15,8 @@
 
 /* Design. The archive is pushed by a writer (libarchive's way) and pulled by HTTP (libcurl's way); a
  * pipe and a thread stand between. The pipe's end is only good news if the producer says so:
- * the reader joins the thread at end of file, before it tells HTTP that the body is whole, so an archive
- * that could not be written to its end is an aborted request and never a complete one. */
+ * the reader joins the thread at end of file, before it tells HTTP that the body is whole, so an
+ * archive that could not be written to its end is an aborted request and never a complete one. */
 struct load {
 	int (*produce)(void *ctx, int fd, struct err *e);
 	void *ctx;
@@ -89,7 +89,8 @@ static ssize_t read_body(void *ctx, char *out, size_t n) {
 /* One line of the answer. Which of these an Engine uses depends on its version and its image store. */
 static bool note_line(void *ctx, const struct json *j) {
 	struct load *l = ctx;
-	const char *text = json_text(json_path(j, "errorDetail.message")), *stream = json_str(j, "stream");
+	const char *text = json_text(json_path(j, "errorDetail.message")),
+		   *stream = json_str(j, "stream");
 
 	text = text ? text : json_str(j, "error");
 	if (!text && stream && text_starts(stream, "Error unpacking image"))
@@ -130,12 +131,18 @@ static int transfer(struct docker *d, struct load *l, struct err *e) {
 	if (*l->failure)
 		return err_set(e, ERR_SYS, "engine: load image '%s': %s", l->name, l->failure);
 	if (fault || r.aborted)
-		return err_set(e, ERR_SYS, "engine: load image '%s': the answer has %s", l->name, fault ? fault : "no end");
+		return err_set(e, ERR_SYS, "engine: load image '%s': the answer has %s", l->name,
+			       fault ? fault : "no end");
 	return 0;
 }
 
-int docker_image_load(struct docker *d, const char *name, int (*produce)(void *ctx, int fd, struct err *e), void *ctx, struct err *e) {
-	struct load l = {.produce = produce, .ctx = ctx, .progress = d->progress, .name = name, .objects = DOCKER_OBJECTS};
+int docker_image_load(struct docker *d, const char *name,
+		      int (*produce)(void *ctx, int fd, struct err *e), void *ctx, struct err *e) {
+	struct load l = {.produce = produce,
+			 .ctx = ctx,
+			 .progress = d->progress,
+			 .name = name,
+			 .objects = DOCKER_OBJECTS};
 	int result;
 
 	l.objects.each = note_line;

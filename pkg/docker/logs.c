@@ -29,7 +29,8 @@ static char *log_path(const struct docker_log *l) {
 	return path;
 }
 
-static int read_frames(struct docker *d, const struct docker_log *l, struct docker_frames *f, bool *found, struct err *e) {
+static int read_frames(struct docker *d, const struct docker_log *l, struct docker_frames *f,
+		       bool *found, struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
 	char *path CLEANUP(freep) = log_path(l);
 	struct call c = {"read log of", l->name, .path = path};
@@ -57,13 +58,15 @@ static int read_frames(struct docker *d, const struct docker_log *l, struct dock
 	return 0;
 }
 
-int docker_log_read(struct docker *d, const struct docker_log *l, bool (*sink)(void *ctx, int stream, const char *data, size_t n),
-		    void *ctx, bool *found, struct err *e) {
+int docker_log_read(struct docker *d, const struct docker_log *l,
+		    bool (*sink)(void *ctx, int stream, const char *data, size_t n), void *ctx,
+		    bool *found, struct err *e) {
 	struct docker_container seen CLEANUP(docker_container_done) = {0};
 	struct docker_frames f = {.sink = sink, .ctx = ctx};
 	bool there;
 
-	/* Frames or not is a property of the container; the content type says so only from API 1.42 on. */
+	/* Frames or not is a property of the container; the content type says so only from API 1.42 on.
+	 */
 	if (docker_container_inspect(d, l->name, &there, &seen, e))
 		return -1;
 	if (!there) {
@@ -144,6 +147,7 @@ int docker_events(struct docker *d, const char *const *labels, int64_t since_ms,
 	if (r.status < 200 || r.status > 299)
 		return docker_refused(&c, &r, e);
 	if (docker_objects_fault(&o))
-		return err_set(e, ERR_SYS, "engine: read events: the answer has %s", docker_objects_fault(&o));
+		return err_set(e, ERR_SYS, "engine: read events: the answer has %s",
+			       docker_objects_fault(&o));
 	return 0;
 }

@@ -4,12 +4,19 @@
 
 static const int absent[] = {404, 0};
 
-int docker_network_create(struct docker *d, const char *name, bool internal, const struct json *labels, bool *taken, struct err *e) {
+int docker_network_create(struct docker *d, const char *name, bool internal, const struct json *labels,
+			  bool *taken, struct err *e) {
 	static const int results[] = {409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
-	struct call c = {"create network", name, "POST", "/networks/create", .body = body,
-			 .deadline_ms = d->slow_ms, .results = results, .wants_json = true};
+	struct call c = {"create network",
+			 name,
+			 "POST",
+			 "/networks/create",
+			 .body = body,
+			 .deadline_ms = d->slow_ms,
+			 .results = results,
+			 .wants_json = true};
 
 	json_set_str(body, "Name", name);
 	json_set_str(body, "Driver", "bridge");
@@ -26,15 +33,19 @@ int docker_network_create(struct docker *d, const char *name, bool internal, con
 int docker_network_remove(struct docker *d, const char *name, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/networks/", name, "");
-	struct call c = {"remove network", name, "DELETE", path, .deadline_ms = d->slow_ms, .results = absent};
+	struct call c = {"remove network", name, "DELETE", path, .deadline_ms = d->slow_ms,
+			 .results = absent};
 
 	return docker_call(d, &c, &a, e);
 }
 
-int docker_network_inspect(struct docker *d, const char *name, bool *found, struct docker_network *out, struct err *e) {
+int docker_network_inspect(struct docker *d, const char *name, bool *found, struct docker_network *out,
+			   struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/networks/", name, "");
-	struct call c = {"inspect network", name, .path = path, .deadline_ms = d->quick_ms, .results = absent, .wants_json = true};
+	struct call c = {"inspect network", name,
+			 .path = path,	    .deadline_ms = d->quick_ms,
+			 .results = absent, .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
 		return -1;
@@ -60,7 +71,8 @@ void docker_network_done(struct docker_network *n) {
 	*n = (struct docker_network){0};
 }
 
-int docker_network_list(struct docker *d, const char *const *labels, struct json **names, struct err *e) {
+int docker_network_list(struct docker *d, const char *const *labels, struct json **names,
+			struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = mem_strdup("/networks");
 	struct call c = {"list networks", .deadline_ms = d->quick_ms, .wants_json = true};
