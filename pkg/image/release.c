@@ -58,5 +58,5 @@ void release_add(struct tree *t, struct arena *a, const struct image_request *q,
 	add_text(t, a, "usr/share/doc/llmdeploy/NOTICE", buf_str(&notice));
 	add_text(t, a, "var/lib/dpkg/available", buf_str(&available));
 	if (q->chat_template)
-		add_text(t, a, IMAGE_CHAT_TEMPLATE + 1, q->chat_template);
+		add_text(t, a, &IMAGE_CHAT_TEMPLATE[1], q->chat_template);
 }

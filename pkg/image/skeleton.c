@@ -106,7 +106,7 @@ static int add_bundle(struct tree *t, struct arena *a, struct err *e) {
 		return -1;
 	char *copy = arena_zalloc(a, text.len + 1, 1);
 	memcpy(copy, buf_str(&text), text.len);
-	add(t, (struct node){.path = IMAGE_CA_BUNDLE + 1, .type = NODE_FILE, .rank = RANK_FORCED, .mode = 0644,
+	add(t, (struct node){.path = &IMAGE_CA_BUNDLE[1], .type = NODE_FILE, .rank = RANK_FORCED, .mode = 0644,
 			     .data = copy, .size = text.len, .layer = certs[0]->layer});
 	return 0;
 }
