@@ -61,7 +61,8 @@ static void check_mirror(const struct yaml_node *n, struct complaints *c) {
 }
 
 static void check(const struct yaml_node *root, struct complaints *c) {
-	const struct yaml_node *mirror = yaml_get(root, "mirror"), *keyring = yaml_get(root, "keyring"), *engine = yaml_get(root, "engine");
+	const struct yaml_node *mirror = yaml_get(root, "mirror"), *keyring = yaml_get(root, "keyring");
+	const struct yaml_node *engine = yaml_get(root, "engine");
 	const char *s = yaml_scalar(keyring, NULL);
 
 	check_mirror(mirror, c);

@@ -44,7 +44,7 @@ const char *schema_type_noun(enum schema_type type) {
 }
 
 bool schema_is_choice(const char *const *choices, const char *word) {
-	while (*choices && strcmp(*choices, word))
+	while (*choices && strcmp(*choices, word) != 0)
 		choices++;
 	return *choices;
 }

@@ -69,7 +69,7 @@ static void find_absent(const struct schema_field *fields, const struct yaml_nod
 }
 
 static bool is_known(const struct schema_field *fields, const char *key) {
-	while (fields->key && strcmp(fields->key, key))
+	while (fields->key && strcmp(fields->key, key) != 0)
 		fields++;
 	return fields->key;
 }

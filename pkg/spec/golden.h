@@ -35,7 +35,8 @@ struct json;
  *     {"kind": "latency_ms", "max": N}
  *
  * Refused: a set without cases or without a blocker, an id twice, an unknown source, a case whose assertions any
- * answer could pass (only not_*, abstain: forbidden, latency or finish_reason). Whether a regex compiles is checked by pkg/eval. */
+ * answer could pass (only not_*, abstain: forbidden, latency or finish_reason). Whether a regex compiles is
+ * checked by pkg/eval. ERR_SPEC: see `c`; ERR_SYS: the file cannot be read. */
 int golden_load(const char *path, struct json **out, struct complaints *c, struct err *e);
 
 /* The same from text; `name` stands in positions, `dir` is where the files of sources are looked for. */

@@ -113,7 +113,8 @@ static void check_required(const struct one *o, const struct yaml_node *citation
 			continue;
 		(void) yaml_show(id, shown);
 		if (!has_text(allowed, id))
-			complaints_add(o->c, yaml_pos(n), "'%s' must be cited and may not: it is neither in 'allowed' nor in the case's 'context'", shown);
+			complaints_add(o->c, yaml_pos(n),
+				       "'%s' must be cited and may not: it is neither in 'allowed' nor in the case's 'context'", shown);
 		else if (!yaml_get(citations, "pattern") && !is_found_by_default(id))
 			complaints_add(o->c, yaml_pos(n),
 				       "'%s' is not found by the pattern for [RB-101] (capitals, a dash, digits): give a 'pattern'", shown);

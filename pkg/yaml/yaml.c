@@ -285,7 +285,7 @@ static int run(struct reader *r, struct fy_parser *parser, struct fy_diag *diag)
 		if (failed)
 			return -1;
 	}
-	if (!r->n_done || r->done[0]->kind == YAML_NULL)
+	if (!r->done || !r->n_done || r->done[0]->kind == YAML_NULL)
 		return fatal(r, (struct pos){r->name, 1, 1}, "empty file");
 	r->yaml->root = r->done[0];
 	return 0;

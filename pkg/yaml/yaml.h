@@ -26,7 +26,7 @@ enum yaml_kind {
 };
 
 /* Limits of one document. */
-#define YAML_MAX_BYTES (1u << 20)
+#define YAML_MAX_BYTES ((size_t) 1 << 20)
 #define YAML_MAX_DEPTH 64
 #define YAML_MAX_NODES 100000
 
