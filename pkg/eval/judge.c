@@ -1,0 +1,122 @@
+#include "eval/judge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "eval/words.h"
+#include "json/json.h"
+#include "probe/endpoint.h"
+
+#define ANSWER_MAX (64 << 10)
+
+static void keep(const struct eval_findings *found, enum eval_verdict v, struct arena *arena, struct eval_attempt *out) {
+	struct eval_failure *list = arena_zalloc(arena, found->n + 1, sizeof *list);
+
+	memcpy(list, found->at, found->n * sizeof *list);
+	out->failures = list;
+	out->n_failures = found->n;
+	out->verdict = v;
+}
+
+static void one_finding(enum eval_verdict v, const char *got, struct arena *arena, struct eval_attempt *out) {
+	struct eval_findings found = {.arena = arena};
+
+	eval_find(&found, "answer", "a whole answer", got);
+	keep(&found, v, arena, out);
+}
+
+void eval_judge_missing(const char *why, struct arena *arena, struct eval_attempt *out) {
+	*out = (struct eval_attempt){.usage = {-1, -1, -1, -1, -1}};
+	one_finding(EVAL_ERROR, why, arena, out);
+}
+
+static int64_t count_at(const struct json *body, const char *path) {
+	const struct json *j = json_path(body, path);
+	double v = json_value(j);
+
+	return json_is_number(j) && v >= 0 && v < 1e12 ? (int64_t) v : -1;
+}
+
+static int64_t microseconds_at(const struct json *body, const char *path) {
+	const struct json *j = json_path(body, path);
+	double v = json_value(j);
+
+	return json_is_number(j) && v >= 0 && v < 1e12 ? (int64_t) (v * 1000 + 0.5) : -1;
+}
+
+static struct eval_usage read_usage(const struct json *body) {
+	return (struct eval_usage){
+		.prompt_tokens = count_at(body, "usage.prompt_tokens"),
+		.completion_tokens = count_at(body, "usage.completion_tokens"),
+		.cached_tokens = count_at(body, "usage.prompt_tokens_details.cached_tokens"),
+		.prompt_us = microseconds_at(body, "timings.prompt_ms"),
+		.completion_us = microseconds_at(body, "timings.predicted_ms"),
+	};
+}
+
+static bool ends_well(const struct eval_question *q, const char *reason) {
+	static const char *const natural[] = {"stop", "eos_token", "stop_sequence"};
+
+	for (size_t i = 0; i < 3; i++)
+		if (!strcmp(natural[i], reason))
+			return true;
+	return eval_assertion_names_end(q->asserts, q->n_asserts, reason);
+}
+
+/* Why this is no answer that anything could be said about; false if it is one. */
+static bool is_invalid(const struct eval_question *q, const struct json *body, const struct eval_attempt *a, char *why,
+		       size_t size) {
+	if (!body)
+		(void) snprintf(why, size, "a body that is not JSON");
+	else if (!a->answer)
+		(void) snprintf(why, size, "no choices.0 with a text in it");
+	else if (eval_is_blank(a->answer, strlen(a->answer)) && a->finish_reason && !strcmp(a->finish_reason, "length"))
+		(void) snprintf(why, size, "an empty text, cut after %lld tokens", (long long) q->max_tokens);
+	else if (eval_is_blank(a->answer, strlen(a->answer)))
+		(void) snprintf(why, size, "an empty text");
+	else if (strlen(a->answer) > ANSWER_MAX - 4)
+		(void) snprintf(why, size, "a text of more than %d KiB", ANSWER_MAX >> 10);
+	else if (!a->finish_reason)
+		(void) snprintf(why, size, "no finish_reason: cut or whole, nobody knows: %.160s", a->answer);
+	else if (!strcmp(a->finish_reason, "length"))
+		(void) snprintf(why, size, "cut after %lld tokens: %.160s", (long long) q->max_tokens, a->answer);
+	else if (!ends_well(q, a->finish_reason))
+		(void) snprintf(why, size, "ended by '%.40s': %.160s", a->finish_reason, a->answer);
+	else
+		return false;
+	return true;
+}
+
+/* Of the first 64 KiB; the evidence must stay UTF-8. */
+static size_t whole_characters(const char *text) {
+	size_t n = strnlen(text, ANSWER_MAX);
+
+	while (text[n] && n && ((unsigned char) text[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+void eval_judge(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
+		struct eval_attempt *out) {
+	struct eval_findings found = {.arena = arena};
+	const char *text = endpoint_answer(reply->body);
+	char why[256];
+
+	if (reply->status != 200) {
+		(void) snprintf(why, sizeof why, "HTTP %ld '%s'", reply->status, reply->message);
+		eval_judge_missing(why, arena, out);
+		return;
+	}
+	*out = (struct eval_attempt){.answered = true, .latency_ms = reply->latency_ms, .usage = read_usage(reply->body)};
+	out->answer = text ? arena_printf(arena, "%.*s", (int) whole_characters(text), text) : NULL;
+	out->finish_reason = arena_strdup(arena, json_text(json_path(reply->body, "choices.0.finish_reason")));
+	if (is_invalid(q, reply->body, out, why, sizeof why)) {
+		one_finding(EVAL_INVALID, why, arena, out);
+		return;
+	}
+	struct eval_answer answer = {.text = out->answer, .len = strlen(out->answer), .latency_ms = out->latency_ms,
+				     .finish_reason = out->finish_reason};
+	for (size_t i = 0; i < q->n_asserts; i++)
+		eval_assertion_judge(&q->asserts[i], &answer, &found);
+	keep(&found, found.n ? EVAL_FAIL : EVAL_PASS, arena, out);
+}

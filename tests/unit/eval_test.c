@@ -1,0 +1,397 @@
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "eval/eval.h"
+#include "eval/gate.h"
+#include "json/json.h"
+#include "probe/endpoint.h"
+#include "tests/fake/model_server.h"
+
+static void socket_path(char out[100]) {
+	(void) snprintf(out, 100, "/tmp/llmdeploy-test-%d.sock", (int) getpid());
+}
+
+static struct json *parse(const char *text) {
+	struct json *j = NULL;
+	struct err e = {0};
+
+	if (json_parse(text, strlen(text), &j, &e))
+		fail_msg("%s: %s", text, e.msg);
+	return j;
+}
+
+#define CASE(id, extra, asserts)                                                                              \
+	"{\"id\":\"" id "\",\"severity\":\"blocker\",\"messages\":[{\"role\":\"user\",\"content\":\"ask " id "\"}],"  \
+	"\"context\":[],\"max_tokens\":96,\"seed\":42,\"timeout_ms\":5000,\"attempts\":1," extra "\"assert\":[" asserts "]}"
+#define SET(cases) "{\"name\":\"t\",\"cases\":[" cases "]}"
+#define ONE(asserts) SET(CASE("x", "", asserts))
+#define CITES(rest) "{\"kind\":\"citations\",\"pattern\":\"\\\\[([A-Z]+-[0-9]+)\\\\]\"," rest "}"
+
+/* The set is asked of a server with this script; the result is yours. */
+static struct eval_result *ask(const char *set, const struct fake_script *script, const struct eval_options *opt) {
+	struct json *golden CLEANUP(json_freep) = parse(set);
+	struct eval_result *r = NULL;
+	struct err e = {0};
+	char path[100];
+
+	socket_path(path);
+	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, script);
+	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .model = "route"};
+	if (eval_run(golden, &ep, opt, NULL, &r, &e))
+		fail_msg("%s", e.msg);
+	return r;
+}
+
+/* "FAIL contains: EXPECTED | GOT; ..." of a case's worst attempt. */
+static void describe(const struct eval_case *c, struct buf *out) {
+	(void) buf_puts(out, eval_verdict_name(c->verdict));
+	for (size_t i = 0; i < c->worst->n_failures; i++) {
+		const struct eval_failure *f = &c->worst->failures[i];
+		(void) buf_printf(out, "%s%s: %s | %s", i ? "; " : " ", f->assertion, f->expected, f->got);
+	}
+}
+
+static const struct {
+	const char *name, *assertion, *answer, *verdict;
+} judgements[] = {
+	{"contains", "{\"kind\":\"contains\",\"values\":[\"14:05\"]}", "at 14:05 UTC", "PASS"},
+	{"contains not", "{\"kind\":\"contains\",\"values\":[\"14:05\"]}", "at\n14:20", "FAIL contains: contains \"14:05\" | at 14:20"},
+	{"contains minds capitals", "{\"kind\":\"contains\",\"values\":[\"UTC\"]}", "utc", "FAIL contains: contains \"UTC\" | utc"},
+	{"any", "{\"kind\":\"contains_any\",\"values\":[\"a\",\"b\"]}", "b", "PASS"},
+	{"any: none", "{\"kind\":\"contains_any\",\"values\":[\"a\",\"b\"]}", "c", "FAIL contains_any: contains \"a\" or \"b\" | c"},
+	{"all", "{\"kind\":\"contains_all\",\"values\":[\"a\",\"b\"]}", "ab", "PASS"},
+	{"all: those that are missing", "{\"kind\":\"contains_all\",\"values\":[\"a\",\"b\",\"d\"]}", "bc",
+	 "FAIL contains_all: contains \"a\" and \"d\" | bc"},
+	{"not_contains", "{\"kind\":\"not_contains\",\"values\":[\"vault\"]}", "no", "PASS"},
+	{"not_contains: it does", "{\"kind\":\"not_contains\",\"values\":[\"vault\",\"safe\"]}", "in the vault",
+	 "FAIL not_contains: does not contain \"vault\" | in the vault"},
+	{"equals after normalising", "{\"kind\":\"equals\",\"values\":[\"It's  OK\"]}", " it\xe2\x80\x99s\n\tok ", "PASS"},
+	{"equals not", "{\"kind\":\"equals\",\"values\":[\"ok\"]}", "ok.", "FAIL equals: equals \"ok\" | ok."},
+	{"regex", "{\"kind\":\"regex\",\"values\":[\"(?i)ROLLED.*14:0\\\\d\"]}", "rolled back at 14:05", "PASS"},
+	{"regex not", "{\"kind\":\"regex\",\"values\":[\"^yes\"]}", "no", "FAIL regex: matches /^yes/ | no"},
+	{"not_regex", "{\"kind\":\"not_regex\",\"values\":[\"D-[0-9]+\"]}", "no id", "PASS"},
+	{"not_regex: it does", "{\"kind\":\"not_regex\",\"values\":[\"D-[0-9]+\"]}", "D-1", "FAIL not_regex: does not match /D-[0-9]+/ | D-1"},
+	{"a regex that never ends", "{\"kind\":\"regex\",\"values\":[\"^(a+)+$\"]}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+	 "FAIL regex: matches /^(a+)+$/ | undecided: the pattern reached its limit of steps"},
+	{"the same does not pass as not_regex", "{\"kind\":\"not_regex\",\"values\":[\"^(a+)+$\"]}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+	 "FAIL not_regex: does not match /^(a+)+$/ | undecided: the pattern reached its limit of steps"},
+	{"json", "{\"kind\":\"json\"}", " {\"a\":[1]} ", "PASS"},
+	{"json in a fence", "{\"kind\":\"json\"}", "```{}```", "FAIL json: is JSON, all of it | ```{}```"},
+	{"cites", CITES("\"required\":[\"A-1\"],\"allowed\":[\"A-1\",\"A-2\"],\"min\":1,\"max\":1"), "so [A-1], yes [A-1]", "PASS"},
+	{"cites nothing", CITES("\"required\":[\"A-1\"],\"allowed\":[\"A-1\"]"), "so A-1",
+	 "FAIL citations: cites A-1 | cites nothing: so A-1"},
+	{"cites what it may not", CITES("\"required\":[\"A-1\"],\"allowed\":[\"A-1\",\"A-2\"]"), "[A-1] [B-7]",
+	 "FAIL citations: cites only A-1, A-2 | cites A-1, B-7: [A-1] [B-7]"},
+	{"cites the wrong one", CITES("\"required\":[\"A-1\"],\"allowed\":[\"A-1\",\"A-2\"],\"max\":1"), "[A-2]",
+	 "FAIL citations: cites A-1 | cites A-2: [A-2]"},
+	{"cites too many", CITES("\"required\":[],\"allowed\":[\"A-1\",\"A-2\"],\"max\":1"), "[A-1][A-2]",
+	 "FAIL citations: cites at most 1 | cites A-1, A-2: [A-1][A-2]"},
+	{"cites too few", CITES("\"required\":[],\"allowed\":[\"A-1\",\"A-2\"],\"min\":2"), "[A-1][A-1]",
+	 "FAIL citations: cites at least 2 | cites A-1: [A-1][A-1]"},
+	{"may cite nothing, and does not", CITES("\"required\":[],\"allowed\":[\"A-1\"],\"max\":0"), "no", "PASS"},
+	{"must cite nothing, and does", CITES("\"required\":[],\"allowed\":[],\"max\":0"), "[A-1]",
+	 "FAIL citations: cites nothing | cites A-1: [A-1]; citations: cites at most 0 | cites A-1: [A-1]"},
+	{"abstains", "{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"I don't know\"]}", "i DON\xe2\x80\x99T  know: no source.", "PASS"},
+	{"should abstain", "{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"I don't know\"]}", "It was Bob.", "FAIL abstain: abstains | It was Bob."},
+	{"should not abstain", "{\"kind\":\"abstain\",\"mode\":\"forbidden\",\"phrases\":[\"I don't know\"]}", "I don't know.",
+	 "FAIL abstain: answers, does not abstain | I don't know."},
+	{"finish_reason", "{\"kind\":\"finish_reason\",\"values\":[\"stop\"]}", "a", "PASS"},
+	{"another finish_reason", "{\"kind\":\"finish_reason\",\"values\":[\"tool_calls\",\"x\"]}", "a",
+	 "FAIL finish_reason: ends by 'tool_calls' or 'x' | stop"},
+	{"latency", "{\"kind\":\"latency_ms\",\"max\":60000}", "a", "PASS"},
+	{"a terminal's escapes are not shown", "{\"kind\":\"contains\",\"values\":[\"x\"]}", "\x1b[2Jgone", "FAIL contains: contains \"x\" | ?[2Jgone"},
+};
+
+static void judged(void **state) {
+	(void) state;
+	EACH_CASE(c, judgements) {
+		struct buf set CLEANUP(buf_done) = BUF_INIT(8192), got CLEANUP(buf_done) = BUF_INIT(8192);
+		struct fake_answer answer = {.text = c->answer};
+		struct fake_script script = {.answers = &answer, .n_answers = 1};
+		struct eval_options opt = {0};
+
+		(void) buf_printf(&set, ONE("%s"), c->assertion);
+		struct eval_result *r CLEANUP(eval_result_freep) = ask(buf_str(&set), &script, &opt);
+		describe(&r->phases[0].cases[0], &got);
+		assert_string_equal(buf_str(&got), c->verdict);
+		assert_int_equal(r->passed, !strcmp(c->verdict, "PASS"));
+	}
+}
+
+/* Nothing that could be judged is ever a pass, whatever the assertion, those that an empty text would satisfy most of all. */
+static const struct {
+	const char *name;
+	struct fake_answer answer;
+	const char *verdict; /* behind "answer: a whole answer | " */
+} faults[] = {
+	{"empty", {.text = ""}, "INVALID: an empty text"},
+	{"blank", {.text = " \n\xc2\xa0\xe2\x80\x8b"}, "INVALID: an empty text"},
+	{"cut", {.text = "I don't know: the", .finish = "length"}, "INVALID: cut after 96 tokens: I don't know: the"},
+	{"thought all the time", {.text = "", .finish = "length"}, "INVALID: an empty text, cut after 96 tokens"},
+	{"filtered", {.text = "well", .finish = "content_filter"}, "INVALID: ended by 'content_filter': well"},
+	{"no finish_reason", {.text = "well", .fault = FAKE_NO_FINISH}, "INVALID: no finish_reason: cut or whole, nobody knows: well"},
+	{"no content", {.fault = FAKE_NO_CONTENT}, "INVALID: no choices.0 with a text in it"},
+	{"200 and nothing", {.fault = FAKE_BARE}, "INVALID: no choices.0 with a text in it"},
+	{"200 and a web page", {.fault = FAKE_NOT_JSON}, "INVALID: a body that is not JSON"},
+	{"500", {.status = 500, .text = "out of memory"}, "ERROR: HTTP 500 'out of memory'"},
+	{"still loading", {.status = 503, .text = "Loading model"}, "ERROR: HTTP 503 'Loading model'"},
+	{"hangs up", {.fault = FAKE_CLOSE}, "ERROR: 'SOCKET' closed the connection without an answer"},
+	{"cut body", {.text = "well", .fault = FAKE_CUT}, "ERROR: 'SOCKET' closed the connection before the end of its answer"},
+	{"2 MiB", {.fault = FAKE_HUGE}, "ERROR: "},
+	{"hangs", {.fault = FAKE_HANG}, "ERROR: no complete answer from 'SOCKET' within 300 ms"},
+};
+
+static const char *const vacuous[] = {
+	"{\"kind\":\"not_contains\",\"values\":[\"vault\"]}",
+	"{\"kind\":\"not_regex\",\"values\":[\"D-[0-9]+\"]}",
+	"{\"kind\":\"abstain\",\"mode\":\"forbidden\",\"phrases\":[\"I cannot say\"]}",
+	"{\"kind\":\"latency_ms\",\"max\":60000}",
+	CITES("\"required\":[],\"allowed\":[\"A-1\"],\"max\":0"),
+};
+
+static void never_passes(void **state) {
+	(void) state;
+	EACH_CASE(c, faults) {
+		for (size_t i = 0; i < sizeof vacuous / sizeof *vacuous; i++) {
+			struct buf set CLEANUP(buf_done) = BUF_INIT(8192), want CLEANUP(buf_done) = BUF_INIT(800);
+			struct fake_script script = {.answers = &c->answer, .n_answers = 1};
+			struct eval_options opt = {.deadline_ms = c->answer.fault == FAKE_HANG ? 300 : 0};
+			const char *says = strchr(c->verdict, ':') + 2, *at = strstr(says, "SOCKET");
+			char path[100];
+
+			if (i && c->answer.fault == FAKE_HANG)
+				break; /* once is slow enough */
+			socket_path(path);
+			(void) buf_printf(&set, ONE("%s"), vacuous[i]);
+			struct eval_result *r CLEANUP(eval_result_freep) = ask(buf_str(&set), &script, &opt);
+			const struct eval_case *x = &r->phases[0].cases[0];
+			assert_memory_equal(eval_verdict_name(x->verdict), c->verdict, strlen(eval_verdict_name(x->verdict)));
+			(void) buf_printf(&want, "%.*s%s%s", at ? (int) (at - says) : (int) strlen(says), says, at ? path : "", at ? at + 6 : "");
+			if (*says)
+				assert_string_equal(x->worst->failures[0].got, buf_str(&want));
+			assert_int_equal(x->worst->n_failures, 1);
+			assert_string_equal(x->worst->failures[0].expected, "a whole answer");
+			assert_false(r->passed);
+		}
+	}
+}
+
+#define BAD(asserts) ONE(asserts)
+static const struct {
+	const char *name, *set, *msg;
+} sets[] = {
+	{"no name", "{\"cases\":[]}", "golden set without a name"},
+	{"no cases", SET(""), "golden set 't': no cases"},
+	{"twice", SET(CASE("x", "", "{\"kind\":\"json\"}") "," CASE("x", "", "{\"kind\":\"json\"}")), "golden set 't': two cases are 'x'"},
+	{"no assertion", ONE(""), "golden set 't': case 'x': no assertion: every answer would pass"},
+	{"unknown kind", BAD("{\"kind\":\"similar\"}"), "golden set 't': case 'x': assertion 1: unknown kind 'similar'"},
+	{"no values", BAD("{\"kind\":\"contains\",\"values\":[]}"), "golden set 't': case 'x': assertion 1: contains: no values to look for"},
+	{"an empty value", BAD("{\"kind\":\"json\"},{\"kind\":\"contains_any\",\"values\":[\"a\",\"\"]}"),
+	 "golden set 't': case 'x': assertion 2: contains_any: 'values' has an empty text, which is in every answer"},
+	{"regex syntax", BAD("{\"kind\":\"regex\",\"values\":[\"a(b\"]}"),
+	 "golden set 't': case 'x': assertion 1: regex: pattern 'a(b': missing closing parenthesis at character 4"},
+	{"a regex that matches everything", BAD("{\"kind\":\"regex\",\"values\":[\".*\"]}"),
+	 "golden set 't': case 'x': assertion 1: regex: pattern '.*' matches every answer: it decides nothing"},
+	{"a citation pattern without a group", BAD("{\"kind\":\"citations\",\"pattern\":\"RB-1\",\"required\":[],\"allowed\":[]}"),
+	 "golden set 't': case 'x': assertion 1: citations: pattern 'RB-1' must have one group, around the id"},
+	{"required and not allowed", BAD(CITES("\"required\":[\"A-1\"],\"allowed\":[]")),
+	 "golden set 't': case 'x': assertion 1: citations: 'A-1' is required and not allowed: it can never pass"},
+	{"min over max", BAD(CITES("\"required\":[],\"allowed\":[],\"min\":2,\"max\":1")),
+	 "golden set 't': case 'x': assertion 1: citations: at most 1 ids allowed, more asked for: it can never pass"},
+	{"abstain how", BAD("{\"kind\":\"abstain\",\"mode\":\"maybe\",\"phrases\":[\"x\"]}"),
+	 "golden set 't': case 'x': assertion 1: abstain: 'mode' is neither 'required' nor 'forbidden'"},
+	{"abstain by nothing", BAD("{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[]}"),
+	 "golden set 't': case 'x': assertion 1: abstain: no phrases to know an abstention by"},
+	{"abstain by a blank", BAD("{\"kind\":\"abstain\",\"mode\":\"forbidden\",\"phrases\":[\" \"]}"),
+	 "golden set 't': case 'x': assertion 1: abstain: 'phrases' has an empty text, which is in every answer"},
+	{"a wish to be cut", BAD("{\"kind\":\"finish_reason\",\"values\":[\"length\"]}"),
+	 "golden set 't': case 'x': assertion 1: finish_reason: 'length' can never pass: a cut answer is invalid"},
+	{"no limit", BAD("{\"kind\":\"latency_ms\"}"), "golden set 't': case 'x': assertion 1: latency_ms: no limit in milliseconds"},
+	{"two questions", SET(CASE("x", "\"prompt\":\"p\",", "{\"kind\":\"json\"}")),
+	 "golden set 't': case 'x': either 'messages' or 'prompt' must be there"},
+	{"no question", "{\"name\":\"t\",\"cases\":[{\"id\":\"x\",\"severity\":\"blocker\",\"messages\":[]}]}",
+	 "golden set 't': case 'x': 'messages' is empty"},
+	{"no severity", "{\"name\":\"t\",\"cases\":[{\"id\":\"x\"}]}", "golden set 't': case 'x': 'severity' is none of blocker, major, info"},
+	{"no attempts", "{\"name\":\"t\",\"cases\":[{\"id\":\"x\",\"severity\":\"blocker\",\"prompt\":\"p\",\"max_tokens\":9,\"seed\":1,\"attempts\":0}]}",
+	 "golden set 't': case 'x': 'attempts' is 0, not from 1 to 100"},
+	{"nothing can fail it",
+	 "{\"name\":\"t\",\"cases\":[{\"id\":\"x\",\"severity\":\"info\",\"prompt\":\"p\",\"max_tokens\":9,\"seed\":1,\"attempts\":1,"
+	 "\"timeout_ms\":1,\"assert\":[{\"kind\":\"json\"}]}]}",
+	 "golden set 't': no case is a blocker: nothing in it can fail the gate"},
+};
+
+static void refused(void **state) {
+	(void) state;
+	EACH_CASE(c, sets) {
+		struct json *golden CLEANUP(json_freep) = parse(c->set);
+		struct err e = {0};
+
+		assert_int_equal(eval_check(golden, &e), -1);
+		assert_int_equal(e.code, ERR_SPEC);
+		assert_string_equal(e.msg, c->msg);
+	}
+}
+
+/* What is sent: decoding is pinned. */
+static void question(void **state) {
+	(void) state;
+	static const struct fake_answer answer = {.text = "{}"};
+	static const struct fake_script script = {.answers = &answer, .n_answers = 1};
+	struct json *golden CLEANUP(json_freep) = parse(ONE("{\"kind\":\"json\"}"));
+	struct eval_options opt = {0};
+	struct eval_result *r CLEANUP(eval_result_freep) = NULL;
+	struct err e = {0};
+	char path[100];
+
+	socket_path(path);
+	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, &script);
+	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .model = "route"};
+	assert_int_equal(eval_run(golden, &ep, &opt, NULL, &r, &e), 0);
+	char *asked CLEANUP(freep) = model_server_last_question(s);
+	assert_string_equal(asked, "{\"model\":\"route\",\"messages\":[{\"role\":\"user\",\"content\":\"ask x\"}],\"max_tokens\":96,\"temperature\":0,"
+				   "\"top_k\":1,\"top_p\":1,\"min_p\":0,\"seed\":42,\"cache_prompt\":false,\"stream\":false}");
+	assert_int_equal(model_server_questions(s), 1);
+}
+
+#define JSON_CASE(id, severity, attempts)                                                                   \
+	"{\"id\":\"" id "\",\"severity\":\"" severity "\",\"prompt\":\"ask " id "\",\"max_tokens\":9,\"seed\":1,"  \
+	"\"timeout_ms\":5000,\"attempts\":" attempts ",\"assert\":[{\"kind\":\"json\"}]}"
+
+static const struct fake_answer mixed[] = {
+	{.asks = "ask good", .text = "{}"}, {.asks = "ask bad", .text = "no"},	      {.asks = "ask cut", .text = "{", .finish = "length"},
+	{.asks = "ask slow", .text = "{}", .delay_ms = 120}, {.asks = "ask gone", .fault = FAKE_CLOSE},
+};
+
+static const struct {
+	const char *name, *set;
+	struct eval_options opt;
+	const char *msg; /* of eval_gate; "" passes */
+} gates[] = {
+	{"all good", SET(JSON_CASE("good", "blocker", "2")), {0}, ""},
+	{"a major one may fail", SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("bad", "major", "1")), {0}, ""},
+	{"a blocker may not", SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("bad", "blocker", "1")), {0},
+	 "golden set 't': 1 of 2 blockers failed: bad"},
+	{"nor may anything be invalid", SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("cut", "info", "1")), {0},
+	 "golden set 't': 1 of 2 cases gave no whole answer: cut"},
+	{"nor unasked", SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("gone", "info", "1")), {0},
+	 "golden set 't': 1 of 2 cases could not be asked: gone"},
+	{"the slowest counts", SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("slow", "blocker", "1")), {.latency_p95_ms = 1}, NULL},
+	{"no answer, no latency", SET(JSON_CASE("gone", "blocker", "1")), {.latency_p95_ms = 1000},
+	 "golden set 't': 1 of 1 cases could not be asked: gone; no latency was measured"},
+};
+
+static void decided(void **state) {
+	(void) state;
+	EACH_CASE(c, gates) {
+		static const struct fake_script script = {.answers = mixed, .n_answers = 5};
+		struct err e = {0};
+		struct eval_result *r CLEANUP(eval_result_freep) = ask(c->set, &script, &c->opt);
+
+		assert_int_equal(eval_gate(r, &e), c->msg && !*c->msg ? 0 : -1);
+		if (c->msg)
+			assert_string_equal(e.msg, c->msg);
+		else
+			assert_memory_equal(e.msg, "golden set 't': latency max of 2 samples is 1", 45);
+		assert_int_equal(r->passed, !e.code);
+		assert_true(!e.code || e.code == ERR_GATE);
+	}
+}
+
+/* Ranks computed with exact arithmetic: evals facts of the field, 59, 100, 200, 300. */
+static void order_statistics(void **state) {
+	(void) state;
+	static const size_t rank[][2] = {{0, 0}, {1, 0}, {20, 0}, {58, 0}, {59, 59}, {100, 99}, {200, 196}, {300, 292}};
+
+	for (size_t i = 0; i < sizeof rank / sizeof *rank; i++)
+		assert_int_equal(eval_p95_rank(rank[i][0]), rank[i][1]);
+}
+
+/* Nobody is there: three silent calls are enough, and the rest still counts. */
+static void gives_up(void **state) {
+	(void) state;
+	static const struct fake_answer closing = {.fault = FAKE_CLOSE};
+	static const struct fake_script script = {.answers = &closing, .n_answers = 1};
+	struct eval_options opt = {0};
+	struct eval_result *r CLEANUP(eval_result_freep) =
+		ask(SET(JSON_CASE("a", "blocker", "2") "," JSON_CASE("b", "blocker", "2") "," JSON_CASE("c", "blocker", "9")), &script, &opt);
+	const struct eval_case *cases = r->phases[0].cases;
+
+	assert_int_equal(r->phases[0].n_cases, 3);
+	assert_int_equal(r->phases[0].totals[EVAL_ERROR], 3);
+	assert_string_equal(cases[1].attempts[1].failures[0].got, "not asked: the three calls before it got no answer");
+	assert_string_equal(cases[2].attempts[8].failures[0].got, "not asked: the three calls before it got no answer");
+	assert_int_equal(r->latency.samples, 0);
+}
+
+static void stops_in_time(void **state) {
+	(void) state;
+	static const struct fake_answer slow = {.text = "{}", .delay_ms = 80};
+	static const struct fake_script script = {.answers = &slow, .n_answers = 1};
+	struct eval_options opt = {.deadline_ms = 200};
+	struct eval_result *r CLEANUP(eval_result_freep) = ask(SET(JSON_CASE("a", "blocker", "50")), &script, &opt);
+	const struct eval_case *c = &r->phases[0].cases[0];
+
+	assert_int_equal(c->attempts[0].verdict, EVAL_PASS);
+	assert_int_equal(c->verdict, EVAL_ERROR);
+	assert_string_equal(c->attempts[49].failures[0].got, "not asked: the time for the whole set was over");
+	assert_in_range(c->latency_ms, 70, 5000);
+}
+
+static void evidence(void **state) {
+	(void) state;
+	static const struct fake_script script = {.answers = mixed, .n_answers = 5, .model = "incident"};
+	struct eval_options opt = {.latency_p95_ms = 60000};
+	struct eval_result *r CLEANUP(eval_result_freep) = ask(SET(JSON_CASE("good", "blocker", "1") "," JSON_CASE("bad", "blocker", "1")), &script, &opt);
+	struct json *j CLEANUP(json_freep) = eval_evidence(r);
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct err e = {0};
+
+	assert_int_equal(json_canonical(j, &b, &e), 0);
+	assert_string_equal(json_str(j, "model"), "incident");
+	assert_string_equal(json_str(j, "fingerprint"), "fake-1");
+	assert_int_equal(strlen(json_text(json_path(j, "golden.sha256"))), 64);
+	assert_string_equal(json_text(json_path(j, "phases.0.cases.0.verdict")), "PASS");
+	assert_string_equal(json_text(json_path(j, "phases.0.cases.0.attempts.0.answer")), "{}");
+	assert_string_equal(json_text(json_path(j, "phases.0.cases.1.attempts.0.failures.0.got")), "no");
+	assert_int_equal(json_int_or(json_path(j, "phases.0.cases.0.attempts.0.usage"), "prompt_tokens", 0), 120);
+	assert_null(json_path(j, "phases.0.cases.0.attempts.0.usage.cached_tokens"));
+	assert_int_equal(json_int_or(json_path(j, "phases.0.totals"), "FAIL", 9), 1);
+	assert_string_equal(json_text(json_path(j, "latency.statistic")), "max");
+	assert_false(json_true(json_get(j, "gate"), "passed"));
+	assert_string_equal(json_text(json_path(j, "gate.reasons.0")), "1 of 2 blockers failed: bad");
+}
+
+static void interrupted(void **state) {
+	(void) state;
+	struct json *golden CLEANUP(json_freep) = parse(ONE("{\"kind\":\"json\"}"));
+	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = "/nowhere/engine.sock"};
+	struct eval_result *r = NULL;
+	struct eval_options opt = {0};
+	struct err e = {0};
+
+	interrupt_install();
+	(void) raise(SIGINT);
+	assert_int_equal(eval_run(golden, &ep, &opt, NULL, &r, &e), -1);
+	interrupt_clear();
+	assert_int_equal(e.code, ERR_INTERRUPTED);
+	assert_null(r);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(judged),   cmocka_unit_test(never_passes), cmocka_unit_test(refused),	cmocka_unit_test(question),
+		cmocka_unit_test(decided),  cmocka_unit_test(order_statistics), cmocka_unit_test(gives_up), cmocka_unit_test(stops_in_time),
+		cmocka_unit_test(evidence), cmocka_unit_test(interrupted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
