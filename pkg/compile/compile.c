@@ -1,0 +1,139 @@
+#include "compile/compile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "compile/tree.h"
+#include "crypto/crypto.h"
+#include "fs/fs.h"
+#include "gguf/gguf.h"
+#include "host/host.h"
+#include "image/image.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "plan/plan.h"
+#include "runtime/runtime.h"
+#include "spec/spec.h"
+#include "store/store.h"
+
+/* In the store, verified, and its header read. */
+static int artifact(const struct compile *c, const struct spec_artifact *a, const char *what, struct gguf_facts *facts, uint64_t *size,
+		    struct err *e) {
+	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .what = what};
+	int fd CLEANUP(closep) = -1;
+	bool has;
+
+	if (store_fetch(c->store, &want, c->progress, e) || (c->paranoid && store_verify(c->store, a->sha256, true, e)) ||
+	    store_open_object(c->store, a->sha256, &fd, e) || gguf_read(fd, what, facts, e) || store_has(c->store, a->sha256, &has, size, e))
+		return -1;
+	return 0;
+}
+
+static int artifacts(struct compile_parts *p, const struct compile *c, struct err *e) {
+	const struct spec *s = p->spec;
+
+	if (artifact(c, &s->model, "model", p->model, &p->sizes[0], e))
+		return err_wrap(e, "model");
+	for (size_t i = 0; i < s->n_adapters; i++)
+		if (artifact(c, &s->adapters[i], "adapter", &p->adapters[i], &p->sizes[i + 1], e))
+			return err_wrap(e, "adapter %zu", i + 1);
+	return 0;
+}
+
+/* The locked packages of the backend; their lock's own bytes are named by digest in the release. */
+static int packages(struct compile_parts *p, const struct compile *c, struct err *e) {
+	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
+
+	if (debian_lock_read(path, p->plan->backend->name, p->architecture, &p->packages, e) || fs_read_user(path, &text, e) ||
+	    debian_fetch(p->packages, c->store, c->mirrors, c->progress, e))
+		return -1;
+	sha256_of(buf_str(&text), text.len, p->packages_lock);
+	return 0;
+}
+
+static const char *version_of(const struct runtime *rt, const struct debian_lock *l) {
+	for (size_t i = 0; i < l->n_packages; i++)
+		if (!strcmp(l->packages[i].name, rt->version_of))
+			return l->packages[i].version;
+	return "?";
+}
+
+static struct json *labels_of(const struct compile_parts *p) {
+	struct json *labels = json_object();
+	const struct spec *s = p->spec;
+
+	json_set_str(labels, "llmdeploy.route", s->route);
+	json_set_str(labels, "llmdeploy.version", s->version);
+	json_set_str(labels, "llmdeploy.runtime", p->runtime->name);
+	json_set_str(labels, "llmdeploy.runtime.version", p->runtime_version);
+	json_set_str(labels, "llmdeploy.model", s->model.sha256);
+	for (size_t i = 0; i < s->n_adapters; i++) {
+		char *key CLEANUP(freep) = mem_printf("llmdeploy.adapter.%zu", i + 1);
+		json_set_str(labels, key, s->adapters[i].sha256);
+	}
+	return labels;
+}
+
+static int image(struct compile_parts *p, const struct compile *c, struct err *e) {
+	const struct debian_lock *l = p->packages;
+	struct image_package *list CLEANUP(freep) = mem_zalloc(l->n_packages, sizeof *list);
+	struct arena *a CLEANUP(arena_freep) = arena_new();
+	struct json *labels CLEANUP(json_freep) = labels_of(p);
+	const struct runtime_backend *backend = p->plan->backend;
+
+	for (size_t i = 0; i < l->n_packages; i++) {
+		const struct debian_package *k = &l->packages[i];
+		const char **files = k->n_files ? arena_zalloc(a, k->n_files + 1, sizeof *files) : NULL;
+		for (size_t f = 0; f < k->n_files; f++)
+			files[f] = k->files[f];
+		list[i] = (struct image_package){k->name, k->version, k->architecture, k->sha256, k->layer, files, k->n_files};
+	}
+	const char **provided = arena_zalloc(a, backend->n_provided + 1, sizeof *provided);
+	for (size_t i = 0; i < backend->n_provided; i++)
+		provided[i] = backend->provided[i];
+	struct image_request q = {.packages = list, .n_packages = l->n_packages, .architecture = p->architecture, .provided = provided,
+		.runtime = arena_printf(a, "%s %s", p->runtime->name, p->runtime_version), .argv = p->plan->argv, .env = p->plan->env,
+		.labels = labels, .chat_template = p->spec->chat_template, .user = "65532:65532", .stop_signal = p->runtime->container.stop_signal};
+	return image_build(&q, c->store, c->progress, &p->image, e);
+}
+
+static int load_runtime(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
+	if (runtime_load(c->runtime_dir, &p->runtime, complaints, e))
+		return -1;
+	if (strcmp(p->runtime->launch, "packages"))
+		return err_set(e, ERR_SPEC, "runtime '%s' can be planned with, and not yet be run: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
+	return 0;
+}
+
+static int all(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
+	struct host_facts host;
+
+	/* 1. What the settings mean for this engine. 2. The bytes. 3. The plan. 4. The image. */
+	if (load_runtime(c, p, complaints, e) || host_read("", &host, e))
+		return -1;
+	p->architecture = host.architecture;
+	if (artifacts(p, c, e) || compile_plan(p, c, &host, complaints, e) || packages(p, c, e))
+		return -1;
+	p->runtime_version = version_of(p->runtime, p->packages);
+	return image(p, c, e);
+}
+
+int compile_release(const struct compile *c, const struct spec *s, struct lock **out, struct complaints *complaints, struct err *e) {
+	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool};
+	struct json *tree CLEANUP(json_freep) = NULL;
+
+	p.model = mem_zalloc(s->n_adapters + 1, sizeof *p.model);
+	p.adapters = p.model + 1;
+	p.sizes = mem_zalloc(s->n_adapters + 1, sizeof *p.sizes);
+	if (all(c, &p, complaints, e))
+		return -1;
+	tree = compile_tree(&p);
+	return lock_from_tree(tree, out, e);
+}

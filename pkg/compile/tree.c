@@ -1,0 +1,210 @@
+#include "compile/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "compile/compile.h"
+#include "json/json.h"
+#include "plan/plan.h"
+#include "runtime/runtime.h"
+#include "spec/spec.h"
+
+void compile_parts_done(struct compile_parts *p) {
+	plan_free(p->plan);
+	runtime_free(p->runtime);
+	debian_lock_free(p->packages);
+	free(p->model);
+	free(p->sizes);
+}
+
+/* Backends that packages.lock has for this architecture: what `auto` may become. */
+static size_t locked_backends(const struct compile_parts *p, const struct compile *c, const char **out) {
+	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->runtime->n_backends; i++) {
+		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
+		struct err none = {0};
+		if (!debian_lock_read(path, p->runtime->backends[i].name, p->architecture, &l, &none))
+			out[n++] = p->runtime->backends[i].name;
+	}
+	return n;
+}
+
+int compile_plan(struct compile_parts *p, const struct compile *c, const struct host_facts *host, struct complaints *complaints, struct err *e) {
+	const char *locked[RUNTIME_MAX_BACKENDS];
+	struct plan_input in = {.spec = p->spec, .runtime = p->runtime, .model = p->model, .adapters = p->adapters, .host = host,
+		.locked = locked};
+
+	in.n_locked = locked_backends(p, c, locked);
+	if (plan_make(&in, &p->plan, complaints, e))
+		return -1;
+	for (size_t i = 0; i < p->plan->n_notes; i++)
+		progress_note(c->progress, p->plan->notes[i], NULL);
+	return 0;
+}
+
+static struct json *texts(const char *const *list, size_t n) {
+	struct json *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_push_str(a, list[i]);
+	return a;
+}
+
+static struct json *runtime_part(const struct compile_parts *p) {
+	struct json *o = json_object();
+
+	json_set_str(o, "name", p->runtime->name);
+	json_set_str(o, "version", p->runtime_version);
+	json_set_str(o, "backend", p->plan->backend->name);
+	json_set_str(o, "architecture", p->architecture);
+	json_set_str(o, "packages_lock", p->packages_lock);
+	return o;
+}
+
+static struct json *image_part(const struct compile_parts *p) {
+	struct json *o = json_object(), *layers = json_array(), *packages = json_array();
+
+	json_set_str(o, "config", p->image.config);
+	json_set_str(o, "manifest", p->image.manifest);
+	for (size_t i = 0; i < p->image.n_layers; i++) {
+		struct json *l = json_object();
+		json_set_str(l, "name", p->image.layers[i].name);
+		json_set_str(l, "diff_id", p->image.layers[i].diff_id);
+		json_set_int(l, "size", (int64_t) p->image.layers[i].size);
+		json_push(layers, l);
+	}
+	for (size_t i = 0; i < p->packages->n_packages; i++) {
+		const struct debian_package *k = &p->packages->packages[i];
+		struct json *l = json_object();
+		json_set_str(l, "name", k->name);
+		json_set_str(l, "version", k->version);
+		json_set_str(l, "architecture", k->architecture);
+		json_set_str(l, "suite", k->suite);
+		json_set_str(l, "path", k->path);
+		json_set_str(l, "sha256", k->sha256);
+		json_set_int(l, "size", (int64_t) k->size);
+		json_push(packages, l);
+	}
+	json_set(o, "layers", layers);
+	json_set(o, "packages", packages);
+	return o;
+}
+
+/* Sources that mean the same on every machine; a file's path is of this one. */
+static struct json *remote_sources(const struct spec_artifact *a) {
+	struct json *list = json_array();
+
+	for (size_t i = 0; i < a->n_sources; i++)
+		if (!text_starts(a->sources[i], "file:"))
+			json_push_str(list, a->sources[i]);
+	return list;
+}
+
+static struct json *artifact(const struct spec_artifact *a, const char *role, const char *path, uint64_t size) {
+	struct json *o = json_object();
+
+	json_set_str(o, "role", role);
+	json_set_str(o, "sha256", a->sha256);
+	json_set_int(o, "size", (int64_t) size);
+	json_set_str(o, "path", path);
+	json_set_str(o, "scale", a->scale);
+	json_set(o, "sources", remote_sources(a));
+	return o;
+}
+
+static struct json *artifacts_part(const struct compile_parts *p) {
+	struct json *list = json_array();
+
+	json_push(list, artifact(&p->spec->model, "model", p->plan->model_path, p->sizes[0]));
+	for (size_t i = 0; i < p->spec->n_adapters; i++)
+		json_push(list, artifact(&p->spec->adapters[i], "adapter", p->plan->adapter_paths[i], p->sizes[i + 1]));
+	return list;
+}
+
+static struct json *container_part(const struct compile_parts *p) {
+	const struct runtime_container *c = &p->runtime->container;
+	const struct runtime_backend *b = p->plan->backend;
+	struct json *o = json_object();
+
+	json_set(o, "argv", texts(p->plan->argv, p->plan->n_argv));
+	json_set(o, "env", texts(p->plan->env, p->plan->n_env));
+	json_set_str(o, "socket", c->socket);
+	json_set_str(o, "network", c->network);
+	json_set_int(o, "memory_bytes", (int64_t) p->plan->memory_bytes);
+	json_set_int(o, "pids", (int64_t) p->plan->pids);
+	json_set_str(o, "stop_signal", c->stop_signal);
+	json_set_int(o, "stop_timeout_ms", (int64_t) c->stop_timeout_ms);
+	json_set_bool(o, "read_only", c->read_only);
+	json_set_str(o, "gpu", b->gpu);
+	json_set(o, "devices", texts(b->devices, b->n_devices));
+	json_set(o, "tmpfs", c->tmpfs ? json_copy(c->tmpfs) : json_object());
+	return o;
+}
+
+static struct json *eval_part(const struct spec *s) {
+	struct json *o = json_object();
+
+	if (s->golden)
+		json_set(o, "golden", json_copy(s->golden));
+	json_set_str(o, "skip", s->eval_skip);
+	if (s->latency_p95_ms)
+		json_set_int(o, "latency_p95_ms", (int64_t) s->latency_p95_ms);
+	return o;
+}
+
+static struct json *health_part(const struct spec *s) {
+	struct json *o = json_object();
+
+	json_set_int(o, "startup_timeout_ms", (int64_t) s->startup_timeout_ms);
+	json_set_int(o, "stall_timeout_ms", (int64_t) s->stall_timeout_ms);
+	return o;
+}
+
+static struct json *rollout_part(const struct spec *s) {
+	struct json *o = json_object();
+
+	json_set_str(o, "strategy", s->strategy);
+	json_set_str(o, "previous", s->previous);
+	json_set_int(o, "watch_ms", (int64_t) s->watch_ms);
+	json_set_int(o, "drain_ms", (int64_t) s->drain_ms);
+	json_set_int(o, "keep", s->keep);
+	return o;
+}
+
+static struct json *requirements_part(const struct spec *s) {
+	struct json *o = json_object();
+
+	json_set_str(o, "privacy", s->privacy);
+	json_set(o, "capabilities", json_copy(s->capabilities));
+	return o;
+}
+
+struct json *compile_tree(const struct compile_parts *p) {
+	struct json *t = json_object(), *budget = json_copy(p->plan->budget_json);
+
+	json_set_str(t, "apiVersion", "llmdeploy/v1");
+	json_set_str(t, "kind", "Release");
+	json_set_str(t, "tool", p->tool);
+	json_set_str(t, "route", p->spec->route);
+	json_set_str(t, "version", p->spec->version);
+	json_set(t, "runtime", runtime_part(p));
+	json_set(t, "image", image_part(p));
+	json_set(t, "artifacts", artifacts_part(p));
+	json_set(t, "container", container_part(p));
+	json_set(t, "probes", json_copy(p->plan->probes));
+	json_set(t, "logs", json_copy(p->plan->logs));
+	json_set(t, "health", health_part(p->spec));
+	json_set(t, "eval", eval_part(p->spec));
+	json_set(t, "rollout", rollout_part(p->spec));
+	json_set(t, "gateway", json_copy(p->spec->gateway));
+	json_set(t, "requirements", requirements_part(p->spec));
+	json_set_str(budget, "admission", p->spec->admission);
+	json_set(t, "budget", budget);
+	return t;
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "crypto/crypto.h"
+#include "debian/debian.h"
+#include "image/image.h"
+
+struct compile;
+struct complaints;
+struct err;
+struct gguf_facts;
+struct host_facts;
+struct json;
+struct plan;
+struct runtime;
+struct spec;
+
+/* What a compilation has gathered when it writes the lock's tree. */
+struct compile_parts {
+	const struct spec *spec;
+	const char *tool, *architecture, *runtime_version;
+	struct runtime *runtime;
+	struct plan *plan;
+	struct debian_lock *packages;
+	char packages_lock[SHA256_HEX];
+	struct gguf_facts *model, *adapters; /* one block; adapters begin behind the model */
+	uint64_t *sizes;		     /* of the model and each adapter, bytes */
+	struct image image;
+};
+
+void compile_parts_done(struct compile_parts *p);
+/* The tree of release.lock.json; yours. */
+struct json *compile_tree(const struct compile_parts *p);
+int compile_plan(struct compile_parts *p, const struct compile *c, const struct host_facts *host, struct complaints *complaints, struct err *e);
