@@ -18,7 +18,7 @@ static const struct {
 } events[] = {
 	{"apply", true, false},	  {"rollback", true, false}, {"promote", true, false},	   {"abort", true, false},
 	{"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
-	{"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
+	{"failed", false, true},  {"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
 };
 
 /* What the loader collects from the newest record back to the oldest. */

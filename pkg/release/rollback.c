@@ -71,7 +71,7 @@ static int look_for_target(void *ctx, const struct journal_record *r, struct err
 
 	if (!strcmp(r->event, "committed") && version)
 		return consider(l, version, e);
-	if (strcmp(r->event, "flipped") != 0 || !op || strcmp(op, "rollback") != 0)
+	if (strcmp(r->event, "flipped") != 0 || !op || (strcmp(op, "rollback") != 0 && strcmp(op, "revert") != 0))
 		return 0;
 	if (from && !fate_of(l, from)->decided) {
 		fate_of(l, from)->decided = true;

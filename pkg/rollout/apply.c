@@ -1,0 +1,246 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "docker/docker.h"
+#include "host/host.h"
+#include "json/json.h"
+#include "size/size.h"
+#include "store/store.h"
+
+/* One apply on its way. */
+struct attempt {
+	struct rollout_session *s;
+	const struct lock *l;
+	const char *manifest;
+	char from[64];
+	bool known; /* the release was on disk before: its container is not ours to throw away */
+	struct json *evidence;
+	uint64_t engine_ms, eval_ms;
+};
+
+static int check_gate_exists(const struct lock *l, struct err *e) {
+	if (l->golden || l->eval_skip)
+		return 0;
+	return err_set(e, ERR_GATE, "release '%s' has no golden set: give it eval.golden, or eval.skip with the reason", l->version);
+}
+
+static int admit(const struct rollout *x, const struct lock *l, struct err *e) {
+	struct host_facts host;
+
+	if (!strcmp(l->admission, "off"))
+		return 0;
+	if (host_read("", &host, e))
+		return -1;
+	if (size_admits(host_memory(&host), l->reserve_percent, l->planned_bytes))
+		return 0;
+	char planned[TEXT_BYTES], have[TEXT_BYTES];
+	text_format_bytes(l->planned_bytes, planned);
+	text_format_bytes(host_memory(&host), have);
+	if (!strcmp(l->admission, "warn")) {
+		progress_warn(x->progress, "the plan does not fit into this machine, and resources.admission is 'warn'", planned);
+		return 0;
+	}
+	return err_set(e, ERR_NOFIT, "release '%s' is planned with %s, this machine has %s less a reserve of %u%%: "
+		"fewer sequences, a shorter context, or resources.admission: warn", l->version, planned, have, l->reserve_percent);
+}
+
+static int fetch_artifacts(const struct rollout *x, const struct lock *l, struct err *e) {
+	for (size_t i = 0; i < l->n_artifacts; i++) {
+		const struct lock_artifact *a = &l->artifacts[i];
+		struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
+		bool has;
+		if (store_has(x->store, a->sha256, &has, NULL, e))
+			return -1;
+		if (!has && !a->n_sources)
+			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lock knows no remote source: "
+				"run llmdeploy model pull with its manifest", a->role, a->sha256);
+		if (!has && store_fetch(x->store, &want, x->progress, e))
+			return -1;
+		if (store_verify(x->store, a->sha256, false, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int record_simple(struct attempt *a, const char *event, struct err *e) {
+	return record_put(a->s, record_new(event, a->l), e);
+}
+
+static int start(struct attempt *a, struct err *e) {
+	struct json *r = record_new("started", a->l);
+	char *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
+	bool made;
+
+	progress_step(a->s->x->progress, "start candidate");
+	json_set_str(r, "container", name);
+	if (container_start(a->s->x, a->l, &made, e)) {
+		json_free(r);
+		return -1;
+	}
+	progress_done(a->s->x->progress, "start candidate", name);
+	return record_put(a->s, r, e);
+}
+
+static struct json *new_evidence(const struct attempt *a) {
+	struct json *ev = json_object();
+
+	json_set_str(ev, "version", a->l->version);
+	json_set_str(ev, "skip", a->l->eval_skip);
+	json_set_int(ev, "ready_ms", (int64_t) a->engine_ms);
+	if (a->evidence)
+		json_set(ev, "golden", json_copy(a->evidence));
+	return ev;
+}
+
+static int prove(struct attempt *a, struct err *e) {
+	const struct rollout *x = a->s->x;
+	uint64_t from;
+
+	if (prove_ready(x, a->l, &a->engine_ms, e) || record_simple(a, "ready", e))
+		return -1;
+	if (a->l->eval_skip) {
+		struct json *r = record_new("skip_eval", a->l);
+		json_set_str(r, "reason", a->l->eval_skip);
+		progress_warn(x->progress, "no golden questions are asked", a->l->eval_skip);
+		return record_put(a->s, r, e);
+	}
+	from = clock_mono_ms();
+	int status = prove_answers(x, a->l, &a->evidence, e);
+	a->eval_ms = clock_mono_ms() - from;
+	return status;
+}
+
+static int seal(struct attempt *a, struct err *e) {
+	struct json *ev CLEANUP(json_freep) = new_evidence(a);
+	struct release_sealed sealed;
+	struct json *r;
+
+	if (release_put(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, a->manifest, ev, &sealed, e))
+		return -1;
+	r = record_new("proved", a->l);
+	json_set_int(r, "evidence", sealed.number);
+	json_set_str(r, "evidence_sha256", sealed.sha256);
+	return record_put(a->s, r, e);
+}
+
+/* What a failed try leaves: its reason, evidence and log for people; nothing that runs. */
+static int undo(struct attempt *a, const struct err *cause, struct err *e) {
+	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct json *reason CLEANUP(json_freep) = record_new("attempt", a->l);
+	bool interrupted = cause->code == ERR_INTERRUPTED;
+	const struct rollout *x = a->s->x;
+	struct json *r;
+	unsigned number = 0;
+
+	container_log(x, a->l, &log);
+	json_set_str(reason, "reason", cause->msg);
+	json_set_int(reason, "exit", err_exit_status(cause->code));
+	struct release_attempt kept = {.reason = reason, .evidence = a->evidence, .engine_log = buf_str(&log),
+		.lock = a->l->bytes, .lock_len = a->l->n_bytes, .manifest = a->manifest};
+	/* A release that was committed once keeps its container, stopped: a rollback may want it. */
+	if ((a->known ? container_stop(x, a->l, e) : container_remove(x, a->l, e)) || release_attempt_put(&a->s->route, &kept, &number, e))
+		return -1;
+	if (!a->known && release_remove(&a->s->route, a->l->version, e))
+		return -1;
+	r = record_new(interrupted ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed", a->l);
+	json_set_str(r, "reason", cause->msg);
+	json_set_int(r, "exit", err_exit_status(cause->code));
+	json_set_int(r, "attempt", number);
+	return record_put(a->s, r, e);
+}
+
+static int failed(struct attempt *a, const struct err *cause, struct err *e) {
+	struct err more = {0};
+
+	interrupt_hold();
+	int r = undo(a, cause, &more);
+	interrupt_release();
+	const char *now = *a->from ? a->from : "no release";
+	if (r)
+		return err_set(e, cause->code, "%.250s; and cleaning up failed: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
+	return err_set(e, cause->code, "%.380s; '%s' is untouched", cause->msg, now);
+}
+
+/* The active release, with this very lock. Put right if it does not run. */
+static int already_active(struct attempt *a, struct rollout_result *out, struct err *e) {
+	bool alive, made;
+
+	if (rollout_alive(a->s->x, a->l, &alive, e))
+		return -1;
+	if (!alive) {
+		char *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
+		progress_warn(a->s->x->progress, "the active release does not answer: it is started again", a->l->version);
+		if (container_start(a->s->x, a->l, &made, e) || prove_ready(a->s->x, a->l, &out->engine_ms, e) ||
+		    docker_container_set_restart(a->s->x->docker, name, "unless-stopped", e))
+			return -1;
+	}
+	out->outcome = ROLLOUT_NOTHING;
+	return 0;
+}
+
+/* Up to the switch: what fails in here is undone by the caller. */
+static int candidate(struct attempt *a, struct err *e) {
+	if (interrupt_check(e) || start(a, e) || prove(a, e) || seal(a, e))
+		return -1;
+	return interrupt_check(e);
+}
+
+/* From the switch on: what fails in here is finished or switched back, never undone. */
+static int promote(struct attempt *a, struct rollout_result *out, struct err *e) {
+	int64_t until = clock_unix_ms() + (int64_t) a->l->watch_ms;
+	uint64_t from = clock_mono_ms();
+
+	if (switch_to(a->s, a->l, a->from, SWITCH_APPLY, a->l->watch_ms, e) || switch_watch(a->s, a->l, a->from, until, e))
+		return -1;
+	out->eval_ms = a->eval_ms + (clock_mono_ms() - from);
+	return switch_commit(a->s, a->l, a->from, SWITCH_APPLY, &out->previous_warm, e);
+}
+
+static int find_place(struct attempt *a, bool *active, struct err *e) {
+	char *name CLEANUP(freep) = NULL;
+
+	if (release_compare(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, &a->known, e) ||
+	    release_active(&a->s->route, &name, e))
+		return -1;
+	(void) snprintf(a->from, sizeof a->from, "%s", name ? name : "");
+	*active = a->known && name && !strcmp(name, a->l->version);
+	return 0;
+}
+
+int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e) {
+	struct attempt a = {.s = s, .l = l, .manifest = manifest};
+	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
+	uint64_t from = clock_mono_ms();
+	struct err cause = {0};
+	bool active;
+
+	/* 1. Nothing is touched while the release may be refused. */
+	if (check_gate_exists(l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
+		return -1;
+	if (active) {
+		if (already_active(&a, &result, e))
+			return -1;
+	} else {
+		/* 2. From here on the journal knows. 3. Prove. 4. Switch, watch, commit. */
+		if (record_begin(s, "apply", l, a.from, e))
+			return -1;
+		int r = candidate(&a, &cause) ? failed(&a, &cause, e) : promote(&a, &result, e);
+		json_free(a.evidence);
+		if (r)
+			return -1;
+	}
+	memcpy(result.from, a.from, sizeof result.from);
+	result.engine_ms += a.engine_ms;
+	result.total_ms = clock_mono_ms() - from;
+	*out = result;
+	return 0;
+}

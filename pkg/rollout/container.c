@@ -1,0 +1,240 @@
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "docker/docker.h"
+#include "fs/fs.h"
+#include "image/image.h"
+#include "json/json.h"
+#include "root/root.h"
+#include "store/store.h"
+
+char *rollout_container_name(const struct root *root, const struct lock *l) {
+	return mem_printf("llmdeploy-%.8s-%s-%s", root->id, l->route, l->id);
+}
+
+struct json *container_labels(const struct rollout *x, const struct lock *l) {
+	struct json *labels = json_object();
+
+	json_set_str(labels, ROLLOUT_LABEL_ROOT, x->root->id);
+	json_set_str(labels, ROLLOUT_LABEL_ROUTE, l->route);
+	json_set_str(labels, ROLLOUT_LABEL_VERSION, l->version);
+	json_set_str(labels, ROLLOUT_LABEL_LOCK, l->digest);
+	return labels;
+}
+
+/* Where the manifest came from goes on the container and nowhere else: it must not change a digest. */
+static void add_origin(struct json *labels, const struct json *origin) {
+	if (!origin)
+		return;
+	json_set_str(labels, "llmdeploy.manifest.commit", json_str(origin, "commit"));
+	json_set_str(labels, "llmdeploy.manifest.dirty", json_true(origin, "dirty") ? "true" : "false");
+	json_set_str(labels, "llmdeploy.manifest.remote", json_str(origin, "remote"));
+}
+
+struct load {
+	const struct rollout *x;
+	const struct lock *l;
+	const char *tag;
+	const char *const *omit;
+	int fd;
+};
+
+static int write_out(void *ctx, const void *data, size_t n, struct err *e) {
+	const struct load *load = ctx;
+
+	return fs_write_all(load->fd, data, n, load->tag, e);
+}
+
+static int produce(void *ctx, int fd, struct err *e) {
+	struct load *load = ctx;
+	struct image_archive archive = {.manifest = load->l->image_manifest, .tag = load->tag, .omit = load->omit, .write = write_out, .ctx = load};
+
+	load->fd = fd;
+	return image_write_archive(load->x->store, &archive, e);
+}
+
+static int find_image(const struct rollout *x, const struct lock *l, bool *found, char id[65], struct err *e) {
+	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
+
+	for (size_t i = 0; i < l->n_layers; i++)
+		diff_ids[i] = l->layers[i].diff_id;
+	return docker_image_find(x->docker, l->image_config, l->image_manifest, diff_ids, l->n_layers, found, id, e);
+}
+
+/* Layers that the Engine has from other releases, of any root: they need not be sent again. A NULL-terminated list in `a`. */
+static const char *const *layers_there(const struct rollout *x, struct arena *a) {
+	static const char *const labels[] = {"llmdeploy.route", NULL};
+	struct docker_images list = {0};
+	struct err ignored = {0};
+	const char **out = NULL;
+	size_t n = 0;
+
+	if (docker_image_list(x->docker, labels, &list, &ignored))
+		return NULL;
+	out = arena_zalloc(a, list.n * IMAGE_MAX_LAYERS + 1, sizeof *out);
+	for (size_t i = 0; i < list.n && i < 16; i++) {
+		struct docker_image image = {0};
+		char *ref CLEANUP(freep) = mem_printf("sha256:%s", list.at[i].id);
+		bool found = false;
+		if (!docker_image_inspect(x->docker, ref, &found, &image, &ignored) && found)
+			for (size_t k = 0; k < image.n_layers && k < IMAGE_MAX_LAYERS; k++)
+				out[n++] = arena_strdup(a, image.layers[k]);
+		docker_image_done(&image);
+	}
+	docker_images_done(&list);
+	return n ? out : NULL;
+}
+
+static int load_image(const struct rollout *x, const struct lock *l, const char *tag, const char *const *omit, bool *found, char id[65],
+		      struct err *e) {
+	struct load load = {.x = x, .l = l, .tag = tag, .omit = omit};
+
+	if (docker_image_load(x->docker, tag, produce, &load, e))
+		return -1;
+	return find_image(x, l, found, id, e);
+}
+
+int container_image(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
+	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/%s:%s", x->root->id, l->route, l->id);
+	struct arena *a CLEANUP(arena_freep) = arena_new();
+	struct err partial = {0};
+	bool found;
+
+	if (find_image(x, l, &found, id, e))
+		return -1;
+	if (found)
+		return 0;
+	progress_step(x->progress, "load image");
+	/* That an Engine takes an archive without the layers it has is true of all that were tried and promised by none: else all of it. */
+	const char *const *omit = layers_there(x, a);
+	if (omit && load_image(x, l, tag, omit, &found, id, &partial))
+		found = false;
+	if (!found && partial.code != ERR_INTERRUPTED && load_image(x, l, tag, NULL, &found, id, e))
+		return -1;
+	if (interrupt_check(e))
+		return -1;
+	if (!found)
+		return err_set(e, ERR_INTEGRITY, "the Engine loaded an image that is not the one of the lock: wanted config %.12s of '%s'; "
+			"look at the Engine's log", l->image_config, tag);
+	progress_done(x->progress, "load image", NULL);
+	return 0;
+}
+
+int container_mounts(const struct rollout *x, const struct lock *l, const char *run, struct docker_mount *mounts, struct err *e) {
+	const char *slash = strrchr(l->socket, '/');
+
+	for (size_t i = 0; i < l->n_artifacts; i++) {
+		if (store_verify(x->store, l->artifacts[i].sha256, false, e))
+			return err_wrap(e, "%s", l->artifacts[i].role);
+		mounts[i] = (struct docker_mount){.source = store_path(x->store, l->artifacts[i].sha256),
+			.target = l->artifacts[i].path, .read_only = true};
+	}
+	mounts[l->n_artifacts] = (struct docker_mount){.source = mem_strdup(run), .target = mem_strndup(l->socket, (size_t) (slash - l->socket))};
+	return 0;
+}
+
+static void mounts_done(struct docker_mount *mounts, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		free((char *) (uintptr_t) mounts[i].source);
+	free((char *) (uintptr_t) mounts[n - 1].target);
+	free(mounts);
+}
+
+static int create_with(const struct rollout *x, const struct lock *l, const char *name, const char *image, const struct docker_mount *mounts,
+		       bool *taken, struct err *e) {
+	char *user CLEANUP(freep) = mem_printf("%u:%u", (unsigned) x->root->engine_uid, (unsigned) x->root->engine_uid);
+	char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
+	struct json *labels CLEANUP(json_freep) = container_labels(x, l);
+	const struct json *c = json_get(l->tree, "container");
+	char id[65];
+
+	add_origin(labels, x->origin);
+	struct docker_container_spec spec = {
+		.name = name, .image = ref, .argv = json_get(c, "argv"), .env = json_get(c, "env"), .user = user, .labels = labels,
+		.mounts = mounts, .n_mounts = l->n_artifacts + 1, .network = l->network, .memory_bytes = l->memory_bytes,
+		.pids = (int64_t) l->pids, .writable_root = !l->read_only, .tmpfs = l->tmpfs, .gpu = l->gpu,
+		.devices = json_get(c, "devices"), .stop_signal = l->stop_signal, .stop_timeout_ms = l->stop_timeout_ms, .restart = "no",
+	};
+	return docker_container_create(x->docker, &spec, taken, id, e);
+}
+
+static int create(const struct rollout *x, const struct lock *l, const char *name, bool *taken, struct err *e) {
+	char *run CLEANUP(freep) = NULL;
+	char image[65];
+
+	if (container_image(x, l, image, e) || release_run_dir(x->root, l->id, &run, e))
+		return -1;
+	struct docker_mount *mounts = mem_zalloc(l->n_artifacts + 1, sizeof *mounts);
+	int r = container_mounts(x, l, run, mounts, e) || create_with(x, l, name, image, mounts, taken, e) ? -1 : 0;
+	mounts_done(mounts, l->n_artifacts + 1);
+	return r;
+}
+
+/* Ours is one of this root and this lock; anything else under our name was left by somebody and is replaced. */
+static bool is_ours(const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+	const char *root = json_str(c->labels, ROLLOUT_LABEL_ROOT), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
+
+	return root && digest && !strcmp(root, x->root->id) && !strcmp(digest, l->digest);
+}
+
+int container_start(const struct rollout *x, const struct lock *l, bool *made, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l), *run CLEANUP(freep) = NULL;
+	struct docker_container c = {0};
+	bool found, taken = false;
+
+	if (docker_container_inspect(x->docker, name, &found, &c, e))
+		return -1;
+	bool ours = found && is_ours(x, l, &c);
+	docker_container_done(&c);
+	if (found && !ours && docker_container_remove(x->docker, name, true, e))
+		return -1;
+	if (!ours && create(x, l, name, &taken, e))
+		return -1;
+	if (taken)
+		return err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name);
+	*made = !ours;
+	/* The run directory may have been swept while the container was stopped. */
+	if (release_run_dir(x->root, l->id, &run, e))
+		return -1;
+	return docker_container_start(x->docker, name, e);
+}
+
+int container_remove(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+
+	if (docker_container_remove(x->docker, name, true, e))
+		return -1;
+	return release_run_remove(x->root, l->id, e);
+}
+
+int container_stop(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+
+	return docker_container_stop(x->docker, name, l->stop_timeout_ms, e);
+}
+
+int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct docker_container c = {0};
+	bool found;
+
+	if (docker_container_inspect(x->docker, name, &found, &c, e))
+		return -1;
+	*running = found && c.running && is_ours(x, l, &c);
+	docker_container_done(&c);
+	return 0;
+}
+
+void container_log(const struct rollout *x, const struct lock *l, struct buf *out) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct err ignored = {0};
+
+	/* The log explains a failure that is already being reported: not having it is no second failure. */
+	(void) docker_log_tail(x->docker, name, 200, out, &ignored);
+}

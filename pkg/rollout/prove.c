@@ -1,0 +1,156 @@
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "docker/docker.h"
+#include "eval/eval.h"
+#include "json/json.h"
+#include "probe/probe.h"
+
+enum { LOOK_MS = 2000, LOG_LINES = 8 };
+
+int engine_open(const struct rollout *x, const struct lock *l, struct engine *out, struct err *e) {
+	*out = (struct engine){.socket = RELEASE_SOCKET_INIT};
+	if (release_socket_path(x->root, l->id, &out->socket, e))
+		return -1;
+	out->endpoint = (struct endpoint){.base_url = "http://localhost", .unix_socket = out->socket.path, .model = l->route};
+	return 0;
+}
+
+void engine_done(struct engine *en) {
+	release_socket_done(&en->socket);
+}
+
+/* What the probe may ask about the container. */
+struct watched {
+	const struct rollout *x;
+	const struct lock *l;
+	char *name;
+};
+
+static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
+	const struct watched *w = ctx;
+	struct docker_container c = {0};
+	bool found;
+
+	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
+		return -1;
+	*is = found && c.running;
+	if (!found)
+		(void) buf_puts(detail, "its container is gone");
+	else if (!c.running) {
+		struct buf log CLEANUP(buf_done) = BUF_INIT(4096);
+		struct err ignored = {0};
+		(void) docker_log_tail(w->x->docker, w->name, LOG_LINES, &log, &ignored);
+		(void) buf_printf(detail, "%s %lld%s; its last words: %s", c.oom_killed ? "out of memory, exit status" : "exit status",
+			(long long) c.exit_code, *c.error ? c.error : "", log.len ? buf_str(&log) : "none");
+	}
+	docker_container_done(&c);
+	return 0;
+}
+
+static bool count_bytes(void *ctx, int stream, const char *data, size_t n) {
+	(void) stream;
+	(void) data;
+	*(uint64_t *) ctx += n;
+	return true;
+}
+
+static uint64_t log_bytes(void *ctx) {
+	const struct watched *w = ctx;
+	struct docker_log q = {.name = w->name};
+	struct err ignored = {0};
+	uint64_t n = 0;
+	bool found;
+
+	(void) docker_log_read(w->x->docker, &q, count_bytes, &n, &found, &ignored);
+	return n;
+}
+
+/* A line that the runtime calls fatal although the server went on ("failed to fit params" is only a warning to it). */
+static int check_log(const struct watched *w, struct err *e) {
+	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	const struct json *patterns = json_get(w->l->logs, "fatal");
+
+	if (docker_log_tail(w->x->docker, w->name, 1000, &log, e))
+		return -1;
+	for (const struct json *p = json_first(patterns); p; p = json_next(p))
+		if (json_text(p) && strstr(buf_str(&log), json_text(p)))
+			return err_set(e, ERR_GATE, "the engine's log says '%s'; see it with the attempt", json_text(p));
+	return 0;
+}
+
+int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_ms, struct err *e) {
+	struct probe_limits limits = {.startup_timeout_ms = l->startup_timeout_ms, .stall_timeout_ms = l->stall_timeout_ms};
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct watched w = {x, l, name};
+	struct probe_watch watch = {.alive = alive, .log_progress = log_bytes, .ctx = &w};
+	struct probe_result result;
+	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+
+	if (engine_open(x, l, &en, e))
+		return -1;
+	progress_step(x->progress, "wait until ready");
+	if (probe_ready(l->probes, &en.endpoint, &limits, &watch, x->progress, &result, e) || check_log(&w, e))
+		return err_wrap(e, "candidate '%s'", l->version);
+	if (ready_ms)
+		*ready_ms = result.ready_ms + result.first_token_ms;
+	progress_done(x->progress, "wait until ready", NULL);
+	return 0;
+}
+
+int prove_answers(const struct rollout *x, const struct lock *l, struct json **evidence, struct err *e) {
+	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
+	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
+	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+
+	if (engine_open(x, l, &en, e))
+		return -1;
+	progress_step(x->progress, "golden questions");
+	if (eval_run(l->golden, &en.endpoint, &opt, x->progress, &result, e))
+		return -1;
+	*evidence = eval_evidence(result);
+	if (x->judged)
+		x->judged(x->ctx, *evidence);
+	if (eval_gate(result, e))
+		return err_wrap(e, "candidate '%s' did not pass", l->version);
+	progress_done(x->progress, "golden questions", NULL);
+	return 0;
+}
+
+/* Is this status the rule's "ready" one? A number or a list of them. */
+static bool is_ready_status(const struct json *rule, long status) {
+	const struct json *wanted = json_path(rule, "ready.status");
+
+	if (json_is_number(wanted))
+		return (long) json_value(wanted) == status;
+	for (const struct json *c = json_first(wanted); c; c = json_next(c))
+		if ((long) json_value(c) == status)
+			return true;
+	return false;
+}
+
+int rollout_alive(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
+	const struct json *rule = json_get(l->probes, "readiness");
+	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+	struct endpoint_reply reply = {0};
+	struct err unreached = {0};
+
+	if (container_is_running(x, l, is, e))
+		return -1;
+	if (!*is || !rule)
+		return 0;
+	if (engine_open(x, l, &en, e))
+		return -1;
+	*is = !endpoint_call(&en.endpoint, json_str(rule, "path"), NULL, LOOK_MS, &reply, &unreached) && is_ready_status(rule, reply.status);
+	endpoint_reply_done(&reply);
+	if (unreached.code == ERR_INTERRUPTED)
+		return interrupt_check(e);
+	return 0;
+}

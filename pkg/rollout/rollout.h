@@ -1,0 +1,103 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "release/release.h"
+
+struct docker;
+struct err;
+struct journal;
+struct json;
+struct lock;
+struct progress;
+struct root;
+struct store;
+
+/* The careful mover: starts a candidate, proves it, switches to it, and back. It reads locks, never
+ * manifests. Every effect is announced in the route's journal before it happens and recorded after:
+ *
+ *     apply  started  ready  proved  flip_intent  flipped  committed
+ *
+ * and an operation that ends otherwise ends with `rejected`, `failed`, `interrupted`, `rolled_back` or `recovered`.
+ * Before flip_intent everything is undone; between flip_intent and flipped the switch is finished; in the watch
+ * a breach or Ctrl-C switches back by the same function. */
+
+/* What a rollout works with; all borrowed. */
+struct rollout {
+	const struct root *root;
+	struct store *store;
+	struct docker *docker;
+	const struct progress *progress;
+	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
+	uint64_t lock_wait_ms;
+	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
+	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
+	void (*judged)(void *ctx, const struct json *evidence);
+	void *ctx;
+};
+
+/* One writer on one route, from its lock to the end. */
+struct rollout_session {
+	const struct rollout *x;
+	struct release_route route;
+	struct journal *journal;
+	uint64_t began_ms;
+};
+
+/* Takes the route's lock, opens its journal, and finishes or undoes what an earlier run left. `create`: a new route
+ * is made. ERR_BUSY names who holds it; ERR_RECOVERY when recovery came to nothing several times. */
+int rollout_begin(const struct rollout *x, const char *route, bool create, struct rollout_session *s, struct err *e);
+void rollout_end(struct rollout_session *s);
+
+enum rollout_outcome {
+	ROLLOUT_SWITCHED, /* the release is active and committed */
+	ROLLOUT_NOTHING,  /* it was active already, with this very lock */
+};
+
+struct rollout_result {
+	enum rollout_outcome outcome;
+	char from[64];	     /* version that was active before; "" for none */
+	uint64_t total_ms;   /* of the whole operation */
+	uint64_t engine_ms;  /* of these: the engine's own start */
+	uint64_t eval_ms;    /* of these: the golden questions and the watch */
+	bool previous_warm;  /* the release before still runs */
+};
+
+/* `manifest` is kept for people; NULL when applied from a lock. Failures before the switch leave the active release as it
+ * was: ERR_GATE (rejected: attempts/N has the evidence), ERR_NOFIT, ERR_INTEGRITY, ERR_SPEC (same version, other content), ERR_UNREACHABLE,
+ * ERR_INTERRUPTED. ERR_REVERTED: it was active, broke in its watch, and was switched back. */
+int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e);
+
+/* To `to`, or to the newest committed release that was active before. Asks it for one token first; no network, no questions. */
+int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e);
+
+/* Lock of a release on disk, checked as release_read does. */
+int rollout_lock_of(const struct release_route *r, const char *version, struct lock **out, struct err *e);
+/* Of the active one; ERR_USAGE when none is active. */
+int rollout_active_lock(const struct release_route *r, struct lock **out, struct err *e);
+/* Is it running, and does its readiness rule hold? One look. */
+int rollout_alive(const struct rollout *x, const struct lock *l, bool *alive, struct err *e);
+/* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
+char *rollout_container_name(const struct root *root, const struct lock *l);
+
+/* What runs against what the lock says. */
+struct rollout_difference {
+	char *what, *want, *have;
+};
+struct rollout_differences {
+	struct rollout_difference *at;
+	size_t n;
+};
+void rollout_differences_done(struct rollout_differences *d);
+/* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
+ * policy, artifacts (read again when `paranoid`), and containers that belong to no release. Adds to *d. */
+int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
+
+/* Frees what no release on disk needs, after removing releases beyond each route's `keep`. Holds every route's lock. */
+struct rollout_freed {
+	size_t releases, containers, images, objects;
+	uint64_t bytes;
+};
+int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e);

@@ -1,0 +1,76 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "root/root.h"
+
+/* Said once, recorded, and gone on from: a record that a crash cut off never announced an effect that happened. */
+static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) {
+	struct json *r;
+
+	if (!torn)
+		return 0;
+	progress_warn(s->x->progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
+	r = record_new("torn", NULL);
+	json_set_int(r, "bytes", (int64_t) torn);
+	return record_put(s, r, e);
+}
+
+static int open_all(struct rollout_session *s, const char *route, bool create, struct err *e) {
+	const struct rollout *x = s->x;
+	uint64_t torn = 0;
+	size_t removed = 0;
+
+	if (release_route_open(x->root, route, create, &s->route, e) ||
+	    release_route_lock(&s->route, x->command, x->lock_wait_ms, e) ||
+	    journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
+		return -1;
+	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e))
+		return -1;
+	return recover_route(s, e);
+}
+
+int rollout_begin(const struct rollout *x, const char *route, bool create, struct rollout_session *s, struct err *e) {
+	struct rollout_session made = {.x = x, .route = RELEASE_ROUTE_INIT};
+
+	if (open_all(&made, route, create, e)) {
+		rollout_end(&made);
+		return -1;
+	}
+	*s = made;
+	return 0;
+}
+
+void rollout_end(struct rollout_session *s) {
+	journal_free(s->journal);
+	s->journal = NULL;
+	release_route_done(&s->route);
+}
+
+int rollout_lock_of(const struct release_route *r, const char *version, struct lock **out, struct err *e) {
+	struct release rel = RELEASE_INIT;
+	char name[200];
+
+	if (release_read(r, version, &rel, e))
+		return -1;
+	(void) snprintf(name, sizeof name, "%s/releases/%s/release.lock.json", r->where, version);
+	int status = lock_parse(name, rel.lock, rel.lock_len, out, e);
+	release_done(&rel);
+	return status;
+}
+
+int rollout_active_lock(const struct release_route *r, struct lock **out, struct err *e) {
+	char *version CLEANUP(freep) = NULL;
+
+	if (release_active(r, &version, e))
+		return -1;
+	if (!version)
+		return err_set(e, ERR_USAGE, "route '%s' has no active release; see llmdeploy history %s", r->name, r->name);
+	return rollout_lock_of(r, version, out, e);
+}
