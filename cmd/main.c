@@ -1,3 +1,121 @@
-int main(void) {
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "report/report.h"
+
+enum { MANY = 1 << 20 };
+
+/* In the order in which an engineer meets them. The one table for dispatch and help. */
+static const struct cmd commands[] = {
+	{"init", "[DIR]", "write a starter manifest and golden set that validate", OPT(OPT_FORCE), 0, 1, cmd_init},
+	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON), 1, MANY, cmd_validate},
+	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
+	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_apply},
+	{"rollback", "ROUTE", "back to the release before, without network, build or questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback},
+	{"status", "[ROUTE]", "what is active, what is behind it, and whether it runs", OPT_STATE | OPT(OPT_ENGINE), 0, 1, cmd_status},
+	{"history", "ROUTE", "every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL), 1, 1, cmd_history},
+	{"ask", "ROUTE [QUESTION]", "ask the active release one question",
+		OPT_STATE | OPT(OPT_SOCKET_PATH) | OPT(OPT_CASE) | OPT(OPT_SOURCES), 1, 2, cmd_ask},
+	{"logs", "ROUTE", "the log of the active release's engine", OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_TAIL), 1, 1, cmd_logs},
+	{"verify", "[ROUTE]", "compare what runs with its lock: image, labels, mounts, argv, model",
+		OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_PARANOID), 0, 1, cmd_verify},
+	{"eval", "FILE", "ask a golden set of any OpenAI-compatible server, and judge the answers",
+		OPT(OPT_JSON) | OPT(OPT_ENDPOINT) | OPT(OPT_MODEL) | OPT(OPT_API_KEY_FILE) | OPT(OPT_OUTPUT), 1, 1, cmd_eval},
+	{"recover", "[ROUTE]", "finish or undo what an interrupted run left", OPT_MOVE | OPT(OPT_ALL), 0, 1, cmd_recover},
+	{"gc", "", "free what no release needs", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc},
+	{"model", "list | pull FILE | verify [SHA256]", "the artifacts in the store",
+		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model},
+	{"runtime", "list | show NAME | lock NAME", "the engines, and their locked packages",
+		OPT_STATE | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime},
+	{"schema", "manifest | golden | runtime | config | lock", "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema},
+	{"version", "", "the version of this program", OPT(OPT_JSON), 0, 0, cmd_version},
+};
+
+static int usage(FILE *to, int status) {
+	(void) fprintf(to, "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]...\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		(void) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	(void) fprintf(to, "\nllmdeploy COMMAND --help says more. Exit status: 0 done, 1 system error, 2 usage, 3 invalid manifest,\n"
+			   "4 refused by admission, 5 integrity, 6 gate failed, 7 rolled back, 8 busy, 9 unreachable,\n"
+			   "10 held, 11 drift, 12 recovery needs a human, 130 interrupted.\n");
+	return status;
+}
+
+static const struct cmd *find(const char *name) {
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int no_command(const char *name, struct err *e) {
+	const char *names[sizeof commands / sizeof *commands];
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		names[i] = commands[i].name;
+	const char *near = text_nearest(name, names, sizeof names / sizeof *names);
+	return near ? err_set(e, ERR_USAGE, "no command '%s', did you mean '%s'?", name, near)
+		    : err_set(e, ERR_USAGE, "no command '%s', see llmdeploy --help", name);
+}
+
+static bool wants_help(int argc, char **argv) {
+	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
+static int help(const struct cmd *cmd) {
+	char *text CLEANUP(freep) = NULL;
+
+	args_help(cmd, &text);
+	(void) fputs(text, stdout);
 	return 0;
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
+	struct report report;
+	struct args a = {.report = &report};
+
+	int bad = args_parse(cmd, argc, argv, &a, e);
+	report_init(&report, stdout, stderr, !bad && a.option[OPT_JSON]);
+	if (bad || cmd->run(&a, e))
+		report_error(&report, e);
+	report_done(&report);
+	return err_exit_status(e->code);
+}
+
+int main(int argc, char **argv) {
+	struct err e = {0};
+
+	(void) umask(022);
+	interrupt_install();
+	if (argc < 2)
+		return usage(stderr, err_exit_status(ERR_USAGE));
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout, 0);
+	if (!strcmp(argv[1], "--version"))
+		argv[1] = (char *) (uintptr_t) "version";
+
+	const struct cmd *cmd = find(argv[1]);
+	if (cmd && wants_help(argc - 2, argv + 2))
+		return help(cmd);
+	if (!cmd) {
+		(void) no_command(argv[1], &e);
+		(void) fprintf(stderr, "llmdeploy: %s\n", e.msg);
+		return err_exit_status(e.code);
+	}
+	int status = run(cmd, argc - 2, argv + 2, &e);
+	return fflush(stdout) ? err_exit_status(ERR_SYS) : status;
 }

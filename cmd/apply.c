@@ -1,0 +1,112 @@
+#include "compiling.h"
+
+#include <fcntl.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cases.h"
+#include "fs/fs.h"
+#include "git/git.h"
+#include "image/image.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "report/report.h"
+#include "spec/spec.h"
+
+static void judged(void *ctx, const struct json *evidence) {
+	cases_show(ctx, evidence);
+}
+
+/* Commit, dirty or not, remote: for the journal and the container, never for the lock. */
+static int origin_of(struct args *a, const char *path, struct json **out, struct err *e) {
+	struct git_origin o CLEANUP(git_origin_done) = GIT_ORIGIN_INIT;
+	bool found;
+
+	if (git_origin_of(path, &o, &found, e))
+		return -1;
+	if (o.note)
+		report_line(a->report, "the manifest's commit is not recorded: %s", o.note);
+	if (!found)
+		return 0;
+	*out = json_object();
+	json_set_str(*out, "commit", o.commit);
+	json_set_bool(*out, "dirty", o.dirty);
+	json_set_str(*out, "remote", o.remote);
+	return 0;
+}
+
+/* Layers and blobs that came with a lock from another machine. */
+static int import_archive(struct args *a, struct context *c, const struct lock *l, struct err *e) {
+	const char *path = a->option[OPT_ARCHIVE];
+	struct image image;
+
+	if (!path)
+		return 0;
+	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "cannot open '%s'", path);
+	return image_read_archive(c->store, fd, path, l->image_manifest, &image, e);
+}
+
+static void tell(struct args *a, const struct lock *l, const struct rollout_result *r, uint64_t began) {
+	struct json *j CLEANUP(json_freep) = json_object();
+	char total[TEXT_BYTES], engine[TEXT_BYTES], eval[TEXT_BYTES], own[TEXT_BYTES];
+	uint64_t ms = clock_mono_ms() - began, other = ms - r->engine_ms - r->eval_ms;
+
+	text_format_ms(ms, total);
+	text_format_ms(r->engine_ms, engine);
+	text_format_ms(r->eval_ms, eval);
+	text_format_ms(other, own);
+	if (r->outcome == ROLLOUT_NOTHING)
+		report_line(a->report, "nothing to do: '%s' is active (%s)", l->version, total);
+	else
+		report_line(a->report, "'%s' is active%s%s%s (%s: engine %s, questions and watch %s, the rest %s)%s", l->version, *r->from ? ", after '" : "",
+			r->from, *r->from ? "'" : "", total, engine, eval, own, r->previous_warm ? "; the one before stays warm" : "");
+	json_set_str(j, "route", l->route);
+	json_set_str(j, "active", l->version);
+	json_set_str(j, "from", r->from);
+	json_set_str(j, "lock", l->digest);
+	json_set_str(j, "outcome", r->outcome == ROLLOUT_NOTHING ? "nothing" : "switched");
+	json_set_int(j, "total_ms", (int64_t) ms);
+	json_set_int(j, "engine_ms", (int64_t) r->engine_ms);
+	json_set_int(j, "eval_ms", (int64_t) r->eval_ms);
+	json_set_bool(j, "previous_warm", r->previous_warm);
+	report_result(a->report, j);
+}
+
+static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, struct lock **l, struct err *e) {
+	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	uint64_t began = clock_mono_ms();
+	struct rollout_result result;
+
+	if (spec && (compiling_lock(a, c, spec, l, e) || fs_read_user(a->at[0], &manifest, e)))
+		return -1;
+	if (import_archive(a, c, *l, e) || rollout_apply(s, *l, spec ? buf_str(&manifest) : NULL, &result, e))
+		return -1;
+	tell(a, *l, &result, began);
+	return 0;
+}
+
+int cmd_apply(struct args *a, struct err *e) {
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct json *origin CLEANUP(json_freep) = NULL;
+	struct spec *spec CLEANUP(spec_freep) = NULL;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct rollout_session s;
+
+	/* Everything that can be refused without touching anything is refused first. */
+	if (compiling_read_lock(a->at[0], &l, e) || (!l && compiling_spec(a, a->at[0], &spec, e)) || origin_of(a, a->at[0], &origin, e) ||
+	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE, &c, e))
+		return -1;
+	c.x.origin = origin;
+	c.x.judged = judged;
+	c.x.ctx = a->report;
+	if (rollout_begin(&c.x, l ? l->route : spec->route, true, &s, e))
+		return -1;
+	int r = under_lock(a, &c, &s, spec, &l, e);
+	rollout_end(&s);
+	return r;
+}

@@ -1,0 +1,94 @@
+#include "cmd.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+static const struct option_row {
+	const char *name, *arg, *help;
+} rows[OPT_COUNT] = {
+#define OPTION(id, name, arg, help) [id] = {name, arg, help},
+	CMD_OPTIONS(OPTION)
+#undef OPTION
+};
+
+static int find(const struct cmd *cmd, const char *name, size_t n) {
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (cmd->options & OPT(i) && strlen(rows[i].name) == n && !strncmp(rows[i].name, name, n))
+			return i;
+	return -1;
+}
+
+static int unknown(const struct cmd *cmd, const char *word, struct err *e) {
+	const char *names[OPT_COUNT];
+	size_t n = 0;
+
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (cmd->options & OPT(i))
+			names[n++] = rows[i].name;
+	const char *near = text_nearest(word + 2, names, n);
+	if (near)
+		return err_set(e, ERR_USAGE, "%s knows no option '%s', did you mean '--%s'?", cmd->name, word, near);
+	return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
+}
+
+/* One option at argv[i]; the number of words that it took, or -1. */
+static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args *out, struct err *e) {
+	const char *word = argv[i], *equals = strchr(word, '=');
+	size_t n = (equals ? (size_t) (equals - word) : strlen(word)) - 2;
+	int id = find(cmd, word + 2, n);
+
+	if (id < 0)
+		return unknown(cmd, word, e);
+	if (!rows[id].arg) {
+		if (equals)
+			return err_set(e, ERR_USAGE, "'--%s' takes no value", rows[id].name);
+		out->option[id] = "";
+		return 1;
+	}
+	if (!equals && i + 1 == argc)
+		return err_set(e, ERR_USAGE, "'--%s' wants %s", rows[id].name, rows[id].arg);
+	out->option[id] = equals ? equals + 1 : argv[i + 1];
+	return equals ? 1 : 2;
+}
+
+int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, struct err *e) {
+	struct args a = {.at = argv, .report = out->report};
+	bool words_only = false;
+
+	for (int i = 0; i < argc;) {
+		if (!words_only && !strcmp(argv[i], "--")) {
+			words_only = true;
+			i++;
+		} else if (!words_only && text_starts(argv[i], "--")) {
+			int n = take(cmd, argc, argv, i, &a, e);
+			if (n < 0)
+				return -1;
+			i += n;
+		} else if (!words_only && argv[i][0] == '-' && argv[i][1]) {
+			return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, argv[i], cmd->name);
+		} else {
+			argv[a.n++] = argv[i++];
+		}
+	}
+	if (a.n < cmd->min || a.n > cmd->max)
+		return err_set(e, ERR_USAGE, "%s takes %s, got %d word%s; see llmdeploy %s --help", cmd->name, *cmd->args ? cmd->args : "no words",
+			a.n, a.n == 1 ? "" : "s", cmd->name);
+	*out = a;
+	return 0;
+}
+
+void args_help(const struct cmd *cmd, char **text) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
+
+	(void) buf_printf(&b, "usage: llmdeploy %s%s%s\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->summary);
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (cmd->options & OPT(i)) {
+			char *left CLEANUP(freep) = mem_printf("--%s%s%s", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+			(void) buf_printf(&b, "  %-24s %s\n", left, rows[i].help);
+		}
+	*text = buf_steal(&b);
+}

@@ -1,0 +1,101 @@
+#include "compiling.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "fs/fs.h"
+#include "image/image.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "report/report.h"
+#include "spec/spec.h"
+
+static int write_archive_to(void *ctx, const void *data, size_t n, struct err *e) {
+	return fs_write_all(*(int *) ctx, data, n, "the archive", e);
+}
+
+/* Aside, then renamed: a full disk leaves no half archive under the name. */
+static int write_archive(struct context *c, const struct lock *l, const char *path, struct err *e) {
+	char *aside CLEANUP(freep) = mem_printf("%s.tmp-%ld", path, (long) getpid()),
+	     *tag CLEANUP(freep) = mem_printf("llmdeploy/%s:%s", l->route, l->version);
+	int fd CLEANUP(closep) = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct image_archive archive = {.manifest = l->image_manifest, .tag = tag, .write = write_archive_to, .ctx = &fd};
+
+	if (fd < 0)
+		return err_sys(e, "cannot create '%s'", aside);
+	if (image_write_archive(c->store, &archive, e) || fsync(fd) || fs_rename(AT_FDCWD, aside, path, e)) {
+		if (!e->code)
+			(void) err_sys(e, "cannot sync '%s'", aside);
+		(void) unlink(aside);
+		return -1;
+	}
+	return 0;
+}
+
+static int write_lock(const struct lock *l, const char *path, bool *same, struct err *e) {
+	struct buf old CLEANUP(buf_done) = BUF_INIT(8 << 20);
+	bool found;
+
+	if (fs_read_if(AT_FDCWD, path, &old, &found, e))
+		return -1;
+	*same = found && old.len == l->n_bytes && !memcmp(buf_str(&old), l->bytes, old.len);
+	return *same ? 0 : fs_write(AT_FDCWD, path, l->bytes, l->n_bytes, 0644, e);
+}
+
+static int record_build(const struct context *c, const struct lock *l, struct err *e) {
+	struct json *r CLEANUP(json_freep) = json_object();
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	int held CLEANUP(closep) = -1;
+	uint64_t torn;
+
+	json_set_str(r, "event", "build");
+	json_set_str(r, "route", l->route);
+	json_set_str(r, "version", l->version);
+	json_set_str(r, "lock", l->digest);
+	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &held, e))
+		return -1;
+	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+}
+
+static void tell(struct args *a, const struct lock *l, const char *path, bool same, uint64_t took_ms) {
+	struct json *j CLEANUP(json_freep) = json_object();
+	char planned[TEXT_BYTES], took[TEXT_BYTES];
+
+	text_format_bytes(l->planned_bytes, planned);
+	text_format_ms(took_ms, took);
+	if (same)
+		report_line(a->report, "nothing to do: %s is up to date (lock %.12s, %s)", path, l->digest, took);
+	else
+		report_line(a->report, "built %s: %s (lock %.12s, image %.12s, %s planned, %s)", l->version, path, l->digest, l->image_manifest, planned, took);
+	json_set_str(j, "version", l->version);
+	json_set_str(j, "lock", l->digest);
+	json_set_str(j, "image_config", l->image_config);
+	json_set_str(j, "image_manifest", l->image_manifest);
+	json_set_bool(j, "changed", !same);
+	report_result(a->report, j);
+}
+
+int cmd_build(struct args *a, struct err *e) {
+	const char *path = a->option[OPT_OUTPUT] ? a->option[OPT_OUTPUT] : "release.lock.json";
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	uint64_t began = clock_mono_ms();
+	bool same;
+
+	if (compiling_spec(a, a->at[0], &s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
+		return -1;
+	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, e)))
+		return -1;
+	if (a->option[OPT_ARCHIVE] && write_archive(&c, l, a->option[OPT_ARCHIVE], e))
+		return -1;
+	tell(a, l, path, same, clock_mono_ms() - began);
+	return 0;
+}

@@ -1,0 +1,68 @@
+#include "compiling.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/complaints.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "compile/compile.h"
+#include "debian/debian.h"
+#include "eval/eval.h"
+#include "fs/fs.h"
+#include "lock/lock.h"
+#include "report/report.h"
+#include "spec/spec.h"
+
+enum { COMPILE_WAIT_MS = 600000 };
+
+int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct spec *s CLEANUP(spec_freep) = NULL;
+
+	if (spec_load(path, &s, &all, e)) {
+		if (all.n > 1)
+			report_complaints(a->report, &all);
+		return -1;
+	}
+	if (s->golden && eval_check(s->golden, e))
+		return -1;
+	*out = STEAL(s);
+	return 0;
+}
+
+int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct debian_mirror *list CLEANUP(freep) = NULL;
+	struct debian_mirrors mirrors = {0};
+	char *dir CLEANUP(freep) = NULL;
+	struct err none = {0};
+	int held CLEANUP(closep) = -1;
+
+	if (context_runtime_dir(a, s->runtime, &dir, e))
+		return -1;
+	/* Without a mirror everything may still be in the store: the fetch says so where it is not. */
+	(void) context_mirrors(c, &list, &mirrors, &none);
+	/* The root's lock, for as long as what is made is named by nothing that gc looks at. */
+	uint64_t wait = c->x.lock_wait_ms > COMPILE_WAIT_MS ? c->x.lock_wait_ms : COMPILE_WAIT_MS;
+	if (root_lock(&c->root, c->command, wait, &held, e))
+		return -1;
+	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .tool = TOOL,
+		.paranoid = a->option[OPT_PARANOID] != NULL, .progress = &a->report->progress};
+	if (!compile_release(&job, s, out, &all, e))
+		return 0;
+	if (all.n > 1)
+		report_complaints(a->report, &all);
+	return -1;
+}
+
+int compiling_read_lock(const char *path, struct lock **l, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
+
+	if (fs_read_user(path, &text, e))
+		return -1;
+	*l = NULL;
+	if (buf_str(&text)[strspn(buf_str(&text), " \t\r\n")] != '{')
+		return 0;
+	return lock_parse(path, buf_str(&text), text.len, l, e);
+}

@@ -1,0 +1,114 @@
+#include "context.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/complaints.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "debian/debian.h"
+#include "docker/docker.h"
+#include "report/report.h"
+#include "runtime/runtime.h"
+#include "store/store.h"
+
+int context_lock_wait(const struct args *a, uint64_t *out, struct err *e) {
+	const char *text = a->option[OPT_LOCK_WAIT];
+
+	*out = 0;
+	if (text && !text_duration_ms(text, out))
+		return err_set(e, ERR_USAGE, "'--lock-wait %s' is not a time, write it like 60s or 5m", text);
+	return 0;
+}
+
+static int load_config(const struct args *a, struct context *c, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+
+	if (!config_load(c->root.fd, c->root.path, "/etc/apt", &c->config, &all, e))
+		return 0;
+	if (all.n > 1)
+		report_complaints(a->report, &all);
+	return -1;
+}
+
+static int open_engine(const struct args *a, struct context *c, struct err *e) {
+	struct docker_options o = {.host = a->option[OPT_ENGINE], .progress = &a->report->progress};
+
+	/* What was said now comes before the environment, and that before the machine's configuration. */
+	if (!o.host && !getenv("DOCKER_HOST"))
+		o.host = c->config->engine;
+	return docker_open(&o, &c->docker, e);
+}
+
+int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e) {
+	uint64_t wait_ms = 0;
+
+	if (context_lock_wait(a, &wait_ms, e) || root_open(a->option[OPT_ROOT], needs & NEED_WRITE ? ROOT_WRITE : ROOT_READ, &c->root, e) ||
+	    load_config(a, c, e))
+		return -1;
+	if (needs & NEED_STORE && store_open(c->root.fd, c->root.path, &c->store, e))
+		return -1;
+	if (needs & NEED_ENGINE && open_engine(a, c, e))
+		return -1;
+	c->command = mem_printf("%s%s%s", command, a->n ? " " : "", a->n ? a->at[0] : "");
+	c->x = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .progress = &a->report->progress,
+		.command = c->command, .tool = TOOL, .lock_wait_ms = wait_ms};
+	return 0;
+}
+
+void context_done(struct context *c) {
+	docker_free(c->docker);
+	store_free(c->store);
+	config_free(c->config);
+	root_done(&c->root);
+	free(c->command);
+}
+
+int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out, struct err *e) {
+	if (!c->config->n_mirrors)
+		return err_set(e, ERR_USAGE, "no mirror of Debian: the host's apt names none; name one as 'mirror:' in %s", c->config->path);
+	*list = mem_zalloc(c->config->n_mirrors, sizeof **list);
+	for (size_t i = 0; i < c->config->n_mirrors; i++)
+		(*list)[i].url = c->config->mirrors[i];
+	*out = (struct debian_mirrors){.at = *list, .n = c->config->n_mirrors, .keyring = c->config->keyring};
+	return 0;
+}
+
+/* Directories to look for runtime definitions in; *program is what /proc says that we are. */
+char **context_runtime_dirs(const struct args *a, size_t *n) {
+	const char *given = a->option[OPT_RUNTIMES] ? a->option[OPT_RUNTIMES] : getenv("LLMDEPLOY_RUNTIMES");
+	char self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	self[len > 0 ? len : 0] = 0;
+	return runtime_dirs(given && *given ? given : NULL, self, n);
+}
+
+int context_runtime_dir(const struct args *a, const char *name, char **dir, struct err *e) {
+	size_t n;
+	char **dirs = context_runtime_dirs(a, &n);
+	int r = runtime_find((const char *const *) dirs, n, name, dir, e);
+
+	runtime_dirs_free(dirs);
+	return r;
+}
+
+void context_try_engine(const struct args *a, struct context *c) {
+	struct err why = {0};
+
+	if (open_engine(a, c, &why))
+		report_warning(a->report, "%s", why.msg);
+	c->x.docker = c->docker;
+}
+
+int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e) {
+	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+
+	return release_route_open(&c->root, name, false, &route, e) || rollout_active_lock(&route, l, e) ? -1 : 0;
+}

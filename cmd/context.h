@@ -1,0 +1,52 @@
+#pragma once
+
+#include "cmd.h"
+#include "rollout/rollout.h"
+#include "root/root.h"
+
+struct config;
+struct debian_mirrors;
+
+/* What most commands open first: the root, its store, the Engine. Opened as asked for, closed together.
+ *
+ *     struct context c CLEANUP(context_done) = CONTEXT_INIT;
+ */
+struct context {
+	struct root root;
+	struct config *config;
+	struct store *store;
+	struct docker *docker;
+	struct rollout x;
+	char *command; /* for journal and lock */
+};
+
+#define CONTEXT_INIT {.root = ROOT_INIT}
+
+enum context_need {
+	NEED_READ = 0,	  /* the root must be there */
+	NEED_WRITE = 1,	  /* the root is made */
+	NEED_STORE = 2,
+	NEED_ENGINE = 4,
+};
+
+int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e);
+void context_done(struct context *c);
+
+/* The Engine if it answers; else a warning, and none. */
+void context_try_engine(const struct args *a, struct context *c);
+/* Mirrors of the configuration, else those of the host's apt; their texts are borrowed, the list is yours. ERR_USAGE: none. */
+struct debian_mirror;
+int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out, struct err *e);
+/* Where runtime definitions are looked for: --runtimes, else $LLMDEPLOY_RUNTIMES, else beside the program; free with runtime_dirs_free. */
+char **context_runtime_dirs(const struct args *a, size_t *n);
+/* The directory of one of them; yours. */
+int context_runtime_dir(const struct args *a, const char *name, char **dir, struct err *e);
+/* Lock of a route's active release. ERR_USAGE: no such route, or none is active. */
+struct lock;
+int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e);
+
+#define TOOL_VERSION "0.1.0"
+#define TOOL "llmdeploy " TOOL_VERSION
+
+/* --lock-wait, in milliseconds; 0 without it. */
+int context_lock_wait(const struct args *a, uint64_t *out, struct err *e);

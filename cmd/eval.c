@@ -1,0 +1,74 @@
+#include "context.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/complaints.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cases.h"
+#include "eval/eval.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "probe/endpoint.h"
+#include "report/report.h"
+#include "spec/golden.h"
+
+/* A key in a file that others can read is no secret. */
+static int read_key(const char *path, struct buf *key, struct err *e) {
+	struct stat st;
+
+	if (stat(path, &st))
+		return err_sys(e, "cannot open '%s'", path);
+	if (st.st_mode & 077)
+		return err_set(e, ERR_USAGE, "'%s' can be read by others: chmod 600 it", path);
+	if (fs_read_user(path, key, e))
+		return -1;
+	while (key->len && strchr("\r\n \t", key->data[key->len - 1]))
+		key->data[--key->len] = 0;
+	return 0;
+}
+
+static int endpoint_of(const struct args *a, struct endpoint *ep, struct err *e) {
+	const char *url = a->option[OPT_ENDPOINT];
+
+	if (!url)
+		return err_set(e, ERR_USAGE, "eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server");
+	*ep = (struct endpoint){.base_url = "http://localhost", .model = a->option[OPT_MODEL]};
+	if (text_starts(url, "unix:"))
+		ep->unix_socket = url + (text_starts(url, "unix://") ? 7 : 5);
+	else if (text_starts(url, "http://") || text_starts(url, "https://"))
+		ep->base_url = url;
+	else
+		return err_set(e, ERR_USAGE, "'--endpoint %s' is neither http://, https:// nor unix:PATH", url);
+	return 0;
+}
+
+int cmd_eval(struct args *a, struct err *e) {
+	struct buf key CLEANUP(buf_done) = BUF_INIT(4096), text CLEANUP(buf_done) = BUF_INIT(64 << 20);
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct json *golden CLEANUP(json_freep) = NULL, *evidence CLEANUP(json_freep) = NULL;
+	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
+	struct endpoint ep;
+
+	if (endpoint_of(a, &ep, e) || (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
+		return -1;
+	ep.api_key = key.len ? buf_str(&key) : NULL;
+	if (golden_load(a->at[0], &golden, &all, e)) {
+		report_complaints(a->report, &all);
+		return -1;
+	}
+	if (eval_run(golden, &ep, &(struct eval_options){0}, &a->report->progress, &result, e))
+		return -1;
+	evidence = eval_evidence(result);
+	cases_show(a->report, evidence);
+	report_result(a->report, evidence);
+	json_print_pretty(evidence, &text);
+	(void) buf_putc(&text, '\n');
+	if (a->option[OPT_OUTPUT] && fs_write(AT_FDCWD, a->option[OPT_OUTPUT], buf_str(&text), text.len, 0644, e))
+		return -1;
+	return eval_gate(result, e);
+}

@@ -1,0 +1,176 @@
+#include "context.h"
+
+#include <string.h>
+
+#include "base/complaints.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "report/report.h"
+#include "spec/spec.h"
+#include "store/store.h"
+
+/* Which release uses an object as what: "incident-q4-r17 (model)". */
+struct use {
+	char *sha256, *text;
+	uint64_t size;
+};
+
+struct uses {
+	struct use *at;
+	size_t n;
+};
+
+static void uses_done(struct uses *u) {
+	for (size_t i = 0; i < u->n; i++) {
+		free(u->at[i].sha256);
+		free(u->at[i].text);
+	}
+	free(u->at);
+}
+
+static void note_use(struct uses *u, const struct lock *l, const struct lock_artifact *artifact) {
+	for (size_t i = 0; i < u->n; i++)
+		if (!strcmp(u->at[i].sha256, artifact->sha256)) {
+			char *longer = mem_printf("%s, %s", u->at[i].text, l->version);
+			free(u->at[i].text);
+			u->at[i].text = longer;
+			return;
+		}
+	u->at = mem_grow(u->at, u->n + 1, sizeof *u->at);
+	u->at[u->n++] = (struct use){mem_strdup(artifact->sha256), mem_printf("%s of %s", artifact->role, l->version), artifact->size};
+}
+
+static int collect(const struct context *c, struct uses *u, struct err *e) {
+	char **routes CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (release_routes(&c->root, &routes, &n, e))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+		char **versions CLEANUP(freep) = NULL;
+		size_t n_versions;
+		if (release_route_open(&c->root, routes[i], false, &r, e) || release_list(&r, &versions, &n_versions, e))
+			return -1;
+		for (size_t k = 0; k < n_versions; k++) {
+			struct lock *l CLEANUP(lock_freep) = NULL;
+			struct err damaged = {0};
+			if (rollout_lock_of(&r, versions[k], &l, &damaged))
+				continue; /* verify says so */
+			for (size_t m = 0; m < l->n_artifacts; m++)
+				note_use(u, l, &l->artifacts[m]);
+		}
+	}
+	return 0;
+}
+
+static int list(struct args *a, struct context *c, struct err *e) {
+	static const struct report_column columns[] = {{"sha256", false, 0}, {"size", true, 0}, {"used as", false, 10}};
+	struct uses u CLEANUP(uses_done) = {0};
+	struct arena *arena CLEANUP(arena_freep) = arena_new();
+	struct json *j CLEANUP(json_freep) = json_array();
+
+	if (collect(c, &u, e))
+		return -1;
+	const char **cells CLEANUP(freep) = mem_zalloc(3 * u.n, sizeof *cells);
+	for (size_t i = 0; i < u.n; i++) {
+		struct json *o = json_object();
+		char size[TEXT_BYTES];
+		text_format_bytes(u.at[i].size, size);
+		cells[3 * i] = u.at[i].sha256;
+		cells[3 * i + 1] = arena_strdup(arena, size);
+		cells[3 * i + 2] = u.at[i].text;
+		json_set_str(o, "sha256", u.at[i].sha256);
+		json_set_int(o, "size", (int64_t) u.at[i].size);
+		json_set_str(o, "used_as", u.at[i].text);
+		json_push(j, o);
+	}
+	report_table(a->report, columns, 3, cells, u.n);
+	report_result(a->report, j);
+	return 0;
+}
+
+static int fetch(struct args *a, struct context *c, const struct spec_artifact *artifact, const char *what, struct err *e) {
+	struct store_want want = {.sources = artifact->sources, .n_sources = artifact->n_sources, .sha256 = artifact->sha256, .what = what};
+
+	if (store_fetch(c->store, &want, &a->report->progress, e) ||
+	    store_verify(c->store, artifact->sha256, a->option[OPT_PARANOID] != NULL, e))
+		return err_wrap(e, "%s", what);
+	report_line(a->report, "%s %.12s is in the store, verified", what, artifact->sha256);
+	return 0;
+}
+
+static int record_pull(const struct context *c, const struct spec *s, struct err *e) {
+	struct json *r CLEANUP(json_freep) = json_object();
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	uint64_t torn;
+
+	json_set_str(r, "event", "model_pull");
+	json_set_str(r, "route", s->route);
+	json_set_str(r, "version", s->version);
+	json_set_str(r, "model", s->model.sha256);
+	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+}
+
+static int pull(struct args *a, struct context *c, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	int lock CLEANUP(closep) = -1;
+
+	if (spec_load(a->at[1], &s, &all, e)) {
+		if (all.n > 1)
+			report_complaints(a->report, &all);
+		return -1;
+	}
+	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &lock, e) || fetch(a, c, &s->model, "model", e))
+		return -1;
+	for (size_t i = 0; i < s->n_adapters; i++)
+		if (fetch(a, c, &s->adapters[i], "adapter", e))
+			return -1;
+	return record_pull(c, s, e);
+}
+
+/* One digest, or all that releases use. Every one is looked at, whatever is wrong with those before. */
+static int verify(struct args *a, struct context *c, struct err *e) {
+	struct uses u CLEANUP(uses_done) = {0};
+	bool paranoid = a->option[OPT_PARANOID] != NULL;
+	size_t bad = 0;
+
+	if (a->n > 1) {
+		if (!text_is_sha256(a->at[1]))
+			return err_set(e, ERR_USAGE, "'%s' is not a SHA-256: 64 lower-case hex digits", a->at[1]);
+		if (store_verify(c->store, a->at[1], paranoid, e))
+			return -1;
+		report_line(a->report, "%s is what its name says", a->at[1]);
+		return 0;
+	}
+	if (collect(c, &u, e))
+		return -1;
+	for (size_t i = 0; i < u.n; i++) {
+		struct err here = {0};
+		if (!store_verify(c->store, u.at[i].sha256, paranoid, &here)) {
+			report_line(a->report, "%s is what its name says (%s)", u.at[i].sha256, u.at[i].text);
+			continue;
+		}
+		report_warning(a->report, "%s: %s", u.at[i].text, here.msg);
+		*e = here;
+		bad++;
+	}
+	return bad ? -1 : 0;
+}
+
+int cmd_model(struct args *a, struct err *e) {
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	const char *what = a->at[0];
+	bool pulls = !strcmp(what, "pull");
+
+	if (pulls ? a->n != 2 : strcmp(what, "list") ? strcmp(what, "verify") : a->n != 1)
+		return err_set(e, ERR_USAGE, "model takes list, pull FILE or verify [SHA256], got '%s'", what);
+	if (context_open(a, "model", NEED_STORE | (pulls ? NEED_WRITE : 0), &c, e))
+		return -1;
+	return pulls ? pull(a, &c, e) : !strcmp(what, "list") ? list(a, &c, e) : verify(a, &c, e);
+}

@@ -1,0 +1,151 @@
+#include "context.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/complaints.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "debian/debian.h"
+#include "host/host.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "report/report.h"
+#include "runtime/runtime.h"
+
+static int load(struct args *a, const char *name, char **dir, struct runtime **rt, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+
+	if (context_runtime_dir(a, name, dir, e))
+		return -1;
+	if (!runtime_load(*dir, rt, &all, e))
+		return 0;
+	if (all.n > 1)
+		report_complaints(a->report, &all);
+	return -1;
+}
+
+static int list(struct args *a, struct err *e) {
+	struct json *j CLEANUP(json_freep) = json_array();
+	char **names CLEANUP(freep) = NULL;
+	size_t n_dirs, n;
+	char **dirs = context_runtime_dirs(a, &n_dirs);
+	int r = runtime_list((const char *const *) dirs, n_dirs, &names, &n, e);
+
+	runtime_dirs_free(dirs);
+	for (size_t i = 0; !r && i < n; i++) {
+		report_line(a->report, "%s", names[i]);
+		json_push_str(j, names[i]);
+	}
+	if (!r)
+		report_result(a->report, j);
+	return r;
+}
+
+static void join(const char *const *words, size_t n, struct buf *out) {
+	for (size_t i = 0; i < n; i++)
+		(void) buf_printf(out, "%s%s", i ? " " : "", words[i]);
+}
+
+/* The definition, and what of it is locked. */
+static int show(struct args *a, struct err *e) {
+	struct buf command CLEANUP(buf_done) = BUF_INIT(1 << 16), fixed CLEANUP(buf_done) = BUF_INIT(1 << 16),
+		capabilities CLEANUP(buf_done) = BUF_INIT(1 << 16), extras CLEANUP(buf_done) = BUF_INIT(1 << 16),
+		packages CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct runtime *rt CLEANUP(runtime_freep) = NULL;
+	char *dir CLEANUP(freep) = NULL;
+
+	if (load(a, a->at[1], &dir, &rt, e))
+		return -1;
+	join(rt->command, rt->n_command, &command);
+	join(rt->fixed_args, rt->n_fixed_args, &fixed);
+	join(rt->capabilities, rt->n_capabilities, &capabilities);
+	for (size_t i = 0; i < rt->n_extras; i++)
+		(void) buf_printf(&extras, "%s%s", i ? " " : "", rt->extras[i].name);
+	char *lock CLEANUP(freep) = mem_printf("%s/packages.lock", dir);
+	for (size_t i = 0; i < rt->n_backends; i++) {
+		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
+		struct err none = {0};
+		if (debian_lock_read(lock, rt->backends[i].name, host_architecture("x86_64"), &l, &none))
+			(void) buf_printf(&packages, "%s: not locked\n", rt->backends[i].name);
+		for (size_t k = 0; l && k < l->n_packages; k++)
+			(void) buf_printf(&packages, "%s: %s %s\n", rt->backends[i].name, l->packages[k].name, l->packages[k].version);
+	}
+	const struct report_pair pairs[] = {{"runtime", rt->name}, {"definition", rt->path}, {"command", buf_str(&command)},
+		{"always passed", buf_str(&fixed)}, {"capabilities", buf_str(&capabilities)}, {"extra_args", buf_str(&extras)},
+		{"packages", buf_str(&packages)}};
+	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
+	report_result(a->report, rt->tree);
+	return 0;
+}
+
+static int record_lock(const struct context *c, const char *name, const struct debian_lock *lock, struct err *e) {
+	struct json *r CLEANUP(json_freep) = json_object();
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	uint64_t torn;
+
+	json_set_str(r, "event", "runtime_lock");
+	json_set_str(r, "runtime", name);
+	json_set_str(r, "backend", lock->backend);
+	json_set_int(r, "packages", (int64_t) lock->n_packages);
+	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+}
+
+static int lock_backend(struct args *a, struct context *c, const struct runtime *rt, const char *backend, const char *file, struct err *e) {
+	struct debian_request *q CLEANUP(debian_request_freep) = NULL;
+	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
+	struct debian_mirror *list CLEANUP(freep) = NULL;
+	struct debian_mirrors mirrors;
+	struct host_facts host;
+	char size[TEXT_BYTES];
+
+	if (host_read("", &host, e) || context_mirrors(c, &list, &mirrors, e) ||
+	    debian_request_from_json(rt->path, rt->packages, rt->name, backend, host.architecture, &q, e))
+		return -1;
+	q->accept_expired = a->option[OPT_ACCEPT_EXPIRED] != NULL;
+	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) || debian_lock_merge_write(file, lock, e) ||
+	    record_lock(c, rt->name, lock, e))
+		return -1;
+	text_format_bytes(debian_lock_installed(lock), size);
+	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", rt->name, backend, host.architecture, lock->n_packages, size, file);
+	return 0;
+}
+
+/* --backend, or all that the definition names packages for. */
+static int lock(struct args *a, struct err *e) {
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct runtime *rt CLEANUP(runtime_freep) = NULL;
+	char *dir CLEANUP(freep) = NULL;
+	const char *only = a->option[OPT_BACKEND];
+	int held CLEANUP(closep) = -1;
+
+	if (load(a, a->at[1], &dir, &rt, e))
+		return -1;
+	if (!rt->packages)
+		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", rt->name);
+	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
+	if (context_open(a, "runtime lock", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.x.lock_wait_ms, &held, e))
+		return -1;
+	const struct json *backends = json_get(rt->packages, "backends");
+	if (only)
+		return lock_backend(a, &c, rt, only, file, e);
+	for (const struct json *b = json_first(backends); b; b = json_next(b))
+		if (lock_backend(a, &c, rt, json_key(b), file, e))
+			return err_wrap(e, "%s", json_key(b));
+	return 0;
+}
+
+int cmd_runtime(struct args *a, struct err *e) {
+	const char *what = a->at[0];
+
+	if (!strcmp(what, "list") && a->n == 1)
+		return list(a, e);
+	if (!strcmp(what, "show") && a->n == 2)
+		return show(a, e);
+	if (!strcmp(what, "lock") && a->n == 2)
+		return lock(a, e);
+	return err_set(e, ERR_USAGE, "runtime takes list, show NAME or lock NAME, got '%s'", what);
+}

@@ -1,0 +1,126 @@
+#include "context.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "docker/docker.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "release/history.h"
+#include "report/report.h"
+
+/* What a person wants to know of a route, in one row. */
+struct row {
+	char *active, *state, *before, *since, *note;
+};
+
+static void row_done(struct row *r) {
+	free(r->active);
+	free(r->state);
+	free(r->before);
+	free(r->since);
+	free(r->note);
+}
+
+/* Without an Engine the state is unknown, which is not a failure of status. */
+static char *state_of(const struct context *c, const struct lock *l) {
+	struct docker_container found = {0};
+	struct err ignored = {0};
+	bool there, alive = false;
+
+	if (!c->docker)
+		return mem_strdup("unknown: no Engine");
+	char *name CLEANUP(freep) = rollout_container_name(&c->root, l);
+	if (docker_container_inspect(c->docker, name, &there, &found, &ignored))
+		return mem_strdup("unknown: the Engine does not answer");
+	char *state = mem_strdup(there ? found.state : "no container");
+	docker_container_done(&found);
+	if (strcmp(state, "running") || rollout_alive(&c->x, l, &alive, &ignored))
+		return state;
+	free(state);
+	return mem_strdup(alive ? "serving" : "running, not ready");
+}
+
+static void fill_from_history(const struct release_route *route, struct row *r) {
+	struct history *h CLEANUP(history_freep) = NULL;
+	struct err ignored = {0};
+
+	if (history_load(route, NULL, 200, &h, &ignored)) {
+		r->note = mem_strdup(ignored.msg);
+		return;
+	}
+	for (size_t i = h->n; i-- && !r->since;)
+		if (!strcmp(h->items[i].event, "flipped"))
+			r->since = mem_strdup(h->items[i].time);
+}
+
+static int look(const struct context *c, const char *name, struct row *r, struct err *e) {
+	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct release before CLEANUP(release_done) = RELEASE_INIT;
+	struct err why = {0};
+
+	if (release_route_open(&c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
+		return -1;
+	if (r->active && rollout_lock_of(&route, r->active, &l, &why))
+		r->note = mem_strdup(why.msg);
+	else if (l && l->eval_skip)
+		r->note = mem_printf("no golden questions: %s", l->eval_skip);
+	r->state = l ? state_of(c, l) : mem_strdup(r->active ? "damaged" : "nothing active");
+	if (!release_rollback_target(&route, NULL, &before, &why))
+		r->before = mem_strdup(before.version);
+	fill_from_history(&route, r);
+	return 0;
+}
+
+static struct json *as_json(const char *route, const struct row *r) {
+	struct json *o = json_object();
+
+	json_set_str(o, "route", route);
+	json_set(o, "active", json_string(r->active));
+	json_set_str(o, "state", r->state);
+	json_set(o, "rollback_to", json_string(r->before));
+	json_set_str(o, "since", r->since);
+	json_set_str(o, "note", r->note);
+	return o;
+}
+
+static void show_one(struct args *a, const char *route, const struct row *r) {
+	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
+		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"note", r->note}};
+
+	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
+}
+
+int cmd_status(struct args *a, struct err *e) {
+	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"since", false, 0},
+		{"rollback goes to", false, 8}, {"note", false, 4}};
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};
+	struct json *list CLEANUP(json_freep) = json_array();
+	size_t n = 1;
+
+	if (context_open(a, "status", NEED_STORE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
+		return -1;
+	context_try_engine(a, &c);
+	struct row *rows CLEANUP(freep) = mem_zalloc(n, sizeof *rows);
+	const char **cells CLEANUP(freep) = mem_zalloc(6 * n, sizeof *cells);
+	int bad = 0;
+	for (size_t i = 0; i < n && !bad; i++) {
+		const char *name = names ? names[i] : one[0];
+		bad = look(&c, name, &rows[i], e);
+		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].before, rows[i].note};
+		memcpy(&cells[6 * i], row, sizeof row);
+		json_push(list, as_json(name, &rows[i]));
+	}
+	if (!bad && a->n)
+		show_one(a, one[0], &rows[0]);
+	else if (!bad)
+		report_table(a->report, columns, 6, cells, n);
+	if (!bad)
+		report_result(a->report, a->n ? json_at(list, 0) : list);
+	for (size_t i = 0; i < n; i++)
+		row_done(&rows[i]);
+	return bad;
+}

@@ -1,0 +1,15 @@
+#include "context.h"
+
+#include "base/mem.h"
+#include "json/json.h"
+#include "report/report.h"
+
+int cmd_version(struct args *a, struct err *e) {
+	struct json *j CLEANUP(json_freep) = json_object();
+
+	(void) e;
+	report_line(a->report, "%s", TOOL);
+	json_set_str(j, "version", TOOL_VERSION);
+	report_result(a->report, j);
+	return 0;
+}
