@@ -48,16 +48,45 @@ $B/%.o: %.c
 	@echo "CC $<"
 	@$(CC) $(ALL) $(TESTCFLAGS) -c -o $@ $<
 
+# What a bare machine lacks is installed first; make is then run anew, so that it sees the libraries.
+deps:
+	@tests/deps.sh
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/model.sh build/models
+	@examples/demo.sh
+demo-clean:
+	@examples/demo.sh clean
+check: deps
+	@$(MAKE) --no-print-directory -j2 all tests
+	@tests/model.sh build/models
+	@tests/check.sh $B
+tests: $(UNIT) $(FUZZ)
 lint:
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
+	@tests/lint/lint.sh
 unit: $(UNIT)
 	@for t in $^; do $$t || exit 1; done
 fuzz-replay: $(FUZZ)
 	@for t in $^; do $$t tests/fuzz/corpus/$$(basename $$t)/* || exit 1; done
+fuzz: deps
+	@tests/fuzz/fuzz.sh
+bench: deps
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
+	@tests/model.sh build/models
+	@for b in tests/bench/*.sh; do $$b || exit 1; done
+$B/tests/bench/%: $B/tests/bench/%.o $B/libpkg.a
+	@echo "LD $@"
+	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+install: all
+	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
+	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests manifests/*.json
 clean:
 	rm -rf build
 
-.PHONY: all lint unit fuzz-replay clean
+.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs with apt what building, the demo and the tests need; does nothing where all of it is there.
+set -eu
+packages="gcc clang libc6-dev make pkg-config git ca-certificates universal-ctags cppcheck jq curl
+	libcurl4-openssl-dev libcjson-dev libarchive-dev libssl-dev libgit2-dev libfyaml-dev libsolv-dev libsolvext-dev
+	libpcre2-dev libcmocka-dev docker.io iptables gpgv gnupg debian-archive-keyring python3 python3-pip python3-venv"
+[ "${1:-}" = bench ] && packages="$packages hyperfine mmdebstrap openssl"
+missing=
+for p in $packages; do
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+	echo "these packages are missing; install them as root:" >&2
+	echo "  apt-get install -y --no-install-recommends$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,58 @@
+# Sourced by the demo and by the tests that need a real Engine. No command line of its own.
+
+# engine_ready DIR: sets DOCKER_HOST to an Engine that answers; starts a private one under DIR where there is none.
+engine_ready() {
+	if [ -n "${DOCKER_HOST:-}" ] && docker version >/dev/null 2>&1; then
+		return 0
+	fi
+	if [ -z "${DOCKER_HOST:-}" ] && [ "${LLMDEPLOY_PRIVATE_ENGINE:-}" != 1 ] && docker version >/dev/null 2>&1; then
+		return 0
+	fi
+	DOCKER_HOST=$(tests/engine/engine.sh start "$1")
+	export DOCKER_HOST
+}
+
+# runtimes_ready PROGRAM MANIFEST ROOT DIR: sets LLMDEPLOY_RUNTIMES to definitions whose locked packages can be had. Where
+# the mirror has moved on, they are locked anew under DIR.
+runtimes_ready() {
+	if [ -f "$4/llama.cpp/packages.lock" ]; then
+		LLMDEPLOY_RUNTIMES=$4
+		export LLMDEPLOY_RUNTIMES
+		return 0
+	fi
+	status=0
+	"$1" build --root "$3" --output "$3.lock.json" "$2" >"$3.log" 2>&1 || status=$?
+	rm -f "$3.lock.json"
+	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.log" >&2; return "$status"; }
+	echo "!!! ----------------------------------------------------------------------" >&2
+	sed 's/^/!!! /' "$3.log" >&2
+	echo "!!! Locking the packages anew, under $4; the repository's lock stays as it is." >&2
+	echo "!!! ----------------------------------------------------------------------" >&2
+	mkdir -p "$4"
+	cp -R runtimes/. "$4/"
+	"$1" runtime lock llama.cpp --root "$3" --runtimes "$4" --accept-expired >&2
+	LLMDEPLOY_RUNTIMES=$4
+	export LLMDEPLOY_RUNTIMES
+}
+
+# two_bits ROOT LOCK OUT: the base model re-quantized to two bits by the packaged engine's own tool, in its own image.
+# EXTRA may hold --pure.
+two_bits() {
+	model=$(jq -r '.artifacts[0].sha256' "$2")
+	image=$(jq -r '.image.config' "$2")
+	docker image inspect "sha256:$image" >/dev/null 2>&1 || image=$(jq -r '.image.manifest' "$2")
+	store=$(cd "$1" && pwd)/store/sha256/$(echo "$model" | cut -c1-2)/$model
+	out=$(mkdir -p "$(dirname "$3")" && cd "$(dirname "$3")" && pwd)
+	docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user "$(id -u):$(id -g)" \
+		-v "$store:/in.gguf:ro" -v "$out:/out" --entrypoint /usr/bin/llama-quantize "sha256:$image" \
+		--allow-requantize ${EXTRA:-} /in.gguf "/out/$(basename "$3").part" Q2_K >"$3.log" 2>&1 || { cat "$3.log" >&2; return 1; }
+	mv "$3.part" "$3"
+}
+
+# r19_manifest MODEL OUT: fills in the template; OUT may be anywhere.
+r19_manifest() {
+	here=$(pwd)/examples/incident
+	sha=$(sha256sum "$1" | cut -d' ' -f1)
+	sed -e "s|@MODEL@|$(readlink -f "$1")|" -e "s|@SHA256@|$sha|" -e "s|source: adapters/|source: $here/adapters/|" \
+		-e "s|golden: golden/|golden: $here/golden/|" examples/incident/incident-r19.yaml.in >"$2"
+}

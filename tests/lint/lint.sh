@@ -1,0 +1,41 @@
+#!/bin/bash
+# What deps.awk and length.awk cannot see: files too long, vendor headers in two folders, printing and exiting in deep code,
+# names that may not stand in the repository, and what cppcheck finds.
+set -u
+failed=0
+complain() { echo "$1"; failed=1; }
+
+while read -r n file; do
+	[ "$file" = total ] || [ "$n" -le 600 ] || complain "$file: $n lines, the limit is 600"
+done < <(wc -l cmd/*.[ch] pkg/*/*.[ch] tests/*/*.[ch])
+[ "$(wc -l < Makefile)" -lt 120 ] || complain "Makefile: the limit is 119 lines"
+
+# vendor header : the one folder that may include it
+while read -r header folder; do
+	grep -lE "^#include <$header" pkg/*/*.[ch] cmd/*.[ch] 2>/dev/null | grep -v "^pkg/$folder/" |
+		sed "s|\$|: <$header...> belongs to pkg/$folder alone|" | grep . && failed=1
+done <<'EOF'
+curl/ http
+git2 git
+archive archive
+openssl/ crypto
+cJSON json
+libfyaml yaml
+solv/ debian
+pcre2 eval
+EOF
+
+grep -nE '\b(printf|puts|fputs|perror|vprintf) *\(' pkg/*/*.c | grep -vE '^pkg/(report|base/mem)' | grep . && complain "only cmd/ and pkg/report print"
+grep -nE '\b_?exit *\(' pkg/*/*.c | grep -vE '_exit\(|^pkg/report' | grep . && complain "only main exits"
+grep -nE '\b(clock_gettime|time|gettimeofday) *\(' pkg/*/*.c | grep -v '^pkg/base/clock.c' | grep . && complain "only base/clock reads the clock"
+if git rev-parse --git-dir >/dev/null 2>&1; then
+	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi\.org|pythonhosted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |
+		grep . && complain "no host of a package registry may stand in the repository"
+	git grep -nE '(//|/\*|^ \*|# ).*(TODO|FIXME|XXX)' -- '*.c' '*.h' '*.sh' | grep -vE '#[0-9]+|XXXXXX|tests/lint' | grep . && complain "a TODO needs an issue's number"
+fi
+
+# Exceptions: the style wants declarations where first used and no casts away; unknown macros are cmocka's and X-macros.
+cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability -D_GNU_SOURCE \
+	--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=nullPointerRedundantCheck \
+	-Ipkg -Icmd cmd pkg 2>&1 || failed=1
+exit $failed
