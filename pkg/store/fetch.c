@@ -105,7 +105,7 @@ static bool take(void *ctx, const void *data, size_t n) {
 
 static int from_archive(struct fetch *f, const char *path, const char *member, struct err *e) {
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
-	struct err own, fault;
+	struct err own = {0}, fault = {0};
 
 	if (store_begin(f->s, f->w->what, f->w->size, &w, e))
 		return -1;
