@@ -153,6 +153,7 @@ static void plan_demo(void **state) {
 	assert_string_equal(p->adapter_paths[0], "/models/adapter-1.gguf");
 	assert_null(p->chat_template_path);
 	assert_string_equal(p->env[0], "LC_ALL=C.UTF-8");
+	assert_string_equal(p->env[1], "OMP_WAIT_POLICY=passive");
 	assert_int_equal(p->pids, 1024);
 	assert_true(p->fits);
 	assert_int_equal(p->capacity, 16 * GIB);
