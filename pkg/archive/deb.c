@@ -50,7 +50,8 @@ static la_ssize_t read_member(struct archive *inner, void *ctx, const void **dat
 	if (rc == ARCHIVE_OK)
 		return (la_ssize_t) n;
 	const char *why = archive_error_string(outer->a);
-	archive_set_error(inner, archive_errno(outer->a), "%s", why ? why : "cannot read the package");
+	archive_set_error(inner, archive_errno(outer->a), "%s",
+			  why ? why : "cannot read the package");
 	return -1;
 }
 
@@ -64,13 +65,14 @@ static int visit_part(struct reader *outer, const char *part, const struct archi
 		return -1;
 	const char *found = entry ? archive_entry_pathname(entry) : "nothing";
 	if (!entry || !text_starts(found, part))
-		return err_set(e, ERR_INTEGRITY, "'%s' is no Debian package: '%s' stands where %s should be",
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is no Debian package: '%s' stands where %s should be",
 			       outer->name, found, part);
 	(void) archive_read_support_format_tar(reader_new(&inner));
 	if (support_ending(inner.a, found + strlen(part)) != ARCHIVE_OK)
 		return err_set(e, ERR_INTEGRITY,
-			       "'%s' has a member '%s': it may be plain, .gz, .xz or .zst", outer->name,
-			       found);
+			       "'%s' has a member '%s': it may be plain, .gz, .xz or .zst",
+			       outer->name, found);
 	if (reader_opened(&inner, archive_read_open(inner.a, outer, NULL, read_member, NULL), e))
 		return -1;
 	return reader_each(&inner, v, e);
@@ -93,12 +95,14 @@ static int check_version(struct reader *outer, struct err *e) {
 	if (reader_next(outer, &entry, e))
 		return -1;
 	if (!entry || strcmp(archive_entry_pathname(entry), "debian-binary") != 0)
-		return err_set(e, ERR_INTEGRITY, "'%s' is no Debian package: its first member is not debian-binary",
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is no Debian package: its first member is not debian-binary",
 			       outer->name);
 	if (reader_content(outer, entry, keep_head, version, e))
 		return -1;
 	if (!text_starts(version, "2."))
-		return err_set(e, ERR_INTEGRITY, "'%s' has a package format that is not 2.x", outer->name);
+		return err_set(e, ERR_INTEGRITY, "'%s' has a package format that is not 2.x",
+			       outer->name);
 	return 0;
 }
 
@@ -113,7 +117,8 @@ int archive_deb(int fd, const char *name, const struct archive_visitor *control,
 		return err_sys(e, "cannot read '%s'", name);
 	outer.limit = reader_limit((uint64_t) st.st_size);
 	(void) archive_read_support_format_ar(reader_new(&outer));
-	if (reader_opened(&outer, archive_read_open_fd(outer.a, fd, BLOCK), e) || check_version(&outer, e))
+	if (reader_opened(&outer, archive_read_open_fd(outer.a, fd, BLOCK), e) ||
+	    check_version(&outer, e))
 		return -1;
 	if (visit_part(&outer, "control.tar", control, e))
 		return -1;

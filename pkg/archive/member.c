@@ -64,7 +64,8 @@ static int open_any(struct reader *r, int fd, struct err *e) {
 		       archive_error_string(r->a));
 }
 
-static int missing(const struct reader *r, const char *member, const struct names *seen, struct err *e) {
+static int missing(const struct reader *r, const char *member, const struct names *seen,
+		   struct err *e) {
 	const char *near = text_nearest(member, seen->at, seen->n);
 	const char *base = strrchr(member, '/') ? strrchr(member, '/') + 1 : member;
 
@@ -75,9 +76,10 @@ static int missing(const struct reader *r, const char *member, const struct name
 			near = seen->at[i];
 	}
 	if (near)
-		return err_set(e, ERR_SPEC, "'%s' has no member '%s', did you mean '%s'?", r->name, member,
-			       near);
-	return err_set(e, ERR_SPEC, "'%s' has no member '%s' among its %zu", r->name, member, r->entries);
+		return err_set(e, ERR_SPEC, "'%s' has no member '%s', did you mean '%s'?", r->name,
+			       member, near);
+	return err_set(e, ERR_SPEC, "'%s' has no member '%s' among its %zu", r->name, member,
+		       r->entries);
 }
 
 static int find(struct reader *r, const char *member, struct archive_entry **entry, struct err *e) {
@@ -99,8 +101,8 @@ static int find(struct reader *r, const char *member, struct archive_entry **ent
 static int check_plain(const struct reader *r, struct archive_entry *entry, const char *member,
 		       struct err *e) {
 	if (archive_entry_hardlink(entry))
-		return err_set(e, ERR_SPEC, "'%s' in '%s' is a hard link: name its target '%s'", member,
-			       r->name, archive_entry_hardlink(entry));
+		return err_set(e, ERR_SPEC, "'%s' in '%s' is a hard link: name its target '%s'",
+			       member, r->name, archive_entry_hardlink(entry));
 	if (archive_entry_filetype(entry) != AE_IFREG)
 		return err_set(e, ERR_SPEC, "'%s' in '%s' is not a plain file", member, r->name);
 	if (archive_entry_is_encrypted(entry) > 0)
@@ -121,7 +123,8 @@ static int pour(void *ctx, const void *data, size_t n, struct err *e) {
 	struct outlet *o = ctx;
 
 	if (!o->sink(o->ctx, data, n))
-		return err_set(e, ERR_SYS, "reading '%s' from '%s' was stopped", o->member, o->r->name);
+		return err_set(e, ERR_SYS, "reading '%s' from '%s' was stopped", o->member,
+			       o->r->name);
 	o->size += n;
 	return 0;
 }
@@ -136,7 +139,8 @@ int archive_member(const char *path, const char *member,
 
 	if (fd < 0)
 		return err_sys(e, "cannot open '%s'", path);
-	if (open_any(&r, fd, e) || find(&r, o.member, &entry, e) || check_plain(&r, entry, o.member, e))
+	if (open_any(&r, fd, e) || find(&r, o.member, &entry, e) ||
+	    check_plain(&r, entry, o.member, e))
 		return -1;
 	if (reader_content(&r, entry, pour, &o, e))
 		return -1;

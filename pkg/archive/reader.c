@@ -55,7 +55,8 @@ int reader_fault(const struct reader *r, struct err *e) {
 
 	/* libarchive's own codes are EILSEQ, EINVAL and negative ones; the rest is the system's. */
 	if (code == EIO || code == ENOMEM || code == EACCES || code == EISDIR)
-		return err_set(e, ERR_SYS, "cannot read '%s': %s", r->name, why ? why : strerror(code));
+		return err_set(e, ERR_SYS, "cannot read '%s': %s", r->name,
+			       why ? why : strerror(code));
 	return err_set(e, ERR_INTEGRITY, "'%s' is corrupt or cut short: %s", r->name,
 		       why ? why : "no reason given");
 }
@@ -82,15 +83,18 @@ int reader_next(struct reader *r, struct archive_entry **entry, struct err *e) {
 		*entry = NULL;
 		return 0;
 	}
-	/* A warning is about a name that the C locale cannot show; the bytes of the name are kept. */
+	/* A warning is about a name that the C locale cannot show; the bytes of the name are kept.
+	 */
 	if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 		return reader_fault(r, e);
 	const char *path = archive_entry_pathname(found);
 	if (!path)
-		return err_set(e, ERR_INTEGRITY, "'%s' has an entry whose name cannot be read", r->name);
+		return err_set(e, ERR_INTEGRITY, "'%s' has an entry whose name cannot be read",
+			       r->name);
 	if (strlen(path) >= MAX_PATH)
-		return err_set(e, ERR_INTEGRITY, "'%s' has an entry whose name is longer than %d bytes",
-			       r->name, MAX_PATH);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has an entry whose name is longer than %d bytes", r->name,
+			       MAX_PATH);
 	if (++r->entries > MAX_ENTRIES)
 		return err_set(e, ERR_INTEGRITY, "'%s' has more than %d entries: refused", r->name,
 			       MAX_ENTRIES);
@@ -125,7 +129,8 @@ static int flow_block(struct reader *r, struct flow *f, uint64_t size, bool *mor
 
 	*more = rc == ARCHIVE_OK;
 	uint64_t from = (uint64_t) offset;
-	if (rc == ARCHIVE_EOF) /* at the end of a sparse file, the offset says how far its last hole goes */
+	if (rc == ARCHIVE_EOF) /* at the end of a sparse file, the offset says how far its last hole
+				  goes */
 		return offset > 0 && from <= size ? fill_hole(f, from, e) : 0;
 	if (rc != ARCHIVE_OK)
 		return reader_fault(r, e);
@@ -145,19 +150,21 @@ int reader_content(struct reader *r, struct archive_entry *entry,
 		   int (*sink)(void *ctx, const void *data, size_t n, struct err *e), void *ctx,
 		   struct err *e) {
 	struct flow f = {sink, ctx, 0};
-	uint64_t size = archive_entry_size_is_set(entry) ? (uint64_t) archive_entry_size(entry) : UINT64_MAX;
+	uint64_t size = archive_entry_size_is_set(entry) ? (uint64_t) archive_entry_size(entry)
+							 : UINT64_MAX;
 	bool more = true;
 
 	/* A hole costs the archive nothing, so the header's size is bounded like the content. */
 	if (r->limit && size != UINT64_MAX && size > r->limit)
-		return err_set(e, ERR_INTEGRITY, "'%s' expands to more than %d times its size: refused",
-			       r->name, MAX_RATIO);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' expands to more than %d times its size: refused", r->name,
+			       MAX_RATIO);
 	while (more)
 		if (flow_block(r, &f, size, &more, e))
 			return -1;
 	if (size != UINT64_MAX && f.at != size)
-		return err_set(e, ERR_INTEGRITY, "'%s' is cut short: '%s' has %llu of %llu bytes", r->name,
-			       archive_entry_pathname(entry), (unsigned long long) f.at,
+		return err_set(e, ERR_INTEGRITY, "'%s' is cut short: '%s' has %llu of %llu bytes",
+			       r->name, archive_entry_pathname(entry), (unsigned long long) f.at,
 			       (unsigned long long) size);
 	return 0;
 }
@@ -203,8 +210,9 @@ int reader_each(struct reader *r, const struct archive_visitor *v, struct err *e
 			return 0;
 		struct archive_item item = describe(entry);
 		if (item.type == ARCHIVE_TYPE_SYMLINK && !item.link)
-			return err_set(e, ERR_INTEGRITY, "'%s' has a link whose target cannot be read: '%s'",
-				       r->name, item.path);
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' has a link whose target cannot be read: '%s'", r->name,
+				       item.path);
 		if (v->item(v->ctx, &item, &wish, e))
 			return -1;
 		if (wish == ARCHIVE_STOP)

@@ -12,8 +12,10 @@ enum { BLOCK = 512, NAME = 100, PREFIX = 155, MAX_RECORDS = 16384 };
 #define MAX_OCTAL 077777777777ULL /* 11 digits: what a size field holds */
 
 struct header {
-	char name[NAME], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[NAME];
-	char magic[6], version[2], uname[32], gname[32], major[8], minor[8], prefix[PREFIX], unused[12];
+	char name[NAME], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type,
+		link[NAME];
+	char magic[6], version[2], uname[32], gname[32], major[8], minor[8], prefix[PREFIX],
+		unused[12];
 };
 _Static_assert(sizeof(struct header) == BLOCK, "a tar header is one block");
 
@@ -52,8 +54,8 @@ static bool is_ascii(const char *s) {
 	return true;
 }
 
-static int write_header(struct archive_tar *t, char type, const char *path, unsigned mode, uint64_t size,
-			const char *link, struct err *e) {
+static int write_header(struct archive_tar *t, char type, const char *path, unsigned mode,
+			uint64_t size, const char *link, struct err *e) {
 	struct header h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
 	size_t n = strlen(path);
 	int cut = cut_of(path, n);
@@ -128,7 +130,8 @@ int archive_tar_dir(struct archive_tar *t, const char *path, unsigned mode, stru
 	return entry(t, '5', name, mode, 0, "", e);
 }
 
-int archive_tar_symlink(struct archive_tar *t, const char *path, const char *target, struct err *e) {
+int archive_tar_symlink(struct archive_tar *t, const char *path, const char *target,
+			struct err *e) {
 	return entry(t, '2', path, 0777, 0, target, e);
 }
 

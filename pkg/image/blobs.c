@@ -113,17 +113,21 @@ static struct json *descriptor(const char *type, const char *sha256, uint64_t si
 	return d;
 }
 
-static int put(struct store *store, struct json *j, char sha256[65], uint64_t *size, struct err *e) {
+static int put(struct store *store, struct json *j, char sha256[65], uint64_t *size,
+	       struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_BLOB);
 
 	json_print(j, &text);
 	*size = text.len;
 	if (text.cut)
-		return err_set(e, ERR_SPEC, "the image's labels and arguments are larger than %d bytes", MAX_BLOB);
+		return err_set(e, ERR_SPEC,
+			       "the image's labels and arguments are larger than %d bytes",
+			       MAX_BLOB);
 	return store_put(store, text.data, text.len, sha256, e);
 }
 
-int blobs_make(const struct image_request *q, struct store *store, struct image *image, struct err *e) {
+int blobs_make(const struct image_request *q, struct store *store, struct image *image,
+	       struct err *e) {
 	struct json *config CLEANUP(json_freep) = make_config(q, image);
 	struct json *manifest CLEANUP(json_freep) = json_object();
 	struct json *layers = json_array();
@@ -134,7 +138,8 @@ int blobs_make(const struct image_request *q, struct store *store, struct image 
 		return -1;
 	}
 	for (size_t i = 0; i < image->n_layers; i++)
-		json_push(layers, descriptor(LAYER_TYPE, image->layers[i].diff_id, image->layers[i].size));
+		json_push(layers,
+			  descriptor(LAYER_TYPE, image->layers[i].diff_id, image->layers[i].size));
 	json_set_int(manifest, "schemaVersion", 2);
 	json_set_str(manifest, "mediaType", MANIFEST_TYPE);
 	json_set(manifest, "config", descriptor(CONFIG_TYPE, image->config, size));
@@ -155,7 +160,9 @@ int blobs_read_json(struct store *store, const char *sha256, struct json **out, 
 		if (n < 0)
 			return err_sys(e, "cannot read blob '%.12s'", sha256);
 		if (!buf_add(&text, piece, (size_t) n))
-			return err_set(e, ERR_INTEGRITY, "blob '%.12s' is larger than %d bytes: no manifest or configuration",
+			return err_set(e, ERR_INTEGRITY,
+				       "blob '%.12s' is larger than %d bytes: no manifest or "
+				       "configuration",
 				       sha256, MAX_BLOB);
 	}
 	if (json_parse(buf_str(&text), text.len, out, e)) {
@@ -166,12 +173,13 @@ int blobs_read_json(struct store *store, const char *sha256, struct json **out, 
 }
 
 /* "sha256:HEX" of a descriptor; *size from it too. */
-static bool read_descriptor(const struct json *d, const char *type, char sha256[65], uint64_t *size) {
+static bool read_descriptor(const struct json *d, const char *type, char sha256[65],
+			    uint64_t *size) {
 	const char *digest = json_str(d, "digest"), *is = json_str(d, "mediaType");
 	int64_t n;
 
-	if (!digest || !text_starts(digest, "sha256:") || !text_is_sha256(digest + 7) || !is || strcmp(is, type) != 0 ||
-	    !json_int(d, "size", &n) || n < 0)
+	if (!digest || !text_starts(digest, "sha256:") || !text_is_sha256(digest + 7) || !is ||
+	    strcmp(is, type) != 0 || !json_int(d, "size", &n) || n < 0)
 		return false;
 	memcpy(sha256, digest + 7, 65);
 	*size = (uint64_t) n;
@@ -185,35 +193,43 @@ static int check_diff_ids(struct store *store, const struct image *image, struct
 		return -1;
 	const struct json *ids = json_path(config, "rootfs.diff_ids");
 	if (json_count(ids) != image->n_layers)
-		return err_set(e, ERR_INTEGRITY, "configuration '%.12s' has %zu layers, its manifest has %zu",
+		return err_set(e, ERR_INTEGRITY,
+			       "configuration '%.12s' has %zu layers, its manifest has %zu",
 			       image->config, json_count(ids), image->n_layers);
 	for (size_t i = 0; i < image->n_layers; i++) {
 		const char *id = json_text(json_at(ids, i));
-		if (!id || !text_starts(id, "sha256:") || strcmp(id + 7, image->layers[i].diff_id) != 0)
-			return err_set(e, ERR_INTEGRITY, "configuration '%.12s' and its manifest name different layers",
-				       image->config);
+		if (!id || !text_starts(id, "sha256:") ||
+		    strcmp(id + 7, image->layers[i].diff_id) != 0)
+			return err_set(
+				e, ERR_INTEGRITY,
+				"configuration '%.12s' and its manifest name different layers",
+				image->config);
 	}
 	return 0;
 }
 
-int blobs_read_image(struct store *store, const char *manifest, struct image *out, uint64_t *config_size,
-		     uint64_t *manifest_size, struct err *e) {
+int blobs_read_image(struct store *store, const char *manifest, struct image *out,
+		     uint64_t *config_size, uint64_t *manifest_size, struct err *e) {
 	struct json *m CLEANUP(json_freep) = NULL;
 	struct image found = {.n_layers = 0};
 	bool has;
 
-	if (blobs_read_json(store, manifest, &m, e) || store_has(store, manifest, &has, manifest_size, e))
+	if (blobs_read_json(store, manifest, &m, e) ||
+	    store_has(store, manifest, &has, manifest_size, e))
 		return -1;
 	memcpy(found.manifest, manifest, sizeof found.manifest);
 	const struct json *layers = json_get(m, "layers");
-	if (!read_descriptor(json_get(m, "config"), CONFIG_TYPE, found.config, config_size) || !json_count(layers) ||
-	    json_count(layers) > IMAGE_MAX_LAYERS)
-		return err_set(e, ERR_INTEGRITY, "'%.12s' is no manifest of an image that llmdeploy made", manifest);
+	if (!read_descriptor(json_get(m, "config"), CONFIG_TYPE, found.config, config_size) ||
+	    !json_count(layers) || json_count(layers) > IMAGE_MAX_LAYERS)
+		return err_set(e, ERR_INTEGRITY,
+			       "'%.12s' is no manifest of an image that llmdeploy made", manifest);
 	for (const struct json *l = json_first(layers); l; l = json_next(l)) {
 		struct image_layer *layer = &found.layers[found.n_layers++];
 		layer->name = "layer";
 		if (!read_descriptor(l, LAYER_TYPE, layer->diff_id, &layer->size))
-			return err_set(e, ERR_INTEGRITY, "manifest '%.12s' has a layer that is no plain tar", manifest);
+			return err_set(e, ERR_INTEGRITY,
+				       "manifest '%.12s' has a layer that is no plain tar",
+				       manifest);
 	}
 	if (check_diff_ids(store, &found, e))
 		return -1;

@@ -15,8 +15,8 @@ enum { MAX_PATH = 4096 };
 static const struct {
 	const char *architecture, *triplet;
 } TRIPLETS[] = {
-	{"amd64", "x86_64-linux-gnu"},	  {"arm64", "aarch64-linux-gnu"},
-	{"riscv64", "riscv64-linux-gnu"}, {"ppc64el", "powerpc64le-linux-gnu"},
+	{"amd64", "x86_64-linux-gnu"},	      {"arm64", "aarch64-linux-gnu"},
+	{"riscv64", "riscv64-linux-gnu"},     {"ppc64el", "powerpc64le-linux-gnu"},
 	{"loong64", "loongarch64-linux-gnu"},
 };
 
@@ -51,7 +51,8 @@ static bool is_library(const struct closure *c, const struct program *p, const c
 	       !elf_read(n->data, n->size, &elf, &ignored) && elf.machine == p->elf.machine;
 }
 
-/* One folder of a search path with $ORIGIN and $LIB filled in; false when it does not fit or has another token. */
+/* One folder of a search path with $ORIGIN and $LIB filled in; false when it does not fit or has
+ * another token. */
 static bool expand(const struct closure *c, const struct program *p, const char *dir, size_t n,
 		   char out[MAX_PATH]) {
 	static const char *const names[] = {"$ORIGIN", "${ORIGIN}", "$LIB", "${LIB}"};
@@ -63,7 +64,8 @@ static bool expand(const struct closure *c, const struct program *p, const char 
 	for (size_t i = 0; i < n;) {
 		const char *value = NULL;
 		for (size_t k = 0; k < 4 && !value; k++)
-			if (n - i >= strlen(names[k]) && !strncmp(dir + i, names[k], strlen(names[k]))) {
+			if (n - i >= strlen(names[k]) &&
+			    !strncmp(dir + i, names[k], strlen(names[k]))) {
 				value = k < 2 ? p->origin : lib;
 				i += strlen(names[k]);
 			}
@@ -79,14 +81,16 @@ static bool expand(const struct closure *c, const struct program *p, const char 
 	return len > 0;
 }
 
-static bool found_in(const struct closure *c, const struct program *p, const char *dir, const char *name) {
+static bool found_in(const struct closure *c, const struct program *p, const char *dir,
+		     const char *name) {
 	char path[MAX_PATH];
 	int n = snprintf(path, sizeof path, "%s/%s", dir, name);
 
 	return n > 0 && (size_t) n < sizeof path && is_library(c, p, path);
 }
 
-static bool found_along(const struct closure *c, const struct program *p, const char *dirs, const char *name) {
+static bool found_along(const struct closure *c, const struct program *p, const char *dirs,
+			const char *name) {
 	char dir[MAX_PATH];
 
 	for (size_t n; dirs && *dirs; dirs += n + (dirs[n] == ':')) {
@@ -113,7 +117,8 @@ static bool is_found(const struct closure *c, const struct program *p, const cha
 static void miss(struct closure *c, const struct program *p, const char *name) {
 	if (!c->n_missing++)
 		(void) err_set(&c->first, ERR_INTEGRITY,
-			       "'%s' of package '%s' needs '%s', which no package brings: lock the package "
+			       "'%s' of package '%s' needs '%s', which no package brings: lock the "
+			       "package "
 			       "that has it, or take the file out with a filter",
 			       p->node->path, p->node->owner, name);
 }
@@ -123,10 +128,12 @@ static int check_node(struct closure *c, const struct node *n, struct err *e) {
 	struct err why;
 
 	if (elf_read(n->data, n->size, &p.elf, &why))
-		return err_set(e, ERR_INTEGRITY, "'%s' of package '%s' is not a usable ELF file: %s", n->path,
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' of package '%s' is not a usable ELF file: %s", n->path,
 			       n->owner, why.msg);
 	const char *slash = strrchr(n->path, '/');
-	(void) snprintf(p.origin, sizeof p.origin, "/%.*s", (int) (slash ? slash - n->path : 0), n->path);
+	(void) snprintf(p.origin, sizeof p.origin, "/%.*s", (int) (slash ? slash - n->path : 0),
+			n->path);
 	if (p.elf.interpreter && !tree_resolve(c->tree, p.elf.interpreter))
 		miss(c, &p, p.elf.interpreter);
 	for (size_t i = 0; i < p.elf.n_needed; i++)

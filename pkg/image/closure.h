@@ -4,8 +4,9 @@
 struct err;
 struct tree;
 
-/* For each ELF file of a merged tree: its interpreter and each DT_NEEDED is found where ld.so(8) looks
- * without a cache: RPATH (if there is no RUNPATH), RUNPATH, the architecture's folders. `provided` (NULL-terminated
- * or NULL) are sonames that come from elsewhere. ERR_INTEGRITY names the first that is not, and counts the rest. */
+/* For each ELF file of a merged tree: its interpreter and each DT_NEEDED is found where ld.so(8)
+ * looks without a cache: RPATH (if there is no RUNPATH), RUNPATH, the architecture's folders.
+ * `provided` (NULL-terminated or NULL) are sonames that come from elsewhere. ERR_INTEGRITY names
+ * the first that is not, and counts the rest. */
 int closure_check(const struct tree *t, const char *architecture, const char *const *provided,
 		  struct err *e);

@@ -50,7 +50,8 @@ static int read_head(struct view *v, struct err *e) {
 static bool place_of(const struct view *v, uint64_t address, uint64_t *at) {
 	for (unsigned i = 0; i < v->head.e_phnum; i++) {
 		Elf64_Phdr p = segment(v, i);
-		if (p.p_type == PT_LOAD && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz) {
+		if (p.p_type == PT_LOAD && address >= p.p_vaddr &&
+		    address - p.p_vaddr < p.p_filesz) {
 			*at = p.p_offset + (address - p.p_vaddr);
 			return inside(v, *at, 0);
 		}
@@ -90,11 +91,13 @@ static int find_strings(const struct view *v, struct dynamic *d, struct err *e) 
 			d->strings_size = x.d_un.d_val;
 	}
 	if (d->n && (!place_of(v, address, &d->strings) || !inside(v, d->strings, d->strings_size)))
-		return broken(e, "the string table of the dynamic section lies outside of the file");
+		return broken(e,
+			      "the string table of the dynamic section lies outside of the file");
 	return 0;
 }
 
-static int read_entries(const struct view *v, const struct dynamic *d, struct elf *out, struct err *e) {
+static int read_entries(const struct view *v, const struct dynamic *d, struct elf *out,
+			struct err *e) {
 	for (uint64_t i = 0; i < d->n; i++) {
 		Elf64_Dyn x = dynamic_entry(v, d, i);
 		if (x.d_tag != DT_NEEDED && x.d_tag != DT_RPATH && x.d_tag != DT_RUNPATH)
@@ -103,7 +106,9 @@ static int read_entries(const struct view *v, const struct dynamic *d, struct el
 		if (x.d_un.d_val < d->strings_size)
 			s = text_at(v, d->strings + x.d_un.d_val, d->strings_size - x.d_un.d_val);
 		if (!s)
-			return broken(e, "a name in the dynamic section lies outside of its string table");
+			return broken(
+				e,
+				"a name in the dynamic section lies outside of its string table");
 		if (x.d_tag == DT_RPATH)
 			out->rpath = s;
 		else if (x.d_tag == DT_RUNPATH)

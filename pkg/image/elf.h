@@ -6,8 +6,8 @@
 
 struct err;
 
-/* What the dynamic loader will ask of an ELF file (System V gABI, chapters 4 and 5): 64-bit, little-endian,
- * executables and shared objects; nothing outside of the given bytes is read. */
+/* What the dynamic loader will ask of an ELF file (System V gABI, chapters 4 and 5): 64-bit,
+ * little-endian, executables and shared objects; nothing outside of the given bytes is read. */
 enum { ELF_MAX_NEEDED = 256 };
 
 struct elf {

@@ -23,27 +23,33 @@
 
 enum { MAX_PACKAGES = 400, MAX_KEY = 1 << 20, MAX_NOTE = 1 << 16 };
 
-static const char *const LAYERS[] = {[LAYER_BASE] = "base", [LAYER_ENGINE] = "engine", [LAYER_RELEASE] = "release"};
+static const char *const LAYERS[] = {
+	[LAYER_BASE] = "base", [LAYER_ENGINE] = "engine", [LAYER_RELEASE] = "release"};
 
 /* ---- the list of packages ---- */
 
 static int by_name(const void *a, const void *b) {
-	return strcmp((*(const struct image_package *const *) a)->name, (*(const struct image_package *const *) b)->name);
+	return strcmp((*(const struct image_package *const *) a)->name,
+		      (*(const struct image_package *const *) b)->name);
 }
 
 static int check_package(const struct image_package *p, struct err *e) {
 	if (strcmp(p->layer, "base") != 0 && strcmp(p->layer, "engine") != 0)
-		return err_set(e, ERR_SPEC, "package '%s' belongs to layer '%s': it may be 'base' or 'engine'",
+		return err_set(e, ERR_SPEC,
+			       "package '%s' belongs to layer '%s': it may be 'base' or 'engine'",
 			       p->name, p->layer);
 	/* It becomes a file's name (Debian Policy 5.6.1 allows even less). */
-	if (!*p->name || strspn(p->name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != strlen(p->name))
+	if (!*p->name ||
+	    strspn(p->name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != strlen(p->name))
 		return err_set(e, ERR_SPEC, "'%s' is no name of a Debian package", p->name);
 	return 0;
 }
 
-static int sort_packages(const struct image_request *q, const struct image_package ***sorted, struct err *e) {
+static int sort_packages(const struct image_request *q, const struct image_package ***sorted,
+			 struct err *e) {
 	if (!q->n_packages || q->n_packages > MAX_PACKAGES)
-		return err_set(e, ERR_SPEC, "an image has 1 to %d packages, not %zu", MAX_PACKAGES, q->n_packages);
+		return err_set(e, ERR_SPEC, "an image has 1 to %d packages, not %zu", MAX_PACKAGES,
+			       q->n_packages);
 	const struct image_package **list CLEANUP(freep) = mem_zalloc(q->n_packages, sizeof *list);
 	for (size_t i = 0; i < q->n_packages; i++) {
 		list[i] = &q->packages[i];
@@ -61,8 +67,8 @@ static int sort_packages(const struct image_request *q, const struct image_packa
 /* ---- layers that were made before ---- */
 
 /* Name of the note that remembers what these packages gave. */
-static int note_name(const struct image_request *q, const struct image_package *const *list, char **name,
-		     struct err *e) {
+static int note_name(const struct image_request *q, const struct image_package *const *list,
+		     char **name, struct err *e) {
 	struct buf key CLEANUP(buf_done) = BUF_INIT(MAX_KEY);
 	char digest[SHA256_HEX];
 
@@ -71,13 +77,14 @@ static int note_name(const struct image_request *q, const struct image_package *
 		(void) buf_printf(&key, "provided %s\n", q->provided[i]);
 	for (size_t i = 0; i < q->n_packages; i++) {
 		const struct image_package *p = list[i];
-		(void) buf_printf(&key, "%s %s %s %s %s %s\n", p->name, p->version, p->architecture, p->sha256,
-				  p->layer, p->files ? "only" : "all");
+		(void) buf_printf(&key, "%s %s %s %s %s %s\n", p->name, p->version, p->architecture,
+				  p->sha256, p->layer, p->files ? "only" : "all");
 		for (size_t k = 0; p->files && k < p->n_files; k++)
 			(void) buf_printf(&key, " %s\n", p->files[k]);
 	}
 	if (key.cut)
-		return err_set(e, ERR_SPEC, "the list of packages is longer than %d bytes", MAX_KEY);
+		return err_set(e, ERR_SPEC, "the list of packages is longer than %d bytes",
+			       MAX_KEY);
 	sha256_of(key.data, key.len, digest);
 	*name = mem_printf("layers/%s", digest);
 	return 0;
@@ -130,7 +137,8 @@ static bool recall(struct store *store, const char *note, struct image *out) {
 	return true;
 }
 
-static int remember(struct store *store, const char *note, const struct image *image, struct err *e) {
+static int remember(struct store *store, const char *note, const struct image *image,
+		    struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_NOTE);
 	struct json *j CLEANUP(json_freep) = json_object();
 	struct json *layers = json_array();
@@ -149,7 +157,8 @@ static int remember(struct store *store, const char *note, const struct image *i
 
 /* ---- layers that are made now ---- */
 
-static int write_layer(const struct tree *t, unsigned layer, struct store *store, struct image *out, struct err *e) {
+static int write_layer(const struct tree *t, unsigned layer, struct store *store, struct image *out,
+		       struct err *e) {
 	struct image_layer made;
 
 	if (layer_write(t, layer, LAYERS[layer], store, &made, e))
@@ -169,12 +178,14 @@ static void tell_size(const struct unpacked *all, const struct progress *progres
 	}
 	text_format_bytes(kept, a);
 	text_format_bytes(pruned, b);
-	char *detail CLEANUP(freep) = mem_printf("%zu packages, %s, and %s of manuals and the like left out", all->n, a, b);
+	char *detail CLEANUP(freep) = mem_printf(
+		"%zu packages, %s, and %s of manuals and the like left out", all->n, a, b);
 	progress_done(progress, "unpack packages", detail);
 }
 
-static int make_layers(const struct image_request *q, const struct image_package *const *list, struct store *store,
-		       const struct progress *progress, struct image *out, struct err *e) {
+static int make_layers(const struct image_request *q, const struct image_package *const *list,
+		       struct store *store, const struct progress *progress, struct image *out,
+		       struct err *e) {
 	struct unpacked all CLEANUP(unpacked_done) = {0};
 	struct tree tree CLEANUP(tree_done) = {0};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
@@ -190,14 +201,15 @@ static int make_layers(const struct image_request *q, const struct image_package
 	if (skeleton_add(&tree, arena, e) || tree_merge(&tree, e) ||
 	    closure_check(&tree, q->architecture, q->provided, e))
 		return -1;
-	if (write_layer(&tree, LAYER_BASE, store, &made, e) || write_layer(&tree, LAYER_ENGINE, store, &made, e))
+	if (write_layer(&tree, LAYER_BASE, store, &made, e) ||
+	    write_layer(&tree, LAYER_ENGINE, store, &made, e))
 		return -1;
 	*out = made;
 	return 0;
 }
 
-int image_layers(const struct image_request *q, struct store *store, const struct progress *progress,
-		 struct image *out, struct err *e) {
+int image_layers(const struct image_request *q, struct store *store,
+		 const struct progress *progress, struct image *out, struct err *e) {
 	const struct image_package **list CLEANUP(freep) = NULL;
 	char *note CLEANUP(freep) = NULL;
 

@@ -47,7 +47,8 @@ static int write_node(struct archive_tar *tar, const struct node *n, struct err 
 	return n->size ? archive_tar_data(tar, n->data, n->size, e) : 0;
 }
 
-static int write_nodes(const struct tree *t, unsigned layer, struct archive_tar *tar, struct err *e) {
+static int write_nodes(const struct tree *t, unsigned layer, struct archive_tar *tar,
+		       struct err *e) {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->at[i].in_layers & 1U << layer &&
 		    (interrupt_check(e) || write_node(tar, &t->at[i], e)))
@@ -80,8 +81,9 @@ int layer_write(const struct tree *t, unsigned layer, const char *name, struct s
 		*out = made;
 		return 0;
 	}
-	if (store_begin(store, what, bytes_of(t, layer), &g.writer, e) || write_nodes(t, layer, &tar, e) ||
-	    flush(&g, e) || store_commit(g.writer, NULL, made.diff_id, e))
+	if (store_begin(store, what, bytes_of(t, layer), &g.writer, e) ||
+	    write_nodes(t, layer, &tar, e) || flush(&g, e) ||
+	    store_commit(g.writer, NULL, made.diff_id, e))
 		return -1;
 	made.size = tar.size;
 	*out = made;

@@ -44,7 +44,8 @@ static bool is_pruned(const char *path) {
 }
 
 const char *package_usrmerge(struct arena *a, const char *path) {
-	static const char *const merged[] = {"bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"};
+	static const char *const merged[] = {"bin",   "sbin",	"lib",	 "lib32",
+					     "lib64", "libo32", "libx32"};
 
 	for (size_t i = 0; i < sizeof merged / sizeof *merged; i++) {
 		size_t n = strlen(merged[i]);
@@ -64,9 +65,11 @@ static bool is_printable(const char *s) {
 /* *path is NULL for the root itself. */
 static int plain_path(struct package *p, const char *raw, const char **path, struct err *e) {
 	if (*raw == '/')
-		return err_set(e, ERR_INTEGRITY, "'%s' has the absolute path '%s': refused", p->file, raw);
+		return err_set(e, ERR_INTEGRITY, "'%s' has the absolute path '%s': refused",
+			       p->file, raw);
 	if (!is_printable(raw))
-		return err_set(e, ERR_INTEGRITY, "'%s' has a path that is not printable UTF-8: refused", p->file);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has a path that is not printable UTF-8: refused", p->file);
 	while (text_starts(raw, "./"))
 		raw += 2;
 	size_t n = strlen(raw);
@@ -78,10 +81,12 @@ static int plain_path(struct package *p, const char *raw, const char **path, str
 	for (size_t at = 0, len; at <= n; at += len + 1) {
 		len = strcspn(raw + at, "/");
 		if (len == 2 && !memcmp(raw + at, "..", 2))
-			return err_set(e, ERR_INTEGRITY, "'%s' has the path '%s', which leaves the image: refused",
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' has the path '%s', which leaves the image: refused",
 				       p->file, raw);
 		if (!len || (len == 1 && raw[at] == '.'))
-			return err_set(e, ERR_INTEGRITY, "'%s' has the path '%s', which is not plain: refused",
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' has the path '%s', which is not plain: refused",
 				       p->file, raw);
 	}
 	char *mine = arena_zalloc(p->arena, n + 1, 1);
@@ -141,18 +146,20 @@ static bool is_complete(const struct unpacking *u) {
 
 static int count_bytes(struct package *p, uint64_t n, struct err *e) {
 	if (n > MAX_PACKAGE_BYTES - p->bytes)
-		return err_set(e, ERR_INTEGRITY, "'%s' unpacks to more than %llu bytes: refused", p->file,
-			       MAX_PACKAGE_BYTES);
+		return err_set(e, ERR_INTEGRITY, "'%s' unpacks to more than %llu bytes: refused",
+			       p->file, MAX_PACKAGE_BYTES);
 	p->bytes += n;
 	return 0;
 }
 
-static int add_file(struct unpacking *u, struct node *n, const struct archive_item *item, struct err *e) {
+static int add_file(struct unpacking *u, struct node *n, const struct archive_item *item,
+		    struct err *e) {
 	struct package *p = u->p;
 
 	if (item->mode & 06000)
-		return err_set(e, ERR_INTEGRITY, "'%s' has a set-user-id or set-group-id file '%s': refused",
-			       p->file, n->path);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has a set-user-id or set-group-id file '%s': refused", p->file,
+			       n->path);
 	if (count_bytes(p, item->size, e))
 		return -1;
 	n->type = NODE_FILE;
@@ -164,8 +171,10 @@ static int add_file(struct unpacking *u, struct node *n, const struct archive_it
 	return 0;
 }
 
-/* Another name of an earlier file: here it becomes a file of its own, for a layer has no use for the tie. */
-static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item, struct err *e) {
+/* Another name of an earlier file: here it becomes a file of its own, for a layer has no use for
+ * the tie. */
+static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item,
+			struct err *e) {
 	struct package *p = u->p;
 	const char *target;
 
@@ -180,11 +189,13 @@ static int add_hardlink(struct unpacking *u, struct node *n, const struct archiv
 			return count_bytes(p, n->size, e);
 		}
 	}
-	return err_set(e, ERR_INTEGRITY, "'%s' has a hard link '%s' to '%s', which is not there before it",
-		       p->file, n->path, item->link);
+	return err_set(e, ERR_INTEGRITY,
+		       "'%s' has a hard link '%s' to '%s', which is not there before it", p->file,
+		       n->path, item->link);
 }
 
-static int fill_node(struct unpacking *u, struct node *n, const struct archive_item *item, struct err *e) {
+static int fill_node(struct unpacking *u, struct node *n, const struct archive_item *item,
+		     struct err *e) {
 	switch (item->type) {
 	case ARCHIVE_TYPE_FILE:
 		return add_file(u, n, item, e);
@@ -199,13 +210,15 @@ static int fill_node(struct unpacking *u, struct node *n, const struct archive_i
 		n->mode = 0777;
 		n->target = arena_strdup(u->p->arena, item->link);
 		if (!*n->target || !is_printable(n->target))
-			return err_set(e, ERR_INTEGRITY, "'%s' has a link '%s' with a strange target: refused",
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' has a link '%s' with a strange target: refused",
 				       u->p->file, n->path);
 		return 0;
 	}
 }
 
-static int data_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int data_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+		     struct err *e) {
 	struct unpacking *u = ctx;
 	struct package *p = u->p;
 	struct node n = {.rank = RANK_PACKAGE, .owner = p->want->name, .layer = p->layer};
@@ -217,8 +230,8 @@ static int data_item(void *ctx, const struct archive_item *item, enum archive_wi
 	if (plain_path(p, item->path, &n.path, e))
 		return -1;
 	if (item->type == ARCHIVE_TYPE_OTHER)
-		return err_set(e, ERR_INTEGRITY, "'%s' has a device, pipe or socket '%s': refused", p->file,
-			       n.path ? n.path : ".");
+		return err_set(e, ERR_INTEGRITY, "'%s' has a device, pipe or socket '%s': refused",
+			       p->file, n.path ? n.path : ".");
 	if (!n.path)
 		return 0;
 	if (!is_kept(u, n.path, item->type)) {
@@ -226,7 +239,8 @@ static int data_item(void *ctx, const struct archive_item *item, enum archive_wi
 		return 0;
 	}
 	if (p->nodes.n >= MAX_NODES)
-		return err_set(e, ERR_INTEGRITY, "'%s' has more than %d files: refused", p->file, MAX_NODES);
+		return err_set(e, ERR_INTEGRITY, "'%s' has more than %d files: refused", p->file,
+			       MAX_NODES);
 	if (fill_node(u, &n, item, e))
 		return -1;
 	tree_add(&p->nodes, &n);
@@ -238,7 +252,8 @@ static int data_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 	struct unpacking *u = ctx;
 
 	if (n > (size_t) (u->fill_end - u->fill))
-		return err_set(e, ERR_INTEGRITY, "'%s' has a file that is longer than it says", u->p->file);
+		return err_set(e, ERR_INTEGRITY, "'%s' has a file that is longer than it says",
+			       u->p->file);
 	memcpy(u->fill, data, n);
 	u->fill += n;
 	return 0;
@@ -251,14 +266,17 @@ struct controlling {
 	struct buf *into; /* of the present entry */
 };
 
-static int control_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int control_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+			struct err *e) {
 	struct controlling *c = ctx;
 	const char *path = item->path;
 
 	(void) e;
 	while (text_starts(path, "./"))
 		path += 2;
-	c->into = !strcmp(path, "control") ? &c->p->control : !strcmp(path, "md5sums") ? &c->p->md5sums : NULL;
+	c->into = !strcmp(path, "control")   ? &c->p->control
+		  : !strcmp(path, "md5sums") ? &c->p->md5sums
+					     : NULL;
 	if (c->into && item->type == ARCHIVE_TYPE_FILE)
 		*wish = ARCHIVE_TAKE;
 	return 0;
@@ -268,7 +286,8 @@ static int control_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 	struct controlling *c = ctx;
 
 	if (!buf_add(c->into, data, n))
-		return err_set(e, ERR_INTEGRITY, "'%s' has control files that are too long: refused", c->p->file);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has control files that are too long: refused", c->p->file);
 	return 0;
 }
 
@@ -302,8 +321,9 @@ static int check_control(const struct package *p, struct err *e) {
 		size_t n;
 		const char *is = field(p->control.data, fields[i].key, &n);
 		if (n != strlen(fields[i].want) || memcmp(is, fields[i].want, n) != 0)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s: %.*s' about itself, expected '%s'",
-				       p->file, fields[i].key, (int) (n < 80 ? n : 80), is, fields[i].want);
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' says '%s: %.*s' about itself, expected '%s'", p->file,
+				       fields[i].key, (int) (n < 80 ? n : 80), is, fields[i].want);
 	}
 	return 0;
 }
@@ -333,8 +353,13 @@ static void add_text(struct package *p, const char *path, const struct buf *text
 	char *copy = arena_zalloc(p->arena, text->len + 1, 1);
 
 	memcpy(copy, buf_str(text), text->len);
-	tree_add(&p->nodes, &(struct node){.path = path, .type = NODE_FILE, .rank = RANK_PACKAGE, .mode = 0644,
-					   .data = copy, .size = text->len, .owner = p->want->name,
+	tree_add(&p->nodes, &(struct node){.path = path,
+					   .type = NODE_FILE,
+					   .rank = RANK_PACKAGE,
+					   .mode = 0644,
+					   .data = copy,
+					   .size = text->len,
+					   .owner = p->want->name,
 					   .layer = p->layer});
 }
 
@@ -357,8 +382,10 @@ static void add_status(struct package *p) {
 static int check_found(const struct unpacking *u, struct err *e) {
 	for (size_t i = 0; i < u->n_wanted; i++)
 		if (!u->found[i])
-			return err_set(e, ERR_INTEGRITY, "'%s' has no file '%s', which the package lock wants from it",
-				       u->p->file, u->p->want->files[i]);
+			return err_set(
+				e, ERR_INTEGRITY,
+				"'%s' has no file '%s', which the package lock wants from it",
+				u->p->file, u->p->want->files[i]);
 	return 0;
 }
 
@@ -383,7 +410,8 @@ int package_unpack(struct package *p, int fd, struct err *e) {
 	u.found = arena_zalloc(p->arena, u.n_wanted, sizeof *u.found);
 	const struct archive_visitor control = {control_item, control_bytes, &c};
 	const struct archive_visitor data = {data_item, data_bytes, &u};
-	if (archive_deb(fd, p->file, &control, &data, e) || check_control(p, e) || check_found(&u, e))
+	if (archive_deb(fd, p->file, &control, &data, e) || check_control(p, e) ||
+	    check_found(&u, e))
 		return -1;
 	add_status(p);
 	return 0;

@@ -15,7 +15,7 @@ enum { LAYER_BASE, LAYER_ENGINE, LAYER_RELEASE };
 struct package {
 	const struct image_package *want;
 	unsigned layer;
-	char *file; /* "libc6_2.43-7_amd64.deb", for messages */
+	char *file;	   /* "libc6_2.43-7_amd64.deb", for messages */
 	struct tree nodes; /* sorted, not merged */
 	struct arena *arena;
 	struct buf control, md5sums;
@@ -26,5 +26,6 @@ struct package {
 int package_unpack(struct package *p, int fd, struct err *e);
 void package_done(struct package *p);
 
-/* Where a path of a package really lies, for usrmerge: "lib/x" -> "usr/lib/x", else `path` itself. */
+/* Where a path of a package really lies, for usrmerge: "lib/x" -> "usr/lib/x", else `path` itself.
+ */
 const char *package_usrmerge(struct arena *a, const char *path);

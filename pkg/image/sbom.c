@@ -7,16 +7,18 @@
 #include "image/image.h"
 #include "json/json.h"
 
-/* SPDX 2.3 (spdx.github.io/spdx-spec/v2.3) and package URLs (purl-spec, type "deb"). Only what can be
- * checked against bytes is said: names, versions, digests. */
+/* SPDX 2.3 (spdx.github.io/spdx-spec/v2.3) and package URLs (purl-spec, type "deb"). Only what can
+ * be checked against bytes is said: names, versions, digests. */
 
 static bool is_plain(char c) {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~", c));
 }
 
 static void add_escaped(struct buf *b, const char *s) {
 	for (; *s; s++)
-		(void) (is_plain(*s) ? buf_putc(b, *s) : buf_printf(b, "%%%02X", (unsigned char) *s));
+		(void) (is_plain(*s) ? buf_putc(b, *s)
+				     : buf_printf(b, "%%%02X", (unsigned char) *s));
 }
 
 /* An SPDX identifier has letters, digits, '.' and '-' only. */
@@ -38,8 +40,8 @@ static struct json *checksum(const char *sha256) {
 	return list;
 }
 
-static struct json *new_package(const char *id, const char *name, const char *version, const char *purpose,
-				const char *sha256, const char *purl) {
+static struct json *new_package(const char *id, const char *name, const char *version,
+				const char *purpose, const char *sha256, const char *purl) {
 	struct json *p = json_object(), *refs = json_array(), *ref = json_object();
 
 	json_set_str(p, "SPDXID", id);
@@ -82,7 +84,8 @@ static struct json *relation(const char *from, const char *type, const char *to)
 }
 
 static int by_name(const void *a, const void *b) {
-	return strcmp((*(const struct image_package *const *) a)->name, (*(const struct image_package *const *) b)->name);
+	return strcmp((*(const struct image_package *const *) a)->name,
+		      (*(const struct image_package *const *) b)->name);
 }
 
 static void add_packages(const struct image_request *q, const struct image *image, const char *name,
@@ -94,7 +97,8 @@ static void add_packages(const struct image_request *q, const struct image *imag
 	for (size_t i = 0; i < q->n_packages; i++)
 		list[i] = &q->packages[i];
 	qsort(list, q->n_packages, sizeof *list, by_name);
-	json_push(packages, new_package("SPDXRef-Image", name, version, "CONTAINER", image->manifest, purl));
+	json_push(packages,
+		  new_package("SPDXRef-Image", name, version, "CONTAINER", image->manifest, purl));
 	json_push(relations, relation("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-Image"));
 	for (size_t i = 0; i < q->n_packages; i++) {
 		char *id CLEANUP(freep) = package_id(list[i]);
@@ -103,13 +107,14 @@ static void add_packages(const struct image_request *q, const struct image *imag
 	}
 }
 
-int image_sbom(const struct image_request *q, const struct image *image, const char *name, struct buf *out,
-	       struct err *e) {
+int image_sbom(const struct image_request *q, const struct image *image, const char *name,
+	       struct buf *out, struct err *e) {
 	struct json *doc CLEANUP(json_freep) = json_object();
 	struct json *info = json_object(), *creators = json_array();
 	struct json *packages = json_array(), *relations = json_array();
 	/* The name has to be unique for each content and the same for the same content. */
-	char *namespace CLEANUP(freep) = mem_printf("https://spdx.org/spdxdocs/llmdeploy-%s", image->manifest);
+	char *namespace CLEANUP(freep) =
+		mem_printf("https://spdx.org/spdxdocs/llmdeploy-%s", image->manifest);
 
 	add_packages(q, image, name, packages, relations);
 	json_push_str(creators, "Tool: llmdeploy");
@@ -126,6 +131,7 @@ int image_sbom(const struct image_request *q, const struct image *image, const c
 	json_print_pretty(doc, out);
 	(void) buf_putc(out, '\n');
 	if (out->cut)
-		return err_set(e, ERR_SYS, "the bill of materials is larger than %zu bytes", out->cap);
+		return err_set(e, ERR_SYS, "the bill of materials is larger than %zu bytes",
+			       out->cap);
 	return 0;
 }

@@ -36,10 +36,14 @@ static const struct node FIXED[] = {
 	{.path = "root", .type = NODE_DIR, .rank = RANK_FORCED, .mode = 0700},
 
 	{.path = "etc/ld.so.conf.d", .type = NODE_DIR, .rank = RANK_DEFAULT, .mode = 0755},
-	{.path = "etc/os-release", .type = NODE_LINK, .rank = RANK_DEFAULT, .target = "../usr/lib/os-release"},
+	{.path = "etc/os-release",
+	 .type = NODE_LINK,
+	 .rank = RANK_DEFAULT,
+	 .target = "../usr/lib/os-release"},
 };
 
-/* The engine's uid may be another one, when a user without root's rights deploys: then it has no name. */
+/* The engine's uid may be another one, when a user without root's rights deploys: then it has no
+ * name. */
 static const struct {
 	const char *path;
 	enum node_rank rank;
@@ -51,7 +55,8 @@ static const struct {
 	 "nonroot:x:65532:65532:nonroot:/home/nonroot:/usr/sbin/nologin\n"},
 	{"etc/group", RANK_FORCED, "root:x:0:\nnogroup:x:65534:\nnonroot:x:65532:\n"},
 	{"etc/nsswitch.conf", RANK_DEFAULT, "passwd: files\ngroup: files\nhosts: files dns\n"},
-	/* The GPU toolkits of the host call ldconfig in the container and fail without these two. */
+	/* The GPU toolkits of the host call ldconfig in the container and fail without these two.
+	 */
 	{"etc/ld.so.conf", RANK_DEFAULT, "include /etc/ld.so.conf.d/*.conf\n"},
 	/* base-files has the real one; scanners need at least the distribution. */
 	{"usr/lib/os-release", RANK_DEFAULT,
@@ -76,7 +81,8 @@ static bool is_certificate(const struct node *n) {
 }
 
 static int by_path(const void *a, const void *b) {
-	return strcmp((*(const struct node *const *) a)->path, (*(const struct node *const *) b)->path);
+	return strcmp((*(const struct node *const *) a)->path,
+		      (*(const struct node *const *) b)->path);
 }
 
 static int bundle(const struct node **certs, size_t n, struct buf *out, struct err *e) {
@@ -84,8 +90,10 @@ static int bundle(const struct node **certs, size_t n, struct buf *out, struct e
 	for (size_t i = 0; i < n; i++) {
 		const struct node *c = certs[i];
 		bool ends = c->size && c->data[c->size - 1] == '\n';
-		if (!buf_add(out, c->data ? c->data : "", c->size) || (!ends && !buf_putc(out, '\n')))
-			return err_set(e, ERR_INTEGRITY, "the certificates of '%s' are larger than %d bytes together",
+		if (!buf_add(out, c->data ? c->data : "", c->size) ||
+		    (!ends && !buf_putc(out, '\n')))
+			return err_set(e, ERR_INTEGRITY,
+				       "the certificates of '%s' are larger than %d bytes together",
 				       c->owner, MAX_BUNDLE);
 	}
 	return 0;
@@ -106,13 +114,19 @@ static int add_bundle(struct tree *t, struct arena *a, struct err *e) {
 		return -1;
 	char *copy = arena_zalloc(a, text.len + 1, 1);
 	memcpy(copy, buf_str(&text), text.len);
-	add(t, (struct node){.path = &IMAGE_CA_BUNDLE[1], .type = NODE_FILE, .rank = RANK_FORCED, .mode = 0644,
-			     .data = copy, .size = text.len, .layer = certs[0]->layer});
+	add(t, (struct node){.path = &IMAGE_CA_BUNDLE[1],
+			     .type = NODE_FILE,
+			     .rank = RANK_FORCED,
+			     .mode = 0644,
+			     .data = copy,
+			     .size = text.len,
+			     .layer = certs[0]->layer});
 	return 0;
 }
 
 int skeleton_add(struct tree *t, struct arena *a, struct err *e) {
-	/* The loader of amd64 is /lib64/ld-linux-x86-64.so.2; other architectures have no such folder. */
+	/* The loader of amd64 is /lib64/ld-linux-x86-64.so.2; other architectures have no such
+	 * folder. */
 	bool lib64 = has_below(t, "usr/lib64/");
 
 	if (add_bundle(t, a, e))
@@ -120,9 +134,16 @@ int skeleton_add(struct tree *t, struct arena *a, struct err *e) {
 	for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++)
 		add(t, FIXED[i]);
 	for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
-		add(t, (struct node){.path = TEXTS[i].path, .type = NODE_FILE, .rank = TEXTS[i].rank, .mode = 0644,
-				     .data = TEXTS[i].text, .size = strlen(TEXTS[i].text)});
+		add(t, (struct node){.path = TEXTS[i].path,
+				     .type = NODE_FILE,
+				     .rank = TEXTS[i].rank,
+				     .mode = 0644,
+				     .data = TEXTS[i].text,
+				     .size = strlen(TEXTS[i].text)});
 	if (lib64)
-		add(t, (struct node){.path = "lib64", .type = NODE_LINK, .rank = RANK_FORCED, .target = "usr/lib64"});
+		add(t, (struct node){.path = "lib64",
+				     .type = NODE_LINK,
+				     .rank = RANK_FORCED,
+				     .target = "usr/lib64"});
 	return 0;
 }

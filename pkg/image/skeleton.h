@@ -2,8 +2,8 @@
 
 #include "image/tree.h"
 
-/* Inside pkg/image: what maintainer scripts would have made. Looks at the packages' nodes in `t` and adds to
- * them, before the merge. Texts that it makes live in `a`. */
+/* Inside pkg/image: what maintainer scripts would have made. Looks at the packages' nodes in `t`
+ * and adds to them, before the merge. Texts that it makes live in `a`. */
 struct arena;
 struct err;
 

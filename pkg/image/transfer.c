@@ -42,7 +42,8 @@ struct blob {
 	uint64_t size;
 };
 
-static void make_index(const struct image *image, uint64_t manifest_size, const char *tag, struct buf *out) {
+static void make_index(const struct image *image, uint64_t manifest_size, const char *tag,
+		       struct buf *out) {
 	struct json *index CLEANUP(json_freep) = json_object();
 	struct json *manifests = json_array(), *m = json_object(), *notes = json_object();
 	char *name CLEANUP(freep) = full_name(tag);
@@ -95,20 +96,22 @@ static void add_blob(struct blob *blobs, size_t *n, const char *sha256, uint64_t
 	blobs[(*n)++].size = size;
 }
 
-static int write_blob(struct archive_tar *tar, struct store *store, const struct blob *b, char *piece,
-		      struct err *e) {
+static int write_blob(struct archive_tar *tar, struct store *store, const struct blob *b,
+		      char *piece, struct err *e) {
 	int fd CLEANUP(closep) = -1;
 	uint64_t left = b->size;
 	char *path CLEANUP(freep) = mem_printf("blobs/sha256/%s", b->sha256);
 
-	if (store_open_object(store, b->sha256, &fd, e) || archive_tar_file(tar, path, 0644, b->size, e))
+	if (store_open_object(store, b->sha256, &fd, e) ||
+	    archive_tar_file(tar, path, 0644, b->size, e))
 		return -1;
 	while (left) {
 		ssize_t n = read(fd, piece, left < PIECE ? (size_t) left : PIECE);
 		if (n < 0)
 			return err_sys(e, "cannot read blob '%.12s'", b->sha256);
 		if (!n)
-			return err_set(e, ERR_INTEGRITY, "blob '%.12s' is shorter than its manifest says", b->sha256);
+			return err_set(e, ERR_INTEGRITY,
+				       "blob '%.12s' is shorter than its manifest says", b->sha256);
 		if (interrupt_check(e) || archive_tar_data(tar, piece, (size_t) n, e))
 			return -1;
 		left -= (uint64_t) n;
@@ -132,7 +135,8 @@ static int write_blobs(struct archive_tar *tar, struct store *store, struct blob
 static int write_text(struct archive_tar *tar, const char *path, const char *text, struct err *e) {
 	size_t n = strlen(text);
 
-	return archive_tar_file(tar, path, 0644, n, e) || archive_tar_data(tar, text, n, e) ? -1 : 0;
+	return archive_tar_file(tar, path, 0644, n, e) || archive_tar_data(tar, text, n, e) ? -1
+											    : 0;
 }
 
 int image_write_archive(struct store *store, const struct image_archive *a, struct err *e) {
@@ -145,7 +149,8 @@ int image_write_archive(struct store *store, const struct image_archive *a, stru
 	size_t n = 0;
 
 	if (!version_of(a->tag))
-		return err_set(e, ERR_USAGE, "image name '%s' has no version: write it as NAME:VERSION", a->tag);
+		return err_set(e, ERR_USAGE,
+			       "image name '%s' has no version: write it as NAME:VERSION", a->tag);
 	if (blobs_read_image(store, a->manifest, &image, &config_size, &manifest_size, e))
 		return -1;
 	add_blob(blobs, &n, image.manifest, manifest_size);
@@ -155,9 +160,12 @@ int image_write_archive(struct store *store, const struct image_archive *a, stru
 			add_blob(blobs, &n, image.layers[i].diff_id, image.layers[i].size);
 	make_index(&image, manifest_size, a->tag, &index);
 	make_docker_manifest(&image, a->tag, &docker);
-	if (archive_tar_dir(&tar, "blobs", 0755, e) || archive_tar_dir(&tar, "blobs/sha256", 0755, e) ||
-	    write_blobs(&tar, store, blobs, n, e) || write_text(&tar, "index.json", buf_str(&index), e) ||
-	    write_text(&tar, "manifest.json", buf_str(&docker), e) || write_text(&tar, "oci-layout", OCI_LAYOUT, e))
+	if (archive_tar_dir(&tar, "blobs", 0755, e) ||
+	    archive_tar_dir(&tar, "blobs/sha256", 0755, e) ||
+	    write_blobs(&tar, store, blobs, n, e) ||
+	    write_text(&tar, "index.json", buf_str(&index), e) ||
+	    write_text(&tar, "manifest.json", buf_str(&docker), e) ||
+	    write_text(&tar, "oci-layout", OCI_LAYOUT, e))
 		return -1;
 	return archive_tar_end(&tar, e);
 }
@@ -193,15 +201,19 @@ static int begin_blob(struct import *im, const char *digest, uint64_t size, stru
 	char *what CLEANUP(freep) = mem_printf("blob '%.12s'", digest);
 
 	if (!text_is_sha256(digest))
-		return err_set(e, ERR_INTEGRITY, "'%s' has a blob '%.80s' that is not named by a SHA-256 digest", im->name,
-			       digest);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has a blob '%.80s' that is not named by a SHA-256 digest",
+			       im->name, digest);
 	if (++im->n_blobs > MAX_BLOBS)
-		return err_set(e, ERR_INTEGRITY, "'%s' has more than %d blobs: it is not from llmdeploy", im->name, MAX_BLOBS);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has more than %d blobs: it is not from llmdeploy", im->name,
+			       MAX_BLOBS);
 	memcpy(im->sha256, digest, sizeof im->sha256);
 	return store_begin(im->store, what, size, &im->writer, e);
 }
 
-static int import_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int import_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+		       struct err *e) {
 	struct import *im = ctx;
 	const char *blobs = "blobs/sha256/";
 
@@ -225,7 +237,8 @@ static int import_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 	if (!im->in_index)
 		return store_write(im->writer, data, n, e);
 	if (!buf_add(&im->index, data, n))
-		return err_set(e, ERR_INTEGRITY, "'%s' has an index.json of more than %d bytes", im->name, MAX_JSON);
+		return err_set(e, ERR_INTEGRITY, "'%s' has an index.json of more than %d bytes",
+			       im->name, MAX_JSON);
 	return 0;
 }
 
@@ -233,15 +246,18 @@ static int manifest_in(const struct import *im, char sha256[65], struct err *e) 
 	struct json *index CLEANUP(json_freep) = NULL;
 
 	if (!im->index.len)
-		return err_set(e, ERR_INTEGRITY, "'%s' has no index.json: it is no image archive", im->name);
+		return err_set(e, ERR_INTEGRITY, "'%s' has no index.json: it is no image archive",
+			       im->name);
 	if (json_parse(im->index.data, im->index.len, &index, e)) {
 		e->code = ERR_INTEGRITY;
 		return err_wrap(e, "index.json in '%s'", im->name);
 	}
 	const struct json *manifests = json_get(index, "manifests");
 	const char *digest = json_str(json_at(manifests, 0), "digest");
-	if (json_count(manifests) != 1 || !digest || !text_starts(digest, "sha256:") || !text_is_sha256(digest + 7))
-		return err_set(e, ERR_INTEGRITY, "index.json in '%s' does not name exactly one image", im->name);
+	if (json_count(manifests) != 1 || !digest || !text_starts(digest, "sha256:") ||
+	    !text_is_sha256(digest + 7))
+		return err_set(e, ERR_INTEGRITY,
+			       "index.json in '%s' does not name exactly one image", im->name);
 	memcpy(sha256, digest + 7, 65);
 	return 0;
 }
@@ -254,25 +270,31 @@ static int check_layers(const struct import *im, const struct image *image, stru
 		if (store_has(im->store, l->diff_id, &has, &size, e))
 			return -1;
 		if (!has || size != l->size)
-			return err_set(e, ERR_INTEGRITY, "'%s' does not have layer '%.12s', and neither has the store",
-				       im->name, l->diff_id);
+			return err_set(
+				e, ERR_INTEGRITY,
+				"'%s' does not have layer '%.12s', and neither has the store",
+				im->name, l->diff_id);
 	}
 	return 0;
 }
 
-int image_read_archive(struct store *store, int fd, const char *name, const char *manifest, struct image *out,
-		       struct err *e) {
-	struct import im CLEANUP(import_done) = {.store = store, .name = name, .index = BUF_INIT(MAX_JSON)};
+int image_read_archive(struct store *store, int fd, const char *name, const char *manifest,
+		       struct image *out, struct err *e) {
+	struct import im CLEANUP(import_done) = {
+		.store = store, .name = name, .index = BUF_INIT(MAX_JSON)};
 	const struct archive_visitor visitor = {import_item, import_bytes, &im};
 	uint64_t config_size, manifest_size;
 	struct image found;
 	char digest[65];
 
-	if (archive_tar_each(fd, name, &visitor, e) || end_entry(&im, e) || manifest_in(&im, digest, e))
+	if (archive_tar_each(fd, name, &visitor, e) || end_entry(&im, e) ||
+	    manifest_in(&im, digest, e))
 		return -1;
 	if (manifest && strcmp(manifest, digest) != 0)
-		return err_set(e, ERR_INTEGRITY, "'%s' has the image %s instead of %s", name, digest, manifest);
-	if (blobs_read_image(store, digest, &found, &config_size, &manifest_size, e) || check_layers(&im, &found, e))
+		return err_set(e, ERR_INTEGRITY, "'%s' has the image %s instead of %s", name,
+			       digest, manifest);
+	if (blobs_read_image(store, digest, &found, &config_size, &manifest_size, e) ||
+	    check_layers(&im, &found, e))
 		return err_wrap(e, "image in '%s'", name);
 	*out = found;
 	return 0;

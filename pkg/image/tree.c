@@ -41,23 +41,28 @@ static bool same_content(const struct node *a, const struct node *b) {
 	case NODE_LINK:
 		return !strcmp(a->target, b->target);
 	default:
-		return a->mode == b->mode && a->size == b->size && (!a->size || !memcmp(a->data, b->data, a->size));
+		return a->mode == b->mode && a->size == b->size &&
+		       (!a->size || !memcmp(a->data, b->data, a->size));
 	}
 }
 
 static const char *kind(const struct node *n) {
-	return n->type == NODE_DIR ? "a directory" : n->type == NODE_LINK ? "a symbolic link" : "a file";
+	return n->type == NODE_DIR    ? "a directory"
+	       : n->type == NODE_LINK ? "a symbolic link"
+				      : "a file";
 }
 
 static int disagree(const struct node *a, const struct node *b, struct err *e) {
 	if (a->type != b->type)
-		return err_set(e, ERR_INTEGRITY, "'%s' is %s in package '%s' and %s in package '%s'", a->path,
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is %s in package '%s' and %s in package '%s'", a->path,
 			       kind(a), a->owner, kind(b), b->owner);
 	if (a->type == NODE_DIR)
-		return err_set(e, ERR_INTEGRITY, "'%s' has mode %o in package '%s' and %o in package '%s'",
-			       a->path, a->mode, a->owner, b->mode, b->owner);
-	return err_set(e, ERR_INTEGRITY, "'%s' differs between package '%s' and package '%s'", a->path,
-		       a->owner, b->owner);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has mode %o in package '%s' and %o in package '%s'", a->path,
+			       a->mode, a->owner, b->mode, b->owner);
+	return err_set(e, ERR_INTEGRITY, "'%s' differs between package '%s' and package '%s'",
+		       a->path, a->owner, b->owner);
 }
 
 /* May `other` give way to `winner`, which stands before it? */
@@ -82,8 +87,12 @@ static void imply_parents(struct tree *t, const struct node *n, const char *befo
 			return;
 		char *path = arena_zalloc(t->arena, len + 1, 1);
 		memcpy(path, n->path, len);
-		tree_add(t, &(struct node){.path = path, .type = NODE_DIR, .rank = RANK_IMPLIED, .mode = 0755,
-					   .owner = n->owner, .layer = n->layer});
+		tree_add(t, &(struct node){.path = path,
+					   .type = NODE_DIR,
+					   .rank = RANK_IMPLIED,
+					   .mode = 0755,
+					   .owner = n->owner,
+					   .layer = n->layer});
 		len = parent_length(path);
 	}
 }
@@ -178,7 +187,8 @@ static bool step(const struct tree *t, struct walk *w) {
 	if (!up && have + n + 2 > sizeof w->done)
 		return false;
 	if (!up)
-		(void) snprintf(w->done + have, sizeof w->done - have, "%s%.*s", have ? "/" : "", (int) n, from);
+		(void) snprintf(w->done + have, sizeof w->done - have, "%s%.*s", have ? "/" : "",
+				(int) n, from);
 	memmove(w->rest, from + n, strlen(from + n) + 1);
 	if (up)
 		return step_up(w);

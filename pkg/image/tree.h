@@ -26,9 +26,9 @@ struct node { /* all texts and bytes are borrowed */
 	const char *target; /* of a link */
 	const char *data;   /* of a file; may be NULL when empty */
 	size_t size;
-	const char *owner;   /* package, for messages and for the order */
-	unsigned layer;	     /* where its owner belongs */
-	unsigned in_layers;  /* bits: where it has to stand (folders stand in many) */
+	const char *owner;  /* package, for messages and for the order */
+	unsigned layer;	    /* where its owner belongs */
+	unsigned in_layers; /* bits: where it has to stand (folders stand in many) */
 };
 
 struct arena;
@@ -40,10 +40,11 @@ struct tree { /* begin with {0} */
 
 void tree_done(struct tree *t);
 void tree_add(struct tree *t, const struct node *node);
-/* Sort, add the folders that are implied, let ranks decide, drop what is identical. ERR_INTEGRITY when
- * two disagree, naming both. */
+/* Sort, add the folders that are implied, let ranks decide, drop what is identical. ERR_INTEGRITY
+ * when two disagree, naming both. */
 int tree_merge(struct tree *t, struct err *e);
 /* The rest is for merged trees. */
 const struct node *tree_find(const struct tree *t, const char *path); /* NULL: none */
-/* As a running program sees it: absolute or relative to the root, links followed (40 at most). NULL: leads nowhere. */
+/* As a running program sees it: absolute or relative to the root, links followed (40 at most).
+ * NULL: leads nowhere. */
 const struct node *tree_resolve(const struct tree *t, const char *path);

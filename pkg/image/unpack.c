@@ -25,8 +25,8 @@ struct job {
 
 /* Shared by the threads; `lock` guards the lines below it. */
 struct pool {
-	struct job *jobs;	/* in the order of the list */
-	struct job **by_size;	/* large ones first, so that no thread is left with one at the end */
+	struct job *jobs;     /* in the order of the list */
+	struct job **by_size; /* large ones first, so that no thread is left with one at the end */
 	size_t n;
 	uint64_t total;
 	const struct progress *progress;
@@ -59,7 +59,8 @@ static void *work(void *ctx) {
 	struct pool *pool = ctx;
 
 	for (struct job *job = take(pool, NULL); job; job = take(pool, job))
-		job->failed = interrupt_check(&job->err) || package_unpack(job->into, job->fd, &job->err);
+		job->failed =
+			interrupt_check(&job->err) || package_unpack(job->into, job->fd, &job->err);
 	return NULL;
 }
 
@@ -92,8 +93,8 @@ static void pool_done(struct pool *pool) {
 }
 
 /* The store is for one thread: everything is opened before the others start. */
-static int open_jobs(struct pool *pool, const struct image_package *const *list, struct store *store,
-		     struct package *into, struct err *e) {
+static int open_jobs(struct pool *pool, const struct image_package *const *list,
+		     struct store *store, struct package *into, struct err *e) {
 	struct stat st;
 
 	for (size_t i = 0; i < pool->n; i++) {

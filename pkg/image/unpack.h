@@ -14,8 +14,8 @@ struct unpacked {
 	size_t n;
 };
 
-/* The list is sorted and outlives the result. Which of several faults is reported depends on their order in
- * the list alone, not on the threads. */
+/* The list is sorted and outlives the result. Which of several faults is reported depends on their
+ * order in the list alone, not on the threads. */
 int unpack_all(const struct image_package *const *list, size_t n, struct store *store,
 	       const struct progress *progress, struct unpacked *out, struct err *e);
 void unpacked_done(struct unpacked *u); /* for CLEANUP */

@@ -99,8 +99,8 @@ void fake_ar_member(const char *name, const void *data, size_t n, struct buf *ou
 	must(buf_add(out, data, n) && (n % 2 == 0 || buf_putc(out, '\n')));
 }
 
-static void add_part(const char *part, const char *ending, const struct fake_entry *entries, size_t n,
-		     struct buf *out) {
+static void add_part(const char *part, const char *ending, const struct fake_entry *entries,
+		     size_t n, struct buf *out) {
 	struct buf tar CLEANUP(buf_done) = BUF_INIT(1 << 24);
 	char *kind CLEANUP(freep) = mem_printf("tar%s", ending);
 	char *name CLEANUP(freep) = mem_printf("%s.tar%s", part, ending);
@@ -155,10 +155,13 @@ void fake_elf(const char *const *needed, const char *runpath, struct buf *out) {
 	}
 	h.d[n++] = (Elf64_Dyn){DT_STRTAB, {sizeof h}};
 	h.d[n++] = (Elf64_Dyn){DT_STRSZ, {strings.len}};
-	h.p[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_filesz = sizeof h + strings.len,
+	h.p[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+			      .p_filesz = sizeof h + strings.len,
 			      .p_memsz = sizeof h + strings.len};
-	h.p[1] = (Elf64_Phdr){.p_type = PT_DYNAMIC, .p_offset = offsetof(struct elf_head, d),
-			      .p_vaddr = offsetof(struct elf_head, d), .p_filesz = sizeof h.d,
+	h.p[1] = (Elf64_Phdr){.p_type = PT_DYNAMIC,
+			      .p_offset = offsetof(struct elf_head, d),
+			      .p_vaddr = offsetof(struct elf_head, d),
+			      .p_filesz = sizeof h.d,
 			      .p_memsz = sizeof h.d};
 	must(buf_add(out, &h, sizeof h) && buf_add(out, strings.data, strings.len));
 }

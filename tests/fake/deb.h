@@ -28,5 +28,6 @@ void fake_deb(const struct fake_deb *d, struct buf *out);
 void fake_ar_head(struct buf *out);
 void fake_ar_member(const char *name, const void *data, size_t n, struct buf *out);
 
-/* A minimal ELF64 shared object that needs `needed` (NULL-terminated); runpath may be NULL. x86-64. */
+/* A minimal ELF64 shared object that needs `needed` (NULL-terminated); runpath may be NULL. x86-64.
+ */
 void fake_elf(const char *const *needed, const char *runpath, struct buf *out);

@@ -23,6 +23,7 @@ void fake_packages_done(struct fake_packages *p);
 void fake_packages_add(struct fake_packages *p, const char *name, const char *layer,
 		       const struct fake_entry *entries, size_t n);
 /* The same with any bytes as the package. */
-void fake_packages_add_bytes(struct fake_packages *p, const char *name, const char *layer, const struct buf *deb);
+void fake_packages_add_bytes(struct fake_packages *p, const char *name, const char *layer,
+			     const struct buf *deb);
 /* A request for all of them. */
 struct image_request fake_packages_request(const struct fake_packages *p);

@@ -66,7 +66,8 @@ static void test_member_of_every_format(void **state) {
 	(void) state;
 	fill_big();
 	EACH_CASE(c, kinds) {
-		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24), out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24),
+			     out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct err e = {0};
 		uint64_t size = 7;
 
@@ -100,19 +101,23 @@ static void test_member_that_is_not_there(void **state) {
 		{"typo", "a/fille", "'odd.tar' has no member 'a/fille', did you mean 'a/file'?"},
 		{"wrong folder", "elsewhere/deep/file",
 		 "'odd.tar' has no member 'elsewhere/deep/file', did you mean 'a/file'?"},
-		{"nothing like it", "zzzzzzzzzzzz", "'odd.tar' has no member 'zzzzzzzzzzzz' among its 4"},
+		{"nothing like it", "zzzzzzzzzzzz",
+		 "'odd.tar' has no member 'zzzzzzzzzzzz' among its 4"},
 		{"folder", "a/dir/", "'a/dir/' in 'odd.tar' is not a plain file"},
 		{"symlink", "a/link", "'a/link' in 'odd.tar' is not a plain file"},
-		{"hard link", "a/hard", "'a/hard' in 'odd.tar' is a hard link: name its target 'a/file'"},
+		{"hard link", "a/hard",
+		 "'a/hard' in 'odd.tar' is a hard link: name its target 'a/file'"},
 	};
-	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20), out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20),
+		     out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 
 	(void) state;
 	fake_archive("tar", odd, N(odd), &b);
 	save("odd.tar", &b);
 	EACH_CASE(c, cases) {
 		struct err e = {0};
-		assert_int_equal(archive_member("odd.tar", c->member, into_buf, &out, NULL, &e), -1);
+		assert_int_equal(archive_member("odd.tar", c->member, into_buf, &out, NULL, &e),
+				 -1);
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(e.code, ERR_SPEC);
 	}
@@ -126,7 +131,8 @@ static bool refuse(void *ctx, const void *data, size_t n) {
 	return false;
 }
 
-static void check_fault(const char *path, const char *member, enum err_code code, const char *message) {
+static void check_fault(const char *path, const char *member, enum err_code code,
+			const char *message) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 	uint64_t size = 7;
@@ -138,12 +144,14 @@ static void check_fault(const char *path, const char *member, enum err_code code
 }
 
 static void test_member_of_bad_archives(void **state) {
-	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24), out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24),
+		     out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 
 	(void) state;
 	fill_big();
-	check_fault("absent.zip", "x", ERR_SYS, "cannot open 'absent.zip': No such file or directory");
+	check_fault("absent.zip", "x", ERR_SYS,
+		    "cannot open 'absent.zip': No such file or directory");
 	check_fault(".", "x", ERR_SYS, "'.' is not a regular file");
 	assert_true(buf_puts(&b, "this is no archive at all, only words"));
 	save("words", &b);
@@ -159,7 +167,9 @@ static void test_member_of_bad_archives(void **state) {
 	fake_archive("zip", FILES, N(FILES), &b);
 	b.data[b.len / 2] ^= 0x55;
 	save("flipped.zip", &b);
-	assert_int_equal(archive_member("flipped.zip", "pack/model-Q4_1.gguf", into_buf, &out, NULL, &e), -1);
+	assert_int_equal(
+		archive_member("flipped.zip", "pack/model-Q4_1.gguf", into_buf, &out, NULL, &e),
+		-1);
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	b.data[b.len / 2] ^= 0x55;
 	save("good.zip", &b);
@@ -188,7 +198,8 @@ static void test_encrypted_member(void **state) {
 static void test_bomb(void **state) {
 	enum { LOTS = 256 << 20 };
 	char *zeros CLEANUP(freep) = mem_zalloc(LOTS, 1);
-	const struct fake_entry bomb[] = {{"zeros", 'f', 0644, zeros, LOTS}, {"after", 'f', 0644, "x", 0}};
+	const struct fake_entry bomb[] = {{"zeros", 'f', 0644, zeros, LOTS},
+					  {"after", 'f', 0644, "x", 0}};
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24);
 
 	(void) state;
@@ -215,8 +226,9 @@ static int see(void *ctx, const struct archive_item *item, enum archive_wish *wi
 		*wish = ARCHIVE_STOP;
 		return 0;
 	}
-	assert_true(buf_printf(&s->text, "%s%c %o %s%s%s ", s->text.len ? "|" : "", "fdlho"[item->type], item->mode,
-			       item->path, item->link ? " -> " : "", item->link ? item->link : ""));
+	assert_true(buf_printf(&s->text, "%s%c %o %s%s%s ", s->text.len ? "|" : "",
+			       "fdlho"[item->type], item -> mode, item -> path,
+			       item -> link ? " -> " : "", item->link ? item->link : ""));
 	*wish = item->type == ARCHIVE_TYPE_FILE ? ARCHIVE_TAKE : ARCHIVE_SKIP;
 	return 0;
 }
@@ -246,9 +258,7 @@ static const struct fake_entry PAYLOAD[] = {
 #define CONTROL "Package: p\nVersion: 1\nArchitecture: amd64\n"
 
 static void test_deb(void **state) {
-	static const struct {
-		const char *name;
-	} endings[] = {{""}, {".gz"}, {".xz"}, {".zst"}};
+	static const struct { const char *name; } endings[] = {{""}, {".gz"}, {".xz"}, {".zst"}};
 
 	(void) state;
 	EACH_CASE(c, endings) {
@@ -260,15 +270,16 @@ static void test_deb(void **state) {
 		save("p.deb", &b);
 		if (visit("p.deb", &s, &e))
 			fail_msg("%s", e.msg);
-		assert_string_equal(buf_str(&s.text),
-				    "d 755 ./ |f 644 ./control " CONTROL
-				    "|d 755 ./ |d 755 ./usr/ |f 4755 ./usr/x content|h 644 ./usr/y -> ./usr/x "
-				    "|l 777 ./usr/z -> x |o 600 ./dev ");
+		assert_string_equal(
+			buf_str(&s.text),
+			"d 755 ./ |f 644 ./control " CONTROL
+			"|d 755 ./ |d 755 ./usr/ |f 4755 ./usr/x content|h 644 ./usr/y -> ./usr/x "
+			"|l 777 ./usr/z -> x |o 600 ./dev ");
 		buf_reset(&s.text);
 		s.stop_at = "./usr/x";
 		assert_int_equal(visit("p.deb", &s, &e), 0);
-		assert_string_equal(buf_str(&s.text),
-				    "d 755 ./ |f 644 ./control " CONTROL "|d 755 ./ |d 755 ./usr/ ");
+		assert_string_equal(buf_str(&s.text), "d 755 ./ |f 644 ./control " CONTROL
+						      "|d 755 ./ |d 755 ./usr/ ");
 		buf_done(&s.text);
 	}
 }
@@ -279,7 +290,8 @@ struct member {
 };
 
 static void test_bad_debs(void **state) {
-	struct buf tar CLEANUP(buf_done) = BUF_INIT(1 << 20), xz CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf tar CLEANUP(buf_done) = BUF_INIT(1 << 20),
+		       xz CLEANUP(buf_done) = BUF_INIT(1 << 20);
 
 	(void) state;
 	fake_archive("tar", PAYLOAD, 1, &tar);
@@ -288,20 +300,36 @@ static void test_bad_debs(void **state) {
 		const char *name, *message;
 		struct member members[3];
 	} cases[] = {
-		{"empty", "'bad.deb' is no Debian package: its first member is not debian-binary", {{0}}},
-		{"wrong first", "'bad.deb' is no Debian package: its first member is not debian-binary",
+		{"empty",
+		 "'bad.deb' is no Debian package: its first member is not debian-binary",
+		 {{0}}},
+		{"wrong first",
+		 "'bad.deb' is no Debian package: its first member is not debian-binary",
 		 {{"control.tar", tar.data, tar.len}}},
-		{"version 3", "'bad.deb' has a package format that is not 2.x", {{"debian-binary", "3.0\n", 4}}},
-		{"no control", "'bad.deb' is no Debian package: 'data.tar' stands where control.tar should be",
+		{"version 3",
+		 "'bad.deb' has a package format that is not 2.x",
+		 {{"debian-binary", "3.0\n", 4}}},
+		{"no control",
+		 "'bad.deb' is no Debian package: 'data.tar' stands where control.tar should be",
 		 {{"debian-binary", "2.0\n", 4}, {"data.tar", tar.data, tar.len}}},
-		{"no data", "'bad.deb' is no Debian package: 'nothing' stands where data.tar should be",
+		{"no data",
+		 "'bad.deb' is no Debian package: 'nothing' stands where data.tar should be",
 		 {{"debian-binary", "2.0\n", 4}, {"control.tar", tar.data, tar.len}}},
-		{"wrong data member", "'bad.deb' has a member 'data.tar.lzma': it may be plain, .gz, .xz or .zst",
-		 {{"debian-binary", "2.0\n", 4}, {"control.tar", tar.data, tar.len}, {"data.tar.lzma", "x", 1}}},
-		{"not what it is called", "'bad.deb' is corrupt or cut short: Unrecognized archive format",
-		 {{"debian-binary", "2.0\n", 4}, {"control.tar", tar.data, tar.len}, {"data.tar.gz", xz.data, xz.len}}},
-		{"cut xz", "'bad.deb' is corrupt or cut short: Lzma library error:  No progress is possible",
-		 {{"debian-binary", "2.0\n", 4}, {"control.tar", tar.data, tar.len}, {"data.tar.xz", xz.data, xz.len / 2}}},
+		{"wrong data member",
+		 "'bad.deb' has a member 'data.tar.lzma': it may be plain, .gz, .xz or .zst",
+		 {{"debian-binary", "2.0\n", 4},
+		  {"control.tar", tar.data, tar.len},
+		  {"data.tar.lzma", "x", 1}}},
+		{"not what it is called",
+		 "'bad.deb' is corrupt or cut short: Unrecognized archive format",
+		 {{"debian-binary", "2.0\n", 4},
+		  {"control.tar", tar.data, tar.len},
+		  {"data.tar.gz", xz.data, xz.len}}},
+		{"cut xz",
+		 "'bad.deb' is corrupt or cut short: Lzma library error:  No progress is possible",
+		 {{"debian-binary", "2.0\n", 4},
+		  {"control.tar", tar.data, tar.len},
+		  {"data.tar.xz", xz.data, xz.len / 2}}},
 	};
 	EACH_CASE(c, cases) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
@@ -309,7 +337,8 @@ static void test_bad_debs(void **state) {
 		struct err e = {0};
 		fake_ar_head(&b);
 		for (size_t i = 0; i < 3 && c->members[i].name; i++)
-			fake_ar_member(c->members[i].name, c->members[i].content, c->members[i].n, &b);
+			fake_ar_member(c->members[i].name, c->members[i].content, c->members[i].n,
+				       &b);
 		save("bad.deb", &b);
 		assert_int_equal(visit("bad.deb", &s, &e), -1);
 		assert_string_equal(e.msg, c->message);
@@ -363,7 +392,8 @@ static void test_tar(void **state) {
 	assert_int_equal(archive_tar_file(&t, HUNDRED, 0600, 3, &e), 0);
 	assert_int_equal(archive_tar_data(&t, "a", 1, &e) || archive_tar_data(&t, "bc", 2, &e), 0);
 	assert_int_equal(archive_tar_file(&t, FIFTY "/" HUNDRED, 0644, 512, &e), 0);
-	assert_int_equal(archive_tar_data(&t, HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab", 512, &e), 0);
+	assert_int_equal(
+		archive_tar_data(&t, HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab", 512, &e), 0);
 	assert_int_equal(archive_tar_dir(&t, HUNDRED HUNDRED HUNDRED, 0755, &e), 0);
 	assert_int_equal(archive_tar_symlink(&t, "link", "../target", &e), 0);
 	assert_int_equal(archive_tar_symlink(&t, "far", HUNDRED HUNDRED, &e), 0);
@@ -372,15 +402,17 @@ static void test_tar(void **state) {
 	assert_int_equal(b.len, t.size);
 	assert_int_equal(b.len % 512, 0);
 	sha256_of(b.data, b.len, digest);
-	assert_string_equal(digest, "a06e7b2ff439e90be951cf471c513b6c3769289f7c924ef54c1c581179612f6b");
+	assert_string_equal(digest,
+			    "a06e7b2ff439e90be951cf471c513b6c3769289f7c924ef54c1c581179612f6b");
 	save("t.tar", &b);
 	int fd CLEANUP(closep) = open("t.tar", O_RDONLY | O_CLOEXEC);
 	if (archive_tar_each(fd, "t.tar", &v, &e))
 		fail_msg("%s", e.msg);
-	assert_string_equal(buf_str(&s.text),
-			    "d 1777 tmp/ |f 644 tmp/empty |f 600 " HUNDRED " abc|f 644 " FIFTY "/" HUNDRED
-			    " " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab|d 755 " HUNDRED HUNDRED HUNDRED
-			    "/ |l 777 link -> ../target |l 777 far -> " HUNDRED HUNDRED " |l 777 ő -> ű ");
+	assert_string_equal(
+		buf_str(&s.text),
+		"d 1777 tmp/ |f 644 tmp/empty |f 600 " HUNDRED " abc|f 644 " FIFTY "/" HUNDRED
+		" " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab|d 755 " HUNDRED HUNDRED HUNDRED
+		"/ |l 777 link -> ../target |l 777 far -> " HUNDRED HUNDRED " |l 777 ő -> ű ");
 	buf_done(&s.text);
 }
 

@@ -47,14 +47,18 @@ static int append(void *ctx, const void *data, size_t n, struct err *e) {
 }
 
 static int export(struct world *w, const char *tag, const char *const *omit, struct err *e) {
-	const struct image_archive a = {.manifest = w->image.manifest, .tag = tag, .omit = omit, .write = append,
+	const struct image_archive a = {.manifest = w->image.manifest,
+					.tag = tag,
+					.omit = omit,
+					.write = append,
 					.ctx = &w->tar};
 
 	buf_reset(&w->tar);
 	return image_write_archive(w->from.store, &a, e);
 }
 
-static int import_bytes(struct world *w, const struct buf *tar, const char *manifest, struct image *out, struct err *e) {
+static int import_bytes(struct world *w, const struct buf *tar, const char *manifest,
+			struct image *out, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err ignored;
 
@@ -63,7 +67,8 @@ static int import_bytes(struct world *w, const struct buf *tar, const char *mani
 	return image_read_archive(w->to.store, fd, "image.tar", manifest, out, e);
 }
 
-static int list_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int list_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+		     struct err *e) {
 	struct buf *b = ctx;
 
 	(void) e;
@@ -94,25 +99,29 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* What list() gives; `n` blobs are expected. */
-static char *expected(const struct image *i, const char **blobs, size_t n, const char *name, const char *version,
-		      const char *tag) {
+static char *expected(const struct image *i, const char **blobs, size_t n, const char *name,
+		      const char *version, const char *tag) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
 	qsort(blobs, n, sizeof *blobs, by_text);
 	(void) buf_puts(&b, "blobs/\nblobs/sha256/\n");
 	for (size_t k = 0; k < n; k++)
 		(void) buf_printf(&b, "blobs/sha256/%s\n", blobs[k]);
-	(void) buf_printf(&b,
-			  "index.json\n{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
-			  "\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":"
-			  "\"sha256:%s\",\"size\":548,\"annotations\":{\"io.containerd.image.name\":\"%s\","
-			  "\"org.opencontainers.image.ref.name\":\"%s\"}}]}\n",
-			  i->manifest, name, version);
-	(void) buf_printf(&b,
-			  "manifest.json\n[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[\"%s\"],\"Layers\":"
-			  "[\"blobs/sha256/%s\",\"blobs/sha256/%s\"]}]\n"
-			  "oci-layout\n{\"imageLayoutVersion\":\"1.0.0\"}\n",
-			  i->config, tag, i->layers[0].diff_id, i->layers[1].diff_id);
+	(void) buf_printf(
+		&b,
+		"index.json\n{\"schemaVersion\":2,\"mediaType\":\"application/"
+		"vnd.oci.image.index.v1+json\","
+		"\"manifests\":[{\"mediaType\":\"application/"
+		"vnd.oci.image.manifest.v1+json\",\"digest\":"
+		"\"sha256:%s\",\"size\":548,\"annotations\":{\"io.containerd.image.name\":\"%s\","
+		"\"org.opencontainers.image.ref.name\":\"%s\"}}]}\n",
+		i->manifest, name, version);
+	(void) buf_printf(
+		&b,
+		"manifest.json\n[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[\"%s\"],\"Layers\":"
+		"[\"blobs/sha256/%s\",\"blobs/sha256/%s\"]}]\n"
+		"oci-layout\n{\"imageLayoutVersion\":\"1.0.0\"}\n",
+		i->config, tag, i->layers[0].diff_id, i->layers[1].diff_id);
 	return buf_steal(&b);
 }
 
@@ -122,7 +131,8 @@ static void test_layout(void **state) {
 		bool omit;
 	} cases[] = {
 		{"one part", "tiny:1", "docker.io/library/tiny:1", "1", false},
-		{"two parts", "llmdeploy/incident:r17", "docker.io/llmdeploy/incident:r17", "r17", false},
+		{"two parts", "llmdeploy/incident:r17", "docker.io/llmdeploy/incident:r17", "r17",
+		 false},
 		{"localhost", "localhost/x:1", "localhost/x:1", "1", false},
 		{"registry", "registry.example/x:1", "registry.example/x:1", "1", false},
 		{"port", "box:5000/x:1", "box:5000/x:1", "1", false},
@@ -134,13 +144,15 @@ static void test_layout(void **state) {
 	world_init(&w);
 	EACH_CASE(c, cases) {
 		const char *omit[] = {w.image.layers[0].diff_id, NULL};
-		const char *blobs[] = {w.image.manifest, w.image.config, w.image.layers[1].diff_id, w.image.layers[0].diff_id};
+		const char *blobs[] = {w.image.manifest, w.image.config, w.image.layers[1].diff_id,
+				       w.image.layers[0].diff_id};
 		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 		if (export(&w, c->tag, c->omit ? omit : NULL, &e))
 			fail_msg("%s", e.msg);
 		list(&w, &text);
-		char *want CLEANUP(freep) = expected(&w.image, blobs, c->omit ? 3 : 4, c->full, c->version, c->tag);
+		char *want CLEANUP(freep) =
+			expected(&w.image, blobs, c->omit ? 3 : 4, c->full, c->version, c->tag);
 		assert_string_equal(buf_str(&text), want);
 	}
 }
@@ -152,7 +164,8 @@ static void test_export_faults(void **state) {
 	(void) state;
 	world_init(&w);
 	assert_int_equal(export(&w, "box:5000/x", NULL, &e), -1);
-	assert_string_equal(e.msg, "image name 'box:5000/x' has no version: write it as NAME:VERSION");
+	assert_string_equal(e.msg,
+			    "image name 'box:5000/x' has no version: write it as NAME:VERSION");
 	w.tar.cap = 20000;
 	assert_int_equal(export(&w, "x:1", NULL, &e), -1);
 	assert_string_equal(e.msg, "too large");
@@ -172,8 +185,10 @@ static void test_round_trip(void **state) {
 	const char *omit[] = {w.image.layers[0].diff_id, NULL};
 	assert_int_equal(export(&w, "x:1", omit, &e), 0);
 	assert_int_equal(import_bytes(&w, &w.tar, NULL, &there, &e), -1);
-	char *want CLEANUP(freep) = mem_printf("image in 'image.tar': 'image.tar' does not have layer '%.12s', and neither "
-					       "has the store", w.image.layers[0].diff_id);
+	char *want CLEANUP(freep) = mem_printf(
+		"image in 'image.tar': 'image.tar' does not have layer '%.12s', and neither "
+		"has the store",
+		w.image.layers[0].diff_id);
 	assert_string_equal(e.msg, want);
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	assert_int_equal(export(&w, "x:1", NULL, &e), 0);
@@ -190,7 +205,8 @@ static void test_round_trip(void **state) {
 	assert_int_equal(import_bytes(&w, &w.tar, w.image.manifest, &there, &e), 0);
 }
 
-static void check_import(struct world *w, const struct buf *tar, const char *manifest, const char *message) {
+static void check_import(struct world *w, const struct buf *tar, const char *manifest,
+			 const char *message) {
 	struct err e = {0};
 	struct image there;
 
@@ -207,15 +223,21 @@ static void test_bad_archives(void **state) {
 		struct fake_entry entry;
 		const char *message;
 	} cases[] = {
-		{"no index", {"manifest.json", 'f', 0644, "[]", 0}, "'image.tar' has no index.json: it is no image archive"},
+		{"no index",
+		 {"manifest.json", 'f', 0644, "[]", 0},
+		 "'image.tar' has no index.json: it is no image archive"},
 		{"no JSON", {"index.json", 'f', 0644, "{", 0}, NULL},
-		{"no image", {"index.json", 'f', 0644, "{\"manifests\":[]}", 0},
+		{"no image",
+		 {"index.json", 'f', 0644, "{\"manifests\":[]}", 0},
 		 "index.json in 'image.tar' does not name exactly one image"},
-		{"two images", {"index.json", 'f', 0644, "{\"manifests\":[{\"digest\":\"" DIGEST "\"},{}]}", 0},
+		{"two images",
+		 {"index.json", 'f', 0644, "{\"manifests\":[{\"digest\":\"" DIGEST "\"},{}]}", 0},
 		 "index.json in 'image.tar' does not name exactly one image"},
-		{"other digest", {"index.json", 'f', 0644, "{\"manifests\":[{\"digest\":\"sha512:aa\"}]}", 0},
+		{"other digest",
+		 {"index.json", 'f', 0644, "{\"manifests\":[{\"digest\":\"sha512:aa\"}]}", 0},
 		 "index.json in 'image.tar' does not name exactly one image"},
-		{"blob's name", {"blobs/sha256/../../x", 'f', 0644, "x", 0},
+		{"blob's name",
+		 {"blobs/sha256/../../x", 'f', 0644, "x", 0},
 		 "'image.tar' has a blob '../../x' that is not named by a SHA-256 digest"},
 	};
 	struct world w CLEANUP(world_done);
@@ -233,7 +255,8 @@ static void test_bad_archives(void **state) {
 		assert_int_equal(e.code, ERR_INTEGRITY);
 	}
 	assert_int_equal(export(&w, "x:1", NULL, &(struct err){0}), 0);
-	char *other CLEANUP(freep) = mem_printf("'image.tar' has the image %s instead of %s", w.image.manifest, DIGEST + 7);
+	char *other CLEANUP(freep) = mem_printf("'image.tar' has the image %s instead of %s",
+						w.image.manifest, DIGEST + 7);
 	check_import(&w, &w.tar, DIGEST + 7, other);
 	struct buf half = {.data = w.tar.data, .len = 5000};
 	check_import(&w, &half, NULL, "'image.tar' is corrupt or cut short: Truncated tar archive");
@@ -262,7 +285,8 @@ static void test_tampered(void **state) {
 		w.tar.data[at] ^= 1;
 		int rc = import_bytes(&w, &w.tar, w.image.manifest, &there, &e);
 		w.tar.data[at] = before;
-		/* What was hit is an object, or the padding and dates between them, which nobody reads. */
+		/* What was hit is an object, or the padding and dates between them, which nobody
+		 * reads. */
 		if (!rc)
 			assert_string_equal(there.manifest, w.image.manifest);
 		else
@@ -274,8 +298,8 @@ static void test_tampered(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),	     cmocka_unit_test(test_export_faults),
-		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_bad_archives),
+		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_export_faults),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bad_archives),
 		cmocka_unit_test(test_tampered),
 	};
 
