@@ -89,4 +89,4 @@ clean:
 
 .PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench install clean
 .SECONDARY:
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

@@ -10,7 +10,9 @@ route=incident-assistant
 LLMDEPLOY_ROOT=$(pwd)/$state/root
 export LLMDEPLOY_ROOT
 
-title() { printf '\n\033[1m== %s\033[0m\n' "$1"; }
+title() {
+	if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\n\033[1m== %s\033[0m\n' "$1"; else printf '\n== %s\n' "$1"; fi
+}
 run() { printf '$ llmdeploy'; printf ' %s' "$@"; printf '\n'; "$program" "$@"; }
 # A release that must be rejected: exit 6, and the active one is as it was.
 rejected() {
@@ -25,11 +27,8 @@ serves() {
 }
 
 clean() {
-	if [ -d "$state/engine" ]; then
-		DOCKER_HOST=$(tests/engine/engine.sh address "$state/engine" 2>/dev/null || true)
-		[ -n "$DOCKER_HOST" ] && export DOCKER_HOST || unset DOCKER_HOST
-	fi
-	if [ -f "$LLMDEPLOY_ROOT/root-id" ] && docker version >/dev/null 2>&1; then
+	# A private Engine goes with all that is in it; from another only what is this root's is removed.
+	if [ ! -d "$state/engine" ] && [ -f "$LLMDEPLOY_ROOT/root-id" ] && docker version >/dev/null 2>&1; then
 		id=$(cat "$LLMDEPLOY_ROOT/root-id")
 		for c in $(docker ps -aq --filter "label=llmdeploy.root=$id"); do docker rm -f "$c" >/dev/null; done
 		short=$(echo "$id" | cut -c1-8)
@@ -54,7 +53,7 @@ title "r16: a first release, from a manifest to an answer"
 run validate examples/incident/incident-r16.yaml
 run build examples/incident/incident-r16.yaml --output "$state/r16.lock.json"
 run apply examples/incident/incident-r16.yaml
-run ask "$route" --case rollback-status
+run ask "$route" --case rollback-status-running
 
 title "r17: a better one"
 run apply examples/incident/incident-r17.yaml
@@ -80,7 +79,7 @@ serves incident-q4-r17
 title "three in the morning: back to the release before"
 run rollback "$route"
 serves incident-q4-r16
-run ask "$route" --case rollback-status
+run ask "$route" --case rollback-status-running
 
 title "where things stand"
 run status
