@@ -156,6 +156,11 @@ static void errors(void **state) {
 	assert_int_equal(err_wrap(&e, "apply"), -1);
 	assert_string_equal(e.msg, "apply: 'x' failed");
 	assert_int_equal(err_exit_status(e.code), 6);
+	longer[400] = 0;
+	(void) err_set(&e, ERR_SYS, "%s", longer);
+	(void) err_wrap(&e, "apply");
+	assert_int_equal(strlen(e.msg), 400 + strlen("apply: ")); /* two digests have room */
+	longer[400] = 'x';
 	(void) err_set(&e, ERR_SYS, "%s", longer);
 	(void) err_wrap(&e, "%s", longer);
 	assert_true(strlen(e.msg) < sizeof e.msg);
