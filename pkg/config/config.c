@@ -13,7 +13,7 @@
 
 static const struct schema_field fields[] = {
 	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
-	 .doc = "URL of a Debian mirror, or of a snapshot of one; a list is tried in order. Else: what apt uses."},
+	 .doc = "URL of a Debian mirror, or of a snapshot of one, or file:/PATH; a list is tried in order. Else: what apt uses."},
 	{.key = "keyring", .type = SCHEMA_STRING, .fallback = CONFIG_KEYRING, .doc = "Absolute path of the keys that sign the archive."},
 	{.key = "engine", .type = SCHEMA_STRING, .doc = "Docker Engine to use, unix:///PATH. Else: what the docker command would use."},
 	{0},
@@ -44,7 +44,7 @@ void config_freep(struct config **c) {
 static bool is_url(const char *s) {
 	const char *host = text_starts(s, "https://") ? s + 8 : text_starts(s, "http://") ? s + 7 : "";
 
-	return *host && *host != '/' && !s[strcspn(s, " \t\r\n")];
+	return (text_starts(s, "file:/") || (*host && *host != '/')) && !s[strcspn(s, " \t\r\n")];
 }
 
 static void refuse(struct complaints *c, const struct yaml_node *n, const char *what) {
@@ -57,7 +57,7 @@ static void check_mirror(const struct yaml_node *n, struct complaints *c) {
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && *s && !is_url(s))
-		refuse(c, n, "in 'mirror' is not an https:// or http:// address");
+		refuse(c, n, "in 'mirror' is not an https:// or http:// address, and not file:/PATH");
 }
 
 static void check(const struct yaml_node *root, struct complaints *c) {

@@ -106,13 +106,14 @@ static void test_load(void **state) {
 		{"a mirror of its own", "mirror: https://m/debian/\n", APT, NULL, "https://m/debian", CONFIG_KEYRING, NULL, NULL},
 		{"several", "mirror: [https://m/debian, http://n/archive/debian/20260101T000000Z, https://m/debian]\n", APT, NULL,
 		 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
+		{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
 		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
 		{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"a list", "[mirror]\n", APT, NULL, NULL, NULL, NULL, "1:1: the file must hold a mapping (key: value), not a list"},
 		{"a typo", "miror: x\n", NULL, NULL, NULL, NULL, NULL, "1:1: unknown key 'miror', did you mean 'mirror'?"},
 		{"addresses that are none", "mirror: [m/debian, 'https:///debian']\nkeyring: k.gpg\nengine: tcp://host:2375\n", NULL, NULL, NULL, NULL, NULL,
-		 "1:10: 'm/debian' in 'mirror' is not an https:// or http:// address\n"
-		 "1:20: 'https:///debian' in 'mirror' is not an https:// or http:// address\n"
+		 "1:10: 'm/debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
+		 "1:20: 'https:///debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
 		 "2:10: 'k.gpg' in 'keyring' is not an absolute path\n"
 		 "3:9: 'tcp://host:2375' in 'engine' is not unix:///PATH: only an Engine on this machine is used"},
 	};
