@@ -137,8 +137,12 @@ static int check_sense(const struct json *t, struct err *e) {
 int lock_from_tree(const struct json *tree, struct lock **out, struct err *e) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(LOCK_CAP);
 
-	if (shape_check(tree, lock_shape, "", e) || check_sense(tree, e) || json_canonical(tree, &b, e))
+	if (shape_check(tree, lock_shape, "", e) || check_sense(tree, e))
 		return -1;
+	if (json_canonical(tree, &b, e)) {
+		e->code = ERR_SPEC;
+		return -1;
+	}
 	(void) buf_putc(&b, '\n');
 	struct owned *o = mem_zalloc(1, sizeof *o);
 	o->arena = arena_new();
@@ -194,7 +198,7 @@ void lock_schema(struct buf *out) {
 	struct err e = {0};
 
 	shape_print(lock_shape, &body);
-	(void) buf_puts(&head, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"llmdeploy/v1/lock.schema.json\","
+	(void) buf_puts(&head, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"urn:llmdeploy:lock:v1\","
 		"\"title\":\"llmdeploy release lock\",");
 	(void) buf_puts(&head, buf_str(&body) + 1);
 	if (json_parse(buf_str(&head), head.len, &tree, &e))

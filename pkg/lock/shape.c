@@ -1,5 +1,6 @@
 #include "lock/shape.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,10 @@ static bool all_texts(const struct json *j) {
 	return json_is_array(j);
 }
 
+static bool is_whole(double v) {
+	return v >= 0 && v <= 9007199254740992.0 && (double) (uint64_t) v == v;
+}
+
 static bool fits(const struct json *j, const struct shape *f, const char **wanted) {
 	static const char *const names[] = {"a text", "a name ([a-z0-9][a-z0-9._-]*)", "64 lower-case hex digits",
 		"a whole number", "true or false", "a list of texts", "an object", "an object", "a list of objects"};
@@ -84,7 +89,7 @@ static bool fits(const struct json *j, const struct shape *f, const char **wante
 	case SHAPE_TEXT: return text != NULL;
 	case SHAPE_NAME: return text && text_is_name(text);
 	case SHAPE_DIGEST: return text && text_is_sha256(text);
-	case SHAPE_COUNT: return json_is_number(j) && json_value(j) >= 0;
+	case SHAPE_COUNT: return json_is_number(j) && is_whole(json_value(j));
 	case SHAPE_FLAG: return json_is_bool(j);
 	case SHAPE_TEXTS: return all_texts(j);
 	case SHAPE_OBJECTS: return json_is_array(j);

@@ -1,0 +1,234 @@
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "lock/lock.h"
+
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define C64 "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
+/* A whole lock in canonical form: what llmdeploy would write, but for its length. */
+#define ARTIFACTS                                                                                                   \
+	"[{\"path\":\"/models/model.gguf\",\"role\":\"model\",\"sha256\":\"" A64 "\",\"size\":100,"                  \
+	"\"sources\":[\"hf://o/r@1/m.gguf\"]},"                                                                     \
+	"{\"path\":\"/models/adapter-1.gguf\",\"role\":\"adapter\",\"scale\":\"0.5\",\"sha256\":\"" B64              \
+	"\",\"size\":7,\"sources\":[]}]"
+#define BUDGET                                                                                                      \
+	"{\"adapters_bytes\":7,\"admission\":\"enforce\",\"compute_bytes\":3,\"kv_bytes\":2,\"limit_bytes\":200,"       \
+	"\"output_bytes\":1,\"overhead_bytes\":4,\"planned_bytes\":117,\"reserve_percent\":20,\"weights_bytes\":100}"
+#define CONTAINER                                                                                                   \
+	"{\"argv\":[\"/usr/bin/llama-server\",\"--model\",\"/models/model.gguf\"],\"devices\":[],"                      \
+	"\"env\":[\"LC_ALL=C.UTF-8\"],\"gpu\":\"\",\"memory_bytes\":1048576,\"network\":\"none\",\"pids\":64,"           \
+	"\"read_only\":true,\"socket\":\"/run/engine/engine.sock\",\"stop_signal\":\"SIGTERM\","                        \
+	"\"stop_timeout_ms\":30000,\"tmpfs\":{\"/tmp\":\"size=64m\"}}"
+#define IMAGE                                                                                                       \
+	"{\"config\":\"" A64 "\",\"layers\":[{\"diff_id\":\"" B64 "\",\"name\":\"base\",\"size\":512}],\"manifest\":\"" \
+	C64 "\",\"packages\":[{\"architecture\":\"amd64\",\"name\":\"x\",\"path\":\"pool/x.deb\",\"sha256\":\"" A64    \
+	"\",\"size\":9,\"suite\":\"testing\",\"version\":\"1\"}]}"
+#define TAIL                                                                                                        \
+	"\"kind\":\"Release\",\"logs\":{},\"probes\":{},\"requirements\":{},\"rollout\":{\"drain_ms\":1,\"keep\":5,"     \
+	"\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch_ms\":2},\"route\":\"r\",\"runtime\":"                \
+	"{\"architecture\":\"amd64\",\"backend\":\"cpu\",\"name\":\"llama.cpp\",\"packages_lock\":\"" C64               \
+	"\",\"version\":\"1:0.7\"},\"tool\":\"llmdeploy 0.1.0\",\"version\":\"v1\"}\n"
+#define EVAL "{\"golden\":{\"cases\":[],\"name\":\"g\"},\"latency_p95_ms\":1500}"
+#define GOOD                                                                                                        \
+	"{\"apiVersion\":\"llmdeploy/v1\",\"artifacts\":" ARTIFACTS ",\"budget\":" BUDGET ",\"container\":" CONTAINER   \
+	",\"eval\":" EVAL ",\"gateway\":{},\"health\":{\"stall_timeout_ms\":60000,\"startup_timeout_ms\":600000},"      \
+	"\"image\":" IMAGE "," TAIL
+
+/* GOOD with the first `from` replaced by `to`; every row leaves a text that is still JSON unless it says otherwise. */
+static const struct {
+	const char *name, *from, *to;
+	enum err_code code;
+	const char *message;
+} faults[] = {
+	{"not JSON", "{\"apiVersion\"", "{apiVersion\"", ERR_SPEC, "x.json: not JSON at byte 2"},
+	{"missing field", "\"kind\":\"Release\",", "", ERR_SPEC, "x.json: kind is missing"},
+	{"missing field inside", "\"config\":\"" A64 "\",", "", ERR_SPEC, "x.json: image.config is missing"},
+	{"missing field in a list", "\"name\":\"base\",", "", ERR_SPEC, "x.json: image.layers.0.name is missing"},
+	{"unknown field", "\"gateway\":{}", "\"gatewax\":{},\"gateway\":{}", ERR_SPEC, "x.json: unknown field 'gatewax'"},
+	{"unknown field inside", "\"keep\":5", "\"keep\":5,\"keeps\":5", ERR_SPEC, "x.json: unknown field 'rollout.keeps'"},
+	{"unknown field in a list", "\"role\":\"adapter\"", "\"rank\":1,\"role\":\"adapter\"", ERR_SPEC,
+	 "x.json: unknown field 'artifacts.1.rank'"},
+	{"text wanted", "\"tool\":\"llmdeploy 0.1.0\"", "\"tool\":1", ERR_SPEC, "x.json: tool must be a text"},
+	{"name wanted", "\"route\":\"r\"", "\"route\":\"R\"", ERR_SPEC, "x.json: route must be a name ([a-z0-9][a-z0-9._-]*)"},
+	{"number wanted", "\"pids\":64", "\"pids\":\"64\"", ERR_SPEC, "x.json: container.pids must be a whole number"},
+	{"negative number", "\"pids\":64", "\"pids\":-1", ERR_SPEC, "x.json: container.pids must be a whole number"},
+	{"fraction", "\"pids\":64", "\"pids\":0.5", ERR_SPEC, "x.json: container.pids must be a whole number"},
+	{"truth wanted", "\"read_only\":true", "\"read_only\":\"yes\"", ERR_SPEC, "x.json: container.read_only must be true or false"},
+	{"list wanted", "\"devices\":[]", "\"devices\":{}", ERR_SPEC, "x.json: container.devices must be a list of texts"},
+	{"list of texts wanted", "\"devices\":[]", "\"devices\":[1]", ERR_SPEC, "x.json: container.devices must be a list of texts"},
+	{"object wanted", "\"image\":" IMAGE, "\"image\":[]", ERR_SPEC, "x.json: image must be an object"},
+	{"tree wanted", "\"probes\":{}", "\"probes\":[]", ERR_SPEC, "x.json: probes must be an object"},
+	{"list of objects wanted", "\"artifacts\":" ARTIFACTS, "\"artifacts\":{}", ERR_SPEC, "x.json: artifacts must be a list of objects"},
+	{"entry that is no object", "\"artifacts\":" ARTIFACTS, "\"artifacts\":[1]", ERR_SPEC, "x.json: artifacts.0 must be an object"},
+	{"short digest", "\"config\":\"a", "\"config\":\"", ERR_SPEC, "x.json: image.config must be 64 lower-case hex digits"},
+	{"capital in a digest", "\"manifest\":\"c", "\"manifest\":\"C", ERR_SPEC, "x.json: image.manifest must be 64 lower-case hex digits"},
+	{"digest in a list", "\"diff_id\":\"b", "\"diff_id\":\"z", ERR_SPEC, "x.json: image.layers.0.diff_id must be 64 lower-case hex digits"},
+	{"another kind", "\"kind\":\"Release\"", "\"kind\":\"Evidence\"", ERR_SPEC,
+	 "x.json: 'Evidence' of 'llmdeploy/v1' is not a release of 'llmdeploy/v1'"},
+	{"another version", "\"llmdeploy/v1\"", "\"llmdeploy/v2\"", ERR_SPEC,
+	 "x.json: 'Release' of 'llmdeploy/v2' is not a release of 'llmdeploy/v1'"},
+	{"no artifacts", "\"artifacts\":" ARTIFACTS, "\"artifacts\":[]", ERR_SPEC, "x.json: artifacts.0 must be the model"},
+	{"model is not first", "\"role\":\"model\"", "\"role\":\"adapter\"", ERR_SPEC, "x.json: artifacts.0 must be the model"},
+	{"no argv", "[\"/usr/bin/llama-server\",\"--model\",\"/models/model.gguf\"]", "[]", ERR_SPEC,
+	 "x.json: container.argv and image.layers must not be empty"},
+	{"no layers", "[{\"diff_id\":\"" B64 "\",\"name\":\"base\",\"size\":512}]", "[]", ERR_SPEC,
+	 "x.json: container.argv and image.layers must not be empty"},
+	{"golden set and skip", "\"latency_p95_ms\":1500", "\"latency_p95_ms\":1500,\"skip\":\"no time\"", ERR_SPEC,
+	 "x.json: eval has both a golden set and a reason to skip it"},
+	{"path outside", "/models/model.gguf\",\"role\"", "/etc/passwd\",\"role\"", ERR_SPEC,
+	 "x.json: artifact path '/etc/passwd' is not beneath /models"},
+	{"path that climbs", "/models/adapter-1.gguf\",\"role\"", "/models/../etc/passwd\",\"role\"", ERR_SPEC,
+	 "x.json: artifact path '/models/../etc/passwd' is not beneath /models"},
+	{"edited: a blank", "\"keep\":5", "\"keep\": 5", ERR_INTEGRITY,
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	{"edited: order", "\"drain_ms\":1,\"keep\":5", "\"keep\":5,\"drain_ms\":1", ERR_INTEGRITY,
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	{"edited: an escape", "\"route\":\"r\"", "\"route\":\"\\u0072\"", ERR_INTEGRITY,
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	{"edited: no newline", "\"version\":\"v1\"}\n", "\"version\":\"v1\"}", ERR_INTEGRITY,
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	{"fraction in a tree", "\"probes\":{}", "\"probes\":{\"x\":0.5}", ERR_SPEC, "x.json: canonical JSON takes whole numbers only, got 0.5"},
+	{"key twice", "\"keep\":5", "\"keep\":5,\"keep\":5", ERR_SPEC, "x.json: JSON with the key 'keep' twice"},
+};
+
+/* Cut short anywhere, it is refused. */
+static void lock_cut(void **state) {
+	(void) state;
+	for (size_t n = 0; n + 1 < sizeof GOOD; n++) {
+		struct lock *l = NULL;
+		struct err e = {0};
+		assert_int_equal(lock_parse("x.json", GOOD, n, &l, &e), -1);
+		assert_null(l);
+		assert_int_equal(e.code, n + 2 == sizeof GOOD ? ERR_INTEGRITY : ERR_SPEC);
+	}
+}
+
+static void lock_faults(void **state) {
+	(void) state;
+	EACH_CASE(c, faults) {
+		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+		struct lock *l = NULL;
+		struct err e = {0};
+		const char *at = strstr(GOOD, c->from);
+		assert_non_null(at);
+		(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
+		(void) buf_printf(&text, "%s%s", c->to, at + strlen(c->from));
+		assert_int_equal(lock_parse("x.json", buf_str(&text), text.len, &l, &e), -1);
+		assert_string_equal(e.msg, c->message);
+		assert_int_equal(e.code, c->code);
+		assert_null(l);
+	}
+}
+
+static void lock_good(void **state) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err e = {0};
+	char digest[SHA256_HEX];
+
+	(void) state;
+	if (lock_parse("x.json", GOOD, sizeof GOOD - 1, &l, &e))
+		fail_msg("%s", e.msg);
+	sha256_of(GOOD, sizeof GOOD - 1, digest);
+	assert_string_equal(l->digest, digest);
+	assert_int_equal(strlen(l->id), 12);
+	assert_memory_equal(l->id, digest, 12);
+	assert_int_equal(l->n_bytes, sizeof GOOD - 1);
+	assert_string_equal(l->bytes, GOOD);
+	assert_string_equal(l->route, "r");
+	assert_string_equal(l->version, "v1");
+	assert_string_equal(l->runtime, "llama.cpp");
+	assert_string_equal(l->image_manifest, C64);
+	assert_int_equal(l->n_layers, 1);
+	assert_string_equal(l->layers[0].diff_id, B64);
+	assert_int_equal(l->n_artifacts, 2);
+	assert_ptr_equal(lock_model(l), &l->artifacts[0]);
+	assert_null(l->artifacts[0].scale);
+	assert_int_equal(l->artifacts[0].n_sources, 1);
+	assert_string_equal(l->artifacts[0].sources[0], "hf://o/r@1/m.gguf");
+	assert_string_equal(l->artifacts[1].scale, "0.5");
+	assert_int_equal(l->artifacts[1].n_sources, 0);
+	assert_int_equal(l->n_argv, 3);
+	assert_string_equal(l->env[0], "LC_ALL=C.UTF-8");
+	assert_true(l->read_only);
+	assert_int_equal(l->memory_bytes, 1048576);
+	assert_int_equal(l->stop_timeout_ms, 30000);
+	assert_non_null(l->golden);
+	assert_null(l->eval_skip);
+	assert_int_equal(l->latency_p95_ms, 1500);
+	assert_int_equal(l->keep, 5);
+	assert_string_equal(l->admission, "enforce");
+	assert_int_equal(l->reserve_percent, 20);
+}
+
+/* From a tree whose keys stand in any order come the same bytes, and these parse again. */
+static void lock_round_trip(void **state) {
+	struct lock *l CLEANUP(lock_freep) = NULL, *again CLEANUP(lock_freep) = NULL;
+	struct json *tree CLEANUP(json_freep) = NULL;
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(json_parse(GOOD, sizeof GOOD - 1, &tree, &e), 0);
+	struct json *moved = json_copy(json_get(tree, "apiVersion"));
+	json_remove(tree, "apiVersion");
+	json_set(tree, "apiVersion", moved);
+	assert_int_equal(lock_from_tree(tree, &l, &e), 0);
+	assert_string_equal(l->bytes, GOOD);
+	json_set_str(tree, "route", "another"); /* the lock has its own copy */
+	assert_string_equal(l->route, "r");
+	assert_int_equal(lock_parse("x.json", l->bytes, l->n_bytes, &again, &e), 0);
+	assert_string_equal(again->digest, l->digest);
+	json_set_str(tree, "route", "Not a name");
+	assert_int_equal(lock_from_tree(tree, &again, &e), -1);
+	assert_string_equal(e.msg, "route must be a name ([a-z0-9][a-z0-9._-]*)");
+	lock_free(NULL);
+}
+
+static void lock_skip(void **state) {
+	static const char from[] = ",\"eval\":" EVAL, to[] = ",\"eval\":{\"skip\":\"no time\"}";
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	const char *at = strstr(GOOD, from);
+	struct err e = {0};
+
+	(void) state;
+	assert_non_null(at);
+	(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
+	(void) buf_printf(&text, "%s%s", to, at + strlen(from));
+	assert_int_equal(lock_parse("x.json", buf_str(&text), text.len, &l, &e), 0);
+	assert_null(l->golden);
+	assert_string_equal(l->eval_skip, "no time");
+	assert_int_equal(l->latency_p95_ms, 0);
+}
+
+static void lock_schema_committed(void **state) {
+	struct buf made CLEANUP(buf_done) = BUF_INIT(1 << 20), committed CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct err e = {0};
+
+	(void) state;
+	lock_schema(&made);
+	if (getenv("UPDATE_GOLDEN"))
+		assert_int_equal(fs_write(AT_FDCWD, "manifests/lock.schema.json", made.data, made.len, 0644, &e), 0);
+	assert_int_equal(fs_read_user("manifests/lock.schema.json", &committed, &e), 0);
+	if (strcmp(buf_str(&made), buf_str(&committed)) != 0)
+		fail_msg("not what the table says: llmdeploy schema lock > manifests/lock.schema.json");
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lock_good),   cmocka_unit_test(lock_faults), cmocka_unit_test(lock_cut),
+		cmocka_unit_test(lock_skip), cmocka_unit_test(lock_round_trip), cmocka_unit_test(lock_schema_committed),
+	};
+
+	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
+}
