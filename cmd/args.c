@@ -74,9 +74,11 @@ int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, s
 			argv[a.n++] = argv[i++];
 		}
 	}
-	if (a.n < cmd->min || a.n > cmd->max)
-		return err_set(e, ERR_USAGE, "%s takes %s, got %d word%s; see llmdeploy %s --help", cmd->name, *cmd->args ? cmd->args : "no words",
-			a.n, a.n == 1 ? "" : "s", cmd->name);
+	if (a.n < cmd->min)
+		return err_set(e, ERR_USAGE, "%s wants %s; see llmdeploy %s --help", cmd->name, cmd->args, cmd->name);
+	if (a.n > cmd->max)
+		return err_set(e, ERR_USAGE, "%s takes %s, and not '%s' as well; see llmdeploy %s --help", cmd->name,
+			*cmd->args ? cmd->args : "no arguments", a.at[cmd->max], cmd->name);
 	*out = a;
 	return 0;
 }

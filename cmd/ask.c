@@ -102,6 +102,18 @@ static int call(struct args *a, const struct context *c, const struct lock *l, s
 	return 0;
 }
 
+static int tell_socket(struct args *a, const struct context *c, const struct lock *l) {
+	char *path CLEANUP(freep) = mem_printf("%s/run/%s/engine.sock", c->root.path, l->id);
+	struct json *result CLEANUP(json_freep) = json_object();
+
+	report_line(a->report, "%s", path);
+	json_set_str(result, "route", l->route);
+	json_set_str(result, "version", l->version);
+	json_set_str(result, "socket", path);
+	report_result(a->report, result);
+	return 0;
+}
+
 int cmd_ask(struct args *a, struct err *e) {
 	struct json *messages CLEANUP(json_freep) = NULL;
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
@@ -109,10 +121,8 @@ int cmd_ask(struct args *a, struct err *e) {
 
 	if (context_open(a, "ask", NEED_READ, &c, e) || context_active_lock(&c, a->at[0], &l, e))
 		return -1;
-	if (a->option[OPT_SOCKET_PATH]) {
-		report_line(a->report, "%s/run/%s/engine.sock", c.root.path, l->id);
-		return 0;
-	}
+	if (a->option[OPT_SOCKET_PATH])
+		return tell_socket(a, &c, l);
 	if (question(a, l, &messages, e))
 		return -1;
 	if (!a->option[OPT_JSON])

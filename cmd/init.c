@@ -13,9 +13,7 @@
 #include "report/report.h"
 #include "spec/spec.h"
 
-static int put(struct args *a, const char *dir, const char *name, const struct buf *text, struct err *e) {
-	char *path CLEANUP(freep) = mem_printf("%s/%s", dir, name);
-
+static int put(struct args *a, const char *path, const struct buf *text, struct err *e) {
 	if (fs_exists(AT_FDCWD, path) && !a->option[OPT_FORCE])
 		return err_set(e, ERR_USAGE, "'%s' is there already; --force replaces it", path);
 	if (fs_write(AT_FDCWD, path, buf_str(text), text->len, 0644, e))
@@ -34,9 +32,11 @@ int cmd_init(struct args *a, struct err *e) {
 	full = realpath(dir, NULL);
 	const char *base = full ? strrchr(full, '/') + 1 : "";
 	const char *route = text_is_name(base) ? base : "my-model";
-	char *file CLEANUP(freep) = mem_printf("%s.yaml", route), *questions CLEANUP(freep) = mem_printf("%s.golden.yaml", route);
-	if (spec_starter(route, &manifest, &golden, e) || put(a, dir, file, &manifest, e) || put(a, dir, questions, &golden, e))
+	const char *in = a->n ? dir : "", *slash = a->n && dir[strlen(dir) - 1] != '/' ? "/" : "";
+	char *file CLEANUP(freep) = mem_printf("%s%s%s.yaml", in, slash, route),
+	     *questions CLEANUP(freep) = mem_printf("%s%s%s.golden.yaml", in, slash, route);
+	if (spec_starter(route, &manifest, &golden, e) || put(a, file, &manifest, e) || put(a, questions, &golden, e))
 		return -1;
-	report_line(a->report, "next: name your model and its digest in %s/%s, then llmdeploy validate %s/%s", dir, file, dir, file);
+	report_line(a->report, "next: your model and its digest in %s, your questions in %s; then llmdeploy validate %s", file, questions, file);
 	return 0;
 }

@@ -94,13 +94,17 @@ static int list(struct args *a, struct context *c, struct err *e) {
 	return 0;
 }
 
-static int fetch(struct args *a, struct context *c, const struct spec_artifact *artifact, const char *what, struct err *e) {
+static int fetch(struct args *a, struct context *c, const struct spec_artifact *artifact, const char *what, struct json *done, struct err *e) {
 	struct store_want want = {.sources = artifact->sources, .n_sources = artifact->n_sources, .sha256 = artifact->sha256, .what = what};
 
 	if (store_fetch(c->store, &want, &a->report->progress, e) ||
 	    store_verify(c->store, artifact->sha256, a->option[OPT_PARANOID] != NULL, e))
 		return err_wrap(e, "%s", what);
 	report_line(a->report, "%s %.12s is in the store, verified", what, artifact->sha256);
+	struct json *o = json_object();
+	json_set_str(o, "role", what);
+	json_set_str(o, "sha256", artifact->sha256);
+	json_push(done, o);
 	return 0;
 }
 
@@ -116,26 +120,47 @@ static int record_pull(const struct context *c, const struct spec *s, struct err
 	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
 }
 
-static int pull(struct args *a, struct context *c, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
-	struct spec *s CLEANUP(spec_freep) = NULL;
+static int pull_all(struct args *a, struct context *c, const struct spec *s, struct err *e) {
+	struct json *done CLEANUP(json_freep) = json_array();
 	int lock CLEANUP(closep) = -1;
+
+	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &lock, e) || fetch(a, c, &s->model, "model", done, e))
+		return -1;
+	for (size_t i = 0; i < s->n_adapters; i++)
+		if (fetch(a, c, &s->adapters[i], "adapter", done, e))
+			return -1;
+	if (record_pull(c, s, e))
+		return -1;
+	report_result(a->report, done);
+	return 0;
+}
+
+/* A manifest that is wrong makes no root. */
+static int pull(struct args *a, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct spec *s CLEANUP(spec_freep) = NULL;
 
 	if (spec_load(a->at[1], &s, &all, e)) {
 		if (all.n > 1)
 			report_complaints(a->report, &all);
 		return -1;
 	}
-	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &lock, e) || fetch(a, c, &s->model, "model", e))
-		return -1;
-	for (size_t i = 0; i < s->n_adapters; i++)
-		if (fetch(a, c, &s->adapters[i], "adapter", e))
-			return -1;
-	return record_pull(c, s, e);
+	return context_open(a, "model", NEED_WRITE | NEED_STORE, &c, e) || pull_all(a, &c, s, e) ? -1 : 0;
+}
+
+static void note_verified(struct json *list, const char *sha256, const char *fault) {
+	struct json *o = json_object();
+
+	json_set_str(o, "sha256", sha256);
+	json_set_bool(o, "good", !fault);
+	json_set_str(o, "fault", fault);
+	json_push(list, o);
 }
 
 /* One digest, or all that releases use. Every one is looked at, whatever is wrong with those before. */
 static int verify(struct args *a, struct context *c, struct err *e) {
+	struct json *done CLEANUP(json_freep) = json_array();
 	struct uses u CLEANUP(uses_done) = {0};
 	bool paranoid = a->option[OPT_PARANOID] != NULL;
 	size_t bad = 0;
@@ -146,13 +171,19 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 		if (store_verify(c->store, a->at[1], paranoid, e))
 			return -1;
 		report_line(a->report, "%s is what its name says", a->at[1]);
+		note_verified(done, a->at[1], NULL);
+		report_result(a->report, done);
 		return 0;
 	}
 	if (collect(c, &u, e))
 		return -1;
+	if (!u.n)
+		return err_set(e, ERR_USAGE, "no release under '%s' uses a model: there is nothing to verify", c->root.path);
 	for (size_t i = 0; i < u.n; i++) {
 		struct err here = {0};
-		if (!store_verify(c->store, u.at[i].sha256, paranoid, &here)) {
+		bool good = !store_verify(c->store, u.at[i].sha256, paranoid, &here);
+		note_verified(done, u.at[i].sha256, good ? NULL : here.msg);
+		if (good) {
 			report_line(a->report, "%s is what its name says (%s)", u.at[i].sha256, u.at[i].text);
 			continue;
 		}
@@ -160,17 +191,21 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 		*e = here;
 		bad++;
 	}
+	report_result(a->report, done);
 	return bad ? -1 : 0;
 }
 
 int cmd_model(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	const char *what = a->at[0];
-	bool pulls = !strcmp(what, "pull");
 
-	if (pulls ? a->n != 2 : strcmp(what, "list") ? strcmp(what, "verify") : a->n != 1)
-		return err_set(e, ERR_USAGE, "model takes list, pull FILE or verify [SHA256], got '%s'", what);
-	if (context_open(a, "model", NEED_STORE | (pulls ? NEED_WRITE : 0), &c, e))
+	if (!strcmp(what, "pull") && a->n == 2)
+		return pull(a, e);
+	bool lists = !strcmp(what, "list") && a->n == 1;
+	if (!lists && strcmp(what, "verify") != 0)
+		return err_set(e, ERR_USAGE, "model wants list, pull FILE or verify [SHA256], got '%s%s%s'", what, a->n > 1 ? " " : "",
+			a->n > 1 ? a->at[1] : "");
+	if (context_open(a, "model", NEED_STORE, &c, e))
 		return -1;
-	return pulls ? pull(a, &c, e) : !strcmp(what, "list") ? list(a, &c, e) : verify(a, &c, e);
+	return lists ? list(a, &c, e) : verify(a, &c, e);
 }

@@ -57,8 +57,9 @@ static int show(struct args *a, struct err *e) {
 		packages CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	char *dir CLEANUP(freep) = NULL;
+	struct host_facts host;
 
-	if (load(a, a->at[1], &dir, &rt, e))
+	if (load(a, a->at[1], &dir, &rt, e) || host_read("", &host, e))
 		return -1;
 	join(rt->command, rt->n_command, &command);
 	join(rt->fixed_args, rt->n_fixed_args, &fixed);
@@ -69,7 +70,7 @@ static int show(struct args *a, struct err *e) {
 	for (size_t i = 0; i < rt->n_backends; i++) {
 		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
 		struct err none = {0};
-		if (debian_lock_read(lock, rt->backends[i].name, host_architecture("x86_64"), &l, &none))
+		if (debian_lock_read(lock, rt->backends[i].name, host.architecture, &l, &none))
 			(void) buf_printf(&packages, "%s: not locked\n", rt->backends[i].name);
 		for (size_t k = 0; l && k < l->n_packages; k++)
 			(void) buf_printf(&packages, "%s: %s %s\n", rt->backends[i].name, l->packages[k].name, l->packages[k].version);
@@ -94,7 +95,9 @@ static int record_lock(const struct context *c, const char *name, const struct d
 	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
 }
 
-static int lock_backend(struct args *a, struct context *c, const struct runtime *rt, const char *backend, const char *file, struct err *e) {
+/* What was locked for one backend is added to `done`. */
+static int lock_backend(struct args *a, struct context *c, const struct runtime *rt, const char *backend, const char *file, struct json *done,
+			struct err *e) {
 	struct debian_request *q CLEANUP(debian_request_freep) = NULL;
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 	struct debian_mirror *list CLEANUP(freep) = NULL;
@@ -111,6 +114,21 @@ static int lock_backend(struct args *a, struct context *c, const struct runtime 
 		return -1;
 	text_format_bytes(debian_lock_installed(lock), size);
 	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", rt->name, backend, host.architecture, lock->n_packages, size, file);
+	struct json *o = json_object();
+	json_set_str(o, "backend", backend);
+	json_set_str(o, "architecture", host.architecture);
+	json_set_int(o, "packages", (int64_t) lock->n_packages);
+	json_set_int(o, "installed_bytes", (int64_t) debian_lock_installed(lock));
+	json_push(done, o);
+	return 0;
+}
+
+static int lock_all(struct args *a, struct context *c, const struct runtime *rt, const char *file, struct json *done, struct err *e) {
+	const struct json *backends = json_get(rt->packages, "backends");
+
+	for (const struct json *b = json_first(backends); b; b = json_next(b))
+		if (lock_backend(a, c, rt, json_key(b), file, done, e))
+			return err_wrap(e, "%s", json_key(b));
 	return 0;
 }
 
@@ -127,15 +145,14 @@ static int lock(struct args *a, struct err *e) {
 	if (!rt->packages)
 		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", rt->name);
 	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
-	if (context_open(a, "runtime lock", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.x.lock_wait_ms, &held, e))
+	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.x.lock_wait_ms, &held, e))
 		return -1;
-	const struct json *backends = json_get(rt->packages, "backends");
-	if (only)
-		return lock_backend(a, &c, rt, only, file, e);
-	for (const struct json *b = json_first(backends); b; b = json_next(b))
-		if (lock_backend(a, &c, rt, json_key(b), file, e))
-			return err_wrap(e, "%s", json_key(b));
-	return 0;
+	struct json *j CLEANUP(json_freep) = json_object(), *done = json_array();
+	json_set_str(j, "file", file);
+	json_set(j, "locked", done);
+	int r = only ? lock_backend(a, &c, rt, only, file, done, e) : lock_all(a, &c, rt, file, done, e);
+	report_result(a->report, j);
+	return r;
 }
 
 int cmd_runtime(struct args *a, struct err *e) {
@@ -147,5 +164,6 @@ int cmd_runtime(struct args *a, struct err *e) {
 		return show(a, e);
 	if (!strcmp(what, "lock") && a->n == 2)
 		return lock(a, e);
-	return err_set(e, ERR_USAGE, "runtime takes list, show NAME or lock NAME, got '%s'", what);
+	return err_set(e, ERR_USAGE, "runtime wants list, show NAME or lock NAME, got '%s%s%s'", what,
+		a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

@@ -114,7 +114,9 @@ int cmd_status(struct args *a, struct err *e) {
 		memcpy(&cells[6 * i], row, sizeof row);
 		json_push(list, as_json(name, &rows[i]));
 	}
-	if (!bad && a->n)
+	if (!bad && !n)
+		report_line(a->report, "no routes under '%s' yet: llmdeploy apply FILE makes the first", c.root.path);
+	else if (!bad && a->n)
 		show_one(a, one[0], &rows[0]);
 	else if (!bad)
 		report_table(a->report, columns, 6, cells, n);

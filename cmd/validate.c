@@ -37,24 +37,38 @@ static int check(const char *path, struct complaints *all, struct err *e) {
 	return set ? eval_check(set, e) : 0;
 }
 
+static void note_file(struct json *list, const char *path, bool valid) {
+	struct json *o = json_object();
+
+	json_set_str(o, "file", path);
+	json_set_bool(o, "valid", valid);
+	json_push(list, o);
+}
+
 int cmd_validate(struct args *a, struct err *e) {
+	struct json *list CLEANUP(json_freep) = json_array();
 	struct err worst = {0};
 	int bad = 0;
 
 	for (int i = 0; i < a->n; i++) {
 		struct complaints all CLEANUP(complaints_done) = {0};
 		struct err here = {0};
-		if (!check(a->at[i], &all, &here)) {
+		bool valid = !check(a->at[i], &all, &here);
+		note_file(list, a->at[i], valid);
+		if (valid) {
 			report_line(a->report, "%s is valid", a->at[i]);
 			continue;
 		}
 		if (all.n)
 			report_complaints(a->report, &all);
+		else if (strstr(here.msg, a->at[i]))
+			report_warning(a->report, "%s", here.msg);
 		else
 			report_warning(a->report, "%s: %s", a->at[i], here.msg);
 		worst = worst.code ? worst : here;
 		bad++;
 	}
+	report_result(a->report, list);
 	if (!bad)
 		return 0;
 	return err_set(e, worst.code, "%d of %d file%s not valid", bad, a->n, a->n == 1 ? " is" : "s are");

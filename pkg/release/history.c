@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "release/release.h"
@@ -52,12 +53,15 @@ static const char *detail_of(struct arena *a, const struct json *body) {
 
 	if (text)
 		return arena_strdup(a, text);
-	if (from || to)
-		return arena_printf(a, "%s -> %s", from ? from : "none", to ? to : "none");
+	if (to)
+		return arena_printf(a, "%s -> %s", from && *from ? from : "none", *to ? to : "none");
+	if (from && *from)
+		return arena_printf(a, "after %s", from);
 	if (json_int(body, "evidence", &evidence))
 		return arena_printf(a, "evidence %lld", (long long) evidence);
-	if (json_str(body, "container"))
-		return arena_printf(a, "container %.12s", json_str(body, "container"));
+	const char *container = json_str(body, "container");
+	if (container)
+		return arena_printf(a, "container %.*s", text_is_sha256(container) ? 12 : 200, container);
 	if (commit)
 		return arena_printf(a, "manifest of %.12s%s", commit, json_true(json_get(body, "manifest"), "dirty") ? ", changed" : "");
 	return "";
