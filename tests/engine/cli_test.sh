@@ -1,0 +1,170 @@
+#!/bin/bash
+# The command line as a newcomer meets it: help, usage, exit statuses, JSON. Needs no Engine and no network.
+# usage: tests/engine/cli_test.sh BUILD_DIR; speaks TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+program=$(readlink -f "${1:-build}")/llmdeploy
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export LLMDEPLOY_ROOT="$dir/none" LLMDEPLOY_RUNTIMES="$PWD/runtimes" DOCKER_HOST="unix://$dir/no.sock"
+unset DOCKER_CONTEXT HF_TOKEN
+n=0
+failed=0
+
+verdict() { # OK NAME [WHY]
+	n=$((n + 1))
+	if [ "$1" = 1 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		printf '%s\n' "${3:-}" | sed 's/^/# /'
+		failed=1
+	fi
+}
+
+# says NAME STATUS TEXT WORD...: the exit status, and a line (of either stream) that is TEXT and nothing else. TEXT "": any.
+says() {
+	local name=$1 status=$2 text=$3 out got
+	shift 3
+	out=$(cd "$dir" && timeout 20 "$program" "$@" 2>&1 </dev/null)
+	got=$?
+	if [ "$got" != "$status" ]; then
+		verdict 0 "$name" "exit status $got, not $status: $out"
+	elif [ -n "$text" ] && ! grep -qxF -- "$text" <<<"$out"; then
+		verdict 0 "$name" "wanted: $text
+came: $out"
+	else
+		verdict 1 "$name"
+	fi
+}
+
+# Every line of the standard output is one JSON value, the last one satisfies the filter.
+json() {
+	local name=$1 status=$2 filter=$3 got
+	shift 3
+	(cd "$dir" && timeout 20 "$program" "$@" >"$dir/out" 2>/dev/null </dev/null)
+	got=$?
+	if [ "$got" != "$status" ]; then
+		verdict 0 "$name" "exit status $got, not $status"
+	elif ! while IFS= read -r line; do jq -e . <<<"$line" >/dev/null || exit 1; done <"$dir/out"; then
+		verdict 0 "$name" "not a JSON value a line: $(cat "$dir/out")"
+	elif ! tail -n 1 "$dir/out" | jq -e "$filter" >/dev/null; then
+		verdict 0 "$name" "the last line is not $filter: $(tail -n 1 "$dir/out")"
+	else
+		verdict 1 "$name"
+	fi
+}
+
+# --- help and usage ---
+says "no command" 2 "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]..."
+says "--help" 0 "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]..." --help
+says "help" 0 "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]..." help
+out=$("$program" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+bad=""
+for c in $out; do
+	"$program" "$c" --help >"$dir/help" 2>"$dir/help.err" && grep -q "^usage: llmdeploy $c\b" "$dir/help" && [ ! -s "$dir/help.err" ] || bad="$bad $c"
+	grep -q "^| .*\`$c\b\|[\`,] *$c\b" README.md || bad="$bad $c(README)"
+done
+verdict "$([ -z "$bad" ] && [ "$(wc -w <<<"$out")" -ge 17 ] && echo 1 || echo 0)" "every command has its help, and stands in README.md" "$bad"
+says "unknown command" 2 "llmdeploy: no command 'frobnicate', see llmdeploy --help" frobnicate
+says "nearest command" 2 "llmdeploy: no command 'aply', did you mean 'apply'?" aply
+says "nearest option" 2 "llmdeploy: version knows no option '--jsn', did you mean '--json'?" version --jsn
+says "option of another command" 2 "llmdeploy: build knows no option '--engine', see llmdeploy build --help" build --engine x f.yaml
+says "short option" 2 "llmdeploy: version knows no option '-j', see llmdeploy version --help" version -j
+says "option without its value" 2 "llmdeploy: '--lock-wait' wants TIME" apply --lock-wait
+says "flag with a value" 2 "llmdeploy: '--json' takes no value" version --json=1
+says "missing argument" 2 "llmdeploy: apply wants FILE; see llmdeploy apply --help" apply
+says "one argument too many" 2 "llmdeploy: version takes no arguments, and not 'x' as well; see llmdeploy version --help" version x
+says "recover of nothing" 2 "llmdeploy: recover wants a ROUTE, or --all" recover
+says "model does what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'x'" model x
+says "model pull what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'pull'" model pull
+says "runtime does what?" 2 "llmdeploy: runtime wants list, show NAME or lock NAME, got 'list x'" runtime list x
+says "a time that is none" 2 "llmdeploy: '--lock-wait soon' is not a time, write it like 60s or 5m" recover r --lock-wait soon
+says "a number that is none" 2 "llmdeploy: '--tail x' is not a number" history r --tail x
+says "version" 0 "llmdeploy 0.1.0" version
+says "--version" 0 "llmdeploy 0.1.0" --version
+json "version --json" 0 '.version == "0.1.0"' version --json
+
+# --- without a root, without an Engine ---
+for c in "status" "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify"; do
+	# shellcheck disable=SC2086 # words
+	says "$c without a root" 2 "llmdeploy: no root at '$dir/none': nothing was deployed there; give --root" $c
+done
+verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "none of these made one"
+says "a directory that is no root" 2 "" status --root /proc
+json "status --json without a root" 2 '.event == "error" and .status == 2 and .code == "usage"' status --json
+
+# --- init and validate ---
+mkdir "$dir/my-app"
+(cd "$dir/my-app" && "$program" init >"$dir/out" 2>&1)
+verdict "$([ -f "$dir/my-app/my-app.yaml" ] && [ -f "$dir/my-app/my-app.golden.yaml" ] && echo 1 || echo 0)" "init names the files after the directory" "$(cat "$dir/out")"
+says "init does not replace" 2 "llmdeploy: 'my-app/my-app.yaml' is there already; --force replaces it" init my-app
+says "init --force does" 0 "wrote my-app/my-app.yaml" init my-app --force
+says "init makes the directory" 0 "wrote new/one/one.golden.yaml" init new/one
+says "what init wrote is valid" 0 "my-app/my-app.yaml is valid" validate my-app/my-app.yaml my-app/my-app.golden.yaml
+json "validate --json" 0 '[.[] | .valid] == [true, true]' validate --json my-app/my-app.yaml my-app/my-app.golden.yaml
+for f in examples/incident/*.yaml examples/incident/golden/*.yaml; do
+	says "$f" 0 "$PWD/$f is valid" validate "$PWD/$f"
+done
+sed -e 's/^route:/rout:/' -e 's/f16/f17/' "$dir/my-app/my-app.yaml" >"$dir/bad.yaml"
+cp "$dir/my-app/my-app.golden.yaml" "$dir/my-app.golden.yaml"
+line=$(grep -n '^rout:' "$dir/bad.yaml" | cut -d: -f1)
+says "a typo has its place and the nearest key" 3 "bad.yaml:$line:1: unknown key 'rout', did you mean 'route'?" validate bad.yaml
+says "all complaints at once" 3 "llmdeploy: 1 of 2 files are not valid" validate bad.yaml my-app.golden.yaml
+says "build refuses it likewise" 3 "bad.yaml:$line:1: unknown key 'rout', did you mean 'route'?" build bad.yaml
+json "complaints in JSON" 3 '.event == "error" or (.[0].valid == false)' validate --json bad.yaml
+says "a missing file is named once" 1 "llmdeploy: warning: cannot open 'nope.yaml': No such file or directory" validate nope.yaml
+says "a wrong manifest makes no root" 3 "" model pull bad.yaml
+verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "indeed"
+printf 'apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\ncases: []\n' >"$dir/g.yaml"
+says "a golden set without cases" 3 "g.yaml:4:8: golden set 'g' has no cases" validate g.yaml
+printf 'apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\ncases:\n  - {id: a, question: x, assert: [{regex: "("}]}\n' >"$dir/r.yaml"
+says "a regex that does not compile" 3 \
+	"llmdeploy: warning: r.yaml: golden set 'g': case 'a': assertion 1: regex: pattern '(': missing closing parenthesis at character 2" validate r.yaml
+
+# --- schema, runtime ---
+for k in manifest golden runtime config lock; do
+	verdict "$("$program" schema "$k" | cmp -s - "manifests/$k.schema.json" && echo 1 || echo 0)" "schema $k is manifests/$k.schema.json"
+done
+says "no such schema" 2 "llmdeploy: no schema 'x': there are manifest, golden, config, runtime and lock" schema x
+says "runtime list" 0 "llama.cpp" runtime list
+json "runtime list --json" 0 'index("llama.cpp") != null' runtime list --json
+says "runtime show" 0 "runtime        llama.cpp" runtime show llama.cpp
+json "runtime show --json" 0 '.kind == "Runtime" and .name == "llama.cpp"' runtime show llama.cpp --json
+says "no such runtime" 2 "llmdeploy: there is no runtime 'lama'; there are: llama.cpp" runtime show lama
+
+# --- eval ---
+says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server" eval my-app.golden.yaml
+says "eval of another scheme" 2 "llmdeploy: '--endpoint ftp://x' is neither http://, https:// nor unix:PATH" eval my-app.golden.yaml --endpoint ftp://x
+says "eval of a missing file" 1 "llmdeploy: cannot open 'nope.yaml': No such file or directory" eval nope.yaml --endpoint http://x
+echo key >"$dir/key"
+chmod 644 "$dir/key"
+says "a key that others can read" 2 "llmdeploy: 'key' can be read by others: chmod 600 it" eval my-app.golden.yaml --endpoint http://x --api-key-file key
+json "nobody answers" 6 '.event == "error" or .gate.passed == false' eval my-app.golden.yaml --json --endpoint "unix:$dir/no.sock"
+
+# --- no Engine; a lock that is none; a file that is no tar ---
+says "apply without an Engine" 9 "llmdeploy: no Docker Engine: there is no socket '$dir/no.sock'; start it (systemctl start docker) or set DOCKER_HOST" \
+	apply my-app/my-app.yaml --root "$dir/root"
+says "an Engine elsewhere" 9 "" gc --root "$dir/root" --engine tcp://192.0.2.1:2375
+says "status without an Engine" 0 "no routes under '$dir/root' yet: llmdeploy apply FILE makes the first" status --root "$dir/root"
+json "status --json of an empty root" 0 '. == []' status --json --root "$dir/root"
+says "model list of an empty root" 0 "" model list --root "$dir/root"
+says "nothing to verify is not green" 2 "llmdeploy: no release under '$dir/root' uses a model: there is nothing to verify" model verify --root "$dir/root"
+says "unknown route" 2 "llmdeploy: no route 'nope' under '$dir/root'" history nope --root "$dir/root"
+says "a digest that is none" 2 "llmdeploy: 'ABC' is not a SHA-256: 64 lower-case hex digits" model verify ABC --root "$dir/root"
+echo '{}' >"$dir/lock.json"
+says "a lock that is none" 3 "llmdeploy: lock.json: apiVersion is missing" apply lock.json
+printf 'engine: tcp://x\n' >"$dir/root/config.yaml"
+says "a config.yaml that is wrong" 3 \
+	"llmdeploy: $dir/root/config.yaml:1:9: 'tcp://x' in 'engine' is not unix:///PATH: only an Engine on this machine is used" status --root "$dir/root"
+
+# --- no colour where none is wanted ---
+escape=$(printf '\033')
+verdict "$("$program" status 2>&1 | grep -q "$escape" && echo 0 || echo 1)" "no escapes in a pipe"
+if command -v script >/dev/null; then
+	verdict "$(TERM=xterm script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 1 || echo 0)" "colour on a terminal"
+	verdict "$(TERM=xterm NO_COLOR=1 script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with NO_COLOR"
+	verdict "$(TERM=dumb script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with TERM=dumb"
+fi
+echo "1..$n"
+exit $failed
