@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "release/release.h"
@@ -59,9 +58,8 @@ static const char *detail_of(struct arena *a, const struct json *body) {
 		return arena_printf(a, "after %s", from);
 	if (json_int(body, "evidence", &evidence))
 		return arena_printf(a, "evidence %lld", (long long) evidence);
-	const char *container = json_str(body, "container");
-	if (container)
-		return arena_printf(a, "container %.*s", text_is_sha256(container) ? 12 : 200, container);
+	if (json_str(body, "container"))
+		return arena_printf(a, "container %s", json_str(body, "container"));
 	if (commit)
 		return arena_printf(a, "manifest of %.12s%s", commit, json_true(json_get(body, "manifest"), "dirty") ? ", changed" : "");
 	return "";

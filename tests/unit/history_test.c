@@ -183,12 +183,12 @@ static void committed_ones_by_last_activity(void **state) {
 /* A record a line. */
 static const char *const story[] = {
 	APPLY,
-	"{\"event\":\"started\",\"container\":\"fedcba9876543210\"}",
+	"{\"event\":\"started\",\"container\":\"llmdeploy-1a2b3c4d-x-abc\"}",
 	"{\"event\":\"proved\",\"evidence\":3}",
-	"{\"event\":\"flipped\",\"op\":\"apply\",\"to\":\"r1\"}",
+	"{\"event\":\"flipped\",\"op\":\"apply\",\"from\":\"\",\"to\":\"r1\"}",
 	"{\"event\":\"committed\",\"version\":\"r1\",\"duration_ms\":4321}",
 	"{\"event\":\"gc\",\"detail\":\"freed 3 objects\"}",
-	"{\"event\":\"apply\",\"version\":\"r2\",\"lock\":\"def\",\"by\":\"eva\"}",
+	"{\"event\":\"apply\",\"version\":\"r2\",\"lock\":\"def\",\"by\":\"eva\",\"from\":\"r1\"}",
 	"{\"event\":\"skip_eval\",\"reason\":\"no questions yet\"}",
 	"{\"event\":\"rejected\",\"reason\":\"gate failed\",\"attempt\":1}",
 };
@@ -200,23 +200,23 @@ static const struct {
 } views[] = {
 	{"all", NULL, 0,
 	 "1 apply r1 abc max@h 'manifest of 0123456789ab, changed' 0 begins\n"
-	 "2 started r1 abc max@h 'container fedcba987654' 0\n"
+	 "2 started r1 abc max@h 'container llmdeploy-1a2b3c4d-x-abc' 0\n"
 	 "3 proved r1 abc max@h 'evidence 3' 0\n"
 	 "4 flipped r1 abc max@h 'none -> r1' 0\n"
 	 "5 committed r1 abc max@h '' 4321 ends\n"
 	 "6 gc    'freed 3 objects' 0 begins ends\n"
-	 "7 apply r2 def eva '' 0 begins\n"
+	 "7 apply r2 def eva 'after r1' 0 begins\n"
 	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
 	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
 	{"the newest, with what its operation knows", NULL, 1, "9 rejected r2 def eva 'gate failed' 0 ends\n"},
 	{"just to the beginning", NULL, 3,
-	 "7 apply r2 def eva '' 0 begins\n"
+	 "7 apply r2 def eva 'after r1' 0 begins\n"
 	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
 	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
 	{"across a beginning", NULL, 5,
 	 "5 committed r1 abc max@h '' 4321 ends\n"
 	 "6 gc    'freed 3 objects' 0 begins ends\n"
-	 "7 apply r2 def eva '' 0 begins\n"
+	 "7 apply r2 def eva 'after r1' 0 begins\n"
 	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
 	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
 	{"since long ago, two", "2020-01-01T00:00:00Z", 2,
