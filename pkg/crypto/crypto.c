@@ -60,16 +60,17 @@ void sha256_of(const void *data, size_t n, char out[SHA256_HEX]) {
 	text_hex(raw, len, out);
 }
 
+/* Pieces that stay in the processor's cache between read and hash: of 4 MiB ones the hash would read
+ * every byte from memory again. The kernel reads ahead by itself, twice as far as usual; asking for it
+ * piece by piece costs 5 % where the file is cached. */
 int sha256_file(int fd, const char *name, char out[SHA256_HEX], uint64_t *size, struct err *e) {
-	enum { PIECE = 4 << 20 };
+	enum { PIECE = 128 << 10 };
 	char *piece CLEANUP(freep) = mem_zalloc(PIECE, 1);
 	struct sha256 *h CLEANUP(sha256_freep) = sha256_new();
 	uint64_t at = 0;
 
 	(void) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	for (;;) {
-		/* The kernel reads the piece after next while this one is hashed. */
-		(void) posix_fadvise(fd, (off_t) at + PIECE, PIECE, POSIX_FADV_WILLNEED);
 		ssize_t n = pread(fd, piece, PIECE, (off_t) at);
 		if (n < 0 && errno == EINTR)
 			continue;
