@@ -69,10 +69,12 @@ int http_check_address(const char *url, struct err *e) {
 	CURLU *u CLEANUP(curlup) = curl_url();
 
 	if (strncasecmp(url, "http://", 7) && strncasecmp(url, "https://", 8))
-		return err_set(e, ERR_USAGE, "an address begins with '%.*s' instead of http:// or https://",
+		return err_set(e, ERR_USAGE,
+			       "an address begins with '%.*s' instead of http:// or https://",
 			       (int) strcspn(url, ":/?#@"), url);
 	if (curl_url_set(u, CURLUPART_URL, url, 0))
-		return err_set(e, ERR_USAGE, "an %.*s address is malformed", (int) strcspn(url, ":"), url);
+		return err_set(e, ERR_USAGE, "an %.*s address is malformed",
+			       (int) strcspn(url, ":"), url);
 	return 0;
 }
 

@@ -67,7 +67,7 @@ static void keep_number(const char *value, int64_t *out) {
 		*out = (int64_t) n;
 }
 
-/* "bytes 10-99/100", "bytes 10-99/" and a star where the whole size is not known (RFC 9110, 14.4). */
+/* "bytes 10-99/100"; for 100 a star where the whole size is not known (RFC 9110, 14.4). */
 static void keep_range(struct http_response *r, const char *value) {
 	char *copy CLEANUP(freep) = mem_strdup(value);
 	char *from = copy + 6, *dash = strchr(copy, '-'), *slash = strchr(copy, '/');

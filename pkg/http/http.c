@@ -68,7 +68,8 @@ static int add_headers(const struct http_request *q, struct curl_slist **list, s
 	for (size_t i = 0; i < q->n_headers; i++) {
 		const char *header = q->headers[i];
 		if (has_control(header))
-			return err_set(e, ERR_USAGE, "header '%.*s' has a control character in its value",
+			return err_set(e, ERR_USAGE,
+				       "header '%.*s' has a control character in its value",
 				       (int) strcspn(header, ":\r\n"), header);
 		typed = typed || !strncasecmp(header, "content-type:", 13);
 		*list = curl_slist_append(*list, header);
@@ -156,7 +157,8 @@ static uint64_t next_look(struct http *h, struct transfer *t) {
 		}
 		wait = wait < q->total_timeout_ms - age ? wait : q->total_timeout_ms - age;
 	}
-	if (!t->sent && !curl_easy_getinfo(h->easy, CURLINFO_PRETRANSFER_TIME_T, &connected) && connected) {
+	if (!t->sent && !curl_easy_getinfo(h->easy, CURLINFO_PRETRANSFER_TIME_T, &connected) &&
+	    connected) {
 		t->sent = true;
 		t->last_us = now;
 	}

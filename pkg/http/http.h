@@ -23,9 +23,9 @@ struct err;
  *     if (http_do(h, &q, &r, e)) ...
  */
 
-/* A handle keeps its connections open for the next request to the same address. One thread at a time.
- * An address is the socket's path as given: where "/proc/self/fd/N/x.sock" comes to mean another
- * directory, take a new handle. */
+/* A handle keeps its connections open for the next request to the same address. One thread at a
+ * time. An address is the socket's path as given: where "/proc/self/fd/N/x.sock" comes to mean
+ * another directory, take a new handle. */
 struct http;
 struct http *http_new(void);
 void http_free(struct http *h);
@@ -36,32 +36,35 @@ struct http_response {
 	struct buf body;	/* what no sink took: see `sink` */
 	char content_type[128]; /* as sent; "" when absent, cut when longer; so for all below */
 	char etag[256];		/* with its quotes and W/ */
-	char linked_etag[256];	/* X-Linked-Etag of this or a redirecting answer (huggingface.co: sha256) */
+	/* X-Linked-Etag of this answer or of one that redirected here (huggingface.co: sha256) */
+	char linked_etag[256];
 	char api_version[32];	/* Api-Version (Docker Engine) */
 	char last_modified[64];
-	int64_t content_length;		       /* -1: not said */
-	int64_t range_from, range_total;       /* of Content-Range "bytes FROM-TO/TOTAL"; -1: not said */
-	uint64_t retry_after_ms;	       /* Retry-After in seconds; 0: not said, or a date */
-	uint64_t first_byte_us, total_us;      /* since the call: status line of the last answer; end of body */
-	bool aborted;			       /* read, begin or sink said so; the rest of the answer was dropped */
+	int64_t content_length;		 /* -1: not said */
+	int64_t range_from, range_total; /* of Content-Range "bytes FROM-TO/TOTAL"; -1: not said */
+	uint64_t retry_after_ms;	 /* Retry-After in seconds; 0: not said, or a date */
+	uint64_t first_byte_us; /* from the call to the status line of the last answer */
+	uint64_t total_us;	/* from the call to the end of the body */
+	bool aborted;	  /* read, begin or sink said so; the rest of the answer was dropped */
 };
 void http_response_done(struct http_response *r);
 
 struct http_request {
-	const char *method; /* NULL: GET */
-	const char *url;    /* http:// or https:// */
-	const char *unix_socket; /* connect there instead of to the URL's host; NULL: no */
+	const char *method;	    /* NULL: GET */
+	const char *url;	    /* http:// or https:// */
+	const char *unix_socket;    /* connect there instead of to the URL's host; NULL: no */
 	const char *const *headers; /* "Name: value", no line breaks */
 	size_t n_headers;
 	const void *body; /* sent with its length; NULL: none */
 	size_t body_len;
-	/* A body that is sent as it is read (chunked; POST and PUT): bytes, 0 at its end, -1 aborts. */
+	/* A body that is sent as it is read (chunked; POST and PUT): bytes, 0 at its end, -1
+	 * aborts. */
 	ssize_t (*read)(void *ctx, char *buf, size_t n);
 	void *read_ctx;
 	/* The body of a 2xx answer goes to `sink` in pieces; false aborts. Without a sink, and for
 	 * all other statuses, it is collected in response.body. */
 	bool (*sink)(void *ctx, const char *data, size_t n);
-	/* Called once, before the first piece, with status and headers; false aborts. May be NULL. */
+	/* Called once before the first piece, with status and headers; false aborts, NULL is fine. */
 	bool (*begin)(void *ctx, const struct http_response *r);
 	void *sink_ctx;
 	/* Every header of every answer, redirects and trailers too, borrowed. May be NULL. */
@@ -74,7 +77,8 @@ struct http_request {
 	 * sink. Bodies of other statuses are cut there (or at 64 KiB with a sink), silently. */
 	size_t max_body;
 	uint64_t range_from; /* ask for the bytes from here on; look at status 206 and range_from */
-	/* Follow up to 10 redirects, from https to https only; Authorization stays with the first host. GET and HEAD only. */
+	/* Follow up to 10 redirects, from https to https only; Authorization stays with the first
+	 * host. GET and HEAD only. */
 	bool follow;
 };
 

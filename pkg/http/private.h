@@ -61,4 +61,5 @@ const char *http_bundle(void);
 /* All return -1. */
 int http_path_too_long(struct http *h, const char *path, struct err *e);
 int http_stopped(const struct transfer *t, const char *who, struct err *e);
-int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const char *who, struct err *e);
+int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const char *who,
+		struct err *e);

@@ -9,12 +9,12 @@
 #include "store/store.h"
 
 struct store {
-	int dir;    /* ROOT/store */
-	char *path; /* the same, absolute */
+	int dir;	   /* ROOT/store */
+	char *path;	   /* the same, absolute */
 	struct http *http; /* made at the first download; keeps its connections */
 };
 
-enum { STORE_PIECE = 1 << 20 };
+enum { STORE_PIECE = 256 << 10 };
 
 /* "objects/ab/abcd..." beneath s->dir. */
 #define STORE_NAME 96
@@ -32,8 +32,10 @@ int store_tmp_lock(struct store *s, const char *name, int *fd, struct err *e);
 int store_tmp_new(struct store *s, char name[STORE_NAME], int *fd, struct err *e);
 /* Move a finished, locked file of tmp/ into its place: mode, sync, rename, sync, receipt. */
 int store_adopt(struct store *s, int fd, const char *name, const char *sha256, struct err *e);
-/* Write at the descriptor's end; a full disk says what is needed (`size`, 0 unknown) and what is free. */
-int store_append(struct store *s, int fd, const void *data, size_t n, const char *what, uint64_t size, struct err *e);
+/* Write at the descriptor's end; a full disk says what is needed (`size`, 0 unknown) and what is
+ * free. */
+int store_append(struct store *s, int fd, const void *data, size_t n, const char *what,
+		 uint64_t size, struct err *e);
 /* ERR_SYS if `size` more bytes do not fit. */
 int store_check_room(struct store *s, const char *what, uint64_t size, struct err *e);
 
@@ -50,8 +52,8 @@ struct target {
 };
 int store_target_reset(struct target *t, struct err *e);
 
-/* One store_fetch under way. Of its functions' errors, ERR_UNREACHABLE and ERR_INTEGRITY are the fault
- * of a source, and the next one is tried; any other ends the fetch. */
+/* One store_fetch under way. Of its functions' errors, ERR_UNREACHABLE and ERR_INTEGRITY are the
+ * fault of a source, and the next one is tried; any other ends the fetch. */
 struct fetch {
 	struct store *s;
 	const struct store_want *w;
@@ -65,9 +67,12 @@ struct fetch {
 /* Tells progress and touches the part, ten times a second at most. */
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total);
 
-/* A whole download with its retries, from t->at on. `is_object`: the bytes are to be the wanted ones (not an archive of them).
- * `token` goes to the URL's own host, and may be NULL. */
-int store_download(struct fetch *f, struct target *t, bool is_object, const char *url, const char *token, struct err *e);
+/* A whole download with its retries, from t->at on. `is_object`: the bytes are to be the wanted
+ * ones (not an archive of them). `token` goes to the URL's own host, and may be NULL. */
+int store_download(struct fetch *f, struct target *t, bool is_object, const char *url,
+		   const char *token, struct err *e);
+/* The wanted object from one source, into its place. */
+int store_from_source(struct fetch *f, const char *source, struct err *e);
 /* Where "hf://ORG/REPO@REV/FILE" is; yours. */
 int store_hf_address(const char *source, char **url, struct err *e);
 /* The source without secrets; yours. */

@@ -1,4 +1,5 @@
-/* Which inode, with which size and times, was hashed: the key of a verification that costs one stat. */
+/* Which inode, with which size and times, was hashed: the key of a verification that costs one
+ * stat. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,8 +13,8 @@
 #include "store/private.h"
 
 enum {
-	RETRIES = 3,	   /* without progress in between */
-	ATTEMPTS_MAX = 100, /* in all */
+	RETRIES = 3,		/* without progress in between */
+	ATTEMPTS_MAX = 100,	/* in all */
 	PROGRESS_MIN = 1 << 20, /* bytes that make an attempt one with progress */
 	STALL_MS = 60000,
 	BACKOFF_MS = 500,
@@ -30,9 +30,9 @@ struct download {
 	char etag[256]; /* strong one of the first answer; "" where there is none */
 	uint64_t total; /* of the file; 0: not known */
 	bool begun;
-	bool passing;	   /* the fault may be gone at the next attempt */
-	bool refused;	   /* by us, with `fault` */
-	uint64_t wait_ms;  /* what the server asked for */
+	bool passing;	  /* the fault may be gone at the next attempt */
+	bool refused;	  /* by us, with `fault` */
+	uint64_t wait_ms; /* what the server asked for */
 	struct err fault;
 };
 
@@ -57,7 +57,8 @@ static int check_name(struct download *d, const struct http_response *r) {
 	(void) snprintf(digest, sizeof digest, "%.64s", r->linked_etag + 1);
 	if (!text_is_sha256(digest) || !strcmp(digest, d->f->w->sha256))
 		return 0;
-	return err_set(&d->fault, ERR_INTEGRITY, "it has the digest %s, nothing of it was kept", digest);
+	return err_set(&d->fault, ERR_INTEGRITY, "it has the digest %s, nothing of it was kept",
+		       digest);
 }
 
 static int check_size(struct download *d, const struct http_response *r) {
@@ -68,9 +69,11 @@ static int check_size(struct download *d, const struct http_response *r) {
 		total = r->content_length + r->range_from;
 	d->total = total > 0 ? (uint64_t) total : d->is_object ? size : 0;
 	if (d->is_object && size && d->total != size)
-		return err_set(&d->fault, ERR_INTEGRITY, "it has %llu bytes instead of %llu, nothing of it was kept",
+		return err_set(&d->fault, ERR_INTEGRITY,
+			       "it has %llu bytes instead of %llu, nothing of it was kept",
 			       (unsigned long long) d->total, (unsigned long long) size);
-	return store_check_room(d->t->s, d->f->w->what, d->total > d->t->at ? d->total - d->t->at : 0, &d->fault);
+	return store_check_room(d->t->s, d->f->w->what,
+				d->total > d->t->at ? d->total - d->t->at : 0, &d->fault);
 }
 
 /* Look at status and headers of a 2xx answer before its first byte; -1 with d->fault refuses it. */
@@ -80,7 +83,10 @@ static int accept_answer(struct download *d, const struct http_response *r) {
 		return err_set(&d->fault, ERR_UNREACHABLE, "answered %ld", r->status);
 	if (r->status == 206 && r->range_from != (int64_t) d->t->at) {
 		d->passing = true; /* from the start, without a range */
-		return store_target_reset(d->t, &d->fault) ? -1 : err_set(&d->fault, ERR_UNREACHABLE, "sent another range than asked for");
+		return store_target_reset(d->t, &d->fault)
+			       ? -1
+			       : err_set(&d->fault, ERR_UNREACHABLE,
+					 "sent another range than asked for");
 	}
 	if (r->status == 200 && d->t->at && store_target_reset(d->t, &d->fault))
 		return -1;
@@ -103,7 +109,8 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 	struct target *t = d->t;
 
 	if (d->total && n > d->total - t->at)
-		d->refused = err_set(&d->fault, ERR_INTEGRITY, "it has more than %llu bytes, nothing of it was kept",
+		d->refused = err_set(&d->fault, ERR_INTEGRITY,
+				     "it has more than %llu bytes, nothing of it was kept",
 				     (unsigned long long) d->total);
 	else
 		d->refused = store_append(t->s, t->fd, data, n, d->f->w->what, d->total, &d->fault);
@@ -120,12 +127,13 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 static int bad_status(struct download *d, const struct http_response *r, struct err *e) {
 	long status = r->status;
 
-	d->passing = status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+	d->passing =
+		status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
 	d->wait_ms = r->retry_after_ms;
 	if (d->passing && d->wait_ms > RETRY_AFTER_MAX_MS) {
 		d->passing = false;
-		return err_set(e, ERR_UNREACHABLE, "answered %ld: it asks to come back in %llu s", status,
-			       (unsigned long long) d->wait_ms / 1000);
+		return err_set(e, ERR_UNREACHABLE, "answered %ld: it asks to come back in %llu s",
+			       status, (unsigned long long) d->wait_ms / 1000);
 	}
 	if (status == 401 || status == 403)
 		return err_set(e, ERR_UNREACHABLE, "answered %ld: no access%s", status,
@@ -152,15 +160,16 @@ static int check_end(struct download *d, const struct http_response *r, struct e
 	}
 	if (d->total && d->t->at < d->total) {
 		d->passing = true;
-		return err_set(e, ERR_UNREACHABLE, "sent %llu of %llu bytes", (unsigned long long) d->t->at,
-			       (unsigned long long) d->total);
+		return err_set(e, ERR_UNREACHABLE, "sent %llu of %llu bytes",
+			       (unsigned long long) d->t->at, (unsigned long long) d->total);
 	}
 	return 0;
 }
 
 static int attempt(struct download *d, const char *url, struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
-	char *auth CLEANUP(freep) = mem_printf("Authorization: Bearer %s", d->token ? d->token : "");
+	char *auth CLEANUP(freep) =
+		mem_printf("Authorization: Bearer %s", d->token ? d->token : "");
 	char *unchanged CLEANUP(freep) = mem_printf("If-Range: %s", d->etag);
 	const char *headers[2];
 	uint64_t stall = d->f->w->stall_timeout_ms;
@@ -209,7 +218,8 @@ static int pause_before(struct download *d, unsigned tries, struct err *e) {
 	return interrupt_check(e);
 }
 
-int store_download(struct fetch *f, struct target *t, bool is_object, const char *url, const char *token, struct err *e) {
+int store_download(struct fetch *f, struct target *t, bool is_object, const char *url,
+		   const char *token, struct err *e) {
 	struct download d = {.f = f, .t = t, .is_object = is_object, .token = token};
 
 	if (!t->s->http)

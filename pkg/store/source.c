@@ -28,9 +28,10 @@ int store_hf_address(const char *source, char **url, struct err *e) {
 	const char *endpoint = getenv("HF_ENDPOINT");
 	struct buf b CLEANUP(buf_done) = BUF_INIT(ADDRESS_MAX);
 
-	if (!at || !file || !file[1] || !slash || slash == org || slash + 1 >= at || at + 1 == file ||
-	    memchr(slash + 1, '/', (size_t) (at - slash - 1)))
-		return err_set(e, ERR_UNREACHABLE, "it is not of the form hf://ORG/REPO@REVISION/FILE");
+	if (!at || !file || !file[1] || !slash || slash == org || slash + 1 >= at ||
+	    at + 1 == file || memchr(slash + 1, '/', (size_t) (at - slash - 1)))
+		return err_set(e, ERR_UNREACHABLE,
+			       "it is not of the form hf://ORG/REPO@REVISION/FILE");
 	if (!endpoint || !*endpoint)
 		endpoint = "https://huggingface.co";
 	(void) buf_add(&b, endpoint, strlen(endpoint) - text_ends(endpoint, "/"));
@@ -40,7 +41,8 @@ int store_hf_address(const char *source, char **url, struct err *e) {
 	add_escaped(&b, at + 1, (size_t) (file - at - 1));
 	add_escaped(&b, file, strlen(file));
 	if (b.cut)
-		return err_set(e, ERR_UNREACHABLE, "its address is longer than %d bytes", ADDRESS_MAX);
+		return err_set(e, ERR_UNREACHABLE, "its address is longer than %d bytes",
+			       ADDRESS_MAX);
 	*url = buf_steal(&b);
 	return 0;
 }

@@ -21,7 +21,8 @@
 enum { NOTE_MAX = 1 << 20 };
 
 int store_open(int root_fd, const char *root_path, struct store **out, struct err *e) {
-	static const char *const dirs[] = {"store", "store/sha256", "store/receipts", "store/notes", "store/tmp"};
+	static const char *const dirs[] = {"store", "store/sha256", "store/receipts", "store/notes",
+					   "store/tmp"};
 	char root[PATH_MAX];
 	int dir;
 
@@ -76,7 +77,8 @@ static int open_raw(struct store *s, const char *sha256, int *out, struct stat *
 	if (fd < 0 ? errno == ELOOP : fstat(fd, st) || !S_ISREG(st->st_mode)) {
 		if (fd >= 0)
 			(void) close(fd);
-		return err_set(e, ERR_INTEGRITY, "'%s/%s' is not a regular file; remove it", s->path, name);
+		return err_set(e, ERR_INTEGRITY, "'%s/%s' is not a regular file; remove it",
+			       s->path, name);
 	}
 	*out = fd;
 	return 0;
@@ -109,7 +111,9 @@ static int check_bytes(struct store *s, const char *sha256, int fd, struct err *
 		return err_wrap(e, "cannot verify an object of the store");
 	if (strcmp(found, sha256)) {
 		store_receipt_remove(s, sha256);
-		return err_set(e, ERR_INTEGRITY, "'%s' has changed: its bytes have the digest %s; fetch it again", path, found);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has changed: its bytes have the digest %s; fetch it again",
+			       path, found);
 	}
 	/* A receipt is for bytes that nobody touched while they were hashed. */
 	if (!fstat(fd, &after) && before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
@@ -125,7 +129,8 @@ static int verified(struct store *s, const char *sha256, bool paranoid, int *out
 	if (open_raw(s, sha256, &fd, &st, e))
 		return -1;
 	if (fd < 0)
-		return err_set(e, ERR_INTEGRITY, "%s is not in the store '%s'; fetch it again", sha256, s->path);
+		return err_set(e, ERR_INTEGRITY, "%s is not in the store '%s'; fetch it again",
+			       sha256, s->path);
 	if ((paranoid || !store_receipt_fits(s, sha256, &st)) && check_bytes(s, sha256, fd, e))
 		return -1;
 	if (out) {
@@ -155,7 +160,8 @@ int store_remove(struct store *s, const char *sha256, struct err *e) {
 	return 0;
 }
 
-static int each_in(struct store *s, const char *head, int (*each)(void *, const char *, uint64_t, struct err *), void *ctx,
+static int each_in(struct store *s, const char *head,
+		   int (*each)(void *, const char *, uint64_t, struct err *), void *ctx,
 		   struct err *e) {
 	char *dir CLEANUP(freep) = mem_printf("sha256/%s", head);
 	char **names CLEANUP(freep) = NULL;
@@ -177,7 +183,8 @@ static int each_in(struct store *s, const char *head, int (*each)(void *, const 
 	return 0;
 }
 
-int store_each(struct store *s, int (*each)(void *ctx, const char *sha256, uint64_t size, struct err *e), void *ctx,
+int store_each(struct store *s,
+	       int (*each)(void *ctx, const char *sha256, uint64_t size, struct err *e), void *ctx,
 	       struct err *e) {
 	char **heads CLEANUP(freep) = NULL;
 	size_t n;
@@ -191,7 +198,8 @@ int store_each(struct store *s, int (*each)(void *ctx, const char *sha256, uint6
 }
 
 static bool is_word(const char *s, size_t n) {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 	return n && *s != '.' && strspn(s, chars) >= n;
 }
@@ -200,14 +208,17 @@ static bool is_word(const char *s, size_t n) {
 static char *note_path(const char *name) {
 	size_t kind = strcspn(name, "/");
 
-	assert(name[kind] && is_word(name, kind) && is_word(name + kind + 1, strlen(name + kind + 1)));
+	assert(name[kind] && is_word(name, kind) &&
+	       is_word(name + kind + 1, strlen(name + kind + 1)));
 	return mem_printf("notes/%s", name);
 }
 
 int store_note_get(struct store *s, const char *name, struct buf *out, bool *found, struct err *e) {
 	char *path CLEANUP(freep) = note_path(name);
 
-	return fs_read_if(s->dir, path, out, found, e) ? err_wrap(e, "cannot read a note of '%s'", s->path) : 0;
+	return fs_read_if(s->dir, path, out, found, e)
+		       ? err_wrap(e, "cannot read a note of '%s'", s->path)
+		       : 0;
 }
 
 int store_note_put(struct store *s, const char *name, const void *data, size_t n, struct err *e) {
@@ -223,12 +234,15 @@ int store_note_put(struct store *s, const char *name, const void *data, size_t n
 int store_note_remove(struct store *s, const char *name, struct err *e) {
 	char *path CLEANUP(freep) = note_path(name);
 
-	return fs_unlink(s->dir, path, e) ? err_wrap(e, "cannot remove a note of '%s'", s->path) : 0;
+	return fs_unlink(s->dir, path, e) ? err_wrap(e, "cannot remove a note of '%s'", s->path)
+					  : 0;
 }
 
 int store_note_list(struct store *s, const char *kind, char ***names, size_t *n, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("notes/%s", kind);
 
 	assert(is_word(kind, strlen(kind)));
-	return fs_list(s->dir, path, names, n, e) ? err_wrap(e, "cannot list notes of '%s'", s->path) : 0;
+	return fs_list(s->dir, path, names, n, e)
+		       ? err_wrap(e, "cannot list notes of '%s'", s->path)
+		       : 0;
 }

@@ -11,13 +11,14 @@
 struct store_writer {
 	struct store *s;
 	char *what;
-	uint64_t size; /* announced */
+	uint64_t size;	       /* announced */
 	char name[STORE_NAME]; /* in tmp/; "" after the commit */
 	int fd;
 	struct sha256 *hash;
 };
 
-int store_begin(struct store *s, const char *what, uint64_t size, struct store_writer **out, struct err *e) {
+int store_begin(struct store *s, const char *what, uint64_t size, struct store_writer **out,
+		struct err *e) {
 	struct store_writer *w CLEANUP(store_abortp) = mem_zalloc(1, sizeof *w);
 
 	w->s = s;
@@ -48,8 +49,9 @@ int store_commit(struct store_writer *w, const char *expected, char sha256[65], 
 
 	sha256_hex(w->hash, found);
 	if (expected && strcmp(found, expected))
-		return err_set(e, ERR_INTEGRITY, "%s has the digest %s instead of %s; nothing of it was kept", w->what, found,
-			       expected);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s has the digest %s instead of %s; nothing of it was kept",
+			       w->what, found, expected);
 	if (store_has(w->s, found, &has, NULL, e))
 		return -1;
 	if (!has) {
@@ -88,13 +90,15 @@ int store_put(struct store *s, const void *data, size_t n, char sha256[65], stru
 	sha256_of(data, n, found);
 	if (store_has(s, found, &has, NULL, e))
 		return -1;
-	if (!has && (store_begin(s, "an object", n, &w, e) || store_write(w, data, n, e) || store_commit(w, found, NULL, e)))
+	if (!has && (store_begin(s, "an object", n, &w, e) || store_write(w, data, n, e) ||
+		     store_commit(w, found, NULL, e)))
 		return -1;
 	memcpy(sha256, found, sizeof found);
 	return 0;
 }
 
-int store_import_fd(struct store *s, int fd, const char *name, const char *expected, char sha256[65], struct err *e) {
+int store_import_fd(struct store *s, int fd, const char *name, const char *expected,
+		    char sha256[65], struct err *e) {
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
 	char *piece CLEANUP(freep) = mem_zalloc(STORE_PIECE, 1);
 	struct stat st;

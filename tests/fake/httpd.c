@@ -73,6 +73,13 @@ bool httpd_hang(struct httpd_conn *c) {
 	return false;
 }
 
+bool httpd_reset(struct httpd_conn *c) {
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	(void) connect(c->fd, &none, sizeof none);
+	return false;
+}
+
 char *httpd_header(const struct httpd_request *q, const char *name) {
 	size_t n = strlen(name);
 
@@ -159,7 +166,7 @@ static bool serve_one(struct httpd_conn *c, struct buf *in) {
 	char *head = strstr(line, "\r\n");
 	*head = 0;
 	q.head = head + 2;
-	if (!split(line, &q) || !read_body(c, q.head, in, &body))
+	if (!split(line, &q) || (strncmp(q.path, "/early", 6) && !read_body(c, q.head, in, &body)))
 		return false;
 	q.body = buf_str(&body);
 	q.body_len = body.len;

@@ -6,7 +6,8 @@
 
 /* A small HTTP/1.1 server for tests, on a free port of 127.0.0.1 or on a Unix socket. Each
  * connection has a thread; the handler is called in it, once for each request, and says every byte of the
- * answer itself, so that it can say wrong ones. Handlers must not assert: they record, the test asserts. */
+ * answer itself, so that it can say wrong ones. It gets the request with its body, but for paths that begin
+ * with "/early": there it answers before it has read one. Handlers must not assert: they record, the test asserts. */
 struct httpd;
 struct httpd_conn;
 
@@ -39,3 +40,4 @@ bool httpd_puts(struct httpd_conn *c, const char *text);
 bool httpd_reply(struct httpd_conn *c, int status, const char *headers, const void *body, size_t n);
 /* Say nothing until the client goes or the server is stopped; false, to be returned. */
 bool httpd_hang(struct httpd_conn *c);
+bool httpd_reset(struct httpd_conn *c); /* TCP only: RST instead of an orderly end; false */

@@ -17,187 +17,22 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "crypto/crypto.h"
 #include "fs/fs.h"
 #include "store/store.h"
-#include "tests/fake/deb.h"
 #include "tests/fake/httpd.h"
+#include "tests/fake/shop.h"
 
-enum { SIZE = 3 << 20, HALF = SIZE / 2 };
+enum { SIZE = SHOP_SIZE, HALF = SIZE / 2 };
 
 struct bench {
 	char root[48];
 	int fd; /* ROOT/store */
 	struct store *s;
-	struct httpd *web;
-	char right[65], wrong[65], half[65]; /* digests: of the object, of other bytes, of its first half */
-	struct buf zip, tgz;
-	/* Of the row under test; written by the server's threads. */
-	unsigned hits;
-	char range[64], if_range[64], auth[64], path[128];
+	struct shop shop;
 	struct buf told; /* what progress said */
 };
 
-static char bytes[SIZE], other[SIZE];
-
-static void make_bytes(struct bench *b) {
-	uint32_t x = 1;
-
-	for (size_t i = 0; i < SIZE; i++) {
-		x = x * 1664525 + 1013904223;
-		bytes[i] = (char) (x >> 24);
-		other[i] = (char) (bytes[i] ^ (i == SIZE - 1));
-	}
-	sha256_of(bytes, SIZE, b->right);
-	sha256_of(other, SIZE, b->wrong);
-	sha256_of(bytes, HALF, b->half);
-}
-
-/* --- the server --- */
-
-static bool head(struct httpd_conn *c, const char *status, const char *more, size_t n) {
-	char *text CLEANUP(freep) = mem_printf("HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, more, n);
-
-	return httpd_puts(c, text);
-}
-
-/* As servers do: from the byte asked for, if the file is still the one that the client began. */
-static bool good(struct httpd_conn *c, const struct bench *b) {
-	size_t from = text_starts(b->range, "bytes=") ? strtoul(b->range + 6, NULL, 10) : 0;
-
-	if (from && from >= SIZE)
-		return httpd_reply(c, 416, "", "", 0);
-	if (!from || (b->if_range[0] && strcmp(b->if_range, "\"v1\"")))
-		return head(c, "200 OK", "ETag: \"v1\"\r\n", SIZE) && httpd_send(c, bytes, SIZE);
-	char *more CLEANUP(freep) = mem_printf("ETag: \"v1\"\r\nContent-Range: bytes %zu-%d/%d\r\n", from, SIZE - 1, SIZE);
-	return head(c, "206 Partial Content", more, SIZE - from) && httpd_send(c, bytes + from, SIZE - from);
-}
-
-/* The first `n` requests are broken, what comes after them is good. */
-static bool cut(struct httpd_conn *c, const struct bench *b, unsigned n, const char *etag) {
-	if (b->hits > n)
-		return good(c, b);
-	return head(c, "200 OK", etag, SIZE) && httpd_send(c, bytes, HALF) && false;
-}
-
-/* A little more each time, never all: 1.2 MiB first, then 400 KiB. */
-static bool drip(struct httpd_conn *c, const struct bench *b) {
-	size_t from = text_starts(b->range, "bytes=") ? strtoul(b->range + 6, NULL, 10) : 0;
-	size_t n = SIZE - from < 300000 ? SIZE - from : 300000;
-	char *more CLEANUP(freep) = mem_printf("Content-Range: bytes %zu-%d/%d\r\n", from, SIZE - 1, SIZE);
-
-	return head(c, from ? "206 Partial Content" : "200 OK", from ? more : "", SIZE - from) && httpd_send(c, bytes + from, n) && false;
-}
-
-static bool stall(struct httpd_conn *c, const struct bench *b, unsigned n) {
-	if (b->hits > n)
-		return good(c, b);
-	return head(c, "200 OK", "", SIZE) && httpd_send(c, bytes, HALF) && httpd_hang(c);
-}
-
-static bool slow(struct httpd_conn *c) {
-	if (!head(c, "200 OK", "", SIZE) || !httpd_send(c, bytes, HALF))
-		return false;
-	clock_sleep_ms(300);
-	return httpd_send(c, bytes + HALF, HALF);
-}
-
-static bool archives(struct bench *b, struct httpd_conn *c, const char *path) {
-	if (!strcmp(path, "/a.zip"))
-		return httpd_reply(c, 200, "", b->zip.data, b->zip.len);
-	if (!strcmp(path, "/a.tar.gz") && b->hits == 1)
-		return head(c, "200 OK", "", b->tgz.len) && httpd_send(c, b->tgz.data, b->tgz.len / 2) && false;
-	if (!strcmp(path, "/a.tar.gz"))
-		return httpd_reply(c, 200, "", b->tgz.data, b->tgz.len);
-	if (!strcmp(path, "/half.zip"))
-		return httpd_reply(c, 200, "", b->zip.data, b->zip.len / 4);
-	return httpd_reply(c, 404, "", "", 0);
-}
-
-static bool statuses(struct bench *b, struct httpd_conn *c, const char *path) {
-	int status = atoi(path + 1);
-
-	if (!strcmp(path, "/503-once") && b->hits > 1)
-		return good(c, b);
-	if (!strcmp(path, "/429-soon"))
-		return b->hits > 1 ? good(c, b) : httpd_reply(c, 429, "Retry-After: 1\r\n", "", 0);
-	if (!strcmp(path, "/429-later"))
-		return httpd_reply(c, 429, "Retry-After: 3600\r\n", "", 0);
-	return httpd_reply(c, status, "", "<html>", status == 204 ? 0 : 6);
-}
-
-static void keep(const struct httpd_request *q, const char *name, char *to, size_t size) {
-	char *value CLEANUP(freep) = httpd_header(q, name);
-
-	(void) snprintf(to, size, "%s", value);
-}
-
-static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *q) {
-	struct bench *b = ctx;
-	const char *path = q->path;
-
-	b->hits++;
-	keep(q, "Range", b->range, sizeof b->range);
-	keep(q, "If-Range", b->if_range, sizeof b->if_range);
-	keep(q, "Authorization", b->auth, sizeof b->auth);
-	(void) snprintf(b->path, sizeof b->path, "%s", path);
-	if (text_starts(path, "/good") || text_starts(path, "/ORG/"))
-		return good(c, b);
-	if (!strcmp(path, "/norange"))
-		return b->hits == 1 ? cut(c, b, 1, "") : httpd_reply(c, 200, "", bytes, SIZE);
-	if (!strcmp(path, "/cut"))
-		return cut(c, b, 1, "ETag: \"v1\"\r\n");
-	if (!strcmp(path, "/cut-3"))
-		return cut(c, b, 3, "");
-	if (!strcmp(path, "/changed"))
-		return cut(c, b, 1, "ETag: \"v0\"\r\n");
-	if (!strcmp(path, "/weak"))
-		return cut(c, b, 1, "ETag: W/\"v0\"\r\n");
-	if (!strcmp(path, "/drip"))
-		return drip(c, b);
-	if (!strcmp(path, "/stall-once"))
-		return stall(c, b, 1);
-	if (!strcmp(path, "/stall"))
-		return stall(c, b, 100);
-	if (!strcmp(path, "/slow"))
-		return slow(c);
-	if (!strcmp(path, "/other"))
-		return httpd_reply(c, 200, "", other, SIZE);
-	if (!strcmp(path, "/short"))
-		return httpd_reply(c, 200, "", bytes, HALF);
-	if (!strcmp(path, "/empty"))
-		return httpd_reply(c, 200, "", "", 0);
-	if (!strcmp(path, "/wrong-range"))
-		return b->hits == 2 ? httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3) : cut(c, b, 1, "");
-	if (!strcmp(path, "/unasked-range"))
-		return httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3);
-	if (!strcmp(path, "/endless"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, bytes, SIZE) && httpd_send(c, bytes, 1);
-	if (!strcmp(path, "/until-close"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, bytes, b->hits == 1 ? HALF : SIZE) && false;
-	if (!strcmp(path, "/moved"))
-		return httpd_reply(c, 302, "Location: /good\r\n", "", 0);
-	if (!strcmp(path, "/linked")) {
-		char *more CLEANUP(freep) = mem_printf("X-Linked-Etag: \"%s\"\r\nLocation: /good\r\n", b->wrong);
-		return httpd_reply(c, 302, more, "", 0);
-	}
-	if (!strcmp(path, "/silent"))
-		return false;
-	if (path[1] >= '0' && path[1] <= '9')
-		return statuses(b, c, path);
-	return archives(b, c, path);
-}
-
 /* --- the place --- */
-
-static void make_archives(struct bench *b) {
-	const struct fake_entry entries[] = {
-		{"m/model.gguf", 'f', 0644, bytes, SIZE}, {"m/other.gguf", 'f', 0644, other, SIZE}, {"m/readme.txt", 'f', 0644, "hello", 0}};
-
-	b->zip = b->tgz = (struct buf) BUF_INIT(16 << 20);
-	fake_archive("zip", entries, 3, &b->zip);
-	fake_archive("tar.gz", entries, 3, &b->tgz);
-}
 
 static void save(const char *name, const void *data, size_t n) {
 	struct err e;
@@ -216,13 +51,11 @@ static int enter(void **state) {
 	if (!mkdtemp(b->root) || chdir(b->root) || fs_open_dir(AT_FDCWD, b->root, &root, &e) ||
 	    store_open(root, b->root, &b->s, &e) || fs_open_dir(root, "store", &b->fd, &e))
 		return -1;
-	make_bytes(b);
-	make_archives(b);
-	b->web = httpd_start(NULL, answer, b);
-	save("right", bytes, SIZE);
-	save("wrong", other, SIZE);
-	save("half", bytes, HALF);
-	save("a.zip", b->zip.data, b->zip.len);
+	shop_open(&b->shop);
+	save("right", b->shop.bytes, SIZE);
+	save("wrong", b->shop.other, SIZE);
+	save("half", b->shop.bytes, HALF);
+	save("a.zip", b->shop.zip.data, b->shop.zip.len);
 	*state = b;
 	return mkdir("directory", 0755) || mkfifo("fifo", 0644);
 }
@@ -232,10 +65,8 @@ static int leave(void **state) {
 	struct err e;
 
 	store_free(b->s);
-	httpd_stop(b->web);
 	(void) close(b->fd);
-	buf_done(&b->zip);
-	buf_done(&b->tgz);
+	shop_close(&b->shop);
 	buf_done(&b->told);
 	int r = chdir("/") || fs_remove_tree(AT_FDCWD, b->root, &e);
 	free(b);
@@ -245,7 +76,7 @@ static int leave(void **state) {
 /* {url} {host} {dir} {right} {wrong} {half} */
 static char *expand(const struct bench *b, const char *text) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-	unsigned port = httpd_port(b->web);
+	unsigned port = httpd_port(b->shop.web);
 
 	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, "{");
@@ -258,8 +89,8 @@ static char *expand(const struct bench *b, const char *text) {
 		else if (text_starts(p, "{host}"))
 			(void) buf_printf(&out, "127.0.0.1:%u", port);
 		else
-			(void) buf_puts(&out, text_starts(p, "{dir}") ? b->root : text_starts(p, "{right}") ? b->right :
-					text_starts(p, "{wrong}") ? b->wrong : b->half);
+			(void) buf_puts(&out, text_starts(p, "{dir}") ? b->root : text_starts(p, "{right}") ? b->shop.right :
+					text_starts(p, "{wrong}") ? b->shop.wrong : b->shop.half);
 		p = strchr(p, '}') + 1;
 	}
 	return buf_steal(&out);
@@ -277,10 +108,10 @@ static void hear(void *ctx, const struct progress_event *ev) {
 static void forget(struct bench *b) {
 	struct err e = {0};
 
-	assert_int_equal(store_remove(b->s, b->right, &e), 0);
+	assert_int_equal(store_remove(b->s, b->shop.right, &e), 0);
 	assert_int_equal(store_clean(b->s, true, NULL, &e), 0);
-	b->hits = 0;
-	b->range[0] = b->if_range[0] = b->auth[0] = 0;
+	b->shop.hits = 0;
+	b->shop.range[0] = b->shop.if_range[0] = b->shop.auth[0] = 0;
 	buf_done(&b->told);
 	b->told = (struct buf) BUF_INIT(8192);
 }
@@ -294,10 +125,10 @@ static int fetch(struct bench *b, const struct store_want *more, const char *con
 		full[i] = expand(b, sources[i]);
 	w.sources = (const char *const *) full;
 	w.n_sources = n;
-	w.sha256 = b->right;
+	w.sha256 = b->shop.right;
 	w.what = "model";
 	w.backoff_ms = w.backoff_ms ? w.backoff_ms : 1;
-	w.stall_timeout_ms = w.stall_timeout_ms ? w.stall_timeout_ms : 200;
+	w.stall_timeout_ms = w.stall_timeout_ms ? w.stall_timeout_ms : 20000;
 	int result = store_fetch(b->s, &w, &p, e);
 	for (size_t i = 0; i < n; i++)
 		free(full[i]);
@@ -319,6 +150,7 @@ static const struct {
 	const char *name;
 	const char *sources[3];
 	uint64_t size;
+	uint64_t stall_ms;
 	unsigned hits;	   /* requests to the server */
 	const char *range; /* of the last one */
 	bool part;	   /* a partial download stays for the next time */
@@ -339,7 +171,7 @@ static const struct {
 	{"cut, with a weak ETag", {"{url}/weak"}, .hits = 2, .range = "bytes=1572864-"},
 	{"cut, resumed without ranges", {"{url}/norange"}, .hits = 2, .range = "bytes=1572864-"},
 	{"cut, resumed with another range", {"{url}/wrong-range"}, .hits = 3, .range = ""},
-	{"stalled once", {"{url}/stall-once"}, .hits = 2, .range = "bytes=1572864-"},
+	{"stalled once", {"{url}/stall-once"}, .stall_ms = 500, .hits = 2, .range = "bytes=1572864-"},
 	{"503 once", {"{url}/503-once"}, .hits = 2},
 	{"no length, but the size is known", {"{url}/until-close"}, .size = SIZE, .hits = 2},
 	{"the second source", {"file:{dir}/none", "file:{dir}/right"}, .hits = 0},
@@ -401,7 +233,7 @@ static const struct {
 	/* curl asks once more where an old connection closes without a word. */
 	{"silent", {"{url}/silent"}, .hits = 5, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: {url}/silent: '{host}' closed the connection without an answer"},
-	{"stalled always", {"{url}/stall"}, .hits = 4, .part = true, .code = ERR_UNREACHABLE,
+	{"stalled always", {"{url}/stall"}, .stall_ms = 200, .hits = 4, .part = true, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: {url}/stall: no byte to or from '{host}' for 200 ms"},
 	{"a range that nobody asked for", {"{url}/unasked-range"}, .hits = 4, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: {url}/unasked-range: sent another range than asked for"},
@@ -421,7 +253,7 @@ static void every_source(void **state) {
 
 	EACH_CASE(c, rows) {
 		char *message CLEANUP(freep) = expand(b, c->message ? c->message : "");
-		struct store_want w = {.size = c->size};
+		struct store_want w = {.size = c->size, .stall_timeout_ms = c->stall_ms};
 		struct err e = {0};
 		size_t n = 0;
 		bool there;
@@ -432,14 +264,14 @@ static void every_source(void **state) {
 		assert_string_equal(e.msg, message);
 		assert_int_equal(result, c->code ? -1 : 0);
 		assert_int_equal(e.code, c->code);
-		assert_int_equal(b->hits, c->hits);
+		assert_int_equal(b->shop.hits, c->hits);
 		if (c->range)
-			assert_string_equal(b->range, c->range);
+			assert_string_equal(b->shop.range, c->range);
 		assert_int_equal(in_tmp(b), c->part ? 1 : 0);
-		assert_int_equal(store_has(b->s, b->right, &there, NULL, &e), 0);
+		assert_int_equal(store_has(b->s, b->shop.right, &there, NULL, &e), 0);
 		assert_int_equal(there, !c->code);
 		if (!c->code)
-			assert_int_equal(store_verify(b->s, b->right, true, &e), 0);
+			assert_int_equal(store_verify(b->s, b->shop.right, true, &e), 0);
 	}
 }
 
@@ -452,34 +284,34 @@ static void what_is_there_is_not_fetched(void **state) {
 	forget(b);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), 0);
-	assert_int_equal(b->hits, 1);
+	assert_int_equal(b->shop.hits, 1);
 	assert_string_equal(buf_str(&b->told), "model: 3145728 bytes\n");
 	/* Nor what lost its receipt. */
-	char *receipt CLEANUP(freep) = mem_printf("receipts/%.2s/%s", b->right, b->right);
+	char *receipt CLEANUP(freep) = mem_printf("receipts/%.2s/%s", b->shop.right, b->shop.right);
 	assert_int_equal(unlinkat(b->fd, receipt, 0), 0);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), 0);
-	assert_int_equal(b->hits, 1);
+	assert_int_equal(b->shop.hits, 1);
 }
 
 static void what_has_changed_is_fetched_again(void **state) {
 	struct bench *b = *state;
-	char *name CLEANUP(freep) = store_path(b->s, b->right), *expect CLEANUP(freep) = NULL;
+	char *name CLEANUP(freep) = store_path(b->s, b->shop.right), *expect CLEANUP(freep) = NULL;
 	struct err e = {0};
 
 	forget(b);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
 	assert_int_equal(chmod(name, 0644), 0);
 	int fd CLEANUP(closep) = open(name, O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, other + SIZE - 1, 1, SIZE - 1), 1);
+	assert_int_equal(pwrite(fd, b->shop.other + SIZE - 1, 1, SIZE - 1), 1);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), -1);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
-	assert_int_equal(store_verify(b->s, b->right, true, &e), 0);
-	expect = mem_printf("model: '%s' has changed: its bytes have the digest %s; fetch it again\n", name, b->wrong);
+	assert_int_equal(store_verify(b->s, b->shop.right, true, &e), 0);
+	expect = mem_printf("model: '%s' has changed: its bytes have the digest %s; fetch it again\n", name, b->shop.wrong);
 	assert_non_null(strstr(buf_str(&b->told), expect));
 }
 
 static void part_is(struct bench *b, const void *data, size_t n) {
-	char *name CLEANUP(freep) = mem_printf("store/tmp/%s.part", b->right);
+	char *name CLEANUP(freep) = mem_printf("store/tmp/%s.part", b->shop.right);
 
 	save(name, data, n);
 }
@@ -489,7 +321,8 @@ static void an_earlier_part(void **state) {
 	struct bench *b = *state;
 	struct store_want sized = {.size = SIZE};
 	struct err e = {0};
-	static const struct {
+	const char *bytes = b->shop.bytes, *other = b->shop.other;
+	const struct {
 		const char *name, *from;
 		const char *bytes;
 		size_t n;
@@ -509,8 +342,8 @@ static void an_earlier_part(void **state) {
 		forget(b);
 		part_is(b, c->bytes, c->n);
 		assert_int_equal(FETCH(b, c->sized ? &sized : NULL, c->from, &e), 0);
-		assert_int_equal(b->hits, c->hits);
-		assert_string_equal(b->range, c->range);
+		assert_int_equal(b->shop.hits, c->hits);
+		assert_string_equal(b->shop.range, c->range);
 		assert_int_equal(in_tmp(b), 0);
 	}
 }
@@ -547,12 +380,12 @@ static void huggingface(void **state) {
 	forget(b);
 	(void) setenv("HF_ENDPOINT", url, 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), 0);
-	assert_string_equal(b->path, "/ORG/REPO/resolve/ab810cf6/sub%20dir/model+1.gguf");
-	assert_string_equal(b->auth, "");
+	assert_string_equal(b->shop.path, "/ORG/REPO/resolve/ab810cf6/sub%20dir/model+1.gguf");
+	assert_string_equal(b->shop.auth, "");
 	forget(b);
 	(void) setenv("HF_TOKEN", "hf_secret\n", 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), 0);
-	assert_string_equal(b->auth, "Bearer hf_secret");
+	assert_string_equal(b->shop.auth, "Bearer hf_secret");
 	forget(b);
 	(void) setenv("HF_ENDPOINT", denied, 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), -1);
@@ -561,9 +394,14 @@ static void huggingface(void **state) {
 	assert_string_equal(e.msg, "cannot fetch model: hf://ORG/REPO@ab810cf6/sub dir/model+1.gguf: answered 403: no access with the token in HF_TOKEN");
 }
 
+/* When half of it is here. */
 static void *press_ctrl_c(void *arg) {
-	(void) arg;
-	clock_sleep_ms(150);
+	struct bench *b = arg;
+	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->shop.right);
+	struct stat st;
+
+	for (int i = 0; i < 2000 && (fstatat(b->fd, name, &st, 0) || st.st_size < HALF); i++)
+		clock_sleep_ms(5);
 	(void) kill(getpid(), SIGINT);
 	return NULL;
 }
@@ -577,7 +415,7 @@ static void ctrl_c_keeps_the_part(void **state) {
 
 	forget(b);
 	interrupt_install();
-	assert_int_equal(pthread_create(&thread, NULL, press_ctrl_c, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, press_ctrl_c, b), 0);
 	assert_int_equal(FETCH(b, &patient, "{url}/stall", &e), -1);
 	(void) pthread_join(thread, NULL);
 	interrupt_clear();
@@ -585,7 +423,7 @@ static void ctrl_c_keeps_the_part(void **state) {
 	assert_int_equal(e.code, ERR_INTERRUPTED);
 	assert_int_equal(in_tmp(b), 1);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
-	assert_string_equal(b->range, "bytes=1572864-");
+	assert_string_equal(b->shop.range, "bytes=1572864-");
 	assert_int_equal(in_tmp(b), 0);
 }
 
@@ -607,9 +445,10 @@ static void hear_second(void *ctx, const struct progress_event *ev) {
 static void *fetch_too(void *arg) {
 	struct second *two = arg;
 	struct progress p = {hear_second, two};
-	struct store_want w = {.sources = (const char *const *) &two->url, .n_sources = 1, .sha256 = two->b->right, .what = "model"};
+	struct store_want w = {.sources = (const char *const *) &two->url, .n_sources = 1, .sha256 = two->b->shop.right, .what = "model"};
 
-	clock_sleep_ms(100);
+	for (int i = 0; i < 2000 && !two->b->shop.hits; i++) /* the first is at it */
+		clock_sleep_ms(5);
 	(void) store_fetch(two->s, &w, &p, &two->e);
 	return NULL;
 }
@@ -618,7 +457,6 @@ static void *fetch_too(void *arg) {
 static void two_fetch_the_same(void **state) {
 	struct bench *b = *state;
 	struct second two = {.b = b, .told = BUF_INIT(1000), .url = expand(b, "{url}/slow")};
-	struct store_want patient = {.stall_timeout_ms = 60000};
 	int root CLEANUP(closep) = -1;
 	struct err e = {0};
 	pthread_t thread;
@@ -627,10 +465,10 @@ static void two_fetch_the_same(void **state) {
 	assert_int_equal(fs_open_dir(AT_FDCWD, b->root, &root, &e), 0);
 	assert_int_equal(store_open(root, b->root, &two.s, &e), 0);
 	assert_int_equal(pthread_create(&thread, NULL, fetch_too, &two), 0);
-	assert_int_equal(FETCH(b, &patient, "{url}/slow", &e), 0);
+	assert_int_equal(FETCH(b, NULL, "{url}/slow", &e), 0);
 	(void) pthread_join(thread, NULL);
 	assert_string_equal(two.e.msg, "");
-	assert_int_equal(b->hits, 1);
+	assert_int_equal(b->shop.hits, 1);
 	assert_string_equal(buf_str(&two.told), "model: waiting for another process that fetches it\n");
 	store_free(two.s);
 	buf_done(&two.told);
@@ -640,19 +478,19 @@ static void two_fetch_the_same(void **state) {
 
 static void another_that_does_not_get_on(void **state) {
 	struct bench *b = *state;
-	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->right);
+	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->shop.right);
 	struct store_want hasty = {.wait_ms = 100};
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct err e = {0};
 
 	forget(b);
-	part_is(b, bytes, HALF);
+	part_is(b, b->shop.bytes, HALF);
 	int fd CLEANUP(closep) = openat(b->fd, name, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	assert_int_equal(FETCH(b, &hasty, "{url}/good", &e), -1);
 	assert_string_equal(e.msg, "another process fetches model and makes no progress; end it, then try again");
 	assert_int_equal(e.code, ERR_BUSY);
-	assert_int_equal(b->hits, 0);
+	assert_int_equal(b->shop.hits, 0);
 }
 
 /* 2 MiB for 3 MiB: known before, or found out; nothing stays, and no other source is asked. */
@@ -672,7 +510,7 @@ static void a_full_disk(void **state) {
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
 		const char *const both[] = {sources[i], "{url}/404"};
 		print_message("  - %s\n", sources[i]);
-		b->hits = 1; /* until-close then sends all of it */
+		b->shop.hits = 1; /* until-close then sends all of it */
 		assert_int_equal(fetch(b, NULL, both, 2, &e), -1);
 		assert_int_equal(e.code, ERR_SYS);
 		char *expect CLEANUP(freep) = mem_printf("no room for model in '%s/small/store': ", b->root);

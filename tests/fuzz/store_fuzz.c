@@ -1,0 +1,24 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/private.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Sources as a manifest or a lock names them. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	char *text CLEANUP(freep) = mem_strndup((const char *) data, size);
+	char *source CLEANUP(freep) = mem_printf("hf://%s", text);
+	char *shown CLEANUP(freep) = store_shown(text), *url CLEANUP(freep) = NULL;
+	struct err e;
+
+	if (!shown)
+		abort();
+	if (!store_hf_address(source, &url, &e))
+		for (const char *p = url; *p; p++)
+			if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}?#@", *p))
+				abort(); /* whatever stood in it is one path */
+	return 0;
+}
