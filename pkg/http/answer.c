@@ -1,5 +1,6 @@
 /* What comes back: status, headers, body. */
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,8 @@ static void new_answer(struct transfer *t, const char *line) {
 	memcpy(r->linked_etag, linked, sizeof linked);
 	r->status = code ? strtol(code, NULL, 10) : 0;
 	r->first_byte_us = clock_mono_us() - t->start_us;
+	t->headers_end = false;
+	t->came_bytes = 0;
 }
 
 static void keep_number(const char *value, int64_t *out) {
@@ -112,6 +115,7 @@ size_t http_on_header(char *data, size_t one, size_t n, void *ctx) {
 	(void) one;
 	touch(t);
 	t->header_bytes += n;
+	t->bytes_in += n;
 	if (t->header_bytes > HEADERS_MAX) {
 		t->stop = STOP_HEADERS;
 		return 0;
@@ -120,6 +124,7 @@ size_t http_on_header(char *data, size_t one, size_t n, void *ctx) {
 	for (size_t end = strlen(line); end && strchr("\r\n \t", line[end - 1]);)
 		line[--end] = 0;
 	char *colon = strchr(line, ':');
+	t->headers_end = t->headers_end || !*line;
 	if (text_starts(line, "HTTP/")) {
 		new_answer(t, line);
 	} else if (colon) {
@@ -148,6 +153,8 @@ size_t http_on_body(char *data, size_t one, size_t n, void *ctx) {
 
 	(void) one;
 	touch(t);
+	t->came_bytes += n;
+	t->bytes_in += n;
 	if (!success) {
 		size_t room = limit - t->r->body.len;
 		(void) buf_add(&t->r->body, data, n < room ? n : room);
@@ -163,10 +170,47 @@ size_t http_on_body(char *data, size_t one, size_t n, void *ctx) {
 	return t->stop ? CURL_WRITEFUNC_ERROR : n;
 }
 
+bool http_answered(const struct transfer *t) {
+	const struct http_response *r = t->r;
+
+	if (!t->headers_end || r->status < 200)
+		return false;
+	return t->cut_short || !is_success(r) ||
+	       (r->content_length >= 0 && t->came_bytes >= (uint64_t) r->content_length);
+}
+
+int http_on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose) {
+	struct transfer *t = ctx;
+
+	(void) purpose;
+	t->fd = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+/* A server may say what is wrong with an upload before it has all of it, and hang up. Sending on
+ * would fail, and curl would drop the answer that lies there: so what has come is read first. */
+static bool something_came(const struct transfer *t) {
+	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+
+	return t->fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & (POLLIN | POLLHUP);
+}
+
 size_t http_on_read(char *data, size_t one, size_t n, void *ctx) {
 	struct transfer *t = ctx;
-	ssize_t got = t->q->read(t->q->read_ctx, data, one * n);
 
+	if (something_came(t)) {
+		/* What curl leaves lying there is the end of the connection, after the answer's end. */
+		if (t->paused_bytes == t->bytes_in && t->headers_end && t->r->status >= 200) {
+			t->cut_short = true;
+			return 0;
+		}
+		if (t->paused_bytes != t->bytes_in || !t->bytes_in) {
+			t->paused_bytes = t->bytes_in;
+			t->paused = true;
+			return CURL_READFUNC_PAUSE;
+		}
+	}
+	ssize_t got = t->q->read(t->q->read_ctx, data, one * n);
 	touch(t);
 	if (got >= 0)
 		return (size_t) got;

@@ -80,13 +80,17 @@ static int add_headers(const struct http_request *q, struct curl_slist **list, s
 	return 0;
 }
 
-static void set_body(CURL *c, const struct http_request *q) {
+static void set_body(CURL *c, const struct http_request *q, struct transfer *t) {
 	const char *method = q->method ? q->method : "GET";
 
 	if (q->read) {
 		set(curl_easy_setopt(c, CURLOPT_UPLOAD, 1L));
 		set(curl_easy_setopt(c, CURLOPT_READFUNCTION, http_on_read));
 		set(curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20));
+		/* What was read cannot be sent again: no connection that may be dead already. */
+		set(curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L));
+		set(curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, http_on_socket));
+		set(curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, t));
 	} else if (q->body || !strcmp(method, "POST") || !strcmp(method, "PUT")) {
 		set(curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body ? q->body : ""));
 		set(curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) q->body_len));
@@ -186,6 +190,11 @@ static CURLcode drive(struct http *h, struct transfer *t) {
 		uint64_t wait = next_look(h, t);
 		if (t->stop)
 			break;
+		if (t->paused) {
+			t->paused = false;
+			(void) curl_easy_pause(h->easy, CURLPAUSE_CONT);
+			continue;
+		}
 		(void) curl_multi_poll(h->multi, NULL, 0, (int) wait, NULL);
 	}
 	for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left));)
@@ -200,6 +209,8 @@ static int finish(struct http *h, struct transfer *t, CURLcode rc, struct err *e
 
 	t->r->total_us = clock_mono_us() - t->start_us;
 	t->r->aborted = t->stop == STOP_BY_CALLER;
+	if (rc == CURLE_SEND_ERROR && http_answered(t))
+		rc = CURLE_OK; /* it did not want the rest of the body */
 	if (t->r->aborted || (!t->stop && !rc))
 		return 0;
 	int failure = t->stop ? http_stopped(t, who, e) : http_failed(h, t, rc, who, e);
@@ -209,7 +220,7 @@ static int finish(struct http *h, struct transfer *t, CURLcode rc, struct err *e
 
 int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *e) {
 	struct curl_slist *headers CLEANUP(slistp) = NULL;
-	struct transfer t = {.q = q, .r = r};
+	struct transfer t = {.q = q, .r = r, .fd = -1};
 
 	http_response_reset(r, http_body_limit(q, !q->sink));
 	h->connect_errno = 0;
@@ -223,7 +234,7 @@ int http_do(struct http *h, const struct http_request *q, struct http_response *
 	if (!h->easy)
 		abort();
 	set_address(h->easy, q);
-	set_body(h->easy, q);
+	set_body(h->easy, q, &t);
 	set_rest(h, q, &t);
 	set(curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers));
 	t.start_us = t.last_us = clock_mono_us();

@@ -58,7 +58,7 @@ struct http_request {
 	const void *body; /* sent with its length; NULL: none */
 	size_t body_len;
 	/* A body that is sent as it is read (chunked; POST and PUT): bytes, 0 at its end, -1
-	 * aborts. */
+	 * aborts. On a connection of its own. An answer that comes before the body's end counts. */
 	ssize_t (*read)(void *ctx, char *buf, size_t n);
 	void *read_ctx;
 	/* The body of a 2xx answer goes to `sink` in pieces; false aborts. Without a sink, and for

@@ -38,7 +38,15 @@ struct transfer {
 	uint64_t body_bytes;	    /* of a 2xx answer */
 	size_t header_bytes;
 	bool sent; /* the connection stands: something was sent or came */
+	uint64_t bytes_in;   /* all headers and bodies */
+	bool headers_end;    /* of the last answer */
+	uint64_t came_bytes; /* of its body, whatever its status */
 	bool begun;
+	/* Of a streamed request. */
+	int fd;		       /* its socket; else -1 */
+	bool paused;	       /* the upload, so that what has come is read */
+	uint64_t paused_bytes; /* bytes_in when it was paused last */
+	bool cut_short;	       /* the answer is over: no more body */
 	enum stop stop;
 };
 
@@ -46,9 +54,12 @@ struct transfer {
 size_t http_on_header(char *data, size_t one, size_t n, void *ctx);
 size_t http_on_body(char *data, size_t one, size_t n, void *ctx);
 size_t http_on_read(char *data, size_t one, size_t n, void *ctx);
+int http_on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose);
 
 size_t http_body_limit(const struct http_request *q, bool success);
 void http_response_reset(struct http_response *r, size_t cap);
+/* The last answer is known to be whole, or its status says enough. */
+bool http_answered(const struct transfer *t);
 uint64_t http_connect_ms(const struct http_request *q);
 
 /* Who is asked, for messages: the socket's path or "host[:port]"; yours. */

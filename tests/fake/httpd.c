@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { CONNECTIONS_MAX = 64, REQUEST_MAX = 64 << 20 };
@@ -20,6 +21,7 @@ struct httpd_conn {
 	pthread_t thread;
 	int fd;
 	unsigned number;
+	bool lingers; /* it answered before it had the body */
 };
 
 struct httpd {
@@ -166,7 +168,10 @@ static bool serve_one(struct httpd_conn *c, struct buf *in) {
 	char *head = strstr(line, "\r\n");
 	*head = 0;
 	q.head = head + 2;
-	if (!split(line, &q) || (strncmp(q.path, "/early", 6) && !read_body(c, q.head, in, &body)))
+	if (!split(line, &q))
+		return false;
+	c->lingers = !strncmp(q.path, "/early", 6);
+	if (!c->lingers && !read_body(c, q.head, in, &body))
 		return false;
 	q.body = buf_str(&body);
 	q.body_len = body.len;
@@ -182,6 +187,11 @@ static void *serve(void *arg) {
 
 	while (serve_one(c, &in))
 		;
+	if (c->lingers) {
+		/* As Go's server does after an early answer, so that it is not lost to a reset. */
+		(void) shutdown(c->fd, SHUT_WR);
+		clock_sleep_ms(500);
+	}
 	(void) shutdown(c->fd, SHUT_RDWR); /* closed when the server stops: the number must stay ours */
 	return NULL;
 }

@@ -1,16 +1,12 @@
 #include "test.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -18,7 +14,6 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "http/http.h"
 #include "tests/fake/httpd.h"
 
@@ -119,6 +114,11 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 		return httpd_reply(c, 500, "Connection: close\r\n", "no room", 7) && false;
 	if (!strcmp(path, "/early-200"))
 		return httpd_reply(c, 200, "Connection: close\r\n", "not a tar", 9) && false;
+	if (!strcmp(path, "/early-chunks"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+				     "3\r\nnot\r\n6\r\n a tar\r\n0\r\n\r\n") && false;
+	if (!strcmp(path, "/early-half"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n") && false;
 	if (!strcmp(path, "/reset"))
 		return httpd_reset(c);
 	if (!strcmp(path, "/garbage"))
@@ -375,7 +375,11 @@ static void an_early_answer(void **state) {
 		const char *name, *url;
 		long status;
 		const char *body;
-	} cases[] = {{"refused", "http://engine/early-500", 500, "no room"}, {"in a 200", "http://engine/early-200", 200, "not a tar"}};
+	} cases[] = {
+		{"refused", "http://engine/early-500", 500, "no room"},
+		{"in a 200", "http://engine/early-200", 200, "not a tar"},
+		{"in chunks", "http://engine/early-chunks", 200, "not a tar"},
+	};
 	struct bench *b = *state;
 	struct http *h CLEANUP(http_freep) = http_new();
 
@@ -390,6 +394,14 @@ static void an_early_answer(void **state) {
 		assert_int_equal(r.status, c->status);
 		assert_string_equal(buf_str(&r.body), c->body);
 	}
+	struct http_response r CLEANUP(http_response_done) = {0};
+	struct feed f = {200 << 20, false};
+	struct http_request q = {.method = "POST", .url = "http://engine/early-half", .unix_socket = b->socket, .read = feed,
+				 .read_ctx = &f};
+	struct err e = {0};
+	char *expect CLEANUP(freep) = mem_printf("'%s' closed the connection before the end of its answer", b->socket);
+	assert_int_equal(http_do(h, &q, &r, &e), -1);
+	assert_string_equal(e.msg, expect);
 }
 
 static void a_reset_connection(void **state) {
