@@ -35,10 +35,16 @@ static size_t locked_backends(const struct compile_parts *p, const struct compil
 	return n;
 }
 
+static struct pos where(void *ctx, const char *path) {
+	const struct compile_parts *p = ctx;
+
+	return spec_pos(p->spec, path);
+}
+
 int compile_plan(struct compile_parts *p, const struct compile *c, const struct host_facts *host, struct complaints *complaints, struct err *e) {
 	const char *locked[RUNTIME_MAX_BACKENDS];
 	struct plan_input in = {.spec = p->spec, .runtime = p->runtime, .model = p->model, .adapters = p->adapters, .host = host,
-		.locked = locked};
+		.locked = locked, .where = where, .where_ctx = p};
 
 	in.n_locked = locked_backends(p, c, locked);
 	if (plan_make(&in, &p->plan, complaints, e))
