@@ -1,25 +1,46 @@
 #include "base/interrupt.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+/* What sends one signal to a process and to its group (timeout, some terminals) sends it twice: that is still the first. */
+enum { SAME_MS = 300 };
 
 /* Signals reach a process only through such state. */
 static volatile sig_atomic_t asked, held;
+static _Atomic uint64_t asked_ms;
+
+static void leave(void) {
+	static const char text[] = "llmdeploy: left at once; what was begun is finished or undone by the next command, or llmdeploy recover\n";
+
+	(void) !write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(130);
+}
 
 static void on_signal(int sig) {
-	if (asked && sig != SIGHUP && !held)
-		_exit(130);
+	uint64_t now = clock_mono_ms();
+
+	if (asked && sig != SIGHUP && now - asked_ms >= SAME_MS)
+		leave();
+	if (!asked)
+		asked_ms = now;
 	asked = 1;
 }
 
 void interrupt_install(void) {
-	struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, old;
 
-	(void) sigemptyset(&act.sa_mask);
+	(void) sigfillset(&act.sa_mask);
 	(void) sigaction(SIGINT, &act, NULL);
 	(void) sigaction(SIGTERM, &act, NULL);
-	(void) sigaction(SIGHUP, &act, NULL);
+	/* nohup means it. */
+	if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
+		(void) sigaction(SIGHUP, &act, NULL);
 	(void) sigaction(SIGPIPE, &ignore, NULL);
 }
 

@@ -4,9 +4,9 @@
 
 #include "base/err.h"
 
-/* Ctrl-C and SIGTERM ask for a stop at the next safe point; a second one leaves
- * at once (status 130) and recovery does the rest. SIGHUP of a dropped terminal counts as the
- * first; SIGPIPE is ignored. The flag is the one piece of state that a signal handler can set. */
+/* Ctrl-C and SIGTERM ask for a stop at the next safe point; a second one, 300 ms later or more, leaves
+ * at once (status 130), held or not, and recovery does the rest. SIGHUP of a dropped terminal counts as the
+ * first (under nohup it is ignored); SIGPIPE is ignored. The flag is the one piece of state that a signal handler can set. */
 void interrupt_install(void);
 bool interrupt_pending(void);
 /* 0, or ERR_INTERRUPTED "interrupted". For loops that wait. */
