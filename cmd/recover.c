@@ -48,6 +48,7 @@ int cmd_recover(struct args *a, struct err *e) {
 		return err_set(e, ERR_USAGE, "recover wants a ROUTE, or --all");
 	if (context_open(a, "recover", NEED_STORE | NEED_ENGINE, &c, e))
 		return -1;
+	c.x.insist = true;
 	int r = a->n ? one(a, &c, a->at[0], whole, e) : every(a, &c, whole, e);
 	report_result(a->report, j);
 	return r;

@@ -3,14 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "docker/docker.h"
 #include "host/host.h"
 #include "json/json.h"
 #include "size/size.h"
@@ -22,7 +20,7 @@ struct attempt {
 	const struct lock *l;
 	const char *manifest;
 	char from[64];
-	bool known; /* the release was on disk before: its container is not ours to throw away */
+	bool was_running; /* before this apply: a committed release that was kept warm */
 	struct json *evidence;
 	uint64_t engine_ms, eval_ms;
 };
@@ -78,11 +76,10 @@ static int record_simple(struct attempt *a, const char *event, struct err *e) {
 static int start(struct attempt *a, struct err *e) {
 	struct json *r = record_new("started", a->l);
 	char *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
-	bool made;
 
 	progress_step(a->s->x->progress, "start candidate");
 	json_set_str(r, "container", name);
-	if (container_start(a->s->x, a->l, &made, e)) {
+	if (container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e)) {
 		json_free(r);
 		return -1;
 	}
@@ -132,26 +129,14 @@ static int seal(struct attempt *a, struct err *e) {
 	return record_put(a->s, r, e);
 }
 
-/* What a failed try leaves: its reason, evidence and log for people; nothing that runs. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
-	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct json *reason CLEANUP(json_freep) = record_new("attempt", a->l);
-	bool interrupted = cause->code == ERR_INTERRUPTED;
-	const struct rollout *x = a->s->x;
-	struct json *r;
+	struct dropped d = {.lock = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;
+	struct json *r;
 
-	container_log(x, a->l, &log);
-	json_set_str(reason, "reason", cause->msg);
-	json_set_int(reason, "exit", err_exit_status(cause->code));
-	struct release_attempt kept = {.reason = reason, .evidence = a->evidence, .engine_log = buf_str(&log),
-		.lock = a->l->bytes, .lock_len = a->l->n_bytes, .manifest = a->manifest};
-	/* A release that was committed once keeps its container, stopped: a rollback may want it. */
-	if ((a->known ? container_stop(x, a->l, e) : container_remove(x, a->l, e)) || release_attempt_put(&a->s->route, &kept, &number, e))
+	if (candidate_drop(a->s, &d, &number, e))
 		return -1;
-	if (!a->known && release_remove(&a->s->route, a->l->version, e))
-		return -1;
-	r = record_new(interrupted ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed", a->l);
+	r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed", a->l);
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	json_set_int(r, "attempt", number);
@@ -164,27 +149,11 @@ static int failed(struct attempt *a, const struct err *cause, struct err *e) {
 	interrupt_hold();
 	int r = undo(a, cause, &more);
 	interrupt_release();
-	const char *now = *a->from ? a->from : "no release";
 	if (r)
 		return err_set(e, cause->code, "%.250s; and cleaning up failed: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
-	return err_set(e, cause->code, "%.380s; '%s' is untouched", cause->msg, now);
-}
-
-/* The active release, with this very lock. Put right if it does not run. */
-static int already_active(struct attempt *a, struct rollout_result *out, struct err *e) {
-	bool alive, made;
-
-	if (rollout_alive(a->s->x, a->l, &alive, e))
-		return -1;
-	if (!alive) {
-		char *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
-		progress_warn(a->s->x->progress, "the active release does not answer: it is started again", a->l->version);
-		if (container_start(a->s->x, a->l, &made, e) || prove_ready(a->s->x, a->l, &out->engine_ms, e) ||
-		    docker_container_set_restart(a->s->x->docker, name, "unless-stopped", e))
-			return -1;
-	}
-	out->outcome = ROLLOUT_NOTHING;
-	return 0;
+	if (!*a->from)
+		return err_set(e, cause->code, "%.400s; no release is active, as before", cause->msg);
+	return err_set(e, cause->code, "%.400s; '%s' is untouched", cause->msg, a->from);
 }
 
 /* Up to the switch: what fails in here is undone by the caller. */
@@ -194,12 +163,16 @@ static int candidate(struct attempt *a, struct err *e) {
 	return interrupt_check(e);
 }
 
-/* From the switch on: what fails in here is finished or switched back, never undone. */
+/* Once the intent is written, what fails is finished or switched back, never undone. */
 static int promote(struct attempt *a, struct rollout_result *out, struct err *e) {
 	int64_t until = clock_unix_ms() + (int64_t) a->l->watch_ms;
 	uint64_t from = clock_mono_ms();
+	struct err cause = {0};
+	bool begun;
 
-	if (switch_to(a->s, a->l, a->from, SWITCH_APPLY, a->l->watch_ms, e) || switch_watch(a->s, a->l, a->from, until, e))
+	if (switch_to(a->s, a->l, a->from, SWITCH_APPLY, until, &begun, &cause))
+		return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
+	if (switch_watch(a->s, a->l, a->from, until, e))
 		return -1;
 	out->eval_ms = a->eval_ms + (clock_mono_ms() - from);
 	return switch_commit(a->s, a->l, a->from, SWITCH_APPLY, &out->previous_warm, e);
@@ -207,12 +180,13 @@ static int promote(struct attempt *a, struct rollout_result *out, struct err *e)
 
 static int find_place(struct attempt *a, bool *active, struct err *e) {
 	char *name CLEANUP(freep) = NULL;
+	bool known;
 
-	if (release_compare(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, &a->known, e) ||
+	if (release_compare(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, &known, e) ||
 	    release_active(&a->s->route, &name, e))
 		return -1;
 	(void) snprintf(a->from, sizeof a->from, "%s", name ? name : "");
-	*active = a->known && name && !strcmp(name, a->l->version);
+	*active = known && name && !strcmp(name, a->l->version);
 	return 0;
 }
 
@@ -227,7 +201,8 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 	if (check_gate_exists(l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
 		return -1;
 	if (active) {
-		if (already_active(&a, &result, e))
+		result.outcome = ROLLOUT_NOTHING;
+		if (active_repair(s, l, &result.engine_ms, e))
 			return -1;
 	} else {
 		/* 2. From here on the journal knows. 3. Prove. 4. Switch, watch, commit. */

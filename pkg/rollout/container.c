@@ -183,22 +183,35 @@ static bool is_ours(const struct rollout *x, const struct lock *l, const struct 
 	return root && digest && !strcmp(root, x->root->id) && !strcmp(digest, l->digest);
 }
 
-int container_start(const struct rollout *x, const struct lock *l, bool *made, struct err *e) {
+/* One that ran before, in whatever state: it is brought back to one that can be started, and dies once only. */
+static int make_ready(const struct rollout *x, const struct lock *l, const char *name, const char *state, struct err *e) {
+	if (!strcmp(state, "running"))
+		return 0;
+	if (!strcmp(state, "restarting") && container_stop(x, l, e))
+		return -1;
+	return docker_container_set_restart(x->docker, name, "no", e);
+}
+
+static int create_new(const struct rollout *x, const struct lock *l, const char *name, struct err *e) {
+	bool taken = false;
+
+	if (create(x, l, name, &taken, e))
+		return -1;
+	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name) : 0;
+}
+
+int container_start(const struct rollout *x, const struct lock *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l), *run CLEANUP(freep) = NULL;
-	struct docker_container c = {0};
-	bool found, taken = false;
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool found;
 
 	if (docker_container_inspect(x->docker, name, &found, &c, e))
 		return -1;
 	bool ours = found && is_ours(x, l, &c);
-	docker_container_done(&c);
 	if (found && !ours && docker_container_remove(x->docker, name, true, e))
 		return -1;
-	if (!ours && create(x, l, name, &taken, e))
+	if (ours ? make_ready(x, l, name, c.state, e) : create_new(x, l, name, e))
 		return -1;
-	if (taken)
-		return err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name);
-	*made = !ours;
 	/* The run directory may have been swept while the container was stopped. */
 	if (release_run_dir(x->root, l->id, &run, e))
 		return -1;
@@ -226,7 +239,19 @@ int container_is_running(const struct rollout *x, const struct lock *l, bool *ru
 
 	if (docker_container_inspect(x->docker, name, &found, &c, e))
 		return -1;
-	*running = found && c.running && is_ours(x, l, &c);
+	*running = found && c.running && strcmp(c.state, "restarting") && is_ours(x, l, &c);
+	docker_container_done(&c);
+	return 0;
+}
+
+int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct docker_container c = {0};
+	bool found;
+
+	if (docker_container_inspect(x->docker, name, &found, &c, e))
+		return -1;
+	*restarts = found ? c.restarts : 0;
 	docker_container_done(&c);
 	return 0;
 }

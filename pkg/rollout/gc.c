@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "docker/docker.h"
+#include "fs/fs.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "root/root.h"
@@ -83,6 +84,9 @@ static int kept_versions(const struct release_route *r, struct arena *a, char **
 	if (!release_rollback_target(r, NULL, &target, &none) && !is_among(*kept, *n, target.version))
 		(*kept)[(*n)++] = arena_strdup(a, target.version);
 	release_done(&target);
+	/* Damaged is not absent: what it names must not go while somebody may put it right. */
+	if (none.code && none.code != ERR_USAGE)
+		return err_set(e, none.code, "%s", none.msg);
 	for (size_t i = 0; i < n_committed && i < keep; i++)
 		if (!is_among(*kept, *n, committed[i]))
 			(*kept)[(*n)++] = arena_strdup(a, committed[i]);
@@ -140,6 +144,23 @@ static int gc_containers(struct sweep *g, struct err *e) {
 	return r;
 }
 
+/* run/ID of no release that stays. What is not named like an ID is not one. */
+static int gc_run(struct sweep *g, struct err *e) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (fs_list(g->x->root->fd, "run", &names, &n, e))
+		return -1;
+	for (size_t i = 0; i < n && !g->dry_run; i++) {
+		bool stays = strspn(names[i], "0123456789abcdef") != LOCK_ID - 1 || strlen(names[i]) != LOCK_ID - 1;
+		for (size_t k = 0; k < g->keep.n && !stays; k++)
+			stays = !strcmp(g->keep.locks[k]->id, names[i]);
+		if (!stays && release_run_remove(g->x->root, names[i], e))
+			return -1;
+	}
+	return 0;
+}
+
 /* Ours carry this root's tag; the last part of it is the id of a lock. */
 static bool tag_stays(const struct sweep *g, const char *tag) {
 	const char *colon = strrchr(tag, ':');
@@ -163,8 +184,8 @@ static int gc_images(struct sweep *g, struct err *e) {
 			bool in_use = false;
 			if (!text_starts(json_text(t), prefix) || tag_stays(g, json_text(t)))
 				continue;
-			g->freed.images++;
 			r = g->dry_run ? 0 : docker_image_remove(g->x->docker, json_text(t), false, &in_use, e);
+			g->freed.images += !r && !in_use;
 		}
 	docker_images_done(&list);
 	return r;
@@ -224,11 +245,24 @@ static int record(const struct rollout *x, const struct rollout_freed *f, struct
 	return journal_open(x->root->fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
 }
 
+/* A route that was made while we looked is not locked by us, and what it is about to need is named by nothing yet. */
+static int check_routes(const struct rollout *x, char *const *names, size_t n, struct err *e) {
+	char **now CLEANUP(freep) = NULL;
+	size_t n_now;
+
+	if (release_routes(x->root, &now, &n_now, e))
+		return -1;
+	for (size_t i = 0; i < n_now; i++)
+		if (!is_among(names, n, now[i]))
+			return err_set(e, ERR_BUSY, "route '%s' was made in this moment; try again", now[i]);
+	return 0;
+}
+
 static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n, struct err *e) {
 	for (size_t i = 0; i < n; i++)
 		if (gc_route(g, &sessions[i].route, e))
 			return -1;
-	if (gc_containers(g, e) || gc_images(g, e) || gc_store(g, e))
+	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_store(g, e))
 		return -1;
 	return g->dry_run ? 0 : record(g->x, &g->freed, e);
 }
@@ -245,7 +279,7 @@ int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out,
 	while (open < n && !(r = rollout_begin(x, names[open], false, &sessions[open], e)))
 		open++;
 	if (!r)
-		r = root_lock(x->root, x->command, x->lock_wait_ms, &fd, e) || sweep_all(&g, sessions, n, e) ? -1 : 0;
+		r = root_lock(x->root, x->command, x->lock_wait_ms, &fd, e) || check_routes(x, names, n, e) || sweep_all(&g, sessions, n, e) ? -1 : 0;
 	while (open)
 		rollout_end(&sessions[--open]);
 	if (!r)

@@ -1,6 +1,7 @@
 #include "rollout/internal.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -13,7 +14,9 @@
 #include "json/json.h"
 #include "probe/probe.h"
 
-enum { LOOK_MS = 2000, LOG_LINES = 8 };
+#define OUT_OF_MEMORY "out of memory (a larger resources.reserve, a shorter context or fewer sequences help), "
+
+enum { LOOK_MS = 2000, LOG_LINES = 4, LAST_WORDS = 240 };
 
 int engine_open(const struct rollout *x, const struct lock *l, struct engine *out, struct err *e) {
 	*out = (struct engine){.socket = RELEASE_SOCKET_INIT};
@@ -41,15 +44,15 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 
 	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
 		return -1;
-	*is = found && c.running;
+	*is = found && c.running && strcmp(c.state, "restarting");
 	if (!found)
 		(void) buf_puts(detail, "its container is gone");
-	else if (!c.running) {
-		struct buf log CLEANUP(buf_done) = BUF_INIT(4096);
+	else if (!*is) {
+		struct buf log CLEANUP(buf_done) = BUF_INIT(LAST_WORDS);
 		struct err ignored = {0};
 		(void) docker_log_tail(w->x->docker, w->name, LOG_LINES, &log, &ignored);
-		(void) buf_printf(detail, "%s %lld%s; its last words: %s", c.oom_killed ? "out of memory, exit status" : "exit status",
-			(long long) c.exit_code, *c.error ? c.error : "", log.len ? buf_str(&log) : "none");
+		(void) buf_printf(detail, "%s %lld%s%s; its last words: %s", c.oom_killed ? OUT_OF_MEMORY "exit status" : "exit status",
+			(long long) c.exit_code, *c.error ? ": " : "", c.error, log.len ? buf_str(&log) : "none");
 	}
 	docker_container_done(&c);
 	return 0;
@@ -73,12 +76,31 @@ static uint64_t log_bytes(void *ctx) {
 	return n;
 }
 
-/* A line that the runtime calls fatal although the server went on ("failed to fit params" is only a warning to it). */
-static int check_log(const struct watched *w, struct err *e) {
-	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	const struct json *patterns = json_get(w->l->logs, "fatal");
+/* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
+static int64_t unix_ms(const char *stamp) {
+	struct tm t = {0};
+	const char *end = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &t);
 
-	if (docker_log_tail(w->x->docker, w->name, 1000, &log, e))
+	return end && t.tm_year > 0 ? (int64_t) timegm(&t) * 1000 : 0;
+}
+
+static bool append(void *ctx, int stream, const char *data, size_t n) {
+	(void) stream;
+	return buf_add(ctx, data, n);
+}
+
+/* A line that the runtime calls fatal although the server went on ("failed to fit params" is only a warning to it). Of this
+ * life of the container: what it said before it was last started is another story. */
+static int check_log(const struct watched *w, struct err *e) {
+	struct buf log CLEANUP(buf_done) = BUF_INIT(4 << 20);
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	const struct json *patterns = json_get(w->l->logs, "fatal");
+	bool found;
+
+	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
+		return -1;
+	struct docker_log q = {.name = w->name, .since_ms = found ? unix_ms(c.started_at) : 0};
+	if (docker_log_read(w->x->docker, &q, append, &log, &found, e))
 		return -1;
 	for (const struct json *p = json_first(patterns); p; p = json_next(p))
 		if (json_text(p) && strstr(buf_str(&log), json_text(p)))
@@ -105,6 +127,19 @@ int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_m
 	return 0;
 }
 
+/* That the engine died explains failed answers better than they do. */
+static int explain(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
+	struct watched w = {x, l, name};
+	struct err ignored = {0};
+	bool is = true;
+
+	if (e->code == ERR_INTERRUPTED || alive(&w, &is, &detail, &ignored) || is)
+		return -1;
+	return err_set(e, ERR_GATE, "the engine died while it was asked: %.400s", buf_str(&detail));
+}
+
 int prove_answers(const struct rollout *x, const struct lock *l, struct json **evidence, struct err *e) {
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
@@ -114,12 +149,14 @@ int prove_answers(const struct rollout *x, const struct lock *l, struct json **e
 		return -1;
 	progress_step(x->progress, "golden questions");
 	if (eval_run(l->golden, &en.endpoint, &opt, x->progress, &result, e))
-		return -1;
+		return explain(x, l, e);
 	*evidence = eval_evidence(result);
 	if (x->judged)
 		x->judged(x->ctx, *evidence);
-	if (eval_gate(result, e))
+	if (eval_gate(result, e)) {
+		(void) explain(x, l, e);
 		return err_wrap(e, "candidate '%s' did not pass", l->version);
+	}
 	progress_done(x->progress, "golden questions", NULL);
 	return 0;
 }

@@ -11,18 +11,18 @@
 #include "docker/docker.h"
 #include "journal/journal.h"
 #include "json/json.h"
-#include "root/root.h"
 
 /* Design: the journal's last record decides, by the table below, and nothing else does. Each
  * action may be cut short anywhere and run again: it ends by a record that closes the operation. */
 
-enum { TRIES = 5 };
+/* An Engine may finish a create that nobody waits for any more: so long it is given after a crash that was just now. */
+enum { TRIES = 5, RECENT_S = 5, LATE_MS = 400 };
 
 enum remedy {
 	REMEDY_NOTHING, /* the operation ended */
 	REMEDY_UNDO,    /* before the switch: the candidate goes, what was active never stopped */
-	REMEDY_FORWARD, /* the switch had begun: it is finished */
-	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit */
+	REMEDY_FORWARD, /* the switch had begun: it is finished, or gone back from where the new release does not come up */
+	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit; or back */
 };
 
 static const struct row {
@@ -38,7 +38,7 @@ static const struct row {
 
 /* Records that say nothing about the operation. */
 static bool is_aside(const char *event) {
-	return !strcmp(event, "torn") || !strcmp(event, "recovering");
+	return !strcmp(event, "torn") || !strcmp(event, "recovering") || !strcmp(event, "tidied") || !strcmp(event, "repaired");
 }
 
 struct last {
@@ -67,44 +67,28 @@ static int remedy_of(const char *event, enum remedy *out, struct err *e) {
 	return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', which this version does not know: use the one that wrote it", event);
 }
 
-/* Containers of this route that belong to no release on disk, and their run directories. */
-static int sweep(struct rollout_session *s, size_t *removed, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", s->x->root->id);
-	char *route CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROUTE "=%s", s->route.name);
-	const char *const labels[] = {root, route, NULL};
-	struct docker_containers list = {0};
-	int r = 0;
+static int tidy_up(struct rollout_session *s, struct err *e) {
+	struct tidied done = {0};
+	struct json *r;
 
-	if (docker_container_list(s->x->docker, labels, &list, e))
+	if (tidy(s, &done, e))
 		return -1;
-	for (size_t i = 0; i < list.n && !r; i++) {
-		const char *version = json_str(list.at[i].labels, ROLLOUT_LABEL_VERSION), *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);
-		struct lock *l CLEANUP(lock_freep) = NULL;
-		struct err unread = {0};
-		char id[LOCK_ID];
-		if (version && digest && !rollout_lock_of(&s->route, version, &l, &unread) && !strcmp(l->digest, digest))
-			continue;
-		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
-		r = docker_container_remove(s->x->docker, list.at[i].id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
-		++*removed;
-	}
-	docker_containers_done(&list);
-	return r;
+	if (!done.removed && !done.stopped)
+		return 0;
+	r = record_new("tidied", NULL);
+	json_set_int(r, "removed", (int64_t) done.removed);
+	json_set_int(r, "stopped", (int64_t) done.stopped);
+	return record_put(s, r, e);
 }
 
-/* A release that this operation put on disk and that was never active goes with its candidate. */
+/* A release that this operation put on disk and that was never committed goes with its candidate. */
 static int drop_release(struct rollout_session *s, const char *version, struct err *e) {
-	char **kept CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
-	size_t n;
+	char *active CLEANUP(freep) = NULL;
+	bool committed;
 
-	if (!version || release_active_name(&s->route, &active, e) || release_committed(&s->route, &kept, &n, e))
-		return version ? -1 : 0;
-	if (active && !strcmp(active, version))
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(kept[i], version))
-			return 0;
-	return release_remove(&s->route, version, e);
+	if (release_active_name(&s->route, &active, e) || rollout_committed(s, version, &committed, e))
+		return -1;
+	return committed || (active && !strcmp(active, version)) ? 0 : release_remove(&s->route, version, e);
 }
 
 static int close_with(struct rollout_session *s, const struct json *last, const char *what, struct err *e) {
@@ -117,20 +101,32 @@ static int close_with(struct rollout_session *s, const struct json *last, const 
 	return record_put(s, r, e);
 }
 
+static bool is_recent(const struct json *record) {
+	const char *time = json_str(record, "time");
+	char then[CLOCK_STAMP];
+
+	clock_stamp(clock_unix() - RECENT_S, then);
+	return time && strcmp(time, then) >= 0;
+}
+
 static int undo(struct rollout_session *s, const struct json *last, struct err *e) {
-	const char *digest = json_str(last, "lock");
-	size_t removed = 0;
+	const char *digest = json_str(last, "lock"), *version = json_str(last, "version");
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct tidied done = {0};
+	struct err gone = {0};
 	char id[LOCK_ID];
 
-	(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
-	if (drop_release(s, json_str(last, "version"), e) || sweep(s, &removed, e))
+	if (!version || !digest)
+		return close_with(s, last, "nothing had been begun", e);
+	if (is_recent(last))
+		clock_sleep_ms(LATE_MS);
+	(void) snprintf(id, sizeof id, "%.12s", digest);
+	if (drop_release(s, version, e) || tidy(s, &done, e))
 		return -1;
 	/* A run directory without a container: killed between the two. A release on disk keeps its own. */
-	struct lock *l CLEANUP(lock_freep) = NULL;
-	struct err gone = {0};
-	if (*id && rollout_lock_of(&s->route, json_str(last, "version"), &l, &gone) && release_run_remove(s->x->root, id, e))
+	if (rollout_lock_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->x->root, id, e))
 		return -1;
-	return close_with(s, last, "the candidate was removed; what was active stayed so", e);
+	return close_with(s, last, "what was begun was undone; what was active stayed so", e);
 }
 
 static enum switch_op op_of(const struct json *last) {
@@ -139,82 +135,119 @@ static enum switch_op op_of(const struct json *last) {
 	return op && !strcmp(op, "rollback") ? SWITCH_ROLLBACK : op && !strcmp(op, "revert") ? SWITCH_REVERT : SWITCH_APPLY;
 }
 
-static int to_of(struct rollout_session *s, const struct json *last, struct lock **l, struct err *e) {
-	const char *to = json_str(last, "to");
+/* The release that the switch went to is there and answers. */
+static int stand_up(struct rollout_session *s, const struct lock *to, struct err *e) {
+	bool alive;
 
-	return to && *to ? rollout_lock_of(&s->route, to, l, e) : 0;
+	if (rollout_alive(s->x, to, &alive, e))
+		return -1;
+	return !alive && (container_start(s->x, to, e) || prove_ready(s->x, to, NULL, e)) ? -1 : 0;
 }
 
-/* The rest of a watch, then the end that the operation would have had. */
-static int finish(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
+/* It does not come up. A switch back has nowhere else to go. */
+static int fall_back(struct rollout_session *s, const struct json *last, const struct lock *to, const struct err *cause, struct err *e) {
+	if (cause->code == ERR_INTERRUPTED || cause->code == ERR_UNREACHABLE)
+		return err_set(e, cause->code, "%s", cause->msg);
+	if (op_of(last) == SWITCH_REVERT)
+		return err_set(e, ERR_RECOVERY, "%.330s; and '%s' had failed before: put one of them right, then llmdeploy recover %s", cause->msg,
+			json_str(last, "from"), s->route.name);
+	return switch_back(s, to, json_str(last, "from"), cause, e);
+}
+
+/* The end that the operation would have had. */
+static int conclude(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
 	const char *from = json_str(last, "from");
+	struct lock *bad CLEANUP(lock_freep) = NULL;
 	enum switch_op op = op_of(last);
+	struct err gone = {0}, cause = {0};
 	bool warm;
 
 	if (op == SWITCH_APPLY && to && switch_watch(s, to, from, json_int_or(last, "watch_until_ms", 0), e))
 		return -1;
 	if (op != SWITCH_REVERT && to)
 		return switch_commit(s, to, from, op, &warm, e);
-	/* A switch back: what was switched away from is a candidate without a release now. */
-	struct lock *bad CLEANUP(lock_freep) = NULL;
-	struct err gone = {0};
-	if (from && *from && !rollout_lock_of(&s->route, from, &bad, &gone) && container_remove(s->x, bad, e))
-		return -1;
-	struct json *r = record_new("rolled_back", to);
-	json_set_str(r, "from", from);
-	json_set_str(r, "to", json_str(last, "to"));
-	json_set_str(r, "reason", "interrupted while switching back");
-	return record_put(s, r, e);
+	(void) err_set(&cause, ERR_REVERTED, "a crash while switching back");
+	if (from && *from && !rollout_lock_of(&s->route, from, &bad, &gone))
+		return switch_back_end(s, bad, json_str(last, "to"), &cause, e);
+	return 0;
 }
 
-static int forward(struct rollout_session *s, const struct json *last, struct err *e) {
+static int resume(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
+	const char *version = json_str(last, "to");
 	struct lock *to CLEANUP(lock_freep) = NULL;
-	bool made;
+	struct err cause = {0};
 
-	if (to_of(s, last, &to, e) || (to && (container_start(s->x, to, &made, e) || prove_ready(s->x, to, NULL, e))))
+	if (version && *version && rollout_lock_of(&s->route, version, &to, e))
 		return -1;
-	interrupt_hold();
-	int r = switch_finish(s, to, to ? to->version : NULL, json_str(last, "from"), op_of(last), json_int_or(last, "watch_until_ms", 0), e);
-	interrupt_release();
-	if (r || finish(s, last, to, e))
+	if (to && stand_up(s, to, &cause))
+		return fall_back(s, last, to, &cause, e);
+	if (remedy == REMEDY_FORWARD &&
+	    switch_finish(s, to, json_str(last, "from"), op_of(last), json_int_or(last, "watch_until_ms", 0), e))
 		return -1;
-	return close_with(s, last, "the switch was finished", e);
-}
-
-static int watch(struct rollout_session *s, const struct json *last, struct err *e) {
-	struct lock *to CLEANUP(lock_freep) = NULL;
-
-	if (to_of(s, last, &to, e) || finish(s, last, to, e))
+	if (conclude(s, last, to, e))
 		return -1;
-	return close_with(s, last, "the watch was ended and the release committed", e);
+	return close_with(s, last, remedy == REMEDY_FORWARD ? "the switch was finished" : "what was left of the operation was done", e);
 }
 
 static int act(struct rollout_session *s, enum remedy remedy, const struct json *last, int tries, struct err *e) {
+	struct err how = {0};
 	struct json *r;
 
-	if (remedy == REMEDY_NOTHING)
-		return 0;
-	if (tries >= TRIES)
+	if (tries >= TRIES && !s->x->insist)
 		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
-			"see llmdeploy verify and llmdeploy logs, put right what they name, and remove the last 'recovering' records only then",
-			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?");
+			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
+			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
 	r = record_new("recovering", NULL);
 	json_set_str(r, "of", json_str(last, "event"));
 	if (record_put(s, r, e))
 		return -1;
-	return remedy == REMEDY_UNDO ? undo(s, last, e) : remedy == REMEDY_FORWARD ? forward(s, last, e) : watch(s, last, e);
+	if (!(remedy == REMEDY_UNDO ? undo(s, last, &how) : resume(s, remedy, last, &how)))
+		return 0;
+	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
+	if (how.code != ERR_REVERTED)
+		return err_set(e, how.code, "%s", how.msg);
+	progress_warn(s->x->progress, "recovered an interrupted run", how.msg);
+	return 0;
+}
+
+int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+	bool alive;
+
+	if (rollout_alive(s->x, l, &alive, e))
+		return -1;
+	if (!alive) {
+		progress_warn(s->x->progress, "the active release does not answer: it is started again", l->version);
+		if (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e)) {
+			struct err why = *e;
+			return err_set(e, why.code, "%.350s; '%s' is active and does not come up: llmdeploy rollback %s", why.msg, l->version, l->route);
+		}
+	}
+	if (docker_container_set_restart(s->x->docker, name, "unless-stopped", e))
+		return -1;
+	return alive ? 0 : record_put(s, record_new("repaired", l), e);
+}
+
+/* Asked for by name, recovery also wakes an active release that nobody was working on when it died. */
+static int wake_active(struct rollout_session *s, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+
+	if (release_active(&s->route, &active, e))
+		return -1;
+	return active && (rollout_lock_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e)) ? -1 : 0;
 }
 
 int recover_route(struct rollout_session *s, struct err *e) {
-	struct last last = {0};
 	enum remedy remedy = REMEDY_NOTHING;
+	struct last last = {0};
 
 	s->began_ms = clock_mono_ms();
 	int r = journal_read_back(s->route.fd, s->route.where, visit, &last, e);
 	if (!r && last.record) {
 		const char *event = json_str(last.record, "event");
-		r = remedy_of(event ? event : "", &remedy, e) || act(s, remedy, last.record, last.tries, e) ? -1 : 0;
+		r = remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, last.record, last.tries, e)) ? -1 : 0;
 	}
 	json_free(last.record);
-	return r;
+	return r || tidy_up(s, e) || (s->x->insist && wake_active(s, e)) ? -1 : 0;
 }

@@ -14,22 +14,33 @@
 
 enum { ONE_TOKEN_MS = 60000 };
 
-/* The one health check of a rollback: it answers, with one token of its own. */
-static int wake(struct rollout_session *s, const struct lock *to, bool *was_running, uint64_t *engine_ms, struct err *e) {
+static int one_token(struct rollout_session *s, const struct lock *to, uint64_t *took_ms, struct err *e) {
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
-	bool made;
 
-	if (container_is_running(s->x, to, was_running, e) || engine_open(s->x, to, &en, e))
+	return engine_open(s->x, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
+}
+
+/* The one health check of a rollback: it answers, with one token of its own. What runs and does not answer is started again. */
+static int wake(struct rollout_session *s, const struct lock *to, bool *was_running, uint64_t *engine_ms, struct err *e) {
+	struct err silent = {0};
+
+	if (container_is_running(s->x, to, was_running, e))
 		return -1;
-	if (*was_running)
-		return probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, engine_ms, e);
+	if (*was_running && !one_token(s, to, engine_ms, &silent))
+		return 0;
+	if (interrupt_check(e))
+		return -1;
+	if (*was_running) {
+		progress_warn(s->x->progress, "the release before runs and does not answer: it is started again", silent.msg);
+		*was_running = false;
+		if (container_stop(s->x, to, e))
+			return -1;
+	}
 	for (size_t i = 0; i < to->n_artifacts; i++)
 		if (store_verify(s->x->store, to->artifacts[i].sha256, false, e))
 			return -1;
 	progress_step(s->x->progress, "start the release before");
-	if (container_start(s->x, to, &made, e))
-		return -1;
-	return prove_ready(s->x, to, engine_ms, e);
+	return container_start(s->x, to, e) || prove_ready(s->x, to, engine_ms, e) ? -1 : 0;
 }
 
 static int undo(struct rollout_session *s, const struct lock *to, bool was_running, const char *from, const struct err *cause, struct err *e) {
@@ -43,19 +54,20 @@ static int undo(struct rollout_session *s, const struct lock *to, bool was_runni
 		(void) container_stop(s->x, to, &more);
 	int status = record_put(s, r, e);
 	interrupt_release();
-	return status ? -1 : err_set(e, cause->code, "%.380s; '%s' stays active", cause->msg, *from ? from : "no release");
+	return status ? -1 : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *from ? "'" : "",
+		*from ? from : "no release", *from ? "' stays active" : " is active, as before");
 }
 
 static int move(struct rollout_session *s, const struct lock *to, const char *from, struct rollout_result *out, struct err *e) {
 	struct err cause = {0};
-	bool was_running = false;
+	bool was_running = false, begun;
 
 	if (record_begin(s, "rollback", to, from, e))
 		return -1;
 	if (wake(s, to, &was_running, &out->engine_ms, &cause) || interrupt_check(&cause))
 		return undo(s, to, was_running, from, &cause, e);
-	if (switch_to(s, to, from, SWITCH_ROLLBACK, 0, e))
-		return -1;
+	if (switch_to(s, to, from, SWITCH_ROLLBACK, 0, &begun, &cause))
+		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(s, to, was_running, from, &cause, e);
 	return switch_commit(s, to, from, SWITCH_ROLLBACK, &out->previous_warm, e);
 }
 

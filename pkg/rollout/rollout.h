@@ -32,6 +32,7 @@ struct rollout {
 	const struct progress *progress;
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
+	bool insist; /* recover, asked for by name: however often it failed before, and what is active is woken */
 	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
 	void (*judged)(void *ctx, const struct json *evidence);

@@ -9,6 +9,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 #include "root/root.h"
+#include "store/store.h"
 
 /* Said once, recorded, and gone on from: a record that a crash cut off never announced an effect that happened. */
 static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) {
@@ -31,7 +32,8 @@ static int open_all(struct rollout_session *s, const char *route, bool create, s
 	    release_route_lock(&s->route, x->command, x->lock_wait_ms, e) ||
 	    journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
 		return -1;
-	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e))
+	/* What a killed process left in the middle of a write, of this route and of the store. */
+	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(x->store, false, NULL, e))
 		return -1;
 	return recover_route(s, e);
 }
@@ -73,4 +75,16 @@ int rollout_active_lock(const struct release_route *r, struct lock **out, struct
 	if (!version)
 		return err_set(e, ERR_USAGE, "route '%s' has no active release; see llmdeploy history %s", r->name, r->name);
 	return rollout_lock_of(r, version, out, e);
+}
+
+int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e) {
+	char **kept CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (release_committed(&s->route, &kept, &n, e))
+		return -1;
+	*is = false;
+	for (size_t i = 0; i < n && !*is; i++)
+		*is = !strcmp(kept[i], version);
+	return 0;
 }
