@@ -61,7 +61,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/model.sh build/models
 	@tests/check.sh $B
-tests: $(UNIT) $(FUZZ)
+tests: $(UNIT) $(FUZZ) $B/tests/engine/docker_live_test
 lint:
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk

@@ -53,6 +53,7 @@ for t in "$build"/tests/fuzz/*_fuzz; do
 	name=$(basename "$t")
 	one "corpus of $name" timeout 120 "$t" tests/fuzz/corpus/"$name"/*
 done
+count "the Engine client on a real Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"
 for t in tests/golden/*.sh tests/engine/*_test.sh; do
 	[ -f "$t" ] || continue
 	count "$t" timeout 1500 "$t" "$build"
