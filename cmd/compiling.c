@@ -31,6 +31,18 @@ int compiling_spec(struct args *a, const char *path, struct spec **out, struct e
 	return 0;
 }
 
+/* A name that the manifest has wrong is a fault of the manifest. */
+static int runtime_dir(const struct args *a, const struct spec *s, char **dir, struct err *e) {
+	struct err why = {0};
+
+	if (!context_runtime_dir(a, s->runtime, dir, &why))
+		return 0;
+	if (why.code == ERR_USAGE)
+		return err_at(e, spec_pos(s, "runtime.name"), "%s", why.msg);
+	*e = why;
+	return -1;
+}
+
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
@@ -39,7 +51,7 @@ int compiling_lock(struct args *a, struct context *c, const struct spec *s, stru
 	struct err none = {0};
 	int held CLEANUP(closep) = -1;
 
-	if (context_runtime_dir(a, s->runtime, &dir, e))
+	if (runtime_dir(a, s, &dir, e))
 		return -1;
 	/* Without a mirror everything may still be in the store: the fetch says so where it is not. */
 	(void) context_mirrors(c, &list, &mirrors, &none);

@@ -51,7 +51,7 @@ static int packages(struct compile_parts *p, const struct compile *c, struct err
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
 
-	if (debian_lock_read(path, p->plan->backend->name, p->architecture, &p->packages, e) || fs_read_user(path, &text, e) ||
+	if (debian_lock_read(path, p->plan->backend->name, p->host.architecture, &p->packages, e) || fs_read_user(path, &text, e) ||
 	    debian_fetch(p->packages, c->store, c->mirrors, c->progress, e))
 		return -1;
 	sha256_of(buf_str(&text), text.len, p->packages_lock);
@@ -98,7 +98,7 @@ static int image(struct compile_parts *p, const struct compile *c, struct err *e
 	const char **provided = arena_zalloc(a, backend->n_provided + 1, sizeof *provided);
 	for (size_t i = 0; i < backend->n_provided; i++)
 		provided[i] = backend->provided[i];
-	struct image_request q = {.packages = list, .n_packages = l->n_packages, .architecture = p->architecture, .provided = provided,
+	struct image_request q = {.packages = list, .n_packages = l->n_packages, .architecture = p->host.architecture, .provided = provided,
 		.runtime = arena_printf(a, "%s %s", p->runtime->name, p->runtime_version), .argv = p->plan->argv, .env = p->plan->env,
 		.labels = labels, .chat_template = p->spec->chat_template, .user = "65532:65532", .stop_signal = p->runtime->container.stop_signal};
 	return image_build(&q, c->store, c->progress, &p->image, e);
@@ -113,13 +113,10 @@ static int load_runtime(const struct compile *c, struct compile_parts *p, struct
 }
 
 static int all(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
-	struct host_facts host;
-
 	/* 1. What the settings mean for this engine. 2. The bytes. 3. The plan. 4. The image. */
-	if (load_runtime(c, p, complaints, e) || host_read("", &host, e))
+	if (load_runtime(c, p, complaints, e) || host_read("", &p->host, e))
 		return -1;
-	p->architecture = host.architecture;
-	if (artifacts(p, c, e) || compile_plan(p, c, &host, complaints, e) || packages(p, c, e))
+	if (artifacts(p, c, e) || compile_plan(p, c, complaints, e) || packages(p, c, e))
 		return -1;
 	p->runtime_version = version_of(p->runtime, p->packages);
 	return image(p, c, e);

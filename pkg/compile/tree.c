@@ -29,16 +29,22 @@ static size_t locked_backends(const struct compile_parts *p, const struct compil
 	for (size_t i = 0; i < p->runtime->n_backends; i++) {
 		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
 		struct err none = {0};
-		if (!debian_lock_read(path, p->runtime->backends[i].name, p->architecture, &l, &none))
+		if (!debian_lock_read(path, p->runtime->backends[i].name, p->host.architecture, &l, &none))
 			out[n++] = p->runtime->backends[i].name;
 	}
 	return n;
 }
 
-int compile_plan(struct compile_parts *p, const struct compile *c, const struct host_facts *host, struct complaints *complaints, struct err *e) {
+static struct pos where(void *ctx, const char *path) {
+	const struct compile_parts *p = ctx;
+
+	return spec_pos(p->spec, path);
+}
+
+int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
 	const char *locked[RUNTIME_MAX_BACKENDS];
-	struct plan_input in = {.spec = p->spec, .runtime = p->runtime, .model = p->model, .adapters = p->adapters, .host = host,
-		.locked = locked};
+	struct plan_input in = {.spec = p->spec, .runtime = p->runtime, .model = p->model, .adapters = p->adapters, .host = &p->host,
+		.locked = locked, .where = where, .where_ctx = p};
 
 	in.n_locked = locked_backends(p, c, locked);
 	if (plan_make(&in, &p->plan, complaints, e))
@@ -62,7 +68,7 @@ static struct json *runtime_part(const struct compile_parts *p) {
 	json_set_str(o, "name", p->runtime->name);
 	json_set_str(o, "version", p->runtime_version);
 	json_set_str(o, "backend", p->plan->backend->name);
-	json_set_str(o, "architecture", p->architecture);
+	json_set_str(o, "architecture", p->host.architecture);
 	json_set_str(o, "packages_lock", p->packages_lock);
 	return o;
 }

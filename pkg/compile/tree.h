@@ -4,13 +4,13 @@
 
 #include "crypto/crypto.h"
 #include "debian/debian.h"
+#include "host/host.h"
 #include "image/image.h"
 
 struct compile;
 struct complaints;
 struct err;
 struct gguf_facts;
-struct host_facts;
 struct json;
 struct plan;
 struct runtime;
@@ -19,7 +19,8 @@ struct spec;
 /* What a compilation has gathered when it writes the lock's tree. */
 struct compile_parts {
 	const struct spec *spec;
-	const char *tool, *architecture, *runtime_version;
+	const char *tool, *runtime_version;
+	struct host_facts host; /* of its facts only the architecture goes into the lock */
 	struct runtime *runtime;
 	struct plan *plan;
 	struct debian_lock *packages;
@@ -32,4 +33,4 @@ struct compile_parts {
 void compile_parts_done(struct compile_parts *p);
 /* The tree of release.lock.json; yours. */
 struct json *compile_tree(const struct compile_parts *p);
-int compile_plan(struct compile_parts *p, const struct compile *c, const struct host_facts *host, struct complaints *complaints, struct err *e);
+int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);

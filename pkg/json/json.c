@@ -52,10 +52,18 @@ static bool too_deep(const char *s, size_t n) {
 	return false;
 }
 
+/* An escaped NUL would end a text in its middle, as the library and the getters see it. */
+static bool escapes_nul(const char *s, size_t n) {
+	for (size_t i = 0; i + 6 <= n; i += s[i] == '\\' ? 2 : 1)
+		if (!memcmp(s + i, "\\u0000", 6))
+			return true;
+	return false;
+}
+
 int json_parse(const char *text, size_t n, struct json **out, struct err *e) {
 	const char *end = NULL;
 
-	if (!text_is_utf8(text, n) || memchr(text, 0, n))
+	if (!text_is_utf8(text, n) || memchr(text, 0, n) || escapes_nul(text, n))
 		return err_set(e, ERR_SYS, "JSON that is not UTF-8 text");
 	if (too_deep(text, n))
 		return err_set(e, ERR_SYS, "JSON nested more than 100 deep");

@@ -32,6 +32,24 @@ static bool is_among(const char *const *args, size_t n, const char *name) {
 	return false;
 }
 
+/* The key of the manifest that decides a setting; NULL: llmdeploy does. */
+static const char *decided_by(enum runtime_setting s) {
+	switch (s) {
+	case RUNTIME_SOCKET: return NULL;
+	case RUNTIME_SERVED_NAME: return "route";
+	default: return runtime_setting_name(s);
+	}
+}
+
+static void complain_of_decided(struct planner *p, const char *path, const char *name, enum runtime_setting s) {
+	const char *key = decided_by(s);
+
+	if (key)
+		plan_complain(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, key);
+	else
+		plan_complain(p, path, "'%s' is no extra argument: llmdeploy decides it", name);
+}
+
 static void complain_of_unknown(struct planner *p, const char *path, const char *name) {
 	const struct runtime *rt = p->in->runtime;
 	const char **names CLEANUP(freep) = mem_zalloc(rt->n_extras + 1, sizeof *names);
@@ -39,7 +57,7 @@ static void complain_of_unknown(struct planner *p, const char *path, const char 
 
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
 		if (is_among(rt->flags[s].args, rt->flags[s].n_args, name)) {
-			plan_complain(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, runtime_setting_name(s));
+			complain_of_decided(p, path, name, s);
 			return;
 		}
 	if (is_among(rt->fixed_args, rt->n_fixed_args, name)) {

@@ -22,6 +22,7 @@ struct whole {
 	struct spec spec; /* first: the two are one allocation */
 	struct arena *arena;
 	struct json *tree, *golden;
+	struct yaml *yaml; /* for places */
 };
 
 void spec_free(struct spec *s) {
@@ -31,6 +32,7 @@ void spec_free(struct spec *s) {
 		return;
 	json_free(w->tree);
 	json_free(w->golden);
+	yaml_free(w->yaml);
 	arena_free(w->arena);
 	free(w);
 }
@@ -145,15 +147,26 @@ static int resolve_dir(struct whole *w, struct err *e) {
 }
 
 static int check_all(struct whole *w, const char *text, size_t n, struct complaints *c, struct err *e) {
-	struct yaml *y CLEANUP(yaml_freep) = NULL;
-
-	if (yaml_parse(w->spec.path, text, n, &y, c, e))
+	if (yaml_parse(w->spec.path, text, n, &w->yaml, c, e))
 		return complaints_result(c, e);
-	w->tree = schema_check(yaml_root(y), spec_fields, c);
-	spec_check(yaml_root(y), c);
-	if (read_files(w, yaml_root(y), c, e))
+	const struct yaml_node *root = yaml_root(w->yaml);
+	w->tree = schema_check(root, spec_fields, c);
+	spec_check(root, c);
+	if (read_files(w, root, c, e))
 		return -1;
 	return complaints_result(c, e);
+}
+
+struct pos spec_pos(const struct spec *s, const char *path) {
+	const struct yaml_node *root = yaml_root(((const struct whole *) s)->yaml);
+	char *at CLEANUP(freep) = mem_strdup(path), *dot;
+	const struct yaml_node *n = yaml_at(root, at);
+
+	while (!n && (dot = strrchr(at, '.'))) {
+		*dot = 0;
+		n = yaml_at(root, at);
+	}
+	return yaml_pos(n ? n : root);
 }
 
 int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e) {

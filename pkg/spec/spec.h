@@ -65,6 +65,9 @@ struct spec {
 /* Reads the manifest and the files that it names (chat template, golden set and its sources). `c` is empty before. ERR_SPEC:
  * what is wrong stands in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
 int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e);
+/* Where a field stands ("runtime.kv_cache"), for complaints; what is not written has the place of what it would stand in. The
+ * file's name is borrowed. */
+struct pos spec_pos(const struct spec *s, const char *path);
 void spec_free(struct spec *s);
 void spec_freep(struct spec **s); /* for CLEANUP */
 

@@ -37,7 +37,7 @@ root() {
 same() {
 	[ -e "$1" ] || [ -s "$2" ] || return 0
 	[ ! -e "$1" ] || [ -e "$2" ] || { echo "# there is no ${2##*/}"; return 1; }
-	diff -u "$([ -e "$1" ] && echo "$1" || echo /dev/null)" "$2"
+	cmp -s "$1" "$2" || ! diff -u "$([ -e "$1" ] && echo "$1" || echo /dev/null)" "$2" | head -n 60
 }
 
 # keep EXPECTED CAME: for UPDATE.

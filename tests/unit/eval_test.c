@@ -45,6 +45,7 @@ static struct eval_result *ask(const char *set, const struct fake_script *script
 
 	socket_path(path);
 	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, script);
+	assert_non_null(s);
 	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .model = "route"};
 	if (eval_run(golden, &ep, opt, NULL, &r, &e))
 		fail_msg("%s", e.msg);

@@ -20,6 +20,8 @@ static const struct {
 	{"cut", "{\"a\":", NULL, "not JSON at byte 5"},
 	{"two values", "1 2", NULL, "not JSON at byte 2"},
 	{"twice", "{\"a\":1,\"a\":2}", NULL, "JSON with the key 'a' twice"},
+	{"a NUL in a text", "\"a\\u0000b\"", NULL, "JSON that is not UTF-8 text"},
+	{"no NUL, but a backslash", "\"\\\\u0000\"", "\"\\\\u0000\"", ""},
 	{"not UTF-8", "\"\xff\"", NULL, "JSON that is not UTF-8 text"},
 };
 

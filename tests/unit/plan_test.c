@@ -306,6 +306,14 @@ static void extra_setting(struct world *w) {
 	set_extra(w, "{\"--ctx-size\":4}");
 }
 
+static void extra_socket(struct world *w) {
+	set_extra(w, "{\"host\":\"0.0.0.0\"}");
+}
+
+static void extra_name(struct world *w) {
+	set_extra(w, "{\"alias\":\"x\"}");
+}
+
 static void extra_fixed(struct world *w) {
 	set_extra(w, "{\"cache-ram\":4}");
 }
@@ -366,6 +374,8 @@ static const struct {
 	{"extra: none", extra_none, "runtime.extra_args.frobnicate", "llama.cpp takes no extra arguments"},
 	{"extra: a setting", extra_setting, "runtime.extra_args.--ctx-size",
 	 "'ctx-size' is no extra argument: 'context_tokens' of the manifest decides it"},
+	{"extra: where it listens", extra_socket, "runtime.extra_args.host", "'host' is no extra argument: llmdeploy decides it"},
+	{"extra: its name", extra_name, "runtime.extra_args.alias", "'alias' is no extra argument: 'route' of the manifest decides it"},
 	{"extra: fixed", extra_fixed, "runtime.extra_args.cache-ram",
 	 "'cache-ram' is no extra argument: llama.cpp always runs with it as it is"},
 	{"extra: text for a number", extra_type, "runtime.extra_args.threads", "'threads' must be a whole number from 1 to 1024"},

@@ -124,6 +124,7 @@ static void ready(void **state) {
 
 		socket_path(path);
 		struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, &c->script);
+		assert_non_null(s);
 		struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .model = "incident-assistant"};
 		int got = probe_ready(rule, &ep, &limits, &w, NULL, &r, &e);
 		assert_string_equal(e.msg, c->msg);
@@ -201,6 +202,7 @@ static void key(void **state) {
 
 	socket_path(path);
 	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, &script);
+	assert_non_null(s);
 	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .api_key = "s3cret"};
 	assert_int_equal(probe_one_token(rule, &ep, 5000, &took, &e), 0);
 	ep.api_key = "wr0ng";
@@ -219,6 +221,7 @@ static void interrupted(void **state) {
 
 	socket_path(path);
 	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, &script);
+	assert_non_null(s);
 	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path};
 	interrupt_install();
 	(void) raise(SIGTERM);

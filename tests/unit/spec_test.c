@@ -100,6 +100,35 @@ static const char everything[] =
 	     "rollout: {strategy: recreate, previous: stopped, watch: 0s, drain: 1s, keep: 9}\n"
 	     "gateway: {listen: '[::1]:80', fallback: {url: https://host/v1, model: big, api_key_file: /run/key}}\n";
 
+static void test_places(void **state) {
+	static const struct {
+		const char *name; /* the path */
+		int line, col;
+	} cases[] = {
+		{"route", 2, 8},
+		{"model.adapters.1.source", 7, 130},
+		{"runtime.kv_cache", 9, 95},
+		{"runtime.extra_args.x", 10, 61},
+		{"runtime.extra_args.a.b", 10, 23}, /* not there: what it would stand in */
+		{"nothing.of.it", 1, 1},
+		{"", 1, 1},
+		{"..", 1, 1},
+	};
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct err e = {0};
+
+	(void) state;
+	if (load("sub/m.yaml", everything, &s, &c, &e))
+		fail_msg("%s", e.msg);
+	EACH_CASE(k, cases) {
+		struct pos at = spec_pos(s, k->name);
+		assert_string_equal(at.file, "sub/m.yaml");
+		assert_int_equal(at.line, k->line);
+		assert_int_equal(at.col, k->col);
+	}
+}
+
 static void test_everything(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct complaints c CLEANUP(complaints_done) = {0};
@@ -342,6 +371,7 @@ int main(void) {
 	const struct CMUnitTest schemas[] = {cmocka_unit_test(test_schemas)}, tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_missing_manifest),
