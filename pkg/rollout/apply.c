@@ -75,11 +75,16 @@ static int record_simple(struct attempt *a, const char *event, struct err *e) {
 
 static int start(struct attempt *a, struct err *e) {
 	struct json *r = record_new("started", a->l);
-	char *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
+	char image[65], *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
 
-	progress_step(a->s->x->progress, "start candidate");
 	json_set_str(r, "container", name);
-	if (container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e)) {
+	/* The image first, as a step of its own: it may take long, and does not count as the candidate's start. */
+	int bad = container_image(a->s->x, a->l, image, e);
+	if (!bad) {
+		progress_step(a->s->x->progress, "start candidate");
+		bad = container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e);
+	}
+	if (bad) {
 		json_free(r);
 		return -1;
 	}
