@@ -30,7 +30,7 @@ runtimes_ready() {
 	echo "!!! ----------------------------------------------------------------------" >&2
 	mkdir -p "$4"
 	cp -R runtimes/. "$4/"
-	"$1" runtime lock llama.cpp --root "$3" --runtimes "$4" --accept-expired >&2
+	"$1" runtime lock llama.cpp --root "$3" --runtimes "$4" --backend cpu --accept-expired >&2
 	LLMDEPLOY_RUNTIMES=$4
 	export LLMDEPLOY_RUNTIMES
 }

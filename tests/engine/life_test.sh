@@ -60,6 +60,10 @@ check "r16 is proved and active" $?
 	"none true [ALL] 65532:65532 unless-stopped" ] && [ "$(field incident-q4-r16 '{{range .Mounts}}{{.Destination}}={{.RW}} {{end}}' | tr ' ' '\n' | grep -c '^/models/.*=false')" = 2 ]
 check "its container is hardened, model and adapter read-only" $?
 
+[ "$(field incident-q4-r16 '{{index .Config.Labels "llmdeploy.manifest.commit"}}')" = "$(git rev-parse HEAD)" ] && ! grep -q "$(git rev-parse HEAD)" "$state/r16.lock.json" &&
+	grep -q "$(git rev-parse HEAD)" "$state/root/routes/$route/journal" && ! docker image inspect "$(field incident-q4-r16 '{{.Image}}')" | grep -q "$(git rev-parse HEAD)"
+check "the manifest's commit is in journal and label, not in lock or image" $?
+
 run 0 apply examples/incident/incident-r16.yaml && says "nothing to do"
 check "the same again: nothing to do" $?
 
