@@ -39,6 +39,25 @@ static int write_archive(struct context *c, const struct lock *l, const char *pa
 	return 0;
 }
 
+/* All that it says stands in the lock. */
+static int write_sbom(const struct lock *l, const char *path, struct err *e) {
+	const struct json *packages = json_path(l->tree, "image.packages");
+	struct image_package *list CLEANUP(freep) = mem_zalloc(json_count(packages), sizeof *list);
+	struct image_request q = {.packages = list, .architecture = l->architecture, .runtime = l->runtime};
+	char *name CLEANUP(freep) = mem_printf("llmdeploy/%s:%s", l->route, l->version);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
+	struct image image = {0};
+
+	for (const struct json *p = json_first(packages); p; p = json_next(p))
+		list[q.n_packages++] = (struct image_package){.name = json_str(p, "name"), .version = json_str(p, "version"),
+			.architecture = json_str(p, "architecture"), .sha256 = json_str(p, "sha256")};
+	memcpy(image.manifest, l->image_manifest, sizeof image.manifest);
+	memcpy(image.config, l->image_config, sizeof image.config);
+	if (image_sbom(&q, &image, name, &text, e))
+		return -1;
+	return fs_write(AT_FDCWD, path, buf_str(&text), text.len, 0644, e);
+}
+
 static int write_lock(const struct lock *l, const char *path, bool *same, struct err *e) {
 	struct buf old CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	bool found;
@@ -93,6 +112,8 @@ int cmd_build(struct args *a, struct err *e) {
 	if (compiling_spec(a, a->at[0], &s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
 		return -1;
 	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, e)))
+		return -1;
+	if (a->option[OPT_SBOM] && write_sbom(l, a->option[OPT_SBOM], e))
 		return -1;
 	if (a->option[OPT_ARCHIVE] && write_archive(&c, l, a->option[OPT_ARCHIVE], e))
 		return -1;

@@ -73,10 +73,11 @@ void context_done(struct context *c) {
 int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out, struct err *e) {
 	if (!c->config->n_mirrors)
 		return err_set(e, ERR_USAGE, "no mirror of Debian: the host's apt names none; name one as 'mirror:' in %s", c->config->path);
-	*list = mem_zalloc(c->config->n_mirrors, sizeof **list);
-	for (size_t i = 0; i < c->config->n_mirrors; i++)
-		(*list)[i].url = c->config->mirrors[i];
-	*out = (struct debian_mirrors){.at = *list, .n = c->config->n_mirrors, .keyring = c->config->keyring};
+	size_t n = c->config->n_mirrors, n_all = n + c->config->n_snapshots;
+	*list = mem_zalloc(n_all, sizeof **list);
+	for (size_t i = 0; i < n_all; i++)
+		(*list)[i] = (struct debian_mirror){.url = i < n ? c->config->mirrors[i] : c->config->snapshots[i - n], .snapshot = i >= n};
+	*out = (struct debian_mirrors){.at = *list, .n = n_all, .keyring = c->config->keyring};
 	return 0;
 }
 

@@ -19,7 +19,7 @@ static const struct cmd commands[] = {
 	{"init", "[DIR]", "write a starter manifest and golden set that validate", OPT(OPT_FORCE), 0, 1, cmd_init},
 	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON), 1, MANY, cmd_validate},
 	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
-		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
+		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
 	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_apply},
 	{"rollback", "ROUTE", "back to the release before, without network, build or questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback},

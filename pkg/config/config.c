@@ -14,6 +14,8 @@
 static const struct schema_field fields[] = {
 	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
 	 .doc = "URL of a Debian mirror, or of a snapshot of one, or file:/PATH; a list is tried in order. Else: what apt uses."},
+	{.key = "snapshot", .type = SCHEMA_ONE_OR_LIST, .max = 16,
+	 .doc = "URL of an archive of snapshots, without a time: the lock's index time is added. For locked packages that no mirror has any more."},
 	{.key = "keyring", .type = SCHEMA_STRING, .fallback = CONFIG_KEYRING, .doc = "Absolute path of the keys that sign the archive."},
 	{.key = "engine", .type = SCHEMA_STRING, .doc = "Docker Engine to use, unix:///PATH. Else: what the docker command would use."},
 	{0},
@@ -53,21 +55,26 @@ static void refuse(struct complaints *c, const struct yaml_node *n, const char *
 	complaints_add(c, yaml_pos(n), "'%s' %s", yaml_show(yaml_scalar(n, NULL), shown), what);
 }
 
-static void check_mirror(const struct yaml_node *n, struct complaints *c) {
+static void check_url(const struct yaml_node *n, const char *what, struct complaints *c) {
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && *s && !is_url(s))
-		refuse(c, n, "in 'mirror' is not an https:// or http:// address, and not file:/PATH");
+		refuse(c, n, what);
+}
+
+static void check_urls(const struct yaml_node *n, const char *what, struct complaints *c) {
+	check_url(n, what, c);
+	for (size_t i = 0; i < yaml_count(n) && yaml_kind(n) == YAML_SEQUENCE; i++)
+		check_url(yaml_item(n, i), what, c);
 }
 
 static void check(const struct yaml_node *root, struct complaints *c) {
-	const struct yaml_node *mirror = yaml_get(root, "mirror"), *keyring = yaml_get(root, "keyring");
+	const struct yaml_node *keyring = yaml_get(root, "keyring");
 	const struct yaml_node *engine = yaml_get(root, "engine");
 	const char *s = yaml_scalar(keyring, NULL);
 
-	check_mirror(mirror, c);
-	for (size_t i = 0; i < yaml_count(mirror) && yaml_kind(mirror) == YAML_SEQUENCE; i++)
-		check_mirror(yaml_item(mirror, i), c);
+	check_urls(yaml_get(root, "mirror"), "in 'mirror' is not an https:// or http:// address, and not file:/PATH", c);
+	check_urls(yaml_get(root, "snapshot"), "in 'snapshot' is not an https:// or http:// address, and not file:/PATH", c);
 	if (s && *s && *s != '/')
 		refuse(c, keyring, "in 'keyring' is not an absolute path");
 	s = yaml_scalar(engine, NULL);
@@ -75,11 +82,18 @@ static void check(const struct yaml_node *root, struct complaints *c) {
 		refuse(c, engine, "in 'engine' is not unix:///PATH: only an Engine on this machine is used");
 }
 
-static void fill(struct whole *w, const struct json *tree, struct config_urls *urls) {
-	const struct json *mirrors = json_get(tree, "mirror");
-
-	for (const struct json *m = json_first(mirrors); m; m = json_next(m))
+static void add_urls(struct config_urls *urls, const struct json *list) {
+	for (const struct json *m = json_first(list); m; m = json_next(m))
 		config_urls_add(urls, json_text(m), strlen(json_text(m)));
+}
+
+static void fill(struct whole *w, const struct json *tree, struct config_urls *urls) {
+	struct config_urls snapshots = {.arena = w->arena};
+
+	add_urls(urls, json_get(tree, "mirror"));
+	add_urls(&snapshots, json_get(tree, "snapshot"));
+	w->config.snapshots = snapshots.at;
+	w->config.n_snapshots = snapshots.n;
 	w->config.keyring = arena_strdup(w->arena, json_str(tree, "keyring") ? json_str(tree, "keyring") : CONFIG_KEYRING);
 	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
 }

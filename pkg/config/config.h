@@ -8,7 +8,8 @@ struct schema_field;
 
 /* What belongs to this machine and not to a release: ROOT/config.yaml, which may be missing.
  *
- *     mirror: https://HOST/debian          # or a list, tried in order; also a snapshot's URL
+ *     mirror: https://HOST/debian          # or a list, tried in order
+ *     snapshot: https://HOST/archive/debian  # an archive of snapshots, for locked packages that the mirrors dropped
  *     keyring: /usr/share/keyrings/debian-archive-keyring.gpg
  *     engine: unix:///run/docker.sock
  *
@@ -17,6 +18,8 @@ struct schema_field;
 struct config {
 	const char *const *mirrors; /* URLs without a slash at the end, in order, none twice; may be none */
 	size_t n_mirrors;
+	const char *const *snapshots; /* archives of snapshots: URL/TIME is a mirror as it was then */
+	size_t n_snapshots;
 	const char *keyring; /* absolute path of the keys that sign the archive's index */
 	const char *engine;  /* "unix:///PATH", or NULL: found by pkg/docker */
 	const char *path;    /* ROOT/config.yaml, for messages */

@@ -45,7 +45,8 @@ runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$st
 run 0 validate examples/incident/incident-r16.yaml examples/incident/incident-r17.yaml examples/incident/incident-r18.yaml
 check "the examples validate" $?
 
-run 0 build examples/incident/incident-r16.yaml --output "$state/r16.lock.json" --archive "$state/r16.tar" &&
+run 0 build examples/incident/incident-r16.yaml --output "$state/r16.lock.json" --archive "$state/r16.tar" --sbom "$state/r16.sbom" &&
+	[ "$(jq -r ".packages | length" "$state/r16.sbom")" = $(($(jq ".image.packages | length" "$state/r16.lock.json") + 1)) ] &&
 	run 0 build examples/incident/incident-r16.yaml --output "$state/r16.lock.json" && says "nothing to do"
 check "build, and the second time there is nothing to do" $?
 

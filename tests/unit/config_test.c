@@ -106,6 +106,7 @@ static void test_load(void **state) {
 		{"a mirror of its own", "mirror: https://m/debian/\n", APT, NULL, "https://m/debian", CONFIG_KEYRING, NULL, NULL},
 		{"several", "mirror: [https://m/debian, http://n/archive/debian/20260101T000000Z, https://m/debian]\n", APT, NULL,
 		 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
+		{"a snapshot archive", "snapshot: https://s/archive/debian\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
 		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
 		{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
@@ -140,6 +141,7 @@ static void test_load(void **state) {
 			assert_string_equal(c.at[0].file, "R/config.yaml");
 			continue;
 		}
+		assert_int_equal(config->n_snapshots, strstr(c->name, "snapshot") ? 1 : 0);
 		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
 		assert_string_equal(got, k->mirrors);
 		assert_string_equal(config->keyring, k->keyring);
