@@ -141,7 +141,7 @@ static void test_load(void **state) {
 			assert_string_equal(c.at[0].file, "R/config.yaml");
 			continue;
 		}
-		assert_int_equal(config->n_snapshots, strstr(c->name, "snapshot") ? 1 : 0);
+		assert_int_equal(config->n_snapshots, strstr(k->name, "snapshot") ? 1 : 0);
 		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
 		assert_string_equal(got, k->mirrors);
 		assert_string_equal(config->keyring, k->keyring);
