@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+enum { CONNECTIONS = 4 };
+
 struct fake_engine {
 	const struct fake_call *calls;
 	size_t n, at;
@@ -194,21 +196,48 @@ static bool serve_one(struct conn *c) {
 	return call->then == FAKE_KEEP && !call->unread;
 }
 
+static struct conn *conn_new(struct fake_engine *f) {
+	struct conn *c = mem_zalloc(1, sizeof *c);
+
+	c->f = f;
+	c->fd = accept(f->listener, NULL, NULL);
+	c->body = (struct buf) BUF_INIT(64 << 20);
+	return c;
+}
+
+static void conn_free(struct conn *c) {
+	if (c->fd >= 0)
+		(void) close(c->fd);
+	buf_done(&c->body);
+	free(c);
+}
+
+/* Several connections may stand open (a streamed upload has one of its own); one request at a time is served. */
 static void *run(void *ctx) {
+	struct conn *open[CONNECTIONS] = {NULL};
 	struct fake_engine *f = ctx;
 
-	while (readable(f, f->listener)) {
-		struct conn *c = mem_zalloc(1, sizeof *c);
-		c->f = f;
-		c->fd = accept(f->listener, NULL, NULL);
-		c->body = (struct buf) BUF_INIT(64 << 20);
-		while (c->fd >= 0 && serve_one(c))
-			;
-		if (c->fd >= 0)
-			(void) close(c->fd);
-		buf_done(&c->body);
-		free(c);
+	for (;;) {
+		struct pollfd p[2 + CONNECTIONS] = {{.fd = f->stop, .events = POLLIN}, {.fd = f->listener, .events = POLLIN}};
+		int free_at = -1;
+		for (int i = 0; i < CONNECTIONS; i++) {
+			p[2 + i] = (struct pollfd){.fd = open[i] ? open[i]->fd : -1, .events = POLLIN};
+			free_at = open[i] ? free_at : i;
+		}
+		p[1].fd = free_at < 0 ? -1 : f->listener;
+		if (poll(p, 2 + CONNECTIONS, -1) <= 0 || p[0].revents)
+			break;
+		if (p[1].revents)
+			open[free_at] = conn_new(f);
+		for (int i = 0; i < CONNECTIONS; i++)
+			if (p[2 + i].revents && !serve_one(open[i])) {
+				conn_free(open[i]);
+				open[i] = NULL;
+			}
 	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		if (open[i])
+			conn_free(open[i]);
 	return NULL;
 }
 
