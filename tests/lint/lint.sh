@@ -29,7 +29,7 @@ grep -nE '\b(printf|puts|fputs|perror|vprintf) *\(' pkg/*/*.c | grep -vE '^pkg/(
 grep -nE '\b_?exit *\(' pkg/*/*.c | grep -vE '_exit\(|^pkg/report' | grep . && complain "only main exits"
 grep -nE '\b(clock_gettime|time|gettimeofday) *\(' pkg/*/*.c | grep -v '^pkg/base/clock.c' | grep . && complain "only base/clock reads the clock"
 if git rev-parse --git-dir >/dev/null 2>&1; then
-	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi\.org|pythonhosted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |
+	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi[.]org|python[h]osted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |
 		grep . && complain "no host of a package registry may stand in the repository"
 	git grep -nE '(//|/\*|^ \*|# ).*(TODO|FIXME|XXX)' -- '*.c' '*.h' '*.sh' | grep -vE '#[0-9]+|XXXXXX|tests/lint' | grep . && complain "a TODO needs an issue's number"
 fi
