@@ -25,7 +25,14 @@ struct attempt {
 	uint64_t engine_ms, eval_ms;
 };
 
-static int check_gate_exists(const struct lock *l, struct err *e) {
+/* What no start of a candidate could change: refused before anything is touched, never approximated. */
+static int check_can(const struct lock *l, struct err *e) {
+	if (!strcmp(l->strategy, "recreate"))
+		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: recreate, which needs a gateway that answers meanwhile: use blue-green",
+			l->version);
+	if (strcmp(l->network, "none"))
+		return err_set(e, ERR_SPEC, "release '%s' has an engine that listens on network '%s': only engines with a Unix socket can be run",
+			l->version, l->network);
 	if (l->golden || l->eval_skip)
 		return 0;
 	return err_set(e, ERR_GATE, "release '%s' has no golden set: give it eval.golden, or eval.skip with the reason", l->version);
@@ -203,7 +210,7 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 	bool active;
 
 	/* 1. Nothing is touched while the release may be refused. */
-	if (check_gate_exists(l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
+	if (check_can(l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
 		return -1;
 	if (active) {
 		result.outcome = ROLLOUT_NOTHING;

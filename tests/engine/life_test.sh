@@ -110,6 +110,13 @@ sed "s/keep: 5/keep: 4/; s|adapters/|$here/adapters/|; s|golden/|$here/golden/|;
 run 3 apply "$state/other.yaml" && says "exists with other content"
 check "the same version with other content is refused" $?
 
+sed "s/^version: .*/version: recreate/; s/blue-green/recreate/; s|adapters/|$here/adapters/|; s|golden/|$here/golden/|; s|file:../../build|file:$(pwd)/build|" examples/incident/incident-r16.yaml >"$state/recreate.yaml"
+run 3 apply "$state/recreate.yaml" && says "use blue-green" && [ "$(active)" = incident-q4-r17 ]
+check "a strategy that cannot be kept is refused, not approximated" $?
+sed "s/^version: .*/version: ungated/; /golden:/d; /latency_p95/d; /^eval:/d; s|adapters/|$here/adapters/|; s|file:../../build|file:$(pwd)/build|" examples/incident/incident-r16.yaml >"$state/ungated.yaml"
+run 6 apply "$state/ungated.yaml" && says "has no golden set"
+check "a release without a golden set is refused" $?
+
 run 2 rollback "$route" --to nothing && run 2 rollback no-such-route && run 2 status no-such-route
 check "an unknown version or route is refused" $?
 
