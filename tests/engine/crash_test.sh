@@ -19,8 +19,18 @@ ours=
 clean() {
 	[ -z "$ours" ] || kill -KILL "$ours" 2>/dev/null
 	umount "$root/routes/full" 2>/dev/null
+	forget_root
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
 	rm -rf "$state"
+}
+
+# What this root has in an Engine that is not ours to stop.
+forget_root() {
+	local id
+	id=$(cat "$root/root-id" 2>/dev/null) || return
+	docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
+	docker images --filter label=llmdeploy.route --format '{{.Repository}}:{{.Tag}}' |
+		grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 }
 
 result() { # NAME STATUS [FILE]...: files are shown when it failed
@@ -410,7 +420,7 @@ places() {
 	run apply "$(manifest long p1)"
 	[ "$status" = 0 ] && run apply "$(manifest long p2)" && [ "$status" = 0 ] && run rollback long && [ "$status" = 0 ] && whole long p1 >"$state/why" 2>&1
 	result "a root whose sockets have paths that are too long" $? "$state/said" "$state/why"
-	docker ps -aq --filter "label=llmdeploy.root=$(cat "$root/root-id")" | xargs -r docker rm -f >/dev/null
+	forget_root
 	root=$keep
 	rm -rf "$(dirname "$long")"
 	for host in unix:///nonexistent/docker.sock tcp://127.0.0.1:2375; do
