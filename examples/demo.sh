@@ -49,6 +49,15 @@ mkdir -p "$state"
 engine_ready "$state/engine"
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$LLMDEPLOY_ROOT" "$state/runtimes"
 
+# A state that another version of the program or of the examples left: the same version never has two contents.
+"$program" build examples/incident/incident-r16.yaml --output "$state/r16.lock.json" >/dev/null
+old=$LLMDEPLOY_ROOT/routes/$route/releases/incident-q4-r16/release.lock.json
+if [ -f "$old" ] && ! cmp -s "$old" "$state/r16.lock.json"; then
+	echo "the state in $state is another version's: starting anew"
+	clean
+	exec examples/demo.sh
+fi
+
 title "r16: a first release, from a manifest to an answer"
 run validate examples/incident/incident-r16.yaml
 run build examples/incident/incident-r16.yaml --output "$state/r16.lock.json"
