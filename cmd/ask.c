@@ -92,7 +92,7 @@ static int call(struct args *a, const struct context *c, const struct lock *l, s
 	const char *answer = reply.status == 200 ? endpoint_answer(reply.body) : NULL;
 	if (!answer || !*answer)
 		return err_set(e, ERR_UNREACHABLE, "'%s' gave no answer: status %ld, %s", l->version, reply.status, reply.message);
-	report_line(a->report, "%s", answer);
+	report_text(a->report, answer, strlen(answer));
 	struct json *result CLEANUP(json_freep) = json_object();
 	json_set_str(result, "route", l->route);
 	json_set_str(result, "version", l->version);
@@ -114,6 +114,11 @@ static int tell_socket(struct args *a, const struct context *c, const struct loc
 	return 0;
 }
 
+static void show_question(struct args *a, const char *content) {
+	report_text(a->report, content, strlen(content));
+	report_line(a->report, "%s", "");
+}
+
 int cmd_ask(struct args *a, struct err *e) {
 	struct json *messages CLEANUP(json_freep) = NULL;
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
@@ -126,6 +131,6 @@ int cmd_ask(struct args *a, struct err *e) {
 	if (question(a, l, &messages, e))
 		return -1;
 	if (!a->option[OPT_JSON])
-		report_line(a->report, "> %s", json_str(json_at(messages, json_count(messages) - 1), "content"));
+		show_question(a, json_str(json_at(messages, json_count(messages) - 1), "content"));
 	return call(a, &c, l, messages, e);
 }
