@@ -1,0 +1,106 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config;
+struct docker;
+struct err;
+struct json;
+struct lock;
+struct progress;
+struct root;
+struct store;
+
+/* The HAProxy in front of the routes: the only address that clients know. One process for a root, in a container in the
+ * host's network (mode docker), the installed program (mode host), or none (mode none: whoever asks follows `active`).
+ *
+ * What should be is one document, gateway/state (JSON, written aside and renamed before anything that it announces):
+ * for every route the two servers `a` and `b`, which release each of them leads to (run/ROUTE/{a,b}.sock, links
+ * to run/ID/engine.sock), their states, the canary's share, and the gateway section of the active lock. haproxy.cfg is a
+ * pure function of it and is written with it, so that a gateway that starts anew serves what `active` names. What runs is
+ * turned by the runtime socket, in every worker process that still has connections; a reload happens only where
+ * listeners, certificates or routes changed.
+ *
+ * Changes to state want the route's lock; the root's lock is taken inside, for the length of the change. In mode none
+ * every function below succeeds at once, counts nothing, and gateway_present says so. */
+
+struct gateway_options {
+	const struct root *root;
+	struct store *store;
+	struct docker *docker;
+	const struct config *config;
+	const struct progress *progress;
+	const char *tool;
+};
+
+struct gateway;
+int gateway_open(const struct gateway_options *o, struct gateway **out, struct err *e);
+void gateway_free(struct gateway *g);
+void gateway_freep(struct gateway **g); /* for CLEANUP */
+bool gateway_present(const struct gateway *g); /* false in mode none */
+
+/* It runs and answers on its socket with the configuration of the state; made, started, restarted or reloaded where it must.
+ * Idempotent; a second call costs one look. ERR_UNREACHABLE: it does not come up (its last words), or a port is another's.
+ * ERR_USAGE: there is no gateway image yet and nothing to make it from. */
+int gateway_ensure(struct gateway *g, struct err *e);
+
+/* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
+ * Where it has a seat already, nothing. The route is made in the state when it is new, with the lock's gateway section, and reaches HAProxy
+ * (a reload) before any traffic is moved. Call gateway_ensure after. */
+int gateway_seat(struct gateway *g, const struct lock *l, struct err *e);
+
+/* The flip. State and configuration are written with `to` active; then, in one line to every worker, `to` ready and the
+ * other draining; the canary's share is 0. `to` must have a seat; NULL: no release is active, and the fallback answers where declared, else 503 with
+ * Retry-After. Idempotent: recovery calls it again. The symlink `active` is the caller's, after this. */
+int gateway_flip(struct gateway *g, const char *route, const struct lock *to, struct err *e);
+
+/* Share of new clients for the seated candidate, 0 to 100; a gate must have passed before. */
+int gateway_canary(struct gateway *g, const char *route, const struct lock *candidate, unsigned percent, struct err *e);
+
+/* Requests in flight at a release, in all workers. No seat: 0. */
+int gateway_in_flight(struct gateway *g, const char *route, const struct lock *l, uint64_t *n, struct err *e);
+/* Wait until a draining release has none, at most until the deadline (monotonic ms); close what is left (*cut), then maintenance.
+ * ERR_INTERRUPTED leaves it draining. */
+int gateway_drain(struct gateway *g, const char *route, const struct lock *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e);
+/* The seat is given up: maintenance, link removed. The active one is refused (ERR_USAGE). Absent is fine. */
+int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, struct err *e);
+/* The route leaves the gateway. */
+int gateway_remove(struct gateway *g, const char *route, struct err *e);
+
+#define GATEWAY_BUCKETS 24
+/* What a release's clients saw, counted since the gateway's process began: take two and subtract. */
+struct gateway_sample {
+	uint64_t requests, errors; /* errors: 5xx and cut answers, not what the client did */
+	uint64_t total_ms[GATEWAY_BUCKETS], first_ms[GATEWAY_BUCKETS]; /* histograms; gateway_bucket_ms gives the upper edges */
+	uint64_t began_ms; /* of the process: when it differs, the difference means nothing */
+};
+uint64_t gateway_bucket_ms(size_t i); /* UINT64_MAX: the last one */
+int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e);
+/* `after` less `before`; false when the process is another. */
+bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out);
+/* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */
+bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
+
+/* How it is: for status, verify and recovery. Read from HAProxy itself where it runs. */
+struct gateway_server {
+	char id[13], version[64]; /* "" where the seat is empty */
+	char want[8], have[16];	  /* "ready", "drain", "maint"; have: "" when HAProxy does not answer */
+	bool up;		  /* its health check */
+	uint64_t in_flight, queued;
+};
+struct gateway_route_view {
+	char listen[128];
+	bool known;			  /* the state has this route */
+	struct gateway_server servers[2]; /* a, b */
+	unsigned canary_percent;
+	uint64_t fallback_requests, fallback_down, fallback_queue, fallback_asked;
+};
+struct gateway_view {
+	bool running;
+	char version[32]; /* of HAProxy */
+	unsigned workers; /* processes, with those that only finish */
+};
+int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e);
+int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* What planning must know of a model, whatever told it: the header of a GGUF file, of safetensors files with their
+ * config.json, or a card of manifests/models/ where there is no file yet. Numbers of the architecture and bytes of
+ * weights; never guessed from a file's name. */
+
+#define MODEL_MAX_LAYERS 4096
+#define MODEL_MAX_TYPES 64
+
+enum model_layer_kind {
+	MODEL_ATTENTION, /* full attention: a cell for each token of the context */
+	MODEL_WINDOW,	 /* sliding window: cells for the window alone */
+	MODEL_RECURRENT, /* a state of fixed size; no cells */
+	MODEL_NONE,	 /* neither: it has no cache of its own */
+};
+
+struct model_layer {
+	enum model_layer_kind kind;
+	bool shares_kv;			   /* attends to an earlier layer's cells: no cache of its own */
+	uint32_t heads, kv_heads;	   /* of attention */
+	uint32_t key_length, value_length; /* of one head */
+	uint32_t feed_forward;		   /* width; of one expert where it has experts */
+};
+
+/* Bytes of the tensors of one type. */
+struct model_type_sum {
+	char name[24]; /* "q4_1", "bf16", "awq-4bit" */
+	uint64_t tensors, bytes;
+};
+
+struct model_facts {
+	char format[16];       /* "gguf", "safetensors" or "card" */
+	char architecture[64]; /* as the file says: "llama", "qwen35moe", "LlamaForCausalLM" */
+	char name[128];	       /* empty if absent or not UTF-8 */
+	char quantization[32]; /* "Q4_K_M", "awq", "fp8", "" where nothing says so */
+	char sparsity[32];     /* "2:4", "unstructured 50 %", "" for a dense checkpoint: counted as dense unless the runtime executes it */
+	uint64_t files, file_bytes;
+	uint64_t tensors, tensor_bytes, parameters;
+	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
+	size_t n_types;
+
+	uint64_t embedding_length, vocabulary, context_length; /* context: what it was trained for; 0: not said */
+	struct model_layer *layers;			       /* owned */
+	size_t n_layers;				       /* without layers that only predict further tokens (nextn) */
+	uint64_t sliding_window;			       /* tokens; 0: none */
+	uint64_t kv_lora_rank, rope_dimension;		       /* multi-head latent attention: cached are kv_lora_rank + rope_dimension numbers a token */
+	uint64_t experts, experts_used, experts_shared;	       /* mixture of experts; 0: dense */
+	uint64_t conv_kernel, inner_size, state_size, group_count, time_step_rank; /* of recurrent layers */
+
+	/* Parts of tensor_bytes. */
+	uint64_t token_embedding_bytes; /* the table that one row is read of for a token */
+	uint64_t output_bytes;		/* its own output matrix; 0: tied, the token table is used for the output too */
+	uint64_t per_layer_embedding_bytes; /* Gemma E models: stays with the host, read by row */
+	uint64_t expert_bytes;		/* of all routed experts together */
+	uint64_t nextn_bytes;		/* layers that predict further tokens: resident, not read for a plain token */
+};
+
+void model_facts_done(struct model_facts *m);
+
+/* Bytes of weights that are read to compute one token: everything but the embedding tables that are read by row (a tied
+ * token table is read whole as the output), and of the routed experts the share that is used. */
+uint64_t model_active_bytes(const struct model_facts *m);
