@@ -28,6 +28,7 @@ CMD     := $(patsubst %.c,$B/%.o,$(wildcard cmd/*.c))
 FAKE    := $(patsubst %.c,$B/%.o,$(wildcard tests/fake/*.c))
 UNIT    := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c))
 FUZZ    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/*_fuzz.c))
+TOOLS   := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
 
 all: $B/llmdeploy
 
@@ -61,7 +62,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/model.sh build/models
 	@tests/check.sh $B
-tests: $(UNIT) $(FUZZ) $B/tests/engine/docker_live_test
+tests: $(UNIT) $(FUZZ) $(TOOLS) $B/tests/engine/docker_live_test
 lint:
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
@@ -84,6 +85,9 @@ install: all
 	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
 	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests manifests/*.json
+$(TOOLS): %: %.o $B/libpkg.a
+	@echo "LD $@"
+	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 clean:
 	rm -rf build
 
