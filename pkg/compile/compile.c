@@ -12,25 +12,25 @@
 #include "compile/tree.h"
 #include "crypto/crypto.h"
 #include "fs/fs.h"
-#include "gguf/gguf.h"
 #include "host/host.h"
 #include "image/image.h"
 #include "json/json.h"
 #include "lock/lock.h"
+#include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 #include "store/store.h"
 
 /* In the store, verified, and its header read. */
-static int artifact(const struct compile *c, const struct spec_artifact *a, const char *what, struct gguf_facts *facts, uint64_t *size,
+static int artifact(const struct compile *c, const struct spec_artifact *a, const char *what, struct model_facts *facts, uint64_t *size,
 		    struct err *e) {
 	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .what = what};
 	int fd CLEANUP(closep) = -1;
 	bool has;
 
 	if (store_fetch(c->store, &want, c->progress, e) || (c->paranoid && store_verify(c->store, a->sha256, true, e)) ||
-	    store_open_object(c->store, a->sha256, &fd, e) || gguf_read(fd, what, facts, e) || store_has(c->store, a->sha256, &has, size, e))
+	    store_open_object(c->store, a->sha256, &fd, e) || model_read(fd, what, facts, e) || store_has(c->store, a->sha256, &has, size, e))
 		return -1;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "compile/compile.h"
 #include "json/json.h"
+#include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
@@ -17,6 +18,8 @@ void compile_parts_done(struct compile_parts *p) {
 	plan_free(p->plan);
 	runtime_free(p->runtime);
 	debian_lock_free(p->packages);
+	for (size_t i = 0; p->model && i <= p->spec->n_adapters; i++)
+		model_facts_done(&p->model[i]);
 	free(p->model);
 	free(p->sizes);
 }

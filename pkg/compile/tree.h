@@ -10,7 +10,7 @@
 struct compile;
 struct complaints;
 struct err;
-struct gguf_facts;
+struct model_facts;
 struct json;
 struct plan;
 struct runtime;
@@ -25,7 +25,7 @@ struct compile_parts {
 	struct plan *plan;
 	struct debian_lock *packages;
 	char packages_lock[SHA256_HEX];
-	struct gguf_facts *model, *adapters; /* one block; adapters begin behind the model */
+	struct model_facts *model, *adapters; /* one block; adapters begin behind the model */
 	uint64_t *sizes;		     /* of the model and each adapter, bytes */
 	struct image image;
 };

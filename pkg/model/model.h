@@ -38,9 +38,12 @@ struct model_facts {
 	char format[16];       /* "gguf", "safetensors" or "card" */
 	char architecture[64]; /* as the file says: "llama", "qwen35moe", "LlamaForCausalLM" */
 	char name[128];	       /* empty if absent or not UTF-8 */
+	char kind[32];	       /* "model", "adapter", "mmproj" */
+	char adapter_type[32]; /* "lora"; empty for a model */
 	char quantization[32]; /* "Q4_K_M", "awq", "fp8", "" where nothing says so */
 	char sparsity[32];     /* "2:4", "unstructured 50 %", "" for a dense checkpoint: counted as dense unless the runtime executes it */
-	uint64_t files, file_bytes;
+	uint64_t files, file_bytes; /* that were read; split_files: of how many the model says that it is made */
+	uint64_t split_files;
 	uint64_t tensors, tensor_bytes, parameters;
 	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
 	size_t n_types;
@@ -61,7 +64,16 @@ struct model_facts {
 	uint64_t nextn_bytes;		/* layers that predict further tokens: resident, not read for a plain token */
 };
 
+/* Facts of an open file by its header alone. The format is known by the file's first bytes; `name` is for messages.
+ * ERR_SPEC: no format that is known here. ERR_INTEGRITY: a header that contradicts itself. ERR_SYS: it cannot be read. */
+int model_read(int fd, const char *name, struct model_facts *out, struct err *e);
 void model_facts_done(struct model_facts *m);
+
+bool model_is_adapter(const struct model_facts *m);
+/* The largest of each number over all layers; zeros where there are none. */
+struct model_layer model_widest(const struct model_facts *m);
+/* Layers of this kind; those that share another layer's cells are counted, too. */
+size_t model_layers(const struct model_facts *m, enum model_layer_kind kind);
 
 /* Bytes of weights that are read to compute one token: everything but the embedding tables that are read by row (a tied
  * token table is read whole as the output), and of the routed experts the share that is used. */

@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "gguf/gguf.h"
 #include "host/host.h"
 #include "json/json.h"
+#include "model/model.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"

@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "gguf/gguf.h"
 #include "host/host.h"
 #include "json/json.h"
+#include "model/model.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
@@ -124,28 +124,29 @@ static bool is_quantized(const char *kv_cache) {
 }
 
 static void check_model(struct planner *p) {
-	const struct gguf_facts *m = p->in->model;
+	const struct model_facts *m = p->in->model;
 	const struct spec *s = p->in->spec;
+	struct model_layer widest = model_widest(m);
 
-	if (gguf_is_adapter(m))
+	if (model_is_adapter(m))
 		plan_complain(p, "model.source", "the model is an adapter: it belongs under model.adapters");
-	if (m->split_count > 1)
+	if (m->split_files > m->files)
 		plan_complain(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
-			      (unsigned long long) m->split_count);
+			      (unsigned long long) m->split_files);
 	if (m->context_length && (uint64_t) s->context_tokens > m->context_length)
 		plan_complain(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
 			      (long long) s->context_tokens, (unsigned long long) m->context_length);
-	if (is_quantized(s->kv_cache) && (m->key_length % 32 || m->value_length % 32))
-		plan_complain(p, "runtime.kv_cache", "the model's heads of %llu and %llu are no multiples of 32, which '%s' needs",
-			      (unsigned long long) m->key_length, (unsigned long long) m->value_length, s->kv_cache);
+	if (is_quantized(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
+		plan_complain(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
+			      widest.key_length, widest.value_length, s->kv_cache);
 }
 
 static void check_adapters(struct planner *p) {
 	for (size_t i = 0; i < p->in->spec->n_adapters; i++) {
-		const struct gguf_facts *a = &p->in->adapters[i];
+		const struct model_facts *a = &p->in->adapters[i];
 		char *path CLEANUP(freep) = mem_printf("model.adapters.%zu.source", i);
 
-		if (!gguf_is_adapter(a))
+		if (!model_is_adapter(a))
 			plan_complain(p, path, "adapter %zu is a whole model", i + 1);
 		else if (strcmp(a->adapter_type, p->in->runtime->adapter) != 0)
 			plan_complain(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);

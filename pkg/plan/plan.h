@@ -7,7 +7,7 @@
 #include "base/complaints.h"
 #include "size/size.h"
 
-struct gguf_facts;
+struct model_facts;
 struct host_facts;
 struct json;
 struct runtime;
@@ -21,8 +21,8 @@ struct spec;
 struct plan_input {
 	const struct spec *spec;
 	const struct runtime *runtime;
-	const struct gguf_facts *model;
-	const struct gguf_facts *adapters; /* one for each of the spec's */
+	const struct model_facts *model;
+	const struct model_facts *adapters; /* one for each of the spec's */
 	const struct host_facts *host;
 	/* Backends that packages.lock has for this architecture; NULL where the runtime has no such lock. */
 	const char *const *locked;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "gguf/gguf.h"
+#include "model/model.h"
 #include "runtime/runtime.h"
 
 #define MUL __builtin_mul_overflow
@@ -28,7 +28,7 @@ bool size_kv_bytes(const char *type, uint64_t n, uint64_t *bytes) {
 	return false;
 }
 
-bool size_recurrent_bytes(const struct gguf_facts *m, uint64_t *bytes) {
+bool size_recurrent_bytes(const struct model_facts *m, uint64_t *bytes) {
 	uint64_t conv, state, width = m->conv_kernel ? m->conv_kernel - 1 : 0;
 
 	if (MUL(2 * m->group_count, m->state_size, &conv) || ADD(conv, m->inner_size, &conv) || MUL(conv, width, &conv) ||
@@ -51,40 +51,49 @@ static bool cells_of(const struct runtime_memory *rt, const struct size_load *lo
 	return true;
 }
 
-/* KV heads of all layers x (key + value) x cells x sequences, by the type of the cache; and recurrent state. */
-static int kv_cache(const struct gguf_facts *m, const struct size_load *load, uint64_t cells, uint64_t *out,
-		    struct err *e) {
-	uint64_t keys, values, k_bytes, v_bytes, all, state;
-
-	if (MUL(m->kv_heads_sum, m->key_length, &keys) || MUL(m->kv_heads_sum, m->value_length, &values))
-		return overflow(e);
-	if (!size_kv_bytes(load->kv_cache, 1, &k_bytes))
-		return err_set(e, ERR_SPEC, "'%.40s' is no type of a KV cache", load->kv_cache);
-	if (!size_kv_bytes(load->kv_cache, keys, &k_bytes) || !size_kv_bytes(load->kv_cache, values, &v_bytes) ||
-	    ADD(k_bytes, v_bytes, &all) || MUL(all, cells, &all) || !size_recurrent_bytes(m, &state) ||
-	    MUL(state, m->layers, &state) || ADD(all, state, &all) || MUL(all, load->sequences, &all))
-		return overflow(e);
-	*out = all;
-	return 0;
-}
-
 static bool add_product(uint64_t a, uint64_t b, uint64_t *sum) {
 	uint64_t p;
 
 	return !MUL(a, b, &p) && !ADD(*sum, p, sum);
 }
 
-static int compute(const struct gguf_facts *m, const struct runtime_memory *rt, const struct size_load *load, uint64_t cells,
-		   uint64_t *out, struct err *e) {
-	uint64_t query, kv, widest = 0, bytes = rt->token_bytes;
+/* Keys and values of one token in all layers, in numbers. */
+static bool widths_of(const struct model_facts *m, uint64_t *keys, uint64_t *values) {
+	*keys = *values = 0;
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (!add_product(m->layers[i].kv_heads, m->layers[i].key_length, keys) ||
+		    !add_product(m->layers[i].kv_heads, m->layers[i].value_length, values))
+			return false;
+	return true;
+}
 
-	if (MUL(m->heads_max, m->key_length, &query) || MUL(m->kv_heads_max, m->key_length, &kv))
+/* KV heads of all layers x (key + value) x cells x sequences, by the type of the cache; and recurrent state. */
+static int kv_cache(const struct model_facts *m, const struct size_load *load, uint64_t cells, uint64_t *out,
+		    struct err *e) {
+	uint64_t keys, values, k_bytes, v_bytes, all, state;
+
+	if (!widths_of(m, &keys, &values))
 		return overflow(e);
+	if (!size_kv_bytes(load->kv_cache, 1, &k_bytes))
+		return err_set(e, ERR_SPEC, "'%.40s' is no type of a KV cache", load->kv_cache);
+	if (!size_kv_bytes(load->kv_cache, keys, &k_bytes) || !size_kv_bytes(load->kv_cache, values, &v_bytes) ||
+	    ADD(k_bytes, v_bytes, &all) || MUL(all, cells, &all) || !size_recurrent_bytes(m, &state) ||
+	    MUL(state, (uint64_t) m->n_layers, &state) || ADD(all, state, &all) || MUL(all, load->sequences, &all))
+		return overflow(e);
+	*out = all;
+	return 0;
+}
+
+static int compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, uint64_t cells,
+		   uint64_t *out, struct err *e) {
+	struct model_layer l = model_widest(m);
+	uint64_t query = (uint64_t) l.heads * l.key_length, kv = (uint64_t) l.kv_heads * l.key_length, widest = 0, bytes = rt->token_bytes;
+
 	for (size_t i = 0; i < rt->n_sums; i++) {
 		uint64_t n = 0;
 
 		if (!add_product(rt->sums[i].embedding, m->embedding_length, &n) ||
-		    !add_product(rt->sums[i].feed_forward, m->feed_forward_length, &n) ||
+		    !add_product(rt->sums[i].feed_forward, l.feed_forward, &n) ||
 		    !add_product(rt->sums[i].query, query, &n) || !add_product(rt->sums[i].kv, kv, &n))
 			return overflow(e);
 		widest = n > widest ? n : widest;
@@ -97,7 +106,7 @@ static int compute(const struct gguf_facts *m, const struct runtime_memory *rt, 
 	return 0;
 }
 
-static int small_parts(const struct gguf_facts *m, const struct runtime_memory *rt, const struct size_load *load,
+static int small_parts(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
 		       struct size_budget *b, struct err *e) {
 	uint64_t output = 0, overhead = rt->overhead_base;
 
@@ -126,7 +135,14 @@ static int totals(const struct size_load *load, struct size_budget *b, struct er
 	return 0;
 }
 
-int size_compute(const struct gguf_facts *m, const struct runtime_memory *rt, const struct size_load *load,
+static bool shares(const struct model_facts *m) {
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (m->layers[i].shares_kv)
+			return true;
+	return false;
+}
+
+int size_compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
 		 struct size_budget *out, struct err *e) {
 	struct size_budget b = {.weights = m->tensor_bytes, .adapters = load->adapters};
 	uint64_t cells;
@@ -134,8 +150,8 @@ int size_compute(const struct gguf_facts *m, const struct runtime_memory *rt, co
 	assert(load->context_tokens && load->sequences && load->batch_tokens && rt->context_multiple);
 	b.recurrent_as_full = m->inner_size > 0;
 	b.latent_as_full = m->kv_lora_rank > 0;
-	b.window_as_full = m->sliding_window > 0 || m->shared_kv_layers > 0;
-	if (!m->layers || !m->embedding_length || (!m->kv_heads_sum && !b.recurrent_as_full))
+	b.window_as_full = m->sliding_window > 0 || shares(m);
+	if (!m->n_layers || !m->embedding_length || (!model_widest(m).kv_heads && !b.recurrent_as_full))
 		return err_set(e, ERR_SPEC, "the model does not say its layers, width and heads, so its KV cache cannot be sized");
 	if (!cells_of(rt, load, &cells))
 		return overflow(e);

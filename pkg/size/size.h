@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 struct err;
-struct gguf_facts;
+struct model_facts;
 struct runtime_memory;
 
 /* Memory that a deployment needs, and whether a device admits it. Pure
@@ -33,7 +33,7 @@ struct size_budget {
 
 /* ERR_NOFIT if a sum or product overflows; ERR_SPEC if the KV cache's type is unknown, or the model does not say
  * its layers and heads. */
-int size_compute(const struct gguf_facts *model, const struct runtime_memory *rt, const struct size_load *load,
+int size_compute(const struct model_facts *model, const struct runtime_memory *rt, const struct size_load *load,
 		 struct size_budget *out, struct err *e);
 
 /* planned <= capacity x (1 - reserve): the reserve is a part of the device, not
@@ -49,4 +49,4 @@ uint64_t size_limit(uint64_t host, unsigned reserve_percent);
 bool size_kv_bytes(const char *type, uint64_t n, uint64_t *bytes);
 
 /* Recurrent state of one sequence in one layer, always f32: 4 x ((conv - 1) x (inner + 2 x groups x state) + state x inner). */
-bool size_recurrent_bytes(const struct gguf_facts *model, uint64_t *bytes);
+bool size_recurrent_bytes(const struct model_facts *model, uint64_t *bytes);

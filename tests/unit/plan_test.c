@@ -8,20 +8,23 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "gguf/gguf.h"
 #include "host/host.h"
 #include "json/json.h"
+#include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 
 #define GIB ((uint64_t) 1 << 30)
 
-static const struct gguf_facts smol = {
-	.architecture = "llama", .type = "model", .tensor_bytes = 96576768, .layers = 30, .embedding_length = 576, .feed_forward_length = 1536,
-	.heads_max = 9, .kv_heads_max = 3, .kv_heads_sum = 90, .key_length = 64, .value_length = 64, .vocabulary = 49152, .context_length = 8192,
+#define LAYERS 30
+
+static const struct model_facts smol = {
+	.architecture = "llama", .kind = "model", .files = 1, .tensor_bytes = 96576768, .n_layers = LAYERS, .embedding_length = 576,
+	.vocabulary = 49152, .context_length = 8192,
 };
-static const struct gguf_facts lora = {.architecture = "llama", .type = "adapter", .adapter_type = "lora", .tensor_bytes = 4884480};
+static const struct model_layer smol_layer = {.heads = 9, .kv_heads = 3, .key_length = 64, .value_length = 64, .feed_forward = 1536};
+static const struct model_facts lora = {.architecture = "llama", .kind = "adapter", .adapter_type = "lora", .tensor_bytes = 4884480};
 static const struct host_facts laptop = {.architecture = "amd64", .cpus = 8, .memory_bytes = 16 * GIB, .memory_limit = UINT64_MAX};
 
 /* Everything that plan_make reads, and the owners behind it; cases change a part. */
@@ -30,7 +33,8 @@ struct world {
 	struct spec spec;
 	struct spec_artifact adapters[2];
 	struct json *extra, *capabilities;
-	struct gguf_facts model, facts[2];
+	struct model_facts model, facts[2];
+	struct model_layer layers[LAYERS];
 	struct host_facts host;
 	struct plan_input in;
 };
@@ -60,6 +64,9 @@ static void world_init(struct world *w) {
 	w->adapters[0].scale = "1.0";
 	w->adapters[1].scale = "0.5";
 	w->model = smol;
+	for (size_t i = 0; i < LAYERS; i++)
+		w->layers[i] = smol_layer;
+	w->model.layers = w->layers;
 	w->facts[0] = w->facts[1] = lora;
 	w->host = laptop;
 	w->spec = (struct spec){.path = "r17.yaml",	  .route = "incident-assistant", .version = "incident-r17", .adapters = w->adapters,
@@ -251,7 +258,7 @@ static void strange_capability(struct world *w) {
 
 static void odd_heads(struct world *w) {
 	w->spec.kv_cache = "q4_0";
-	w->model.key_length = 80;
+	w->layers[7].key_length = 80;
 }
 
 static void strange_cache(struct world *w) {
@@ -260,11 +267,12 @@ static void strange_cache(struct world *w) {
 
 static void adapter_as_model(struct world *w) {
 	w->model = lora;
-	w->model.layers = 30;
+	w->model.layers = w->layers;
+	w->model.n_layers = LAYERS;
 }
 
 static void split(struct world *w) {
-	w->model.split_count = 3;
+	w->model.split_files = 3;
 }
 
 static void model_as_adapter(struct world *w) {
@@ -437,7 +445,7 @@ static void unknown_device(struct world *w) {
 }
 
 static void no_model_facts(struct world *w) {
-	w->model.layers = 0;
+	w->model.n_layers = 0;
 }
 
 static void four_large(struct world *w) {

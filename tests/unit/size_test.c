@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "gguf/gguf.h"
+#include "model/model.h"
 #include "runtime/runtime.h"
 #include "size/size.h"
 
@@ -22,9 +22,29 @@ static struct runtime *llama(void) {
 }
 
 /* A llama-like model by its widths. */
-#define SHAPE(l, e, f, h, k, d, v)                                                                            \
-	{.tensor_bytes = 1, .layers = l, .embedding_length = e, .feed_forward_length = f, .heads_max = h, .kv_heads_max = k, \
-	 .kv_heads_sum = (l) * (k), .key_length = d, .value_length = d, .vocabulary = v}
+struct shape {
+	size_t layers;
+	uint64_t embedding;
+	uint32_t feed_forward, heads, kv_heads, head;
+	uint64_t vocabulary;
+};
+
+struct toy {
+	struct model_facts m;
+	struct model_layer layers[30];
+};
+
+static struct model_facts *toy_of(struct toy *t, const struct shape *s) {
+	memset(t, 0, sizeof *t);
+	t->m = (struct model_facts){.tensor_bytes = 1, .layers = t->layers, .n_layers = s->layers, .embedding_length = s->embedding,
+				    .vocabulary = s->vocabulary};
+	for (size_t i = 0; i < s->layers; i++)
+		t->layers[i] = (struct model_layer){.heads = s->heads, .kv_heads = s->kv_heads, .key_length = s->head, .value_length = s->head,
+						    .feed_forward = s->feed_forward};
+	return &t->m;
+}
+
+#define SHAPE(...) {__VA_ARGS__}
 
 #define SMOL SHAPE(30, 576, 1536, 9, 3, 64, 49152)
 
@@ -32,7 +52,7 @@ static struct runtime *llama(void) {
  * generated models of other shapes. `exact`: the compute buffer equals; else it is an upper bound. */
 static const struct {
 	const char *name;
-	struct gguf_facts model;
+	struct shape model;
 	uint64_t context, sequences;
 	const char *kv_cache;
 	uint64_t batch;
@@ -73,9 +93,10 @@ static void size_logs(void **state) {
 	EACH_CASE(c, logs) {
 		struct size_load load = {.context_tokens = c->context, .sequences = c->sequences, .kv_cache = c->kv_cache, .batch_tokens = c->batch};
 		struct size_budget b = {0};
+		struct toy t;
 		struct err e = {0};
 
-		assert_int_equal(size_compute(&c->model, &rt->memory, &load, &b, &e), 0);
+		assert_int_equal(size_compute(toy_of(&t, &c->model), &rt->memory, &load, &b, &e), 0);
 		near((double) b.kv_cache, c->kv_mib);
 		near((double) b.output, c->output_mib);
 		if (c->exact)
@@ -91,14 +112,16 @@ static void size_logs(void **state) {
 /* The process itself, SmolLM2 with one adapter after long answers: 42 MiB for one sequence, 47 MiB for four. */
 static void size_overhead(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
-	struct gguf_facts m = SMOL;
+	static const struct shape smol = SMOL;
+	struct toy t;
+	struct model_facts *m = toy_of(&t, &smol);
 	struct size_load load = {.context_tokens = 2048, .sequences = 4, .kv_cache = "f16", .batch_tokens = 512, .adapters = 4884480};
 	struct size_budget b = {0};
 	struct err e = {0};
 
 	(void) state;
-	m.tensor_bytes = 96576768;
-	assert_int_equal(size_compute(&m, &rt->memory, &load, &b, &e), 0);
+	m->tensor_bytes = 96576768;
+	assert_int_equal(size_compute(m, &rt->memory, &load, &b, &e), 0);
 	assert_int_equal(b.overhead >> 20, 52);
 	/* Resident at its end: 341.3 MiB, of which 1.8 MiB are the model's own header. */
 	assert_true(b.planned > (uint64_t) (341.3 * MIB) && b.planned < (uint64_t) (341.3 * 1.05 * MIB));
@@ -107,15 +130,17 @@ static void size_overhead(void **state) {
 /* Where the weights are on a device, the host keeps the mapped files, the output and the process. */
 static void size_device(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
-	struct gguf_facts m = SMOL;
+	static const struct shape smol = SMOL;
+	struct toy t;
+	struct model_facts *m = toy_of(&t, &smol);
 	struct size_load load = {.context_tokens = 2048, .sequences = 4, .kv_cache = "f16", .batch_tokens = 512,
 				 .on_device = true, .device_overhead = 457 << 20};
 	struct size_budget b = {0};
 	struct err e = {0};
 
 	(void) state;
-	m.tensor_bytes = 96576768;
-	assert_int_equal(size_compute(&m, &rt->memory, &load, &b, &e), 0);
+	m->tensor_bytes = 96576768;
+	assert_int_equal(size_compute(m, &rt->memory, &load, &b, &e), 0);
 	assert_int_equal(b.overhead, 457 << 20);
 	assert_int_equal(b.host, b.weights + b.output + (52 << 20));
 	assert_int_equal(b.planned, b.weights + b.kv_cache + b.compute + b.output + b.overhead);
@@ -154,7 +179,7 @@ static void size_caches(void **state) {
 
 /* Qwen3.6-27B: 48 recurrent layers, 4 sequences: 598.50 MiB, as LM Studio's log has it. */
 static void size_recurrent(void **state) {
-	struct gguf_facts m = {.conv_kernel = 4, .inner_size = 6144, .group_count = 16, .state_size = 128};
+	struct model_facts m = {.conv_kernel = 4, .inner_size = 6144, .group_count = 16, .state_size = 128};
 	uint64_t bytes = 0;
 
 	(void) state;
@@ -164,13 +189,13 @@ static void size_recurrent(void **state) {
 
 static const struct {
 	const char *name;
-	struct gguf_facts model;
+	struct shape model;
 	uint64_t context, sequences, adapters;
 	const char *kv_cache;
 	enum err_code code;
 	const char *msg;
 } refused[] = {
-	{"no layers", {.embedding_length = 64}, 256, 1, 0, "f16", ERR_SPEC,
+	{"no layers", {.embedding = 64}, 256, 1, 0, "f16", ERR_SPEC,
 	 "the model does not say its layers, width and heads, so its KV cache cannot be sized"},
 	{"unknown type", SMOL, 256, 1, 0, "q3_0", ERR_SPEC, "'q3_0' is no type of a KV cache"},
 	{"endless context", SMOL, UINT64_MAX, 1, 0, "f16", ERR_NOFIT, "the memory that this asks for is no number of 64 bits"},
@@ -187,9 +212,10 @@ static void size_refused(void **state) {
 		struct size_load load = {.context_tokens = c->context, .sequences = c->sequences, .kv_cache = c->kv_cache,
 					 .batch_tokens = 512, .adapters = c->adapters};
 		struct size_budget b = {0};
+		struct toy t;
 		struct err e = {0};
 
-		assert_int_equal(size_compute(&c->model, &rt->memory, &load, &b, &e), -1);
+		assert_int_equal(size_compute(toy_of(&t, &c->model), &rt->memory, &load, &b, &e), -1);
 		assert_int_equal(e.code, c->code);
 		assert_string_equal(e.msg, c->msg);
 		assert_int_equal(b.planned, 0);

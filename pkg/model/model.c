@@ -1,0 +1,59 @@
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "gguf/gguf.h"
+
+void model_facts_done(struct model_facts *m) {
+	if (!m)
+		return;
+	free(m->layers);
+	*m = (struct model_facts){0};
+}
+
+bool model_is_adapter(const struct model_facts *m) {
+	return !strcmp(m->kind, "adapter");
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) {
+	return a > b ? a : b;
+}
+
+struct model_layer model_widest(const struct model_facts *m) {
+	struct model_layer w = {0};
+
+	for (size_t i = 0; i < m->n_layers; i++) {
+		const struct model_layer *l = &m->layers[i];
+		w.heads = larger(w.heads, l->heads);
+		w.kv_heads = larger(w.kv_heads, l->kv_heads);
+		w.key_length = larger(w.key_length, l->key_length);
+		w.value_length = larger(w.value_length, l->value_length);
+		w.feed_forward = larger(w.feed_forward, l->feed_forward);
+	}
+	return w;
+}
+
+size_t model_layers(const struct model_facts *m, enum model_layer_kind kind) {
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_layers; i++)
+		n += m->layers[i].kind == kind;
+	return n;
+}
+
+static uint64_t share(uint64_t bytes, uint64_t part, uint64_t of) {
+	return of ? (uint64_t) ((__uint128_t) bytes * part / of) : 0;
+}
+
+uint64_t model_active_bytes(const struct model_facts *m) {
+	uint64_t unread = m->per_layer_embedding_bytes + m->nextn_bytes;
+
+	if (m->output_bytes)
+		unread += m->token_embedding_bytes;
+	if (m->experts_used < m->experts)
+		unread += m->expert_bytes - share(m->expert_bytes, m->experts_used, m->experts);
+	return unread < m->tensor_bytes ? m->tensor_bytes - unread : 0;
+}
