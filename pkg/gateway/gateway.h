@@ -17,8 +17,15 @@ struct store;
  * host's network (mode docker), the installed program (mode host), or none (mode none: whoever asks follows `active`).
  *
  * What should be is one document, gateway/state (JSON, written aside and renamed before anything that it announces):
- * for every route the two servers `a` and `b`, which release each of them leads to (run/ROUTE/{a,b}.sock, links
- * to run/ID/engine.sock), their states, the canary's share, and the gateway section of the active lock. haproxy.cfg is a
+ * for every route the two servers `a` and `b`, which release each of them leads to (run/routes/ROUTE/{a,b}.sock, links
+ * to ../../ID/engine.sock), their states, the canary's share, and the gateway section of the active lock.
+ *
+ * HAProxy runs with `-C ROOT` (in its container /llmdeploy, where run/ is mounted read-only and gateway/ writable), so every
+ * path in haproxy.cfg is relative and short, and the text is the same in both modes: run/routes/ROUTE/a.sock,
+ * gateway/admin.sock (mode 600, level admin, expose-fd listeners), gateway/*.lua, gateway/*.map. Certificates, CA and key files stand under
+ * the absolute path that the manifest names, which is mounted under the same name. gateway/process.cfg is a second -f,
+ * of the process itself: `noreuseport` (a taken port must be a fault) and `description`, the digest of what was loaded.
+ * haproxy.cfg is a
  * pure function of it and is written with it, so that a gateway that starts anew serves what `active` names. What runs is
  * turned by the runtime socket, in every worker process that still has connections; a reload happens only where
  * listeners, certificates or routes changed.
