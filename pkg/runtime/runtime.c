@@ -97,10 +97,31 @@ static void take_extras(struct loaded *l) {
 	l->rt.extras = out;
 }
 
+static enum runtime_memory_model memory_model(const char *word) {
+	static const char *const words[] = {
+		[RUNTIME_LLAMA_CPP] = "llama_cpp",
+		[RUNTIME_PAGED_OF_TOTAL] = "paged_fraction_of_total",
+		[RUNTIME_PAGED_OF_FREE] = "paged_fraction_of_free",
+		[RUNTIME_UNIFIED] = "unified",
+	};
+	enum runtime_memory_model m = RUNTIME_UNIFIED;
+
+	while (m > RUNTIME_LLAMA_CPP && strcmp(word, words[m]) != 0)
+		m--;
+	return m;
+}
+
 static void take_memory(struct loaded *l) {
 	const struct json *o = json_get(l->tree, "memory"), *compute = json_get(o, "compute"), *over = json_get(o, "overhead");
 	struct runtime_memory *m = &l->rt.memory;
 
+	m->model = memory_model(json_str(o, "model"));
+	m->fraction_percent = (unsigned) whole(o, "fraction");
+	m->fragmentation_percent = (unsigned) whole(o, "fragmentation");
+	m->block_tokens = whole(o, "block_tokens");
+	m->window_multiple = whole(o, "window_multiple");
+	m->one_pool = json_true(o, "one_pool");
+	m->host_embeddings = json_true(o, "host_embeddings");
 	m->context_multiple = whole(o, "context_multiple");
 	m->batch_tokens = whole(o, "batch_tokens");
 	m->batch_args = texts(l->arena, json_get(o, "batch_args"), &m->n_batch_args);
@@ -109,6 +130,7 @@ static void take_memory(struct loaded *l) {
 							    .feed_forward = whole(s, "feed_forward"),
 							    .query = whole(s, "query"),
 							    .kv = whole(s, "kv")};
+	m->number_bytes = whole(compute, "number_bytes");
 	m->cell_bytes = whole(compute, "cell_bytes");
 	m->token_bytes = whole(compute, "token_bytes");
 	m->output_bytes = whole(o, "output_bytes");
@@ -153,6 +175,7 @@ static void take(struct loaded *l, const char *path) {
 	take_extras(l);
 	take_container(l);
 	take_memory(l);
+	rt->sparsity = texts(l->arena, json_get(json_get(t, "sparsity"), "executes"), &rt->n_sparsity);
 	rt->probes = json_get(t, "probes");
 	rt->metrics = json_get(t, "metrics");
 	rt->logs = json_get(t, "logs");

@@ -65,14 +65,28 @@ struct runtime_sum {
 	uint64_t embedding, feed_forward, query, kv;
 };
 
+enum runtime_memory_model {
+	RUNTIME_LLAMA_CPP,	/* what it needs, in cells of each sequence's context */
+	RUNTIME_PAGED_OF_TOTAL, /* a fraction of the device; what weights and buffers leave of it are pages of KV cache (vLLM, SGLang) */
+	RUNTIME_PAGED_OF_FREE,	/* the pages are a fraction of what weights and buffers leave of the device (TensorRT-LLM) */
+	RUNTIME_UNIFIED,	/* what it needs, in memory that processor and GPU share (MLX) */
+};
+
 /* What sizing needs; bytes unless said otherwise. */
 struct runtime_memory {
+	enum runtime_memory_model model;
+	unsigned fraction_percent, fragmentation_percent;
+	uint64_t block_tokens;	   /* of a page */
 	uint64_t context_multiple; /* tokens; each sequence's context is rounded up to it */
+	uint64_t window_multiple;  /* the same of a sliding window's cells */
+	bool one_pool;		   /* all sequences share one pool of cells, their windows too */
+	bool host_embeddings;	   /* tables that are read by row stay with the host when a device computes */
 	uint64_t batch_tokens;
 	const char *const *batch_args; /* extra arguments that replace it */
 	size_t n_batch_args;
 	struct runtime_sum sums[8]; /* the largest counts */
 	size_t n_sums;
+	uint64_t number_bytes;
 	uint64_t cell_bytes, token_bytes; /* for each token of a batch: of a context's cell, and once */
 	uint64_t output_bytes;		  /* a sequence and entry of the vocabulary */
 	uint64_t overhead_base, overhead_sequence, overhead_vocabulary;
@@ -108,6 +122,8 @@ struct runtime {
 	size_t n_extras;
 	struct runtime_container container;
 	struct runtime_memory memory;
+	const char *const *sparsity; /* patterns of zeros that it skips */
+	size_t n_sparsity;
 	const struct json *probes;   /* as in the file; identity has "name_at", the path of the served name */
 	const struct json *metrics;  /* {"path","format","names"} or NULL */
 	const struct json *logs;     /* {"fatal":[],"oom":[],"buffers"} */

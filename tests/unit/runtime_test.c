@@ -48,6 +48,12 @@ static void runtime_llama(void **state) {
 	assert_null(runtime_backend(rt, "abacus"));
 	assert_int_equal(rt->container.stop_timeout_ms, 30000);
 	assert_true(rt->container.read_only);
+	assert_int_equal(rt->memory.model, RUNTIME_LLAMA_CPP);
+	assert_int_equal(rt->memory.window_multiple, 256);
+	assert_int_equal(rt->memory.number_bytes, 4);
+	assert_true(rt->memory.host_embeddings);
+	assert_false(rt->memory.one_pool);
+	assert_int_equal(rt->n_sparsity, 0);
 	assert_int_equal(rt->memory.n_sums, 2);
 	assert_int_equal(rt->memory.overhead_sequence, 2 << 20);
 	assert_string_equal(json_str(json_path(rt->probes, "readiness.ready.json"), "status"), "ok");
