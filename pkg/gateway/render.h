@@ -1,0 +1,55 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct gateway_sample;
+struct gateway_state;
+
+/* haproxy.cfg and what lies beside it, as a pure function of the state: the same state and paths give the same bytes. Valid for HAProxy
+ * 2.6 and later. The texts stand in templates/haproxy/ and are compiled into the program.
+ *
+ * Names in HAProxy: backend `r:ROUTE` with the servers `a` and `b` (and `out`, the way to the fallback, where one is declared); frontend
+ * `at:HOST:PORT`. A restart or reload does what the files say: only a ready slot takes traffic, a canary its share; a slot
+ * that is draining is in maintenance after it, because what it still answers is in the process before. */
+
+struct gateway_paths {
+	const char *run;     /* the folder with ROUTE/a.sock, as HAProxy sees it: "/run/llmdeploy", or relative to where it was started */
+	const char *gateway; /* the folder that these files lie in and that it makes its sockets in, as HAProxy sees it */
+	const char *host;    /* put before paths that the operator gave (certificates, keys): "" where HAProxy sees the host's files */
+};
+
+#define GATEWAY_TEXTS 5
+struct gateway_text {
+	const char *name; /* in the gateway's folder: haproxy.cfg, llmdeploy.lua, llmdeploy.conf, canary.map, releases.map */
+	char *bytes;
+	size_t n;
+};
+struct gateway_texts {
+	struct gateway_text files[GATEWAY_TEXTS]; /* haproxy.cfg last: written in this order, it never names what is not there */
+};
+int gateway_render(const struct gateway_state *s, const struct gateway_paths *p, struct gateway_texts *out, struct err *e);
+void gateway_texts_done(struct gateway_texts *t); /* for CLEANUP */
+
+/* Files of the operator that the configuration names: absolute paths, without `host`; sorted, each once. HAProxy must be able to read
+ * them, and does not start without certificates, CA files and key hashes. (A fallback without its api_key_file answers 503.) */
+enum gateway_file_use { GATEWAY_CERTIFICATE, GATEWAY_CA, GATEWAY_KEY_HASHES, GATEWAY_API_KEY };
+struct gateway_file {
+	const char *path; /* borrowed from the state */
+	enum gateway_file_use use;
+};
+size_t gateway_files(const struct gateway_state *s, struct gateway_file **out); /* yours to free() */
+
+/* The runtime commands that turn a HAProxy which runs `before` into `after`: one line, parts joined by "; ", nothing when they are the same.
+ * What becomes ready comes first, then what drains, so there is never a moment without a server. False: the difference is in the
+ * configuration itself (a route, an address, a certificate, a fallback): write the files and reload instead. `out` is then untouched. */
+bool gateway_turn(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out);
+/* The same for one slot and whatever runs: idempotent, for recovery. */
+void gateway_turn_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out);
+
+/* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS TOTAL*24 FIRST*24".
+ * ERR_SYS when the text is something else. */
+int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e);

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct json;
+struct lock;
+
+/* gateway/state: what the gateway should be, as one JSON document. Whoever changes something writes this document first, and
+ * haproxy.cfg with it (gateway/render.h), so that a HAProxy that starts anew does what stands here.
+ *
+ *     struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+ *     if (gateway_state_parse(text, n, &s, e))
+ *             return -1;
+ *     struct gateway_route *r = gateway_state_add(s, lock->route);
+ *     if (gateway_route_take(s, r, lock, e))		the door: listen address, keys, fallback, ... of the lock
+ *             return -1;
+ *     gateway_slot_take(&r->slots[1], lock);		b leads to this release now, in maintenance
+ *     r->slots[1].want = GATEWAY_READY;
+ *     if (gateway_state_check(s, e))
+ *             return -1;
+ *     gateway_state_print(s, &text);
+ *
+ * Texts are borrowed from the state and go with it. Nothing here touches the machine. */
+
+#define GATEWAY_MAX_ROUTES 1000
+
+enum gateway_want {
+	GATEWAY_READY,	/* takes requests */
+	GATEWAY_CANARY, /* takes its share of the clients (canary_percent), and nobody else's */
+	GATEWAY_DRAIN,	/* ends what it has */
+	GATEWAY_MAINT,	/* has nothing; the only one for an empty slot */
+};
+const char *gateway_want_word(enum gateway_want want); /* "ready", "canary", "drain", "maint" */
+
+/* A server of HAProxy's, `a` or `b`, and the release behind it. */
+struct gateway_slot {
+	const char *id, *version; /* of the release; "" where the slot is empty */
+	enum gateway_want want;
+	unsigned sequences; /* questions that it answers at once: what HAProxy sends it at once; 0 where empty */
+	const char *metrics; /* path of its own Prometheus page, or "" */
+	const char *prompt_tokens, *generated_tokens; /* the names of two counters there, or "" */
+};
+
+struct gateway_fallback {
+	const char *url;   /* https://HOST[:PORT][/BASE], or http:// of this machine */
+	const char *model; /* its name there */
+	const char *api_key_file, *ca_file; /* absolute, of the gateway's machine; "" where there is none */
+	const char *const *names; /* model names by which a client asks for it */
+	size_t n_names;
+};
+
+/* What clients meet at a route: the gateway section of the active release's lock. */
+struct gateway_door {
+	const char *listen, *metrics; /* HOST:PORT */
+	const char *certificate;      /* PEM with its key, absolute; "": no TLS */
+	const char *api_keys;	      /* file of key hashes, absolute; "": no keys are asked for */
+	const char *sticky;	      /* header that tells clients apart, or "" */
+	const char *privacy;	      /* local hybrid any */
+	uint64_t max_body_bytes, queue_length, queue_timeout_ms;
+	bool has_fallback;
+	struct gateway_fallback fallback;
+};
+
+struct gateway_route {
+	const char *name;
+	uint64_t since; /* order of arrival: on a shared address the first answers what names no route */
+	struct gateway_slot slots[2]; /* a, b */
+	unsigned canary_percent;      /* 0 unless a slot is the canary */
+	struct gateway_door door;
+	const struct json *section; /* the door as the lock has it, with "privacy" */
+};
+
+struct gateway_state;
+struct gateway_state *gateway_state_new(void); /* without a route */
+void gateway_state_free(struct gateway_state *s);
+void gateway_state_freep(struct gateway_state **s); /* for CLEANUP */
+struct gateway_state *gateway_state_copy(const struct gateway_state *s);
+
+/* ERR_INTEGRITY with the place and the fault ("route 'x': b.want is 'fast': ready, canary, drain or maint"); the text is checked whole,
+ * gateway_state_check included. */
+int gateway_state_parse(const char *text, size_t n, struct gateway_state **out, struct err *e);
+/* Canonical JSON and a newline: the same state has the same bytes. */
+void gateway_state_print(const struct gateway_state *s, struct buf *out);
+/* What cannot be rendered: an address shared with and without TLS, two slots ready, two routes of one shared port with different
+ * names for one fallback, a canary's share without a canary. ERR_SPEC. */
+int gateway_state_check(const struct gateway_state *s, struct err *e);
+
+/* Routes, in order of their names. A pointer is good until the next add or remove. */
+size_t gateway_state_count(const struct gateway_state *s);
+struct gateway_route *gateway_state_at(const struct gateway_state *s, size_t i);
+struct gateway_route *gateway_state_find(const struct gateway_state *s, const char *name); /* NULL: none */
+struct gateway_route *gateway_state_add(struct gateway_state *s, const char *name); /* the one that is there, or a new one, `since` the last */
+void gateway_state_remove(struct gateway_state *s, const char *name);		     /* absent is fine */
+
+/* The route's door becomes that of the lock. ERR_SPEC names the field. The state is unchanged on -1. */
+int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lock *l, struct err *e);
+/* The slot leads to the lock's release, in maintenance; and to none. */
+void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lock *l);
+void gateway_slot_clear(struct gateway_slot *slot);
+/* 0 or 1; -1: the release has no slot. */
+int gateway_route_slot(const struct gateway_route *r, const char *id);
+int gateway_route_ready(const struct gateway_route *r); /* the slot that is wanted ready, or -1 */
