@@ -125,8 +125,8 @@ static int read_proof(const struct release_route *r, int fd, struct release *out
 	const char *sealed = json_str(out->proof, "lock");
 	if (sealed && !strcmp(sealed, out->digest))
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "release '%s' of '%s' is not what was proved: its lock is %.12s, evidence/%s is of %.12s",
-		       out->version, r->name, out->digest, name, sealed ? sealed : "none");
+	return err_set(e, ERR_INTEGRITY, "'%s/releases/%s/release.lock.json' is not what was proved: its digest is %.12s, evidence/%s is of %.12s",
+		       r->where, out->version, out->digest, name, sealed ? sealed : "none");
 }
 
 static int no_such_version(const struct release_route *r, const char *version, struct err *e) {

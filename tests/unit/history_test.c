@@ -156,8 +156,8 @@ static void damaged_target_is_not_passed_over(void **state) {
 	play(p, "ABC");
 	fine(fs_write(p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
-	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): release 'b' of 'chat' is not what was proved: "
-				   "its lock is df7e70e50215, evidence/1.json is of 3e23e8160039");
+	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): 'routes/chat/releases/b/release.lock.json' is not what was proved: "
+				   "its digest is df7e70e50215, evidence/1.json is of 3e23e8160039");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 }
 
