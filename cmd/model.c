@@ -146,6 +146,8 @@ static int pull(struct args *a, struct err *e) {
 			report_complaints(a->report, &all);
 		return -1;
 	}
+	if (spec_is_release(s, e))
+		return -1;
 	return context_open(a, "model", NEED_WRITE | NEED_STORE, &c, e) || pull_all(a, &c, s, e) ? -1 : 0;
 }
 

@@ -131,6 +131,8 @@ int compile_release(const struct compile *c, const struct spec *s, struct lock *
 	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool};
 	struct json *tree CLEANUP(json_freep) = NULL;
 
+	if (spec_is_release(s, e))
+		return -1;
 	p.model = mem_zalloc(s->n_adapters + 1, sizeof *p.model);
 	p.adapters = p.model + 1;
 	p.sizes = mem_zalloc(s->n_adapters + 1, sizeof *p.sizes);

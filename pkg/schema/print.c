@@ -57,7 +57,7 @@ static struct json *fields(const struct schema_field *table, unsigned flags) {
 
 	for (const struct schema_field *f = table; f->key; f++) {
 		json_set(properties, f->key, of_field(f));
-		if (f->flags & SCHEMA_REQUIRED)
+		if ((f->flags & SCHEMA_REQUIRED) && !f->unless)
 			json_push_str(required, f->key);
 	}
 	json_set(o, "properties", properties);

@@ -129,8 +129,17 @@ static struct json *check_default(const struct schema_path *path, const struct s
 static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields, unsigned flags,
 				 const struct yaml_node *map, struct pos at, struct complaints *c);
 
-static struct json *missing(const struct schema_path *path, const struct schema_field *f, struct pos at, struct complaints *c) {
-	if (f->flags & SCHEMA_REQUIRED) {
+/* A sibling is there that stands for it. */
+static bool is_spared(const struct schema_field *f, const struct yaml_node *map) {
+	for (size_t i = 0; f->unless && f->unless[i]; i++)
+		if (yaml_get(map, f->unless[i]))
+			return true;
+	return false;
+}
+
+static struct json *missing(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *map, struct pos at,
+			    struct complaints *c) {
+	if ((f->flags & SCHEMA_REQUIRED) && !is_spared(f, map)) {
 		char *name CLEANUP(freep) = schema_path_text(path);
 		schema_complain(c, at, "'%s' is missing", name);
 		return NULL;
@@ -156,7 +165,7 @@ static struct json *check_fields(const struct schema_path *path, const struct sc
 		if (n)
 			v = check_value(&here, f, n, c);
 		else if (!(flags & SCHEMA_ONE_KEY) && !is_misspelt(&keys, f->key))
-			v = missing(&here, f, at, c);
+			v = missing(&here, f, map, at, c);
 		if (v)
 			json_set(out, f->key, v);
 	}

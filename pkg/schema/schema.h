@@ -65,6 +65,7 @@ struct schema_field {
 	 * stays missing. An object without fallback is filled with the defaults of its fields, unless SCHEMA_OPTIONAL. */
 	const char *fallback;
 	const char *const *choices; /* ends with NULL */
+	const char *const *unless; /* SCHEMA_REQUIRED: need not be there where one of these keys is; ends with NULL */
 	const struct schema_field *fields;  /* of SCHEMA_OBJECT */
 	const struct schema_field *element; /* of map and lists; NULL: SCHEMA_STRING */
 	/* Of numbers, in the unit of the tree (DECIMAL: whole numbers); of maps and lists, how many. max 0: no limit. Numbers

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "spec/planning.h"
 #include "spec/source.h"
 
 /* "'VALUE' in 'PATH' FAULT" */
@@ -22,7 +23,7 @@ static void check_source(const struct yaml_node *n, const char *path, struct com
 }
 
 /* One or a list; what is neither was complained about. */
-static void check_sources(const struct yaml_node *n, const char *path, struct complaints *c) {
+void spec_check_sources(const struct yaml_node *n, const char *path, struct complaints *c) {
 	check_source(n, path, c);
 	for (size_t i = 0; i < yaml_count(n) && yaml_kind(n) == YAML_SEQUENCE; i++) {
 		char *item CLEANUP(freep) = mem_printf("%s[%zu]", path, i);
@@ -33,10 +34,10 @@ static void check_sources(const struct yaml_node *n, const char *path, struct co
 static void check_artifacts(const struct yaml_node *root, struct complaints *c) {
 	const struct yaml_node *adapters = yaml_at(root, "model.adapters");
 
-	check_sources(yaml_at(root, "model.source"), "model.source", c);
+	spec_check_sources(yaml_at(root, "model.source"), "model.source", c);
 	for (size_t i = 0; i < yaml_count(adapters) && yaml_kind(adapters) == YAML_SEQUENCE; i++) {
 		char *path CLEANUP(freep) = mem_printf("model.adapters[%zu].source", i);
-		check_sources(yaml_get(yaml_item(adapters, i), "source"), path, c);
+		spec_check_sources(yaml_get(yaml_item(adapters, i), "source"), path, c);
 	}
 }
 
@@ -107,6 +108,7 @@ static void check_rollout(const struct yaml_node *root, struct complaints *c) {
 
 void spec_check(const struct yaml_node *root, struct complaints *c) {
 	check_artifacts(root, c);
+	spec_check_planning(root, c);
 	check_eval(root, c);
 	check_rollout(root, c);
 	check_gateway(root, c);

@@ -10,6 +10,9 @@ static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4
 static const char *const privacies[] = {"local", "hybrid", "any", NULL};
 static const char *const automatic[] = {"auto", NULL};
 static const char *const admissions[] = {"enforce", "warn", "off", NULL};
+static const char *const latencies[] = {"interactive", "asynchronous", NULL};
+static const char *const patterns[] = {"steady", "bursty", NULL};
+static const char *const plannable[] = {"card", "candidates", NULL};
 static const char *const strategies[] = {"blue-green", "recreate", NULL};
 static const char *const previous[] = {"warm", "stopped", "auto", NULL};
 
@@ -25,9 +28,25 @@ static const struct schema_field adapter_fields[] = {
 };
 static const struct schema_field adapter = {.type = SCHEMA_OBJECT, .fields = adapter_fields};
 
+/* What a plan can be made of; what is to run needs source and sha256. */
+static const struct schema_field candidate_fields[] = {
+	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "What the plan calls it: fp16, q4, ..."},
+	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .max = 16, .doc = SOURCE_DOC},
+	{.key = "sha256", .type = SCHEMA_DIGEST, .doc = "SHA-256 of the file: 64 hex digits."},
+	{.key = "bytes", .type = SCHEMA_BYTES, .min = 1, .doc = "Size of its weights, to plan with before there is a file, like 4.6GB."},
+	{.key = "card", .type = SCHEMA_NAME, .doc = "A model card that says its architecture and weights before there is a file."},
+	{.key = "quality", .type = SCHEMA_DECIMAL, .max = 1, .doc = "What it scored where you measured it, from 0 to 1."},
+	{0},
+};
+static const struct schema_field candidate = {.type = SCHEMA_OBJECT, .fields = candidate_fields};
+
 static const struct schema_field model_fields[] = {
-	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 16, .doc = SOURCE_DOC},
-	{.key = "sha256", .type = SCHEMA_DIGEST, .flags = SCHEMA_REQUIRED, .doc = "SHA-256 of the model's file: 64 hex digits."},
+	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .unless = plannable, .max = 16, .doc = SOURCE_DOC},
+	{.key = "sha256", .type = SCHEMA_DIGEST, .flags = SCHEMA_REQUIRED, .unless = plannable, .doc = "SHA-256 of the model's file: 64 hex digits."},
+	{.key = "card", .type = SCHEMA_NAME, .doc = "A model card to plan with before there is a file; a release is made of bytes."},
+	{.key = "candidates", .type = SCHEMA_LIST, .element = &candidate, .min = 1, .max = 16,
+	 .doc = "Artifacts to choose among: the smallest that fits and passes wins (llmdeploy choose)."},
+	{.key = "quality_min", .type = SCHEMA_DECIMAL, .max = 1, .doc = "The least quality that a candidate must have."},
 	{.key = "adapters", .type = SCHEMA_LIST, .fallback = "[]", .element = &adapter, .max = 16, .doc = "LoRA adapters, applied in order."},
 	{.key = "chat_template", .type = SCHEMA_STRING, .doc = "File with a chat template that replaces the model's own."},
 	{0},
@@ -53,6 +72,10 @@ static const struct schema_field requirement_fields[] = {
 	 .doc = "Whether a question may leave this machine; local: never, so there can be no fallback."},
 	{.key = "capabilities", .type = SCHEMA_LIST, .fallback = "[openai_api, metrics]", .element = &capability, .max = 32,
 	 .doc = "What the runtime must be able to do."},
+	{.key = "latency", .type = SCHEMA_ENUM, .fallback = "interactive", .choices = latencies,
+	 .doc = "Whether somebody waits for the answer; asynchronous: a machine that is too slow may still do the work."},
+	{.key = "latency_p95", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS,
+	 .doc = "What users need: machines that miss it are refused; eval.latency_p95 where it is not said."},
 	{0},
 };
 
@@ -61,9 +84,21 @@ static const struct schema_field device_fields[] = {
 	{.key = "bandwidth", .type = SCHEMA_BANDWIDTH, .min = 1, .doc = "Memory bandwidth to plan with, like 400GB/s."},
 	{0},
 };
+static const struct schema_field machine_fields[] = {
+	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "What the plan calls it."},
+	{.key = "memory", .type = SCHEMA_BYTES, .flags = SCHEMA_REQUIRED, .min = 1, .doc = "Memory of one of its devices, like 24GB."},
+	{.key = "devices", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 64, .doc = "How many such devices share the model."},
+	{.key = "bandwidth", .type = SCHEMA_BANDWIDTH, .min = 1, .doc = "Memory bandwidth of one device, like 400GB/s."},
+	{.key = "backend", .type = SCHEMA_ENUM, .fallback = "auto", .choices = backends, .doc = "What the engine computes on there; auto: as runtime.backend."},
+	{.key = "latency_p95", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = "What was measured there: 95 % of the answers were faster."},
+	{0},
+};
+static const struct schema_field machine = {.type = SCHEMA_OBJECT, .fields = machine_fields};
 static const struct schema_field resource_fields[] = {
 	{.key = "device", .type = SCHEMA_OBJECT, .fallback = "auto", .choices = automatic, .fields = device_fields,
 	 .doc = "The device to plan for; auto: the one that is found."},
+	{.key = "machines", .type = SCHEMA_LIST, .fallback = "[]", .element = &machine, .max = 32,
+	 .doc = "Machines to choose among, best first; the plan says of each whether it is admitted, and why not."},
 	{.key = "reserve", .type = SCHEMA_FRACTION, .fallback = "0.20", .max = 90, .doc = "Share of the device's memory that stays free."},
 	{.key = "admission", .type = SCHEMA_ENUM, .fallback = "enforce", .choices = admissions,
 	 .doc = "What happens to a release that does not fit: refused, warned of, or not looked at."},
@@ -109,6 +144,32 @@ static const struct schema_field gateway_fields[] = {
 	{0},
 };
 
+#define COUNT_MAX 1000000000000
+static const struct schema_field traffic_fields[] = {
+	{.key = "requests_per_month", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 1, .max = COUNT_MAX, .doc = "Questions a month."},
+	{.key = "prompt_tokens", .type = SCHEMA_INT, .fallback = "0", .max = 1 << 24, .doc = "Tokens of one question with its sources, on average."},
+	{.key = "output_tokens", .type = SCHEMA_INT, .fallback = "0", .max = 1 << 24, .doc = "Tokens of one answer, on average."},
+	{.key = "peak_users", .type = SCHEMA_INT, .fallback = "0", .max = 1000000, .doc = "Users who ask at the same moment, at the worst."},
+	{.key = "pattern", .type = SCHEMA_ENUM, .fallback = "steady", .choices = patterns,
+	 .doc = "steady: spread over the month; bursty: the busiest hour has 15 % of the day's questions."},
+	{0},
+};
+static const struct schema_field hosted_fields[] = {
+	{.key = "per_1k_requests", .type = SCHEMA_DECIMAL, .max = 1000000, .doc = "Price of 1,000 requests; or the two below."},
+	{.key = "input_per_million_tokens", .type = SCHEMA_DECIMAL, .max = 1000000, .doc = "Price of a million tokens of questions."},
+	{.key = "output_per_million_tokens", .type = SCHEMA_DECIMAL, .max = 1000000, .doc = "Price of a million tokens of answers."},
+	{0},
+};
+static const struct schema_field cost_fields[] = {
+	{.key = "currency", .type = SCHEMA_STRING, .doc = "What the numbers are in, for people."},
+	{.key = "hardware", .type = SCHEMA_DECIMAL, .fallback = "0", .max = 999999999, .doc = "A month: rent, or price over its life."},
+	{.key = "power", .type = SCHEMA_DECIMAL, .fallback = "0", .max = 999999999, .doc = "A month."},
+	{.key = "staff", .type = SCHEMA_DECIMAL, .fallback = "0", .max = 999999999, .doc = "A month."},
+	{.key = "maintenance", .type = SCHEMA_DECIMAL, .fallback = "0", .max = 999999999, .doc = "A month."},
+	{.key = "hosted", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = hosted_fields, .doc = "What a hosted service would take."},
+	{0},
+};
+
 const struct schema_field spec_fields[] = {
 	{.key = "apiVersion", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = api_versions, .doc = "Version of this format."},
 	{.key = "route", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The stable name that clients call."},
@@ -121,5 +182,9 @@ const struct schema_field spec_fields[] = {
 	{.key = "eval", .type = SCHEMA_OBJECT, .fields = eval_fields, .doc = "The gate before traffic."},
 	{.key = "rollout", .type = SCHEMA_OBJECT, .fields = rollout_fields, .doc = "How traffic moves."},
 	{.key = "gateway", .type = SCHEMA_OBJECT, .fields = gateway_fields, .doc = "What clients call."},
+	{.key = "traffic", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = traffic_fields,
+	 .doc = "What the plan reckons with: how many questions, how long. Nothing of it enters a release."},
+	{.key = "cost", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = cost_fields,
+	 .doc = "What the plan compares: this machine a month against a hosted service. Nothing of it enters a release."},
 	{0},
 };

@@ -11,6 +11,7 @@
 #include "spec/check.h"
 #include "spec/files.h"
 #include "spec/golden.h"
+#include "spec/planning.h"
 #include "spec/source.h"
 #include "spec/tables.h"
 #include "yaml/yaml.h"
@@ -41,7 +42,7 @@ void spec_freep(struct spec **s) {
 	spec_free(*s);
 }
 
-static void fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena) {
+void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena) {
 	const struct json *sources = json_get(from, "source");
 	const char **list = arena_zalloc(arena, json_count(sources) + 1, sizeof(char *));
 
@@ -56,10 +57,10 @@ static void fill_model(struct whole *w) {
 	struct spec *s = &w->spec;
 	const struct json *model = json_get(w->tree, "model"), *adapters = json_get(model, "adapters");
 
-	fill_artifact(&s->model, model, s->dir, w->arena);
+	spec_fill_artifact(&s->model, model, s->dir, w->arena);
 	s->adapters = arena_zalloc(w->arena, json_count(adapters) + 1, sizeof *s->adapters);
 	for (const struct json *a = json_first(adapters); a; a = json_next(a))
-		fill_artifact(&s->adapters[s->n_adapters++], a, s->dir, w->arena);
+		spec_fill_artifact(&s->adapters[s->n_adapters++], a, s->dir, w->arena);
 }
 
 static void fill_runtime(struct spec *s) {
@@ -114,6 +115,7 @@ static void fill(struct whole *w) {
 	fill_runtime(s);
 	fill_resources(s);
 	fill_rollout(s);
+	spec_fill_planning(s, w->arena);
 }
 
 /* The chat template and the golden set; what is wrong with them is one more complaint. */

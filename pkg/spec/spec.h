@@ -28,11 +28,47 @@ struct spec_artifact {
 	const char *scale; /* "1.0": canonical decimal text; adapters only, else NULL */
 };
 
+/* One of model.candidates. */
+struct spec_candidate {
+	const char *name;
+	struct spec_artifact artifact; /* no sources and no digest: to plan with alone */
+	uint64_t bytes;		       /* of its weights, as the manifest says; 0: not said */
+	const char *card;	       /* or NULL */
+	bool rated;
+	uint64_t quality; /* millionths */
+};
+
+/* One of resources.machines. */
+struct spec_machine {
+	const char *name, *backend;   /* backend: "auto" is that of the runtime */
+	uint64_t memory, devices;     /* bytes of each device */
+	uint64_t bandwidth;	      /* 0: not said */
+	uint64_t latency_p95_ms;      /* measured; 0: not */
+};
+
+struct spec_traffic {
+	bool said;
+	uint64_t requests, prompt_tokens, output_tokens, peak_users; /* requests a month; tokens of one */
+	bool bursty;
+};
+
+/* Millionths of the currency; a month. */
+struct spec_cost {
+	bool said;
+	const char *currency; /* "" where it is not said */
+	uint64_t hardware, power, staff, maintenance;
+	uint64_t per_1k_requests, input_per_million, output_per_million;
+};
+
 struct spec {
 	const char *path; /* as it was given */
 	const char *dir;  /* the absolute directory that relative paths in the manifest start from */
 	const char *route, *version;
-	struct spec_artifact model;
+	struct spec_artifact model; /* no sources and no digest where there are only a card or candidates: see spec_is_release */
+	const char *card;	    /* model card, or NULL */
+	struct spec_candidate *candidates;
+	size_t n_candidates;
+	uint64_t quality_min; /* millionths; 0: not said */
 	struct spec_artifact *adapters;
 	size_t n_adapters;
 	const char *chat_template; /* text of the file, or NULL */
@@ -44,11 +80,17 @@ struct spec {
 	const struct json *extra_args;	 /* object of any JSON; numbers with a fraction are texts */
 	const char *privacy;		 /* local hybrid any */
 	const struct json *capabilities; /* array of names */
+	bool asynchronous;		 /* nobody waits for the answer */
+	uint64_t needed_p95_ms;		 /* requirements.latency_p95, else eval.latency_p95; 0: neither */
 	bool device_auto;		 /* then these two are 0 */
 	uint64_t device_memory;		 /* bytes */
 	uint64_t device_bandwidth;	 /* bytes a second; 0: not said */
+	struct spec_machine *machines;
+	size_t n_machines;
 	unsigned reserve_percent;
 	const char *admission; /* enforce warn off */
+	struct spec_traffic traffic;
+	struct spec_cost cost;
 	uint64_t startup_timeout_ms, stall_timeout_ms;
 	const struct json *golden;  /* normalised set (spec/golden.h), or NULL */
 	const char *eval_skip;	    /* the reason why there is none, or NULL */
@@ -65,6 +107,9 @@ struct spec {
 /* Reads the manifest and the files that it names (chat template, golden set and its sources). `c` is empty before. ERR_SPEC:
  * what is wrong stands in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
 int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e);
+/* ERR_SPEC: a manifest that can be planned and no more, because no bytes are named: it says what to do. Whatever makes or moves a
+ * release asks this first. */
+int spec_is_release(const struct spec *s, struct err *e);
 /* Where a field stands ("runtime.kv_cache"), for complaints; what is not written has the place of what it would stand in. The
  * file's name is borrowed. */
 struct pos spec_pos(const struct spec *s, const char *path);

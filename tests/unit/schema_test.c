@@ -18,6 +18,12 @@ static const struct schema_field nested[] = {
 	{.key = "share", .type = SCHEMA_FRACTION, .fallback = "0.20", .max = 90},
 	{0},
 };
+static const char *const instead[] = {"other", NULL};
+static const struct schema_field spare[] = {
+	{.key = "must", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .unless = instead},
+	{.key = "other", .type = SCHEMA_STRING},
+	{0},
+};
 static const struct schema_field closed[] = {{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED}, {0}};
 static const struct schema_field either[] = {
 	{.key = "has", .type = SCHEMA_ONE_OR_LIST, .max = 3},
@@ -46,6 +52,7 @@ static const struct schema_field table[] = {
 	{.key = "checks", .type = SCHEMA_LIST, .element = &check, .min = 1},
 	{.key = "files", .type = SCHEMA_MAP, .element = &source, .min = 1},
 	{.key = "any", .type = SCHEMA_ANY},
+	{.key = "spare", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = spare},
 	{0},
 };
 
@@ -57,6 +64,8 @@ static const struct {
 	const char *name, *text, *tree, *complaints;
 } cases[] = {
 	{"only what must be there", "", "", ""},
+	{"required unless", "spare: {other: x}", "\"spare\":{\"other\":\"x\"}", ""},
+	{"required, and nothing in its place", "spare: {}", "\"spare\":{}", "2:8: 'spare.must' is missing"},
 	{"name", "name: a.b-1_c", "\"name\":\"a.b-1_c\"", ""},
 	{"name that looks like a number", "name: 1.10", "\"name\":\"1.10\"", ""},
 	{"name with capitals", "name: A", "",
@@ -165,10 +174,10 @@ static const struct {
 	 "2:10: '9007199254740993' in 'any.n' is too large, the most is 9007199254740992"},
 	{"unknown key", "zzzzzzzzzz: 1", "",
 	 "2:1: unknown key 'zzzzzzzzzz', known here: api, name, digest, text, note, colour, on, count, shift, size, scale, device, "
-	 "nested, closed, list, checks, files or any"},
+	 "nested, closed, list, checks, files, any or spare"},
 	{"a key that is there is not suggested", "on: true\ndigest: " SHA "\ndigesst: x", "\"on\":true,\"digest\":\"" SHA "\"",
 	 "4:1: unknown key 'digesst', known here: api, name, digest, text, note, colour, on, count, shift, size, scale, device, "
-	 "nested, closed, list, checks, files or any"},
+	 "nested, closed, list, checks, files, any or spare"},
 	{"control characters", "\"a\\u001bb\": 1", "", NULL},
 	{"several, in the order of the file", "on: 1\ncolour: x\ncuont: 3\nnested: {wait: 1}", NULL,
 	 "2:5: '1' in 'on' is not true or false\n"

@@ -78,8 +78,8 @@ static void test_defaults(void **state) {
 		"{\"apiVersion\":\"llmdeploy/v1\",\"eval\":{},\"gateway\":{\"listen\":\"127.0.0.1:8080\"},"
 		"\"health\":{\"stall_timeout\":60000,\"startup_timeout\":600000},"
 		"\"model\":{\"adapters\":[],\"sha256\":\"" SHA "\",\"source\":[\"m.gguf\"]},"
-		"\"requirements\":{\"capabilities\":[\"openai_api\",\"metrics\"],\"privacy\":\"local\"},"
-		"\"resources\":{\"admission\":\"enforce\",\"device\":\"auto\",\"reserve\":20},"
+		"\"requirements\":{\"capabilities\":[\"openai_api\",\"metrics\"],\"latency\":\"interactive\",\"privacy\":\"local\"},"
+		"\"resources\":{\"admission\":\"enforce\",\"device\":\"auto\",\"machines\":[],\"reserve\":20},"
 		"\"rollout\":{\"drain\":30000,\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch\":60000},"
 		"\"route\":\"r\",\"runtime\":{\"backend\":\"auto\",\"concurrent_sequences\":4,\"context_tokens\":8192,"
 		"\"extra_args\":{},\"kv_cache\":\"f16\",\"name\":\"llama.cpp\"},\"version\":\"v\"}");

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "spec/spec.h"
+#include "yaml/yaml.h"
+
+struct arena;
+
+/* The parts of a manifest that decide nothing about a release and all about its plan: candidates, machines, traffic, cost. */
+
+void spec_check_planning(const struct yaml_node *root, struct complaints *c);
+/* From a tree without a complaint. */
+void spec_fill_planning(struct spec *s, struct arena *arena);
+
+/* Of the neighbours in this folder: spec.c and check.c. */
+void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena);
+/* One source or a list; what is neither was complained about. */
+void spec_check_sources(const struct yaml_node *n, const char *path, struct complaints *c);
