@@ -175,17 +175,6 @@ static struct json *health_part(const struct spec *s) {
 	return o;
 }
 
-static struct json *rollout_part(const struct spec *s) {
-	struct json *o = json_object();
-
-	json_set_str(o, "strategy", s->strategy);
-	json_set_str(o, "previous", s->previous);
-	json_set_int(o, "watch_ms", (int64_t) s->watch_ms);
-	json_set_int(o, "drain_ms", (int64_t) s->drain_ms);
-	json_set_int(o, "keep", s->keep);
-	return o;
-}
-
 static struct json *requirements_part(const struct spec *s) {
 	struct json *o = json_object();
 
@@ -210,7 +199,7 @@ struct json *compile_tree(const struct compile_parts *p) {
 	json_set(t, "logs", json_copy(p->plan->logs));
 	json_set(t, "health", health_part(p->spec));
 	json_set(t, "eval", eval_part(p->spec));
-	json_set(t, "rollout", rollout_part(p->spec));
+	json_set(t, "rollout", compile_rollout(p->spec));
 	json_set(t, "gateway", json_copy(p->spec->gateway));
 	json_set(t, "requirements", requirements_part(p->spec));
 	json_set_str(budget, "admission", p->spec->admission);

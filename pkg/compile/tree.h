@@ -34,3 +34,5 @@ void compile_parts_done(struct compile_parts *p);
 /* The tree of release.lock.json; yours. */
 struct json *compile_tree(const struct compile_parts *p);
 int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);
+/* Its rollout section. */
+struct json *compile_rollout(const struct spec *s);

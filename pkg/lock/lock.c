@@ -78,8 +78,40 @@ static void fill_container(struct owned *o, const struct json *c) {
 	l->tmpfs = json_get(c, "tmpfs");
 }
 
+static struct lock_gates gates_of(const struct json *g) {
+	const struct json *against = json_get(g, "against_active");
+
+	return (struct lock_gates){
+		.error_rate_percent = json_int_or(g, "error_rate_percent", -1),
+		.p95_ms = json_int_or(g, "p95_ms", -1),
+		.ttft_ms = json_int_or(g, "ttft_ms", -1),
+		.more_errors_percent = json_int_or(against, "error_rate_percent", -1),
+		.p95_percent = json_int_or(against, "p95_percent", -1),
+		.ttft_percent = json_int_or(against, "ttft_percent", -1),
+	};
+}
+
+static void fill_rollout(struct owned *o, const struct json *rollout) {
+	const struct json *canary = json_get(rollout, "canary"), *steps = json_get(canary, "steps");
+	struct lock *l = &o->lock;
+	size_t i = 0;
+
+	l->strategy = json_str(rollout, "strategy");
+	l->previous = json_str(rollout, "previous");
+	l->watch_ms = count(rollout, "watch_ms");
+	l->drain_ms = count(rollout, "drain_ms");
+	l->keep = count(rollout, "keep");
+	l->gates = gates_of(json_get(rollout, "gates"));
+	l->canary_gates = gates_of(json_get(canary, "gates"));
+	l->n_steps = json_count(steps);
+	struct lock_step *list = arena_zalloc(o->arena, l->n_steps + 1, sizeof *list);
+	for (const struct json *c = json_first(steps); c; c = json_next(c))
+		list[i++] = (struct lock_step){(unsigned) count(c, "weight_percent"), count(c, "duration_ms"), count(c, "min_requests")};
+	l->steps = list;
+}
+
 static void fill_gates(struct lock *l, const struct json *t) {
-	const struct json *eval = json_get(t, "eval"), *rollout = json_get(t, "rollout"), *budget = json_get(t, "budget");
+	const struct json *eval = json_get(t, "eval"), *budget = json_get(t, "budget");
 
 	l->probes = json_get(t, "probes");
 	l->logs = json_get(t, "logs");
@@ -88,11 +120,6 @@ static void fill_gates(struct lock *l, const struct json *t) {
 	l->golden = json_get(eval, "golden");
 	l->eval_skip = json_str(eval, "skip");
 	l->latency_p95_ms = count(eval, "latency_p95_ms");
-	l->strategy = json_str(rollout, "strategy");
-	l->previous = json_str(rollout, "previous");
-	l->watch_ms = count(rollout, "watch_ms");
-	l->drain_ms = count(rollout, "drain_ms");
-	l->keep = count(rollout, "keep");
 	l->admission = json_str(budget, "admission");
 	l->planned_bytes = count(budget, "planned_bytes");
 	l->reserve_percent = (unsigned) count(budget, "reserve_percent");
@@ -112,7 +139,26 @@ static void fill(struct owned *o) {
 	fill_image(o, json_get(t, "image"));
 	fill_artifacts(o, json_get(t, "artifacts"));
 	fill_container(o, json_get(t, "container"));
+	fill_rollout(o, json_get(t, "rollout"));
 	fill_gates(l, t);
+}
+
+/* A strategy that is not known must not be taken for another one; a canary has shares between nobody and everybody. */
+static int check_rollout(const struct json *rollout, struct err *e) {
+	const char *strategy = json_str(rollout, "strategy");
+	const struct json *canary = json_get(rollout, "canary"), *steps = json_get(canary, "steps");
+	bool is_canary = !strcmp(strategy, "canary");
+
+	if (!is_canary && strcmp(strategy, "blue-green") && strcmp(strategy, "recreate"))
+		return err_set(e, ERR_SPEC, "rollout.strategy '%.40s' is not known", strategy);
+	if (is_canary != (canary != NULL) || (is_canary && !json_count(steps)))
+		return err_set(e, ERR_SPEC, "rollout.canary must be there with its steps when rollout.strategy is canary, and only then");
+	for (const struct json *c = json_first(steps); c; c = json_next(c)) {
+		int64_t weight = json_int_or(c, "weight_percent", 0);
+		if (weight < 1 || weight > 99)
+			return err_set(e, ERR_SPEC, "rollout.canary.steps: a weight of %lld %% is not between 1 and 99", (long long) weight);
+	}
+	return 0;
 }
 
 /* What the shape cannot say. */
@@ -131,7 +177,7 @@ static int check_sense(const struct json *t, struct err *e) {
 	for (const struct json *c = json_first(json_get(t, "artifacts")); c; c = json_next(c))
 		if (strncmp(json_str(c, "path"), "/models/", 8) || strstr(json_str(c, "path"), ".."))
 			return err_set(e, ERR_SPEC, "artifact path '%.80s' is not beneath /models", json_str(c, "path"));
-	return 0;
+	return check_rollout(json_get(t, "rollout"), e);
 }
 
 int lock_from_tree(const struct json *tree, struct lock **out, struct err *e) {

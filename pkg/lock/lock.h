@@ -29,6 +29,20 @@ struct lock_artifact {
 	size_t n_sources;
 };
 
+/* What live traffic must hold. -1: not asked. */
+struct lock_gates {
+	int64_t error_rate_percent; /* 5xx and cut answers */
+	int64_t p95_ms, ttft_ms;    /* 95 % of the answers, of the first bytes */
+	/* Against the active release in the same time; canary only. */
+	int64_t more_errors_percent;	/* its rate of errors, and so many points more */
+	int64_t p95_percent, ttft_percent; /* of its own percentile: 200 is twice as long */
+};
+
+struct lock_step {
+	unsigned weight_percent;
+	uint64_t duration_ms, min_requests;
+};
+
 struct lock {
 	const struct json *tree;
 	const char *bytes; /* the file, canonical, with its newline */
@@ -67,6 +81,10 @@ struct lock {
 	uint64_t latency_p95_ms;    /* 0: no gate */
 	const char *strategy, *previous;
 	uint64_t watch_ms, drain_ms, keep;
+	struct lock_gates gates;	/* of the watch */
+	struct lock_gates canary_gates; /* of each step */
+	const struct lock_step *steps;	/* none, but with strategy "canary" */
+	size_t n_steps;
 	const char *admission;
 	uint64_t planned_bytes;
 	unsigned reserve_percent;

@@ -41,9 +41,27 @@ static const struct shape health_shape[] = {
 static const struct shape eval_shape[] = {
 	{"golden", SHAPE_TREE, true, NULL}, {"skip", SHAPE_TEXT, true, NULL}, {"latency_p95_ms", SHAPE_COUNT, true, NULL}, {0},
 };
+static const struct shape gates_shape[] = {
+	{"error_rate_percent", SHAPE_COUNT, false, NULL}, {"p95_ms", SHAPE_COUNT, true, NULL}, {"ttft_ms", SHAPE_COUNT, true, NULL}, {0},
+};
+static const struct shape against_shape[] = {
+	{"error_rate_percent", SHAPE_COUNT, false, NULL}, {"p95_percent", SHAPE_COUNT, false, NULL},
+	{"ttft_percent", SHAPE_COUNT, false, NULL}, {0},
+};
+static const struct shape canary_gates_shape[] = {
+	{"error_rate_percent", SHAPE_COUNT, false, NULL}, {"p95_ms", SHAPE_COUNT, true, NULL}, {"ttft_ms", SHAPE_COUNT, true, NULL},
+	{"against_active", SHAPE_OBJECT, false, against_shape}, {0},
+};
+static const struct shape step_shape[] = {
+	{"weight_percent", SHAPE_COUNT, false, NULL}, {"duration_ms", SHAPE_COUNT, false, NULL}, {"min_requests", SHAPE_COUNT, false, NULL}, {0},
+};
+static const struct shape canary_shape[] = {
+	{"steps", SHAPE_OBJECTS, false, step_shape}, {"gates", SHAPE_OBJECT, false, canary_gates_shape}, {0},
+};
 static const struct shape rollout_shape[] = {
 	{"strategy", SHAPE_TEXT, false, NULL}, {"previous", SHAPE_TEXT, false, NULL}, {"watch_ms", SHAPE_COUNT, false, NULL},
-	{"drain_ms", SHAPE_COUNT, false, NULL}, {"keep", SHAPE_COUNT, false, NULL}, {0},
+	{"drain_ms", SHAPE_COUNT, false, NULL}, {"keep", SHAPE_COUNT, false, NULL},
+	{"gates", SHAPE_OBJECT, false, gates_shape}, {"canary", SHAPE_OBJECT, true, canary_shape}, {0},
 };
 static const struct shape budget_shape[] = {
 	{"weights_bytes", SHAPE_COUNT, false, NULL}, {"adapters_bytes", SHAPE_COUNT, false, NULL}, {"kv_bytes", SHAPE_COUNT, false, NULL},

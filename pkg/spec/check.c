@@ -104,6 +104,9 @@ static void check_rollout(const struct yaml_node *root, struct complaints *c) {
 		complaints_add(c, yaml_pos(previous),
 			       "'rollout.previous' is warm, and 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
 			       yaml_pos(strategy).line);
+	const struct yaml_node *canary = yaml_at(root, "rollout.canary");
+	if (canary && (!s || strcmp(s, "canary")))
+		complaints_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section");
 }
 
 void spec_check(const struct yaml_node *root, struct complaints *c) {

@@ -99,6 +99,8 @@ static void fill_rollout(struct spec *s) {
 	s->watch_ms = (uint64_t) json_int_or(rollout, "watch", 0);
 	s->drain_ms = (uint64_t) json_int_or(rollout, "drain", 0);
 	s->keep = json_int_or(rollout, "keep", 0);
+	s->gates = json_get(rollout, "gates");
+	s->canary = strcmp(s->strategy, "canary") ? NULL : json_get(rollout, "canary");
 	s->gateway = json_get(s->tree, "gateway");
 	s->gateway_listen = json_str(s->gateway, "listen");
 }

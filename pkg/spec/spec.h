@@ -95,10 +95,13 @@ struct spec {
 	const struct json *golden;  /* normalised set (spec/golden.h), or NULL */
 	const char *eval_skip;	    /* the reason why there is none, or NULL */
 	uint64_t latency_p95_ms;    /* 0: no limit */
-	const char *strategy;	    /* blue-green recreate */
+	const char *strategy;	    /* blue-green canary recreate */
 	const char *previous;	    /* warm stopped auto */
 	uint64_t watch_ms, drain_ms;
 	int64_t keep;
+	const struct json *gates;  /* of the watch: {"error_rate" percent, "p95" ms or none, "ttft" ms or none} */
+	const struct json *canary; /* {"steps": [{"weight" percent, "duration" ms, "min_requests"}], "gates": as above, and
+				    * "against_active": {"error_rate", "p95", "ttft"} percent}; NULL with another strategy */
 	const char *gateway_listen; /* "127.0.0.1:8080" */
 	const struct json *gateway; /* {"listen", and maybe "fallback": {"url", "model", "api_key_file"}} */
 	const struct json *tree;    /* all of it, normalised, sources as they were written */

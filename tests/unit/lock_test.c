@@ -35,7 +35,7 @@
 	C64 "\",\"packages\":[{\"architecture\":\"amd64\",\"name\":\"x\",\"path\":\"pool/x.deb\",\"sha256\":\"" A64    \
 	"\",\"size\":9,\"suite\":\"testing\",\"version\":\"1\"}]}"
 #define TAIL                                                                                                        \
-	"\"kind\":\"Release\",\"logs\":{},\"probes\":{},\"requirements\":{},\"rollout\":{\"drain_ms\":1,\"keep\":5,"     \
+	"\"kind\":\"Release\",\"logs\":{},\"probes\":{},\"requirements\":{},\"rollout\":{\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,"     \
 	"\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch_ms\":2},\"route\":\"r\",\"runtime\":"                \
 	"{\"architecture\":\"amd64\",\"backend\":\"cpu\",\"name\":\"llama.cpp\",\"packages_lock\":\"" C64               \
 	"\",\"version\":\"1:0.7\"},\"tool\":\"llmdeploy 0.1.0\",\"version\":\"v1\"}\n"
@@ -44,6 +44,11 @@
 	"{\"apiVersion\":\"llmdeploy/v1\",\"artifacts\":" ARTIFACTS ",\"budget\":" BUDGET ",\"container\":" CONTAINER   \
 	",\"eval\":" EVAL ",\"gateway\":{},\"health\":{\"stall_timeout_ms\":60000,\"startup_timeout_ms\":600000},"      \
 	"\"image\":" IMAGE "," TAIL
+
+#define CANARY(weight)                                                                                              \
+	"\"canary\":{\"gates\":{\"against_active\":{\"error_rate_percent\":2,\"p95_percent\":200,\"ttft_percent\":150},"      \
+	"\"error_rate_percent\":5,\"ttft_ms\":700},\"steps\":[{\"duration_ms\":1000,\"min_requests\":20,"                   \
+	"\"weight_percent\":" #weight "}]}"
 
 /* GOOD with the first `from` replaced by `to`; every row leaves a text that is still JSON unless it says otherwise. */
 static const struct {
@@ -86,13 +91,22 @@ static const struct {
 	 "x.json: container.argv and image.layers must not be empty"},
 	{"golden set and skip", "\"latency_p95_ms\":1500", "\"latency_p95_ms\":1500,\"skip\":\"no time\"", ERR_SPEC,
 	 "x.json: eval has both a golden set and a reason to skip it"},
+	{"unknown strategy", "\"blue-green\"", "\"big-bang\"", ERR_SPEC, "x.json: rollout.strategy 'big-bang' is not known"},
+	{"canary without steps", "\"blue-green\"", "\"canary\"", ERR_SPEC,
+	 "x.json: rollout.canary must be there with its steps when rollout.strategy is canary, and only then"},
+	{"steps without canary", "\"drain_ms\":1", CANARY(5) ",\"drain_ms\":1", ERR_SPEC,
+	 "x.json: rollout.canary must be there with its steps when rollout.strategy is canary, and only then"},
+	{"everybody is no canary", "\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\"",
+	 CANARY(100) ",\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"canary\"", ERR_SPEC,
+	 "x.json: rollout.canary.steps: a weight of 100 % is not between 1 and 99"},
+	{"gates missing", "\"gates\":{\"error_rate_percent\":5},", "", ERR_SPEC, "x.json: rollout.gates is missing"},
 	{"path outside", "/models/model.gguf\",\"role\"", "/etc/passwd\",\"role\"", ERR_SPEC,
 	 "x.json: artifact path '/etc/passwd' is not beneath /models"},
 	{"path that climbs", "/models/adapter-1.gguf\",\"role\"", "/models/../etc/passwd\",\"role\"", ERR_SPEC,
 	 "x.json: artifact path '/models/../etc/passwd' is not beneath /models"},
 	{"edited: a blank", "\"keep\":5", "\"keep\": 5", ERR_INTEGRITY,
 	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
-	{"edited: order", "\"drain_ms\":1,\"keep\":5", "\"keep\":5,\"drain_ms\":1", ERR_INTEGRITY,
+	{"edited: order", "\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5}", "\"gates\":{\"error_rate_percent\":5},\"drain_ms\":1", ERR_INTEGRITY,
 	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
 	{"edited: an escape", "\"route\":\"r\"", "\"route\":\"\\u0072\"", ERR_INTEGRITY,
 	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
@@ -167,6 +181,9 @@ static void lock_good(void **state) {
 	assert_null(l->eval_skip);
 	assert_int_equal(l->latency_p95_ms, 1500);
 	assert_int_equal(l->keep, 5);
+	assert_int_equal(l->n_steps, 0);
+	assert_int_equal(l->gates.error_rate_percent, 5);
+	assert_int_equal(l->canary_gates.error_rate_percent, -1);
 	assert_string_equal(l->admission, "enforce");
 	assert_int_equal(l->reserve_percent, 20);
 }
@@ -211,6 +228,35 @@ static void lock_skip(void **state) {
 	assert_int_equal(l->latency_p95_ms, 0);
 }
 
+static void lock_canary(void **state) {
+	static const char from[] = "\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\"";
+	static const char to[] = CANARY(30) ",\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5,\"p95_ms\":9000},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"canary\"";
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	const char *at = strstr(GOOD, from);
+	struct err e = {0};
+
+	(void) state;
+	assert_non_null(at);
+	(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
+	(void) buf_printf(&text, "%s%s", to, at + strlen(from));
+	if (lock_parse("x.json", buf_str(&text), text.len, &l, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(l->n_steps, 1);
+	assert_int_equal(l->steps[0].weight_percent, 30);
+	assert_int_equal(l->steps[0].duration_ms, 1000);
+	assert_int_equal(l->steps[0].min_requests, 20);
+	assert_int_equal(l->gates.p95_ms, 9000);
+	assert_int_equal(l->gates.ttft_ms, -1);
+	assert_int_equal(l->gates.p95_percent, -1);
+	assert_int_equal(l->canary_gates.error_rate_percent, 5);
+	assert_int_equal(l->canary_gates.p95_ms, -1);
+	assert_int_equal(l->canary_gates.ttft_ms, 700);
+	assert_int_equal(l->canary_gates.more_errors_percent, 2);
+	assert_int_equal(l->canary_gates.p95_percent, 200);
+	assert_int_equal(l->canary_gates.ttft_percent, 150);
+}
+
 static void lock_schema_committed(void **state) {
 	struct buf made CLEANUP(buf_done) = BUF_INIT(1 << 20), committed CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
@@ -227,7 +273,7 @@ static void lock_schema_committed(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lock_good),   cmocka_unit_test(lock_faults), cmocka_unit_test(lock_cut),
-		cmocka_unit_test(lock_skip), cmocka_unit_test(lock_round_trip), cmocka_unit_test(lock_schema_committed),
+		cmocka_unit_test(lock_skip), cmocka_unit_test(lock_canary), cmocka_unit_test(lock_round_trip), cmocka_unit_test(lock_schema_committed),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);

@@ -80,7 +80,9 @@ static void test_defaults(void **state) {
 		"\"model\":{\"adapters\":[],\"sha256\":\"" SHA "\",\"source\":[\"m.gguf\"]},"
 		"\"requirements\":{\"capabilities\":[\"openai_api\",\"metrics\"],\"latency\":\"interactive\",\"privacy\":\"local\"},"
 		"\"resources\":{\"admission\":\"enforce\",\"device\":\"auto\",\"machines\":[],\"reserve\":20},"
-		"\"rollout\":{\"drain\":30000,\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch\":60000},"
+		"\"rollout\":{\"canary\":{\"gates\":{\"against_active\":{\"error_rate\":2,\"p95\":200,\"ttft\":200},\"error_rate\":5},\"steps\":["
+		"{\"duration\":300000,\"min_requests\":50,\"weight\":5},{\"duration\":600000,\"min_requests\":200,\"weight\":25}]},"
+		"\"drain\":30000,\"gates\":{\"error_rate\":5},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\",\"watch\":60000},"
 		"\"route\":\"r\",\"runtime\":{\"backend\":\"auto\",\"concurrent_sequences\":4,\"context_tokens\":8192,"
 		"\"extra_args\":{},\"kv_cache\":\"f16\",\"name\":\"llama.cpp\"},\"version\":\"v\"}");
 }
@@ -173,8 +175,27 @@ static void test_everything(void **state) {
 	assert_int_equal(s->watch_ms, 0);
 	assert_int_equal(s->drain_ms, 1000);
 	assert_int_equal(s->keep, 9);
+	assert_null(s->canary);
 	assert_string_equal(s->gateway_listen, "[::1]:80");
 	assert_string_equal(json_str(json_path(s->gateway, "fallback"), "url"), "https://host/v1");
+}
+
+static void test_canary(void **state) {
+	static const char text[] = GOOD "rollout:\n  strategy: canary\n  gates: {p95: 20s, ttft: 2s}\n"
+					"  canary: {steps: [{weight: 10, duration: 90s, min_requests: 7}], gates: {ttft: 800ms, against_active: {p95: 1.5}}}\n";
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf gates CLEANUP(buf_done) = BUF_INIT(4096), canary CLEANUP(buf_done) = BUF_INIT(4096);
+	struct err e = {0};
+
+	(void) state;
+	if (load("m.yaml", text, &s, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(json_canonical(s->gates, &gates, &e) | json_canonical(s->canary, &canary, &e), 0);
+	assert_string_equal(buf_str(&gates), "{\"error_rate\":5,\"p95\":20000,\"ttft\":2000}");
+	assert_string_equal(buf_str(&canary),
+			    "{\"gates\":{\"against_active\":{\"error_rate\":2,\"p95\":150,\"ttft\":200},\"error_rate\":5,\"ttft\":800},"
+			    "\"steps\":[{\"duration\":90000,\"min_requests\":7,\"weight\":10}]}");
 }
 
 static const struct {
@@ -230,13 +251,22 @@ static const struct {
 	 "6:51: 'key' in 'gateway.fallback.api_key_file' is not an absolute path: the file is read where the gateway runs"},
 	{"warm and recreate", GOOD "rollout: {strategy: recreate, previous: warm}\n",
 	 "5:41: 'rollout.previous' is warm, and 'rollout.strategy' in line 5 is recreate, which stops it: write stopped or auto"},
+	{"steps without a canary", GOOD "rollout: {canary: {steps: [{weight: 5}]}}\n",
+	 "5:19: 'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section"},
+	{"a canary for everybody", GOOD "rollout: {strategy: canary, canary: {steps: [{weight: 100, duration: 0s}]}}\n",
+	 "5:55: '100' in 'rollout.canary.steps[0].weight' is too large, the most is 99\n"
+	 "5:70: '0s' in 'rollout.canary.steps[0].duration' is too small, the least is 100ms"},
+	{"a canary of no step", GOOD "rollout: {strategy: canary, canary: {steps: []}}\n", "5:45: 'rollout.canary.steps' is empty"},
+	{"gates that cannot be", GOOD "rollout: {gates: {error_rate: 5}, strategy: canary, canary: {gates: {against_active: {p95: 0.5}}}}\n",
+	 "5:31: '5' in 'rollout.gates.error_rate' is too large, the most is 1.00\n"
+	 "5:92: '0.5' in 'rollout.canary.gates.against_active.p95' is too small, the least is 1.00"},
 	{"a port only", GOOD "gateway: {listen: 8080}\n",
 	 "5:19: '8080' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
 	{"a port too high", GOOD "gateway: {listen: 'h:65536'}\n",
 	 "5:19: 'h:65536' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
 	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
 	 "5:19: 'x' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080\n"
-	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green or recreate\n"
+	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green, canary or recreate\n"
 	 "7:11: unknown key 'nam', did you mean 'name'?\n"
 	 "8:1: 'eval' has no value"},
 };
@@ -370,7 +400,7 @@ static void test_schemas(void **state) {
 int main(void) {
 	const struct CMUnitTest schemas[] = {cmocka_unit_test(test_schemas)}, tests[] = {
 		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_everything), cmocka_unit_test(test_canary),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_sources),
