@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "image/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
@@ -18,22 +19,20 @@
 #include "spec/spec.h"
 
 static int write_archive_to(void *ctx, const void *data, size_t n, struct err *e) {
-	return fs_write_all(*(int *) ctx, data, n, "the archive", e);
+	return fs_write_all(EFFECT_OUTPUT, *(int *) ctx, data, n, "the archive", e);
 }
 
 /* Aside, then renamed: a full disk leaves no half archive under the name. */
 static int write_archive(struct context *c, const struct lock *l, const char *path, struct err *e) {
 	char *aside CLEANUP(freep) = mem_printf("%s.tmp-%ld", path, (long) getpid()),
 	     *tag CLEANUP(freep) = mem_printf("llmdeploy/%s:%s", l->route, l->version);
-	int fd CLEANUP(closep) = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int fd CLEANUP(closep) = fs_step_create(EFFECT_OUTPUT, AT_FDCWD, aside, O_WRONLY | O_EXCL, 0600);
 	struct image_archive archive = {.manifest = l->image_manifest, .tag = tag, .write = write_archive_to, .ctx = &fd};
 
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s'", aside);
-	if (image_write_archive(c->store, &archive, e) || fsync(fd) || fs_rename(AT_FDCWD, aside, path, e)) {
-		if (!e->code)
-			(void) err_sys(e, "cannot sync '%s'", aside);
-		(void) unlink(aside);
+	if (image_write_archive(c->store, &archive, e) || fs_seal(EFFECT_OUTPUT, fd, 0644, aside, e) || fs_rename(EFFECT_OUTPUT, AT_FDCWD, aside, path, e)) {
+		(void) fs_step_unlink(EFFECT_OUTPUT, AT_FDCWD, aside, 0);
 		return -1;
 	}
 	return 0;
@@ -55,7 +54,7 @@ static int write_sbom(const struct lock *l, const char *path, struct err *e) {
 	memcpy(image.config, l->image_config, sizeof image.config);
 	if (image_sbom(&q, &image, name, &text, e))
 		return -1;
-	return fs_write(AT_FDCWD, path, buf_str(&text), text.len, 0644, e);
+	return fs_write(EFFECT_OUTPUT, AT_FDCWD, path, buf_str(&text), text.len, 0644, e);
 }
 
 static int write_lock(const struct lock *l, const char *path, bool *same, struct err *e) {
@@ -65,7 +64,7 @@ static int write_lock(const struct lock *l, const char *path, bool *same, struct
 	if (fs_read_if(AT_FDCWD, path, &old, &found, e))
 		return -1;
 	*same = found && old.len == l->n_bytes && !memcmp(buf_str(&old), l->bytes, old.len);
-	return *same ? 0 : fs_write(AT_FDCWD, path, l->bytes, l->n_bytes, 0644, e);
+	return *same ? 0 : fs_write(EFFECT_OUTPUT, AT_FDCWD, path, l->bytes, l->n_bytes, 0644, e);
 }
 
 static int record_build(const struct context *c, const struct lock *l, struct err *e) {

@@ -68,7 +68,7 @@ int cmd_eval(struct args *a, struct err *e) {
 	report_result(a->report, evidence);
 	json_print_pretty(evidence, &text);
 	(void) buf_putc(&text, '\n');
-	if (a->option[OPT_OUTPUT] && fs_write(AT_FDCWD, a->option[OPT_OUTPUT], buf_str(&text), text.len, 0644, e))
+	if (a->option[OPT_OUTPUT] && fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUTPUT], buf_str(&text), text.len, 0644, e))
 		return -1;
 	return eval_gate(result, e);
 }

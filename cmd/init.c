@@ -16,7 +16,7 @@
 static int put(struct args *a, const char *path, const struct buf *text, struct err *e) {
 	if (fs_exists(AT_FDCWD, path) && !a->option[OPT_FORCE])
 		return err_set(e, ERR_USAGE, "'%s' is there already; --force replaces it", path);
-	if (fs_write(AT_FDCWD, path, buf_str(text), text->len, 0644, e))
+	if (fs_write(EFFECT_OUTPUT, AT_FDCWD, path, buf_str(text), text->len, 0644, e))
 		return -1;
 	report_line(a->report, "wrote %s", path);
 	return 0;
@@ -27,7 +27,7 @@ int cmd_init(struct args *a, struct err *e) {
 	const char *dir = a->n ? a->at[0] : ".";
 	char *full CLEANUP(freep) = NULL;
 
-	if (fs_mkdirs(AT_FDCWD, dir, 0755, e))
+	if (fs_mkdirs(EFFECT_OUTPUT, AT_FDCWD, dir, 0755, e))
 		return -1;
 	full = realpath(dir, NULL);
 	const char *base = full ? strrchr(full, '/') + 1 : "";

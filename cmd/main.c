@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -96,11 +97,22 @@ static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
 	return err_exit_status(e->code);
 }
 
+/* For the authors of tests alone; see base/fault.h. */
+static int bad_fault(const struct err *e) {
+	(void) fprintf(stderr, "llmdeploy: %s; the effects are:", e->msg);
+	for (int i = 1; i < EFFECT_COUNT; i++)
+		(void) fprintf(stderr, " %s", fault_effect_name((enum effect) i));
+	(void) fprintf(stderr, "\n");
+	return err_exit_status(e->code);
+}
+
 int main(int argc, char **argv) {
 	struct err e = {0};
 
 	(void) umask(022);
 	interrupt_install();
+	if (fault_install(getenv("LLMDEPLOY_FAULT"), &e))
+		return bad_fault(&e);
 	if (argc < 2)
 		return usage(stderr, err_exit_status(ERR_USAGE));
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -85,7 +85,7 @@ static int fetch(const struct debian_lock *lock, const struct debian_package *p,
 			       p->name);
 	struct store_want want = {.sources = (const char *const *) s.at, .n_sources = s.n, .sha256 = p->sha256,
 				  .size = p->size, .what = what,
-				  .plain_http = true, .stall_timeout_ms = STALL_MS};
+				  .effect = EFFECT_PACKAGE_FETCH, .plain_http = true, .stall_timeout_ms = STALL_MS};
 	if (!store_fetch(store, &want, progress, e))
 		return 0;
 	if (e->code == ERR_UNREACHABLE)

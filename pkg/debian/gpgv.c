@@ -40,7 +40,7 @@ static int memory_file(const char *name, int *fd, struct err *e) {
 static int streams_open(struct streams *s, const void *data, size_t n, struct err *e) {
 	if (memory_file("gpgv-in", &s->in, e) || memory_file("gpgv-out", &s->out, e) ||
 	    memory_file("gpgv-errors", &s->errors, e) || memory_file("gpgv-status", &s->status, e) ||
-	    fs_write_all(s->in, data, n, "gpgv's input", e))
+	    fs_write_all(EFFECT_NONE, s->in, data, n, "gpgv's input", e))
 		return -1;
 	return lseek(s->in, 0, SEEK_SET) < 0 ? err_sys(e, "cannot rewind gpgv's input") : 0;
 }

@@ -61,7 +61,7 @@ static int get(const char *url, struct buf *out, struct err *e) {
 	struct http *h CLEANUP(http_freep) = NULL;
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct http_request q = {.url = url, .connect_timeout_ms = CONNECT_MS, .stall_timeout_ms = STALL_MS,
-				 .max_body = INRELEASE_CAP, .follow = true};
+				 .max_body = INRELEASE_CAP, .follow = true, .effect = EFFECT_PACKAGE_FETCH};
 
 	if (text_starts(url, "file:")) {
 		if (!fs_read_user(url + strlen("file:"), out, e))

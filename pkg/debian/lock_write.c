@@ -131,5 +131,5 @@ int debian_lock_merge_write(const char *path, const struct debian_lock *lock, st
 		(void) buf_putc(&text, '\n');
 	if (text.cut)
 		return err_set(e, ERR_SYS, "'%s' would be larger than %d bytes", path, LOCKFILE_CAP);
-	return fs_write(AT_FDCWD, path, text.data, text.len, 0644, e);
+	return fs_write(EFFECT_RUNTIME_LOCK, AT_FDCWD, path, text.data, text.len, 0644, e);
 }

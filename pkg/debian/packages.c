@@ -83,7 +83,7 @@ static int fetch(const struct index_from *from, const struct debian_suite *suite
 		if (!m->snapshot && mirror_serves(m, suite->archive))
 			add_sources(&s, m, suite->name, f, by_hash);
 	}
-	struct store_want want = {.sources = (const char *const *) s.at, .n_sources = s.n, .sha256 = f->sha256,
+	struct store_want want = {.sources = (const char *const *) s.at, .n_sources = s.n, .sha256 = f->sha256, .effect = EFFECT_PACKAGE_FETCH,
 				  .size = f->size, .what = what,
 				  .plain_http = true, .stall_timeout_ms = STALL_MS};
 	return store_fetch(from->store, &want, from->progress, e);

@@ -12,10 +12,10 @@ static const int absent[] = {404, 0};
 static const int absent_or_conflict[] = {404, 409, 0};
 
 /* A request about one container without a body or an answer worth reading. */
-static int act(struct docker *d, const char *verb, const char *method, const char *name,
+static int act(struct docker *d, enum effect as, const char *verb, const char *method, const char *name,
 	       const char *path, uint64_t deadline_ms, const int *results, struct answer *a,
 	       struct err *e) {
-	struct call c = {verb, name, method, path, .deadline_ms = deadline_ms, .results = results};
+	struct call c = {verb, name, method, path, as, .deadline_ms = deadline_ms, .results = results};
 
 	return docker_call(d, &c, a, e);
 }
@@ -24,7 +24,7 @@ int docker_container_start(struct docker *d, const char *name, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/start");
 
-	return act(d, "start container", "POST", name, path, d->slow_ms, NULL, &a, e);
+	return act(d, EFFECT_CONTAINER_START, "start container", "POST", name, path, d->slow_ms, NULL, &a, e);
 }
 
 int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms, struct err *e) {
@@ -32,7 +32,7 @@ int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms,
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/stop");
 
 	docker_query_int(&path, "t", (int64_t) ((grace_ms + 999) / 1000));
-	return act(d, "stop container", "POST", name, path, d->slow_ms + grace_ms, absent, &a, e);
+	return act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path, d->slow_ms + grace_ms, absent, &a, e);
 }
 
 int docker_container_kill(struct docker *d, const char *name, const char *signal, struct err *e) {
@@ -40,7 +40,7 @@ int docker_container_kill(struct docker *d, const char *name, const char *signal
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/kill");
 
 	docker_query(&path, "signal", signal);
-	return act(d, "kill container", "POST", name, path, d->slow_ms, absent_or_conflict, &a, e);
+	return act(d, EFFECT_CONTAINER_KILL, "kill container", "POST", name, path, d->slow_ms, absent_or_conflict, &a, e);
 }
 
 /* Somebody else is removing it already: wait for them. */
@@ -62,7 +62,7 @@ int docker_container_remove(struct docker *d, const char *name, bool force, stru
 	char *path CLEANUP(freep) = docker_path("/containers/", name, force ? "?v=1&force=1" : "?v=1");
 
 	/* By force, a conflict can only mean that its removal is in progress. */
-	if (act(d, "remove container", "DELETE", name, path, d->slow_ms,
+	if (act(d, EFFECT_CONTAINER_REMOVE, "remove container", "DELETE", name, path, d->slow_ms,
 		force ? absent_or_conflict : absent, &a, e))
 		return -1;
 	return a.status == 409 ? await_absence(d, name, a.said, e) : 0;
@@ -75,7 +75,7 @@ int docker_container_rename(struct docker *d, const char *name, const char *to, 
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/rename");
 
 	docker_query(&path, "name", to);
-	if (act(d, "rename container", "POST", name, path, d->quick_ms, conflict, &a, e))
+	if (act(d, EFFECT_CONTAINER_RENAME, "rename container", "POST", name, path, d->quick_ms, conflict, &a, e))
 		return -1;
 	*taken = a.status == 409;
 	return 0;
@@ -161,7 +161,7 @@ int docker_container_wait(struct docker *d, const char *name, enum docker_until 
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/wait");
 	struct call c = {
-		"wait for container", name, "POST", .deadline_ms = timeout_ms, .results = absent,
+		"wait for container", name, "POST", .effect = EFFECT_NONE, .deadline_ms = timeout_ms, .results = absent,
 		.wants_json = true};
 	uint64_t begun = clock_mono_ms();
 	struct err failure;

@@ -175,7 +175,7 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = mem_strdup("/containers/create");
 	struct call c = {
-		"create container", s->name,	       "POST", .body = body, .deadline_ms = d->slow_ms,
+		"create container", s->name,	       "POST", .effect = EFFECT_CONTAINER_CREATE, .body = body, .deadline_ms = d->slow_ms,
 		.results = results, .wants_json = true};
 
 	assert(s->name && s->image);
@@ -199,7 +199,7 @@ int docker_container_set_restart(struct docker *d, const char *name, const char 
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
-	struct call c = {"set the restart policy of", name, "POST", path, .body = body,
+	struct call c = {"set the restart policy of", name, "POST", path, EFFECT_CONTAINER_UPDATE, .body = body,
 			 .deadline_ms = d->slow_ms};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));

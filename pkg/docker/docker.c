@@ -191,6 +191,7 @@ int docker_stream(struct docker *d, const struct call *c, struct http_request *q
 
 	q->url = url;
 	q->method = c->method;
+	q->effect = c->effect;
 	q->unix_socket = d->socket;
 	q->connect_timeout_ms = d->quick_ms;
 	if (c->body) {

@@ -77,7 +77,7 @@ int docker_image_tag(struct docker *d, const char *ref, const char *repository, 
 		     struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "/tag");
-	struct call c = {"tag image", ref, "POST", .deadline_ms = d->quick_ms};
+	struct call c = {"tag image", ref, "POST", .effect = EFFECT_IMAGE_TAG, .deadline_ms = d->quick_ms};
 
 	docker_query(&path, "repo", repository);
 	docker_query(&path, "tag", tag);
@@ -89,7 +89,7 @@ int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_
 	static const int results[] = {404, 409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "");
-	struct call c = {"remove image", ref, "DELETE", .deadline_ms = d->slow_ms, .results = results};
+	struct call c = {"remove image", ref, "DELETE", .effect = EFFECT_IMAGE_REMOVE, .deadline_ms = d->slow_ms, .results = results};
 
 	if (force)
 		docker_query(&path, "force", "1");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "docker/docker.h"
 #include "http/http.h"
 #include "json/json.h"
@@ -22,6 +23,7 @@ struct call {
 	const char *verb, *object; /* for messages: "create container", "x" (or NULL) */
 	const char *method; /* NULL: GET */
 	const char *path; /* what follows "/v1.41", already escaped */
+	enum effect effect; /* wanted by every method but GET, unless it only waits */
 	const struct json *body; /* or NULL */
 	uint64_t deadline_ms;
 	const int *results;

@@ -106,7 +106,7 @@ static bool note_line(void *ctx, const struct json *j) {
 static int transfer(struct docker *d, struct load *l, struct err *e) {
 	static const char *const headers[] = {"Content-Type: application/x-tar"};
 	struct http_response r CLEANUP(http_response_done) = {0};
-	struct call c = {"load image", l->name, "POST", .path = "/images/load?quiet=1"};
+	struct call c = {"load image", l->name, "POST", .path = "/images/load?quiet=1", .effect = EFFECT_IMAGE_LOAD};
 	struct http_request q = {.read = read_body,
 				 .read_ctx = l,
 				 .sink = docker_objects_feed,

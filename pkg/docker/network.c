@@ -13,6 +13,7 @@ int docker_network_create(struct docker *d, const char *name, bool internal, con
 			 name,
 			 "POST",
 			 "/networks/create",
+			 EFFECT_NETWORK_CREATE,
 			 .body = body,
 			 .deadline_ms = d->slow_ms,
 			 .results = results,
@@ -33,7 +34,7 @@ int docker_network_create(struct docker *d, const char *name, bool internal, con
 int docker_network_remove(struct docker *d, const char *name, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/networks/", name, "");
-	struct call c = {"remove network", name, "DELETE", path, .deadline_ms = d->slow_ms,
+	struct call c = {"remove network", name, "DELETE", path, EFFECT_NETWORK_REMOVE, .deadline_ms = d->slow_ms,
 			 .results = absent};
 
 	return docker_call(d, &c, &a, e);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "fs/step.h"
 
 int fs_open_dir(int dir, const char *path, int *out, struct err *e) {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -28,15 +29,13 @@ bool fs_exists(int dir, const char *path) {
 	return !fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW);
 }
 
-static int make_one(int dir, const char *path, mode_t mode, struct err *e) {
+static int make_one(enum effect as, int dir, const char *path, mode_t mode, struct err *e) {
 	struct stat st;
 
-	if (!mkdirat(dir, path, mode)) {
-		/* The umask must not decide who may enter. */
-		if (fchmodat(dir, path, mode, 0))
-			return err_sys(e, "cannot set the mode of '%s'", path);
-		return 0;
-	}
+	if (fs_exists(dir, path))
+		errno = EEXIST;
+	else if (!fs_step_mkdir(as, dir, path, mode))
+		return fs_sync_parent(as, dir, path, e);
 	if (errno != EEXIST)
 		return err_sys(e, "cannot make directory '%s'", path);
 	if (fstatat(dir, path, &st, 0) || !S_ISDIR(st.st_mode))
@@ -44,17 +43,17 @@ static int make_one(int dir, const char *path, mode_t mode, struct err *e) {
 	return 0;
 }
 
-int fs_mkdirs(int dir, const char *path, mode_t mode, struct err *e) {
+int fs_mkdirs(enum effect as, int dir, const char *path, mode_t mode, struct err *e) {
 	char *p CLEANUP(freep) = mem_strdup(path);
 
 	for (char *s = p + 1; *p && *s; s++)
 		if (*s == '/' && s[-1] != '/') {
 			*s = 0;
-			if (make_one(dir, p, mode, e))
+			if (make_one(as, dir, p, mode, e))
 				return -1;
 			*s = '/';
 		}
-	return make_one(dir, p, mode, e);
+	return make_one(as, dir, p, mode, e);
 }
 
 static int slurp(int fd, const char *path, struct buf *out, struct err *e) {
@@ -103,23 +102,14 @@ int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct e
 	return 0;
 }
 
-int fs_write_all(int fd, const void *data, size_t n, const char *name, struct err *e) {
-	for (const char *p = data; n;) {
-		ssize_t w = write(fd, p, n);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return err_sys(e, "cannot write '%s'", name);
-		p += w;
-		n -= (size_t) w;
-	}
-	return 0;
+int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name, struct err *e) {
+	return fs_step_write(as, fd, data, n) ? err_sys(e, "cannot write '%s'", name) : 0;
 }
 
-int fs_sync_dir(int dir, const char *path, struct err *e) {
+int fs_sync_dir(enum effect as, int dir, const char *path, struct err *e) {
 	int fd CLEANUP(closep) = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || fsync(fd))
+	if (fd < 0 || fs_step_sync(as, fd))
 		return err_sys(e, "cannot sync directory '%s'", path);
 	return 0;
 }
@@ -133,10 +123,10 @@ static char *parent_of(const char *path) {
 	return mem_strndup(path, slash == path ? 1 : (size_t) (slash - path));
 }
 
-int fs_sync_parent(int dir, const char *path, struct err *e) {
+int fs_sync_parent(enum effect as, int dir, const char *path, struct err *e) {
 	char *parent CLEANUP(freep) = parent_of(path);
 
-	return fs_sync_dir(dir, parent, e);
+	return fs_sync_dir(as, dir, parent, e);
 }
 
 /* Name beside `path` for what is not finished yet. */
@@ -147,45 +137,45 @@ static char *aside_of(const char *path) {
 	return mem_printf("%s/.%s.tmp-%ld", parent, slash ? slash + 1 : path, (long) getpid());
 }
 
-static int write_aside(int dir, const char *aside, const void *data, size_t n, mode_t mode, struct err *e) {
-	int fd CLEANUP(closep) = openat(dir, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+static int write_aside(enum effect as, int dir, const char *aside, const void *data, size_t n, mode_t mode, struct err *e) {
+	int fd CLEANUP(closep) = fs_step_create(as, dir, aside, O_WRONLY | O_TRUNC, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s'", aside);
-	if (fs_write_all(fd, data, n, aside, e))
-		return -1;
-	if (fchmod(fd, mode) || fsync(fd))
-		return err_sys(e, "cannot sync '%s'", aside);
-	return 0;
+	return fs_write_all(as, fd, data, n, aside, e) || fs_seal(as, fd, mode, aside, e) ? -1 : 0;
 }
 
-int fs_write(int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e) {
+int fs_seal(enum effect as, int fd, mode_t mode, const char *name, struct err *e) {
+	return fs_step_chmod(as, fd, mode) || fs_step_sync(as, fd) ? err_sys(e, "cannot sync '%s'", name) : 0;
+}
+
+int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e) {
 	char *aside CLEANUP(freep) = aside_of(path);
 
-	if (write_aside(dir, aside, data, n, mode, e) || fs_rename(dir, aside, path, e)) {
-		(void) unlinkat(dir, aside, 0);
+	if (write_aside(as, dir, aside, data, n, mode, e) || fs_rename(as, dir, aside, path, e)) {
+		(void) fs_step_unlink(as, dir, aside, 0);
 		return -1;
 	}
 	return 0;
 }
 
-int fs_rename(int dir, const char *from, const char *to, struct err *e) {
+int fs_rename(enum effect as, int dir, const char *from, const char *to, struct err *e) {
 	char *a CLEANUP(freep) = parent_of(from), *b CLEANUP(freep) = parent_of(to);
 
-	if (renameat(dir, from, dir, to))
+	if (fs_step_rename(as, dir, from, to))
 		return err_sys(e, "cannot rename '%s' to '%s'", from, to);
-	if (fs_sync_dir(dir, b, e))
+	if (fs_sync_dir(as, dir, b, e))
 		return -1;
-	return strcmp(a, b) ? fs_sync_dir(dir, a, e) : 0;
+	return strcmp(a, b) ? fs_sync_dir(as, dir, a, e) : 0;
 }
 
-int fs_unlink(int dir, const char *path, struct err *e) {
-	if (unlinkat(dir, path, 0) && errno != ENOENT)
+int fs_unlink(enum effect as, int dir, const char *path, struct err *e) {
+	if (fs_step_unlink(as, dir, path, 0) && errno != ENOENT)
 		return err_sys(e, "cannot remove '%s'", path);
 	return 0;
 }
 
-static int remove_at(int dir, const char *name, const char *shown, int depth, struct err *e) {
+static int remove_at(enum effect as, int dir, const char *name, const char *shown, int depth, struct err *e) {
 	struct stat st;
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
@@ -193,34 +183,34 @@ static int remove_at(int dir, const char *name, const char *shown, int depth, st
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "cannot look at '%s'", shown);
 	if (!S_ISDIR(st.st_mode))
-		return unlinkat(dir, name, 0) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
+		return fs_step_unlink(as, dir, name, 0) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
 	if (depth > 64)
 		return err_set(e, ERR_SYS, "cannot remove '%s': more than 64 directories deep", shown);
 	int fd CLEANUP(closep) = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "cannot open directory '%s'", shown);
-	(void) fchmod(fd, 0700);
+	(void) fs_step_chmod(as, fd, 0700);
 	if (fs_list(fd, ".", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (remove_at(fd, names[i], shown, depth + 1, e))
+		if (remove_at(as, fd, names[i], shown, depth + 1, e))
 			return -1;
-	return unlinkat(dir, name, AT_REMOVEDIR) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
+	return fs_step_unlink(as, dir, name, AT_REMOVEDIR) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
 }
 
-int fs_remove_tree(int dir, const char *path, struct err *e) {
-	return remove_at(dir, path, path, 0, e);
+int fs_remove_tree(enum effect as, int dir, const char *path, struct err *e) {
+	return remove_at(as, dir, path, path, 0, e);
 }
 
-int fs_flip(int dir, const char *path, const char *target, struct err *e) {
+int fs_flip(enum effect as, int dir, const char *path, const char *target, struct err *e) {
 	char *aside CLEANUP(freep) = aside_of(path);
 
-	if (fs_unlink(dir, aside, e))
+	if (fs_exists(dir, aside) && fs_unlink(as, dir, aside, e))
 		return -1;
-	if (symlinkat(target, dir, aside))
+	if (fs_step_symlink(as, target, dir, aside))
 		return err_sys(e, "cannot make link '%s'", aside);
-	if (fs_rename(dir, aside, path, e)) {
-		(void) unlinkat(dir, aside, 0);
+	if (fs_rename(as, dir, aside, path, e)) {
+		(void) fs_step_unlink(as, dir, aside, 0);
 		return -1;
 	}
 	return 0;

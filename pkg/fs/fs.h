@@ -5,16 +5,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/fault.h"
+
 struct err;
 struct buf;
 
 /* Files, always beneath an open directory, always close-on-exec, never through
  * a symbolic link in the last component unless it says so. `dir` may be
  * AT_FDCWD; `path` is then as the user gave it and appears in messages.
- * All failures are ERR_SYS with the path in quotes and the system's reason. */
+ * All failures are ERR_SYS with the path in quotes and the system's reason.
+ *
+ * What changes a file takes first the name of the effect that it is a part of (base/fault.h); EFFECT_NONE is for tests, and for pipes. */
 
 int fs_open_dir(int dir, const char *path, int *out, struct err *e);
-int fs_mkdirs(int dir, const char *path, mode_t mode, struct err *e); /* existing is fine; a file in the way is not */
+/* With its parents, each synced into its own; existing is fine; a file in the way is not. */
+int fs_mkdirs(enum effect as, int dir, const char *path, mode_t mode, struct err *e);
 bool fs_exists(int dir, const char *path); /* lstat succeeds */
 
 /* Whole file into `out`. ERR_SYS also if it is not a regular file or larger than
@@ -27,17 +32,19 @@ int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct e
 
 /* Write aside (".NAME.tmp-PID"), fsync, rename over, fsync the directory. On -1 the old file stands and
  * nothing is left aside. */
-int fs_write(int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e);
-int fs_write_all(int fd, const void *data, size_t n, const char *name, struct err *e); /* plain, retried */
-int fs_sync_dir(int dir, const char *path, struct err *e);
+int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e);
+int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name, struct err *e); /* plain, retried */
+/* Mode and fsync: for a file that nobody will change. */
+int fs_seal(enum effect as, int fd, mode_t mode, const char *name, struct err *e);
+int fs_sync_dir(enum effect as, int dir, const char *path, struct err *e);
 /* fsync the directory that holds `path`. */
-int fs_sync_parent(int dir, const char *path, struct err *e);
-int fs_rename(int dir, const char *from, const char *to, struct err *e); /* and fsync both parents */
-int fs_unlink(int dir, const char *path, struct err *e);     /* absent is fine */
-int fs_remove_tree(int dir, const char *path, struct err *e); /* absent is fine; never follows links; at most 64 deep */
+int fs_sync_parent(enum effect as, int dir, const char *path, struct err *e);
+int fs_rename(enum effect as, int dir, const char *from, const char *to, struct err *e); /* and fsync both parents */
+int fs_unlink(enum effect as, int dir, const char *path, struct err *e);     /* absent is fine */
+int fs_remove_tree(enum effect as, int dir, const char *path, struct err *e); /* absent is fine; never follows links; at most 64 deep */
 
 /* Make or replace the link `path` -> `target` atomically (symlinkat aside, renameat, fsync of the directory). */
-int fs_flip(int dir, const char *path, const char *target, struct err *e);
+int fs_flip(enum effect as, int dir, const char *path, const char *target, struct err *e);
 /* Target of a link; *out is NULL when there is no such link. Yours to free. */
 int fs_readlink(int dir, const char *path, char **out, struct err *e);
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "fs/step.h"
 
 /* An open-file-description lock: not lost when another descriptor of the same
  * file is closed, gone when the last copy of this one is. */
@@ -28,7 +29,7 @@ static int busy(int fd, const char *path, struct err *e) {
 }
 
 int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out, struct err *e) {
-	int fd CLEANUP(closep) = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd CLEANUP(closep) = fs_step_create(EFFECT_LOCK_WRITE, dir, path, O_RDWR, 0644);
 	uint64_t until = clock_mono_ms() + wait_ms;
 
 	if (fd < 0)
@@ -42,7 +43,7 @@ int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int
 			return -1;
 		clock_sleep_ms(20);
 	}
-	if (ftruncate(fd, 0) || fs_write_all(fd, holder, strlen(holder), path, e))
+	if (fs_step_truncate(EFFECT_LOCK_WRITE, fd, 0) || fs_step_write(EFFECT_LOCK_WRITE, fd, holder, strlen(holder)))
 		return err_sys(e, "cannot name the holder in '%s'", path);
 	*out = fd;
 	fd = -1;

@@ -218,7 +218,7 @@ static int finish(struct http *h, struct transfer *t, CURLcode rc, struct err *e
 	return failure;
 }
 
-int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *e) {
+int http_exchange(struct http *h, const struct http_request *q, struct http_response *r, struct err *e) {
 	struct curl_slist *headers CLEANUP(slistp) = NULL;
 	struct transfer t = {.q = q, .r = r, .fd = -1};
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 
 struct err;
 
@@ -80,6 +81,8 @@ struct http_request {
 	/* Follow up to 10 redirects, from https to https only; Authorization stays with the first
 	 * host. GET and HEAD only. */
 	bool follow;
+	/* What it changes on the other side; EFFECT_NONE where it only looks. Its faults happen here. */
+	enum effect effect;
 };
 
 /* The answer is complete, or was aborted by a callback (r->aborted). *r may come used: it is

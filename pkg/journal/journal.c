@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "journal/file.h"
 #include "journal/frame.h"
 #include "json/json.h"
@@ -48,7 +49,7 @@ uint64_t journal_seq(const struct journal *j) {
 static int start_file(struct journal *j, struct err *e) {
 	bool there = fs_exists(j->dir, "journal");
 	int fd CLEANUP(closep) =
-		openat(j->dir, "journal", O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+		fs_step_create(EFFECT_JOURNAL_ROTATE, j->dir, "journal", O_RDWR | O_APPEND | O_NONBLOCK, 0644);
 	struct stat st;
 
 	if (fd < 0 && errno == ELOOP)
@@ -59,7 +60,7 @@ static int start_file(struct journal *j, struct err *e) {
 		return err_set(e, ERR_INTEGRITY, "'%s' is not a regular file", j->shown);
 	if (st.st_uid != geteuid())
 		return err_set(e, ERR_INTEGRITY, "'%s' belongs to uid %u, not to us", j->shown, (unsigned) st.st_uid);
-	if (!there && (fsync(fd) || fsync(j->dir)))
+	if (!there && (fs_step_sync(EFFECT_JOURNAL_ROTATE, fd) || fs_step_sync(EFFECT_JOURNAL_ROTATE, j->dir)))
 		return err_sys(e, "cannot sync '%s'", j->shown);
 	closep(&j->fd);
 	j->fd = fd;
@@ -108,7 +109,7 @@ static int repair(struct journal *j, uint64_t *torn, struct err *e) {
 	struct frames f = {.file = j->shown, .data = buf_str(&text), .n = text.len, .newest = true, .quick = true};
 	if (frames_read(&f, &j->chain, &whole, e))
 		return -1;
-	if (whole < text.len && (ftruncate(j->fd, (off_t) whole) || fsync(j->fd)))
+	if (whole < text.len && (fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) whole) || fs_step_sync(EFFECT_JOURNAL_CUT, j->fd)))
 		return err_sys(e, "cannot cut the torn end off '%s'", j->shown);
 	j->size = whole;
 	*torn = text.len - whole;
@@ -137,7 +138,7 @@ static int rotate(struct journal *j, struct err *e) {
 
 	if (fs_exists(j->dir, name))
 		return err_set(e, ERR_INTEGRITY, "'%s' cannot be rotated: '%s' is in the way", j->shown, name);
-	if (fs_rename(j->dir, "journal", name, e))
+	if (fs_rename(EFFECT_JOURNAL_ROTATE, j->dir, "journal", name, e))
 		return -1;
 	j->broken = true; /* until there is a file to go on in */
 	if (start_file(j, e))
@@ -151,13 +152,13 @@ static int rotate(struct journal *j, struct err *e) {
 static int write_line(struct journal *j, const struct buf *line, struct err *e) {
 	struct err undo;
 
-	if (!fs_write_all(j->fd, line->data, line->len, j->shown, e)) {
-		if (!fdatasync(j->fd))
+	if (!fs_write_all(EFFECT_JOURNAL_APPEND, j->fd, line->data, line->len, j->shown, e)) {
+		if (!fs_step_datasync(EFFECT_JOURNAL_SYNC, j->fd))
 			return 0;
 		(void) err_sys(e, "cannot sync '%s'", j->shown);
 	}
 	/* The record must not come back later: the caller acts as if it had never been. */
-	j->broken = ftruncate(j->fd, (off_t) j->size) || fsync(j->fd);
+	j->broken = fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) j->size) || fs_step_sync(EFFECT_JOURNAL_CUT, j->fd);
 	if (j->broken && err_sys(&undo, "and it cannot be undone"))
 		(void) err_wrap(e, "%.200s", undo.msg);
 	return -1;

@@ -55,6 +55,7 @@ int endpoint_call(const struct endpoint *ep, const char *path, const struct json
 			return err_set(e, ERR_SYS, "a question of more than %d MiB", 4);
 		headers[q.n_headers++] = "Content-Type: application/json";
 		q.method = "POST";
+		q.effect = EFFECT_QUESTION;
 		q.body = buf_str(&text);
 		q.body_len = text.len;
 	}

@@ -40,9 +40,9 @@ int release_flip(const struct release_route *r, const char *version, struct err 
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 
 	if (!version)
-		return fs_unlink(r->fd, "active", e) || fs_sync_dir(r->fd, ".", e) ? err_wrap(e, "%s", r->where) : 0;
+		return fs_unlink(EFFECT_RELEASE_FLIP, r->fd, "active", e) || fs_sync_dir(EFFECT_RELEASE_FLIP, r->fd, ".", e) ? err_wrap(e, "%s", r->where) : 0;
 	if (release_read(r, version, &rel, e))
 		return -1;
 	char *target CLEANUP(freep) = mem_printf(PREFIX "%s", version);
-	return fs_flip(r->fd, "active", target, e) ? err_wrap(e, "%s", r->where) : 0;
+	return fs_flip(EFFECT_RELEASE_FLIP, r->fd, "active", target, e) ? err_wrap(e, "%s", r->where) : 0;
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 
 int dir_open(int dir, const char *name, const char *shown, int *out, struct err *e) {
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -22,17 +23,14 @@ int dir_open(int dir, const char *name, const char *shown, int *out, struct err 
 	return 0;
 }
 
-int dir_make(int dir, const char *name, const char *shown, int *out, struct err *e) {
+int dir_make(enum effect as, int dir, const char *name, const char *shown, int *out, struct err *e) {
 	int fd = -1;
 
 	if (dir_open(dir, name, shown, &fd, e))
 		return -1;
 	if (fd < 0) {
-		/* fs_mkdirs makes the mode independent of the umask. */
-		if (fs_mkdirs(dir, name, 0755, e))
+		if (fs_mkdirs(as, dir, name, 0755, e))
 			return err_wrap(e, "%s", shown);
-		if (fsync(dir))
-			return err_sys(e, "cannot sync the directory of '%s'", shown);
 		if (dir_open(dir, name, shown, &fd, e))
 			return -1;
 	}
@@ -42,16 +40,12 @@ int dir_make(int dir, const char *name, const char *shown, int *out, struct err 
 	return 0;
 }
 
-int dir_put(int dir, const char *name, const char *shown, const void *data, size_t n, struct err *e) {
-	int fd CLEANUP(closep) = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+int dir_put(enum effect as, int dir, const char *name, const char *shown, const void *data, size_t n, struct err *e) {
+	int fd CLEANUP(closep) = fs_step_create(as, dir, name, O_WRONLY | O_EXCL, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s/%s'", shown, name);
-	if (fs_write_all(fd, data, n, name, e))
-		return err_wrap(e, "%s", shown);
-	if (fchmod(fd, 0444) || fsync(fd))
-		return err_sys(e, "cannot sync '%s/%s'", shown, name);
-	return 0;
+	return fs_write_all(as, fd, data, n, name, e) || fs_seal(as, fd, 0444, name, e) ? err_wrap(e, "%s", shown) : 0;
 }
 
 unsigned dir_number(const char *name, const char *suffix) {

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/fault.h"
+
 struct err;
 struct release_route;
 
@@ -15,9 +17,9 @@ struct release_route;
 /* Open the directory `name` (one component) in `dir`. *fd -1: there is none. `shown` is its path in messages. */
 int dir_open(int dir, const char *name, const char *shown, int *fd, struct err *e);
 /* The same, made with mode 0755 where it is absent. */
-int dir_make(int dir, const char *name, const char *shown, int *fd, struct err *e);
+int dir_make(enum effect as, int dir, const char *name, const char *shown, int *fd, struct err *e);
 /* A new file that nobody will change: written, synced, mode 0444. The directory is not synced. */
-int dir_put(int dir, const char *name, const char *shown, const void *data, size_t n, struct err *e);
+int dir_put(enum effect as, int dir, const char *name, const char *shown, const void *data, size_t n, struct err *e);
 /* The greatest N of entries named N + `suffix`; 0: none. */
 int dir_newest(int dir, const char *suffix, const char *shown, unsigned *newest, struct err *e);
 /* N of "N" + `suffix` in its one spelling; 0: another name. */

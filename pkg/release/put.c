@@ -10,11 +10,12 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "json/json.h"
 #include "release/dir.h"
 
-static int sync_dir(int fd, const char *shown, struct err *e) {
-	return fsync(fd) ? err_sys(e, "cannot sync directory '%s'", shown) : 0;
+static int sync_dir(enum effect as, int fd, const char *shown, struct err *e) {
+	return fs_step_sync(as, fd) ? err_sys(e, "cannot sync directory '%s'", shown) : 0;
 }
 
 /* The bytes that are sealed: `evidence` with what it is evidence of. */
@@ -45,29 +46,30 @@ static int add_evidence(const struct release_route *r, const char *version, cons
 	unsigned newest;
 	char name[32];
 
-	if (dir_open(r->fd, path, shown, &fd, e) || dir_make(fd, "evidence", shown, &inner, e))
+	if (dir_open(r->fd, path, shown, &fd, e) || dir_make(EFFECT_RELEASE_EVIDENCE, fd, "evidence", shown, &inner, e))
 		return -1;
 	if (dir_newest(inner, ".json", shown, &newest, e) || seal(evidence, lock, n, newest + 1, &text, out, e))
 		return -1;
 	(void) snprintf(name, sizeof name, "%u.json", newest + 1);
-	return fs_write(inner, name, text.data, text.len, 0444, e) ? err_wrap(e, "%s", shown) : 0;
+	return fs_write(EFFECT_RELEASE_EVIDENCE, inner, name, text.data, text.len, 0444, e) ? err_wrap(e, "%s", shown) : 0;
 }
 
 static int fill_release(int fd, const char *shown, const char *lock, size_t n, const char *manifest, const struct buf *evidence,
 			struct err *e) {
 	int inner CLEANUP(closep) = -1;
 
-	if (dir_put(fd, "release.lock.json", shown, lock, n, e))
+	if (dir_put(EFFECT_RELEASE_PUT, fd, "release.lock.json", shown, lock, n, e))
 		return -1;
-	if (manifest && dir_put(fd, "manifest.yaml", shown, manifest, strlen(manifest), e))
+	if (manifest && dir_put(EFFECT_RELEASE_PUT, fd, "manifest.yaml", shown, manifest, strlen(manifest), e))
 		return -1;
-	if (dir_make(fd, "evidence", shown, &inner, e) || dir_put(inner, "1.json", shown, evidence->data, evidence->len, e))
+	if (dir_make(EFFECT_RELEASE_PUT, fd, "evidence", shown, &inner, e) || dir_put(EFFECT_RELEASE_PUT, inner, "1.json", shown, evidence->data, evidence->len, e))
 		return -1;
-	return sync_dir(inner, shown, e) || sync_dir(fd, shown, e) ? -1 : 0;
+	return sync_dir(EFFECT_RELEASE_PUT, inner, shown, e) || sync_dir(EFFECT_RELEASE_PUT, fd, shown, e) ? -1 : 0;
 }
 
 /* A directory made aside as `.NAME.tmp-PID` of `parent`, for what is renamed to NAME when it is whole. */
 struct aside {
+	enum effect as;
 	int parent, fd;
 	char *name;
 };
@@ -77,14 +79,14 @@ static void aside_done(struct aside *a) {
 
 	closep(&a->fd);
 	if (a->name)
-		(void) fs_remove_tree(a->parent, a->name, &unused);
+		(void) fs_remove_tree(a->as, a->parent, a->name, &unused);
 	free(a->name);
 }
 
 static int aside_make(struct aside *a, int parent, const char *name, const char *shown, struct err *e) {
 	char *aside CLEANUP(freep) = mem_printf(".%s.tmp-%ld", name, (long) getpid());
 
-	if (fs_remove_tree(parent, aside, e) || dir_make(parent, aside, shown, &a->fd, e))
+	if (fs_remove_tree(a->as, parent, aside, e) || dir_make(a->as, parent, aside, shown, &a->fd, e))
 		return -1;
 	a->parent = parent;
 	a->name = STEAL(aside);
@@ -92,7 +94,7 @@ static int aside_make(struct aside *a, int parent, const char *name, const char 
 }
 
 static int aside_commit(struct aside *a, const char *name, const char *shown, struct err *e) {
-	if (fs_rename(a->parent, a->name, name, e))
+	if (fs_rename(a->as, a->parent, a->name, name, e))
 		return err_wrap(e, "%s", shown);
 	free(STEAL(a->name));
 	return 0;
@@ -103,9 +105,9 @@ static int put_new(const struct release_route *r, const char *version, const cha
 	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_EVIDENCE_MAX);
 	int releases CLEANUP(closep) = -1;
-	struct aside aside CLEANUP(aside_done) = {.fd = -1};
+	struct aside aside CLEANUP(aside_done) = {.as = EFFECT_RELEASE_PUT, .fd = -1};
 
-	if (seal(evidence, lock, n, 1, &text, out, e) || dir_make(r->fd, "releases", shown, &releases, e))
+	if (seal(evidence, lock, n, 1, &text, out, e) || dir_make(EFFECT_RELEASE_PUT, r->fd, "releases", shown, &releases, e))
 		return -1;
 	if (aside_make(&aside, releases, version, shown, e) || fill_release(aside.fd, shown, lock, n, manifest, &text, e))
 		return -1;
@@ -144,7 +146,8 @@ int release_remove(const struct release_route *r, const char *version, struct er
 		return -1;
 	if (releases < 0 || !fs_exists(releases, version))
 		return 0;
-	if (fs_remove_tree(releases, gone, e) || fs_rename(releases, version, gone, e) || fs_remove_tree(releases, gone, e))
+	if (fs_remove_tree(EFFECT_RELEASE_REMOVE, releases, gone, e) || fs_rename(EFFECT_RELEASE_REMOVE, releases, version, gone, e) ||
+	    fs_remove_tree(EFFECT_RELEASE_REMOVE, releases, gone, e))
 		return err_wrap(e, "%s", shown);
 	return 0;
 }
@@ -181,19 +184,19 @@ static int put_json(int fd, const char *name, const char *shown, const struct js
 		return 0;
 	json_print_pretty(j, &text);
 	(void) buf_putc(&text, '\n');
-	return dir_put(fd, name, shown, buf_str(&text), text.len, e);
+	return dir_put(EFFECT_RELEASE_ATTEMPT, fd, name, shown, buf_str(&text), text.len, e);
 }
 
 static int fill_attempt(int fd, const char *shown, const struct release_attempt *a, struct err *e) {
 	if (put_json(fd, "reason.json", shown, a->reason, e) || put_json(fd, "evidence.json", shown, a->evidence, e))
 		return -1;
-	if (a->engine_log && dir_put(fd, "engine.log", shown, a->engine_log, strlen(a->engine_log), e))
+	if (a->engine_log && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->engine_log, strlen(a->engine_log), e))
 		return -1;
-	if (a->lock && dir_put(fd, "release.lock.json", shown, a->lock, a->lock_len, e))
+	if (a->lock && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lock, a->lock_len, e))
 		return -1;
-	if (a->manifest && dir_put(fd, "manifest.yaml", shown, a->manifest, strlen(a->manifest), e))
+	if (a->manifest && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "manifest.yaml", shown, a->manifest, strlen(a->manifest), e))
 		return -1;
-	return sync_dir(fd, shown, e);
+	return sync_dir(EFFECT_RELEASE_ATTEMPT, fd, shown, e);
 }
 
 /* What cannot be removed is tried again at the next attempt. */
@@ -202,7 +205,7 @@ static void keep_newest(int attempts, const unsigned *numbers, size_t n) {
 
 	for (size_t i = 0; i + RELEASE_ATTEMPTS_KEPT < n; i++) {
 		char *name CLEANUP(freep) = mem_printf("%u", numbers[i]);
-		(void) fs_remove_tree(attempts, name, &unused);
+		(void) fs_remove_tree(EFFECT_RELEASE_ATTEMPT, attempts, name, &unused);
 	}
 }
 
@@ -210,12 +213,12 @@ int release_attempt_put(const struct release_route *r, const struct release_atte
 			struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/attempts", r->where);
 	int attempts CLEANUP(closep) = -1;
-	struct aside aside CLEANUP(aside_done) = {.fd = -1};
+	struct aside aside CLEANUP(aside_done) = {.as = EFFECT_RELEASE_ATTEMPT, .fd = -1};
 	unsigned *numbers CLEANUP(freep) = NULL;
 	unsigned next;
 	size_t n;
 
-	if (dir_make(r->fd, "attempts", shown, &attempts, e) || dir_newest(attempts, "", shown, &next, e))
+	if (dir_make(EFFECT_RELEASE_ATTEMPT, r->fd, "attempts", shown, &attempts, e) || dir_newest(attempts, "", shown, &next, e))
 		return -1;
 	char *name CLEANUP(freep) = mem_printf("%u", ++next);
 	if (aside_make(&aside, attempts, name, shown, e) || fill_attempt(aside.fd, shown, a, e))
@@ -244,7 +247,7 @@ static int clean_dir(const struct release_route *r, const char *name, size_t *re
 		return err_wrap(e, "%s", shown);
 	for (size_t i = 0; i < n; i++)
 		if (is_aside(names[i])) {
-			if (fs_remove_tree(fd, names[i], e))
+			if (fs_remove_tree(EFFECT_RELEASE_CLEAN, fd, names[i], e))
 				return err_wrap(e, "%s", shown);
 			++*removed;
 		}

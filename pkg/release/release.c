@@ -37,7 +37,7 @@ static int open_route(const struct root *root, const char *name, bool create, in
 	int routes CLEANUP(closep) = -1;
 
 	if (create)
-		return dir_make(root->fd, "routes", "routes", &routes, e) || dir_make(routes, name, where, fd, e) ? -1 : 0;
+		return dir_make(EFFECT_ROUTE_DIR, root->fd, "routes", "routes", &routes, e) || dir_make(EFFECT_ROUTE_DIR, routes, name, where, fd, e) ? -1 : 0;
 	if (dir_open(root->fd, "routes", "routes", &routes, e) || (routes >= 0 && dir_open(routes, name, where, fd, e)))
 		return -1;
 	return *fd < 0 ? no_such_route(root, name, e) : 0;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "release/dir.h"
 #include "root/root.h"
 
@@ -18,7 +19,7 @@ static int open_run(const struct root *root, const char *id, bool make, int *fd,
 	int run CLEANUP(closep) = -1;
 
 	if (make)
-		return dir_make(root->fd, "run", "run", &run, e) || dir_make(run, id, shown, fd, e) ? -1 : 0;
+		return dir_make(EFFECT_RUN_DIR, root->fd, "run", "run", &run, e) || dir_make(EFFECT_RUN_DIR, run, id, shown, fd, e) ? -1 : 0;
 	*fd = -1;
 	return dir_open(root->fd, "run", "run", &run, e) || (run >= 0 && dir_open(run, id, shown, fd, e)) ? -1 : 0;
 }
@@ -31,9 +32,9 @@ int release_run_dir(const struct root *root, const char *id, char **path, struct
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'run/%s'", id);
-	if (st.st_uid != root->engine_uid && fchown(fd, root->engine_uid, (gid_t) -1))
+	if (st.st_uid != root->engine_uid && fs_step_chown(EFFECT_RUN_DIR, fd, root->engine_uid))
 		return err_sys(e, "cannot give 'run/%s' to uid %u", id, (unsigned) root->engine_uid);
-	if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700))
+	if ((st.st_mode & 07777) != 0700 && fs_step_chmod(EFFECT_RUN_DIR, fd, 0700))
 		return err_sys(e, "cannot set the mode of 'run/%s'", id);
 	*path = mem_printf("%s/run/%s", root->path, id);
 	return 0;
@@ -44,7 +45,7 @@ int release_run_remove(const struct root *root, const char *id, struct err *e) {
 
 	if (dir_open(root->fd, "run", "run", &run, e))
 		return -1;
-	return run >= 0 && fs_remove_tree(run, id, e) ? err_wrap(e, "run") : 0;
+	return run >= 0 && fs_remove_tree(EFFECT_RUN_REMOVE, run, id, e) ? err_wrap(e, "run") : 0;
 }
 
 int release_socket_path(const struct root *root, const char *id, struct release_socket *out, struct err *e) {

@@ -48,7 +48,7 @@ struct load {
 static int write_out(void *ctx, const void *data, size_t n, struct err *e) {
 	const struct load *load = ctx;
 
-	return fs_write_all(load->fd, data, n, load->tag, e);
+	return fs_write_all(EFFECT_NONE, load->fd, data, n, load->tag, e);
 }
 
 static int produce(void *ctx, int fd, struct err *e) {

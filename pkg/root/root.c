@@ -58,7 +58,7 @@ static int open_place(const char *path, enum root_use use, struct root *r, struc
 		return -1;
 	if (use == ROOT_READ && !fs_exists(AT_FDCWD, path))
 		return err_set(e, ERR_USAGE, "no root at '%s': nothing was deployed there; give --root", path);
-	if (use == ROOT_WRITE && fs_mkdirs(AT_FDCWD, path, 0755, e))
+	if (use == ROOT_WRITE && fs_mkdirs(EFFECT_ROOT_DIR, AT_FDCWD, path, 0755, e))
 		return err_wrap(e, "root");
 	if (fs_open_dir(AT_FDCWD, path, &r->fd, e))
 		return err_wrap(e, "root");
@@ -112,7 +112,7 @@ static int make_id(struct root *r, struct err *e) {
 	text_hex(random, sizeof random, text);
 	memcpy(r->id, text, sizeof r->id);
 	text[ID_LEN] = '\n';
-	return fs_write(r->fd, "root-id", text, ID_LEN + 1, 0644, e) ? err_wrap(e, "root '%s'", r->path) : 0;
+	return fs_write(EFFECT_ROOT_ID, r->fd, "root-id", text, ID_LEN + 1, 0644, e) ? err_wrap(e, "root '%s'", r->path) : 0;
 }
 
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e) {

@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "fs/step.h"
 #include "store/private.h"
 
 enum {
@@ -130,7 +131,7 @@ static void fetch_done(struct fetch *f) {
 	if (f->part.fd < 0)
 		return;
 	if (!f->adopted && (f->drop || fstat(f->part.fd, &st) || !st.st_size))
-		(void) unlinkat(f->s->dir, f->part_name, 0);
+		(void) fs_step_unlink(EFFECT_STORE_CLEAN, f->s->dir, f->part_name, 0);
 	(void) close(f->part.fd);
 	sha256_freep(&f->part.hash);
 }

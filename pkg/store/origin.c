@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "fs/step.h"
 #include "store/private.h"
 
 static int wrong_digest(const char *found, struct err *e) {
@@ -177,7 +178,7 @@ struct passing_file {
 static void passing_done(struct passing_file *p) {
 	if (p->to.fd < 0)
 		return;
-	(void) unlinkat(p->s->dir, p->name, 0);
+	(void) fs_step_unlink(EFFECT_STORE_CLEAN, p->s->dir, p->name, 0);
 	(void) close(p->to.fd);
 }
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "json/json.h"
 #include "store/private.h"
 
@@ -59,8 +60,7 @@ bool store_receipt_fits(struct store *s, const char *sha256, const struct stat *
 	return true;
 }
 
-/* No fsync and no failure: a receipt that got lost or torn costs a hashing, nothing else. The
- * rename keeps readers from half a receipt of ours. */
+/* No failure: a receipt that could not be written costs a hashing, nothing else. */
 void store_receipt_write(struct store *s, const char *sha256, const struct stat *st) {
 	struct json *o CLEANUP(json_freep) = receipt_of(st);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(RECEIPT_MAX);
@@ -74,16 +74,17 @@ void store_receipt_write(struct store *s, const char *sha256, const struct stat 
 	(void) buf_putc(&text, '\n');
 	store_object_name("receipts", sha256, name);
 	(void) snprintf(dir, sizeof dir, "receipts/%.2s", sha256);
-	if (fs_mkdirs(s->dir, dir, 0755, &ignored) || store_tmp_new(s, aside, &fd, &ignored))
+	if (fs_mkdirs(EFFECT_STORE_RECEIPT, s->dir, dir, 0755, &ignored) || store_tmp_new(s, aside, &fd, &ignored))
 		return;
-	if (fs_write_all(fd, buf_str(&text), text.len, aside, &ignored) || fchmod(fd, 0644) ||
-	    renameat(s->dir, aside, s->dir, name))
-		(void) unlinkat(s->dir, aside, 0);
+	if (fs_write_all(EFFECT_STORE_RECEIPT, fd, buf_str(&text), text.len, aside, &ignored) ||
+	    fs_seal(EFFECT_STORE_RECEIPT, fd, 0644, aside, &ignored) ||
+	    fs_rename(EFFECT_STORE_RECEIPT, s->dir, aside, name, &ignored))
+		(void) fs_step_unlink(EFFECT_STORE_CLEAN, s->dir, aside, 0);
 }
 
 void store_receipt_remove(struct store *s, const char *sha256) {
 	char name[STORE_NAME];
 
 	store_object_name("receipts", sha256, name);
-	(void) unlinkat(s->dir, name, 0);
+	(void) fs_step_unlink(EFFECT_STORE_RECEIPT, s->dir, name, 0);
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "fs/step.h"
 #include "store/private.h"
 
 enum {
@@ -37,7 +38,7 @@ struct download {
 };
 
 int store_target_reset(struct target *t, struct err *e) {
-	if (ftruncate(t->fd, 0) || lseek(t->fd, 0, SEEK_SET))
+	if (fs_step_truncate(EFFECT_STORE_WRITE, t->fd, 0) || lseek(t->fd, 0, SEEK_SET))
 		return err_sys(e, "cannot empty a file in '%s/tmp'", t->s->path);
 	if (t->hash) {
 		sha256_freep(&t->hash);
@@ -181,6 +182,7 @@ static int attempt(struct download *d, const char *url, struct err *e) {
 		.begin = on_begin,
 		.sink = on_data,
 		.sink_ctx = d,
+		.effect = d->f->w->effect ? d->f->w->effect : EFFECT_MODEL_PULL,
 		.connect_timeout_ms = CONNECT_MS,
 		.stall_timeout_ms = stall ? stall : STALL_MS,
 	};

@@ -29,7 +29,7 @@ int store_open(int root_fd, const char *root_path, struct store **out, struct er
 	if (!realpath(root_path, root))
 		return err_sys(e, "cannot find '%s'", root_path);
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-		if (fs_mkdirs(root_fd, dirs[i], 0755, e))
+		if (fs_mkdirs(EFFECT_STORE_DIR, root_fd, dirs[i], 0755, e))
 			return err_wrap(e, "cannot make the store in '%s'", root);
 	if (fs_open_dir(root_fd, "store", &dir, e))
 		return err_wrap(e, "cannot open the store in '%s'", root);
@@ -155,7 +155,7 @@ int store_remove(struct store *s, const char *sha256, struct err *e) {
 	store_receipt_remove(s, sha256);
 	if (!fs_exists(s->dir, name))
 		return 0;
-	if (fs_unlink(s->dir, name, e) || fs_sync_parent(s->dir, name, e))
+	if (fs_unlink(EFFECT_STORE_REMOVE, s->dir, name, e) || fs_sync_parent(EFFECT_STORE_REMOVE, s->dir, name, e))
 		return err_wrap(e, "cannot remove an object of '%s'", s->path);
 	return 0;
 }
@@ -226,7 +226,7 @@ int store_note_put(struct store *s, const char *name, const void *data, size_t n
 	char *kind CLEANUP(freep) = mem_strndup(path, (size_t) (strrchr(path, '/') - path));
 
 	assert(n <= NOTE_MAX);
-	if (fs_mkdirs(s->dir, kind, 0755, e) || fs_write(s->dir, path, data, n, 0644, e))
+	if (fs_mkdirs(EFFECT_STORE_NOTE, s->dir, kind, 0755, e) || fs_write(EFFECT_STORE_NOTE, s->dir, path, data, n, 0644, e))
 		return err_wrap(e, "cannot write a note in '%s'", s->path);
 	return 0;
 }
@@ -234,7 +234,7 @@ int store_note_put(struct store *s, const char *name, const void *data, size_t n
 int store_note_remove(struct store *s, const char *name, struct err *e) {
 	char *path CLEANUP(freep) = note_path(name);
 
-	return fs_unlink(s->dir, path, e) ? err_wrap(e, "cannot remove a note of '%s'", s->path)
+	return fs_unlink(EFFECT_STORE_NOTE, s->dir, path, e) ? err_wrap(e, "cannot remove a note of '%s'", s->path)
 					  : 0;
 }
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
+
 struct buf;
 struct err;
 struct progress;
@@ -57,6 +59,7 @@ struct store_want {
 	uint64_t backoff_ms;	   /* before the first retry, doubled each time; 0: 500 ms */
 	/* For another process that fetches the same and makes no progress; 0: 10 min. */
 	uint64_t wait_ms;
+	enum effect effect; /* of a download; EFFECT_NONE: EFFECT_MODEL_PULL */
 };
 /* After 0 the object is there and verified. Already there: does nothing. Another process
  * that fetches the same digest is waited for. Downloads are resumed (also by the next process:

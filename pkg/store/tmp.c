@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/step.h"
 #include "store/private.h"
 
 enum { PART_DAYS = 7 };
@@ -34,7 +35,7 @@ static bool still_named(struct store *s, const char *name, int fd) {
 int store_tmp_lock(struct store *s, const char *name, int *out, struct err *e) {
 	for (int tries = 0; tries < 100; tries++) {
 		int fd CLEANUP(closep) =
-			openat(s->dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+			fs_step_create(EFFECT_STORE_WRITE, s->dir, name, O_RDWR, 0600);
 		if (fd < 0)
 			return err_sys(e, "cannot open '%s/%s'", s->path, name);
 		if (!lock(fd)) {
@@ -96,28 +97,18 @@ static int full(struct store *s, const char *what, uint64_t size, struct err *e)
 
 int store_append(struct store *s, int fd, const void *data, size_t n, const char *what,
 		 uint64_t size, struct err *e) {
-	for (const char *p = data; n;) {
-		ssize_t w = write(fd, p, n);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0 && (errno == ENOSPC || errno == EDQUOT))
-			return full(s, what, size, e);
-		if (w < 0)
-			return err_sys(e, "cannot write %s in '%s'", what, s->path);
-		p += w;
-		n -= (size_t) w;
-	}
-	return 0;
+	if (!fs_step_write(EFFECT_STORE_WRITE, fd, data, n))
+		return 0;
+	if (errno == ENOSPC || errno == EDQUOT)
+		return full(s, what, size, e);
+	return err_sys(e, "cannot write %s in '%s'", what, s->path);
 }
 
-/* A directory that a crash must not lose is synced in its parent before anything stands in it. */
 static int make_dir(struct store *s, const char *sha256, struct err *e) {
 	char dir[STORE_NAME];
 
 	(void) snprintf(dir, sizeof dir, "sha256/%.2s", sha256);
-	if (fs_exists(s->dir, dir))
-		return 0;
-	return fs_mkdirs(s->dir, dir, 0755, e) || fs_sync_dir(s->dir, "sha256", e) ? -1 : 0;
+	return fs_mkdirs(EFFECT_STORE_DIR, s->dir, dir, 0755, e);
 }
 
 int store_adopt(struct store *s, int fd, const char *name, const char *sha256, struct err *e) {
@@ -128,9 +119,9 @@ int store_adopt(struct store *s, int fd, const char *name, const char *sha256, s
 	if (make_dir(s, sha256, e))
 		return err_wrap(e, "cannot keep an object in '%s'", s->path);
 	store_receipt_remove(s, sha256);
-	if (fchmod(fd, 0444) || fsync(fd))
+	if (fs_step_chmod(EFFECT_STORE_SYNC, fd, 0444) || fs_step_sync(EFFECT_STORE_SYNC, fd))
 		return err_sys(e, "cannot sync '%s/%s'", s->path, name);
-	if (fs_rename(s->dir, name, object, e))
+	if (fs_rename(EFFECT_STORE_RENAME, s->dir, name, object, e))
 		return err_wrap(e, "cannot keep an object in '%s'", s->path);
 	if (!fstat(fd, &st)) /* after the rename: it changes ctime */
 		store_receipt_write(s, sha256, &st);
@@ -159,7 +150,7 @@ int store_clean(struct store *s, bool parts, size_t *removed, struct err *e) {
 		if (fd < 0 || !lock(fd) || !still_named(s, name, fd) ||
 		    !is_litter(names[i], fd, parts))
 			continue;
-		if (fs_unlink(s->dir, name, e))
+		if (fs_unlink(EFFECT_STORE_CLEAN, s->dir, name, e))
 			return err_wrap(e, "cannot clean '%s'", s->path);
 		gone++;
 	}

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "fs/step.h"
 #include "store/private.h"
 
 struct store_writer {
@@ -69,7 +70,7 @@ void store_abort(struct store_writer *w) {
 		return;
 	if (w->fd >= 0) {
 		if (w->name[0])
-			(void) unlinkat(w->s->dir, w->name, 0);
+			(void) fs_step_unlink(EFFECT_STORE_CLEAN, w->s->dir, w->name, 0);
 		(void) close(w->fd);
 	}
 	sha256_freep(&w->hash);

@@ -117,7 +117,7 @@ static int run(struct bench *b, const char *what, const char *lock, struct err *
 			{"build", build},
 			{"forget", forget}};
 
-	if (fs_mkdirs(AT_FDCWD, b->root_path, 0755, e) ||
+	if (fs_mkdirs(EFFECT_NONE, AT_FDCWD, b->root_path, 0755, e) ||
 	    fs_open_dir(AT_FDCWD, b->root_path, &b->root, e) ||
 	    store_open(b->root, b->root_path, &b->store, e) ||
 	    debian_lock_read(lock, "cpu", "amd64", &b->lock, e))

@@ -46,7 +46,7 @@ static const char *need_env(const char *name) {
 }
 
 static int put(int fd, const struct buf *b, struct err *e) {
-	return fs_write_all(fd, b->data, b->len, "the archive", e);
+	return fs_write_all(EFFECT_NONE, fd, b->data, b->len, "the archive", e);
 }
 
 static int produce(void *ctx, int fd, struct err *e) {
@@ -118,7 +118,7 @@ static int leave(void **state) {
 
 	sweep(r->d);
 	sweep_images(r->d);
-	ok(fs_remove_tree(AT_FDCWD, r->dir, &e), &e);
+	ok(fs_remove_tree(EFFECT_NONE, AT_FDCWD, r->dir, &e), &e);
 	tiny_image_done(&r->image);
 	docker_free(r->d);
 	free(r->ref);
@@ -282,7 +282,7 @@ static void refuses_incomplete_and_damaged_images(void **state) {
 static int produce_half(void *ctx, int fd, struct err *e) {
 	struct buf *b = ctx;
 
-	if (fs_write_all(fd, b->data, b->len / 2, "the archive", e))
+	if (fs_write_all(EFFECT_NONE, fd, b->data, b->len / 2, "the archive", e))
 		return -1;
 	return err_set(e, ERR_INTEGRITY, "the other half is gone");
 }
@@ -369,7 +369,7 @@ static void is_hardened(void **state) {
 	struct err e = {0};
 
 	json_set_str(tmpfs, "/tmp", "size=1m,mode=1777");
-	ok(fs_write(AT_FDCWD, file, "weights", 7, 0444, &e), &e);
+	ok(fs_write(EFFECT_NONE, AT_FDCWD, file, "weights", 7, 0444, &e), &e);
 	assert_return_code(chmod(r->dir, 0755), 0);
 	run(r, &s, "id read:/models/m write:/models/n write:/n write:/tmp/n connect:127.0.0.1:9 connect:10.0.0.1:9");
 	assert_int_equal(end_of(r), 0);

@@ -60,8 +60,8 @@ void fake_apt_file(const char *mirror, const char *path, const void *data, size_
 	char *folder CLEANUP(freep) = mem_strndup(full, (size_t) (strrchr(full, '/') - full));
 	struct err e = {0};
 
-	check(!fs_mkdirs(AT_FDCWD, folder, 0755, &e), e.msg);
-	check(!fs_write(AT_FDCWD, full, data, n, 0644, &e), e.msg);
+	check(!fs_mkdirs(EFFECT_NONE, AT_FDCWD, folder, 0755, &e), e.msg);
+	check(!fs_write(EFFECT_NONE, AT_FDCWD, full, data, n, 0644, &e), e.msg);
 }
 
 /* The text with the first change[0] as change[1]; yours. */

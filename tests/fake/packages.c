@@ -33,7 +33,7 @@ void fake_packages_done(struct fake_packages *p) {
 
 	store_free(p->store);
 	(void) close(p->root);
-	must(fs_remove_tree(AT_FDCWD, p->dir, &e), &e);
+	must(fs_remove_tree(EFFECT_NONE, AT_FDCWD, p->dir, &e), &e);
 }
 
 void fake_packages_add_bytes(struct fake_packages *p, const char *name, const char *layer,

@@ -26,7 +26,7 @@ static int enter(void **state) {
 
 static int leave(void **state) {
 	struct err e;
-	int rc = chdir("/") || fs_remove_tree(AT_FDCWD, *state, &e);
+	int rc = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return rc;
@@ -35,7 +35,7 @@ static int leave(void **state) {
 static void save(const char *name, const struct buf *b) {
 	struct err e;
 
-	assert_int_equal(fs_write(AT_FDCWD, name, b->data, b->len, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, name, b->data, b->len, 0644, &e), 0);
 }
 
 static bool into_buf(void *ctx, const void *data, size_t n) {

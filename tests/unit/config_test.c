@@ -15,7 +15,7 @@ static int enter_directory(void **state) {
 	char *dir = strdup("/tmp/config_test.XXXXXX");
 	struct err e = {0};
 
-	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(AT_FDCWD, "apt/sources.list.d", 0755, &e) || fs_mkdirs(AT_FDCWD, "root", 0755, &e))
+	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(EFFECT_NONE, AT_FDCWD, "apt/sources.list.d", 0755, &e) || fs_mkdirs(EFFECT_NONE, AT_FDCWD, "root", 0755, &e))
 		return -1;
 	*state = dir;
 	return 0;
@@ -23,7 +23,7 @@ static int enter_directory(void **state) {
 
 static int leave_directory(void **state) {
 	struct err e = {0};
-	int failed = fs_remove_tree(AT_FDCWD, *state, &e);
+	int failed = fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return failed;
@@ -32,7 +32,7 @@ static int leave_directory(void **state) {
 static void put(const char *path, const char *text) {
 	struct err e = {0};
 
-	if (text ? fs_write(AT_FDCWD, path, text, strlen(text), 0644, &e) : fs_unlink(AT_FDCWD, path, &e))
+	if (text ? fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, &e) : fs_unlink(EFFECT_NONE, AT_FDCWD, path, &e))
 		fail_msg("%s", e.msg);
 }
 

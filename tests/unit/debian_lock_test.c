@@ -198,7 +198,7 @@ static void refuses_what_is_not_right(void **state) {
 static void remove_tree(char **dir) {
 	struct err e = {0};
 
-	(void) fs_remove_tree(AT_FDCWD, *dir, &e);
+	(void) fs_remove_tree(EFFECT_NONE, AT_FDCWD, *dir, &e);
 	free(*dir);
 }
 
@@ -269,7 +269,7 @@ static void does_not_write_over_what_it_cannot_read(void **state) {
 		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		char want[256];
 
-		assert_int_equal(fs_write(AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
 		assert_int_equal(debian_lock_merge_write(path, lock, &e), -1);
 		(void) snprintf(want, sizeof want, "'%s' %s", path, c->message);
 		assert_string_equal(e.msg, want);

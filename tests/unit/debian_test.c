@@ -57,7 +57,7 @@ static int tear_down(void **state) {
 	struct err e = {0};
 
 	fake_apt_keys_done(w->dir);
-	(void) fs_remove_tree(AT_FDCWD, w->dir, &e);
+	(void) fs_remove_tree(EFFECT_NONE, AT_FDCWD, w->dir, &e);
 	free(w->packages);
 	free(w->keyring);
 	free(w->dir);
@@ -70,8 +70,8 @@ static char *folder(const struct world *w, const char *name) {
 	char *path = mem_printf("%s/%s", w->dir, name);
 	struct err e = {0};
 
-	assert_int_equal(fs_remove_tree(AT_FDCWD, path, &e), 0);
-	assert_int_equal(fs_mkdirs(AT_FDCWD, path, 0755, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, path, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, path, 0755, &e), 0);
 	return path;
 }
 

@@ -32,7 +32,7 @@ static int clean_room(void **state) {
 
 static int leave_room(void **state) {
 	struct err e = {0};
-	int r = chdir("/") || fs_remove_tree(AT_FDCWD, *state, &e);
+	int r = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return r;
@@ -41,7 +41,7 @@ static int leave_room(void **state) {
 static void put(const char *path, const char *text) {
 	struct err e = {0};
 
-	assert_int_equal(fs_write(AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
 }
 
 static void put_context(const char *name, const char *text) {
@@ -51,7 +51,7 @@ static void put_context(const char *name, const char *text) {
 	sha256_of(name, strlen(name), digest);
 	char *dir CLEANUP(freep) = mem_printf("contexts/meta/%s", digest);
 	char *path CLEANUP(freep) = mem_printf("%s/meta.json", dir);
-	assert_int_equal(fs_mkdirs(AT_FDCWD, dir, 0755, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, dir, 0755, &e), 0);
 	put(path, text);
 }
 

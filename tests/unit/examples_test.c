@@ -81,7 +81,7 @@ static void fill_in(void **state) {
 	char *golden CLEANUP(freep) = mem_printf("golden: %s/golden/", here);
 	char *filled CLEANUP(freep) = replace(three, "golden: golden/", golden);
 	(void) snprintf(path, sizeof path, "/tmp/llmdeploy-test-%d.yaml", (int) getpid());
-	assert_int_equal(fs_write(AT_FDCWD, path, filled, strlen(filled), 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, filled, strlen(filled), 0644, &e), 0);
 	int r = spec_load(path, &s, &none, &e);
 	(void) unlink(path);
 	if (r)

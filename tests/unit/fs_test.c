@@ -23,7 +23,7 @@ static int scratch(void **state) {
 
 static int scrap(void **state) {
 	struct err e = {0};
-	int r = chdir("/") || fs_remove_tree(AT_FDCWD, *state, &e);
+	int r = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return r;
@@ -35,10 +35,10 @@ static void files(void **state) {
 	bool found = true;
 
 	(void) state;
-	assert_int_equal(fs_mkdirs(AT_FDCWD, "a/b/c", 0755, &e), 0);
-	assert_int_equal(fs_mkdirs(AT_FDCWD, "a/b/c", 0755, &e), 0);
-	assert_int_equal(fs_write(AT_FDCWD, "a/b/f", "one", 3, 0644, &e), 0);
-	assert_int_equal(fs_write(AT_FDCWD, "a/b/f", "three", 5, 0644, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, "a/b/c", 0755, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, "a/b/c", 0755, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "a/b/f", "one", 3, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "a/b/f", "three", 5, 0644, &e), 0);
 	assert_int_equal(fs_read(AT_FDCWD, "a/b/f", &b, &e), 0);
 	assert_string_equal(buf_str(&b), "three");
 	assert_int_equal(fs_read(AT_FDCWD, "a/b/f", &b, &e), 0);
@@ -48,9 +48,9 @@ static void files(void **state) {
 	assert_string_equal(e.msg, "'a/b' is not a regular file");
 	assert_int_equal(fs_read_if(AT_FDCWD, "none", &b, &found, &e), 0);
 	assert_false(found);
-	assert_int_equal(fs_mkdirs(AT_FDCWD, "a/b/f/g", 0755, &e), -1);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, "a/b/f/g", 0755, &e), -1);
 	assert_string_equal(e.msg, "'a/b/f' is in the way: it is not a directory");
-	assert_int_equal(fs_write(AT_FDCWD, "none/f", "x", 1, 0644, &e), -1);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "none/f", "x", 1, 0644, &e), -1);
 	assert_non_null(strstr(e.msg, "cannot create 'none/.f.tmp-"));
 }
 
@@ -59,13 +59,13 @@ static void links(void **state) {
 	char *to CLEANUP(freep) = NULL, *none CLEANUP(freep) = NULL;
 
 	(void) state;
-	assert_int_equal(fs_flip(AT_FDCWD, "active", "releases/a", &e), 0);
-	assert_int_equal(fs_flip(AT_FDCWD, "active", "releases/b", &e), 0);
+	assert_int_equal(fs_flip(EFFECT_NONE, AT_FDCWD, "active", "releases/a", &e), 0);
+	assert_int_equal(fs_flip(EFFECT_NONE, AT_FDCWD, "active", "releases/b", &e), 0);
 	assert_int_equal(fs_readlink(AT_FDCWD, "active", &to, &e), 0);
 	assert_string_equal(to, "releases/b");
 	assert_int_equal(fs_readlink(AT_FDCWD, "none", &none, &e), 0);
 	assert_null(none);
-	assert_int_equal(fs_write(AT_FDCWD, "plain", "x", 1, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "plain", "x", 1, 0644, &e), 0);
 	assert_int_equal(fs_readlink(AT_FDCWD, "plain", &none, &e), -1);
 	assert_string_equal(e.msg, "'plain' is in the way: it is not a symbolic link");
 	/* A link in place of a file is not followed. */
@@ -80,17 +80,17 @@ static void trees(void **state) {
 	size_t n;
 
 	(void) state;
-	assert_int_equal(fs_mkdirs(AT_FDCWD, "t/u/v", 0755, &e), 0);
-	assert_int_equal(fs_write(AT_FDCWD, "t/z", "", 0, 0644, &e), 0);
-	assert_int_equal(fs_write(AT_FDCWD, "kept", "", 0, 0644, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, "t/u/v", 0755, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "t/z", "", 0, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "kept", "", 0, 0644, &e), 0);
 	assert_int_equal(symlink("../kept", "t/link"), 0);
 	assert_int_equal(chmod("t/u", 0500), 0);
 	assert_int_equal(fs_list(AT_FDCWD, "t", &names, &n, &e), 0);
 	assert_int_equal(n, 3);
 	assert_string_equal(names[0], "link");
 	assert_string_equal(names[2], "z");
-	assert_int_equal(fs_remove_tree(AT_FDCWD, "t", &e), 0);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, "t", &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, "t", &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, "t", &e), 0);
 	assert_true(fs_exists(AT_FDCWD, "kept"));
 	assert_false(fs_exists(AT_FDCWD, "t"));
 }
@@ -128,7 +128,7 @@ static void hashes(void **state) {
 		sha256_of(c->text, strlen(c->text), hex);
 		assert_string_equal(hex, c->sha256);
 		assert_int_equal(crc32c(c->text, strlen(c->text)), c->crc);
-		assert_int_equal(fs_write(AT_FDCWD, "hashed", c->text, strlen(c->text), 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "hashed", c->text, strlen(c->text), 0644, &e), 0);
 		int fd CLEANUP(closep) = open("hashed", O_RDONLY | O_CLOEXEC);
 		assert_int_equal(sha256_file(fd, "hashed", hex, &size, &e), 0);
 		assert_string_equal(hex, c->sha256);

@@ -30,7 +30,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
 	struct err e;
 
-	assert_int_equal(fs_remove_tree(AT_FDCWD, *state, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e), 0);
 	free(*state);
 	return 0;
 }
@@ -93,7 +93,7 @@ static void origin_of(void **state) {
 			char *note CLEANUP(freep) = mem_printf("%.*s%s%s", (int) (at - c->note), c->note, dir, at + 1);
 			assert_string_equal(o.note, note);
 		}
-		assert_int_equal(fs_remove_tree(AT_FDCWD, dir, &e), 0);
+		assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, dir, &e), 0);
 	}
 }
 

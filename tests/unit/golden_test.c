@@ -21,15 +21,15 @@ static int enter_directory(void **state) {
 	char *dir = strdup("/tmp/golden_test.XXXXXX");
 	struct err e = {0};
 
-	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(AT_FDCWD, "d", 0755, &e))
+	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(EFFECT_NONE, AT_FDCWD, "d", 0755, &e))
 		return -1;
 	*state = dir;
-	return fs_write(AT_FDCWD, "d/rb.md", "one\n  two\r\n\nthree\n", 18, 0644, &e) || fs_write(AT_FDCWD, "empty", "", 0, 0644, &e);
+	return fs_write(EFFECT_NONE, AT_FDCWD, "d/rb.md", "one\n  two\r\n\nthree\n", 18, 0644, &e) || fs_write(EFFECT_NONE, AT_FDCWD, "empty", "", 0, 0644, &e);
 }
 
 static int leave_directory(void **state) {
 	struct err e = {0};
-	int failed = fs_remove_tree(AT_FDCWD, *state, &e);
+	int failed = fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return failed;
@@ -229,7 +229,7 @@ static void test_load(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(fs_write(AT_FDCWD, "d/g.yaml", text, strlen(text), 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "d/g.yaml", text, strlen(text), 0644, &e), 0);
 	if (golden_load("d/g.yaml", &set, &c, &e))
 		fail_msg("%s", e.msg);
 	assert_string_equal(json_text(json_path(set, "sources.S-1")), "one two three");

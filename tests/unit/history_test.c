@@ -45,7 +45,7 @@ static int teardown(void **state) {
 
 	release_route_done(&p->chat);
 	root_done(&p->root);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, p->path, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, p->path, &e), 0);
 	free(p);
 	return 0;
 }
@@ -136,7 +136,7 @@ static void rollback_goes_to(void **state) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
 		struct err e = {0};
 
-		fine(fs_remove_tree(p->root.fd, "routes/chat", &e), &e);
+		fine(fs_remove_tree(EFFECT_NONE, p->root.fd, "routes/chat", &e), &e);
 		release_route_done(&p->chat);
 		fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
 		play(p, c->script);
@@ -154,7 +154,7 @@ static void damaged_target_is_not_passed_over(void **state) {
 	struct err e = {0};
 
 	play(p, "ABC");
-	fine(fs_write(p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
+	fine(fs_write(EFFECT_NONE, p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
 	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): 'routes/chat/releases/b/release.lock.json' is not what was proved: "
 				   "its digest is df7e70e50215, evidence/1.json is of 3e23e8160039");
@@ -265,7 +265,7 @@ static void broken_journal_is_no_history(void **state) {
 	struct history *h = NULL;
 	struct err e = {0};
 
-	fine(fs_write(p->chat.fd, "journal", "x\ny\n", 4, 0644, &e), &e);
+	fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", "x\ny\n", 4, 0644, &e), &e);
 	assert_int_equal(history_load(&p->chat, NULL, 10, &h, &e), -1);
 	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
 	assert_int_equal(e.code, ERR_INTEGRITY);

@@ -60,8 +60,8 @@ static void make(const char *root, const struct file *files) {
 		char *path CLEANUP(freep) = mem_printf("%s/%s", root, files[i].path);
 		char *dir CLEANUP(freep) = mem_strndup(path, (size_t) (strrchr(path, '/') - path));
 
-		assert_int_equal(fs_mkdirs(AT_FDCWD, dir, 0755, &e), 0);
-		assert_int_equal(fs_write(AT_FDCWD, path, files[i].content, strlen(files[i].content), 0644, &e), 0);
+		assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, dir, 0755, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, files[i].content, strlen(files[i].content), 0644, &e), 0);
 	}
 }
 
@@ -76,7 +76,7 @@ static void host_machines(void **state) {
 		make(root, c->files);
 		assert_int_equal(host_read(root, &h, &e), c->code ? -1 : 0);
 		assert_int_equal(e.code, c->code);
-		assert_int_equal(fs_remove_tree(AT_FDCWD, root, &e), 0);
+		assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, root, &e), 0);
 		if (c->code)
 			continue;
 		assert_int_equal(h.memory_bytes, c->memory);

@@ -24,7 +24,7 @@ struct tls {
 static void save(const char *name, const char *text) {
 	struct err e = {0};
 
-	if (fs_write(AT_FDCWD, name, text, strlen(text), 0644, &e))
+	if (fs_write(EFFECT_NONE, AT_FDCWD, name, text, strlen(text), 0644, &e))
 		fail_msg("%s", e.msg);
 }
 
@@ -67,7 +67,7 @@ static int stop(void **state) {
 	(void) kill(t->server, SIGKILL);
 	(void) waitpid(t->server, NULL, 0);
 	(void) fclose(t->out);
-	int r = chdir("/") || fs_remove_tree(AT_FDCWD, t->dir, &e);
+	int r = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, t->dir, &e);
 	free(t);
 	return r;
 }

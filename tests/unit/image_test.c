@@ -312,7 +312,7 @@ static void build_there(const struct surroundings *s, int out) {
 	if (s->reversed)
 		reverse(&p);
 	digests(&p, &text);
-	if (fs_write_all(out, text.data, text.len, "pipe", &e))
+	if (fs_write_all(EFFECT_NONE, out, text.data, text.len, "pipe", &e))
 		_exit(1);
 	fake_packages_done(&p);
 	buf_done(&text);

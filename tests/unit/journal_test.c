@@ -39,7 +39,7 @@ static int teardown(void **state) {
 	struct err e;
 
 	(void) close(p->fd);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, p->path, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, p->path, &e), 0);
 	free(p);
 	return 0;
 }
@@ -80,7 +80,7 @@ static void load(int dir, const char *name, struct buf *out) {
 static void save(int dir, const char *name, const char *data, size_t n) {
 	struct err e = {0};
 
-	fine(fs_write(dir, name, data, n, 0644, &e), &e);
+	fine(fs_write(EFFECT_NONE, dir, name, data, n, 0644, &e), &e);
 }
 
 /* Numbers seen, in order: "1 2 3". */
@@ -196,7 +196,7 @@ static void rotation_continues_the_chain(void **state) {
 	assert_false(fs_exists(dir, "journal.4"));
 	reads(dir, "1 2 3 4 5 6 7", "7 6 5 4 3 2 1");
 	/* Killed between the rename and the new file: nothing is lost, the chain goes on. */
-	fine(fs_rename(dir, "journal", "journal.4", &e), &e);
+	fine(fs_rename(EFFECT_NONE, dir, "journal", "journal.4", &e), &e);
 	reads(dir, "1 2 3 4 5 6 7", "7 6 5 4 3 2 1");
 	fill(dir, 4000, 1);
 	reads(dir, "1 2 3 4 5 6 7 8", "8 7 6 5 4 3 2 1");
@@ -205,7 +205,7 @@ static void rotation_continues_the_chain(void **state) {
 	assert_true(fs_exists(dir, "journal.10"));
 	reads(dir, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20",
 	      "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
-	fine(fs_unlink(dir, "journal.2", &e), &e);
+	fine(fs_unlink(EFFECT_NONE, dir, "journal.2", &e), &e);
 	fails(dir, "record 1 of 'routes/x/journal.3' does not continue the record before it: the chain is broken");
 	fill(dir, 0, 1);
 }

@@ -264,7 +264,7 @@ static void lock_schema_committed(void **state) {
 	(void) state;
 	lock_schema(&made);
 	if (getenv("UPDATE_GOLDEN"))
-		assert_int_equal(fs_write(AT_FDCWD, "manifests/lock.schema.json", made.data, made.len, 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "manifests/lock.schema.json", made.data, made.len, 0644, &e), 0);
 	assert_int_equal(fs_read_user("manifests/lock.schema.json", &committed, &e), 0);
 	if (strcmp(buf_str(&made), buf_str(&committed)) != 0)
 		fail_msg("not what the table says: llmdeploy schema lock > manifests/lock.schema.json");

@@ -139,7 +139,7 @@ static void plan_commands(void **state) {
 			(void) buf_printf(&got, "'%s'\n", p->argv[i]);
 		assert_null(p->argv[p->n_argv]);
 		if (getenv("UPDATE_GOLDEN"))
-			assert_int_equal(fs_write(AT_FDCWD, k->golden, got.data, got.len, 0644, &e), 0);
+			assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, k->golden, got.data, got.len, 0644, &e), 0);
 		assert_int_equal(fs_read_user(k->golden, &want, &e), 0);
 		assert_string_equal(buf_str(&got), buf_str(&want));
 	}

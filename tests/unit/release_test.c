@@ -51,7 +51,7 @@ static int teardown(void **state) {
 
 	release_route_done(&p->chat);
 	root_done(&p->root);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, p->path, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, p->path, &e), 0);
 	free(p);
 	return 0;
 }
@@ -93,7 +93,7 @@ static void content(int dir, const char *path, const char *expect) {
 static void save(int dir, const char *path, const char *text) {
 	struct err e = {0};
 
-	fine(fs_write(dir, path, text, strlen(text), 0644, &e), &e);
+	fine(fs_write(EFFECT_NONE, dir, path, text, strlen(text), 0644, &e), &e);
 }
 
 static void is_list(char **names, size_t n, const char *expect) {
@@ -278,12 +278,12 @@ static void damage_is_named(void **state) {
 		struct release rel CLEANUP(release_done) = RELEASE_INIT;
 		struct err e = {0};
 
-		fine(fs_remove_tree(p->chat.fd, "releases", &e), &e);
+		fine(fs_remove_tree(EFFECT_NONE, p->chat.fd, "releases", &e), &e);
 		put(&p->chat, "r1", "lock", 1);
 		put(&p->chat, "r2", "lock", 1);
 		fine(release_flip(&p->chat, "r1", &e), &e);
 		if (c->remove)
-			fine(fs_remove_tree(p->chat.fd, c->remove, &e), &e);
+			fine(fs_remove_tree(EFFECT_NONE, p->chat.fd, c->remove, &e), &e);
 		if (c->write)
 			save(p->chat.fd, c->write, c->text);
 		if (c->link)
@@ -344,7 +344,7 @@ static void link_is_checked(void **state) {
 		char *version = NULL;
 		struct err e = {0};
 
-		fine(fs_unlink(p->chat.fd, "active", &e), &e);
+		fine(fs_unlink(EFFECT_NONE, p->chat.fd, "active", &e), &e);
 		if (c->target)
 			assert_int_equal(symlinkat(c->target, p->chat.fd, "active"), 0);
 		else
@@ -389,8 +389,8 @@ static void unfinished_work_is_removed(void **state) {
 	put(&p->chat, "r1", "one", 1);
 	fine(release_clean(&p->chat, &removed, &e), &e);
 	assert_int_equal(removed, 0);
-	fine(fs_mkdirs(p->chat.fd, "releases/.r2.tmp-17/evidence", 0755, &e), &e);
-	fine(fs_mkdirs(p->chat.fd, "attempts/.1.tmp-17", 0755, &e), &e);
+	fine(fs_mkdirs(EFFECT_NONE, p->chat.fd, "releases/.r2.tmp-17/evidence", 0755, &e), &e);
+	fine(fs_mkdirs(EFFECT_NONE, p->chat.fd, "attempts/.1.tmp-17", 0755, &e), &e);
 	save(p->chat.fd, "releases/r1/evidence/.2.json.tmp-17", "{");
 	save(p->chat.fd, ".lock.tmp-9", "");
 	fine(release_clean(&p->chat, &removed, &e), &e);

@@ -25,7 +25,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
 	struct err e;
 
-	assert_int_equal(fs_remove_tree(AT_FDCWD, *state, &e), 0);
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e), 0);
 	free(*state);
 	return 0;
 }
@@ -116,7 +116,7 @@ static void make_link(const char *dir) {
 static void make_file(const char *dir) {
 	struct err e = {0};
 
-	fine(fs_write(AT_FDCWD, dir, "", 0, 0644, &e), &e);
+	fine(fs_write(EFFECT_NONE, AT_FDCWD, dir, "", 0, 0644, &e), &e);
 }
 
 static void bad_id(const char *dir) {
@@ -124,7 +124,7 @@ static void bad_id(const char *dir) {
 	char *path CLEANUP(freep) = mem_printf("%s/root-id", dir);
 
 	assert_int_equal(mkdir(dir, 0755), 0);
-	fine(fs_write(AT_FDCWD, path, "0123456789ABCDEF\n", 17, 0644, &e), &e);
+	fine(fs_write(EFFECT_NONE, AT_FDCWD, path, "0123456789ABCDEF\n", 17, 0644, &e), &e);
 }
 
 static void make_dir(const char *dir) {
@@ -161,7 +161,7 @@ static void refuses(void **state) {
 		says(*state, e.msg, c->msg);
 		assert_int_equal(e.code, c->code);
 		assert_int_equal(r.fd, -1);
-		fine(fs_remove_tree(AT_FDCWD, path, &e), &e);
+		fine(fs_remove_tree(EFFECT_NONE, AT_FDCWD, path, &e), &e);
 	}
 }
 

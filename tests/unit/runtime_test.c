@@ -126,7 +126,7 @@ static void runtime_schema_committed(void **state) {
 	(void) state;
 	runtime_schema(&made);
 	if (getenv("UPDATE_GOLDEN"))
-		assert_int_equal(fs_write(AT_FDCWD, "manifests/runtime.schema.json", made.data, made.len, 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "manifests/runtime.schema.json", made.data, made.len, 0644, &e), 0);
 	assert_int_equal(fs_read_user("manifests/runtime.schema.json", &committed, &e), 0);
 	assert_string_equal(buf_str(&made), buf_str(&committed));
 }
@@ -165,8 +165,8 @@ static void write_variant(const char *dir, const char *line, const char *with) {
 	(void) buf_add(&out, body, (size_t) (at - body));
 	(void) buf_puts(&out, with);
 	(void) buf_puts(&out, at + strlen(line));
-	assert_int_equal(fs_mkdirs(AT_FDCWD, dir, 0755, &e), 0);
-	assert_int_equal(fs_write(AT_FDCWD, path, out.data, out.len, 0644, &e), 0);
+	assert_int_equal(fs_mkdirs(EFFECT_NONE, AT_FDCWD, dir, 0755, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, out.data, out.len, 0644, &e), 0);
 }
 
 static void runtime_faults(void **state) {
@@ -189,7 +189,7 @@ static void runtime_faults(void **state) {
 		if (!strstr(first, f->message))
 			fail_msg("'%s' in place of '%s'", first, f->message);
 		assert_true(c.at[0].line > 1);
-		assert_int_equal(fs_remove_tree(AT_FDCWD, root, &e), 0);
+		assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, root, &e), 0);
 	}
 }
 

@@ -22,27 +22,27 @@ static int enter_directory(void **state) {
 	char *dir = strdup("/tmp/spec_test.XXXXXX");
 	struct err e = {0};
 
-	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(AT_FDCWD, "sub", 0755, &e))
+	if (!mkdtemp(dir) || chdir(dir) || fs_mkdirs(EFFECT_NONE, AT_FDCWD, "sub", 0755, &e))
 		return -1;
 	static const char golden[] = "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n"
 				     "cases: [{id: a, question: q, assert: [{contains: x}]}]\n";
 	*state = dir;
-	return fs_write(AT_FDCWD, "golden.yaml", golden, strlen(golden), 0644, &e) ||
-	       fs_write(AT_FDCWD, "t.jinja", "{{ x }}\n", 8, 0644, &e) || fs_write(AT_FDCWD, "empty", "", 0, 0644, &e) ||
-	       fs_write(AT_FDCWD, "latin", "\xe9\n", 2, 0644, &e) ||
-	       fs_write(AT_FDCWD, "broken.yaml", "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n", 49, 0644, &e);
+	return fs_write(EFFECT_NONE, AT_FDCWD, "golden.yaml", golden, strlen(golden), 0644, &e) ||
+	       fs_write(EFFECT_NONE, AT_FDCWD, "t.jinja", "{{ x }}\n", 8, 0644, &e) || fs_write(EFFECT_NONE, AT_FDCWD, "empty", "", 0, 0644, &e) ||
+	       fs_write(EFFECT_NONE, AT_FDCWD, "latin", "\xe9\n", 2, 0644, &e) ||
+	       fs_write(EFFECT_NONE, AT_FDCWD, "broken.yaml", "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n", 49, 0644, &e);
 }
 
 static int leave_directory(void **state) {
 	struct err e = {0};
-	int failed = fs_remove_tree(AT_FDCWD, *state, &e);
+	int failed = fs_remove_tree(EFFECT_NONE, AT_FDCWD, *state, &e);
 
 	free(*state);
 	return failed;
 }
 
 static int load(const char *path, const char *text, struct spec **out, struct complaints *c, struct err *e) {
-	if (fs_write(AT_FDCWD, path, text, strlen(text), 0644, e))
+	if (fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, e))
 		fail_msg("%s", e->msg);
 	return spec_load(path, out, c, e);
 }
@@ -351,7 +351,7 @@ static void test_missing_manifest(void **state) {
 static void write_text(const char *path, const struct buf *b) {
 	struct err e = {0};
 
-	if (fs_write(AT_FDCWD, path, b->data, b->len, 0644, &e))
+	if (fs_write(EFFECT_NONE, AT_FDCWD, path, b->data, b->len, 0644, &e))
 		fail_msg("%s", e.msg);
 }
 

@@ -37,7 +37,7 @@ struct bench {
 static void save(const char *name, const void *data, size_t n) {
 	struct err e;
 
-	assert_int_equal(fs_write(AT_FDCWD, name, data, n, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, name, data, n, 0644, &e), 0);
 }
 
 static int enter(void **state) {
@@ -68,7 +68,7 @@ static int leave(void **state) {
 	(void) close(b->fd);
 	shop_close(&b->shop);
 	buf_done(&b->told);
-	int r = chdir("/") || fs_remove_tree(AT_FDCWD, b->root, &e);
+	int r = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, b->root, &e);
 	free(b);
 	return r;
 }

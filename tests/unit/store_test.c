@@ -51,7 +51,7 @@ static int leave(void **state) {
 
 	store_free(p->s);
 	(void) close(p->fd);
-	int r = fs_remove_tree(AT_FDCWD, p->root, &e);
+	int r = fs_remove_tree(EFFECT_NONE, AT_FDCWD, p->root, &e);
 	free(p);
 	return r;
 }
@@ -486,7 +486,7 @@ static void no_store(void **state) {
 	assert_int_equal(e.code, ERR_SYS);
 	assert_int_equal(mkdir(file, 0755), 0);
 	assert_int_equal(fs_open_dir(AT_FDCWD, file, &root, &e), 0);
-	assert_int_equal(fs_write(root, "store", "", 0, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, root, "store", "", 0, 0644, &e), 0);
 	assert_int_equal(store_open(root, file, &s, &e), -1);
 	(void) close(root);
 	in_the_way = mem_printf("cannot make the store in '%s': 'store' is in the way: it is not a directory", file);

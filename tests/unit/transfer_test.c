@@ -62,7 +62,7 @@ static int import_bytes(struct world *w, const struct buf *tar, const char *mani
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err ignored;
 
-	assert_int_equal(fs_write(AT_FDCWD, path, tar->data, tar->len, 0644, &ignored), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, tar->data, tar->len, 0644, &ignored), 0);
 	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
 	return image_read_archive(w->to.store, fd, "image.tar", manifest, out, e);
 }
@@ -89,7 +89,7 @@ static void list(struct world *w, struct buf *out) {
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err e = {0};
 
-	assert_int_equal(fs_write(AT_FDCWD, path, w->tar.data, w->tar.len, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, w->tar.data, w->tar.len, 0644, &e), 0);
 	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(archive_tar_each(fd, "image.tar", &v, &e), 0);
 }
