@@ -21,7 +21,7 @@ static char *made_file(const char *text) {
 	char *path = mem_printf("/tmp/planning-%ld.yaml", (long) getpid());
 	struct err e = {0};
 
-	if (fs_write(AT_FDCWD, path, text, strlen(text), 0644, &e))
+	if (fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, &e))
 		fail_msg("%s", e.msg);
 	return path;
 }
