@@ -9,6 +9,7 @@
 
 struct err;
 struct buf;
+struct bytes;
 
 /* Files, always beneath an open directory, always close-on-exec, never through
  * a symbolic link in the last component unless it says so. `dir` may be
@@ -27,6 +28,9 @@ bool fs_exists(int dir, const char *path); /* lstat succeeds */
 int fs_read(int dir, const char *path, struct buf *out, struct err *e);
 /* The same through symbolic links: for files that the user named. */
 int fs_read_user(const char *path, struct buf *out, struct err *e);
+/* The open file as bytes to be read by pread; *fd is kept by address and must stay open and in place. ERR_SPEC where it is not a regular
+ * file. A read that finds it shorter than it was is ERR_SYS. */
+int fs_bytes(const int *fd, const char *name, struct bytes *out, struct err *e);
 /* As fs_read; *found false (and 0 returned) when there is no such file. */
 int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct err *e);
 

@@ -1,28 +1,30 @@
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "gguf/gguf.h"
 #include "gguf/reader.h"
 
-/* Numbers that the architecture declares under its own name: "llama.block_count". A number is one
- * value, or one a layer; the sum and the largest are all that sizing asks for. */
-enum number_id { N_LAYERS, N_EMBEDDING, N_CONTEXT, N_VOCAB, N_FFN, N_HEADS, N_KV_HEADS, N_KEY, N_VALUE, N_WINDOW,
-		 N_MLA, N_SHARED, N_CONV, N_INNER, N_STATE, N_GROUP, N_NUMBERS };
+struct arena;
 
-struct number {
-	bool set, array;
-	uint64_t count, sum, max;
+enum { VALUE_U8, VALUE_I8, VALUE_U16, VALUE_I16, VALUE_U32, VALUE_I32, VALUE_F32, VALUE_BOOL, VALUE_STRING,
+       VALUE_ARRAY, VALUE_U64, VALUE_I64, VALUE_F64, VALUE_TYPES };
+
+/* One value, or an array of them. */
+struct pair {
+	const char *key;
+	unsigned char type; /* of the value, or of the array's elements; never VALUE_ARRAY */
+	bool array, large;  /* large: a number beyond what this reader takes for one */
+	uint64_t count;
+	const char *text;  /* of one string */
+	int64_t *numbers;  /* of integers, where they were kept */
 };
 
+/* The public part first: gguf_free is given its address. */
 struct header {
-	struct reader *r;
-	struct gguf_facts *f;
-	uint64_t pairs, alignment, tokens;
-	struct number numbers[N_NUMBERS];
-	bool missed; /* an architecture's number stood before general.architecture */
+	struct gguf g;
+	struct reader *r; /* only while it is read */
+	struct arena *arena;
+	struct pair *pairs; /* sorted by key */
 };
 
-/* Reads h->pairs metadata values into h->f and h->numbers. */
+/* metadata.c: reads h->g.pairs values, sorts them and takes the alignment. */
 int header_metadata(struct header *h);

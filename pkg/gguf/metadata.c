@@ -1,211 +1,195 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "gguf/header.h"
 
 #define MUL __builtin_mul_overflow
 
-enum { VALUE_U8, VALUE_I8, VALUE_U16, VALUE_I16, VALUE_U32, VALUE_I32, VALUE_F32, VALUE_BOOL, VALUE_STRING,
-       VALUE_ARRAY, VALUE_U64, VALUE_I64, VALUE_F64, VALUE_TYPES };
+/* So that no sum over layers can wrap; far above any model. */
+#define LARGEST ((int64_t) 1 << 40)
 
 static const unsigned char value_bytes[VALUE_TYPES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+static const bool is_signed[VALUE_TYPES] = {[VALUE_I8] = true, [VALUE_I16] = true, [VALUE_I32] = true, [VALUE_I64] = true};
 
-static const char *const number_keys[N_NUMBERS] = {
-	[N_LAYERS] = "block_count",
-	[N_EMBEDDING] = "embedding_length",
-	[N_CONTEXT] = "context_length",
-	[N_VOCAB] = "vocab_size",
-	[N_FFN] = "feed_forward_length",
-	[N_HEADS] = "attention.head_count",
-	[N_KV_HEADS] = "attention.head_count_kv",
-	[N_KEY] = "attention.key_length",
-	[N_VALUE] = "attention.value_length",
-	[N_WINDOW] = "attention.sliding_window",
-	[N_MLA] = "attention.kv_lora_rank",
-	[N_SHARED] = "attention.shared_kv_layers",
-	[N_CONV] = "ssm.conv_kernel",
-	[N_INNER] = "ssm.inner_size",
-	[N_STATE] = "ssm.state_size",
-	[N_GROUP] = "ssm.group_count",
-};
-
-static bool key_is(const char *key, size_t n, const char *name) {
-	return n == strlen(name) && !memcmp(key, name, n);
+static bool is_whole(unsigned type) {
+	return type != VALUE_F32 && type != VALUE_F64 && type != VALUE_STRING;
 }
 
-/* Which number the key "PREFIX.NAME" is, if any; N_NUMBERS otherwise. */
-static enum number_id number_of(struct header *h, const char *key, size_t n) {
-	const char *dot = memchr(key, '.', n);
-	size_t prefix = dot ? (size_t) (dot - key) : n;
+static void take_numbers(struct header *h, struct pair *p, size_t n) {
+	size_t bytes = value_bytes[p->type];
 
-	for (enum number_id i = 0; dot && i < N_NUMBERS; i++) {
-		if (!key_is(dot + 1, n - prefix - 1, number_keys[i]))
-			continue;
-		h->missed |= !h->f->architecture[0];
-		return key_is(key, prefix, h->f->architecture) ? i : N_NUMBERS;
+	p->numbers = arena_zalloc(h->arena, n + 1, sizeof *p->numbers);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v = reader_uint(h->r, bytes);
+
+		if (is_signed[p->type] && bytes < 8 && v >> (8 * bytes - 1))
+			v |= UINT64_MAX << (8 * bytes);
+		p->large |= (int64_t) v > LARGEST || (!is_signed[p->type] && v > (uint64_t) LARGEST);
+		p->numbers[i] = (int64_t) v;
 	}
-	return N_NUMBERS;
 }
 
-static int read_number(struct header *h, uint32_t type, enum number_id id, uint64_t *out) {
-	static const unsigned char is_signed[VALUE_TYPES] = {[VALUE_I8] = 1, [VALUE_I16] = 1, [VALUE_I32] = 1, [VALUE_I64] = 1};
-	size_t n = value_bytes[type];
-	uint64_t v = reader_uint(h->r, n);
-
-	if (type == VALUE_F32 || type == VALUE_F64 || type == VALUE_BOOL)
-		return reader_bad(h->r, "says '%s' with a value that is not a whole number", number_keys[id]);
-	if (is_signed[type] && v >> (8 * n - 1))
-		return reader_bad(h->r, "says '%s' with a negative value", number_keys[id]);
-	/* So that no sum over the layers can wrap; far above any model. */
-	if (v > (uint64_t) 1 << 40)
-		return reader_bad(h->r, "says '%s' with a value out of all proportion", number_keys[id]);
-	*out = v;
-	return 0;
-}
-
-static int note_number(struct header *h, uint32_t type, enum number_id id, uint64_t count, bool array) {
-	struct number *number = &h->numbers[id];
-
-	if (number->set)
-		return reader_bad(h->r, "says '%s' twice", number_keys[id]);
-	if (count > GGUF_MAX_LAYERS)
-		return reader_bad(h->r, "says '%s' for %llu layers, the limit is %d", number_keys[id], (unsigned long long) count,
-				  GGUF_MAX_LAYERS);
-	*number = (struct number){.set = true, .array = array, .count = count};
-	for (uint64_t i = 0; i < count && !h->r->failed; i++) {
-		uint64_t v = 0;
-
-		if (read_number(h, type, id, &v))
-			return -1;
-		number->sum += v;
-		number->max = v > number->max ? v : number->max;
-	}
-	return h->r->failed ? -1 : 0;
-}
-
-/* The string that the reader is at, cut to fit; not UTF-8 leaves it empty. */
-static void note_text(struct header *h, char *out, size_t size) {
+/* The string that the reader is at, cut; not UTF-8 is no text. */
+static void take_text(struct header *h, struct pair *p) {
 	uint64_t len = reader_u64(h->r);
-	size_t n = len < size - 1 ? (size_t) len : size - 1;
+	size_t n = len < GGUF_MAX_TEXT ? (size_t) len : GGUF_MAX_TEXT;
 	const unsigned char *s = reader_take(h->r, n);
 
 	if (!s)
 		return;
-	memcpy(out, s, n);
-	out[n] = 0;
-	if (!text_is_utf8(out, n) || strlen(out) != n)
-		out[0] = 0;
+	if (!memchr(s, 0, n) && text_is_utf8((const char *) s, n)) {
+		char *copy = arena_zalloc(h->arena, n + 1, 1);
+		memcpy(copy, s, n);
+		p->text = copy;
+	}
 	reader_skip(h->r, len - n);
 }
 
-static int note_string(struct header *h, const char *key, size_t n) {
-	const struct {
-		const char *key;
-		char *out;
-		size_t size;
-	} texts[] = {
-		{"general.architecture", h->f->architecture, sizeof h->f->architecture},
-		{"general.type", h->f->type, sizeof h->f->type},
-		{"general.name", h->f->name, sizeof h->f->name},
-		{"adapter.type", h->f->adapter_type, sizeof h->f->adapter_type},
-	};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		if (key_is(key, n, texts[i].key)) {
-			note_text(h, texts[i].out, texts[i].size);
-			return h->r->failed ? -1 : 0;
-		}
-	reader_skip(h->r, reader_u64(h->r));
-	return h->r->failed ? -1 : 0;
-}
-
-static int skip_array(struct header *h, uint32_t type, uint64_t count) {
+static int take_array(struct header *h, struct pair *p) {
+	uint32_t type = reader_u32(h->r);
 	uint64_t bytes;
 
+	p->array = true;
+	p->count = reader_u64(h->r);
+	if (h->r->failed)
+		return -1;
+	if (type == VALUE_ARRAY)
+		return reader_bad(h->r, "has an array of arrays in '%s', which no engine reads", p->key);
+	if (type >= VALUE_TYPES)
+		return reader_bad(h->r, "has an array of values of the unknown type %u in '%s'", type, p->key);
+	p->type = (unsigned char) type;
 	if (type == VALUE_STRING)
-		for (; count && !h->r->failed; count--)
-			reader_skip(h->r, reader_u64(h->r));
-	else if (MUL(count, (uint64_t) value_bytes[type], &bytes))
-		return reader_bad(h->r, "has an array of %llu values", (unsigned long long) count);
+		reader_skip_strings(h->r, p->count);
+	else if (MUL(p->count, (uint64_t) value_bytes[type], &bytes))
+		return reader_bad(h->r, "has an array of %llu values in '%s'", (unsigned long long) p->count, p->key);
+	else if (is_whole(type) && p->count <= GGUF_MAX_LIST)
+		take_numbers(h, p, (size_t) p->count);
 	else
 		reader_skip(h->r, bytes);
 	return h->r->failed ? -1 : 0;
 }
 
-static int read_array(struct header *h, enum number_id id, bool tokens) {
-	uint32_t type = reader_u32(h->r);
-	uint64_t count = reader_u64(h->r);
-
-	if (h->r->failed)
-		return -1;
-	if (type >= VALUE_TYPES || type == VALUE_ARRAY)
-		return reader_bad(h->r, "has an array of values of the unknown type %u", type);
-	if (tokens)
-		h->tokens = count;
-	if (id != N_NUMBERS && type != VALUE_STRING)
-		return note_number(h, type, id, count, true);
-	return skip_array(h, type, count);
-}
-
-static int read_alignment(struct header *h) {
-	uint64_t v = reader_u32(h->r);
-
-	if (h->r->failed)
-		return -1;
-	if (!v || v & (v - 1) || v > 1 << 20)
-		return reader_bad(h->r, "has the alignment %llu, which is no power of two up to 1048576", (unsigned long long) v);
-	h->alignment = v;
-	return 0;
-}
-
-static int read_pair(struct header *h) {
-	char key[128]; /* longer ones are none of ours */
-	size_t n;
-	const char *s = reader_string(h->r, 65535, "metadata key", &n);
-
-	if (!s)
-		return -1;
-	if (!n || !text_is_utf8(s, n))
-		return reader_bad(h->r, "has a metadata key that is %s", n ? "not UTF-8" : "empty");
-	n = n < sizeof key ? n : 0;
-	memcpy(key, s, n);
+static int read_value(struct header *h, struct pair *p) {
 	uint32_t type = reader_u32(h->r);
 
 	if (h->r->failed)
 		return -1;
 	if (type >= VALUE_TYPES)
-		return reader_bad(h->r, "has a metadata value of the unknown type %u", type);
-	if (type == VALUE_STRING)
-		return note_string(h, key, n);
-	if (type == VALUE_U32 && key_is(key, n, "general.alignment"))
-		return read_alignment(h);
-	if (type == VALUE_U16 && key_is(key, n, "split.count"))
-		return h->f->split_count = reader_uint(h->r, 2), h->r->failed ? -1 : 0;
-	enum number_id id = number_of(h, key, n);
-
+		return reader_bad(h->r, "has a value of the unknown type %u in '%s'", type, p->key);
 	if (type == VALUE_ARRAY)
-		return read_array(h, id, key_is(key, n, "tokenizer.ggml.tokens"));
-	if (id != N_NUMBERS)
-		return note_number(h, type, id, 1, false);
-	reader_skip(h->r, value_bytes[type]);
+		return take_array(h, p);
+	p->type = (unsigned char) type;
+	p->count = 1;
+	if (type == VALUE_STRING)
+		take_text(h, p);
+	else if (is_whole(type))
+		take_numbers(h, p, 1);
+	else
+		reader_skip(h->r, value_bytes[type]);
 	return h->r->failed ? -1 : 0;
 }
 
-/* Once, or twice where the architecture's name comes after its numbers. */
-int header_metadata(struct header *h) {
-	uint64_t from = h->r->at;
+static int read_pair(struct header *h, struct pair *p) {
+	size_t n;
+	const char *s = reader_string(h->r, 65535, "metadata key", &n);
 
-	for (int pass = 0; pass < 2; pass++) {
-		h->r->at = from;
-		h->missed = false;
-		memset(h->numbers, 0, sizeof h->numbers);
-		for (uint64_t i = 0; i < h->pairs; i++)
-			if (read_pair(h))
-				return -1;
-		if (!h->missed)
-			break;
+	if (!s)
+		return -1;
+	if (!n || memchr(s, 0, n) || !text_is_utf8(s, n))
+		return reader_bad(h->r, "has a metadata key that is %s", n ? "not UTF-8" : "empty");
+	char *key = arena_zalloc(h->arena, n + 1, 1);
+
+	memcpy(key, s, n);
+	p->key = key;
+	return read_value(h, p);
+}
+
+static int by_key(const void *a, const void *b) {
+	return strcmp(((const struct pair *) a)->key, ((const struct pair *) b)->key);
+}
+
+static int take_alignment(struct header *h) {
+	uint64_t v;
+
+	if (gguf_number(&h->g, "general.alignment", 32, &v, h->r->e)) {
+		h->r->failed = true;
+		return -1;
 	}
-	if (!h->f->architecture[0])
-		return reader_bad(h->r, "does not say 'general.architecture'");
+	if (!v || v & (v - 1) || v > 1 << 20)
+		return reader_bad(h->r, "has the alignment %llu, which is no power of two up to 1048576", (unsigned long long) v);
+	h->g.alignment = v;
+	return 0;
+}
+
+int header_metadata(struct header *h) {
+	size_t n = (size_t) h->g.pairs;
+
+	h->pairs = arena_zalloc(h->arena, n + 1, sizeof *h->pairs);
+	for (size_t i = 0; i < n; i++)
+		if (read_pair(h, &h->pairs[i]))
+			return -1;
+	qsort(h->pairs, n, sizeof *h->pairs, by_key);
+	for (size_t i = 1; i < n; i++)
+		if (!strcmp(h->pairs[i - 1].key, h->pairs[i].key))
+			return reader_bad(h->r, "says '%.200s' twice", h->pairs[i].key);
+	return take_alignment(h);
+}
+
+/* --- what others ask --- */
+
+static const struct pair *find(const struct gguf *g, const char *key) {
+	const struct header *h = (const struct header *) g;
+	struct pair wanted = {.key = key};
+
+	return g->pairs ? bsearch(&wanted, h->pairs, (size_t) g->pairs, sizeof wanted, by_key) : NULL;
+}
+
+const char *gguf_text(const struct gguf *g, const char *key) {
+	const struct pair *p = find(g, key);
+
+	return p ? p->text : NULL;
+}
+
+uint64_t gguf_count(const struct gguf *g, const char *key) {
+	const struct pair *p = find(g, key);
+
+	return p ? p->count : 0;
+}
+
+bool gguf_is_array(const struct gguf *g, const char *key) {
+	const struct pair *p = find(g, key);
+
+	return p && p->array;
+}
+
+int gguf_numbers(const struct gguf *g, const char *key, struct gguf_numbers *out, struct err *e) {
+	const struct pair *p = find(g, key);
+
+	if (p && !is_whole(p->type))
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value that is not a whole number", g->name, key);
+	if (p && p->large)
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", g->name, key);
+	*out = p ? (struct gguf_numbers){.set = true, .array = p->array, .count = p->count, .at = p->numbers} : (struct gguf_numbers){0};
+	return 0;
+}
+
+int gguf_number(const struct gguf *g, const char *key, uint64_t otherwise, uint64_t *out, struct err *e) {
+	struct gguf_numbers v = {0};
+	uint64_t largest = 0;
+
+	if (gguf_numbers(g, key, &v, e))
+		return -1;
+	if (v.set && !v.at)
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with %llu values, the limit is %d", g->name, key, (unsigned long long) v.count,
+			       GGUF_MAX_LIST);
+	for (uint64_t i = 0; i < v.count; i++) {
+		if (v.at[i] < 0)
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value", g->name, key);
+		largest = (uint64_t) v.at[i] > largest ? (uint64_t) v.at[i] : largest;
+	}
+	*out = v.set ? largest : otherwise;
 	return 0;
 }

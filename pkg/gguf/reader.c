@@ -1,11 +1,10 @@
 #include "gguf/reader.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/err.h"
 
@@ -19,36 +18,33 @@ int reader_bad(struct reader *r, const char *fmt, ...) {
 	(void) vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
 	r->failed = true;
-	return err_set(r->e, ERR_INTEGRITY, "'%s' %s", r->name, what);
+	return err_set(r->e, ERR_INTEGRITY, "'%s' %s", r->from->name, what);
 }
 
 /* False, and the fault set, unless n more bytes lie in the file and in the limit of a header. */
 static bool within(struct reader *r, uint64_t n) {
 	if (r->failed)
 		return false;
-	if (n > r->size - r->at)
+	if (n > r->from->size - r->at)
 		return !reader_bad(r, "is cut off: its header goes on past the end of the file at byte %llu",
-				   (unsigned long long) r->size);
+				   (unsigned long long) r->from->size);
 	if (n > READER_MAX_HEADER - r->at)
 		return !reader_bad(r, "has a header of more than %llu bytes", (unsigned long long) READER_MAX_HEADER);
 	return true;
 }
 
-static bool fill(struct reader *r, size_t n) {
-	r->have_from = r->have_to = r->at;
-	while (r->have_to - r->at < n) {
-		size_t got_before = (size_t) (r->have_to - r->at);
-		ssize_t got = pread(r->fd, r->bytes + got_before, sizeof r->bytes - got_before, (off_t) r->have_to);
+/* As much as fits from the next byte on: 64 KiB, or what is left of the file. */
+static bool fill(struct reader *r) {
+	uint64_t left = r->from->size - r->at;
+	size_t n = left < sizeof r->bytes ? (size_t) left : sizeof r->bytes;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			r->failed = true;
-			return got ? !err_sys(r->e, "cannot read '%s'", r->name)
-				   : !err_set(r->e, ERR_SYS, "'%s' became shorter while it was read", r->name);
-		}
-		r->have_to += (uint64_t) got;
+	r->have_from = r->have_to = r->at;
+	if (r->from->read(r->from->ctx, r->at, r->bytes, n, r->e)) {
+		r->failed = true;
+		(void) err_wrap(r->e, "'%s'", r->from->name);
+		return false;
 	}
+	r->have_to += n;
 	return true;
 }
 
@@ -56,7 +52,7 @@ const unsigned char *reader_take(struct reader *r, size_t n) {
 	assert(n <= sizeof r->bytes);
 	if (!within(r, n))
 		return NULL;
-	if ((r->at < r->have_from || r->at + n > r->have_to) && !fill(r, n))
+	if ((r->at < r->have_from || r->at + n > r->have_to) && !fill(r))
 		return NULL;
 	const unsigned char *p = r->bytes + (r->at - r->have_from);
 
@@ -67,6 +63,27 @@ const unsigned char *reader_take(struct reader *r, size_t n) {
 void reader_skip(struct reader *r, uint64_t n) {
 	if (within(r, n))
 		r->at += n;
+}
+
+/* Hundreds of thousands of tokens: within the buffer no more than a length and a step each. */
+void reader_skip_strings(struct reader *r, uint64_t count) {
+	while (count && !r->failed) {
+		uint64_t n;
+
+		if (r->at < r->have_from || r->at + 8 > r->have_to) {
+			reader_skip(r, reader_u64(r));
+			count--;
+			continue;
+		}
+		memcpy(&n, r->bytes + (r->at - r->have_from), sizeof n);
+		n = le64toh(n);
+		if (n > r->have_to - r->at - 8) {
+			reader_skip(r, reader_u64(r));
+		} else {
+			r->at += 8 + n;
+		}
+		count--;
+	}
 }
 
 uint64_t reader_uint(struct reader *r, size_t n) {

@@ -4,15 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 struct err;
 
-/* A bounded little-endian reader over pread. Its error sticks: after the first fault every read
+/* A bounded little-endian reader. Its error sticks: after the first fault every read
  * gives 0 and *e keeps that fault, so that a run of reads is checked once, at its end. */
 struct reader {
-	int fd;
-	const char *name; /* of the file, for messages */
-	uint64_t size;	  /* of the file */
-	uint64_t at;	  /* the next byte */
+	const struct bytes *from;
+	uint64_t at;		     /* the next byte */
 	uint64_t have_from, have_to; /* what `bytes` holds */
 	struct err *e;
 	bool failed;
@@ -24,6 +24,8 @@ struct reader {
 /* The next n bytes, n <= sizeof bytes, or NULL. Borrowed until the next read. */
 const unsigned char *reader_take(struct reader *r, size_t n);
 void reader_skip(struct reader *r, uint64_t n);
+/* Step over `count` strings. */
+void reader_skip_strings(struct reader *r, uint64_t count);
 uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);
 /* A number of n = 1, 2, 4 or 8 bytes. */

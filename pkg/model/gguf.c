@@ -1,55 +1,161 @@
-#include "gguf/gguf.h"
+#include "model/gguf.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
+#include "gguf/gguf.h"
 #include "model/model.h"
+#include "model/tally.h"
 
-static void take_layers(const struct gguf_facts *g, struct model_facts *m) {
-	m->n_layers = g->layers;
-	m->layers = mem_zalloc(g->layers + 1, sizeof *m->layers);
-	for (size_t i = 0; i < m->n_layers; i++)
-		m->layers[i] = (struct model_layer){
-			.shares_kv = i >= m->n_layers - (g->shared_kv_layers < g->layers ? g->shared_kv_layers : g->layers),
-			.heads = (uint32_t) g->heads_max,
-			.kv_heads = (uint32_t) g->kv_heads_max,
-			.key_length = (uint32_t) g->key_length,
-			.value_length = (uint32_t) g->value_length,
-			.feed_forward = (uint32_t) g->feed_forward_length,
-		};
+/* llama_ftype of llama.cpp, as general.file_type says it. */
+static const char *const file_types[] = {
+	[0] = "F32",	  [1] = "F16",	    [2] = "Q4_0",   [3] = "Q4_1",    [7] = "Q8_0",    [8] = "Q5_0",   [9] = "Q5_1",
+	[10] = "Q2_K",	  [11] = "Q3_K_S",  [12] = "Q3_K_M", [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M", [16] = "Q5_K_S",
+	[17] = "Q5_K_M",  [18] = "Q6_K",    [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS", [23] = "IQ3_XXS",
+	[24] = "IQ1_S",	  [25] = "IQ4_NL",  [26] = "IQ3_S", [27] = "IQ3_M",  [28] = "IQ2_S",  [29] = "IQ2_M",  [30] = "IQ4_XS",
+	[31] = "IQ1_M",	  [32] = "BF16",    [36] = "TQ1_0", [37] = "TQ2_0",  [38] = "MXFP4",  [39] = "NVFP4",
+};
+
+static void put(char *out, size_t size, const char *text) {
+	(void) snprintf(out, size, "%s", text ? text : "");
 }
 
-int model_read(int fd, const char *name, struct model_facts *out, struct err *e) {
-	struct gguf_facts g = {0};
-	struct model_facts m = {.format = "gguf", .files = 1};
+/* --- tensors --- */
 
-	if (gguf_read(fd, name, &g, e))
+/* The layer of "blk.N.rest", with its rest; -1 where it belongs to none. */
+static long layer_of(const char *name, const char **rest) {
+	char *end;
+
+	if (strncmp(name, "blk.", 4) || name[4] < '0' || name[4] > '9')
 		return -1;
-	memcpy(m.architecture, g.architecture, sizeof m.architecture);
-	memcpy(m.name, g.name, sizeof m.name);
-	memcpy(m.kind, g.type, sizeof m.kind);
-	memcpy(m.adapter_type, g.adapter_type, sizeof m.adapter_type);
-	m.file_bytes = g.file_bytes;
-	m.split_files = g.split_count;
-	m.tensors = g.tensors;
-	m.tensor_bytes = g.tensor_bytes;
-	m.n_types = g.n_types;
-	for (size_t i = 0; i < g.n_types; i++) {
-		(void) snprintf(m.types[i].name, sizeof m.types[i].name, "%s", g.types[i].name);
-		m.types[i].tensors = g.types[i].tensors;
-		m.types[i].bytes = g.types[i].bytes;
+	long n = strtol(name + 4, &end, 10);
+
+	*rest = end;
+	return *end == '.' && n < MODEL_MAX_LAYERS ? n : -1;
+}
+
+static void take_role(const struct gguf_tensor *t, struct model_facts *m) {
+	const char *rest = "";
+	long layer = layer_of(t->name, &rest);
+
+	if (!strncmp(t->name, "token_embd.", 11))
+		m->token_embedding_bytes += t->bytes;
+	else if (!strncmp(t->name, "output.", 7))
+		m->output_bytes += t->bytes;
+	else if (!strncmp(t->name, "per_layer_token_embd.", 21))
+		m->per_layer_embedding_bytes += t->bytes;
+	else if (layer >= (long) m->n_layers)
+		m->nextn_bytes += t->bytes;
+	else if (layer >= 0 && strstr(rest, "_exps.")) {
+		m->expert_bytes += t->bytes;
+		m->layers[layer].has_experts = true;
 	}
-	m.embedding_length = g.embedding_length;
-	m.vocabulary = g.vocabulary;
-	m.context_length = g.context_length;
-	m.sliding_window = g.sliding_window;
-	m.kv_lora_rank = g.kv_lora_rank;
-	m.conv_kernel = g.conv_kernel;
-	m.inner_size = g.inner_size;
-	m.state_size = g.state_size;
-	m.group_count = g.group_count;
-	take_layers(&g, &m);
+}
+
+static int take_tensors(const struct gguf *g, struct model_facts *m, struct err *e) {
+	for (size_t i = 0; i < g->n_tensors; i++) {
+		const struct gguf_tensor *t = &g->tensors[i];
+
+		if (tally_add(m, t->type, t->bytes, t->elements))
+			return err_set(e, ERR_INTEGRITY, "'%s' has tensors larger than any file", g->name);
+		if (!model_is_adapter(m))
+			take_role(t, m);
+	}
+	m->file_bytes += g->file_bytes;
+	m->files++;
+	return 0;
+}
+
+/* --- the architecture's numbers --- */
+
+static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e) {
+	uint64_t vocabulary, layers, nextn, experts_ff;
+	const struct {
+		const char *key;
+		uint64_t *out;
+		uint64_t most;
+	} keys[] = {
+		{"embedding_length", &m->embedding_length, 1 << 24}, {"context_length", &m->context_length, (uint64_t) 1 << 40},
+		{"vocab_size", &vocabulary, (uint64_t) 1 << 32},     {"block_count", &layers, UINT64_MAX},
+		{"nextn_predict_layers", &nextn, UINT64_MAX},	     {"rope.dimension_count", &m->rope_dimension, 1 << 24},
+		{"expert_count", &m->experts, 1 << 24},		     {"expert_used_count", &m->experts_used, 1 << 24},
+		{"expert_shared_count", &m->experts_shared, 1 << 24}, {"expert_feed_forward_length", &experts_ff, 1 << 24},
+	};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (gguf_own_number(g, m, keys[i].key, 0, keys[i].out, e))
+			return -1;
+		if (*keys[i].out > keys[i].most)
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of all proportion", g->name, m->architecture,
+				       keys[i].key);
+	}
+	if (layers > MODEL_MAX_LAYERS)
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.block_count' with %llu layers, the limit is %d", g->name, m->architecture,
+			       (unsigned long long) layers, MODEL_MAX_LAYERS);
+	if (nextn > layers)
+		return err_set(e, ERR_INTEGRITY, "'%s' says %llu layers that predict further tokens and has %llu", g->name,
+			       (unsigned long long) nextn, (unsigned long long) layers);
+	m->n_layers = (size_t) (layers - nextn);
+	m->vocabulary = gguf_count(g, "tokenizer.ggml.tokens");
+	if (!m->vocabulary)
+		m->vocabulary = vocabulary;
+	return 0;
+}
+
+static int take_names(const struct gguf *g, struct model_facts *m, struct err *e) {
+	const char *architecture = gguf_text(g, "general.architecture"), *kind = gguf_text(g, "general.type");
+	uint64_t type, count;
+
+	if (!architecture || !*architecture || strlen(architecture) >= sizeof m->architecture)
+		return err_set(e, ERR_INTEGRITY, "'%s' does not say 'general.architecture'", g->name);
+	if (gguf_number(g, "general.file_type", UINT64_MAX, &type, e) || gguf_number(g, "split.count", 0, &count, e))
+		return -1;
+	put(m->format, sizeof m->format, "gguf");
+	put(m->architecture, sizeof m->architecture, architecture);
+	put(m->kind, sizeof m->kind, kind && *kind ? kind : "model");
+	put(m->name, sizeof m->name, gguf_text(g, "general.name"));
+	put(m->adapter_type, sizeof m->adapter_type, gguf_text(g, "adapter.type"));
+	if (type < sizeof file_types / sizeof *file_types)
+		put(m->quantization, sizeof m->quantization, file_types[type]);
+	m->split_files = count;
+	return 0;
+}
+
+/* A layer with experts is as wide as one of them. */
+static int take_experts(const struct gguf *g, struct model_facts *m, struct err *e) {
+	uint64_t width;
+
+	if (gguf_own_number(g, m, "expert_feed_forward_length", 0, &width, e))
+		return -1;
+	for (size_t i = 0; width && i < m->n_layers; i++)
+		if (m->layers[i].has_experts)
+			m->layers[i].feed_forward = (uint32_t) width;
+	if (m->experts_used > m->experts)
+		return err_set(e, ERR_INTEGRITY, "'%s' uses %llu experts at once and has %llu", g->name, (unsigned long long) m->experts_used,
+			       (unsigned long long) m->experts);
+	return 0;
+}
+
+static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struct err *e) {
+	if (take_names(parts[0], m, e) || take_sizes(parts[0], m, e) || gguf_layers(parts[0], m, e))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (take_tensors(parts[i], m, e))
+			return -1;
+	if (!m->quantization[0])
+		put(m->quantization, sizeof m->quantization, tally_largest(m));
+	return take_experts(parts[0], m, e);
+}
+
+int gguf_facts(struct gguf *const *parts, size_t n, struct model_facts *out, struct err *e) {
+	struct model_facts m CLEANUP(model_facts_done) = {0};
+
+	if (all(parts, n, &m, e))
+		return -1;
 	*out = m;
+	m = (struct model_facts){0};
 	return 0;
 }

@@ -1,11 +1,9 @@
 #include "model/model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "gguf/gguf.h"
 
 void model_facts_done(struct model_facts *m) {
 	if (!m)
@@ -42,6 +40,13 @@ size_t model_layers(const struct model_facts *m, enum model_layer_kind kind) {
 	for (size_t i = 0; i < m->n_layers; i++)
 		n += m->layers[i].kind == kind;
 	return n;
+}
+
+uint64_t model_state_numbers(const struct model_facts *m) {
+	__uint128_t conv = m->conv_kernel ? m->conv_kernel - 1 : 0, all;
+
+	all = conv * (m->inner_size + (__uint128_t) 2 * m->group_count * m->state_size) + (__uint128_t) m->state_size * m->inner_size;
+	return all < UINT64_MAX ? (uint64_t) all : UINT64_MAX;
 }
 
 static uint64_t share(uint64_t bytes, uint64_t part, uint64_t of) {

@@ -17,15 +17,19 @@ enum model_layer_kind {
 	MODEL_ATTENTION, /* full attention: a cell for each token of the context */
 	MODEL_WINDOW,	 /* sliding window: cells for the window alone */
 	MODEL_RECURRENT, /* a state of fixed size; no cells */
-	MODEL_NONE,	 /* neither: it has no cache of its own */
+	MODEL_NONE,	 /* neither: a feed-forward network alone */
 };
 
 struct model_layer {
 	enum model_layer_kind kind;
-	bool shares_kv;			   /* attends to an earlier layer's cells: no cache of its own */
-	uint32_t heads, kv_heads;	   /* of attention */
-	uint32_t key_length, value_length; /* of one head */
-	uint32_t feed_forward;		   /* width; of one expert where it has experts */
+	bool shares_kv; /* attends to an earlier layer's cells: no cache of its own */
+	bool has_state; /* a recurrent state: each MODEL_RECURRENT, and layers that have attention and a state side by side */
+	bool has_experts;
+	uint32_t heads, kv_heads; /* of attention; 0 where there is none */
+	/* What one KV head keeps of one token, in numbers. Of latent attention that is one head with kv_lora_rank + rope_dimension
+	 * as key and nothing as value, so that the sum over layers of kv_heads x (key_length + value_length) is always the cache. */
+	uint32_t key_length, value_length;
+	uint32_t feed_forward; /* width; of one expert where it has experts */
 };
 
 /* Bytes of the tensors of one type. */
@@ -52,9 +56,10 @@ struct model_facts {
 	struct model_layer *layers;			       /* owned */
 	size_t n_layers;				       /* without layers that only predict further tokens (nextn) */
 	uint64_t sliding_window;			       /* tokens; 0: none */
-	uint64_t kv_lora_rank, rope_dimension;		       /* multi-head latent attention: cached are kv_lora_rank + rope_dimension numbers a token */
+	uint64_t kv_lora_rank, rope_dimension; /* rank: of latent attention whose latents are cached; 0: none */
 	uint64_t experts, experts_used, experts_shared;	       /* mixture of experts; 0: dense */
-	uint64_t conv_kernel, inner_size, state_size, group_count, time_step_rank; /* of recurrent layers */
+	uint64_t conv_kernel, inner_size, state_size, group_count, time_step_rank; /* of recurrent layers, where they are state spaces */
+	uint64_t state_numbers; /* of one sequence in one layer that has_state, kept in f32, whatever its kind (mamba, delta net, rwkv, short convolution) */
 
 	/* Parts of tensor_bytes. */
 	uint64_t token_embedding_bytes; /* the table that one row is read of for a token */
@@ -74,6 +79,8 @@ bool model_is_adapter(const struct model_facts *m);
 struct model_layer model_widest(const struct model_facts *m);
 /* Layers of this kind; those that share another layer's cells are counted, too. */
 size_t model_layers(const struct model_facts *m, enum model_layer_kind kind);
+/* Numbers of a state space: (conv - 1) x (inner + 2 x groups x state) + state x inner. */
+uint64_t model_state_numbers(const struct model_facts *m);
 
 /* Bytes of weights that are read to compute one token: everything but the embedding tables that are read by row (a tied
  * token table is read whole as the output), and of the routed experts the share that is used. */

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "fs/fs.h"
 #include "gguf/gguf.h"
+#include "model/model.h"
 
 enum { U16 = 2, U32 = 4, I32 = 5, F32 = 6, BOOL = 7, STR = 8, ARR = 9, U64 = 10 };
 
@@ -251,19 +254,19 @@ static const struct {
 	{"more tensors than bytes", many_tensors, ERR_INTEGRITY,
 	 "'toy.gguf' promises 18446744073709551615 tensors and 1 metadata values, more than 24 bytes can hold"},
 	{"no architecture", no_architecture, ERR_INTEGRITY, "'toy.gguf' does not say 'general.architecture'"},
-	{"a number twice", twice, ERR_INTEGRITY, "'toy.gguf' says 'block_count' twice"},
-	{"negative", negative, ERR_INTEGRITY, "'toy.gguf' says 'block_count' with a negative value"},
-	{"not whole", real_number, ERR_INTEGRITY, "'toy.gguf' says 'block_count' with a value that is not a whole number"},
-	{"huge number", huge_number, ERR_INTEGRITY, "'toy.gguf' says 'context_length' with a value out of all proportion"},
-	{"too many layers", huge_layers, ERR_INTEGRITY, "'toy.gguf' says 'block_count' with 5000 layers, the limit is 4096"},
-	{"unknown value type", odd_type, ERR_INTEGRITY, "'toy.gguf' has a metadata value of the unknown type 13"},
+	{"a number twice", twice, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' twice"},
+	{"negative", negative, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with a negative value"},
+	{"not whole", real_number, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with a value that is not a whole number"},
+	{"huge number", huge_number, ERR_INTEGRITY, "'toy.gguf' says 'toy.context_length' with a value out of all proportion"},
+	{"too many layers", huge_layers, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with 5000 layers, the limit is 4096"},
+	{"unknown value type", odd_type, ERR_INTEGRITY, "'toy.gguf' has a value of the unknown type 13 in 'x'"},
 	{"endless key", long_key, ERR_INTEGRITY,
 	 "'toy.gguf' has a metadata key of 18446744073709551615 bytes, the limit is 65535"},
 	{"key not UTF-8", dirty_key, ERR_INTEGRITY, "'toy.gguf' has a metadata key that is not UTF-8"},
 	{"endless string", long_string, ERR_INTEGRITY, PAST "64"},
-	{"endless array", long_array, ERR_INTEGRITY, "'toy.gguf' has an array of 9223372036854775807 values"},
-	{"nested arrays", nested, ERR_INTEGRITY, "'toy.gguf' has an array of values of the unknown type 9"},
-	{"heads of too few layers", few_heads, ERR_INTEGRITY, "'toy.gguf' says the KV heads of 2 layers and has 3"},
+	{"endless array", long_array, ERR_INTEGRITY, "'toy.gguf' has an array of 9223372036854775807 values in 'a'"},
+	{"nested arrays", nested, ERR_INTEGRITY, "'toy.gguf' has an array of arrays in 'a', which no engine reads"},
+	{"heads of too few layers", few_heads, ERR_INTEGRITY, "'toy.gguf' says 'toy.attention.head_count_kv' for 2 layers and has 3"},
 	{"alignment 48", bad_alignment, ERR_INTEGRITY,
 	 "'toy.gguf' has the alignment 48, which is no power of two up to 1048576"},
 	{"a gap between tensors", gap, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' at offset 32, where 0 was expected"},
@@ -282,66 +285,77 @@ static int file_of(const void *data, size_t n) {
 	return fd;
 }
 
+/* Through the header's reader and the one of its numbers. */
 static void gguf_files(void **state) {
 	(void) state;
 	EACH_CASE(c, files) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
-		struct gguf_facts f = {.version = 77};
+		struct model_facts m CLEANUP(model_facts_done) = {.files = 77};
 		struct err e = {0};
 
 		c->make(&b);
 		int fd CLEANUP(closep) = file_of(b.data, b.len);
-		int r = gguf_read(fd, "toy.gguf", &f, &e);
+		int r = model_read(fd, "toy.gguf", &m, &e);
 		assert_string_equal(e.msg, c->msg);
 		assert_int_equal(e.code, c->code);
 		assert_int_equal(r, c->code ? -1 : 0);
-		assert_int_equal(f.version == 77, !!c->code);
+		assert_int_equal(m.files == 77, !!c->code);
 	}
 }
 
-static void gguf_model(void **state) {
+static struct gguf *opened(const int *fd) {
+	struct bytes from;
+	struct gguf *g = NULL;
+	struct err e = {0};
+
+	assert_int_equal(fs_bytes(fd, "toy.gguf", &from, &e), 0);
+	if (gguf_open(&from, &g, &e))
+		fail_msg("%s", e.msg);
+	return g;
+}
+
+static void gguf_header(void **state) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
-	struct gguf_facts f = {0};
+	struct gguf_numbers n = {0};
 	struct err e = {0};
 
 	(void) state;
 	good(&b);
 	int fd CLEANUP(closep) = file_of(b.data, b.len);
-	assert_int_equal(gguf_read(fd, "toy.gguf", &f, &e), 0);
-	assert_string_equal(f.architecture, "toy");
-	assert_string_equal(f.name, "Toy");
-	assert_string_equal(f.type, "model");
-	assert_false(gguf_is_adapter(&f));
-	assert_int_equal(f.layers, 2);
-	assert_int_equal(f.embedding_length, 64);
-	assert_int_equal(f.context_length, 4096);
-	assert_int_equal(f.vocabulary, 3);
-	assert_int_equal(f.feed_forward_length, 128);
-	assert_int_equal(f.heads_max, 4);
-	assert_int_equal(f.kv_heads_sum, 3);
-	assert_int_equal(f.key_length, 16);
-	assert_int_equal(f.value_length, 16);
-	assert_int_equal(f.tensors, 2);
-	assert_int_equal(f.tensor_bytes, 64 / 32 * 20 * 3 + 20);
-	assert_int_equal(f.n_types, 2);
-	assert_string_equal(f.types[0].name, "q4_1");
-	assert_int_equal(f.types[0].bytes, 120);
-	assert_int_equal(f.types[1].tensors, 1);
+	struct gguf *g CLEANUP(gguf_freep) = opened(&fd);
+
+	assert_int_equal(g->version, 3);
+	assert_int_equal(g->pairs, 11);
+	assert_string_equal(gguf_text(g, "general.name"), "Toy");
+	assert_null(gguf_text(g, "general.nam"));
+	assert_null(gguf_text(g, "toy.block_count"));
+	assert_int_equal(gguf_count(g, "tokenizer.ggml.tokens"), 3);
+	assert_int_equal(gguf_numbers(g, "toy.attention.head_count_kv", &n, &e), 0);
+	assert_true(n.set && n.array && n.count == 2 && n.at[0] == 1 && n.at[1] == 2);
+	assert_int_equal(gguf_numbers(g, "absent", &n, &e), 0);
+	assert_false(n.set);
+	assert_int_equal(g->n_tensors, 2);
+	assert_string_equal(g->tensors[0].name, "w");
+	assert_string_equal(g->tensors[0].type, "q4_1");
+	assert_int_equal(g->tensors[0].elements, 192);
+	assert_int_equal(g->tensors[0].bytes, 120);
+	assert_int_equal(g->tensors[1].offset, 128);
+	assert_int_equal(g->tensor_bytes, 140);
 }
 
 static void gguf_adapter(void **state) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
-	struct gguf_facts f = {0};
+	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
 
 	(void) state;
 	adapter(&b);
 	int fd CLEANUP(closep) = file_of(b.data, b.len);
-	assert_int_equal(gguf_read(fd, "toy.gguf", &f, &e), 0);
-	assert_true(gguf_is_adapter(&f));
-	assert_string_equal(f.adapter_type, "lora");
-	assert_int_equal(f.version, 2);
-	assert_int_equal(f.tensor_bytes, 32);
+	assert_int_equal(model_read(fd, "toy.gguf", &m, &e), 0);
+	assert_true(model_is_adapter(&m));
+	assert_string_equal(m.adapter_type, "lora");
+	assert_int_equal(m.tensor_bytes, 32);
+	assert_int_equal(m.parameters, 16);
 }
 
 /* Every cut of a good file is an error, and none reads past it. */
@@ -351,11 +365,11 @@ static void gguf_cuts(void **state) {
 	(void) state;
 	good(&b);
 	for (size_t n = 0; n < b.len; n++) {
-		struct gguf_facts f = {0};
+		struct model_facts m CLEANUP(model_facts_done) = {0};
 		struct err e = {0};
 		int fd CLEANUP(closep) = file_of(b.data, n);
 
-		assert_int_equal(gguf_read(fd, "x", &f, &e), -1);
+		assert_int_equal(model_read(fd, "x", &m, &e), -1);
 		assert_true(e.code == ERR_INTEGRITY || (e.code == ERR_SPEC && n < 8));
 	}
 }
@@ -363,8 +377,6 @@ static void gguf_cuts(void **state) {
 /* A header whose metadata spans many reads, in a sparse file of 10 GB. */
 static void gguf_large(void **state) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(8 << 20);
-	struct gguf_facts f = {0};
-	struct err e = {0};
 	uint64_t rows = 10000000000 / 4096;
 
 	(void) state;
@@ -382,25 +394,26 @@ static void gguf_large(void **state) {
 	pad(&b, 32, 0);
 	int fd CLEANUP(closep) = file_of(b.data, b.len);
 	assert_int_equal(ftruncate(fd, (off_t) (b.len + rows * 4096)), 0);
-	assert_int_equal(gguf_read(fd, "large", &f, &e), 0);
-	assert_int_equal(f.vocabulary, 150000);
-	assert_int_equal(f.tensor_bytes, rows * 4096);
-	assert_int_equal(f.data_offset, b.len);
+	struct gguf *g CLEANUP(gguf_freep) = opened(&fd);
+
+	assert_int_equal(gguf_count(g, "tokenizer.ggml.tokens"), 150000);
+	assert_int_equal(g->tensor_bytes, rows * 4096);
+	assert_int_equal(g->data_offset, b.len);
 }
 
 static void gguf_not_a_file(void **state) {
-	struct gguf_facts f = {0};
+	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
 	int fd CLEANUP(closep) = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	(void) state;
-	assert_int_equal(gguf_read(fd, "/", &f, &e), -1);
+	assert_int_equal(model_read(fd, "/", &m, &e), -1);
 	assert_string_equal(e.msg, "'/' is not a regular file");
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(gguf_files), cmocka_unit_test(gguf_model), cmocka_unit_test(gguf_adapter),
+		cmocka_unit_test(gguf_files), cmocka_unit_test(gguf_header), cmocka_unit_test(gguf_adapter),
 		cmocka_unit_test(gguf_cuts), cmocka_unit_test(gguf_large), cmocka_unit_test(gguf_not_a_file),
 	};
 

@@ -1,0 +1,33 @@
+#include "model/tally.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+
+#define ADD __builtin_add_overflow
+
+int tally_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t elements) {
+	size_t i = 0;
+
+	while (i < m->n_types && strcmp(m->types[i].name, type))
+		i++;
+	if (i == MODEL_MAX_TYPES || ADD(m->tensor_bytes, bytes, &m->tensor_bytes) || ADD(m->parameters, elements, &m->parameters) ||
+	    m->tensor_bytes > INT64_MAX)
+		return -1;
+	if (i == m->n_types)
+		(void) snprintf(m->types[m->n_types++].name, sizeof m->types[0].name, "%s", type);
+	m->types[i].tensors++;
+	m->types[i].bytes += bytes;
+	m->tensors++;
+	return 0;
+}
+
+const char *tally_largest(const struct model_facts *m) {
+	const struct model_type_sum *largest = NULL;
+
+	for (size_t i = 0; i < m->n_types; i++)
+		if (!largest || m->types[i].bytes > largest->bytes)
+			largest = &m->types[i];
+	return largest ? largest->name : "";
+}

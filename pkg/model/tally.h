@@ -1,0 +1,10 @@
+#pragma once
+
+#include <stdint.h>
+
+struct model_facts;
+
+/* Counts one tensor into the sums. -1: they would overflow, or there are too many types. */
+int tally_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t elements);
+/* The type with the most bytes; "" without tensors. */
+const char *tally_largest(const struct model_facts *m);
