@@ -35,7 +35,8 @@ static bool is_among(const char *const *args, size_t n, const char *name) {
 /* The key of the manifest that decides a setting; NULL: llmdeploy does. */
 static const char *decided_by(enum runtime_setting s) {
 	switch (s) {
-	case RUNTIME_SOCKET: return NULL;
+	case RUNTIME_SOCKET:
+	case RUNTIME_MEMORY_FRACTION: return NULL;
 	case RUNTIME_SERVED_NAME: return "route";
 	default: return runtime_setting_name(s);
 	}
@@ -145,78 +146,46 @@ void plan_extras(struct planner *p) {
 
 /* ---- argv ---- */
 
-static void push(struct planner *p, const char *word) {
-	if (p->plan.n_argv + 1 >= p->cap_argv) {
-		p->cap_argv = p->cap_argv ? p->cap_argv * 2 : 64;
-		p->argv = mem_grow(p->argv, p->cap_argv, sizeof *p->argv);
-	}
-	p->argv[p->plan.n_argv++] = word;
-	p->argv[p->plan.n_argv] = NULL;
-}
-
-static void push_all(struct planner *p, const char *const *words, size_t n) {
-	for (size_t i = 0; i < n; i++)
-		push(p, words[i]);
-}
-
-static void push_setting(struct planner *p, enum runtime_setting s, const char *value) {
-	const struct runtime_flag *f = &p->in->runtime->flags[s];
-
-	for (size_t i = 0; i < f->n_args; i++) {
-		push(p, f->args[i]);
-		push(p, value);
-	}
-}
-
-static void push_number(struct planner *p, enum runtime_setting s, uint64_t v) {
-	push_setting(p, s, arena_printf(p->arena, "%llu", (unsigned long long) v));
-}
-
-/* "/models/adapter-1.gguf:1.0,/models/adapter-2.gguf:0.5" */
-static void push_adapters(struct planner *p) {
-	const struct spec *s = p->in->spec;
-	bool scaled = p->in->runtime->flags[RUNTIME_ADAPTERS].path_scale;
-	const char *all = "";
-
-	for (size_t i = 0; i < s->n_adapters; i++)
-		all = arena_printf(p->arena, "%s%s%s%s%s", all, i ? "," : "", p->plan.adapter_paths[i], scaled ? ":" : "",
-				   scaled ? s->adapters[i].scale : "");
-	if (s->n_adapters)
-		push_setting(p, RUNTIME_ADAPTERS, all);
-}
-
-static void push_extras(struct planner *p) {
+/* What the manifest adds, in the definition's order, never the manifest's: the same release has the same words. */
+static const char *const *extra_words(const struct planner *p, size_t *n) {
 	const struct runtime *rt = p->in->runtime;
+	const char **words = arena_zalloc(p->arena, 2 * rt->n_extras + 1, sizeof *words);
 
+	*n = 0;
 	for (size_t i = 0; i < rt->n_extras; i++) {
 		const struct json *v = p->extra_values[i];
 
 		if (!v)
 			continue;
-		push(p, arena_printf(p->arena, "--%s", rt->extras[i].name));
-		push(p, json_is_number(v) ? arena_printf(p->arena, "%lld", (long long) json_value(v)) : json_text(v));
+		words[(*n)++] = arena_printf(p->arena, "--%s", rt->extras[i].name);
+		words[(*n)++] = json_is_number(v) ? arena_printf(p->arena, "%lld", (long long) json_value(v)) : json_text(v);
 	}
+	return words;
 }
 
-/* In the definition's order, never the manifest's: the same release has the same words. */
 void plan_argv(struct planner *p) {
-	const struct runtime *rt = p->in->runtime;
 	const struct spec *s = p->in->spec;
-	const struct json *kv_words = rt->flags[RUNTIME_KV_CACHE].values;
-	uint64_t context = (uint64_t) s->context_tokens, sequences = (uint64_t) s->concurrent_sequences;
+	const char **scales = arena_zalloc(p->arena, s->n_adapters + 1, sizeof *scales);
+	struct runtime_words words;
+	struct runtime_values v = {
+		.backend = p->plan.backend,
+		.model = p->plan.model_path,
+		.adapters = p->plan.adapter_paths,
+		.scales = scales,
+		.n_adapters = s->n_adapters,
+		.served_name = s->route,
+		.kv_cache = s->kv_cache,
+		.chat_template = p->plan.chat_template_path,
+		.context_tokens = (uint64_t) s->context_tokens,
+		.sequences = (uint64_t) s->concurrent_sequences,
+	};
 
-	push_all(p, rt->command, rt->n_command);
-	push_setting(p, RUNTIME_MODEL, p->plan.model_path);
-	push_adapters(p);
-	push_setting(p, RUNTIME_SERVED_NAME, s->route);
-	push_setting(p, RUNTIME_SOCKET, rt->container.socket);
-	push_number(p, RUNTIME_CONTEXT, rt->flags[RUNTIME_CONTEXT].times_sequences ? context * sequences : context);
-	push_number(p, RUNTIME_SEQUENCES, sequences);
-	push_setting(p, RUNTIME_KV_CACHE, kv_words ? json_str(kv_words, s->kv_cache) : s->kv_cache);
-	if (p->plan.chat_template_path)
-		push_setting(p, RUNTIME_CHAT_TEMPLATE, p->plan.chat_template_path);
-	push_all(p, rt->fixed_args, rt->n_fixed_args);
-	push_all(p, p->plan.backend->args, p->plan.backend->n_args);
-	push_extras(p);
-	p->plan.argv = p->argv;
+	for (size_t i = 0; i < s->n_adapters; i++)
+		scales[i] = s->adapters[i].scale;
+	v.extra = extra_words(p, &v.n_extra);
+	runtime_argv(p->in->runtime, &v, p->arena, &words);
+	p->plan.argv = words.argv;
+	p->plan.n_argv = words.n_argv;
+	p->plan.env = words.env;
+	p->plan.n_env = words.n_env;
 }

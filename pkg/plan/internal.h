@@ -11,8 +11,8 @@ struct planner {
 	const struct plan_input *in;
 	struct arena *arena;
 	struct complaints *c;
-	const char **argv, **notes;
-	size_t cap_argv, cap_notes;
+	const char **notes;
+	size_t cap_notes;
 	struct json *trees[3]; /* owned: budget, probes, logs */
 	const struct json **extra_values; /* for each extra of the runtime: what the manifest gives it, or NULL */
 	uint64_t batch_tokens;
@@ -21,7 +21,7 @@ struct planner {
 void plan_complain(struct planner *p, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void plan_note(struct planner *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* args.c: reads extra_args into extra_values and batch_tokens, with complaints; then writes argv. */
+/* args.c: reads extra_args into extra_values and batch_tokens, with complaints; then writes argv and environment. */
 void plan_extras(struct planner *p);
 void plan_argv(struct planner *p);
 

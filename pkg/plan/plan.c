@@ -86,18 +86,28 @@ static void check_supported(struct planner *p, enum runtime_setting setting, boo
 		plan_complain(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
 }
 
+/* What every start needs to be told. An engine that this version only plans with may lack it: the plan says what that means. */
+static void check_needed(struct planner *p, enum runtime_setting setting, const char *path, const char *means) {
+	const struct runtime *rt = p->in->runtime;
+
+	if (runtime_is_packaged(rt))
+		check_supported(p, setting, true, path);
+	else if (!rt->flags[setting].supported)
+		plan_note(p, "%s has no way to set %s: %s", rt->name, runtime_setting_name(setting), means);
+}
+
 static void check_settings(struct planner *p) {
 	const struct runtime *rt = p->in->runtime;
 	const struct spec *s = p->in->spec;
 	const struct runtime_flag *kv = &rt->flags[RUNTIME_KV_CACHE];
 
 	check_supported(p, RUNTIME_MODEL, true, "runtime.name");
-	check_supported(p, RUNTIME_SERVED_NAME, true, "runtime.name");
+	check_needed(p, RUNTIME_SERVED_NAME, "runtime.name", "its answers do not name the route");
 	check_supported(p, RUNTIME_SOCKET, !strcmp(rt->container.network, "none"), "runtime.name");
 	check_supported(p, RUNTIME_ADAPTERS, s->n_adapters > 0, "model.adapters");
 	check_supported(p, RUNTIME_CHAT_TEMPLATE, s->chat_template != NULL, "model.chat_template");
-	check_supported(p, RUNTIME_CONTEXT, true, "runtime.context_tokens");
-	check_supported(p, RUNTIME_SEQUENCES, true, "runtime.concurrent_sequences");
+	check_needed(p, RUNTIME_CONTEXT, "runtime.context_tokens", "a longer context takes more memory than this plan");
+	check_needed(p, RUNTIME_SEQUENCES, "runtime.concurrent_sequences", "more sequences at once take more memory than this plan");
 	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache) : strcmp(s->kv_cache, "f16") != 0)
 		plan_complain(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
 }
@@ -112,15 +122,14 @@ static void check_capabilities(struct planner *p) {
 
 		if (!name || runtime_can(rt, name))
 			continue;
-		const char *near = text_nearest(name, rt->capabilities, rt->n_capabilities);
-
-		plan_complain(p, path, "%s does not have the capability '%s'%s%s%s", rt->name, name, near ? "; did you mean '" : "",
-			      near ? near : "", near ? "'?" : "");
+		plan_complain(p, path, "%s does not have the capability '%s'; 'llmdeploy runtime list --requires %s' names those that have it",
+			      rt->name, name, name);
 	}
 }
 
-static bool is_quantized(const char *kv_cache) {
-	return strcmp(kv_cache, "f32") && strcmp(kv_cache, "f16") && strcmp(kv_cache, "bf16");
+/* Stored in blocks of 32 numbers with a scale; a number of eight bits stands for itself. */
+static bool is_in_blocks(const char *kv_cache) {
+	return kv_cache[0] == 'q' || kv_cache[0] == 'i';
 }
 
 static void check_model(struct planner *p) {
@@ -136,7 +145,7 @@ static void check_model(struct planner *p) {
 	if (m->context_length && (uint64_t) s->context_tokens > m->context_length)
 		plan_complain(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
 			      (long long) s->context_tokens, (unsigned long long) m->context_length);
-	if (is_quantized(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
+	if (is_in_blocks(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
 		plan_complain(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
 			      widest.key_length, widest.value_length, s->kv_cache);
 }
@@ -168,20 +177,6 @@ static void take_paths(struct planner *p) {
 	p->plan.adapter_paths = paths;
 	p->plan.chat_template_path = p->in->spec->chat_template ? rt->container.chat_template : NULL;
 	p->plan.pids = rt->container.pids;
-}
-
-static int by_text(const void *a, const void *b) {
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-static void take_env(struct planner *p) {
-	const struct json *env = p->in->runtime->container.env;
-	const char **words = arena_zalloc(p->arena, json_count(env) + 1, sizeof *words);
-
-	for (const struct json *v = json_first(env); v; v = json_next(v))
-		words[p->plan.n_env++] = arena_printf(p->arena, "%s=%s", json_key(v), json_text(v));
-	qsort(words, p->plan.n_env, sizeof *words, by_text);
-	p->plan.env = words;
 }
 
 /* The runtime's probes; that of identity asks for the route by name. */
@@ -221,7 +216,6 @@ static int make(struct planner *p, struct err *e) {
 	if (plan_budget(p, e) || plan_admit(p, e))
 		return -1;
 	take_paths(p);
-	take_env(p);
 	take_probes(p);
 	plan_argv(p);
 	return 0;
@@ -245,7 +239,6 @@ void plan_free(struct plan *plan) {
 		return;
 	for (size_t i = 0; i < sizeof p->trees / sizeof *p->trees; i++)
 		json_free(p->trees[i]);
-	free(p->argv);
 	free(p->notes);
 	arena_free(p->arena);
 	free(p);

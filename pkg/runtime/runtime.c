@@ -29,6 +29,7 @@ static const char *const setting_names[RUNTIME_SETTINGS] = {
 	[RUNTIME_KV_CACHE] = "kv_cache",
 	[RUNTIME_CHAT_TEMPLATE] = "chat_template",
 	[RUNTIME_TENSOR_PARALLEL] = "tensor_parallel",
+	[RUNTIME_MEMORY_FRACTION] = "memory_fraction",
 };
 
 const char *runtime_setting_name(enum runtime_setting s) {
@@ -57,11 +58,14 @@ static void take_flags(struct loaded *l) {
 		const struct json *o = json_get(flags, setting_names[s]);
 		struct runtime_flag *f = &l->rt.flags[s];
 
-		f->supported = json_is_object(o);
+		f->by_store = json_is_string(o) && !strcmp(json_text(o), "store");
+		f->supported = json_is_object(o) || f->by_store;
+		f->env = json_is_object(o) ? json_str(o, "env") : "";
 		f->args = texts(l->arena, json_get(o, "arg"), &f->n_args);
 		f->values = json_get(o, "values");
-		f->times_sequences = f->supported && !strcmp(json_str(o, "times"), "sequences");
-		f->path_scale = f->supported && !strcmp(json_str(o, "form"), "path_scale");
+		f->times_sequences = json_is_object(o) && !strcmp(json_str(o, "times"), "sequences");
+		f->path_scale = json_is_object(o) && !strcmp(json_str(o, "form"), "path_scale");
+		f->positional = json_is_object(o) && !strcmp(json_str(o, "form"), "positional");
 	}
 }
 
@@ -77,6 +81,7 @@ static void take_backends(struct loaded *l) {
 		b->devices = texts(l->arena, json_get(o, "devices"), &b->n_devices);
 		b->provided = texts(l->arena, json_get(o, "provided"), &b->n_provided);
 		b->device_overhead = whole(o, "device_overhead");
+		b->image = json_str(o, "image");
 	}
 }
 
@@ -150,13 +155,38 @@ static void take_container(struct loaded *l) {
 		.stop_timeout_ms = whole(o, "stop_timeout"),
 		.pids = whole(o, "pids"),
 		.read_only = json_true(o, "read_only"),
+		.port = (unsigned) whole(o, "port"),
+		.shared_memory = whole(o, "shared_memory"),
 		.tmpfs = json_get(o, "tmpfs"),
 		.env = json_get(o, "env"),
 	};
 }
 
+static void take_artifacts(struct loaded *l) {
+	const struct json *o = json_get(l->tree, "artifacts");
+	struct runtime *rt = &l->rt;
+
+	rt->formats = texts(l->arena, json_get(o, "format"), &rt->n_formats);
+	rt->format = rt->formats[0];
+	rt->quantizations = texts(l->arena, json_get(o, "quantizations"), &rt->n_quantizations);
+	rt->layout = json_str(o, "layout");
+	rt->adapter = json_str(o, "adapter");
+	rt->folder = json_str(o, "folder");
+}
+
+static void take_sources(struct loaded *l) {
+	const struct json *list = json_get(l->tree, "sources");
+	struct runtime_source *out = arena_zalloc(l->arena, json_count(list) + 1, sizeof *out);
+
+	for (const struct json *o = json_first(list); o; o = json_next(o))
+		out[l->rt.n_sources++] = (struct runtime_source){.fact = json_str(o, "fact"),
+								 .source = json_str(o, "source"),
+								 .verified = !strcmp(json_str(o, "status"), "verified")};
+	l->rt.sources = out;
+}
+
 static void take(struct loaded *l, const char *path) {
-	const struct json *t = l->tree, *artifacts = json_get(t, "artifacts");
+	const struct json *t = l->tree;
 	struct runtime *rt = &l->rt;
 
 	rt->path = arena_strdup(l->arena, path);
@@ -166,9 +196,9 @@ static void take(struct loaded *l, const char *path) {
 	rt->version_of = json_str(t, "version_of");
 	rt->command = texts(l->arena, json_get(t, "command"), &rt->n_command);
 	rt->capabilities = texts(l->arena, json_get(t, "capabilities"), &rt->n_capabilities);
-	rt->format = json_str(artifacts, "format");
-	rt->adapter = json_str(artifacts, "adapter");
-	rt->folder = json_str(artifacts, "folder");
+	rt->before = json_get(t, "before");
+	rt->after = json_get(t, "after");
+	take_artifacts(l);
 	rt->fixed_args = texts(l->arena, json_get(t, "fixed_args"), &rt->n_fixed_args);
 	take_flags(l);
 	take_backends(l);
@@ -176,6 +206,7 @@ static void take(struct loaded *l, const char *path) {
 	take_container(l);
 	take_memory(l);
 	rt->sparsity = texts(l->arena, json_get(json_get(t, "sparsity"), "executes"), &rt->n_sparsity);
+	take_sources(l);
 	rt->probes = json_get(t, "probes");
 	rt->metrics = json_get(t, "metrics");
 	rt->logs = json_get(t, "logs");
@@ -202,6 +233,34 @@ static void check_extras(const struct json *tree, const struct yaml_node *root, 
 		for (size_t k = 0; k < i; k++)
 			if (json_str(json_at(list, k), "name") && !strcmp(json_str(json_at(list, k), "name"), name))
 				complaints_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra' names '%s' twice", name);
+	}
+}
+
+/* A flag has one way to be told: a word before the value, a variable, or nothing. */
+static void check_flags(const struct json *tree, const struct yaml_node *root, struct complaints *c) {
+	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++) {
+		char *at CLEANUP(freep) = mem_printf("flags.%s", setting_names[s]);
+		const struct json *o = json_path(tree, at);
+
+		if (!json_is_object(o))
+			continue;
+		bool positional = !strcmp(json_str(o, "form"), "positional");
+
+		if ((json_count(json_get(o, "arg")) > 0) + (*json_str(o, "env") != 0) + positional != 1)
+			complaints_add(c, yaml_pos(yaml_at(root, at)), "'%s' needs one of arg, env and form: positional, and only one", at);
+	}
+}
+
+/* Every image that is no packages of ours has a name, in the backend that it is for. */
+static void check_images(const struct json *tree, const struct yaml_node *root, struct complaints *c) {
+	bool image = !strcmp(json_str(tree, "launch"), "image");
+
+	for (const struct json *o = json_first(json_get(tree, "backends")); o; o = json_next(o)) {
+		char *at CLEANUP(freep) = mem_printf("backends.%s", json_key(o));
+
+		if (image != (*json_str(o, "image") != 0))
+			complaints_add(c, yaml_pos(yaml_at(root, at)),
+				       image ? "'%s.image' is missing: the engine is launched from an image" : "'%s.image' is there, and the engine is not launched from an image", at);
 	}
 }
 
@@ -238,6 +297,8 @@ int runtime_load(const char *dir, struct runtime **out, struct complaints *c, st
 
 	if (!c->n) {
 		check_extras(tree, yaml_root(y), c);
+		check_flags(tree, yaml_root(y), c);
+		check_images(tree, yaml_root(y), c);
 		check_rest(tree, yaml_root(y), last_part(dir), c);
 	}
 	if (complaints_result(c, e))
@@ -277,6 +338,25 @@ bool runtime_can(const struct runtime *rt, const char *capability) {
 		if (!strcmp(rt->capabilities[i], capability))
 			return true;
 	return false;
+}
+
+bool runtime_is_packaged(const struct runtime *rt) {
+	return !strcmp(rt->launch, "packages");
+}
+
+static bool is_in(const char *const *list, size_t n, const char *word) {
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i], word))
+			return true;
+	return false;
+}
+
+bool runtime_reads(const struct runtime *rt, const char *format) {
+	return is_in(rt->formats, rt->n_formats, format);
+}
+
+bool runtime_executes(const struct runtime *rt, const char *sparsity) {
+	return is_in(rt->sparsity, rt->n_sparsity, sparsity);
 }
 
 void runtime_schema(struct buf *out) {

@@ -6,6 +6,7 @@
 
 #include "base/complaints.h"
 
+struct arena;
 struct buf;
 struct json;
 
@@ -25,13 +26,17 @@ enum runtime_setting {
 	RUNTIME_KV_CACHE,
 	RUNTIME_CHAT_TEMPLATE,
 	RUNTIME_TENSOR_PARALLEL,
+	RUNTIME_MEMORY_FRACTION,
 	RUNTIME_SETTINGS,
 };
 
 struct runtime_flag {
 	bool supported;
+	bool by_store;		 /* the engine takes it from a store of its own: supported, and no word of argv */
 	const char *const *args; /* each of them is passed, with the same value */
 	size_t n_args;
+	const char *env;	 /* a variable that takes the value instead; "" */
+	bool positional;	 /* the value alone, without a flag */
 	const struct json *values; /* object: the manifest's word -> the engine's; NULL: as it is */
 	bool times_sequences;	   /* the engine counts for all sequences together */
 	bool path_scale;	   /* PATH:SCALE,PATH:SCALE */
@@ -48,6 +53,7 @@ struct runtime_backend {
 	const char *const *provided; /* sonames that the host puts into the container */
 	size_t n_provided;
 	uint64_t device_overhead; /* bytes of the device that the backend takes for itself */
+	const char *image;	  /* by name and tag, of an engine that is launched from one; "" */
 };
 
 enum runtime_value { RUNTIME_INT, RUNTIME_CHOICE, RUNTIME_TEXT };
@@ -98,7 +104,15 @@ struct runtime_container {
 	const char *stop_signal;
 	uint64_t stop_timeout_ms, pids;
 	bool read_only;
+	unsigned port;		       /* TCP, of an engine that has no socket; 0 */
+	uint64_t shared_memory;	       /* bytes of /dev/shm; 0: the Engine's own */
 	const struct json *tmpfs, *env; /* objects of texts */
+};
+
+/* Where a fact of the definition is from. */
+struct runtime_source {
+	const char *fact, *source;
+	bool verified;
 };
 
 #define RUNTIME_MAX_BACKENDS 8
@@ -113,6 +127,11 @@ struct runtime {
 	const char *const *capabilities;
 	size_t n_capabilities;
 	const char *format, *adapter, *folder; /* "gguf", "lora" or "", "/models" */
+	const char *const *formats;	       /* all that it reads; the first is `format` */
+	size_t n_formats;
+	const char *const *quantizations; /* of weights; none: all of its formats */
+	size_t n_quantizations;
+	const char *layout;		  /* "file", "directory" or "store" */
 	struct runtime_flag flags[RUNTIME_SETTINGS];
 	const char *const *fixed_args;
 	size_t n_fixed_args;
@@ -124,6 +143,9 @@ struct runtime {
 	struct runtime_memory memory;
 	const char *const *sparsity; /* patterns of zeros that it skips */
 	size_t n_sparsity;
+	const struct runtime_source *sources;
+	size_t n_sources;
+	const struct json *before, *after; /* arrays of commands, each an array of words */
 	const struct json *probes;   /* as in the file; identity has "name_at", the path of the served name */
 	const struct json *metrics;  /* {"path","format","names"} or NULL */
 	const struct json *logs;     /* {"fatal":[],"oom":[],"buffers"} */
@@ -149,6 +171,32 @@ int runtime_list(const char *const *dirs, size_t n_dirs, char ***names, size_t *
 const struct runtime_backend *runtime_backend(const struct runtime *rt, const char *name); /* or NULL */
 bool runtime_can(const struct runtime *rt, const char *capability);
 const char *runtime_setting_name(enum runtime_setting s); /* "context_tokens" */
+/* This program launches engines that it packages itself; all others can be planned with. */
+bool runtime_is_packaged(const struct runtime *rt);
+bool runtime_reads(const struct runtime *rt, const char *format);
+/* Whether it skips the zeros of a checkpoint that is sparse in this form. */
+bool runtime_executes(const struct runtime *rt, const char *sparsity);
+
+/* What the settings are, for one start of the engine. What is NULL or 0 is not passed; neither is what the
+ * engine has no way to be told. */
+struct runtime_values {
+	const struct runtime_backend *backend;
+	const char *model, *served_name, *kv_cache, *chat_template;
+	const char *const *adapters, *const *scales; /* n_adapters of each */
+	size_t n_adapters;
+	uint64_t context_tokens, sequences, devices;
+	const char *const *extra; /* words, checked */
+	size_t n_extra;
+};
+
+/* Both end with NULL; env is sorted. */
+struct runtime_words {
+	const char *const *argv, *const *env;
+	size_t n_argv, n_env;
+};
+
+/* The command with every setting in the definition's order: the same release has the same words. In `a`. */
+void runtime_argv(const struct runtime *rt, const struct runtime_values *v, struct arena *a, struct runtime_words *out);
 
 /* JSON Schema of runtime.yaml. */
 void runtime_schema(struct buf *out);

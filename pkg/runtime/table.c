@@ -1,5 +1,7 @@
 #include "runtime/table.h"
 
+#include "capability/capability.h"
+
 /* Smaller tables first; the file itself stands at the end. */
 
 #define MAX_BYTES ((int64_t) 1 << 46)
@@ -7,20 +9,21 @@
 static const struct schema_field text = {.type = SCHEMA_STRING};
 static const struct schema_field any_text = {.type = SCHEMA_STRING, .flags = SCHEMA_EMPTY};
 static const struct schema_field anything = {.type = SCHEMA_ANY};
-static const char *const unsupported[] = {"unsupported", NULL};
+static const char *const not_flags[] = {"unsupported", "store", NULL};
 
-static const char *const forms[] = {"plain", "path_scale", NULL};
+static const char *const forms[] = {"plain", "path_scale", "positional", NULL};
 static const char *const times[] = {"one", "sequences", NULL};
 static const struct schema_field flag_fields[] = {
-	{.key = "arg", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 8, .doc = "The flag; of several, each gets the value."},
+	{.key = "arg", .type = SCHEMA_ONE_OR_LIST, .max = 8, .doc = "The flag; of several, each gets the value."},
+	{.key = "env", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "The environment variable that takes the value, where there is no flag."},
 	{.key = "values", .type = SCHEMA_MAP, .element = &text, .max = 64, .doc = "The manifest's words and this engine's; no other is passed."},
 	{.key = "times", .type = SCHEMA_ENUM, .fallback = "one", .choices = times, .doc = "Whether the engine counts for all sequences together."},
-	{.key = "form", .type = SCHEMA_ENUM, .fallback = "plain", .choices = forms, .doc = "How files are written: PATH, or PATH:SCALE,PATH:SCALE."},
+	{.key = "form", .type = SCHEMA_ENUM, .fallback = "plain", .choices = forms, .doc = "How it is written: FLAG VALUE; files as PATH:SCALE,PATH:SCALE; or the value alone, without a flag."},
 	{0},
 };
 
 #define FLAG(name, what) \
-	{.key = name, .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED | SCHEMA_OPTIONAL, .choices = unsupported, .fields = flag_fields, .doc = what}
+	{.key = name, .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED | SCHEMA_OPTIONAL, .choices = not_flags, .fields = flag_fields, .doc = what}
 
 static const struct schema_field flags_fields[] = {
 	FLAG("model", "The model's file."),
@@ -32,6 +35,7 @@ static const struct schema_field flags_fields[] = {
 	FLAG("kv_cache", "Type of the numbers in the KV cache."),
 	FLAG("chat_template", "A file with the chat template."),
 	FLAG("tensor_parallel", "Devices that share each layer."),
+	FLAG("memory_fraction", "memory.fraction, of an engine that takes a part of the device."),
 	{0},
 };
 
@@ -43,6 +47,7 @@ static const struct schema_field backend_fields[] = {
 	{.key = "gpu", .type = SCHEMA_ENUM, .fallback = "none", .choices = gpus, .doc = "Kind of GPU that the Docker Engine is asked for."},
 	{.key = "devices", .type = SCHEMA_LIST, .fallback = "[]", .max = 16, .doc = "Device files that the container gets."},
 	{.key = "provided", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Libraries that the host puts into the container."},
+	{.key = "image", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Image that it runs from, by name and tag; a release pins its digest."},
 	{.key = "device_overhead", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Device memory that the backend takes for itself."},
 	{0},
 };
@@ -53,6 +58,8 @@ static const struct schema_field backends_fields[] = {
 	BACKEND("cpu", "The processor."),
 	BACKEND("vulkan", "A GPU through Vulkan."),
 	BACKEND("cuda", "An NVIDIA GPU."),
+	BACKEND("rocm", "An AMD GPU."),
+	BACKEND("metal", "An Apple GPU, which shares the machine's memory."),
 	{0},
 };
 
@@ -70,6 +77,8 @@ static const struct schema_field extra = {.type = SCHEMA_OBJECT, .fields = extra
 static const char *const networks[] = {"none", "internal", NULL};
 static const struct schema_field container_fields[] = {
 	{.key = "socket", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Where the engine listens, inside the container."},
+	{.key = "port", .type = SCHEMA_INT, .fallback = "0", .max = 65535, .doc = "Where it listens on TCP, if it cannot on a socket."},
+	{.key = "shared_memory", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Size of /dev/shm that it needs; 0B: the Engine's own."},
 	{.key = "chat_template", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Where the image has the release's chat template."},
 	{.key = "network", .type = SCHEMA_ENUM, .fallback = "none", .choices = networks, .doc = "none, or internal for an engine that can only listen on TCP."},
 	{.key = "stop_signal", .type = SCHEMA_STRING, .fallback = "SIGTERM", .doc = "What asks the engine to end."},
@@ -96,10 +105,13 @@ static const struct schema_field loading_fields[] = {
 	{.key = "status", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &status_number, .max = 16, .doc = "Answers of an engine that is not ready yet."},
 	{0},
 };
+static const char *const refusals[] = {"loading", "failed", NULL};
+static const char *const completion_only[] = {"completion_only", NULL};
 static const struct schema_field readiness_fields[] = {
 	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
 	{.key = "ready", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = ready_fields, .doc = "How a ready engine answers."},
 	{.key = "loading", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = loading_fields, .doc = "How one that still loads answers."},
+	{.key = "refused", .type = SCHEMA_ENUM, .choices = refusals, .doc = "What it means that nothing listens yet; loading where it is not said."},
 	{0},
 };
 static const struct schema_field identity_fields[] = {
@@ -114,15 +126,18 @@ static const struct schema_field warmup_fields[] = {
 };
 static const struct schema_field probes_fields[] = {
 	{.key = "liveness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = liveness_fields, .doc = "Does it answer at all?"},
-	{.key = "readiness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = readiness_fields, .doc = "Is the model loaded?"},
+	{.key = "readiness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .choices = completion_only, .fields = readiness_fields,
+	 .doc = "Is the model loaded? completion_only: no answer but a real token tells."},
 	{.key = "identity", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = identity_fields, .doc = "Is it the one that was asked for?"},
 	{.key = "warmup", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = warmup_fields, .doc = "One real token."},
 	{0},
 };
 
+static const char *const metric_formats[] = {"prometheus", "json", NULL};
 static const struct schema_field metrics_fields[] = {
 	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
-	{.key = "format", .type = SCHEMA_NAME, .fallback = "prometheus", .doc = "Form of the answer."},
+	{.key = "format", .type = SCHEMA_ENUM, .fallback = "prometheus", .choices = metric_formats, .doc = "Form of the answer."},
+	{.key = "enabled_by", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "What switches them on, where they are not on by default."},
 	{.key = "names", .type = SCHEMA_MAP, .fallback = "{}", .element = &text, .max = 64, .doc = "Our words and the engine's."},
 	{0},
 };
@@ -220,17 +235,44 @@ static const struct schema_field packages_fields[] = {
 	{0},
 };
 
+static const char *const layouts[] = {"file", "directory", "store", NULL};
+static const char *const formats[] = {"gguf", "safetensors", "mlx", NULL};
+static const struct schema_field format = {.type = SCHEMA_ENUM, .choices = formats};
+static const struct schema_field quantization = {.type = SCHEMA_NAME};
 static const struct schema_field artifacts_fields[] = {
-	{.key = "format", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "Format of the model's file."},
+	{.key = "format", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .element = &format, .max = 4, .doc = "Formats of a model that it reads; the first is the usual one."},
+	{.key = "layout", .type = SCHEMA_ENUM, .fallback = "file", .choices = layouts, .doc = "What it is given: a file, a directory, or a name in a store of its own."},
+	{.key = "quantizations", .type = SCHEMA_LIST, .fallback = "[]", .element = &quantization, .max = 32, .doc = "Quantizations of weights that it reads; none named: all of its format."},
 	{.key = "adapter", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Kind of adapter that it takes."},
 	{.key = "folder", .type = SCHEMA_STRING, .fallback = "/models", .doc = "Where the container has them."},
 	{0},
 };
 
+static const char *const auths[] = {"none", "bearer", "partial", NULL};
+static const char *const model_names[] = {"name", "omit", NULL};
+static const struct schema_field openai_fields[] = {
+	{.key = "base", .type = SCHEMA_STRING, .fallback = "/v1", .doc = "Path before every endpoint."},
+	{.key = "endpoints", .type = SCHEMA_LIST, .fallback = "[]", .max = 32, .doc = "What it answers, without the base."},
+	{.key = "auth", .type = SCHEMA_ENUM, .fallback = "none", .choices = auths, .doc = "Whether it can ask for a key: nowhere, everywhere, or only on some paths."},
+	{.key = "model_field", .type = SCHEMA_ENUM, .fallback = "name", .choices = model_names, .doc = "Whether a request names the route, or must leave the model out."},
+	{.key = "unsupported_fields", .type = SCHEMA_LIST, .fallback = "[]", .max = 32, .doc = "Fields of a request that it ignores or refuses."},
+	{0},
+};
+
+static const char *const statuses[] = {"verified", "unverified", NULL};
+static const struct schema_field source_fields[] = {
+	{.key = "fact", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "What of this file it is the source of."},
+	{.key = "source", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Where it stands: an address, an issue, a file at a commit, or what was measured."},
+	{.key = "status", .type = SCHEMA_ENUM, .fallback = "verified", .choices = statuses, .doc = "unverified: nobody has seen it, the definition only assumes it."},
+	{0},
+};
+static const struct schema_field source = {.type = SCHEMA_OBJECT, .fields = source_fields};
+static const struct schema_field command_words = {.type = SCHEMA_LIST, .element = &any_text, .min = 1, .max = 64};
+
 static const char *const versions[] = {"llmdeploy/v1", NULL};
 static const char *const kinds[] = {"Runtime", NULL};
 static const char *const launches[] = {"packages", "image", "host", NULL};
-static const struct schema_field capability = {.type = SCHEMA_NAME};
+static const struct schema_field capability = {.type = SCHEMA_ENUM, .choices = capability_names};
 
 const struct schema_field runtime_table[] = {
 	{.key = "apiVersion", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = versions, .doc = "Version of this format."},
@@ -240,6 +282,8 @@ const struct schema_field runtime_table[] = {
 	{.key = "launch", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = launches, .doc = "How it gets to run."},
 	{.key = "version_of", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Package whose version is the engine's."},
 	{.key = "command", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 64, .doc = "The words before all arguments."},
+	{.key = "before", .type = SCHEMA_LIST, .fallback = "[]", .element = &command_words, .max = 8, .doc = "Commands that run before it, one after the other."},
+	{.key = "after", .type = SCHEMA_LIST, .fallback = "[]", .element = &command_words, .max = 8, .doc = "Commands that run once it answers, before readiness is asked."},
 	{.key = "capabilities", .type = SCHEMA_LIST, .fallback = "[]", .element = &capability, .max = 64, .doc = "What a manifest may require of it."},
 	{.key = "artifacts", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = artifacts_fields, .doc = "Files that it reads."},
 	{.key = "flags", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = flags_fields, .doc = "Each setting as a flag, or unsupported."},
@@ -247,11 +291,13 @@ const struct schema_field runtime_table[] = {
 	{.key = "backends", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = backends_fields, .doc = "What it can compute on."},
 	{.key = "allow_extra", .type = SCHEMA_LIST, .fallback = "[]", .element = &extra, .max = 128, .doc = "Flags that a manifest may add."},
 	{.key = "container", .type = SCHEMA_OBJECT, .fields = container_fields, .doc = "The container around it."},
+	{.key = "openai", .type = SCHEMA_OBJECT, .fields = openai_fields, .doc = "Its OpenAI-compatible API."},
 	{.key = "probes", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = probes_fields, .doc = "How to see that it is ready."},
 	{.key = "metrics", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = metrics_fields, .doc = "Its metrics."},
 	{.key = "logs", .type = SCHEMA_OBJECT, .fields = logs_fields, .doc = "What to find in its log."},
 	{.key = "memory", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = memory_fields, .doc = "What it takes of memory beside weights and KV cache."},
 	{.key = "sparsity", .type = SCHEMA_OBJECT, .fields = sparsity_fields, .doc = "What it gains from a pruned checkpoint."},
+	{.key = "sources", .type = SCHEMA_LIST, .fallback = "[]", .element = &source, .max = 64, .doc = "Where the facts of this file are from."},
 	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
 	{0},
 };

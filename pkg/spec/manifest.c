@@ -1,12 +1,13 @@
 #include <stddef.h>
 
+#include "capability/capability.h"
 #include "spec/tables.h"
 
 #define DAY_MS 86400000
 
 static const char *const api_versions[] = {"llmdeploy/v1", NULL};
-static const char *const backends[] = {"cpu", "vulkan", "cuda", "auto", NULL};
-static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1", NULL};
+static const char *const backends[] = {"cpu", "vulkan", "cuda", "rocm", "metal", "auto", NULL};
+static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1", "fp8_e4m3", "fp8_e5m2", NULL};
 static const char *const privacies[] = {"local", "hybrid", "any", NULL};
 static const char *const automatic[] = {"auto", NULL};
 static const char *const admissions[] = {"enforce", "warn", "off", NULL};
@@ -66,7 +67,7 @@ static const struct schema_field runtime_fields[] = {
 	{0},
 };
 
-static const struct schema_field capability = {.type = SCHEMA_NAME};
+static const struct schema_field capability = {.type = SCHEMA_ENUM, .choices = capability_names};
 static const struct schema_field requirement_fields[] = {
 	{.key = "privacy", .type = SCHEMA_ENUM, .fallback = "local", .choices = privacies,
 	 .doc = "Whether a question may leave this machine; local: never, so there can be no fallback."},

@@ -73,10 +73,10 @@ struct spec {
 	size_t n_adapters;
 	const char *chat_template; /* text of the file, or NULL */
 	const char *runtime;	   /* name: "llama.cpp" */
-	const char *backend;	   /* cpu vulkan cuda auto */
+	const char *backend;	   /* cpu vulkan cuda rocm metal auto */
 	int64_t context_tokens;	   /* of one sequence */
 	int64_t concurrent_sequences;
-	const char *kv_cache;		 /* f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 */
+	const char *kv_cache;		 /* f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 fp8_e4m3 fp8_e5m2 */
 	const struct json *extra_args;	 /* object of any JSON; numbers with a fraction are texts */
 	const char *privacy;		 /* local hybrid any */
 	const struct json *capabilities; /* array of names */

@@ -248,12 +248,7 @@ static void long_context(struct world *w) {
 
 static void capability(struct world *w) {
 	json_free(w->capabilities);
-	w->spec.capabilities = w->capabilities = parsed("[\"openai_apis\"]");
-}
-
-static void strange_capability(struct world *w) {
-	json_free(w->capabilities);
-	w->spec.capabilities = w->capabilities = parsed("[\"telepathy\"]");
+	w->spec.capabilities = w->capabilities = parsed("[\"openai_api\",\"safetensors\"]");
 }
 
 static void odd_heads(struct world *w) {
@@ -362,9 +357,8 @@ static const struct {
 	{"unknown backend", no_backend, "runtime.backend", "llama.cpp has no backend 'abacus'"},
 	{"more context than trained", long_context, "runtime.context_tokens",
 	 "16384 tokens of context are more than the 8192 that the model was trained for"},
-	{"capability misspelt", capability, "requirements.capabilities.0",
-	 "llama.cpp does not have the capability 'openai_apis'; did you mean 'openai_api'?"},
-	{"capability missing", strange_capability, "requirements.capabilities.0", "llama.cpp does not have the capability 'telepathy'"},
+	{"capability missing", capability, "requirements.capabilities.1",
+	 "llama.cpp does not have the capability 'safetensors'; 'llmdeploy runtime list --requires safetensors' names those that have it"},
 	{"heads that cannot be quantized", odd_heads, "runtime.kv_cache",
 	 "the model's heads of 80 and 64 are no multiples of 32, which 'q4_0' needs"},
 	{"unknown cache", strange_cache, "runtime.kv_cache", "llama.cpp has no KV cache of type 'q3_0'"},
