@@ -51,6 +51,9 @@ int cmd_verify(struct args *a, struct err *e) {
 
 	if (context_open(a, "verify", NEED_STORE | NEED_ENGINE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
+	/* First: what follows puts caches right. */
+	if (rollout_survey(&c.x, a->n ? a->at[0] : NULL, &d, e))
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (one(a, &c, a->n ? a->at[0] : names[i], &d, &looked, e))
 			return -1;

@@ -62,13 +62,15 @@ static int fetch_artifacts(const struct rollout *x, const struct lock *l, struct
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct lock_artifact *a = &l->artifacts[i];
 		struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
+		struct err absent = {0};
 		bool has;
 		if (store_has(x->store, a->sha256, &has, NULL, e))
 			return -1;
-		if (!has && !a->n_sources)
+		/* Without a receipt it is read once more. */
+		if (!has && !a->n_sources && store_verify(x->store, a->sha256, false, &absent))
 			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lock knows no remote source: "
 				"run llmdeploy model pull with its manifest", a->role, a->sha256);
-		if (!has && store_fetch(x->store, &want, x->progress, e))
+		if (!has && a->n_sources && store_fetch(x->store, &want, x->progress, e))
 			return -1;
 		if (store_verify(x->store, a->sha256, false, e))
 			return -1;

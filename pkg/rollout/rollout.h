@@ -96,6 +96,9 @@ void rollout_differences_done(struct rollout_differences *d);
  * policy, artifacts (read again when `paranoid`), and containers that belong to no release. Adds to *d. */
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
 
+/* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */
+int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e);
+
 /* Frees what no release on disk needs, after removing releases beyond each route's `keep`. Holds every route's lock. */
 struct rollout_freed {
 	size_t releases, containers, images, objects;

@@ -26,6 +26,14 @@ static void differ(struct rollout_differences *d, const char *what, const char *
 	d->at[d->n++] = (struct rollout_difference){mem_strdup(what), mem_strdup(want), mem_strdup(have)};
 }
 
+static void found(void *ctx, const char *path, const char *want, const char *have) {
+	differ(ctx, path, want, have);
+}
+
+int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e) {
+	return root_survey(x->root, route, found, d, e);
+}
+
 static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {
 	if (strcmp(want, have ? have : ""))
 		differ(d, what, want, have ? have : "nothing");
@@ -164,10 +172,28 @@ static int find_strays(struct rollout_differences *d, const struct rollout *x, c
 		const char *version = json_str(list.at[i].labels, ROLLOUT_LABEL_VERSION);
 		struct lock *l CLEANUP(lock_freep) = NULL;
 		struct err none = {0};
-		if (!version || rollout_lock_of(r, version, &l, &none))
+		/* A release that cannot be read is told of as a release. */
+		if (!version || (rollout_lock_of(r, version, &l, &none) && none.code == ERR_USAGE))
 			differ(d, "stray container", "nothing", list.at[i].name);
 	}
 	docker_containers_done(&list);
+	return 0;
+}
+
+/* The others on disk: a rollback may want them. */
+static int compare_releases(struct rollout_differences *d, const struct release_route *r, const char *active, struct err *e) {
+	char **versions CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (release_list(r, &versions, &n, e))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		char *what CLEANUP(freep) = mem_printf("releases/%s", versions[i]);
+		struct lock *l CLEANUP(lock_freep) = NULL;
+		struct err damaged = {0};
+		if ((!active || strcmp(versions[i], active)) && rollout_lock_of(r, versions[i], &l, &damaged))
+			differ(d, what, "a whole, proved release", damaged.msg);
+	}
 	return 0;
 }
 
@@ -178,7 +204,7 @@ static int verify_route(const struct rollout *x, const struct release_route *r, 
 
 	if (release_active(r, &active, &damaged))
 		differ(d, "active", "a whole, proved release", damaged.msg);
-	if (find_strays(d, x, r, e))
+	if (compare_releases(d, r, active, e) || find_strays(d, x, r, e))
 		return -1;
 	if (!active)
 		return 0;

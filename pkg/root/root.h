@@ -35,6 +35,12 @@ void root_done(struct root *r);
 /* The root's lock, taken after a route's lock and never before it. close(*fd) ends it. */
 int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e);
 
+/* Everything below the root, without following a link: what is of a kind that does not belong there (a link, a pipe, a device; a
+ * file where `active` should be), belongs to somebody else, or may be written by everybody. Of the routes only `route`, all
+ * where it is NULL. `path` is relative to the root and borrowed, like the words. */
+typedef void root_survey_found(void *ctx, const char *path, const char *want, const char *have);
+int root_survey(const struct root *r, const char *route, root_survey_found *found, void *ctx, struct err *e);
+
 /* Who we are, for journal and lock: "max", or "root for max" under sudo; never empty. Yours to free. */
 char *root_user(void);
 char *root_host(void);
