@@ -78,7 +78,7 @@ bench: deps
 	@$(MAKE) --no-print-directory all $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 	@tests/model.sh build/models
 	@for b in tests/bench/*.sh; do $$b || exit 1; done
-$B/tests/bench/%: $B/tests/bench/%.o $B/libpkg.a
+$B/tests/bench/%: $B/tests/bench/%.o $B/tests/fake/gguf_file.o $B/tests/fake/gguf_family.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 install: all
