@@ -15,6 +15,7 @@
 #include "debian/debian.h"
 #include "docker/docker.h"
 #include "report/report.h"
+#include "runtime/gateway.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
 
@@ -98,6 +99,14 @@ int context_runtime_dir(const struct args *a, const char *name, char **dir, stru
 
 	runtime_dirs_free(dirs);
 	return r;
+}
+
+void context_gateway_dir(const struct args *a, const char *name, char **dir) {
+	size_t n;
+	char **dirs = context_runtime_dirs(a, &n);
+
+	runtime_gateway_find((const char *const *) dirs, n, name, dir);
+	runtime_dirs_free(dirs);
 }
 
 void context_try_engine(const struct args *a, struct context *c) {

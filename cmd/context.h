@@ -41,6 +41,8 @@ int context_mirrors(struct context *c, struct debian_mirror **list, struct debia
 char **context_runtime_dirs(const struct args *a, size_t *n);
 /* The directory of one of them; yours. */
 int context_runtime_dir(const struct args *a, const char *name, char **dir, struct err *e);
+/* The same of the gateway's definition; *dir NULL: there is none of that name. */
+void context_gateway_dir(const struct args *a, const char *name, char **dir);
 /* Lock of a route's active release. ERR_USAGE: no such route, or none is active. */
 struct lock;
 int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e);

@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 #include "report/report.h"
+#include "runtime/gateway.h"
 #include "runtime/runtime.h"
 
 static int load(struct args *a, const char *name, char **dir, struct runtime **rt, struct err *e) {
@@ -95,8 +96,14 @@ static int record_lock(const struct context *c, const char *name, const struct d
 	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
 }
 
+/* What there is to lock: an engine's packages, or the gateway's. */
+struct wanted {
+	const char *path, *name;
+	const struct json *packages;
+};
+
 /* What was locked for one backend is added to `done`. */
-static int lock_backend(struct args *a, struct context *c, const struct runtime *rt, const char *backend, const char *file, struct json *done,
+static int lock_backend(struct args *a, struct context *c, const struct wanted *w, const char *backend, const char *file, struct json *done,
 			struct err *e) {
 	struct debian_request *q CLEANUP(debian_request_freep) = NULL;
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
@@ -106,14 +113,14 @@ static int lock_backend(struct args *a, struct context *c, const struct runtime 
 	char size[TEXT_BYTES];
 
 	if (host_read("", &host, e) || context_mirrors(c, &list, &mirrors, e) ||
-	    debian_request_from_json(rt->path, rt->packages, rt->name, backend, host.architecture, &q, e))
+	    debian_request_from_json(w->path, w->packages, w->name, backend, host.architecture, &q, e))
 		return -1;
 	q->accept_expired = a->option[OPT_ACCEPT_EXPIRED] != NULL;
 	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) || debian_lock_merge_write(file, lock, e) ||
-	    record_lock(c, rt->name, lock, e))
+	    record_lock(c, w->name, lock, e))
 		return -1;
 	text_format_bytes(debian_lock_installed(lock), size);
-	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", rt->name, backend, host.architecture, lock->n_packages, size, file);
+	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", w->name, backend, host.architecture, lock->n_packages, size, file);
 	struct json *o = json_object();
 	json_set_str(o, "backend", backend);
 	json_set_str(o, "architecture", host.architecture);
@@ -123,36 +130,51 @@ static int lock_backend(struct args *a, struct context *c, const struct runtime 
 	return 0;
 }
 
-static int lock_all(struct args *a, struct context *c, const struct runtime *rt, const char *file, struct json *done, struct err *e) {
-	const struct json *backends = json_get(rt->packages, "backends");
+static int lock_all(struct args *a, struct context *c, const struct wanted *w, const char *file, struct json *done, struct err *e) {
+	const struct json *backends = json_get(w->packages, "backends");
 
 	for (const struct json *b = json_first(backends); b; b = json_next(b))
-		if (lock_backend(a, c, rt, json_key(b), file, done, e))
+		if (lock_backend(a, c, w, json_key(b), file, done, e))
 			return err_wrap(e, "%s", json_key(b));
 	return 0;
 }
 
 /* --backend, or all that the definition names packages for. */
-static int lock(struct args *a, struct err *e) {
+static int lock_wanted(struct args *a, const char *dir, const struct wanted *w, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
-	struct runtime *rt CLEANUP(runtime_freep) = NULL;
-	char *dir CLEANUP(freep) = NULL;
 	const char *only = a->option[OPT_BACKEND];
 	int held CLEANUP(closep) = -1;
 
-	if (load(a, a->at[1], &dir, &rt, e))
-		return -1;
-	if (!rt->packages)
-		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", rt->name);
+	if (!w->packages)
+		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", w->name);
 	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
 	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.x.lock_wait_ms, &held, e))
 		return -1;
 	struct json *j CLEANUP(json_freep) = json_object(), *done = json_array();
 	json_set_str(j, "file", file);
 	json_set(j, "locked", done);
-	int r = only ? lock_backend(a, &c, rt, only, file, done, e) : lock_all(a, &c, rt, file, done, e);
+	int r = only ? lock_backend(a, &c, w, only, file, done, e) : lock_all(a, &c, w, file, done, e);
 	report_result(a->report, j);
 	return r;
+}
+
+static int lock(struct args *a, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
+	struct runtime *rt CLEANUP(runtime_freep) = NULL;
+	char *dir CLEANUP(freep) = NULL;
+
+	context_gateway_dir(a, a->at[1], &dir);
+	if (!dir) {
+		if (load(a, a->at[1], &dir, &rt, e))
+			return -1;
+		return lock_wanted(a, dir, &(struct wanted){rt->path, rt->name, rt->packages}, e);
+	}
+	if (!runtime_gateway_load(dir, &g, &all, e))
+		return lock_wanted(a, dir, &(struct wanted){g->path, g->name, g->packages}, e);
+	if (all.n > 1)
+		report_complaints(a->report, &all);
+	return -1;
 }
 
 int cmd_runtime(struct args *a, struct err *e) {

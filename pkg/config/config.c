@@ -11,6 +11,14 @@
 #include "schema/schema.h"
 #include "yaml/yaml.h"
 
+static const char *const modes[] = {"docker", "host", "none", NULL};
+static const struct schema_field gateway_fields[] = {
+	{.key = "mode", .type = SCHEMA_ENUM, .fallback = "docker", .choices = modes,
+	 .doc = "docker: our own image, in a container; host: an installed HAProxy, run by us; none: clients have no gateway."},
+	{.key = "program", .type = SCHEMA_STRING, .fallback = CONFIG_HAPROXY, .doc = "Absolute path of the installed HAProxy, for mode host."},
+	{0},
+};
+
 static const struct schema_field fields[] = {
 	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
 	 .doc = "URL of a Debian mirror, or of a snapshot of one, or file:/PATH; a list is tried in order. Else: what apt uses."},
@@ -18,6 +26,7 @@ static const struct schema_field fields[] = {
 	 .doc = "URL of an archive of snapshots, without a time: the lock's index time is added. For locked packages that no mirror has any more."},
 	{.key = "keyring", .type = SCHEMA_STRING, .fallback = CONFIG_KEYRING, .doc = "Absolute path of the keys that sign the archive."},
 	{.key = "engine", .type = SCHEMA_STRING, .doc = "Docker Engine to use, unix:///PATH. Else: what the docker command would use."},
+	{.key = "gateway", .type = SCHEMA_OBJECT, .fields = gateway_fields, .doc = "The HAProxy in front of the routes."},
 	{0},
 };
 
@@ -70,7 +79,7 @@ static void check_urls(const struct yaml_node *n, const char *what, struct compl
 
 static void check(const struct yaml_node *root, struct complaints *c) {
 	const struct yaml_node *keyring = yaml_get(root, "keyring");
-	const struct yaml_node *engine = yaml_get(root, "engine");
+	const struct yaml_node *engine = yaml_get(root, "engine"), *program = yaml_at(root, "gateway.program");
 	const char *s = yaml_scalar(keyring, NULL);
 
 	check_urls(yaml_get(root, "mirror"), "in 'mirror' is not an https:// or http:// address, and not file:/PATH", c);
@@ -80,6 +89,9 @@ static void check(const struct yaml_node *root, struct complaints *c) {
 	s = yaml_scalar(engine, NULL);
 	if (s && *s && !text_starts(s, "unix:///"))
 		refuse(c, engine, "in 'engine' is not unix:///PATH: only an Engine on this machine is used");
+	s = yaml_scalar(program, NULL);
+	if (s && *s && *s != '/')
+		refuse(c, program, "in 'gateway.program' is not an absolute path");
 }
 
 static void add_urls(struct config_urls *urls, const struct json *list) {
@@ -87,7 +99,17 @@ static void add_urls(struct config_urls *urls, const struct json *list) {
 		config_urls_add(urls, json_text(m), strlen(json_text(m)));
 }
 
+static enum config_gateway mode_of(const struct json *gateway) {
+	const char *mode = json_str(gateway, "mode");
+
+	for (size_t i = 0; mode && modes[i]; i++)
+		if (!strcmp(modes[i], mode))
+			return (enum config_gateway) i;
+	return CONFIG_GATEWAY_DOCKER;
+}
+
 static void fill(struct whole *w, const struct json *tree, struct config_urls *urls) {
+	const char *program = json_str(json_get(tree, "gateway"), "program");
 	struct config_urls snapshots = {.arena = w->arena};
 
 	add_urls(urls, json_get(tree, "mirror"));
@@ -95,6 +117,8 @@ static void fill(struct whole *w, const struct json *tree, struct config_urls *u
 	w->config.snapshots = snapshots.at;
 	w->config.n_snapshots = snapshots.n;
 	w->config.keyring = arena_strdup(w->arena, json_str(tree, "keyring") ? json_str(tree, "keyring") : CONFIG_KEYRING);
+	w->config.gateway = mode_of(json_get(tree, "gateway"));
+	w->config.haproxy = arena_strdup(w->arena, program ? program : CONFIG_HAPROXY);
 	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
 }
 

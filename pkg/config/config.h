@@ -6,12 +6,15 @@
 
 struct schema_field;
 
+enum config_gateway { CONFIG_GATEWAY_DOCKER, CONFIG_GATEWAY_HOST, CONFIG_GATEWAY_NONE };
+
 /* What belongs to this machine and not to a release: ROOT/config.yaml, which may be missing.
  *
  *     mirror: https://HOST/debian          # or a list, tried in order
  *     snapshot: https://HOST/archive/debian  # an archive of snapshots, for locked packages that the mirrors dropped
  *     keyring: /usr/share/keyrings/debian-archive-keyring.gpg
  *     engine: unix:///run/docker.sock
+ *     gateway: {mode: docker}              # or host, with program: /usr/sbin/haproxy; or none
  *
  * Without `mirror` the mirrors are those of the host's apt: the Debian main archive in sources.list and
  * sources.list.d, in both of its formats. */
@@ -22,9 +25,12 @@ struct config {
 	size_t n_snapshots;
 	const char *keyring; /* absolute path of the keys that sign the archive's index */
 	const char *engine;  /* "unix:///PATH", or NULL: found by pkg/docker */
+	enum config_gateway gateway;
+	const char *haproxy; /* absolute path of the installed one, for CONFIG_GATEWAY_HOST */
 	const char *path;    /* ROOT/config.yaml, for messages */
 };
 
+#define CONFIG_HAPROXY "/usr/sbin/haproxy"
 #define CONFIG_KEYRING "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 /* `root` is an open directory and `root_path` its name for messages; `apt_dir` is "/etc/apt" except in tests. ERR_SPEC: what is

@@ -22,11 +22,11 @@ struct store;
  *
  * HAProxy runs with `-C ROOT` (in its container /llmdeploy, where run/ is mounted read-only and gateway/ writable), so every
  * path in haproxy.cfg is relative and short, and the text is the same in both modes: run/routes/ROUTE/a.sock,
- * gateway/admin.sock (mode 600, level admin, expose-fd listeners), gateway/*.lua, gateway/*.map. Certificates, CA and key files stand under
+ * unix@gateway/admin.sock (mode 600, level admin, expose-fd listeners), its Lua and its maps. Certificates, CA and key files stand under
  * the absolute path that the manifest names, which is mounted under the same name. gateway/process.cfg is a second -f,
  * of the process itself: `noreuseport` (a taken port must be a fault) and `description`, the digest of what was loaded.
- * haproxy.cfg is a
- * pure function of it and is written with it, so that a gateway that starts anew serves what `active` names. What runs is
+ *
+ * haproxy.cfg is a pure function of the state and is written with it, so that a gateway that starts anew serves what `active` names. What runs is
  * turned by the runtime socket, in every worker process that still has connections; a reload happens only where
  * listeners, certificates or routes changed.
  *

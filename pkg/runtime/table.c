@@ -301,3 +301,15 @@ const struct schema_field runtime_table[] = {
 	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
 	{0},
 };
+
+static const char *const gateway_kinds[] = {"Gateway", NULL};
+
+const struct schema_field runtime_gateway_table[] = {
+	{.key = "apiVersion", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = versions, .doc = "Version of this format."},
+	{.key = "kind", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = gateway_kinds, .doc = "What the file is."},
+	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The name of its folder."},
+	{.key = "version_of", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Package whose version is the program's."},
+	{.key = "command", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 64, .doc = "The words before all arguments."},
+	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
+	{0},
+};

@@ -4,3 +4,5 @@
 
 /* The table of runtime.yaml. */
 extern const struct schema_field runtime_table[];
+/* The table of gateway.yaml. */
+extern const struct schema_field runtime_gateway_table[];

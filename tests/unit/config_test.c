@@ -109,6 +109,10 @@ static void test_load(void **state) {
 		{"a snapshot archive", "snapshot: https://s/archive/debian\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
 		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
+		{"a gateway that is none", "gateway: {mode: none}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+		{"an installed gateway", "gateway: {mode: host, program: /opt/haproxy}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+		{"another gateway", "gateway: {mode: nginx, program: haproxy}\n", APT, NULL, NULL, NULL, NULL,
+		 "1:17: 'nginx' in 'gateway.mode' is not known, use docker, host or none\n1:33: 'haproxy' in 'gateway.program' is not an absolute path"},
 		{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"a list", "[mirror]\n", APT, NULL, NULL, NULL, NULL, "1:1: the file must hold a mapping (key: value), not a list"},
 		{"a typo", "miror: x\n", NULL, NULL, NULL, NULL, NULL, "1:1: unknown key 'miror', did you mean 'mirror'?"},
@@ -145,6 +149,9 @@ static void test_load(void **state) {
 		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
 		assert_string_equal(got, k->mirrors);
 		assert_string_equal(config->keyring, k->keyring);
+		assert_int_equal(config->gateway, !k->config || !strstr(k->config, "gateway") ? CONFIG_GATEWAY_DOCKER
+				 : strstr(k->config, "none") ? CONFIG_GATEWAY_NONE : CONFIG_GATEWAY_HOST);
+		assert_string_equal(config->haproxy, k->config && strstr(k->config, "/opt") ? "/opt/haproxy" : CONFIG_HAPROXY);
 		assert_string_equal(config->engine ? config->engine : "", k->engine ? k->engine : "");
 	}
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "json/json.h"
+#include "runtime/gateway.h"
 #include "runtime/runtime.h"
 
 /* Tests run in the root of the tree. */
@@ -249,9 +250,66 @@ static void runtime_places(void **state) {
 	}
 }
 
+/* The gateway is described beside the engines, and is none. */
+static void runtime_gateway(void **state) {
+	static const char *const dirs[] = {"nowhere", "runtimes"};
+	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	char **names CLEANUP(freep) = NULL, *dir CLEANUP(freep) = NULL, *none CLEANUP(freep) = NULL;
+	struct err e = {0};
+	size_t n;
+
+	(void) state;
+	runtime_gateway_find(dirs, 2, RUNTIME_GATEWAY, &dir);
+	assert_string_equal(dir, "runtimes/haproxy");
+	runtime_gateway_find(dirs, 2, "llama.cpp", &none);
+	assert_null(none);
+	assert_int_equal(runtime_list(&dirs[1], 1, &names, &n, &e), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_string_not_equal(names[i], RUNTIME_GATEWAY);
+	assert_int_equal(runtime_find(&dirs[1], 1, RUNTIME_GATEWAY, &none, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+
+	assert_int_equal(runtime_gateway_load(dir, &g, &c, &e), 0);
+	assert_string_equal(g->name, RUNTIME_GATEWAY);
+	assert_string_equal(g->version_of, "haproxy");
+	assert_string_equal(g->command[0], "/usr/sbin/haproxy");
+	assert_int_equal(g->n_command, 1);
+	assert_true(json_is_object(json_path(g->packages, "backends." RUNTIME_GATEWAY_BACKEND)));
+}
+
+static void runtime_gateway_faults(void **state) {
+	static const struct {
+		const char *name, *text, *complaint;
+	} cases[] = {
+		{"an engine", "apiVersion: llmdeploy/v1\nkind: Runtime\nname: x\nversion_of: x\ncommand: [x]\npackages: {backends: {}}\n",
+		 "'Runtime' in 'kind' is not known, use Gateway"},
+		{"no packages", "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: [x]\n", "'packages' is missing"},
+		{"a key of an engine", "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: [x]\nprobes: {}\npackages: {backends: {}}\n",
+		 "unknown key 'probes', known here: apiVersion, kind, name, version_of, command or packages"},
+	};
+	char dir[] = "/tmp/runtime_gateway.XXXXXX";
+
+	(void) state;
+	assert_non_null(mkdtemp(dir));
+	char *path CLEANUP(freep) = mem_printf("%s/gateway.yaml", dir);
+	EACH_CASE(k, cases) {
+		struct complaints c CLEANUP(complaints_done) = {0};
+		struct runtime_gateway *g = NULL;
+		struct err e = {0};
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, k->text, strlen(k->text), 0644, &e), 0);
+		assert_int_equal(runtime_gateway_load(dir, &g, &c, &e), -1);
+		assert_int_equal(e.code, ERR_SPEC);
+		assert_string_equal(c.at[0].message, k->complaint);
+	}
+	struct err e = {0};
+	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, dir, &e), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(runtime_llama), cmocka_unit_test(runtime_flags_exist), cmocka_unit_test(runtime_schema_committed),
+		cmocka_unit_test(runtime_llama), cmocka_unit_test(runtime_gateway), cmocka_unit_test(runtime_gateway_faults),
+		cmocka_unit_test(runtime_flags_exist), cmocka_unit_test(runtime_schema_committed),
 		cmocka_unit_test(runtime_faults), cmocka_unit_test(runtime_search), cmocka_unit_test(runtime_places),
 	};
 
