@@ -67,11 +67,9 @@ static int write_lock(const struct lock *l, const char *path, bool *same, struct
 	return *same ? 0 : fs_write(EFFECT_OUTPUT, AT_FDCWD, path, l->bytes, l->n_bytes, 0644, e);
 }
 
-static int record_build(const struct context *c, const struct lock *l, struct err *e) {
+static int record_build(const struct context *c, const struct lock *l, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
-	struct journal *j CLEANUP(journal_freep) = NULL;
 	int held CLEANUP(closep) = -1;
-	uint64_t torn;
 
 	json_set_str(r, "event", "build");
 	json_set_str(r, "route", l->route);
@@ -79,7 +77,7 @@ static int record_build(const struct context *c, const struct lock *l, struct er
 	json_set_str(r, "lock", l->digest);
 	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &held, e))
 		return -1;
-	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }
 
 static void tell(struct args *a, const struct lock *l, const char *path, bool same, uint64_t took_ms) {
@@ -110,7 +108,7 @@ int cmd_build(struct args *a, struct err *e) {
 
 	if (compiling_spec(a, a->at[0], &s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
 		return -1;
-	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, e)))
+	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
 		return -1;
 	if (a->option[OPT_SBOM] && write_sbom(l, a->option[OPT_SBOM], e))
 		return -1;

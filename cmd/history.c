@@ -1,5 +1,8 @@
 #include "context.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -8,17 +11,39 @@
 #include "report/report.h"
 
 static struct json *as_json(const struct history_item *h) {
-	struct json *o = json_object();
+	struct json *o = json_copy(h->record);
 
-	json_set_int(o, "seq", (int64_t) h->seq);
-	json_set_str(o, "time", h->time);
-	json_set_str(o, "event", h->event);
 	json_set_str(o, "version", h->version);
 	json_set_str(o, "lock", h->lock);
 	json_set_str(o, "by", h->by);
 	json_set_str(o, "detail", h->detail);
 	json_set_int(o, "duration_ms", (int64_t) h->duration_ms);
 	return o;
+}
+
+enum { USUAL = 100 };
+
+/* "2h" back from now, a day, or a moment; as the journal writes it. */
+static int since_of(const char *text, char out[CLOCK_STAMP], struct err *e) {
+	int64_t when;
+	uint64_t ms;
+
+	if (text_duration_ms(text, &ms))
+		when = clock_unix() - (int64_t) (ms / 1000);
+	else if (!clock_parse(text, &when))
+		return err_set(e, ERR_USAGE, "'--since %s' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z", text);
+	clock_stamp(when, out);
+	return 0;
+}
+
+static int limit_of(const struct args *a, uint64_t *limit, struct err *e) {
+	const char *text = a->option[OPT_TAIL];
+
+	*limit = a->option[OPT_SINCE] ? 0 : USUAL;
+	if (!text || (strcmp(text, "all") && text_u64(text, limit)))
+		return 0;
+	*limit = 0;
+	return strcmp(text, "all") ? err_set(e, ERR_USAGE, "'--tail %s' is not a number, nor all", text) : 0;
 }
 
 int cmd_history(struct args *a, struct err *e) {
@@ -28,12 +53,13 @@ int cmd_history(struct args *a, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct history *h CLEANUP(history_freep) = NULL;
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
-	uint64_t limit = 0;
+	char since[CLOCK_STAMP] = "";
+	uint64_t limit;
 
-	if (a->option[OPT_TAIL] && !text_u64(a->option[OPT_TAIL], &limit))
-		return err_set(e, ERR_USAGE, "'--tail %s' is not a number", a->option[OPT_TAIL]);
+	if (limit_of(a, &limit, e) || (a->option[OPT_SINCE] && since_of(a->option[OPT_SINCE], since, e)))
+		return -1;
 	if (context_open(a, "history", NEED_READ, &c, e) || release_route_open(&c.root, a->at[0], false, &route, e) ||
-	    history_load(&route, NULL, limit, &h, e))
+	    history_load(&route, since[0] ? since : NULL, limit, &h, e))
 		return -1;
 	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * h->n, sizeof *cells);
@@ -48,6 +74,10 @@ int cmd_history(struct args *a, struct err *e) {
 		json_push(list, as_json(item));
 	}
 	report_table(a->report, columns, 6, cells, h->n);
+	bool more = h->n && h->items[0].seq > 1;
+	if (more && !a->option[OPT_TAIL] && !a->option[OPT_SINCE])
+		report_line(a->report, "the newest %d; older ones: --tail N, --tail all, --since TIME", USUAL);
+	json_set_bool(j, "more", more);
 	json_set_str(j, "route", a->at[0]);
 	json_set(j, "records", list);
 	report_result(a->report, j);

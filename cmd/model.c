@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/complaints.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -108,28 +109,27 @@ static int fetch(struct args *a, struct context *c, const struct spec_artifact *
 	return 0;
 }
 
-static int record_pull(const struct context *c, const struct spec *s, struct err *e) {
+static int record_pull(const struct context *c, const struct spec *s, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
-	struct journal *j CLEANUP(journal_freep) = NULL;
-	uint64_t torn;
 
 	json_set_str(r, "event", "model_pull");
 	json_set_str(r, "route", s->route);
 	json_set_str(r, "version", s->version);
 	json_set_str(r, "model", s->model.sha256);
-	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }
 
 static int pull_all(struct args *a, struct context *c, const struct spec *s, struct err *e) {
 	struct json *done CLEANUP(json_freep) = json_array();
 	int lock CLEANUP(closep) = -1;
+	uint64_t began = clock_mono_ms();
 
 	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &lock, e) || fetch(a, c, &s->model, "model", done, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++)
 		if (fetch(a, c, &s->adapters[i], "adapter", done, e))
 			return -1;
-	if (record_pull(c, s, e))
+	if (record_pull(c, s, began, e))
 		return -1;
 	report_result(a->report, done);
 	return 0;

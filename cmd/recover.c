@@ -5,9 +5,24 @@
 #include "json/json.h"
 #include "report/report.h"
 
+/* What is given up, and what of it stays known, before anything is done with the route. */
+static int accept_journal(struct args *a, struct context *c, const char *route, struct err *e) {
+	struct rollout_accepted was CLEANUP(rollout_accepted_done) = {0};
+
+	if (rollout_accept_journal(&c->x, route, &was, e))
+		return -1;
+	report_warning(a->report, "the journal of '%s' is given up: %s", route, was.fault);
+	report_line(a->report, "route '%s' begins a new journal, which names the old one by its digest; %s is active, and can go back to: %s", route,
+		was.active ? was.active : "no release", *was.kept ? was.kept : "nothing");
+	return 0;
+}
+
 static int one(struct args *a, struct context *c, const char *route, struct json *whole, struct err *e) {
 	struct rollout_session s;
 
+	if (a->option[OPT_ACCEPT_JOURNAL] && accept_journal(a, c, route, e) && (a->n || e->code != ERR_USAGE))
+		return -1;
+	*e = (struct err){0};
 	if (rollout_begin(&c->x, route, false, &s, e))
 		return -1;
 	rollout_end(&s);
@@ -23,6 +38,13 @@ static int every(struct args *a, struct context *c, struct json *whole, struct e
 
 	if (release_routes(&c->root, &names, &n, e))
 		return -1;
+	if (a->option[OPT_ACCEPT_JOURNAL] && !rollout_accept_root_journal(&c->x, &first))
+		report_warning(a->report, "the journal of the root is given up: a new one begins, which names the old one by its digest");
+	if (first.code && first.code != ERR_USAGE) {
+		*e = first;
+		return -1;
+	}
+	first = (struct err){0};
 	if (!n)
 		report_line(a->report, "no routes under '%s': nothing to recover", c->root.path);
 	/* One route that cannot be recovered must not keep the others from it. */

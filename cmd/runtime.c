@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/complaints.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -84,16 +85,14 @@ static int show(struct args *a, struct err *e) {
 	return 0;
 }
 
-static int record_lock(const struct context *c, const char *name, const struct debian_lock *lock, struct err *e) {
+static int record_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
-	struct journal *j CLEANUP(journal_freep) = NULL;
-	uint64_t torn;
 
 	json_set_str(r, "event", "runtime_lock");
 	json_set_str(r, "runtime", name);
 	json_set_str(r, "backend", lock->backend);
 	json_set_int(r, "packages", (int64_t) lock->n_packages);
-	return journal_open(c->root.fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }
 
 /* What there is to lock: an engine's packages, or the gateway's. */
@@ -109,6 +108,7 @@ static int lock_backend(struct args *a, struct context *c, const struct wanted *
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct debian_mirrors mirrors;
+	uint64_t began = clock_mono_ms();
 	struct host_facts host;
 	char size[TEXT_BYTES];
 
@@ -117,7 +117,7 @@ static int lock_backend(struct args *a, struct context *c, const struct wanted *
 		return -1;
 	q->accept_expired = a->option[OPT_ACCEPT_EXPIRED] != NULL;
 	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) || debian_lock_merge_write(file, lock, e) ||
-	    record_lock(c, w->name, lock, e))
+	    record_lock(c, w->name, lock, began, e))
 		return -1;
 	text_format_bytes(debian_lock_installed(lock), size);
 	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", w->name, backend, host.architecture, lock->n_packages, size, file);

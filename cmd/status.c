@@ -43,16 +43,16 @@ static char *state_of(const struct context *c, const struct lock *l) {
 }
 
 static void fill_from_history(const struct release_route *route, struct row *r) {
-	struct history *h CLEANUP(history_freep) = NULL;
-	struct err ignored = {0};
+	char since[CLOCK_STAMP];
+	struct err broken = {0};
 
-	if (history_load(route, NULL, 200, &h, &ignored)) {
-		r->note = mem_strdup(ignored.msg);
+	if (history_newest(route, "flipped", 200, since, &broken)) {
+		free(r->note);
+		r->note = mem_strdup(broken.msg);
 		return;
 	}
-	for (size_t i = h->n; i-- && !r->since;)
-		if (!strcmp(h->items[i].event, "flipped"))
-			r->since = mem_strdup(h->items[i].time);
+	if (since[0])
+		r->since = mem_strdup(since);
 }
 
 static int look(const struct context *c, const char *name, struct row *r, struct err *e) {

@@ -57,10 +57,15 @@ int cmd_verify(struct args *a, struct err *e) {
 	for (size_t i = 0; i < n; i++)
 		if (one(a, &c, a->n ? a->at[0] : names[i], &d, &looked, e))
 			return -1;
+	if (!a->n && rollout_verify_journal(&c.x, &d, e))
+		return -1;
 	/* A check that had nothing to look at has not passed. */
 	if (!looked && !d.n)
 		return err_set(e, ERR_USAGE, "no release is active under '%s': there is nothing to verify", c.root.path);
 	show(a, &d);
+	if (d.broken_journal)
+		return err_set(e, ERR_INTEGRITY, "a journal is broken: put its file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
+			a->n ? a->at[0] : "ROUTE");
 	if (d.n)
 		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there; apply the release again to put its container right",
 			d.n, d.n == 1 ? "" : "s");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The one module that reads the clock. */
@@ -12,3 +13,5 @@ void clock_sleep_ms(uint64_t ms); /* may return early on a signal */
 /* "2026-11-22T17:41:05Z" into out; always UTC, no locale. */
 #define CLOCK_STAMP 24
 void clock_stamp(int64_t unix_seconds, char out[CLOCK_STAMP]);
+/* "2026-11-22" (its first second), "2026-11-22T17:41:05Z", or with an offset "+02:00" (RFC 3339; a fraction is dropped). */
+bool clock_parse(const char *text, int64_t *unix_seconds);

@@ -13,6 +13,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "journal/frame.h"
+#include "json/json.h"
+
+#define FILE_FIRST_MAX (64U << 10) /* bytes of the record that begins a new chain */
 
 char *file_shown(const char *where, const char *name) {
 	return where[0] ? mem_printf("%s/%s", where, name) : mem_strdup(name);
@@ -127,6 +131,39 @@ static int open_rotated(int dir, const char *where, int newest, struct file_set 
 	return 0;
 }
 
+bool file_restarts(int fd) {
+	char *head CLEANUP(freep) = mem_zalloc(FILE_FIRST_MAX, 1);
+	struct json *body CLEANUP(json_freep) = NULL;
+	struct journal_record r;
+	struct err unread;
+	struct frame parts;
+	ssize_t n;
+
+	do
+		n = pread(fd, head, FILE_FIRST_MAX, 0);
+	while (n < 0 && errno == EINTR);
+	const char *end = n > 0 ? memchr(head, '\n', (size_t) n) : NULL;
+	if (!end || !frame_split(head, (size_t) (end - head), &parts) || frame_record(&parts, 1, &body, &r, &unread))
+		return false;
+	return !strcmp(r.event, "accepted") && strspn(parts.prev, "0") >= 64;
+}
+
+/* The very first file begins the first chain, whatever it says. */
+static void drop_before_restart(struct file_set *s) {
+	size_t first = s->n;
+
+	while (first > 1 && !file_restarts(s->at[first - 1].fd))
+		first--;
+	if (first < 2)
+		return;
+	for (size_t i = 0; i + 1 < first; i++) {
+		closep(&s->at[i].fd);
+		free(s->at[i].shown);
+	}
+	s->n -= first - 1;
+	memmove(s->at, s->at + first - 1, s->n * sizeof *s->at);
+}
+
 int file_set_open(int dir, const char *where, struct file_set *out, struct err *e) {
 	struct file_set s = {0};
 	int newest = -1;
@@ -140,6 +177,7 @@ int file_set_open(int dir, const char *where, struct file_set *out, struct err *
 	}
 	if (newest >= 0)
 		add(&s, newest, where, "journal");
+	drop_before_restart(&s);
 	*out = s;
 	return 0;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,9 +23,15 @@ struct file_set {
 	struct file_one {
 		int fd;
 		char *shown;
-	} *at; /* oldest first; the last one is the newest */
+	} *at; /* oldest first; the last one is the newest; none before the last new chain */
 	size_t n;
 };
 
 int file_set_open(int dir, const char *where, struct file_set *out, struct err *e);
 void file_set_done(struct file_set *s);
+
+/* A new `journal` where there is none, which begins a chain with this record. */
+struct json;
+int journal_begin(int dir, const char *where, const struct json *first, struct err *e);
+/* Does the file begin a new chain after a broken one? */
+bool file_restarts(int fd);

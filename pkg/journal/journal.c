@@ -79,6 +79,11 @@ static int continue_chain(struct journal *j, const char *where, struct err *e) {
 	if (!n)
 		return 0;
 	j->rotated = numbers[n - 1];
+	int newest CLEANUP(closep) = -1;
+	if (file_open(j->dir, where, "journal", &newest, e))
+		return -1;
+	if (newest >= 0 && file_restarts(newest))
+		return 0;
 	char *name CLEANUP(freep) = file_name(j->rotated), *shown CLEANUP(freep) = file_shown(where, name);
 	int fd CLEANUP(closep) = -1;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(JOURNAL_FILE_MAX);
@@ -116,14 +121,29 @@ static int repair(struct journal *j, uint64_t *torn, struct err *e) {
 	return 0;
 }
 
-int journal_open(int dir, const char *where, uint64_t rotate_bytes, struct journal **out, uint64_t *torn,
-		 struct err *e) {
-	struct journal *j CLEANUP(journal_freep) = mem_zalloc(1, sizeof *j);
+static struct journal *journal_new(int dir, const char *where, uint64_t rotate_bytes) {
+	struct journal *j = mem_zalloc(1, sizeof *j);
 
 	j->fd = -1;
 	j->shown = file_shown(where, "journal");
 	j->rotate = rotate_bytes ? rotate_bytes : JOURNAL_ROTATE;
 	j->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	return j;
+}
+
+int journal_begin(int dir, const char *where, const struct json *first, struct err *e) {
+	struct journal *j CLEANUP(journal_freep) = journal_new(dir, where, 0);
+
+	chain_start(&j->chain);
+	if (j->dir < 0)
+		return err_sys(e, "cannot open '%s'", j->shown);
+	return start_file(j, e) || journal_append(j, first, e) ? -1 : 0;
+}
+
+int journal_open(int dir, const char *where, uint64_t rotate_bytes, struct journal **out, uint64_t *torn,
+		 struct err *e) {
+	struct journal *j CLEANUP(journal_freep) = journal_new(dir, where, rotate_bytes);
+
 	if (j->dir < 0)
 		return err_sys(e, "cannot open '%s'", j->shown);
 	if (continue_chain(j, where, e) || start_file(j, e) || repair(j, torn, e))

@@ -5,6 +5,7 @@
 
 struct err;
 struct json;
+struct root;
 
 /* The only memory of a route, or of a root: what was intended, done, by whom, and
  * how it ended. Append-only text, one record a line:
@@ -21,7 +22,8 @@ struct json;
  *
  * One write and one fdatasync a record, so a crash can only hurt the last one: it lacks its end,
  * or its checksum is wrong. Opening for writing cuts such a record off and says so; readers,
- * who never take a lock, pass over it. Any other fault is ERR_INTEGRITY and nothing is guessed.
+ * who never take a lock, pass over it. Any other fault is ERR_INTEGRITY and nothing is guessed: until a human says that a new
+ * chain shall begin (journal_accept), which names the old files by digest and leaves them where they are.
  *
  * `dir` is an open directory, borrowed. `where` is its name in messages
  * ("routes/incident"; "" for none), borrowed for the call. */
@@ -44,6 +46,17 @@ void journal_freep(struct journal **j); /* for CLEANUP */
  * not be made sure: then every later call fails too. */
 int journal_append(struct journal *j, const struct json *event, struct err *e);
 uint64_t journal_seq(const struct journal *j); /* of the last record; 0: none */
+
+/* A new chain after a broken one; the caller holds the lock. What is there is kept as journal.N, and from now on is not read
+ * any more; the first record of the new chain, an event `accepted`, is `event` (an object) with the "fault", and name, size and SHA-256 of
+ * each "broken" file added. ERR_USAGE: nothing is broken. */
+int journal_accept(int dir, const char *where, const struct json *event, struct err *e);
+
+/* Who does it, into a record: "by", "host", "pid", "tool", "command". */
+void journal_sign(struct json *record, const char *tool, const char *command);
+/* One signed record into the root's own journal, with what it took since began_ms (monotonic). The caller holds the root's lock. A torn
+ * end that a crash left there is cut off, with a record of its own. */
+int journal_note(const struct root *root, const char *tool, const char *command, const struct json *event, uint64_t began_ms, struct err *e);
 
 struct journal_record {
 	uint64_t seq;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -17,7 +16,7 @@ static const struct {
 	bool begins, ends;
 } events[] = {
 	{"apply", true, false},	  {"rollback", true, false}, {"promote", true, false},	   {"abort", true, false},
-	{"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
+	{"accepted", true, true}, {"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
 	{"failed", false, true},  {"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
 };
 
@@ -34,10 +33,17 @@ struct history_owner {
 	struct history h; /* first: what the caller has */
 	struct arena *arena;
 	struct history_item *all;
+	size_t n_all;
 };
 
+static void free_items(struct history_item *items, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		json_free(items[i].record);
+	free(items);
+}
+
 static const char *first_text(const struct json *body) {
-	static const char *const keys[] = {"detail", "reason", "what"};
+	static const char *const keys[] = {"detail", "reason", "what", "fault"};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (json_str(body, keys[i]))
@@ -98,6 +104,7 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 		l->cap = l->cap ? 2 * l->cap : 64;
 		l->items = mem_grow(l->items, l->cap, sizeof *l->items);
 	}
+	it.record = json_copy(r->body);
 	l->items[l->n++] = it;
 	l->shown += wanted;
 	bool last_wanted = l->limit && l->shown == l->limit;
@@ -105,9 +112,9 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 }
 
 static int64_t seconds_of(const char *stamp) {
-	struct tm tm = {0};
+	int64_t seconds;
 
-	return strptime(stamp, "%Y-%m-%dT%H:%M:%SZ", &tm) ? (int64_t) timegm(&tm) : 0;
+	return clock_parse(stamp, &seconds) ? seconds : 0;
 }
 
 /* Oldest first: give each record what its operation knows. */
@@ -135,7 +142,7 @@ int history_load(const struct release_route *r, const char *since, size_t limit,
 
 	if (journal_read_back(r->fd, r->where, collect, &l, e)) {
 		arena_free(l.arena);
-		free(l.items);
+		free_items(l.items, l.n);
 		return -1;
 	}
 	for (size_t i = 0; i < l.n / 2; i++) {
@@ -147,6 +154,7 @@ int history_load(const struct release_route *r, const char *since, size_t limit,
 	struct history_owner *o = mem_zalloc(1, sizeof *o);
 	o->arena = l.arena;
 	o->all = l.items;
+	o->n_all = l.n;
 	o->h = (struct history){.items = l.items + (l.n - l.shown), .n = l.shown};
 	*out = &o->h;
 	return 0;
@@ -158,10 +166,36 @@ void history_free(struct history *h) {
 	if (!o)
 		return;
 	arena_free(o->arena);
-	free(o->all);
+	free_items(o->all, o->n_all);
 	free(o);
 }
 
 void history_freep(struct history **h) {
 	history_free(*h);
+}
+
+struct newest {
+	const char *event;
+	size_t left;
+	char *time;
+};
+
+static int look_for(void *ctx, const struct journal_record *r, struct err *e) {
+	struct newest *n = ctx;
+
+	(void) e;
+	if (strcmp(r->event, n->event))
+		return !--n->left;
+	(void) snprintf(n->time, CLOCK_STAMP, "%s", r->time);
+	return 1;
+}
+
+int history_newest(const struct release_route *r, const char *event, size_t among, char time[CLOCK_STAMP], struct err *e) {
+	char found[CLOCK_STAMP] = "";
+	struct newest n = {.event = event, .left = among, .time = found};
+
+	if (journal_read_back(r->fd, r->where, look_for, &n, e))
+		return -1;
+	memcpy(time, found, sizeof found);
+	return 0;
 }

@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct err;
+struct json;
 struct release;
 struct release_route;
 
@@ -20,6 +23,7 @@ struct history_item {
 	const char *detail;  /* reason, from -> to, commit: one line, or "" */
 	uint64_t duration_ms; /* since the operation began; the record's own "duration_ms" where it has one */
 	bool begins, ends;    /* an operation: the item that ends it says how it came out */
+	struct json *record;  /* all of it; of the history */
 };
 
 /* Oldest first; goes in one history_free. */
@@ -34,6 +38,9 @@ int history_load(const struct release_route *r, const char *since, size_t limit,
 		 struct err *e);
 void history_free(struct history *h);
 void history_freep(struct history **h); /* for CLEANUP */
+
+/* When the newest record of this event was written, among the newest `among`; *time "" when none of these is one. */
+int history_newest(const struct release_route *r, const char *event, size_t among, char time[CLOCK_STAMP], struct err *e);
 
 /* Where a rollback goes, read and checked. `named` NULL: the newest committed release that was active before and
  * was not itself rolled back from; else that version, if it was ever committed. ERR_USAGE: there is none

@@ -64,6 +64,15 @@ static int consider(struct ledger *l, const char *version, struct err *e) {
 	return err_wrap(e, "cannot roll back to '%s' (name another with --to)", version);
 }
 
+/* What was taken over from a journal that was given up, the newest last. */
+static int consider_all(struct ledger *l, const struct json *versions, struct err *e) {
+	int found = 0;
+
+	for (size_t i = json_count(versions); i-- && !found;)
+		found = consider(l, json_text(json_at(versions, i)), e);
+	return found;
+}
+
 static int look_for_target(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version"), *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 	const char *op = json_str(r->body, "op");
@@ -71,6 +80,8 @@ static int look_for_target(void *ctx, const struct journal_record *r, struct err
 
 	if (!strcmp(r->event, "committed") && version)
 		return consider(l, version, e);
+	if (!strcmp(r->event, "accepted"))
+		return consider_all(l, json_get(r->body, "committed"), e);
 	if (strcmp(r->event, "flipped") != 0 || !op || (strcmp(op, "rollback") != 0 && strcmp(op, "revert") != 0))
 		return 0;
 	if (from && !fate_of(l, from)->decided) {
@@ -100,6 +111,9 @@ static int note_commits(void *ctx, const struct journal_record *r, struct err *e
 	(void) e;
 	if (!strcmp(r->event, "flipped") && to)
 		(void) fate_of(l, to);
+	const struct json *taken = strcmp(r->event, "accepted") ? NULL : json_get(r->body, "committed");
+	for (size_t i = json_count(taken); i--;)
+		fate_of(l, json_text(json_at(taken, i)))->committed = true;
 	if (strcmp(r->event, "committed") != 0 || !version)
 		return 0;
 	fate_of(l, version)->committed = true;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -232,17 +233,16 @@ static int gc_store(struct sweep *g, struct err *e) {
 	return g->dry_run ? 0 : store_clean(g->x->store, false, NULL, e);
 }
 
-static int record(const struct rollout *x, const struct rollout_freed *f, struct err *e) {
-	struct journal *j CLEANUP(journal_freep) = NULL;
-	struct json *r CLEANUP(json_freep) = record_new("gc", NULL);
-	uint64_t torn;
+/* Before the first removal and after the last: what is killed in between was meant to be removed. */
+static int record(const struct rollout *x, const char *event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
+	struct json *r CLEANUP(json_freep) = record_new(event, NULL);
 
 	json_set_int(r, "releases", (int64_t) f->releases);
 	json_set_int(r, "containers", (int64_t) f->containers);
 	json_set_int(r, "images", (int64_t) f->images);
 	json_set_int(r, "objects", (int64_t) f->objects);
 	json_set_int(r, "bytes", (int64_t) f->bytes);
-	return journal_open(x->root->fd, "", 0, &j, &torn, e) || journal_append(j, r, e) ? -1 : 0;
+	return journal_note(x->root, x->tool, x->command, r, began_ms, e);
 }
 
 /* A route that was made while we looked is not locked by us, and what it is about to need is named by nothing yet. */
@@ -259,12 +259,16 @@ static int check_routes(const struct rollout *x, char *const *names, size_t n, s
 }
 
 static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n, struct err *e) {
+	uint64_t began = clock_mono_ms();
+
+	if (!g->dry_run && record(g->x, "gc_intent", &g->freed, began, e))
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (gc_route(g, &sessions[i].route, e))
 			return -1;
 	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_store(g, e))
 		return -1;
-	return g->dry_run ? 0 : record(g->x, &g->freed, e);
+	return g->dry_run ? 0 : record(g->x, "gc", &g->freed, began, e);
 }
 
 int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e) {

@@ -1,14 +1,10 @@
 #include "rollout/internal.h"
 
-#include <string.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
 #include "json/json.h"
-#include "root/root.h"
 
 struct json *record_new(const char *event, const struct lock *l) {
 	struct json *r = json_object();
@@ -23,22 +19,20 @@ struct json *record_new(const char *event, const struct lock *l) {
 
 int record_put(struct rollout_session *s, struct json *record, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record;
+	uint64_t now = clock_mono_ms();
 
-	json_set_int(r, "duration_ms", (int64_t) (clock_mono_ms() - s->began_ms));
+	json_set_int(r, "duration_ms", (int64_t) (now - s->began_ms));
+	json_set_int(r, "step_ms", (int64_t) (now - (s->step_ms > s->began_ms ? s->step_ms : s->began_ms)));
+	s->step_ms = now;
 	return journal_append(s->journal, r, e);
 }
 
 int record_begin(struct rollout_session *s, const char *event, const struct lock *l, const char *from, struct err *e) {
-	char *user CLEANUP(freep) = root_user(), *host CLEANUP(freep) = root_host();
 	struct json *r = record_new(event, l);
 
 	s->began_ms = clock_mono_ms();
 	json_set_str(r, "from", from);
-	json_set_str(r, "by", user);
-	json_set_str(r, "host", host);
-	json_set_int(r, "pid", getpid());
-	json_set_str(r, "tool", s->x->tool);
-	json_set_str(r, "command", s->x->command);
+	journal_sign(r, s->x->tool, s->x->command);
 	if (s->x->origin)
 		json_set(r, "manifest", json_copy(s->x->origin));
 	return record_put(s, r, e);

@@ -34,6 +34,7 @@ static const struct row {
 	{"flip_intent", REMEDY_FORWARD}, {"flipped", REMEDY_WATCH},	   {"committed", REMEDY_NOTHING},
 	{"rejected", REMEDY_NOTHING},   {"failed", REMEDY_NOTHING},	   {"interrupted", REMEDY_NOTHING},
 	{"rolled_back", REMEDY_NOTHING}, {"recovered", REMEDY_NOTHING}, {"gc", REMEDY_NOTHING},
+	{"accepted", REMEDY_NOTHING},
 };
 
 /* Records that say nothing about the operation. */
@@ -199,6 +200,7 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct json 
 			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
 	r = record_new("recovering", NULL);
 	json_set_str(r, "of", json_str(last, "event"));
+	journal_sign(r, s->x->tool, s->x->command);
 	if (record_put(s, r, e))
 		return -1;
 	if (!(remedy == REMEDY_UNDO ? undo(s, last, &how) : resume(s, remedy, last, &how)))

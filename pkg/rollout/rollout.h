@@ -44,7 +44,7 @@ struct rollout_session {
 	const struct rollout *x;
 	struct release_route route;
 	struct journal *journal;
-	uint64_t began_ms;
+	uint64_t began_ms, step_ms; /* of the operation, of its last record */
 };
 
 /* Takes the route's lock, opens its journal, and finishes or undoes what an earlier run left. `create`: a new route
@@ -83,6 +83,19 @@ int rollout_alive(const struct rollout *x, const struct lock *l, bool *alive, st
 /* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
 char *rollout_container_name(const struct root *root, const struct lock *l);
 
+/* A route's journal that is broken in its middle is given up, by a human's decision: a new chain begins with a record that names the old
+ * files, and takes over which versions the whole part of them says were committed and were not rolled back from. Recovery is the caller's, after. */
+struct rollout_accepted {
+	char *fault;   /* what is wrong with it */
+	char *active;  /* as the link says; NULL: none */
+	char *kept;    /* "a, b": what can be rolled back to; "" */
+};
+void rollout_accepted_done(struct rollout_accepted *a);
+int rollout_accept_journal(const struct rollout *x, const char *route, struct rollout_accepted *out, struct err *e);
+
+/* The same of the root's own journal, which decides nothing. */
+int rollout_accept_root_journal(const struct rollout *x, struct err *e);
+
 /* What runs against what the lock says. */
 struct rollout_difference {
 	char *what, *want, *have;
@@ -90,10 +103,13 @@ struct rollout_difference {
 struct rollout_differences {
 	struct rollout_difference *at;
 	size_t n;
+	bool broken_journal; /* one of them is the journal's: no mutating command goes on */
 };
 void rollout_differences_done(struct rollout_differences *d);
 /* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
- * policy, artifacts (read again when `paranoid`), and containers that belong to no release. Adds to *d. */
+ * policy, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
+/* The same of the root's own journal. */
+int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
 
 /* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */

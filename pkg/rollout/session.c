@@ -23,15 +23,24 @@ static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) 
 	return record_put(s, r, e);
 }
 
+/* What it would have said decides what may be done: nobody guesses that but a human. */
+static int broken_journal(const struct rollout_session *s, struct err *e) {
+	struct err why = *e;
+
+	return why.code != ERR_INTEGRITY ? -1 :
+		err_set(e, ERR_RECOVERY, "%.350s; nothing is changed: put the file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
+			why.msg, s->route.name);
+}
+
 static int open_all(struct rollout_session *s, const char *route, bool create, struct err *e) {
 	const struct rollout *x = s->x;
 	uint64_t torn = 0;
 	size_t removed = 0;
 
-	if (release_route_open(x->root, route, create, &s->route, e) ||
-	    release_route_lock(&s->route, x->command, x->lock_wait_ms, e) ||
-	    journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
+	if (release_route_open(x->root, route, create, &s->route, e) || release_route_lock(&s->route, x->command, x->lock_wait_ms, e))
 		return -1;
+	if (journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
+		return broken_journal(s, e);
 	/* What a killed process left in the middle of a write, of this route and of the store. */
 	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(x->store, false, NULL, e))
 		return -1;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "image/image.h"
+#include "journal/journal.h"
 #include "json/json.h"
 #include "root/root.h"
 #include "store/store.h"
@@ -197,6 +198,23 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 	return 0;
 }
 
+/* Every record of every file. What a crash tore off the end is no fault: the next writer cuts it off and says so. */
+static int verify_journal(struct rollout_differences *d, int dir, const char *where, struct err *e) {
+	struct err fault = {0};
+
+	if (!journal_read(dir, where, NULL, NULL, &fault))
+		return 0;
+	if (fault.code != ERR_INTEGRITY)
+		return err_set(e, fault.code, "%s", fault.msg);
+	differ(d, "journal", "an unbroken chain", fault.msg);
+	d->broken_journal = true;
+	return 0;
+}
+
+int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e) {
+	return verify_journal(d, x->root->fd, "", e);
+}
+
 static int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
@@ -204,7 +222,7 @@ static int verify_route(const struct rollout *x, const struct release_route *r, 
 
 	if (release_active(r, &active, &damaged))
 		differ(d, "active", "a whole, proved release", damaged.msg);
-	if (compare_releases(d, r, active, e) || find_strays(d, x, r, e))
+	if (verify_journal(d, r->fd, r->where, e) || compare_releases(d, r, active, e) || find_strays(d, x, r, e))
 		return -1;
 	if (!active)
 		return 0;

@@ -80,7 +80,8 @@ says "model does what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA
 says "model pull what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'pull'" model pull
 says "runtime does what?" 2 "llmdeploy: runtime wants list, show NAME or lock NAME, got 'list x'" runtime list x
 says "a time that is none" 2 "llmdeploy: '--lock-wait soon' is not a time, write it like 60s or 5m" recover r --lock-wait soon
-says "a number that is none" 2 "llmdeploy: '--tail x' is not a number" history r --tail x
+says "a number that is none" 2 "llmdeploy: '--tail x' is not a number, nor all" history r --tail x
+says "a moment that is none" 2 "llmdeploy: '--since soon' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z" history r --since soon
 says "version" 0 "llmdeploy 0.1.0" version
 says "--version" 0 "llmdeploy 0.1.0" --version
 json "version --json" 0 '.version == "0.1.0"' version --json

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/complaints.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -166,8 +167,30 @@ static void errors(void **state) {
 	assert_true(strlen(e.msg) < sizeof e.msg);
 }
 
+static void moments(void **state) {
+	static const struct {
+		const char *name;
+		int64_t want; /* -1: it is none */
+	} table[] = {
+		{"2026-11-22", 1795305600},	     {"2026-11-22T17:41:05Z", 1795369265},  {"2026-11-22T19:41:05+02:00", 1795369265},
+		{"2026-11-22T12:11:05-05:30", 1795369265}, {"2026-11-22t17:41:05z", 1795369265}, {"2026-11-22T17:41:05.123Z", 1795369265},
+		{"1970-01-01T00:00:00Z", 0},	     {"", -1},				    {"2026", -1},
+		{"2026-11-22T", -1},		     {"2026-11-22T17:41:05", -1},	    {"2026-11-22 17:41:05Z", -1},
+		{"2026-11-22T17:41Z", -1},	     {"2026-11-22T17:41:05+2:00", -1},	    {"2026-11-22T17:41:05+02:00x", -1},
+		{"2026-13-22", -1},		     {"2h", -1},			    {"2026-11-22T17:41:05+25:00", -1},
+	};
+	(void) state;
+
+	EACH_CASE(c, table) {
+		int64_t got = -1;
+		assert_int_equal(clock_parse(c->name, &got), c->want >= 0);
+		assert_int_equal(got, c->want);
+	}
+}
+
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(formatting), cmocka_unit_test(buffers),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(formatting), cmocka_unit_test(moments),
+		cmocka_unit_test(buffers),
 		cmocka_unit_test(complaints), cmocka_unit_test(errors)};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -250,6 +250,28 @@ static void history_is_a_view(void **state) {
 	}
 }
 
+static void newest_of_an_event(void **state) {
+	static const struct {
+		const char *name, *event;
+		size_t among;
+		bool found;
+	} table[] = {{"the newest", "rejected", 1, true}, {"further back", "flipped", 6, true}, {"too far back", "flipped", 5, false},
+		     {"none", "held", 100, false}};
+	struct place *p = *state;
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	struct err e = {0};
+	uint64_t torn;
+
+	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
+	for (size_t i = 0; i < sizeof story / sizeof *story; i++)
+		record(j, story[i]);
+	EACH_CASE(c, table) {
+		char time[CLOCK_STAMP] = "x";
+		fine(history_newest(&p->chat, c->event, c->among, time, &e), &e);
+		assert_int_equal(strlen(time), c->found ? 20 : 0);
+	}
+}
+
 static void empty_history(void **state) {
 	struct place *p = *state;
 	struct history *h CLEANUP(history_freep) = NULL;
@@ -278,6 +300,7 @@ static void broken_journal_is_no_history(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_PLACE(rollback_goes_to),  IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
+		IN_PLACE(newest_of_an_event),
 		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
 	};
 

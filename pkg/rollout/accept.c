@@ -1,0 +1,113 @@
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "root/root.h"
+
+/* Versions by their last activity, the newest last, from the part of a journal that is whole. */
+struct known {
+	struct json *committed; /* array of strings */
+};
+
+static void drop(struct known *k, const char *version) {
+	struct json *rest = json_array();
+
+	for (const struct json *v = json_first(k->committed); v; v = json_next(v))
+		if (strcmp(json_text(v), version))
+			json_push_str(rest, json_text(v));
+	json_free(k->committed);
+	k->committed = rest;
+}
+
+static void keep(struct known *k, const char *version) {
+	drop(k, version);
+	json_push_str(k->committed, version);
+}
+
+static int note(void *ctx, const struct journal_record *r, struct err *e) {
+	const char *version = json_str(r->body, "version"), *from = json_str(r->body, "from"), *op = json_str(r->body, "op");
+	struct known *k = ctx;
+
+	(void) e;
+	for (const struct json *v = json_first(json_get(r->body, "committed")); v; v = json_next(v))
+		keep(k, json_text(v));
+	if (!strcmp(r->event, "committed") && version)
+		keep(k, version);
+	if (!strcmp(r->event, "flipped") && op && from && strcmp(op, "apply"))
+		drop(k, from);
+	return 0;
+}
+
+/* Only what is on disk, whole, and not the active one, which is added last: it is what everybody uses. */
+static struct json *still_there(const struct release_route *r, const struct known *k, const char *active) {
+	struct json *list = json_array();
+
+	for (const struct json *v = json_first(k->committed); v; v = json_next(v)) {
+		struct release rel CLEANUP(release_done) = RELEASE_INIT;
+		struct err gone = {0};
+		if ((!active || strcmp(active, json_text(v))) && !release_read(r, json_text(v), &rel, &gone))
+			json_push_str(list, json_text(v));
+	}
+	return list;
+}
+
+static char *names_of(const struct json *list) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+
+	for (const struct json *v = json_first(list); v; v = json_next(v))
+		(void) buf_printf(&b, "%s%s", b.len ? ", " : "", json_text(v));
+	return mem_strdup(buf_str(&b));
+}
+
+static int accept(const struct rollout *x, const struct release_route *r, struct rollout_accepted *out, struct err *e) {
+	struct json *record CLEANUP(json_freep) = json_object(), *list;
+	struct known k = {.committed = json_array()};
+	struct err fault = {0};
+
+	if (release_active(r, &out->active, e)) {
+		json_free(k.committed);
+		return -1;
+	}
+	(void) journal_read(r->fd, r->where, note, &k, &fault);
+	list = still_there(r, &k, out->active);
+	json_free(k.committed);
+	out->fault = mem_strdup(fault.msg);
+	out->kept = names_of(list);
+	if (out->active)
+		json_push_str(list, out->active);
+	json_set(record, "committed", list);
+	json_set_str(record, "active", out->active ? out->active : "");
+	journal_sign(record, x->tool, x->command);
+	return journal_accept(r->fd, r->where, record, e);
+}
+
+void rollout_accepted_done(struct rollout_accepted *a) {
+	free(a->fault);
+	free(a->active);
+	free(a->kept);
+}
+
+int rollout_accept_journal(const struct rollout *x, const char *route, struct rollout_accepted *out, struct err *e) {
+	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	struct rollout_accepted a = {0};
+
+	if (release_route_open(x->root, route, false, &r, e) || release_route_lock(&r, x->command, x->lock_wait_ms, e) || accept(x, &r, &a, e)) {
+		rollout_accepted_done(&a);
+		return -1;
+	}
+	*out = a;
+	return 0;
+}
+
+int rollout_accept_root_journal(const struct rollout *x, struct err *e) {
+	struct json *record CLEANUP(json_freep) = json_object();
+	int lock CLEANUP(closep) = -1;
+
+	journal_sign(record, x->tool, x->command);
+	return root_lock(x->root, x->command, x->lock_wait_ms, &lock, e) || journal_accept(x->root->fd, "", record, e) ? -1 : 0;
+}
