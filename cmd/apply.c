@@ -98,7 +98,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct rollout_session s;
 
 	/* Everything that can be refused without touching anything is refused first. */
-	if (compiling_read_lock(a->at[0], &l, e) || (!l && compiling_spec(a, a->at[0], &spec, e)) || origin_of(a, a->at[0], &origin, e) ||
+	if (compiling_read_lock(a->at[0], &l, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) || origin_of(a, a->at[0], &origin, e) ||
 	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE, &c, e))
 		return -1;
 	c.x.origin = origin;

@@ -106,7 +106,7 @@ int cmd_build(struct args *a, struct err *e) {
 	uint64_t began = clock_mono_ms();
 	bool same;
 
-	if (compiling_spec(a, a->at[0], &s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
+	if (compiling_spec(a, a->at[0], &s, e) || compiling_can_run(a, s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
 		return -1;
 	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
 		return -1;

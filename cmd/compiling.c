@@ -12,6 +12,7 @@
 #include "fs/fs.h"
 #include "lock/lock.h"
 #include "report/report.h"
+#include "runtime/runtime.h"
 #include "spec/spec.h"
 
 enum { COMPILE_WAIT_MS = 600000 };
@@ -41,6 +42,45 @@ static int runtime_dir(const struct args *a, const struct spec *s, char **dir, s
 		return err_at(e, spec_pos(s, "runtime.name"), "%s", why.msg);
 	*e = why;
 	return -1;
+}
+
+/* The names of those that are packaged, "a, b"; what cannot be read is none. */
+static void packaged(const struct args *a, struct buf *out) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n_dirs, n = 0;
+	char **dirs = context_runtime_dirs(a, &n_dirs);
+	struct err none = {0};
+
+	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
+	runtime_dirs_free(dirs);
+	for (size_t i = 0; i < n; i++) {
+		struct complaints ignored CLEANUP(complaints_done) = {0};
+		struct runtime *rt CLEANUP(runtime_freep) = NULL;
+		char *dir CLEANUP(freep) = NULL;
+
+		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &rt, &ignored, &none) && runtime_is_packaged(rt))
+			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
+	}
+}
+
+int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	struct runtime *rt CLEANUP(runtime_freep) = NULL;
+	struct buf list CLEANUP(buf_done) = BUF_INIT(4096);
+	char *dir CLEANUP(freep) = NULL;
+
+	if (runtime_dir(a, s, &dir, e))
+		return -1;
+	if (runtime_load(dir, &rt, &all, e)) {
+		if (all.n > 1)
+			report_complaints(a->report, &all);
+		return -1;
+	}
+	if (runtime_is_packaged(rt))
+		return 0;
+	packaged(a, &list);
+	return err_at(e, spec_pos(s, "runtime.name"), "'%s' can be planned with llmdeploy plan; this version runs only runtimes that it packages: %s",
+		      rt->name, list.len ? list.data : "none is found");
 }
 
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {

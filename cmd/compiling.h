@@ -7,6 +7,8 @@ struct spec;
 
 /* A manifest to a lock, with all that a command needs for it: what build and apply share. Complaints are shown. */
 int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e);
+/* ERR_SPEC, at runtime.name: a runtime that can be planned with, and that this version does not start. */
+int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e);
 /* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. */
 int compiling_read_lock(const char *path, struct lock **l, struct err *e);

@@ -37,8 +37,8 @@ static const struct cmd commands[] = {
 	{"gc", "", "free what no release needs", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc},
 	{"model", "list | pull FILE | verify [SHA256]", "the artifacts in the store",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model},
-	{"runtime", "list | show NAME | lock NAME", "the serving engines, and their locked packages",
-		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime},
+	{"runtime", "list | show NAME | lock NAME", "the serving engines: which can do what, how each is started, their locked packages",
+		OPT(OPT_REQUIRES) | OPT(OPT_CAPABILITIES) | OPT(OPT_ARGV) | OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime},
 	{"schema", "manifest | golden | runtime | config | lock", "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema},
 	{"version", "", "the version of this program", OPT(OPT_JSON), 0, 0, cmd_version},
 };

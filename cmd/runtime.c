@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/complaints.h"
 #include "base/err.h"
@@ -17,73 +16,7 @@
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
-
-static int load(struct args *a, const char *name, char **dir, struct runtime **rt, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
-
-	if (context_runtime_dir(a, name, dir, e))
-		return -1;
-	if (!runtime_load(*dir, rt, &all, e))
-		return 0;
-	if (all.n > 1)
-		report_complaints(a->report, &all);
-	return -1;
-}
-
-static int list(struct args *a, struct err *e) {
-	struct json *j CLEANUP(json_freep) = json_array();
-	char **names CLEANUP(freep) = NULL;
-	size_t n_dirs, n;
-	char **dirs = context_runtime_dirs(a, &n_dirs);
-	int r = runtime_list((const char *const *) dirs, n_dirs, &names, &n, e);
-
-	runtime_dirs_free(dirs);
-	for (size_t i = 0; !r && i < n; i++) {
-		report_line(a->report, "%s", names[i]);
-		json_push_str(j, names[i]);
-	}
-	if (!r)
-		report_result(a->report, j);
-	return r;
-}
-
-static void join(const char *const *words, size_t n, struct buf *out) {
-	for (size_t i = 0; i < n; i++)
-		(void) buf_printf(out, "%s%s", i ? " " : "", words[i]);
-}
-
-/* The definition, and what of it is locked. */
-static int show(struct args *a, struct err *e) {
-	struct buf command CLEANUP(buf_done) = BUF_INIT(1 << 16), fixed CLEANUP(buf_done) = BUF_INIT(1 << 16),
-		capabilities CLEANUP(buf_done) = BUF_INIT(1 << 16), extras CLEANUP(buf_done) = BUF_INIT(1 << 16),
-		packages CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	struct runtime *rt CLEANUP(runtime_freep) = NULL;
-	char *dir CLEANUP(freep) = NULL;
-	struct host_facts host;
-
-	if (load(a, a->at[1], &dir, &rt, e) || host_read("", &host, e))
-		return -1;
-	join(rt->command, rt->n_command, &command);
-	join(rt->fixed_args, rt->n_fixed_args, &fixed);
-	join(rt->capabilities, rt->n_capabilities, &capabilities);
-	for (size_t i = 0; i < rt->n_extras; i++)
-		(void) buf_printf(&extras, "%s%s", i ? " " : "", rt->extras[i].name);
-	char *lock CLEANUP(freep) = mem_printf("%s/packages.lock", dir);
-	for (size_t i = 0; i < rt->n_backends; i++) {
-		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
-		struct err none = {0};
-		if (debian_lock_read(lock, rt->backends[i].name, host.architecture, &l, &none))
-			(void) buf_printf(&packages, "%s: not locked\n", rt->backends[i].name);
-		for (size_t k = 0; l && k < l->n_packages; k++)
-			(void) buf_printf(&packages, "%s: %s %s\n", rt->backends[i].name, l->packages[k].name, l->packages[k].version);
-	}
-	const struct report_pair pairs[] = {{"runtime", rt->name}, {"definition", rt->path}, {"command", buf_str(&command)},
-		{"always passed", buf_str(&fixed)}, {"capabilities", buf_str(&capabilities)}, {"extra_args", buf_str(&extras)},
-		{"packages", buf_str(&packages)}};
-	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
-	report_result(a->report, rt->tree);
-	return 0;
-}
+#include "runtime_view.h"
 
 static int record_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
@@ -166,7 +99,7 @@ static int lock(struct args *a, struct err *e) {
 
 	context_gateway_dir(a, a->at[1], &dir);
 	if (!dir) {
-		if (load(a, a->at[1], &dir, &rt, e))
+		if (runtime_view_load(a, a->at[1], &dir, &rt, e))
 			return -1;
 		return lock_wanted(a, dir, &(struct wanted){rt->path, rt->name, rt->packages}, e);
 	}
@@ -181,9 +114,9 @@ int cmd_runtime(struct args *a, struct err *e) {
 	const char *what = a->at[0];
 
 	if (!strcmp(what, "list") && a->n == 1)
-		return list(a, e);
+		return runtime_view_list(a, e);
 	if (!strcmp(what, "show") && a->n == 2)
-		return show(a, e);
+		return a->option[OPT_ARGV] ? runtime_view_argv(a, e) : runtime_view_show(a, e);
 	if (!strcmp(what, "lock") && a->n == 2)
 		return lock(a, e);
 	return err_set(e, ERR_USAGE, "runtime wants list, show NAME or lock NAME, got '%s%s%s'", what,

@@ -171,7 +171,7 @@ static void take_paths(struct planner *p) {
 	size_t n = p->in->spec->n_adapters;
 	const char **paths = arena_zalloc(p->arena, n + 1, sizeof *paths);
 
-	p->plan.model_path = arena_printf(p->arena, "%s/model.%s", rt->folder, rt->format);
+	p->plan.model_path = runtime_model_path(rt, p->in->spec->route, p->arena);
 	for (size_t i = 0; i < n; i++)
 		paths[i] = arena_printf(p->arena, "%s/adapter-%zu.%s", rt->folder, i + 1, rt->format);
 	p->plan.adapter_paths = paths;

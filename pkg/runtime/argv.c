@@ -82,6 +82,14 @@ static void settings(struct words *w, const struct runtime_values *v) {
 	set(w, RUNTIME_CHAT_TEMPLATE, v->chat_template);
 }
 
+const char *runtime_model_path(const struct runtime *rt, const char *route, struct arena *a) {
+	if (!strcmp(rt->layout, "store"))
+		return arena_strdup(a, route);
+	if (!strcmp(rt->layout, "directory"))
+		return arena_printf(a, "%s/model", rt->folder);
+	return arena_printf(a, "%s/model.%s", rt->folder, rt->format);
+}
+
 static int by_text(const void *a, const void *b) {
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }

@@ -197,7 +197,6 @@ static void take(struct loaded *l, const char *path) {
 	rt->command = texts(l->arena, json_get(t, "command"), &rt->n_command);
 	rt->capabilities = texts(l->arena, json_get(t, "capabilities"), &rt->n_capabilities);
 	rt->before = json_get(t, "before");
-	rt->after = json_get(t, "after");
 	take_artifacts(l);
 	rt->fixed_args = texts(l->arena, json_get(t, "fixed_args"), &rt->n_fixed_args);
 	take_flags(l);

@@ -145,7 +145,7 @@ struct runtime {
 	size_t n_sparsity;
 	const struct runtime_source *sources;
 	size_t n_sources;
-	const struct json *before, *after; /* arrays of commands, each an array of words */
+	const struct json *before; /* array of commands that run earlier, each an array of words */
 	const struct json *probes;   /* as in the file; identity has "name_at", the path of the served name */
 	const struct json *metrics;  /* {"path","format","names"} or NULL */
 	const struct json *logs;     /* {"fatal":[],"oom":[],"buffers"} */
@@ -194,6 +194,9 @@ struct runtime_words {
 	const char *const *argv, *const *env;
 	size_t n_argv, n_env;
 };
+
+/* Where the engine finds the model: a file or a folder in its container, or the name that its own store has it under. In `a`. */
+const char *runtime_model_path(const struct runtime *rt, const char *route, struct arena *a);
 
 /* The command with every setting in the definition's order: the same release has the same words. In `a`. */
 void runtime_argv(const struct runtime *rt, const struct runtime_values *v, struct arena *a, struct runtime_words *out);

@@ -283,7 +283,6 @@ const struct schema_field runtime_table[] = {
 	{.key = "version_of", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Package whose version is the engine's."},
 	{.key = "command", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 64, .doc = "The words before all arguments."},
 	{.key = "before", .type = SCHEMA_LIST, .fallback = "[]", .element = &command_words, .max = 8, .doc = "Commands that run before it, one after the other."},
-	{.key = "after", .type = SCHEMA_LIST, .fallback = "[]", .element = &command_words, .max = 8, .doc = "Commands that run once it answers, before readiness is asked."},
 	{.key = "capabilities", .type = SCHEMA_LIST, .fallback = "[]", .element = &capability, .max = 64, .doc = "What a manifest may require of it."},
 	{.key = "artifacts", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = artifacts_fields, .doc = "Files that it reads."},
 	{.key = "flags", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = flags_fields, .doc = "Each setting as a flag, or unsupported."},

@@ -128,11 +128,34 @@ for k in manifest golden runtime config lock; do
 	verdict "$("$program" schema "$k" | cmp -s - "manifests/$k.schema.json" && echo 1 || echo 0)" "schema $k is manifests/$k.schema.json"
 done
 says "no such schema" 2 "llmdeploy: no schema 'x': there are manifest, golden, config, runtime and lock" schema x
-says "runtime list" 0 "llama.cpp" runtime list
-json "runtime list --json" 0 'index("llama.cpp") != null' runtime list --json
-says "runtime show" 0 "runtime        llama.cpp" runtime show llama.cpp
+says "runtime list" 0 "llama.cpp     1:0.7.0+dfsg-2                      packages  gguf             cpu vulkan cuda" runtime list
+json "runtime list --json" 0 'index("llama.cpp") != null and length == 7' runtime list --json
+says "runtime show" 0 "runtime         llama.cpp" runtime show llama.cpp
 json "runtime show --json" 0 '.kind == "Runtime" and .name == "llama.cpp"' runtime show llama.cpp --json
-says "no such runtime" 2 "llmdeploy: there is no runtime 'lama'; there are: llama.cpp" runtime show lama
+says "no such runtime" 2 "llmdeploy: there is no runtime 'xyzzy'; there are: llama.cpp, lm-studio, mlx-lm, ollama, sglang, tensorrt-llm, vllm" \
+	runtime show xyzzy
+says "what nobody verified is said" 0 "                UNVERIFIED image tags of v0.32.0: the registry was not asked" runtime show vllm
+says "requirements refuse with a reason" 0 \
+	"ollama        refused    no metrics: nothing in it has counters of requests and tokens that Prometheus can read" \
+	runtime list --requires openai_api,batching,metrics,gpu_serving
+json "requirements in JSON" 0 '[.runtimes[] | select(.survives) | .name] == ["llama.cpp", "sglang", "tensorrt-llm", "vllm"]' \
+	runtime list --json --requires openai_api,batching,metrics,gpu_serving
+says "a requirement misspelt" 2 "llmdeploy: there is no capability 'metric', did you mean 'metrics'?" runtime list --requires metric
+says "a requirement that is none" 2 \
+	"llmdeploy: there is no capability 'telepathy'; 'llmdeploy runtime list --capabilities' has them all" runtime list --requires telepathy
+says "no requirement" 2 "llmdeploy: '--requires' wants at least one capability, as in openai_api,metrics" runtime list --requires ,
+says "what a capability means" 0 "unix_socket          can listen on a Unix socket, so that it needs no network" runtime list --capabilities
+says "how an engine would be started" 0 "argv    --gpu-memory-utilization" runtime show vllm --argv
+json "the same in JSON" 0 '.before[0] == ["lms", "daemon", "up"] and .argv[0:3] == ["lms", "load", "ROUTE"]' runtime show lm-studio --argv --json
+says "a backend that it lacks" 2 "llmdeploy: mlx-lm has no backend 'cuda'" runtime show mlx-lm --argv --backend cuda
+sed 's/^  name: .*/  name: vllm/' "$dir/my-app/my-app.yaml" >"$dir/vllm.yaml"
+line=$(grep -n '^  name: vllm' "$dir/vllm.yaml" | cut -d: -f1)
+for c in build apply; do
+	says "$c of an engine that is not run yet" 3 \
+		"llmdeploy: vllm.yaml:$line:9: 'vllm' can be planned with llmdeploy plan; this version runs only runtimes that it packages: llama.cpp" \
+		$c vllm.yaml
+done
+verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "which makes no root"
 
 # --- eval ---
 says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server" eval my-app.golden.yaml
