@@ -79,6 +79,33 @@ enum eval_match eval_pattern_match(const struct eval_pattern *p, const char *s, 
 	return match_from(p, s, n, 0, 0);
 }
 
+enum { GROUPS_LIMIT = 16 };
+
+enum eval_match eval_pattern_each_groups(const struct eval_pattern *p, const char *s, size_t n,
+					 void (*found)(void *ctx, const struct eval_piece *groups, size_t n), void *ctx) {
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
+	size_t groups = eval_pattern_groups(p), from = 0;
+
+	groups = groups < GROUPS_LIMIT ? groups : GROUPS_LIMIT;
+	for (int i = 0; groups && i < MATCHES_LIMIT; i++) {
+		struct eval_piece pieces[GROUPS_LIMIT] = {0};
+		enum eval_match m = match_from(p, s, n, from, PCRE2_NOTEMPTY);
+
+		if (m != EVAL_MATCHES)
+			return i && m == EVAL_MATCHES_NOT ? EVAL_MATCHES : m;
+		for (size_t g = 0; g < groups; g++)
+			if (at[2 * (g + 1)] != PCRE2_UNSET)
+				pieces[g] = (struct eval_piece){s + at[2 * (g + 1)], at[2 * (g + 1) + 1] - at[2 * (g + 1)]};
+		found(ctx, pieces, groups);
+		from = at[1] > from ? at[1] : from + 1;
+		while (from < n && ((unsigned char) s[from] & 0xc0) == 0x80)
+			from++;
+		if (from >= n)
+			return EVAL_MATCHES;
+	}
+	return groups ? EVAL_GAVE_UP : EVAL_MATCHES_NOT;
+}
+
 enum eval_match eval_pattern_each(const struct eval_pattern *p, const char *s, size_t n,
 				  void (*found)(void *ctx, const char *s, size_t n), void *ctx) {
 	unsigned group = eval_pattern_groups(p) ? 1 : 0;

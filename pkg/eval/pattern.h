@@ -27,3 +27,11 @@ enum eval_match eval_pattern_match(const struct eval_pattern *p, const char *s, 
  * GAVE_UP at a limit or after 1000 matches. */
 enum eval_match eval_pattern_each(const struct eval_pattern *p, const char *s, size_t n,
 				  void (*found)(void *ctx, const char *s, size_t n), void *ctx);
+
+/* All groups of every match, group 1 first; one that took no part is {NULL, 0}. Limits as above. A pattern without groups finds nothing. */
+struct eval_piece {
+	const char *s;
+	size_t n;
+};
+enum eval_match eval_pattern_each_groups(const struct eval_pattern *p, const char *s, size_t n,
+					 void (*found)(void *ctx, const struct eval_piece *groups, size_t n), void *ctx);

@@ -102,25 +102,16 @@ static void budget_tree(struct planner *p) {
 	json_set_int(o, "weights_bytes", (int64_t) b->weights);
 	json_set_int(o, "adapters_bytes", (int64_t) b->adapters);
 	json_set_int(o, "kv_bytes", (int64_t) b->kv_cache);
+	json_set_int(o, "recurrent_bytes", (int64_t) b->recurrent);
 	json_set_int(o, "compute_bytes", (int64_t) b->compute);
 	json_set_int(o, "output_bytes", (int64_t) b->output);
 	json_set_int(o, "overhead_bytes", (int64_t) b->overhead);
+	json_set_int(o, "fragmentation_bytes", (int64_t) b->fragmentation);
 	json_set_int(o, "planned_bytes", (int64_t) b->planned);
 	json_set_int(o, "reserve_percent", p->in->spec->reserve_percent);
 	json_set_int(o, "limit_bytes", (int64_t) p->plan.memory_bytes);
 	json_set_str(o, "admission", p->in->spec->admission);
 	p->plan.budget_json = p->trees[0] = o;
-}
-
-static void note_bounds(struct planner *p) {
-	const struct size_budget *b = &p->plan.budget;
-
-	if (b->window_as_full)
-		plan_note(p, "the KV cache is an upper bound: layers with a sliding window or a shared cache are counted as full attention");
-	if (b->latent_as_full)
-		plan_note(p, "the KV cache is an upper bound: latent attention is counted as full attention");
-	if (b->recurrent_as_full)
-		plan_note(p, "the KV cache is an upper bound: recurrent layers are counted as full attention, and their state with it");
 }
 
 int plan_budget(struct planner *p, struct err *e) {
@@ -137,7 +128,6 @@ int plan_budget(struct planner *p, struct err *e) {
 	p->plan.budget = b;
 	p->plan.memory_bytes = limit;
 	budget_tree(p);
-	note_bounds(p);
 	return 0;
 }
 

@@ -116,6 +116,24 @@ static enum runtime_memory_model memory_model(const char *word) {
 	return m;
 }
 
+static void take_sums(const struct json *list, struct runtime_family *out) {
+	static const char *const keys[RUNTIME_WIDTHS] = {
+		[RUNTIME_WIDTH_EMBEDDING] = "embedding",	   [RUNTIME_WIDTH_FEED_FORWARD] = "feed_forward",
+		[RUNTIME_WIDTH_QUERY] = "query",		   [RUNTIME_WIDTH_KV] = "kv",
+		[RUNTIME_WIDTH_ROTATED] = "rotated",		   [RUNTIME_WIDTH_EXPERTS_INNER] = "experts_inner",
+		[RUNTIME_WIDTH_EXPERTS_OUTPUT] = "experts_output", [RUNTIME_WIDTH_PER_LAYER] = "per_layer",
+		[RUNTIME_WIDTH_CONVOLUTION] = "convolution",
+	};
+
+	for (const struct json *o = json_first(list); o; o = json_next(o)) {
+		struct runtime_sum *s = &out->sums[out->n_sums++];
+
+		for (size_t i = 0; i < RUNTIME_WIDTHS; i++)
+			s->times[i] = whole(o, keys[i]);
+		s->states = whole(o, "states");
+	}
+}
+
 static void take_memory(struct loaded *l) {
 	const struct json *o = json_get(l->tree, "memory"), *compute = json_get(o, "compute"), *over = json_get(o, "overhead");
 	struct runtime_memory *m = &l->rt.memory;
@@ -130,11 +148,14 @@ static void take_memory(struct loaded *l) {
 	m->context_multiple = whole(o, "context_multiple");
 	m->batch_tokens = whole(o, "batch_tokens");
 	m->batch_args = texts(l->arena, json_get(o, "batch_args"), &m->n_batch_args);
-	for (const struct json *s = json_first(json_get(compute, "sums")); s; s = json_next(s))
-		m->sums[m->n_sums++] = (struct runtime_sum){.embedding = whole(s, "embedding"),
-							    .feed_forward = whole(s, "feed_forward"),
-							    .query = whole(s, "query"),
-							    .kv = whole(s, "kv")};
+	take_sums(json_get(compute, "sums"), &m->common);
+	for (const struct json *f = json_first(json_get(compute, "families")); f; f = json_next(f)) {
+		struct runtime_family *family = &m->families[m->n_families++];
+
+		family->architectures = texts(l->arena, json_get(f, "architectures"), &family->n_architectures);
+		take_sums(json_get(f, "sums"), family);
+	}
+	m->rotates_quantized = json_true(o, "rotates_quantized");
 	m->number_bytes = whole(compute, "number_bytes");
 	m->cell_bytes = whole(compute, "cell_bytes");
 	m->token_bytes = whole(compute, "token_bytes");

@@ -66,9 +66,35 @@ struct runtime_extra {
 	size_t n_choices;
 };
 
-/* 32-bit numbers a token of a batch, by the widths of the widest layer. */
+/* Widths of a model that its buffers are made of; numbers a token. */
+enum runtime_width {
+	RUNTIME_WIDTH_EMBEDDING,
+	RUNTIME_WIDTH_FEED_FORWARD, /* of the widest dense layer */
+	RUNTIME_WIDTH_QUERY,	    /* heads x what one of them looks for */
+	RUNTIME_WIDTH_KV,	    /* the same of KV heads */
+	RUNTIME_WIDTH_ROTATED,	    /* heads x rotated part, of latent attention */
+	RUNTIME_WIDTH_EXPERTS_INNER, /* of all experts that a token uses, if wider than the embedding */
+	RUNTIME_WIDTH_EXPERTS_OUTPUT, /* experts that a token uses x embedding, if wider than two inner ones */
+	RUNTIME_WIDTH_PER_LAYER,    /* a row of the per-layer embeddings, all layers */
+	RUNTIME_WIDTH_CONVOLUTION,  /* of a recurrent layer: inner + 2 x groups x state */
+	RUNTIME_WIDTHS,
+};
+
+#define RUNTIME_MAX_SUMS 8
+#define RUNTIME_MAX_FAMILIES 8
+
+/* Each width so many times, for each token of a batch; and so many times the states of one layer, all sequences. */
 struct runtime_sum {
-	uint64_t embedding, feed_forward, query, kv;
+	uint64_t times[RUNTIME_WIDTHS];
+	uint64_t states;
+};
+
+/* Architectures that share their sums; the largest sum counts. */
+struct runtime_family {
+	const char *const *architectures;
+	size_t n_architectures;
+	struct runtime_sum sums[RUNTIME_MAX_SUMS];
+	size_t n_sums;
 };
 
 enum runtime_memory_model {
@@ -86,12 +112,13 @@ struct runtime_memory {
 	uint64_t context_multiple; /* tokens; each sequence's context is rounded up to it */
 	uint64_t window_multiple;  /* the same of a sliding window's cells */
 	bool one_pool;		   /* all sequences share one pool of cells, their windows too */
+	bool rotates_quantized;	   /* a quantized KV cache needs rotation matrices beside the batch */
 	bool host_embeddings;	   /* tables that are read by row stay with the host when a device computes */
 	uint64_t batch_tokens;
 	const char *const *batch_args; /* extra arguments that replace it */
 	size_t n_batch_args;
-	struct runtime_sum sums[8]; /* the largest counts */
-	size_t n_sums;
+	struct runtime_family common, families[RUNTIME_MAX_FAMILIES]; /* common: of all architectures that no family names */
+	size_t n_families;
 	uint64_t number_bytes;
 	uint64_t cell_bytes, token_bytes; /* for each token of a batch: of a context's cell, and once */
 	uint64_t output_bytes;		  /* a sequence and entry of the vocabulary */

@@ -142,19 +142,38 @@ static const struct schema_field metrics_fields[] = {
 	{0},
 };
 
+static const struct schema_field estimate_fields[] = {
+	{.key = "args", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 16, .doc = "Added to the arguments of a release."},
+	{.key = "row", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Regular expression of a line: device, then MiB of model, context and compute."},
+	{.key = "done", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "What the log says when all of it is there."},
+	{0},
+};
 static const struct schema_field logs_fields[] = {
 	{.key = "fatal", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of a start that has failed."},
 	{.key = "oom", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of an engine without memory."},
 	{.key = "buffers", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Regular expression of a buffer's line: backend, kind, MiB."},
+	{.key = "estimate", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = estimate_fields, .doc = "How the engine says what it would take, before it takes it."},
 	{0},
 };
 
 #define WIDTH(name) {.key = name, .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times this width of the model."}
 
-static const struct schema_field sum_fields[] = {WIDTH("embedding"), WIDTH("feed_forward"), WIDTH("query"), WIDTH("kv"), {0}};
+static const struct schema_field sum_fields[] = {
+	WIDTH("embedding"), WIDTH("feed_forward"), WIDTH("query"), WIDTH("kv"), WIDTH("rotated"), WIDTH("experts_inner"),
+	WIDTH("experts_output"), WIDTH("per_layer"), WIDTH("convolution"),
+	{.key = "states", .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times the states of one recurrent layer, once a batch."},
+	{0},
+};
 static const struct schema_field sum = {.type = SCHEMA_OBJECT, .fields = sum_fields};
+static const struct schema_field family_fields[] = {
+	{.key = "architectures", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .min = 1, .max = 64, .doc = "As the model's file names them."},
+	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "In place of the common ones."},
+	{0},
+};
+static const struct schema_field family = {.type = SCHEMA_OBJECT, .fields = family_fields};
 static const struct schema_field compute_fields[] = {
 	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "Numbers a token of a batch; the largest counts."},
+	{.key = "families", .type = SCHEMA_LIST, .fallback = "[]", .element = &family, .max = 8, .doc = "Architectures with sums of their own."},
 	{.key = "cell_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1024, .doc = "Bytes for each token of a batch and of a context."},
 	{.key = "token_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1 << 20, .doc = "Bytes for each token of a batch."},
 	{.key = "number_bytes", .type = SCHEMA_INT, .fallback = "4", .min = 1, .max = 8, .doc = "Bytes of a number of the sums."},
@@ -176,6 +195,8 @@ static const struct schema_field memory_fields[] = {
 	{.key = "fragmentation", .type = SCHEMA_FRACTION, .fallback = "0", .max = 100, .doc = "Memory lost between allocations, of KV cache and buffers."},
 	{.key = "one_pool", .type = SCHEMA_BOOL, .fallback = "false", .doc = "Whether all sequences share one pool of cells."},
 	{.key = "window_multiple", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 65536, .doc = "Tokens that the cells of a sliding window are rounded up to."},
+	{.key = "rotates_quantized", .type = SCHEMA_BOOL, .fallback = "false",
+	 .doc = "Whether a quantized KV cache needs a rotation matrix for keys and one for values."},
 	{.key = "host_embeddings", .type = SCHEMA_BOOL, .fallback = "false",
 	 .doc = "Whether the embedding tables that are read by row stay with the host when a device computes."},
 	{.key = "context_multiple", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 65536, .doc = "Tokens that a context is rounded up to."},

@@ -1,171 +1,137 @@
 #include "size/size.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "model/model.h"
 #include "runtime/runtime.h"
+#include "size/internal.h"
 
 #define MUL __builtin_mul_overflow
 #define ADD __builtin_add_overflow
 
 #define MIB ((uint64_t) 1 << 20)
 
-/* ggml's block formats: `block` numbers in `bytes` bytes. */
-static const struct {
-	const char *name;
-	uint64_t block, bytes;
-} kv_types[] = {
-	{"f32", 1, 4},	  {"f16", 1, 2},   {"bf16", 1, 2},  {"q8_0", 32, 34}, {"q5_1", 32, 24}, {"fp8_e4m3", 1, 1}, {"fp8_e5m2", 1, 1},
-	{"q5_0", 32, 22}, {"q4_1", 32, 20}, {"q4_0", 32, 18}, {"iq4_nl", 32, 18},
-};
-
-bool size_kv_bytes(const char *type, uint64_t n, uint64_t *bytes) {
-	for (size_t i = 0; i < sizeof kv_types / sizeof *kv_types; i++)
-		if (!strcmp(type, kv_types[i].name))
-			return !MUL(n / kv_types[i].block + (n % kv_types[i].block > 0), kv_types[i].bytes, bytes);
-	return false;
-}
-
-bool size_recurrent_bytes(const struct model_facts *m, uint64_t *bytes) {
-	uint64_t conv, state, width = m->conv_kernel ? m->conv_kernel - 1 : 0;
-
-	if (MUL(2 * m->group_count, m->state_size, &conv) || ADD(conv, m->inner_size, &conv) || MUL(conv, width, &conv) ||
-	    MUL(m->state_size, m->inner_size, &state) || ADD(state, conv, &state) || MUL(state, (uint64_t) 4, bytes))
-		return false;
-	return true;
-}
-
-static int overflow(struct err *e) {
+int size_overflow(struct err *e) {
 	return err_set(e, ERR_NOFIT, "the memory that this asks for is no number of 64 bits");
 }
 
-/* Cells of one sequence: its context, as the engine rounds it. */
-static bool cells_of(const struct runtime_memory *rt, const struct size_load *load, uint64_t *cells) {
-	uint64_t rounded;
-
-	if (ADD(load->context_tokens, rt->context_multiple - 1, &rounded))
-		return false;
-	*cells = rounded / rt->context_multiple * rt->context_multiple;
-	return true;
-}
-
-static bool add_product(uint64_t a, uint64_t b, uint64_t *sum) {
+bool size_add_product(uint64_t a, uint64_t b, uint64_t *sum) {
 	uint64_t p;
 
 	return !MUL(a, b, &p) && !ADD(*sum, p, sum);
 }
 
-/* Keys and values of one token in all layers, in numbers. */
-static bool widths_of(const struct model_facts *m, uint64_t *keys, uint64_t *values) {
-	*keys = *values = 0;
-	for (size_t i = 0; i < m->n_layers; i++)
-		if (!add_product(m->layers[i].kv_heads, m->layers[i].key_length, keys) ||
-		    !add_product(m->layers[i].kv_heads, m->layers[i].value_length, values))
-			return false;
+bool size_round_up(uint64_t n, uint64_t multiple, uint64_t *out) {
+	uint64_t up;
+
+	if (ADD(n, multiple - 1, &up))
+		return false;
+	*out = up / multiple * multiple;
 	return true;
 }
 
-/* KV heads of all layers x (key + value) x cells x sequences, by the type of the cache; and recurrent state. */
-static int kv_cache(const struct model_facts *m, const struct size_load *load, uint64_t cells, uint64_t *out,
-		    struct err *e) {
-	uint64_t keys, values, k_bytes, v_bytes, all, state;
+/* Tables that are read by row stay with the host; a tied token table is on the device a second time, as the output. */
+static void weights(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, struct size_budget *b) {
+	uint64_t rows = m->token_embedding_bytes + m->per_layer_embedding_bytes;
 
-	if (!widths_of(m, &keys, &values))
-		return overflow(e);
-	if (!size_kv_bytes(load->kv_cache, 1, &k_bytes))
-		return err_set(e, ERR_SPEC, "'%.40s' is no type of a KV cache", load->kv_cache);
-	if (!size_kv_bytes(load->kv_cache, keys, &k_bytes) || !size_kv_bytes(load->kv_cache, values, &v_bytes) ||
-	    ADD(k_bytes, v_bytes, &all) || MUL(all, cells, &all) || !size_recurrent_bytes(m, &state) ||
-	    MUL(state, (uint64_t) m->n_layers, &state) || ADD(all, state, &all) || MUL(all, load->sequences, &all))
-		return overflow(e);
+	b->weights = m->tensor_bytes;
+	if (!load->on_device || !rt->host_embeddings || rows > m->tensor_bytes)
+		return;
+	b->host_weights = rows;
+	b->weights -= m->output_bytes ? rows : m->per_layer_embedding_bytes;
+}
+
+static uint64_t percent_of(uint64_t n, unsigned percent) {
+	return n / 100 * percent + (n % 100 * percent + 99) / 100;
+}
+
+static bool sum(const uint64_t *parts, size_t n, uint64_t *out) {
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (ADD(all, parts[i], &all))
+			return false;
 	*out = all;
-	return 0;
-}
-
-static int compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, uint64_t cells,
-		   uint64_t *out, struct err *e) {
-	struct model_layer l = model_widest(m);
-	uint64_t query = (uint64_t) l.heads * l.key_length, kv = (uint64_t) l.kv_heads * l.key_length, widest = 0, bytes = rt->token_bytes;
-
-	for (size_t i = 0; i < rt->n_sums; i++) {
-		uint64_t n = 0;
-
-		if (!add_product(rt->sums[i].embedding, m->embedding_length, &n) ||
-		    !add_product(rt->sums[i].feed_forward, l.feed_forward, &n) ||
-		    !add_product(rt->sums[i].query, query, &n) || !add_product(rt->sums[i].kv, kv, &n))
-			return overflow(e);
-		widest = n > widest ? n : widest;
-	}
-	/* A window has a mask of its own. */
-	if (!add_product(widest, 4, &bytes) || !add_product(rt->cell_bytes * (m->sliding_window ? 2 : 1), cells, &bytes) ||
-	    MUL(bytes, load->batch_tokens, &bytes))
-		return overflow(e);
-	*out = bytes;
-	return 0;
-}
-
-static int small_parts(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
-		       struct size_budget *b, struct err *e) {
-	uint64_t output = 0, overhead = rt->overhead_base;
-
-	if (MUL(load->sequences, m->vocabulary, &output) || MUL(output, rt->output_bytes, &output) ||
-	    !add_product(rt->overhead_sequence, load->sequences, &overhead) ||
-	    !add_product(rt->overhead_vocabulary, m->vocabulary, &overhead))
-		return overflow(e);
-	b->output = output;
-	b->overhead = overhead;
-	return 0;
+	return true;
 }
 
 /* On a device: what is there counts, and the host keeps the mapped files, the output and the process. */
-static int totals(const struct size_load *load, struct size_budget *b, struct err *e) {
-	uint64_t host = b->output, all = host;
+static int totals(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, struct size_budget *b,
+		  struct err *e) {
+	const uint64_t host[] = {m->tensor_bytes, b->adapters, b->output, b->overhead}, lost[] = {b->kv_cache, b->recurrent, b->compute};
+	uint64_t on_host;
 
-	if (ADD(host, b->overhead, &host) || ADD(host, b->weights, &host) || ADD(host, b->adapters, &host))
-		return overflow(e);
-	if (load->on_device)
+	if (!sum(host, 4, &on_host) || !sum(lost, 3, &b->fragmentation))
+		return size_overflow(e);
+	b->fragmentation = percent_of(b->fragmentation, rt->fragmentation_percent);
+	if (load->on_device) {
 		b->overhead = load->device_overhead;
-	if (ADD(all, b->overhead, &all) || ADD(all, b->weights, &all) || ADD(all, b->adapters, &all) ||
-	    ADD(all, b->kv_cache, &all) || ADD(all, b->compute, &all))
-		return overflow(e);
-	b->planned = all;
-	b->host = load->on_device ? host : all;
+		b->output = 0;
+	}
+	const uint64_t all[] = {b->weights, b->adapters, b->kv_cache, b->recurrent, b->compute, b->output, b->overhead, b->fragmentation};
+	if (!sum(all, 8, &b->planned))
+		return size_overflow(e);
+	b->host = load->on_device && rt->model != RUNTIME_UNIFIED ? on_host : b->planned;
 	return 0;
 }
 
-static bool shares(const struct model_facts *m) {
-	for (size_t i = 0; i < m->n_layers; i++)
-		if (m->layers[i].shares_kv)
-			return true;
-	return false;
+static bool has_cache(const struct model_facts *m) {
+	uint64_t state;
+
+	return model_widest(m).kv_heads || (size_recurrent_bytes(m, &state) && state);
 }
 
 int size_compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
 		 struct size_budget *out, struct err *e) {
-	struct size_budget b = {.weights = m->tensor_bytes, .adapters = load->adapters};
-	uint64_t cells;
+	struct size_budget b = {.adapters = load->adapters};
+	struct size_cells cells;
 
-	assert(load->context_tokens && load->sequences && load->batch_tokens && rt->context_multiple);
-	b.recurrent_as_full = m->inner_size > 0;
-	b.latent_as_full = m->kv_lora_rank > 0;
-	b.window_as_full = m->sliding_window > 0 || shares(m);
-	if (!m->n_layers || !m->embedding_length || (!model_widest(m).kv_heads && !b.recurrent_as_full))
+	assert(load->context_tokens && load->sequences && load->batch_tokens && rt->context_multiple && rt->window_multiple &&
+	       rt->block_tokens && rt->number_bytes);
+	if (!m->n_layers || !m->embedding_length || !has_cache(m))
 		return err_set(e, ERR_SPEC, "the model does not say its layers, width and heads, so its KV cache cannot be sized");
-	if (!cells_of(rt, load, &cells))
-		return overflow(e);
-	if (kv_cache(m, load, cells, &b.kv_cache, e) || compute(m, rt, load, cells, &b.compute, e) ||
-	    small_parts(m, rt, load, &b, e) || totals(load, &b, e))
+	weights(m, rt, load, &b);
+	if (size_cells(m, rt, load, &cells, e) || size_caches(m, load, &cells, &b, e) || size_buffers(m, rt, load, &cells, &b, e) ||
+	    totals(m, rt, load, &b, e))
 		return -1;
 	*out = b;
 	return 0;
 }
 
+/* The fraction of `of` that is `n`, rounded up. */
+static unsigned percent_up(uint64_t n, uint64_t of) {
+	__uint128_t p = of ? ((__uint128_t) n * 100 + of - 1) / of : 1000;
+
+	return p > 1000 ? 1000 : (unsigned) p;
+}
+
+bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, uint64_t capacity, struct size_pages *out) {
+	bool of_total = rt->model == RUNTIME_PAGED_OF_TOTAL;
+	uint64_t cache = b->kv_cache + b->recurrent, fixed = b->planned - cache, rest = capacity > fixed ? capacity - fixed : 0;
+	struct size_pages p = {0};
+
+	if (!of_total && rt->model != RUNTIME_PAGED_OF_FREE)
+		return false;
+	p.taken = size_usable(capacity, 100 - rt->fraction_percent);
+	if (of_total) {
+		p.kv = p.taken > fixed ? p.taken - fixed : 0;
+	} else {
+		p.kv = size_usable(rest, 100 - rt->fraction_percent);
+		p.taken = fixed + p.kv;
+	}
+	p.holds_load = fixed <= capacity && p.kv >= cache;
+	p.least_percent = of_total ? percent_up(b->planned, capacity) : percent_up(cache, rest);
+	*out = p;
+	return true;
+}
+
 uint64_t size_usable(uint64_t capacity, unsigned reserve_percent) {
-	assert(reserve_percent <= 90);
+	assert(reserve_percent <= 100);
 	/* Rounded up, so that a byte of doubt goes to the reserve; divided first, so that it cannot overflow. */
-	return capacity - (capacity / 100 * reserve_percent + (capacity % 100 * reserve_percent + 99) / 100);
+	return capacity - percent_of(capacity, reserve_percent);
 }
 
 bool size_admits(uint64_t capacity, unsigned reserve_percent, uint64_t planned) {
@@ -173,9 +139,23 @@ bool size_admits(uint64_t capacity, unsigned reserve_percent, uint64_t planned) 
 }
 
 uint64_t size_limit(uint64_t host, unsigned reserve_percent) {
-	uint64_t reserve = host / 100 * reserve_percent + (host % 100 * reserve_percent + 99) / 100, all;
+	uint64_t reserve = percent_of(host, reserve_percent), all;
 
 	if (ADD(host, reserve, &all) || ADD(all, MIB - 1, &all))
 		return UINT64_MAX / MIB * MIB;
 	return all / MIB * MIB;
+}
+
+bool size_sparsity(const struct model_facts *m, const struct runtime *rt, char *words, size_t size) {
+	words[0] = '\0';
+	if (!m->sparsity[0])
+		return false;
+	for (size_t i = 0; i < rt->n_sparsity; i++)
+		if (!strcmp(rt->sparsity[i], m->sparsity)) {
+			(void) snprintf(words, size, "the checkpoint is %s sparse, and %s skips that work", m->sparsity, rt->name);
+			return true;
+		}
+	(void) snprintf(words, size, "the checkpoint is %s sparse, and %s computes with its zeros: it counts as dense, in bytes and in time",
+			m->sparsity, rt->name);
+	return false;
 }

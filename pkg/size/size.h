@@ -1,14 +1,16 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
 struct model_facts;
+struct runtime;
 struct runtime_memory;
 
-/* Memory that a deployment needs, and whether a device admits it. Pure
- * arithmetic: no files, no network, no clock. Bytes throughout. */
+/* Memory that a deployment needs, and whether a device admits it. Pure arithmetic: no files, no network, no clock. Bytes
+ * throughout. The formulas and their sources are in docs/memory.md. */
 
 /* What is asked of the model. */
 struct size_load {
@@ -21,20 +23,35 @@ struct size_load {
 	uint64_t device_overhead;
 };
 
-/* The parts add up to planned, which is what must fit: the device's memory, or the host's where nothing
- * is on a device. host is what the container takes of the host's memory. */
+/* planned is what must fit: the device's memory, or the host's where nothing is on a device. It is the sum of weights, adapters,
+ * kv_cache, recurrent, compute, output, overhead and fragmentation. host is what the container takes of the host's memory; on a
+ * device that is all mapped files, the output buffer and the process. */
 struct size_budget {
-	uint64_t weights, adapters, kv_cache, compute, output, overhead;
+	uint64_t weights, adapters;
+	uint64_t kv_cache;	  /* kv_full + kv_window */
+	uint64_t kv_full, kv_window; /* layers that see the whole context, and those with a sliding window */
+	uint64_t recurrent;	  /* states of a fixed size */
+	uint64_t compute;	  /* activations of a prefill batch, and its masks */
+	uint64_t output;	  /* logits; with the host where a device computes: 0 then */
+	uint64_t overhead, fragmentation;
 	uint64_t planned, host;
-	/* Why a part is an upper bound and not exact: sliding windows, latent attention and recurrent layers are
-	 * counted as full attention. */
-	bool window_as_full, latent_as_full, recurrent_as_full;
+	uint64_t host_weights; /* tables that are read by row and stay with the host, of a load on a device */
 };
 
 /* ERR_NOFIT if a sum or product overflows; ERR_SPEC if the KV cache's type is unknown, or the model does not say
  * its layers and heads. */
 int size_compute(const struct model_facts *model, const struct runtime_memory *rt, const struct size_load *load,
 		 struct size_budget *out, struct err *e);
+
+/* What an engine makes of a device that it takes a fraction of (RUNTIME_PAGED_*): pages for the KV cache of whatever sequences
+ * come. An engine of another kind takes what it needs: false, and *out is untouched. */
+struct size_pages {
+	uint64_t taken;	 /* of the device, from its start */
+	uint64_t kv;	 /* of that, pages: whole tokens of all layers */
+	bool holds_load; /* the budget's KV cache and states fit into them */
+	unsigned least_percent; /* the fraction that would just hold them; above 100: none does */
+};
+bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, uint64_t capacity, struct size_pages *out);
 
 /* planned <= capacity x (1 - reserve): the reserve is a part of the device, not
  * of the plan. reserve_percent is 0 to 90. */
@@ -48,5 +65,10 @@ uint64_t size_limit(uint64_t host, unsigned reserve_percent);
 /* Bytes of n numbers of a KV cache of this type, in whole blocks. False: unknown type, or it overflows. */
 bool size_kv_bytes(const char *type, uint64_t n, uint64_t *bytes);
 
-/* Recurrent state of one sequence in one layer, always f32: 4 x ((conv - 1) x (inner + 2 x groups x state) + state x inner). */
+/* Recurrent state of one sequence in one layer, always f32: 4 x ((conv - 1) x (inner + 2 x groups x state) + state x inner),
+ * or what the model says its state is. */
 bool size_recurrent_bytes(const struct model_facts *model, uint64_t *bytes);
+
+/* What a checkpoint with zeros gains: nothing in bytes and nothing in time, unless the runtime's definition says that it executes the
+ * pattern. `words`, for people, says which; empty for a dense checkpoint. True: its zeros are skipped. */
+bool size_sparsity(const struct model_facts *model, const struct runtime *rt, char *words, size_t size);

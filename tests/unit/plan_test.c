@@ -167,8 +167,8 @@ static void plan_demo(void **state) {
 	assert_int_equal(p->n_notes, 0);
 	json_print(p->budget_json, &text);
 	assert_string_equal(buf_str(&text),
-			    "{\"weights_bytes\":96576768,\"adapters_bytes\":4884480,\"kv_bytes\":188743680,\"compute_bytes\":17451008,"
-			    "\"output_bytes\":786432,\"overhead_bytes\":54525952,\"planned_bytes\":362968320,\"reserve_percent\":20,"
+			    "{\"weights_bytes\":96576768,\"adapters_bytes\":4884480,\"kv_bytes\":188743680,\"recurrent_bytes\":0,\"compute_bytes\":17451008,"
+			    "\"output_bytes\":786432,\"overhead_bytes\":54525952,\"fragmentation_bytes\":0,\"planned_bytes\":362968320,\"reserve_percent\":20,"
 			    "\"limit_bytes\":436207616,\"admission\":\"enforce\"}");
 	assert_int_equal(p->memory_bytes, 436207616);
 	buf_reset(&text);
@@ -536,32 +536,11 @@ static void plan_stated_device(void **state) {
 	assert_int_equal(p->usable, 19200000000);
 }
 
-static void plan_bounds_are_said(void **state) {
-	struct world w CLEANUP(world_done);
-
-	(void) state;
-	world_init(&w);
-	w.model.sliding_window = 512;
-	w.model.kv_lora_rank = 512;
-	w.model.inner_size = 1024;
-	w.model.state_size = 16;
-	w.model.conv_kernel = 4;
-	struct plan *p CLEANUP(plan_freep) = made(&w);
-
-	assert_int_equal(p->n_notes, 3);
-	assert_string_equal(p->notes[0],
-		"the KV cache is an upper bound: layers with a sliding window or a shared cache are counted as full attention");
-	assert_string_equal(p->notes[1], "the KV cache is an upper bound: latent attention is counted as full attention");
-	assert_string_equal(p->notes[2],
-		"the KV cache is an upper bound: recurrent layers are counted as full attention, and their state with it");
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_commands),	cmocka_unit_test(plan_demo),	       cmocka_unit_test(plan_same_everywhere),
 		cmocka_unit_test(plan_backends),	cmocka_unit_test(plan_refused),	       cmocka_unit_test(plan_all_at_once),
 		cmocka_unit_test(plan_admissions),	cmocka_unit_test(plan_admission_modes), cmocka_unit_test(plan_stated_device),
-		cmocka_unit_test(plan_bounds_are_said),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

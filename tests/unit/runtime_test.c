@@ -55,7 +55,13 @@ static void runtime_llama(void **state) {
 	assert_true(rt->memory.host_embeddings);
 	assert_false(rt->memory.one_pool);
 	assert_int_equal(rt->n_sparsity, 0);
-	assert_int_equal(rt->memory.n_sums, 2);
+	assert_int_equal(rt->memory.common.n_sums, 4);
+	assert_int_equal(rt->memory.common.sums[1].times[RUNTIME_WIDTH_QUERY], 2);
+	assert_int_equal(rt->memory.common.sums[3].states, 2);
+	assert_int_equal(rt->memory.n_families, 1);
+	assert_string_equal(rt->memory.families[0].architectures[1], "qwen35moe");
+	assert_int_equal(rt->memory.families[0].sums[1].times[RUNTIME_WIDTH_QUERY], 4);
+	assert_true(rt->memory.rotates_quantized);
 	assert_int_equal(rt->memory.overhead_sequence, 2 << 20);
 	assert_string_equal(json_str(json_path(rt->probes, "readiness.ready.json"), "status"), "ok");
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
