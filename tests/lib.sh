@@ -21,11 +21,11 @@ runtimes_ready() {
 		return 0
 	fi
 	status=0
-	"$1" build --root "$3" --output "$3.lock.json" "$2" >"$3.log" 2>&1 || status=$?
-	rm -f "$3.lock.json"
-	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.log" >&2; return "$status"; }
+	"$1" build --root "$3" --lock-wait 120s --output "$3.$$.lock.json" "$2" >"$3.$$.log" 2>&1 || status=$?
+	rm -f "$3.$$.lock.json"
+	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.$$.log" >&2; return "$status"; }
 	echo "!!! ----------------------------------------------------------------------" >&2
-	sed 's/^/!!! /' "$3.log" >&2
+	sed 's/^/!!! /' "$3.$$.log" >&2
 	echo "!!! Locking the packages anew, under $4; the repository's lock stays as it is." >&2
 	echo "!!! ----------------------------------------------------------------------" >&2
 	mkdir -p "$4"
@@ -45,7 +45,7 @@ two_bits() {
 	out=$(mkdir -p "$(dirname "$3")" && cd "$(dirname "$3")" && pwd)
 	docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user "$(id -u):$(id -g)" \
 		-v "$store:/in.gguf:ro" -v "$out:/out" --entrypoint /usr/bin/llama-quantize "sha256:$image" \
-		--allow-requantize ${EXTRA:-} /in.gguf "/out/$(basename "$3").part" Q2_K >"$3.log" 2>&1 || { cat "$3.log" >&2; return 1; }
+		--allow-requantize ${EXTRA:-} /in.gguf "/out/$(basename "$3").part" Q2_K >"$3.log" 2>&1 || { cat "$3.$$.log" >&2; return 1; }
 	mv "$3.part" "$3"
 }
 

@@ -113,15 +113,14 @@ row() {
 mkdir -p "$state"
 trap clean EXIT
 engine_ready "$state/engine"
-runtimes_ready "$program" examples/incident/incident-r16.yaml "$build/tests/packages" "$build/tests/runtimes"
 tests/model.sh "$build/models" >/dev/null
 wheel=$(realpath "$build"/models/*.whl)
 root=$state/root
 mkdir -p "$root"
-! cp -al "$build/tests/packages/store" "$root/store" 2>/dev/null || rm -rf "$root/store"
 head -c 300 /dev/urandom >"$state/garbage"
 echo "somebody else's file" >"$state/secret"
 printf 'keyring: /usr/share/keyrings/debian-archive-keyring.gpg\n' >"$root/config.yaml"
+runtimes_ready "$program" examples/incident/incident-r16.yaml "$root" "$state/runtimes"
 for v in v1 v2; do
 	manifest "$v"
 	run apply "$state/$v.yaml"
