@@ -1,6 +1,7 @@
 #include "compiling.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "image/image.h"
 #include "json/json.h"
 #include "lock/lock.h"
+#include "lock/wrapped.h"
 #include "report/report.h"
 #include "spec/spec.h"
 
@@ -77,6 +79,21 @@ static void tell(struct args *a, const struct lock *l, const struct rollout_resu
 	report_result(a->report, j);
 }
 
+/* A plan is good for the release that was active when it was made, and, once applied, for itself. */
+static int check_expected(const struct rollout_session *s, const struct lock *l, const struct lock_expected *x, struct err *e) {
+	struct lock *now CLEANUP(lock_freep) = NULL;
+	struct err none = {0};
+
+	if (rollout_active_lock(&s->route, &now, &none) && none.code != ERR_USAGE) {
+		*e = none;
+		return -1;
+	}
+	if (!strcmp(now ? now->digest : "", x->active_lock) || (now && !strcmp(now->digest, l->digest)))
+		return 0;
+	return err_set(e, ERR_BUSY, "the plan is stale: it expects %s%s%s to be active, and %s%s%s is; plan again", *x->active ? "'" : "",
+		*x->active ? x->active : "nothing", *x->active ? "'" : "", now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");
+}
+
 static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, struct lock **l, struct err *e) {
 	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	uint64_t began = clock_mono_ms();
@@ -95,10 +112,13 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct json *origin CLEANUP(json_freep) = NULL;
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lock_expected expected;
 	struct rollout_session s;
+	bool planned;
 
 	/* Everything that can be refused without touching anything is refused first. */
-	if (compiling_read_lock(a->at[0], &l, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) || origin_of(a, a->at[0], &origin, e) ||
+	if (compiling_read_lock(a->at[0], &l, &expected, &planned, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) ||
+	    origin_of(a, a->at[0], &origin, e) ||
 	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE, &c, e))
 		return -1;
 	c.x.origin = origin;
@@ -106,7 +126,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	c.x.ctx = a->report;
 	if (rollout_begin(&c.x, l ? l->route : spec->route, true, &s, e))
 		return -1;
-	int r = under_lock(a, &c, &s, spec, &l, e);
+	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &l, e) ? -1 : 0;
 	rollout_end(&s);
 	return r;
 }

@@ -11,6 +11,7 @@
 #include "eval/eval.h"
 #include "fs/fs.h"
 #include "lock/lock.h"
+#include "lock/wrapped.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
@@ -83,6 +84,21 @@ int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
 		      rt->name, list.len ? list.data : "none is found");
 }
 
+int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
+		      struct err *e) {
+	struct complaints all CLEANUP(complaints_done) = {0};
+	char *dir CLEANUP(freep) = NULL;
+
+	if (runtime_dir(a, s, &dir, e))
+		return -1;
+	struct compile job = {.store = c->store, .runtime_dir = dir, .tool = TOOL, .progress = &a->report->progress};
+	if (!compile_preview(&job, s, known, out, &all, e))
+		return 0;
+	if (all.n > 1)
+		report_complaints(a->report, &all);
+	return -1;
+}
+
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
@@ -108,13 +124,17 @@ int compiling_lock(struct args *a, struct context *c, const struct spec *s, stru
 	return -1;
 }
 
-int compiling_read_lock(const char *path, struct lock **l, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
+int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
 
 	if (fs_read_user(path, &text, e))
 		return -1;
 	*l = NULL;
+	*planned = false;
 	if (buf_str(&text)[strspn(buf_str(&text), " \t\r\n")] != '{')
 		return 0;
-	return lock_parse(path, buf_str(&text), text.len, l, e);
+	if (lock_unwrap(path, buf_str(&text), text.len, l, x, e))
+		return -1;
+	*planned = *l;
+	return *l ? 0 : lock_parse(path, buf_str(&text), text.len, l, e);
 }

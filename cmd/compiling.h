@@ -9,6 +9,11 @@ struct spec;
 int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e);
 /* ERR_SPEC, at runtime.name: a runtime that can be planned with, and that this version does not start. */
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
+struct compile_known;
+struct compile_preview;
+int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out, struct err *e);
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e);
-/* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. */
-int compiling_read_lock(const char *path, struct lock **l, struct err *e);
+/* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
+ * that expects a release to be active: *planned tells. */
+struct lock_expected;
+int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e);

@@ -51,23 +51,23 @@ static int artifacts(struct compile_parts *p, const struct compile *c, struct er
 	return 0;
 }
 
-/* The locked packages of the backend; their lock's own bytes are named by digest in the release. */
-static int packages(struct compile_parts *p, const struct compile *c, struct err *e) {
-	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
-	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
-
-	if (debian_lock_read(path, p->plan->backend->name, p->host.architecture, &p->packages, e) || fs_read_user(path, &text, e) ||
-	    debian_fetch(p->packages, c->store, c->mirrors, c->progress, e))
-		return -1;
-	sha256_of(buf_str(&text), text.len, p->packages_lock);
-	return 0;
-}
-
 static const char *version_of(const struct runtime *rt, const struct debian_lock *l) {
 	for (size_t i = 0; i < l->n_packages; i++)
 		if (!strcmp(l->packages[i].name, rt->version_of))
 			return l->packages[i].version;
 	return "?";
+}
+
+/* Their lock's own bytes are named by digest in the release. */
+int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e) {
+	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
+
+	if (debian_lock_read(path, p->plan->backend->name, p->host.architecture, &p->packages, e) || fs_read_user(path, &text, e))
+		return -1;
+	sha256_of(buf_str(&text), text.len, p->packages_lock);
+	p->runtime_version = version_of(p->runtime, p->packages);
+	return 0;
 }
 
 static struct json *labels_of(const struct compile_parts *p) {
@@ -109,21 +109,23 @@ static int image(struct compile_parts *p, const struct compile *c, struct err *e
 	return image_build(&q, c->store, c->progress, &p->image, e);
 }
 
-static int load_runtime(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
-	if (runtime_load(c->runtime_dir, &p->runtime, complaints, e))
-		return -1;
-	if (strcmp(p->runtime->launch, "packages"))
-		return err_set(e, ERR_SPEC, "runtime '%s' can be planned with, and not yet be run: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
-	return 0;
+int compile_runtime(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
+	return runtime_load(c->runtime_dir, &p->runtime, complaints, e) || host_read("", &p->host, e) ? -1 : 0;
+}
+
+static int check_launch(const struct compile_parts *p, struct err *e) {
+	if (!strcmp(p->runtime->launch, "packages"))
+		return 0;
+	return err_set(e, ERR_SPEC, "runtime '%s' can be planned with, and not yet be run: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
 }
 
 static int all(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
 	/* 1. What the settings mean for this engine. 2. The bytes. 3. The plan. 4. The image. */
-	if (load_runtime(c, p, complaints, e) || host_read("", &p->host, e))
+	if (compile_runtime(p, c, complaints, e) || check_launch(p, e))
 		return -1;
-	if (artifacts(p, c, e) || compile_plan(p, c, complaints, e) || packages(p, c, e))
+	if (artifacts(p, c, e) || compile_plan(p, c, complaints, e) || compile_packages(p, c, e) ||
+	    debian_fetch(p->packages, c->store, c->mirrors, c->progress, e))
 		return -1;
-	p->runtime_version = version_of(p->runtime, p->packages);
 	return image(p, c, e);
 }
 

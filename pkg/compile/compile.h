@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "debian/debian.h"
 
@@ -26,6 +27,24 @@ struct compile {
 	bool paranoid;	      /* hash model and adapters again */
 	const struct progress *progress;
 };
+
+/* What is known of the model that is active now: how fast it was. */
+struct compile_known {
+	const char *model, *backend, *by; /* digest; NULL: nothing is known */
+	uint64_t measured_milli;	  /* tokens a second, thousandths */
+};
+
+/* Everything that compile_release would decide, and nothing done: no byte is fetched, no package unpacked, no image made. The store may be NULL. */
+struct compile_preview {
+	struct json *document; /* plan_document, with "source": where the model's header was read */
+	struct json *tree;     /* as the lock would be, without digests of an image; NULL where no release can be made of it yet */
+	bool refused;	       /* by admission, whatever its mode */
+	uint64_t planned_bytes, capacity;
+};
+void compile_preview_done(struct compile_preview *p);
+/* As compile_release, but that a refusal by admission is a result. */
+int compile_preview(const struct compile *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
+		    struct complaints *complaints, struct err *e);
 
 /* ERR_SPEC (also what the runtime cannot do), ERR_NOFIT, ERR_INTEGRITY, ERR_UNREACHABLE: a source, or a locked package that no mirror has any more. */
 int compile_release(const struct compile *c, const struct spec *s, struct lock **out, struct complaints *complaints, struct err *e);

@@ -20,6 +20,9 @@ void compile_parts_done(struct compile_parts *p) {
 	debian_lock_free(p->packages);
 	for (size_t i = 0; p->model && i <= p->spec->n_adapters; i++)
 		model_facts_done(&p->model[i]);
+	for (size_t i = 0; p->candidates && i < p->spec->n_candidates; i++)
+		model_facts_done(&p->candidates[i]);
+	free(p->candidates);
 	free(p->model);
 	free(p->sizes);
 }
@@ -45,13 +48,15 @@ static struct pos where(void *ctx, const char *path) {
 }
 
 int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
-	const char *locked[RUNTIME_MAX_BACKENDS];
-	struct plan_input in = {.spec = p->spec, .runtime = p->runtime, .model = p->model, .adapters = p->adapters, .host = &p->host,
-		.locked = locked, .where = where, .where_ctx = p};
+	bool packaged = !strcmp(p->runtime->launch, "packages");
 
-	in.n_locked = locked_backends(p, c, locked);
-	if (plan_make(&in, &p->plan, complaints, e))
+	p->in = (struct plan_input){.spec = p->spec, .runtime = p->runtime, .model = p->candidates ? NULL : p->model, .candidates = p->candidates,
+		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .judge = p->judge};
+	p->in.n_locked = packaged ? locked_backends(p, c, p->locked) : 0;
+	if (plan_make(&p->in, &p->plan, complaints, e))
 		return -1;
+	if (p->judge)
+		return 0;
 	for (size_t i = 0; i < p->plan->n_notes; i++)
 		progress_note(c->progress, p->plan->notes[i], NULL);
 	return 0;
@@ -88,7 +93,7 @@ static struct json *image_part(const struct compile_parts *p) {
 		json_set_int(l, "size", (int64_t) p->image.layers[i].size);
 		json_push(layers, l);
 	}
-	for (size_t i = 0; i < p->packages->n_packages; i++) {
+	for (size_t i = 0; p->packages && i < p->packages->n_packages; i++) {
 		const struct debian_package *k = &p->packages->packages[i];
 		struct json *l = json_object();
 		json_set_str(l, "name", k->name);
@@ -102,6 +107,11 @@ static struct json *image_part(const struct compile_parts *p) {
 	}
 	json_set(o, "layers", layers);
 	json_set(o, "packages", packages);
+	if (p->spec->chat_template) {
+		char digest[SHA256_HEX];
+		sha256_of(p->spec->chat_template, strlen(p->spec->chat_template), digest);
+		json_set_str(o, "chat_template", digest);
+	}
 	return o;
 }
 

@@ -6,14 +6,14 @@
 #include "debian/debian.h"
 #include "host/host.h"
 #include "image/image.h"
+#include "plan/plan.h"
+#include "runtime/runtime.h"
 
 struct compile;
 struct complaints;
 struct err;
 struct model_facts;
 struct json;
-struct plan;
-struct runtime;
 struct spec;
 
 /* What a compilation has gathered when it writes the lock's tree. */
@@ -28,11 +28,18 @@ struct compile_parts {
 	struct model_facts *model, *adapters; /* one block; adapters begin behind the model */
 	uint64_t *sizes;		     /* of the model and each adapter, bytes */
 	struct image image;
+	struct plan_input in; /* of the plan, which borrows it */
+	const char *locked[RUNTIME_MAX_BACKENDS];
+	struct model_facts *candidates; /* of a preview: one for each of the spec's */
+	bool judge;			/* a refused plan is made all the same */
 };
 
 void compile_parts_done(struct compile_parts *p);
 /* The tree of release.lock.json; yours. */
 struct json *compile_tree(const struct compile_parts *p);
+int compile_runtime(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);
+/* The locked packages of the plan's backend, and the engine's version by them; nothing is fetched. */
+int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e);
 int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);
 /* Its rollout section. */
 struct json *compile_rollout(const struct spec *s);

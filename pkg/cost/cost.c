@@ -60,6 +60,10 @@ enum cost_pace cost_pace(uint64_t measured_milli, uint64_t ceiling_milli, uint64
 	return (wide) measured_milli * 5 < ceiling_milli ? COST_PACE_LOW : COST_PACE_FAIR;
 }
 
+uint64_t cost_sparse(uint64_t dense, unsigned zeros_percent, bool skipped) {
+	return skipped && zeros_percent <= 100 ? (uint64_t) ((wide) dense * (100 - zeros_percent) / 100) : dense;
+}
+
 /* ---- traffic ---- */
 
 double cost_arrivals(uint64_t requests_per_month, bool bursty) {

@@ -117,5 +117,8 @@ int eval_run(const struct json *golden, const struct endpoint *ep, const struct 
 /* 0 if it passed, else ERR_GATE with the reasons in one line. */
 int eval_gate(const struct eval_result *r, struct err *e);
 
+/* Tokens a second, in thousandths, that the answers of an evidence were decoded at, by what the engine itself timed; 0: it did not say. */
+uint64_t eval_speed_milli(const struct json *evidence);
+
 /* Everything as JSON, whole numbers only (it can be made canonical); to be sealed beside the lock. Yours. */
 struct json *eval_evidence(const struct eval_result *r);

@@ -95,6 +95,26 @@ static struct json *latency(const struct eval_latency *l) {
 	return o;
 }
 
+static void add_usage(const struct json *one, uint64_t *tokens, uint64_t *us) {
+	for (const struct json *a = json_first(json_get(one, "attempts")); a; a = json_next(a)) {
+		const struct json *u = json_get(a, "usage");
+		int64_t n = json_int_or(u, "completion_tokens", 0), t = json_int_or(u, "completion_us", 0);
+		if (n > 0 && t > 0) {
+			*tokens += (uint64_t) n;
+			*us += (uint64_t) t;
+		}
+	}
+}
+
+uint64_t eval_speed_milli(const struct json *evidence) {
+	uint64_t tokens = 0, us = 0;
+
+	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p))
+		for (const struct json *c = json_first(json_get(p, "cases")); c; c = json_next(c))
+			add_usage(c, &tokens, &us);
+	return us ? (uint64_t) ((double) tokens * 1e9 / (double) us) : 0;
+}
+
 struct json *eval_evidence(const struct eval_result *r) {
 	struct json *o = json_object(), *golden = json_object(), *phases = json_array();
 
@@ -110,6 +130,8 @@ struct json *eval_evidence(const struct eval_result *r) {
 		json_push(phases, phase(&r->phases[i]));
 	json_set(o, "phases", phases);
 	json_set(o, "latency", latency(&r->latency));
+	if (eval_speed_milli(o))
+		json_set_int(o, "milli_tokens_per_s", (int64_t) eval_speed_milli(o));
 	json_set(o, "gate", gate(r));
 	return o;
 }

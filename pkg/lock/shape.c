@@ -23,7 +23,7 @@ static const struct shape package_shape[] = {
 };
 static const struct shape image_shape[] = {
 	{"config", SHAPE_DIGEST, false, NULL}, {"manifest", SHAPE_DIGEST, false, NULL}, {"layers", SHAPE_OBJECTS, false, layer_shape},
-	{"packages", SHAPE_OBJECTS, false, package_shape}, {0},
+	{"packages", SHAPE_OBJECTS, false, package_shape}, {"chat_template", SHAPE_DIGEST, true, NULL}, {0},
 };
 static const struct shape artifact_shape[] = {
 	{"role", SHAPE_TEXT, false, NULL}, {"sha256", SHAPE_DIGEST, false, NULL}, {"size", SHAPE_COUNT, false, NULL},

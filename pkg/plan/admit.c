@@ -9,91 +9,125 @@
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 
-static int size_of(const struct planner *p, uint64_t context, uint64_t sequences, struct size_budget *out, struct err *e) {
+/* ---- sizes ---- */
+
+struct plan_ask plan_asked(const struct planner *p) {
+	const struct spec *s = p->in->spec;
+
+	return (struct plan_ask){.context = (uint64_t) s->context_tokens, .sequences = (uint64_t) s->concurrent_sequences,
+		.kv_cache = s->kv_cache, .backend = p->plan.backend, .model = p->plan.model};
+}
+
+int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out, struct err *e) {
 	const struct plan_input *in = p->in;
 	struct size_load load = {
-		.context_tokens = context,
-		.sequences = sequences,
-		.kv_cache = in->spec->kv_cache,
+		.context_tokens = ask->context,
+		.sequences = ask->sequences,
+		.kv_cache = ask->kv_cache,
 		.batch_tokens = p->batch_tokens,
-		.on_device = p->plan.backend->on_device,
-		.device_overhead = p->plan.backend->device_overhead,
+		.on_device = ask->backend->on_device,
+		.device_overhead = ask->backend->device_overhead,
 	};
 
 	for (size_t i = 0; i < in->spec->n_adapters; i++)
 		if (__builtin_add_overflow(load.adapters, in->adapters[i].tensor_bytes, &load.adapters))
 			return err_set(e, ERR_NOFIT, "the adapters are larger than any memory");
-	return size_compute(in->model, &in->runtime->memory, &load, out, e);
+	return size_compute(ask->model, &in->runtime->memory, &load, out, e);
 }
 
-static bool would_fit(const struct planner *p, uint64_t context, uint64_t sequences) {
+/* ---- places ---- */
+
+static struct plan_place here(const struct planner *p) {
+	const struct spec *s = p->in->spec;
+	bool on_device = p->plan.backend->on_device;
+
+	return (struct plan_place){.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
+		.memory = !s->device_auto ? s->device_memory : on_device ? 0 : host_memory(p->in->host), .bandwidth = s->device_bandwidth};
+}
+
+static struct plan_place machine(const struct planner *p, const struct spec_machine *m) {
+	const struct runtime_backend *b = strcmp(m->backend, "auto") ? runtime_backend(p->in->runtime, m->backend) : p->plan.backend;
+
+	return (struct plan_place){.name = m->name, .backend = b ? b : p->plan.backend, .devices = m->devices, .memory = m->memory,
+		.bandwidth = m->bandwidth, .p95_ms = m->latency_p95_ms};
+}
+
+void plan_places(struct planner *p) {
+	const struct spec *s = p->in->spec;
+	size_t n = s->n_machines ? s->n_machines : 1;
+
+	p->plan.places = arena_zalloc(p->arena, n, sizeof *p->plan.places);
+	for (size_t i = 0; i < n; i++) {
+		struct plan_place *place = &p->plan.places[i];
+		*place = s->n_machines ? machine(p, &s->machines[i]) : here(p);
+		if (__builtin_mul_overflow(place->memory, place->devices, &place->capacity))
+			place->capacity = UINT64_MAX;
+		place->usable = size_usable(place->capacity, s->reserve_percent);
+	}
+	p->plan.n_places = n;
+}
+
+static enum plan_verdict judge(const struct planner *p, const struct plan_place *place, uint64_t planned) {
+	const struct spec *s = p->in->spec;
+
+	return plan_judge(place->capacity, s->reserve_percent, planned, place->p95_ms, s->needed_p95_ms, s->asynchronous);
+}
+
+static bool is_admitted(enum plan_verdict v) {
+	return v == PLAN_ADMITTED || v == PLAN_ASYNCHRONOUS;
+}
+
+bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *planned) {
+	for (size_t i = 0; i < p->plan.n_places; i++) {
+		struct size_budget b = {0};
+		struct err ignored = {0};
+
+		ask.backend = p->plan.places[i].backend;
+		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(judge(p, &p->plan.places[i], b.planned))) {
+			*planned = b.planned;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- candidates ---- */
+
+static void size_candidate(struct planner *p, size_t i) {
+	const struct spec_candidate *from = &p->in->spec->candidates[i];
+	struct plan_candidate *k = &p->plan.candidates[i];
+	struct plan_ask ask = plan_asked(p);
 	struct size_budget b = {0};
 	struct err ignored = {0};
 
-	return !size_of(p, context, sequences, &b, &ignored) && b.planned <= p->plan.usable;
+	*k = (struct plan_candidate){.name = from->name, .rated = from->rated, .quality = from->quality, .weights = p->in->candidates[i].tensor_bytes};
+	ask.model = &p->in->candidates[i];
+	if (plan_size(p, &ask, &b, &ignored))
+		k->planned = UINT64_MAX;
+	else
+		k->fits = plan_would_fit(p, ask, &k->planned);
+	if (!k->fits && b.planned)
+		k->planned = b.planned;
 }
 
-/* The largest n in [1, below) that fits, 0 if none does; what fits with n fits with less. */
-static uint64_t most_sequences(const struct planner *p, uint64_t context, uint64_t below) {
-	uint64_t low = 0, high = below;
+/* Where none is left the smallest stands for them: its numbers say how far off it is. */
+void plan_pick(struct planner *p) {
+	size_t n = p->in->spec->n_candidates;
 
-	while (high - low > 1) {
-		uint64_t n = low + (high - low) / 2;
-
-		if (would_fit(p, context, n))
-			low = n;
-		else
-			high = n;
+	p->plan.candidates = arena_zalloc(p->arena, n, sizeof *p->plan.candidates);
+	for (size_t i = 0; i < n; i++)
+		size_candidate(p, i);
+	p->plan.chosen = plan_choose(p->plan.candidates, n, p->in->spec->quality_min);
+	if (p->plan.chosen == n) {
+		p->plan.chosen = 0;
+		for (size_t i = 1; i < n; i++)
+			if (p->plan.candidates[i].planned < p->plan.candidates[p->plan.chosen].planned)
+				p->plan.chosen = i;
 	}
-	return low;
+	p->plan.model = &p->in->candidates[p->plan.chosen];
 }
 
-/* The same for the context, in steps of what the engine rounds to. */
-static uint64_t longest_context(const struct planner *p, uint64_t sequences, uint64_t below) {
-	uint64_t step = p->in->runtime->memory.context_multiple, low = 0, high = (below + step - 1) / step;
-
-	while (high - low > 1) {
-		uint64_t n = low + (high - low) / 2;
-
-		if (would_fit(p, n * step, sequences))
-			low = n;
-		else
-			high = n;
-	}
-	return low * step;
-}
-
-/* The smallest changes that would be admitted, in words. */
-static const char *way_out(const struct planner *p) {
-	uint64_t context = (uint64_t) p->in->spec->context_tokens, sequences = (uint64_t) p->in->spec->concurrent_sequences;
-	unsigned long long fewer = most_sequences(p, context, sequences), shorter = longest_context(p, sequences, context);
-	unsigned long long least = longest_context(p, 1, context);
-
-	if (fewer && shorter)
-		return arena_printf(p->arena, "concurrent_sequences: %llu would fit, or context_tokens: %llu", fewer, shorter);
-	if (fewer)
-		return arena_printf(p->arena, "concurrent_sequences: %llu would fit", fewer);
-	if (shorter)
-		return arena_printf(p->arena, "context_tokens: %llu would fit", shorter);
-	if (least)
-		return arena_printf(p->arena, "concurrent_sequences: 1 with context_tokens: %llu would fit", least);
-	return "no shorter context would fit: take a smaller model or a larger machine";
-}
-
-static const char *refusal(const struct planner *p) {
-	const struct size_budget *b = &p->plan.budget;
-	char planned[TEXT_BYTES], usable[TEXT_BYTES], capacity[TEXT_BYTES], weights[TEXT_BYTES], kv[TEXT_BYTES], rest[TEXT_BYTES];
-
-	text_format_bytes(b->planned, planned);
-	text_format_bytes(p->plan.usable, usable);
-	text_format_bytes(p->plan.capacity, capacity);
-	text_format_bytes(b->weights + b->adapters, weights);
-	text_format_bytes(b->kv_cache, kv);
-	text_format_bytes(b->planned - b->weights - b->adapters - b->kv_cache, rest);
-	return arena_printf(p->arena, "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and %s has %s (%s less %u%%): %s",
-			    p->in->spec->version, planned, weights, kv, rest, p->plan.backend->on_device ? "the device" : "the machine",
-			    usable, capacity, p->in->spec->reserve_percent, way_out(p));
-}
+/* ---- the budget ---- */
 
 static void budget_tree(struct planner *p) {
 	const struct size_budget *b = &p->plan.budget;
@@ -116,10 +150,11 @@ static void budget_tree(struct planner *p) {
 
 int plan_budget(struct planner *p, struct err *e) {
 	const struct spec *s = p->in->spec;
+	struct plan_ask ask = plan_asked(p);
 	struct size_budget b = {0};
 	uint64_t limit;
 
-	if (size_of(p, (uint64_t) s->context_tokens, (uint64_t) s->concurrent_sequences, &b, e))
+	if (plan_size(p, &ask, &b, e))
 		return -1;
 	limit = size_limit(b.host, s->reserve_percent);
 	/* What JSON keeps exact; 9 PB. */
@@ -131,27 +166,117 @@ int plan_budget(struct planner *p, struct err *e) {
 	return 0;
 }
 
-/* A device whose memory nobody told has not been found large enough. */
-static const char *verdict(struct planner *p) {
-	const struct spec *s = p->in->spec;
-	bool on_device = p->plan.backend->on_device;
+/* ---- admission ---- */
 
-	p->plan.capacity = !s->device_auto ? s->device_memory : on_device ? 0 : host_memory(p->in->host);
-	if (!p->plan.capacity)
-		return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; say resources: {device: {memory: 24GB}}",
-				    p->plan.backend->name);
-	p->plan.usable = size_usable(p->plan.capacity, s->reserve_percent);
-	p->plan.fits = size_admits(p->plan.capacity, s->reserve_percent, p->plan.budget.planned);
-	return p->plan.fits ? NULL : refusal(p);
+static const char *bytes_text(const struct planner *p, uint64_t n) {
+	char text[TEXT_BYTES];
+
+	text_format_bytes(n, text);
+	return arena_strdup(p->arena, text);
+}
+
+static const char *reason_of(const struct planner *p, const struct plan_place *place) {
+	const char *planned = bytes_text(p, place->planned), *usable = bytes_text(p, place->usable), *capacity = bytes_text(p, place->capacity);
+	unsigned long long p95 = place->p95_ms, gate = p->in->spec->needed_p95_ms;
+	unsigned reserve = p->in->spec->reserve_percent;
+
+	switch (place->verdict) {
+	case PLAN_ADMITTED:
+		if (place->p95_ms && gate)
+			return arena_printf(p->arena, "%s of %s (%s less %u%%), p95 %llu ms of %llu", planned, usable, capacity, reserve, p95, gate);
+		return arena_printf(p->arena, "%s of %s (%s less %u%%)", planned, usable, capacity, reserve);
+	case PLAN_ASYNCHRONOUS:
+		return arena_printf(p->arena, "for asynchronous work only: p95 is %llu ms, the gate is %llu ms", p95, gate);
+	case PLAN_TOO_LARGE:
+		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
+	case PLAN_TOO_SLOW:
+		return arena_printf(p->arena, "fits, and p95 is %llu ms, the gate is %llu ms", p95, gate);
+	case PLAN_UNKNOWN: break;
+	}
+	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; say resources: {device: {memory: 24GB}}",
+			    place->backend->name);
+}
+
+static int judge_places(struct planner *p, struct err *e) {
+	struct plan_ask ask = plan_asked(p);
+	size_t first = p->plan.n_places;
+
+	for (size_t i = 0; i < p->plan.n_places; i++) {
+		struct plan_place *place = &p->plan.places[i];
+		struct size_budget b = {0};
+
+		ask.backend = place->backend;
+		if (plan_size(p, &ask, &b, e))
+			return -1;
+		place->planned = b.planned;
+		place->verdict = judge(p, place, b.planned);
+		place->reason = reason_of(p, place);
+		if (first == p->plan.n_places && is_admitted(place->verdict))
+			first = i;
+	}
+	p->plan.fits = first < p->plan.n_places;
+	p->plan.place = p->plan.fits ? first : 0;
+	p->plan.capacity = p->plan.places[p->plan.place].capacity;
+	p->plan.usable = p->plan.places[p->plan.place].usable;
+	return 0;
+}
+
+/* Of the manifest's machines each one's reason; of this machine the parts. */
+static const char *refusal(const struct planner *p) {
+	const struct size_budget *b = &p->plan.budget;
+	const struct plan_place *place = &p->plan.places[0];
+	const char *all = "";
+
+	if (p->in->spec->n_machines) {
+		for (size_t i = 0; i < p->plan.n_places; i++)
+			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "", p->plan.places[i].name, p->plan.places[i].reason);
+		return arena_printf(p->arena, "no machine is admitted for '%s': %s: %s", p->in->spec->version, all, plan_way_out(p));
+	}
+	if (place->verdict != PLAN_TOO_LARGE)
+		return place->reason;
+	return arena_printf(p->arena, "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and %s has %s (%s less %u%%): %s",
+			    p->in->spec->version, bytes_text(p, b->planned), bytes_text(p, b->weights + b->adapters), bytes_text(p, b->kv_cache),
+			    bytes_text(p, b->planned - b->weights - b->adapters - b->kv_cache), place->name, bytes_text(p, place->usable),
+			    bytes_text(p, place->capacity), p->in->spec->reserve_percent, plan_way_out(p));
+}
+
+/* Candidates that fit and are too poor: another refusal than one of memory. */
+static const char *poverty(const struct planner *p) {
+	size_t n = p->in->spec->n_candidates;
+	const char *all = "";
+
+	if (!p->plan.candidates)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct plan_candidate *k = &p->plan.candidates[i];
+		if (k->choice != PLAN_DROPPED && k->choice != PLAN_POOR)
+			return NULL;
+		if (k->choice == PLAN_DROPPED)
+			all = arena_printf(p->arena, "%s%s'%s' needs %s", all, i ? ", " : "", k->name, bytes_text(p, k->planned));
+		else
+			all = arena_printf(p->arena, "%s%s'%s' has a quality of %llu.%03llu", all, i ? ", " : "", k->name,
+				(unsigned long long) k->quality / 1000000, (unsigned long long) k->quality % 1000000 / 1000);
+	}
+	return arena_printf(p->arena, "no candidate of '%s' is left: %s; quality_min is %llu.%03llu, and %s has %s", p->in->spec->version, all,
+			    (unsigned long long) p->in->spec->quality_min / 1000000, (unsigned long long) p->in->spec->quality_min % 1000000 / 1000,
+			    p->plan.places[0].name, bytes_text(p, p->plan.places[0].usable));
 }
 
 int plan_admit(struct planner *p, struct err *e) {
-	const char *why = verdict(p), *admission = p->in->spec->admission;
+	const char *admission = p->in->spec->admission, *poor = poverty(p);
 
-	if (!why || !strcmp(admission, "off"))
+	if (judge_places(p, e))
+		return -1;
+	if (p->plan.fits && !poor)
 		return 0;
-	if (!strcmp(admission, "enforce"))
-		return err_set(e, ERR_NOFIT, "%s", why);
-	plan_note(p, "admission is only a warning: %s", why);
+	if (!p->plan.fits)
+		plan_find_changes(p);
+	p->plan.refused = poor ? poor : refusal(p);
+	if (!strcmp(admission, "off"))
+		return 0;
+	if (!strcmp(admission, "warn"))
+		plan_note(p, "admission is only a warning: %s", p->plan.refused);
+	else if (!p->in->judge)
+		return err_set(e, ERR_NOFIT, "%s", p->plan.refused);
 	return 0;
 }

@@ -25,6 +25,29 @@ void plan_note(struct planner *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void plan_extras(struct planner *p);
 void plan_argv(struct planner *p);
 
+/* A load that may differ from the manifest's. */
+struct plan_ask {
+	uint64_t context, sequences;
+	const char *kv_cache;
+	const struct runtime_backend *backend;
+	const struct model_facts *model;
+};
+
 /* admit.c: sizes the load and decides. */
+struct plan_ask plan_asked(const struct planner *p);
+int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out, struct err *e);
+/* Does any place admit it? *planned: what it takes there. */
+bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *planned);
+/* Where it could run. */
+void plan_places(struct planner *p);
+/* Picks among the candidates: sets p->plan.model. */
+void plan_pick(struct planner *p);
 int plan_budget(struct planner *p, struct err *e);
 int plan_admit(struct planner *p, struct err *e);
+
+/* outlook.c: speed, traffic and cost of the document. */
+void plan_outlook(const struct planner *p, struct json *document);
+
+/* changes.c: fills p->plan.changes; the way out in one line. */
+void plan_find_changes(struct planner *p);
+const char *plan_way_out(const struct planner *p);

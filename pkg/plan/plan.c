@@ -133,7 +133,7 @@ static bool is_in_blocks(const char *kv_cache) {
 }
 
 static void check_model(struct planner *p) {
-	const struct model_facts *m = p->in->model;
+	const struct model_facts *m = p->plan.model;
 	const struct spec *s = p->in->spec;
 	struct model_layer widest = model_widest(m);
 
@@ -159,8 +159,8 @@ static void check_adapters(struct planner *p) {
 			plan_complain(p, path, "adapter %zu is a whole model", i + 1);
 		else if (strcmp(a->adapter_type, p->in->runtime->adapter) != 0)
 			plan_complain(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);
-		else if (strcmp(a->architecture, p->in->model->architecture) != 0)
-			plan_complain(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->in->model->architecture);
+		else if (strcmp(a->architecture, p->plan.model->architecture) != 0)
+			plan_complain(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->plan.model->architecture);
 	}
 }
 
@@ -194,6 +194,15 @@ static void take_probes(struct planner *p) {
 	p->plan.logs = p->trees[2] = json_copy(p->in->runtime->logs);
 }
 
+/* What the zeros of a pruned checkpoint are good for, in words. */
+static void note_sparsity(struct planner *p) {
+	char words[400];
+
+	(void) size_sparsity(p->plan.model, p->in->runtime, words, sizeof words);
+	if (*words)
+		plan_note(p, "%s", words);
+}
+
 static struct planner *begin(const struct plan_input *in, struct complaints *c) {
 	struct planner *p = mem_zalloc(1, sizeof *p);
 
@@ -208,12 +217,22 @@ static int make(struct planner *p, struct err *e) {
 	choose_backend(p);
 	check_settings(p);
 	check_capabilities(p);
-	check_model(p);
-	check_adapters(p);
 	plan_extras(p);
+	if (p->plan.backend)
+		plan_places(p);
+	p->plan.model = p->in->model;
+	if (p->plan.backend && p->in->candidates)
+		plan_pick(p);
+	if (p->plan.model) {
+		check_model(p);
+		check_adapters(p);
+	}
 	if (complaints_result(p->c, e))
 		return -1;
-	if (plan_budget(p, e) || plan_admit(p, e))
+	if (plan_budget(p, e))
+		return -1;
+	note_sparsity(p);
+	if (plan_admit(p, e))
 		return -1;
 	take_paths(p);
 	take_probes(p);

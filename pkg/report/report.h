@@ -63,6 +63,17 @@ struct report_column {
 void report_table(struct report *r, const struct report_column *columns, size_t n_columns, const char *const *cells,
 		  size_t n_rows);
 
+/* A picture of a budget: one bar, a letter of each part for its share, and under it what the letters mean. Terminal only: a pipe has the table.
+ * Where the parts are more than `whole`, the bar is as long as they are, and a mark stands where `whole` ends. */
+struct report_part {
+	const char *name; /* its first letter, in capitals, is drawn unless `mark` is given */
+	char mark;	  /* 0: the letter */
+	const char *sgr;  /* colour, where there is colour */
+	uint64_t size;
+};
+
+void report_budget(struct report *r, const struct report_part *parts, size_t n, uint64_t whole);
+
 struct report_pair {
 	const char *key, *value; /* value NULL: the pair is left out; of several lines: each under the first */
 };

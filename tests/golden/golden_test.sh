@@ -1,7 +1,8 @@
 #!/bin/bash
 # Compiler in, lock out, byte for byte. Every folder here is a case: manifest.yaml and the files that it names, the status and
 # stderr that `llmdeploy build` ends with, and where it is 0 release.lock.json and argv (a word a line). `runtimes` in it
-# names a variant of the packages that make.py makes; without it they are whole.
+# names a variant of the packages that make.py makes; without it they are whole. `command` is what is run in place of `build`; then
+# its stdout counts, too.
 #
 #     tests/golden/golden_test.sh build               compares; TAP
 #     UPDATE=1 tests/golden/golden_test.sh build      writes what came as what is expected; look at it with git diff
@@ -51,12 +52,14 @@ compile() {
 	at=$work/at/$1
 	mkdir -p "$work/at"
 	cp -R "$cases/$1" "$at"
-	rm -f "$at/status" "$at/stderr" "$at/release.lock.json" "$at/argv"
+	rm -f "$at/status" "$at/stderr" "$at/stdout" "$at/release.lock.json" "$at/argv"
 	root "$work/root/$1"
 	runtimes=$work/runtimes/$(cat "$at/runtimes" 2>/dev/null || echo good)
-	(cd "$at" && exec "$work/bin/llmdeploy" build --root "$work/root/$1" --runtimes "$runtimes" manifest.yaml) \
-		>"$at/stdout" 2>"$at/stderr.raw" </dev/null
+	[ -e "$at/command" ] && read -ra words <"$at/command" || words=(build)
+	(cd "$at" && exec "$work/bin/llmdeploy" "${words[@]}" --root "$work/root/$1" --runtimes "$runtimes" manifest.yaml) \
+		>"$at/stdout.raw" 2>"$at/stderr.raw" </dev/null
 	echo $? >"$at/status"
+	[ ! -e "$at/command" ] || sed "s|$work|ROOT|g" "$at/stdout.raw" >"$at/stdout"
 	sed "s|$work|ROOT|g" "$at/stderr.raw" >"$at/stderr"
 	[ ! -e "$at/release.lock.json" ] || jq -r '.container.argv[]' "$at/release.lock.json" >"$at/argv"
 }
@@ -64,7 +67,7 @@ compile() {
 check_case() {
 	compile "$1"
 	bad=0
-	for file in status stderr release.lock.json argv; do
+	for file in status stderr stdout release.lock.json argv; do
 		if [ -n "${UPDATE:-}" ]; then
 			keep "$cases/$1/$file" "$at/$file"
 		else

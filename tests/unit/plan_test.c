@@ -72,7 +72,7 @@ static void world_init(struct world *w) {
 	w->spec = (struct spec){.path = "r17.yaml",	  .route = "incident-assistant", .version = "incident-r17", .adapters = w->adapters,
 				.n_adapters = 1,	  .runtime = "llama.cpp",	 .backend = "auto",	    .context_tokens = 2048,
 				.concurrent_sequences = 4, .kv_cache = "f16",		 .extra_args = w->extra,    .capabilities = w->capabilities,
-				.device_auto = true,	  .reserve_percent = 20,	 .admission = "enforce"};
+				.device_auto = true,	  .privacy = "local",	 .reserve_percent = 20,	 .admission = "enforce"};
 	w->in = (struct plan_input){.spec = &w->spec, .runtime = w->rt, .model = &w->model, .adapters = w->facts, .host = &w->host};
 }
 
@@ -457,19 +457,19 @@ static const struct {
 } admissions[] = {
 	{"to the byte", NULL, 453710400, ERR_OK, ""},
 	{"one byte short", NULL, 453710399, ERR_NOFIT,
-	 NEEDS_4 "363 MB (454 MB less 20%): concurrent_sequences: 3 would fit, or context_tokens: 1792"},
+	 NEEDS_4 "363 MB (454 MB less 20%): concurrent_sequences: 3 (314 MB), context_tokens: 1792 (339 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
 	{"two sequences", NULL, 350000000, ERR_NOFIT,
-	 NEEDS_4 "280 MB (350 MB less 20%): concurrent_sequences: 2 would fit, or context_tokens: 1024"},
+	 NEEDS_4 "280 MB (350 MB less 20%): concurrent_sequences: 2 (264 MB), context_tokens: 1024 (268 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
 	{"a large context", four_large, 1000000000, ERR_NOFIT,
 	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 MB), and the machine has "
-	 "800 MB (1.0 GB less 20%): concurrent_sequences: 3 would fit, or context_tokens: 6656"},
+	 "800 MB (1.0 GB less 20%): concurrent_sequences: 3 (744 MB), context_tokens: 6656 (792 MB), or kv_cache: q8_0 (582 MB) would be admitted"},
 	{"no sequence of that length", four_large, 245000000, ERR_NOFIT,
 	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 MB), and the machine has "
-	 "196 MB (245 MB less 20%): context_tokens: 256 would fit"},
+	 "196 MB (245 MB less 20%): context_tokens: 256 (196 MB) would be admitted"},
 	{"only both", NULL, 225000000, ERR_NOFIT,
-	 NEEDS_4 "180 MB (225 MB less 20%): concurrent_sequences: 1 with context_tokens: 512 would fit"},
+	 NEEDS_4 "180 MB (225 MB less 20%): concurrent_sequences: 1 with context_tokens: 512 (178 MB) would be admitted"},
 	{"nothing", NULL, 100000000, ERR_NOFIT,
-	 NEEDS_4 "80.0 MB (100 MB less 20%): no shorter context would fit: take a smaller model or a larger machine"},
+	 NEEDS_4 "80.0 MB (100 MB less 20%): nothing smaller would be admitted: take a smaller model or a larger machine"},
 	{"a device that nobody measured", unknown_device, 16 * GIB, ERR_NOFIT,
 	 "the memory of the device for backend 'cuda' is not known; say resources: {device: {memory: 24GB}}"},
 	{"a model without facts", no_model_facts, 16 * GIB, ERR_SPEC,
@@ -516,7 +516,7 @@ static void plan_admission_modes(void **state) {
 		assert_int_equal(p->n_notes, m->notes);
 		if (m->notes)
 			assert_string_equal(p->notes[0], "admission is only a warning: " NEEDS_4
-				"80.0 MB (100 MB less 20%): no shorter context would fit: take a smaller model or a larger machine");
+				"80.0 MB (100 MB less 20%): nothing smaller would be admitted: take a smaller model or a larger machine");
 		assert_string_equal(json_str(p->budget_json, "admission"), m->name);
 	}
 }

@@ -1,0 +1,157 @@
+#include "compiling.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "compile/compile.h"
+#include "eval/eval.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "lock/wrapped.h"
+#include "plan.h"
+#include "plan/diff.h"
+#include "plan/plan.h"
+#include "report/report.h"
+#include "spec/spec.h"
+
+/* What is active on the route now. */
+struct active {
+	struct lock *lock;
+	struct json *proof;
+	uint64_t speed_milli;
+};
+
+static void active_done(struct active *x) {
+	lock_free(x->lock);
+	json_free(x->proof);
+}
+
+/* A route that nothing was ever deployed on is no fault. */
+static int look(const struct context *c, const char *name, struct active *out, struct err *e) {
+	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	struct release rel CLEANUP(release_done) = RELEASE_INIT;
+	struct err none = {0};
+
+	if (release_route_open(&c->root, name, false, &route, &none) || rollout_active_lock(&route, &out->lock, &none)) {
+		if (none.code == ERR_USAGE)
+			return 0;
+		*e = none;
+		return -1;
+	}
+	if (release_read(&route, out->lock->version, &rel, e))
+		return -1;
+	out->proof = json_copy(rel.proof);
+	out->speed_milli = eval_speed_milli(json_get(out->proof, "golden"));
+	return 0;
+}
+
+/* Without a root everything is new, and files outside of the store can still be read. */
+static int open_quietly(struct args *a, struct context *c, bool *there, struct err *e) {
+	struct err none = {0};
+
+	*there = !context_open(a, "plan", NEED_STORE, c, &none);
+	if (*there || (none.code == ERR_USAGE && !a->option[OPT_OUT]))
+		return 0;
+	*e = none;
+	return -1;
+}
+
+static void add_changes(struct json *document, const struct spec *s, const struct active *now, const struct compile_preview *p) {
+	struct json *o = json_object(), *list;
+	enum plan_way_back back = plan_way_back(p->capacity, s->reserve_percent, now->lock ? now->lock->planned_bytes : 0, p->planned_bytes,
+		s->strategy, s->previous);
+
+	if (!p->tree) {
+		json_free(o);
+		return;
+	}
+	list = plan_diff(now->lock ? now->lock->tree : NULL, p->tree);
+	json_set_str(o, "against", now->lock ? now->lock->version : NULL);
+	json_set_int(o, "count", (int64_t) json_count(list));
+	json_set(o, "list", list);
+	json_set_str(o, "rollback", plan_way_back_name(back));
+	if (now->lock) {
+		json_set_int(o, "active_bytes", (int64_t) now->lock->planned_bytes);
+		json_set_int(o, "both_bytes", (int64_t) (now->lock->planned_bytes + p->planned_bytes));
+	}
+	json_set(document, "changes", o);
+}
+
+/* The whole compilation, and the lock beside what is active now. */
+static int write_out(struct args *a, struct context *c, const struct spec *s, const struct active *now, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lock_expected x = {0};
+
+	if (now->lock) {
+		(void) snprintf(x.active, sizeof x.active, "%s", now->lock->version);
+		memcpy(x.active_lock, now->lock->digest, sizeof x.active_lock);
+	}
+	if (compiling_lock(a, c, s, &l, e) || lock_wrap(l, &x, &text, e) ||
+	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
+		return -1;
+	report_line(a->report, "written: %s (lock %.12s, to be applied while %s%s%s is active)", a->option[OPT_OUT], l->digest,
+		*x.active ? "'" : "", *x.active ? x.active : "nothing", *x.active ? "'" : "");
+	return 0;
+}
+
+static int show(struct args *a, const struct json *document, struct err *e) {
+	const char *topic = a->option[OPT_EXPLAIN];
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	if (topic && plan_explain(document, topic, &text, e))
+		return -1;
+	if (topic && a->report->mode != REPORT_JSON)
+		report_text(a->report, buf_str(&text), text.len ? text.len - 1 : 0);
+	else
+		plan_show(a->report, document);
+	report_result(a->report, document);
+	return 0;
+}
+
+/* Shown first, judged then. */
+static int conclude(struct args *a, struct context *c, const struct spec *s, const struct active *now, const struct compile_preview *p, struct err *e) {
+	const struct json *changes = json_get(p->document, "changes");
+	size_t n = json_count(json_get(changes, "list"));
+
+	if (show(a, p->document, e))
+		return -1;
+	if (p->refused && !strcmp(s->admission, "enforce"))
+		return err_set(e, ERR_NOFIT, "%s", json_str(json_get(p->document, "admission"), "reason"));
+	if (a->option[OPT_OUT] && write_out(a, c, s, now, e))
+		return -1;
+	if (!a->option[OPT_EXIT_CODE] || !n)
+		return 0;
+	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s against %s%s%s", s->version, n, n == 1 ? "" : "s", now->lock ? "'" : "",
+		now->lock ? now->lock->version : "nothing", now->lock ? "'" : "");
+}
+
+int cmd_plan(struct args *a, struct err *e) {
+	struct compile_preview p CLEANUP(compile_preview_done) = {0};
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct active now CLEANUP(active_done) = {0};
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct buf help CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	bool there;
+
+	if (a->option[OPT_EXPLAIN] && !strcmp(a->option[OPT_EXPLAIN], "help")) {
+		plan_explain_help(&help);
+		report_text(a->report, buf_str(&help), help.len - 1);
+		return 0;
+	}
+	if (compiling_spec(a, a->at[0], &s, e) || (a->option[OPT_OUT] && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	    (there && look(&c, s->route, &now, e)))
+		return -1;
+	struct compile_known known = {.measured_milli = now.speed_milli};
+	if (now.lock)
+		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli};
+	if (compiling_preview(a, &c, s, &known, &p, e))
+		return -1;
+	add_changes(p.document, s, &now, &p);
+	return conclude(a, &c, s, &now, &p, e);
+}
