@@ -1,0 +1,17 @@
+#pragma once
+
+#include <stdbool.h>
+
+struct arena;
+struct err;
+struct gateway_door;
+struct json;
+
+/* The gateway section of a lock, with "privacy" beside it, as a struct. Every text in it ends in HAProxy's configuration: what is not plain
+ * there is refused, with the field's name ("fallback.url: '...' has a character that ..."). ERR_SPEC. Texts are copied into the arena. */
+int gateway_door_read(struct arena *a, const struct json *section, struct gateway_door *out, struct err *e);
+
+/* Letters, digits and ._~:/@%+,=-[] alone, and at least one: needs no quotes anywhere. */
+bool gateway_is_plain(const char *s);
+/* HOST:PORT, the port from 1 to 65535. */
+bool gateway_is_address(const char *s);

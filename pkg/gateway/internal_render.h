@@ -1,0 +1,17 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "gateway/render.h"
+
+struct gateway_route;
+struct gateway_slot;
+
+/* Parts of the configuration, shared by render.c, route.c, lane.c and turn.c. */
+void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out);
+/* The way out and every fallback; nothing where no route has one. */
+void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out);
+bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host must be looked up while it runs */
+/* VERSION|METRICS|PROMPT|GENERATED, or "-|||": the value in releases.map. */
+void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
+unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */

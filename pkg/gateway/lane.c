@@ -1,0 +1,89 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "gateway/internal_render.h"
+#include "gateway/state.h"
+#include "gateway/template.h"
+
+/* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (door.c). */
+struct target {
+	char *authority, *host, *port; /* authority: as it stands in Host */
+	char *base;		       /* without the last '/'; "/v1" where the address has no path, as clients of this API have it */
+	bool tls;
+};
+
+static void target_done(struct target *t) {
+	free(t->authority);
+	free(t->host);
+	free(t->port);
+	free(t->base);
+}
+
+static void target_init(struct target *t, const char *url) {
+	t->tls = text_starts(url, "https://");
+	const char *at = strstr(url, "://") + 3, *path = at + strcspn(at, "/");
+	size_t n = strlen(path);
+	t->authority = mem_strndup(at, (size_t) (path - at));
+	const char *colon = strrchr(t->authority, ':'), *bracket = strrchr(t->authority, ']');
+	if (colon && bracket && colon < bracket)
+		colon = NULL;
+	t->host = mem_strndup(t->authority, colon ? (size_t) (colon - t->authority) : strlen(t->authority));
+	t->port = mem_strdup(colon ? colon + 1 : t->tls ? "443" : "80");
+	while (n && path[n - 1] == '/')
+		n--;
+	t->base = n ? mem_strndup(path, n) : mem_strdup("/v1");
+}
+
+/* An address, or this machine: nothing that a name server would know. */
+static bool is_literal(const char *host) {
+	return *host == '[' || !strcmp(host, "localhost") || host[strspn(host, "0123456789.")] == 0;
+}
+
+bool gateway_wants_names(const struct gateway_state *s) {
+	for (size_t i = 0; i < gateway_state_count(s); i++) {
+		const struct gateway_route *r = gateway_state_at(s, i);
+		struct target t CLEANUP(target_done) = {0};
+		if (!r->door.has_fallback)
+			continue;
+		target_init(&t, r->door.fallback.url);
+		if (!is_literal(t.host))
+			return true;
+	}
+	return false;
+}
+
+static void put_lane(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
+	const struct gateway_fallback *f = &r->door.fallback;
+	struct target t CLEANUP(target_done) = {0};
+	struct buf tls CLEANUP(buf_done) = BUF_INIT(8192);
+	char number[24];
+
+	target_init(&t, f->url);
+	char *server CLEANUP(freep) = mem_printf("%s:%s%s", t.host, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
+	if (t.tls)
+		(void) buf_printf(&tls, " ssl verify required ca-file %s%s verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2",
+				  *f->ca_file ? p->host : "", *f->ca_file ? f->ca_file : "@system-ca", t.host, t.host);
+	(void) snprintf(number, sizeof number, "%llu", (unsigned long long) r->since);
+	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
+		{"BASE", t.base}, {"SERVER", server}, {"TLS", buf_str(&tls)}, {0}};
+	gateway_block("lane", fills, out);
+}
+
+void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
+	struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
+
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		if (gateway_state_at(s, i)->door.has_fallback)
+			(void) buf_printf(&names, " %s", gateway_state_at(s, i)->name);
+	if (!names.len)
+		return;
+	const struct gateway_fill fills[] = {{"GATEWAY", p->gateway}, {"ROUTES", buf_str(&names)}, {0}};
+	gateway_block("out", fills, out);
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		if (gateway_state_at(s, i)->door.has_fallback)
+			put_lane(gateway_state_at(s, i), p, out);
+}

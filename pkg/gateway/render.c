@@ -1,0 +1,177 @@
+#include "gateway/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "gateway/gateway.h"
+#include "gateway/internal_render.h"
+#include "gateway/state.h"
+#include "gateway/template.h"
+
+#define MAX_TEXT ((size_t) 16 << 20)
+
+void gateway_texts_done(struct gateway_texts *t) {
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+		free(t->files[i].bytes);
+		t->files[i] = (struct gateway_text) {0};
+	}
+}
+
+/* The name of a proxy cannot hold the brackets of IPv6. */
+static char *proxy_name(const char *address) {
+	char *name = mem_strdup(address), *to = name;
+
+	for (const char *p = address; *p; p++)
+		if (*p != '[' && *p != ']')
+			*to++ = *p;
+	*to = 0;
+	return name;
+}
+
+/* Routes of an address in the order of arrival. */
+static size_t routes_at(const struct gateway_state *s, const char *listen, const struct gateway_route **out) {
+	size_t n = 0;
+
+	for (size_t i = 0; i < gateway_state_count(s); i++) {
+		const struct gateway_route *r = gateway_state_at(s, i);
+		size_t at = n;
+		if (strcmp(r->door.listen, listen))
+			continue;
+		for (; at > 0 && out[at - 1]->since > r->since; at--)
+			out[at] = out[at - 1];
+		out[at] = r;
+		n++;
+	}
+	return n;
+}
+
+/* " ssl crt FILE crt FILE ...", each file once; "" without TLS. */
+static void tls_words(const struct gateway_route *const *routes, size_t n, const struct gateway_paths *p, struct buf *out) {
+	for (size_t i = 0; i < n; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i; k++)
+			seen |= !strcmp(routes[k]->door.certificate, routes[i]->door.certificate);
+		if (*routes[i]->door.certificate && !seen)
+			(void) buf_printf(out, "%s crt %s%s", i ? "" : " ssl", p->host, routes[i]->door.certificate);
+	}
+	if (out->len)
+		(void) buf_puts(out, " ssl-min-ver TLSv1.2 alpn h2,http/1.1");
+}
+
+static void put_address(const struct gateway_state *s, const char *listen, const struct gateway_paths *p, struct buf *out) {
+	const struct gateway_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
+	size_t n = routes_at(s, listen, routes);
+	char *name CLEANUP(freep) = proxy_name(listen);
+	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT), prefixes CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+	struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+
+	tls_words(routes, n, p, &tls);
+	for (size_t i = 0; i < n; i++) {
+		(void) buf_printf(&prefixes, " /%s/", routes[i]->name);
+		(void) buf_printf(&names, " %s", routes[i]->name);
+	}
+	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"PREFIXES", buf_str(&prefixes)},
+		{"ROUTES", buf_str(&names)}, {"FIRST", routes[0]->name}, {"GATEWAY", p->gateway}, {0}};
+	gateway_block("at", fills, out);
+	gateway_block("at.prefix", fills, out);
+	gateway_block("at.paths", fills, out);
+	if (n > 1)
+		gateway_block("at.shared", fills, out);
+	gateway_block("at.end", fills, out);
+}
+
+/* Every address once, in the order of its first route's name. */
+static bool is_first_with(const struct gateway_state *s, size_t i, bool metrics) {
+	const struct gateway_door *d = &gateway_state_at(s, i)->door;
+
+	for (size_t k = 0; k < i; k++) {
+		const struct gateway_door *o = &gateway_state_at(s, k)->door;
+		if (!strcmp(metrics ? d->metrics : d->listen, metrics ? o->metrics : o->listen))
+			return false;
+	}
+	return true;
+}
+
+static void put_metrics(const char *address, struct buf *out) {
+	char *name CLEANUP(freep) = proxy_name(address);
+	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", address}, {0}};
+
+	gateway_block("metrics", fills, out);
+}
+
+static void render_cfg(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
+	const struct gateway_fill head[] = {{"GATEWAY", p->gateway}, {0}};
+
+	gateway_block("head", head, out);
+	if (gateway_wants_names(s))
+		gateway_block("resolvers", head, out);
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		if (is_first_with(s, i, true))
+			put_metrics(gateway_state_at(s, i)->door.metrics, out);
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		if (is_first_with(s, i, false))
+			put_address(s, gateway_state_at(s, i)->door.listen, p, out);
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		gateway_put_route(gateway_state_at(s, i), p, out);
+	gateway_put_lanes(s, p, out);
+}
+
+static void render_conf(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
+	(void) buf_printf(out, "folder\t%s\n", p->gateway);
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
+		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) gateway_bucket_ms(i));
+	for (size_t i = 0; i < gateway_state_count(s); i++) {
+		const struct gateway_route *r = gateway_state_at(s, i);
+		const struct gateway_fallback *f = &r->door.fallback;
+		(void) buf_printf(out, "route\t%s\t%s/%s\n", r->name, p->run, r->name);
+		if (r->door.has_fallback)
+			(void) buf_printf(out, "lane\t%s\t%s\t%s%s\n", r->name, f->model, *f->api_key_file ? p->host : "", f->api_key_file);
+	}
+}
+
+static void render_canary(const struct gateway_state *s, struct buf *out) {
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		for (int k = 0; k < 2; k++)
+			(void) buf_printf(out, "%s/%c %u\n", gateway_state_at(s, i)->name, 'a' + k, gateway_share(gateway_state_at(s, i), k));
+}
+
+static void render_releases(const struct gateway_state *s, struct buf *out) {
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		for (int k = 0; k < 2; k++) {
+			(void) buf_printf(out, "%s/%c ", gateway_state_at(s, i)->name, 'a' + k);
+			gateway_put_release(&gateway_state_at(s, i)->slots[k], out);
+			(void) buf_putc(out, '\n');
+		}
+}
+
+static void keep(struct gateway_text *t, const char *name, struct buf *b) {
+	t->name = name;
+	t->n = b->len;
+	t->bytes = b->len ? buf_steal(b) : mem_strdup("");
+}
+
+int gateway_render(const struct gateway_state *s, const struct gateway_paths *p, struct gateway_texts *out, struct err *e) {
+	struct buf text[GATEWAY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT)};
+	static const char *const names[GATEWAY_TEXTS] = {"canary.map", "releases.map", "llmdeploy.conf", "llmdeploy.lua", "haproxy.cfg"};
+	bool cut = false;
+
+	if (gateway_state_check(s, e))
+		return -1;
+	render_canary(s, &text[0]);
+	render_releases(s, &text[1]);
+	render_conf(s, p, &text[2]);
+	gateway_put_lua((const struct gateway_fill[]) {{"GATEWAY", p->gateway}, {0}}, &text[3]);
+	render_cfg(s, p, &text[4]);
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+		cut |= text[i].cut;
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+		if (cut)
+			buf_done(&text[i]);
+		else
+			keep(&out->files[i], names[i], &text[i]);
+	}
+	return cut ? err_set(e, ERR_SPEC, "the gateway's configuration is larger than 16 MiB: use fewer routes on one gateway") : 0;
+}

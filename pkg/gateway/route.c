@@ -1,0 +1,84 @@
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "gateway/internal_render.h"
+#include "gateway/state.h"
+#include "gateway/template.h"
+
+#define NUMBER 24
+
+unsigned gateway_share(const struct gateway_route *r, int slot) {
+	return r->slots[slot].want == GATEWAY_CANARY ? r->canary_percent : 0;
+}
+
+void gateway_put_release(const struct gateway_slot *slot, struct buf *out) {
+	if (*slot->id)
+		(void) buf_printf(out, "%s|%s|%s|%s", slot->version, slot->metrics, slot->prompt_tokens, slot->generated_tokens);
+	else
+		(void) buf_puts(out, "-|||");
+}
+
+/* FNV-1a of the name: clients that are first at one route are not first at every route. */
+static uint32_t seed_of(const char *name) {
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char) *name) * 16777619u;
+	return h;
+}
+
+/* A canary is in service with no weight: nothing but its rule leads to it. */
+static const char *start_words(const struct gateway_slot *slot) {
+	return slot->want == GATEWAY_READY ? "" : slot->want == GATEWAY_CANARY ? " weight 0" : " disabled";
+}
+
+static void put_names(const struct gateway_fallback *f, struct buf *out) {
+	for (size_t i = 0; i < f->n_names; i++)
+		(void) buf_printf(out, " %s", f->names[i]);
+}
+
+static const char *number(char out[NUMBER], uint64_t v) {
+	(void) snprintf(out, NUMBER, "%llu", (unsigned long long) v);
+	return out;
+}
+
+static void put_blocks(const struct gateway_route *r, const struct gateway_fill *fills, struct buf *out) {
+	const struct gateway_door *d = &r->door;
+
+	gateway_block("route", fills, out);
+	if (*d->api_keys)
+		gateway_block("route.keys", fills, out);
+	gateway_block("route.body", fills, out);
+	if (d->has_fallback && d->fallback.n_names)
+		gateway_block("route.asked", fills, out);
+	if (d->has_fallback)
+		gateway_block(!strcmp(d->privacy, "any") ? "route.any" : "route.hybrid", fills, out);
+	gateway_block("route.clean", fills, out);
+	if (d->has_fallback)
+		gateway_block("route.leave", fills, out);
+	gateway_block("route.queue", fills, out);
+	if (d->has_fallback)
+		gateway_block("route.out", fills, out);
+	gateway_block("route.servers", fills, out);
+	if (d->has_fallback)
+		gateway_block("route.fallback", fills, out);
+}
+
+void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
+	const struct gateway_door *d = &r->door;
+	const unsigned max[2] = {r->slots[0].sequences ? r->slots[0].sequences : 1, r->slots[1].sequences ? r->slots[1].sequences : 1};
+	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER], max_b[NUMBER];
+	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);
+
+	(void) buf_printf(&hashes, "%s%s", p->host, d->api_keys);
+	put_names(&d->fallback, &names);
+	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
+		{"SEED", number(seed, seed_of(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
+		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"GATEWAY", p->gateway},
+		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
+		{"STATE_B", start_words(&r->slots[1])}, {0}};
+	put_blocks(r, fills, out);
+}

@@ -1,0 +1,74 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "gateway/gateway.h"
+#include "gateway/render.h"
+
+static const uint64_t edges[GATEWAY_BUCKETS] = {1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750, 1000, 1500, 2500, 5000, 10000,
+	20000, 45000, 120000, 600000, UINT64_MAX};
+
+uint64_t gateway_bucket_ms(size_t i) {
+	return edges[i];
+}
+
+int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
+	uint64_t v[3 + 2 * GATEWAY_BUCKETS];
+	const size_t want = sizeof v / sizeof *v;
+	char word[24];
+	size_t n = 0;
+
+	for (const char *p = text + strspn(text, " \n"); *p; p += strspn(p, " \n")) {
+		size_t len = strcspn(p, " \n");
+		if (len >= sizeof word || n == want)
+			return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+		memcpy(word, p, len);
+		word[len] = 0;
+		if (!text_u64(word, &v[n++]))
+			return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+		p += len;
+	}
+	if (n != want)
+		return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+	out->began_ms = v[0];
+	out->requests = v[1];
+	out->errors = v[2];
+	memcpy(out->total_ms, v + 3, sizeof out->total_ms);
+	memcpy(out->first_ms, v + 3 + GATEWAY_BUCKETS, sizeof out->first_ms);
+	return 0;
+}
+
+bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out) {
+	struct gateway_sample d = *after;
+
+	if (before->began_ms != after->began_ms || before->requests > after->requests || before->errors > after->errors)
+		return false;
+	d.requests -= before->requests;
+	d.errors -= before->errors;
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+		if (before->total_ms[i] > after->total_ms[i] || before->first_ms[i] > after->first_ms[i])
+			return false;
+		d.total_ms[i] -= before->total_ms[i];
+		d.first_ms[i] -= before->first_ms[i];
+	}
+	*out = d;
+	return true;
+}
+
+bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms) {
+	uint64_t all = 0, seen = 0;
+
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
+		all += histogram[i];
+	if (!all)
+		return false;
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+		seen += histogram[i];
+		if (seen && seen * 100 >= all * p) {
+			*ms = edges[i];
+			return true;
+		}
+	}
+	return false;
+}

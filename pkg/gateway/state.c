@@ -1,0 +1,360 @@
+#include "gateway/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "gateway/door.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "lock/shape.h"
+
+#define KIND "Gateway"
+#define DEFAULT_SEQUENCES 4 /* of a lock that does not say */
+
+struct gateway_state {
+	struct arena *arena;
+	struct gateway_route **routes; /* by name */
+	size_t n, size;
+	struct json *kept; /* an array that owns every section */
+};
+
+static const char *const words[] = {"ready", "canary", "drain", "maint"};
+
+const char *gateway_want_word(enum gateway_want want) {
+	return words[want];
+}
+
+struct gateway_state *gateway_state_new(void) {
+	struct gateway_state *s = mem_zalloc(1, sizeof *s);
+
+	s->arena = arena_new();
+	s->kept = json_array();
+	return s;
+}
+
+void gateway_state_free(struct gateway_state *s) {
+	if (!s)
+		return;
+	arena_free(s->arena);
+	json_free(s->kept);
+	free(s->routes);
+	free(s);
+}
+
+void gateway_state_freep(struct gateway_state **s) {
+	gateway_state_free(*s);
+}
+
+size_t gateway_state_count(const struct gateway_state *s) {
+	return s->n;
+}
+
+struct gateway_route *gateway_state_at(const struct gateway_state *s, size_t i) {
+	return s->routes[i];
+}
+
+/* Index of the route, or of the first behind it. */
+static size_t place_of(const struct gateway_state *s, const char *name) {
+	size_t i = 0;
+
+	while (i < s->n && strcmp(s->routes[i]->name, name) < 0)
+		i++;
+	return i;
+}
+
+struct gateway_route *gateway_state_find(const struct gateway_state *s, const char *name) {
+	size_t i = place_of(s, name);
+
+	return i < s->n && !strcmp(s->routes[i]->name, name) ? s->routes[i] : NULL;
+}
+
+void gateway_slot_clear(struct gateway_slot *slot) {
+	*slot = (struct gateway_slot) {.id = "", .version = "", .want = GATEWAY_MAINT, .metrics = "", .prompt_tokens = "", .generated_tokens = ""};
+}
+
+struct gateway_route *gateway_state_add(struct gateway_state *s, const char *name) {
+	size_t at = place_of(s, name);
+	struct gateway_route *r;
+	uint64_t since = 0;
+
+	if (at < s->n && !strcmp(s->routes[at]->name, name))
+		return s->routes[at];
+	for (size_t i = 0; i < s->n; i++)
+		if (s->routes[i]->since > since)
+			since = s->routes[i]->since;
+	if (s->n == s->size) {
+		s->size = s->size ? 2 * s->size : 8;
+		s->routes = mem_grow(s->routes, s->size, sizeof *s->routes);
+	}
+	memmove(s->routes + at + 1, s->routes + at, (s->n - at) * sizeof *s->routes);
+	s->n++;
+	r = s->routes[at] = arena_zalloc(s->arena, 1, sizeof *r);
+	r->name = arena_strdup(s->arena, name);
+	r->since = since + 1;
+	gateway_slot_clear(&r->slots[0]);
+	gateway_slot_clear(&r->slots[1]);
+	return r;
+}
+
+void gateway_state_remove(struct gateway_state *s, const char *name) {
+	size_t at = place_of(s, name);
+
+	if (at == s->n || strcmp(s->routes[at]->name, name))
+		return;
+	s->n--;
+	memmove(s->routes + at, s->routes + at + 1, (s->n - at) * sizeof *s->routes);
+}
+
+/* The section becomes the state's. */
+static int put_door(struct gateway_state *s, struct gateway_route *r, struct json *section, struct err *e) {
+	struct gateway_door d;
+
+	json_push(s->kept, section);
+	if (gateway_door_read(s->arena, section, &d, e))
+		return -1;
+	r->door = d;
+	r->section = section;
+	return 0;
+}
+
+int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lock *l, struct err *e) {
+	const struct json *gateway = json_get(l->tree, "gateway");
+	struct json *section = gateway ? json_copy(gateway) : json_object();
+
+	json_remove(section, "engine"); /* the slot's */
+	json_set_str(section, "privacy", json_str(json_get(l->tree, "requirements"), "privacy"));
+	return put_door(s, r, section, e);
+}
+
+/* A plain text of the engine's, or "". */
+static const char *engine_text(struct gateway_state *s, const struct json *engine, const char *key) {
+	const char *text = json_str(engine, key);
+
+	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text) : "";
+}
+
+void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lock *l) {
+	const struct json *engine = json_path(l->tree, "gateway.engine");
+	int64_t n = json_int_or(engine, "sequences", DEFAULT_SEQUENCES);
+
+	gateway_slot_clear(slot);
+	slot->id = arena_strdup(s->arena, l->id);
+	slot->version = arena_strdup(s->arena, l->version);
+	slot->sequences = n > 0 && n <= 100000 ? (unsigned) n : DEFAULT_SEQUENCES;
+	slot->metrics = engine_text(s, engine, "metrics");
+	slot->prompt_tokens = engine_text(s, engine, "prompt_tokens");
+	slot->generated_tokens = engine_text(s, engine, "generated_tokens");
+}
+
+int gateway_route_slot(const struct gateway_route *r, const char *id) {
+	for (int i = 0; i < 2; i++)
+		if (*r->slots[i].id && !strcmp(r->slots[i].id, id))
+			return i;
+	return -1;
+}
+
+int gateway_route_ready(const struct gateway_route *r) {
+	return r->slots[0].want == GATEWAY_READY ? 0 : r->slots[1].want == GATEWAY_READY ? 1 : -1;
+}
+
+/* Two routes behind one address. */
+static int check_pair(const struct gateway_route *r, const struct gateway_route *o, struct err *e) {
+	if (!strcmp(r->door.listen, o->door.metrics) || !strcmp(r->door.metrics, o->door.listen))
+		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is wanted for clients and for metrics: give gateway.metrics another address",
+			       r->name, o->name, strcmp(r->door.listen, o->door.metrics) ? r->door.metrics : r->door.listen);
+	if (r != o && !strcmp(r->door.listen, o->door.listen) && !*r->door.certificate != !*o->door.certificate)
+		return err_set(e, ERR_SPEC, "routes '%s' and '%s' share '%s', one with TLS and one without: give both gateway.tls, or one of them "
+			       "another address", r->name, o->name, r->door.listen);
+	return 0;
+}
+
+static int check_route(const struct gateway_route *r, struct err *e) {
+	bool canary = false;
+
+	if (!r->section)
+		return err_set(e, ERR_SPEC, "route '%s' has no gateway section", r->name);
+	for (int i = 0; i < 2; i++) {
+		canary |= r->slots[i].want == GATEWAY_CANARY;
+		if (!*r->slots[i].id && r->slots[i].want != GATEWAY_MAINT)
+			return err_set(e, ERR_SPEC, "route '%s': %c is empty and cannot be %s", r->name, 'a' + i, words[r->slots[i].want]);
+	}
+	if (r->slots[0].want == r->slots[1].want && (canary || r->slots[0].want == GATEWAY_READY))
+		return err_set(e, ERR_SPEC, "route '%s': both a and b are %s", r->name, words[r->slots[0].want]);
+	if (*r->slots[0].id && !strcmp(r->slots[0].id, r->slots[1].id))
+		return err_set(e, ERR_SPEC, "route '%s': a and b are the same release", r->name);
+	if (r->canary_percent > 100 || (r->canary_percent && !canary))
+		return err_set(e, ERR_SPEC, "route '%s': a share of %u %% without a canary", r->name, r->canary_percent);
+	return 0;
+}
+
+int gateway_state_check(const struct gateway_state *s, struct err *e) {
+	if (s->n > GATEWAY_MAX_ROUTES)
+		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", s->n, GATEWAY_MAX_ROUTES);
+	for (size_t i = 0; i < s->n; i++)
+		if (check_route(s->routes[i], e))
+			return -1;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k <= i; k++)
+			if (check_pair(s->routes[i], s->routes[k], e))
+				return -1;
+	return 0;
+}
+
+static struct json *slot_tree(const struct gateway_slot *slot) {
+	struct json *o = json_object();
+
+	json_set_str(o, "id", slot->id);
+	json_set_str(o, "version", slot->version);
+	json_set_str(o, "want", words[slot->want]);
+	json_set_int(o, "sequences", slot->sequences);
+	json_set_str(o, "metrics", slot->metrics);
+	json_set_str(o, "prompt_tokens", slot->prompt_tokens);
+	json_set_str(o, "generated_tokens", slot->generated_tokens);
+	return o;
+}
+
+static struct json *route_tree(const struct gateway_route *r) {
+	struct json *o = json_object();
+
+	json_set_str(o, "name", r->name);
+	json_set_int(o, "since", (int64_t) r->since);
+	json_set_int(o, "canary_percent", r->canary_percent);
+	json_set(o, "a", slot_tree(&r->slots[0]));
+	json_set(o, "b", slot_tree(&r->slots[1]));
+	json_set(o, "gateway", r->section ? json_copy(r->section) : json_object());
+	return o;
+}
+
+static struct json *state_tree(const struct gateway_state *s) {
+	struct json *t = json_object(), *routes = json_array();
+
+	json_set_str(t, "apiVersion", "llmdeploy/v1");
+	json_set_str(t, "kind", KIND);
+	for (size_t i = 0; i < s->n; i++)
+		json_push(routes, route_tree(s->routes[i]));
+	json_set(t, "routes", routes);
+	return t;
+}
+
+void gateway_state_print(const struct gateway_state *s, struct buf *out) {
+	struct json *t CLEANUP(json_freep) = state_tree(s);
+	struct err none = {0};
+
+	if (json_canonical(t, out, &none))
+		assert(!"whole numbers alone");
+	(void) buf_putc(out, '\n');
+}
+
+static const struct shape slot_shape[] = {
+	{"id", SHAPE_TEXT, false, NULL}, {"version", SHAPE_TEXT, false, NULL}, {"want", SHAPE_TEXT, false, NULL},
+	{"sequences", SHAPE_COUNT, false, NULL}, {"metrics", SHAPE_TEXT, false, NULL}, {"prompt_tokens", SHAPE_TEXT, false, NULL},
+	{"generated_tokens", SHAPE_TEXT, false, NULL}, {0},
+};
+static const struct shape route_shape[] = {
+	{"name", SHAPE_NAME, false, NULL}, {"since", SHAPE_COUNT, false, NULL}, {"canary_percent", SHAPE_COUNT, false, NULL},
+	{"a", SHAPE_OBJECT, false, slot_shape}, {"b", SHAPE_OBJECT, false, slot_shape}, {"gateway", SHAPE_TREE, false, NULL}, {0},
+};
+static const struct shape state_shape[] = {
+	{"apiVersion", SHAPE_TEXT, false, NULL}, {"kind", SHAPE_TEXT, false, NULL}, {"routes", SHAPE_OBJECTS, false, route_shape}, {0},
+};
+
+static bool is_id(const char *s) {
+	return strlen(s) == LOCK_ID - 1 && s[strspn(s, "0123456789abcdef")] == 0;
+}
+
+static bool is_counter(const char *s) {
+	return !*s || (gateway_is_plain(s) && strlen(s) < 128);
+}
+
+static int read_slot(struct gateway_state *s, const struct json *o, struct gateway_slot *slot, struct err *e) {
+	const char *word = json_str(o, "want"), *id = json_str(o, "id"), *version = json_str(o, "version");
+	int64_t n = json_int_or(o, "sequences", 0);
+	size_t want = 0;
+
+	while (want < sizeof words / sizeof *words && strcmp(words[want], word))
+		want++;
+	if (want == sizeof words / sizeof *words)
+		return err_set(e, ERR_SPEC, "want is '%.40s': ready, canary, drain or maint", word);
+	if (*id ? !is_id(id) || !text_is_name(version) || n < 1 || n > 100000 : *version || n)
+		return err_set(e, ERR_SPEC, "id '%.40s', version '%.40s' and %lld sequences are no release", id, version, (long long) n);
+	slot->want = (enum gateway_want) want;
+	slot->id = arena_strdup(s->arena, id);
+	slot->version = arena_strdup(s->arena, version);
+	slot->sequences = (unsigned) n;
+	slot->metrics = arena_strdup(s->arena, json_str(o, "metrics"));
+	slot->prompt_tokens = arena_strdup(s->arena, json_str(o, "prompt_tokens"));
+	slot->generated_tokens = arena_strdup(s->arena, json_str(o, "generated_tokens"));
+	if (!is_counter(slot->metrics) || !is_counter(slot->prompt_tokens) || !is_counter(slot->generated_tokens))
+		return err_set(e, ERR_SPEC, "the name of a counter or its page cannot stand in a gateway's configuration");
+	return 0;
+}
+
+static int read_route(struct gateway_state *s, const struct json *o, struct err *e) {
+	const char *name = json_str(o, "name");
+	int64_t since = json_int_or(o, "since", 0), percent = json_int_or(o, "canary_percent", 0);
+
+	if (gateway_state_find(s, name))
+		return err_set(e, ERR_SPEC, "route '%s' stands there twice", name);
+	if (since < 1 || percent > 100)
+		return err_set(e, ERR_SPEC, "route '%s': since or canary_percent is out of range", name);
+	struct gateway_route *r = gateway_state_add(s, name);
+	r->since = (uint64_t) since;
+	r->canary_percent = (unsigned) percent;
+	for (int i = 0; i < 2; i++)
+		if (read_slot(s, json_get(o, i ? "b" : "a"), &r->slots[i], e))
+			return err_wrap(e, "route '%s': %c", name, 'a' + i);
+	if (put_door(s, r, json_copy(json_get(o, "gateway")), e))
+		return err_wrap(e, "route '%s'", name);
+	return 0;
+}
+
+static int read_state(const struct json *tree, struct gateway_state *s, struct err *e) {
+	const struct json *routes = json_get(tree, "routes");
+
+	if (shape_check(tree, state_shape, "", e))
+		return -1;
+	if (strcmp(json_str(tree, "apiVersion"), "llmdeploy/v1") || strcmp(json_str(tree, "kind"), KIND))
+		return err_set(e, ERR_SPEC, "it is not a gateway's state of this version");
+	if (json_count(routes) > GATEWAY_MAX_ROUTES)
+		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", json_count(routes), GATEWAY_MAX_ROUTES);
+	for (const struct json *c = json_first(routes); c; c = json_next(c))
+		if (read_route(s, c, e))
+			return -1;
+	return gateway_state_check(s, e);
+}
+
+int gateway_state_parse(const char *text, size_t n, struct gateway_state **out, struct err *e) {
+	struct json *tree CLEANUP(json_freep) = NULL;
+	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new();
+
+	if (json_parse(text, n, &tree, e) || read_state(tree, s, e)) {
+		e->code = ERR_INTEGRITY;
+		return err_wrap(e, "gateway/state");
+	}
+	*out = STEAL(s);
+	return 0;
+}
+
+struct gateway_state *gateway_state_copy(const struct gateway_state *s) {
+	struct gateway_state *c = gateway_state_new();
+	struct err none = {0};
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct gateway_route *r = s->routes[i];
+		struct gateway_route *t = gateway_state_add(c, r->name);
+		struct json *o CLEANUP(json_freep) = route_tree(r);
+		t->since = r->since;
+		t->canary_percent = r->canary_percent;
+		for (int k = 0; k < 2; k++)
+			if (read_slot(c, json_get(o, k ? "b" : "a"), &t->slots[k], &none))
+				assert(!"a slot that was taken is whole");
+		if (r->section && put_door(c, t, json_copy(r->section), &none))
+			assert(!"a door that was read can be read");
+	}
+	return c;
+}

@@ -1,0 +1,73 @@
+#include "gateway/template.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define EMBED(symbol, path)                                                            \
+	__asm__(".pushsection .rodata\n.global " #symbol "\n" #symbol ":\n.incbin \"" path "\"\n" \
+		".global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.popsection\n")
+
+/* haproxy.cfg: blocks that begin with a line "@@ NAME". */
+extern const char gateway_template[], gateway_template_end[], gateway_lua[], gateway_lua_end[];
+EMBED(gateway_template, "templates/haproxy/haproxy.cfg");
+EMBED(gateway_lua, "templates/haproxy/llmdeploy.lua");
+
+/* First byte behind the line "@@ NAME", and the end of its block. */
+static const char *find(const char *block, const char **end) {
+	size_t n = strlen(block);
+
+	for (const char *p = gateway_template; p; p = strstr(p, "\n@@ ")) {
+		p += *p == '\n';
+		if (strncmp(p + 3, block, n) || p[3 + n] != '\n')
+			continue;
+		const char *from = p + 3 + n, *to = strstr(from, "\n@@ ");
+		*end = to ? to + 1 : gateway_template_end;
+		return from + 1;
+	}
+	return NULL;
+}
+
+/* Length of @NAME@ at p with its two signs; 0: there is none. */
+static size_t name_at(const char *p, const char *end) {
+	size_t n = 1;
+
+	while (p + n < end && (isupper((unsigned char) p[n]) || p[n] == '_'))
+		n++;
+	return n > 1 && p + n < end && p[n] == '@' ? n + 1 : 0;
+}
+
+static const char *value_of(const struct gateway_fill *f, const char *name, size_t n) {
+	for (; f->name; f++)
+		if (strlen(f->name) == n && !strncmp(f->name, name, n))
+			return f->value;
+	return NULL;
+}
+
+static void fill(const char *p, const char *end, const struct gateway_fill *fills, struct buf *out) {
+	while (p < end) {
+		size_t n = *p == '@' ? name_at(p, end) : 0;
+		if (!n) {
+			(void) buf_putc(out, *p++);
+			continue;
+		}
+		const char *value = value_of(fills, p + 1, n - 2);
+		assert(value);
+		(void) buf_puts(out, value);
+		p += n;
+	}
+}
+
+void gateway_block(const char *block, const struct gateway_fill *fills, struct buf *out) {
+	const char *end = NULL, *p = find(block, &end);
+
+	assert(p);
+	fill(p, end, fills, out);
+}
+
+void gateway_put_lua(const struct gateway_fill *fills, struct buf *out) {
+	fill(gateway_lua, gateway_lua_end, fills, out);
+}

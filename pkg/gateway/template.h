@@ -1,0 +1,15 @@
+#pragma once
+
+#include <stddef.h>
+
+struct buf;
+
+/* The texts of templates/haproxy/, compiled in: a program and its gateway's configuration cannot be of two versions. */
+
+struct gateway_fill {
+	const char *name, *value; /* @NAME@ becomes value */
+};
+
+/* Append a block of haproxy.cfg, filled. A block or a name that is not there is a caller's bug. `fills` ends with a NULL name. */
+void gateway_block(const char *block, const struct gateway_fill *fills, struct buf *out);
+void gateway_put_lua(const struct gateway_fill *fills, struct buf *out);
