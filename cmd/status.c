@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "docker/docker.h"
 #include "json/json.h"
 #include "lock/lock.h"
@@ -12,7 +13,8 @@
 
 /* What a person wants to know of a route, in one row. */
 struct row {
-	char *active, *state, *before, *since, *note;
+	char *active, *state, *before, *since, *note, *drift;
+	struct json *memory; /* of the active release's newest evidence, or NULL */
 };
 
 static void row_done(struct row *r) {
@@ -21,6 +23,32 @@ static void row_done(struct row *r) {
 	free(r->before);
 	free(r->since);
 	free(r->note);
+	free(r->drift);
+	json_free(r->memory);
+}
+
+/* "264 MB planned, 1.2 % less in the engine's log, 310 MB resident" */
+static char *drift_of(const struct json *m) {
+	char planned[TEXT_BYTES], resident[TEXT_BYTES];
+	int64_t off = json_int_or(m, "drift_permille", 0), used = json_int_or(m, "resident_bytes", 0);
+	const struct json *predicted = json_get(m, "predicted");
+
+	if (!predicted)
+		return mem_strdup(json_str(m, "warning"));
+	text_format_bytes((uint64_t) json_int_or(predicted, "planned_bytes", 0), planned);
+	text_format_bytes((uint64_t) used, resident);
+	return mem_printf("%s planned, %lld.%lld %% %s in the engine's log%s%s%s", planned, (long long) (off < 0 ? -off : off) / 10,
+			  (long long) (off < 0 ? -off : off) % 10, off < 0 ? "less" : "more", used ? ", " : "", used ? resident : "", used ? " resident" : "");
+}
+
+static void fill_memory(const struct release_route *route, struct row *r) {
+	struct release rel CLEANUP(release_done) = RELEASE_INIT;
+	struct err ignored = {0};
+
+	if (!r->active || release_read(route, r->active, &rel, &ignored) || !json_get(rel.proof, "memory"))
+		return;
+	r->memory = json_copy(json_get(rel.proof, "memory"));
+	r->drift = drift_of(r->memory);
 }
 
 /* Without an Engine the state is unknown, which is not a failure of status. */
@@ -71,6 +99,7 @@ static int look(const struct context *c, const char *name, struct row *r, struct
 	if (!release_rollback_target(&route, NULL, &before, &why))
 		r->before = mem_strdup(before.version);
 	fill_from_history(&route, r);
+	fill_memory(&route, r);
 	return 0;
 }
 
@@ -83,12 +112,14 @@ static struct json *as_json(const char *route, const struct row *r) {
 	json_set(o, "rollback_to", json_string(r->before));
 	json_set_str(o, "since", r->since);
 	json_set_str(o, "note", r->note);
+	if (r->memory)
+		json_set(o, "memory", json_copy(r->memory));
 	return o;
 }
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"note", r->note}};
+		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"memory", r->drift}, {"note", r->note}};
 
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }

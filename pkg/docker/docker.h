@@ -186,6 +186,10 @@ int docker_container_inspect(struct docker *d, const char *name, bool *found,
 			     struct docker_container *out, struct err *e);
 void docker_container_done(struct docker_container *c);
 
+/* Memory that the container's control group counts now, less file pages that nobody uses; 0 where the Engine does not know. Absent
+ * or stopped: 0. */
+int docker_container_memory(struct docker *d, const char *name, uint64_t *bytes, struct err *e);
+
 struct docker_container_entry {
 	const char *id, *name, *image, *state;
 	const struct json *labels; /* object or NULL */

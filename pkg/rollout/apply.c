@@ -21,7 +21,7 @@ struct attempt {
 	const char *manifest;
 	char from[64];
 	bool was_running; /* before this apply: a committed release that was kept warm */
-	struct json *evidence;
+	struct json *evidence, *memory;
 	uint64_t engine_ms, eval_ms;
 };
 
@@ -109,6 +109,8 @@ static struct json *new_evidence(const struct attempt *a) {
 	json_set_int(ev, "ready_ms", (int64_t) a->engine_ms);
 	if (a->evidence)
 		json_set(ev, "golden", json_copy(a->evidence));
+	if (a->memory)
+		json_set(ev, "memory", json_copy(a->memory));
 	return ev;
 }
 
@@ -118,6 +120,7 @@ static int prove(struct attempt *a, struct err *e) {
 
 	if (prove_ready(x, a->l, &a->engine_ms, e) || record_simple(a, "ready", e))
 		return -1;
+	a->memory = measure_memory(x, a->l);
 	if (a->l->eval_skip) {
 		struct json *r = record_new("skip_eval", a->l);
 		json_set_str(r, "reason", a->l->eval_skip);
@@ -224,6 +227,7 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 			return -1;
 		int r = candidate(&a, &cause) ? failed(&a, &cause, e) : promote(&a, &result, e);
 		json_free(a.evidence);
+		json_free(a.memory);
 		if (r)
 			return -1;
 	}

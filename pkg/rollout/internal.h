@@ -58,6 +58,15 @@ int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_m
 /* Golden set. *evidence is set whenever questions were asked, passed or not. */
 int prove_answers(const struct rollout *x, const struct lock *l, struct json **evidence, struct err *e);
 
+/* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
+int64_t prove_unix_ms(const char *stamp);
+
+/* ---- memory (measure.c) ---- */
+
+/* {"predicted", "measured", "drift_permille", "resident_bytes"}: what the engine's log says that it took, beside the plan; with a
+ * "warning" where it says nothing that is understood. NULL: the runtime definition names no pattern. Yours. */
+struct json *measure_memory(const struct rollout *x, const struct lock *l);
+
 /* ---- switch (switch.c) ---- */
 
 enum switch_op { SWITCH_APPLY, SWITCH_ROLLBACK, SWITCH_REVERT };

@@ -76,8 +76,7 @@ static uint64_t log_bytes(void *ctx) {
 	return n;
 }
 
-/* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
-static int64_t unix_ms(const char *stamp) {
+int64_t prove_unix_ms(const char *stamp) {
 	struct tm t = {0};
 	const char *end = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &t);
 
@@ -99,7 +98,7 @@ static int check_log(const struct watched *w, struct err *e) {
 
 	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
 		return -1;
-	struct docker_log q = {.name = w->name, .since_ms = found ? unix_ms(c.started_at) : 0};
+	struct docker_log q = {.name = w->name, .since_ms = found ? prove_unix_ms(c.started_at) : 0};
 	if (docker_log_read(w->x->docker, &q, append, &log, &found, e))
 		return -1;
 	for (const struct json *p = json_first(patterns); p; p = json_next(p))

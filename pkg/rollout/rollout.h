@@ -11,6 +11,7 @@ struct err;
 struct journal;
 struct json;
 struct lock;
+struct oracle;
 struct progress;
 struct root;
 struct store;
@@ -121,3 +122,7 @@ struct rollout_freed {
 	uint64_t bytes;
 };
 int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e);
+
+/* The engine's own estimate for this lock (pkg/oracle), asked of its image before anything runs: the image is loaded where the Engine has
+ * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
+int rollout_estimate(const struct rollout *x, const struct lock *l, uint64_t timeout_ms, struct oracle *out, struct err *e);

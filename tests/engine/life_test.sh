@@ -57,6 +57,13 @@ check "model and adapter are in the lock, the argv and the budget" $?
 run 0 apply examples/incident/incident-r16.yaml && [ "$(active)" = incident-q4-r16 ]
 check "r16 is proved and active" $?
 
+# What the engine's log says it took, beside the plan: caches to the byte, all buffers within 5 %.
+jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and .drift_permille > -50 and .drift_permille < 50 and
+	(.predicted.weights_bytes - .measured.weights_bytes | fabs) < 10486 and (has("warning") | not)' \
+	"$state/root/routes/$route/releases/incident-q4-r16/evidence/1.json" >"$state/out" 2>"$state/err" &&
+	run 0 status "$route" && says "in the engine's log" && run 0 status "$route" --json && says '"drift_permille"'
+check "the measured memory is kept with the release, and status shows the drift" $?
+
 [ "$(field incident-q4-r16 '{{.HostConfig.NetworkMode}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.Config.User}} {{.HostConfig.RestartPolicy.Name}}')" = \
 	"none true [ALL] 65532:65532 unless-stopped" ] && [ "$(field incident-q4-r16 '{{range .Mounts}}{{.Destination}}={{.RW}} {{end}}' | tr ' ' '\n' | grep -c '^/models/.*=false')" = 2 ]
 check "its container is hardened, model and adapter read-only" $?

@@ -44,6 +44,12 @@ static int remove_x_gently(struct docker *d, struct err *e) {
 	return docker_container_remove(d, "x", false, e);
 }
 
+static int memory_x(struct docker *d, struct err *e) {
+	uint64_t bytes = 1;
+
+	return docker_container_memory(d, "x", &bytes, e) ? -1 : (int) bytes;
+}
+
 static int inspect_x(struct docker *d, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found = true;
@@ -109,6 +115,7 @@ static int drop_net(struct docker *d, struct err *e) {
 	return docker_network_remove(d, "n", e);
 }
 
+#define MEMORY_X "GET " V "/containers/x/stats?stream=0&one-shot=1"
 #define INSPECT_X                        \
 	{                                \
 		.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\"}" \
@@ -175,6 +182,12 @@ static const struct {
 	 -1,
 	 ERR_SYS,
 	 .message = "engine: remove container 'x': 409 Conflict: it runs"},
+	{"memory, cgroup v1",
+	 {{.request = MEMORY_X, .json = "{\"memory_stats\":{\"usage\":900,\"stats\":{\"total_inactive_file\":200}}}"}}, memory_x, 700, 0, .message = ""},
+	{"memory, cgroup v2",
+	 {{.request = MEMORY_X, .json = "{\"memory_stats\":{\"usage\":900,\"stats\":{\"inactive_file\":100}}}"}}, memory_x, 800, 0, .message = ""},
+	{"memory that nobody counts", {{.request = MEMORY_X, .json = "{\"memory_stats\":{}}"}}, memory_x, 0, 0, .message = ""},
+	{"memory of what is absent", {NOT_THERE(MEMORY_X)}, memory_x, 0, 0, .message = ""},
 	{"inspect", {INSPECT_X}, inspect_x, 1, 0, .message = ""},
 	{"inspect in single bytes", {{.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\"}", .piece = 1}}, inspect_x, 1, 0, .message = ""},
 	{"inspect what is absent", {NOT_THERE("GET " V "/containers/x/json")}, inspect_x, 0, 0, .message = ""},
