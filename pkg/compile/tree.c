@@ -193,6 +193,39 @@ static struct json *requirements_part(const struct spec *s) {
 	return o;
 }
 
+/* What a model name must be to be answered by the fallback; ROUTE-large unless it is said. */
+static struct json *fallback_part(const struct spec *s) {
+	struct json *o = json_copy(json_get(s->gateway, "fallback")), *names;
+	char *large CLEANUP(freep) = mem_printf("%s-large", s->route);
+
+	if (json_get(o, "shareable"))
+		return o;
+	names = json_array();
+	json_push_str(names, large);
+	json_set(o, "shareable", names);
+	return o;
+}
+
+/* The door as the manifest has it, units in the names, and what the gateway must know of the engine. */
+static struct json *gateway_part(const struct compile_parts *p) {
+	struct json *o = json_copy(p->spec->gateway), *engine = json_object(), *queue = json_object();
+	const struct json *names = json_get(p->runtime->metrics, "names");
+
+	json_set_int(queue, "length", json_int_or(json_get(o, "queue"), "length", 0));
+	json_set_int(queue, "timeout_ms", json_int_or(json_get(o, "queue"), "timeout", 0));
+	json_set(o, "queue", queue);
+	json_set_int(o, "max_body_bytes", json_int_or(o, "max_body", 0));
+	json_remove(o, "max_body");
+	if (json_get(o, "fallback"))
+		json_set(o, "fallback", fallback_part(p->spec));
+	json_set_int(engine, "sequences", p->spec->concurrent_sequences);
+	json_set_str(engine, "metrics", json_str(p->runtime->metrics, "path"));
+	json_set_str(engine, "prompt_tokens", json_str(names, "prompt_tokens"));
+	json_set_str(engine, "generated_tokens", json_str(names, "generated_tokens"));
+	json_set(o, "engine", engine);
+	return o;
+}
+
 struct json *compile_tree(const struct compile_parts *p) {
 	struct json *t = json_object(), *budget = json_copy(p->plan->budget_json);
 
@@ -210,7 +243,7 @@ struct json *compile_tree(const struct compile_parts *p) {
 	json_set(t, "health", health_part(p->spec));
 	json_set(t, "eval", eval_part(p->spec));
 	json_set(t, "rollout", compile_rollout(p->spec));
-	json_set(t, "gateway", json_copy(p->spec->gateway));
+	json_set(t, "gateway", gateway_part(p));
 	json_set(t, "requirements", requirements_part(p->spec));
 	json_set_str(budget, "admission", p->spec->admission);
 	json_set(t, "budget", budget);

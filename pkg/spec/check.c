@@ -4,11 +4,11 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "spec/gateway.h"
 #include "spec/planning.h"
 #include "spec/source.h"
 
-/* "'VALUE' in 'PATH' FAULT" */
-static void complain(struct complaints *c, const struct yaml_node *n, const char *path, const char *fault) {
+void spec_complain(struct complaints *c, const struct yaml_node *n, const char *path, const char *fault) {
 	char shown[YAML_SHOWN];
 
 	complaints_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), path, fault);
@@ -19,7 +19,7 @@ static void check_source(const struct yaml_node *n, const char *path, struct com
 	const char *fault = s && *s ? spec_source_fault(s) : NULL;
 
 	if (fault)
-		complain(c, n, path, fault);
+		spec_complain(c, n, path, fault);
 }
 
 /* One or a list; what is neither was complained about. */
@@ -39,51 +39,6 @@ static void check_artifacts(const struct yaml_node *root, struct complaints *c) 
 		char *path CLEANUP(freep) = mem_printf("model.adapters[%zu].source", i);
 		spec_check_sources(yaml_get(yaml_item(adapters, i), "source"), path, c);
 	}
-}
-
-/* HOST:PORT, with the host of IPv6 in brackets. */
-static bool is_listen_address(const char *s) {
-	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
-	const char *colon = strrchr(s, ':');
-	uint64_t port;
-
-	if (!colon || colon == s || !text_u64(colon + 1, &port) || port < 1 || port > 65535)
-		return false;
-	size_t n = (size_t) (colon - s);
-	if (*s == '[')
-		return n > 2 && colon[-1] == ']' && strspn(s + 1, "0123456789abcdefABCDEF:.") == n - 2;
-	return strspn(s, name) == n;
-}
-
-static void check_fallback(const struct yaml_node *root, struct complaints *c) {
-	const struct yaml_node *fallback = yaml_at(root, "gateway.fallback"), *url = yaml_get(fallback, "url");
-	const struct yaml_node *key = yaml_get(fallback, "api_key_file"), *privacy = yaml_at(root, "requirements.privacy");
-	const char *s = yaml_scalar(url, NULL), *word = yaml_scalar(privacy, NULL);
-
-	if (s && spec_url_fault(s))
-		complain(c, url, "gateway.fallback.url", spec_url_fault(s));
-	s = yaml_scalar(key, NULL);
-	if (s && *s != '/')
-		complain(c, key, "gateway.fallback.api_key_file", "is not an absolute path: the file is read where the gateway runs");
-	if (yaml_kind(fallback) != YAML_MAPPING)
-		return;
-	if (word && !strcmp(word, "local"))
-		complaints_add(c, yaml_pos(fallback),
-			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line %d is local: "
-			       "write hybrid or any there, or remove the fallback", yaml_pos(privacy).line);
-	else if (!privacy)
-		complaints_add(c, yaml_pos(fallback),
-			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: "
-			       "write hybrid or any there, or remove the fallback");
-}
-
-static void check_gateway(const struct yaml_node *root, struct complaints *c) {
-	const struct yaml_node *listen = yaml_at(root, "gateway.listen");
-	const char *s = yaml_scalar(listen, NULL);
-
-	if (s && *s && !is_listen_address(s))
-		complain(c, listen, "gateway.listen", "is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080");
-	check_fallback(root, c);
 }
 
 static void check_eval(const struct yaml_node *root, struct complaints *c) {
@@ -114,5 +69,5 @@ void spec_check(const struct yaml_node *root, struct complaints *c) {
 	spec_check_planning(root, c);
 	check_eval(root, c);
 	check_rollout(root, c);
-	check_gateway(root, c);
+	spec_check_gateway(root, c);
 }

@@ -180,14 +180,34 @@ static const struct schema_field rollout_fields[] = {
 	{0},
 };
 
+static const struct schema_field shareable = {.type = SCHEMA_STRING};
 static const struct schema_field fallback_fields[] = {
-	{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "An https:// address of an OpenAI-compatible API."},
+	{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "An https:// address of an OpenAI-compatible API, with its /v1."},
 	{.key = "model", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The model's name there."},
 	{.key = "api_key_file", .type = SCHEMA_STRING, .doc = "Absolute path of a file with the key; never the key itself."},
+	{.key = "ca_file", .type = SCHEMA_STRING, .doc = "Absolute path of the CAs that its certificate is checked by; the system's unless said."},
+	{.key = "shareable", .type = SCHEMA_LIST, .element = &shareable, .max = 16,
+	 .doc = "Model names by which a client asks for it; ROUTE-large unless said, [] for none."},
+	{0},
+};
+static const struct schema_field tls_fields[] = {
+	{.key = "certificate", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Absolute path of a PEM file: certificate, chain and key."},
+	{0},
+};
+static const struct schema_field queue_fields[] = {
+	{.key = "length", .type = SCHEMA_INT, .fallback = "16", .min = 1, .max = 100000, .doc = "How many questions may wait for a place."},
+	{.key = "timeout", .type = SCHEMA_DURATION, .fallback = "60s", .min = 1, .max = DAY_MS, .doc = "How long one may wait."},
 	{0},
 };
 static const struct schema_field gateway_fields[] = {
-	{.key = "listen", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8080", .doc = "HOST:PORT that clients call."},
+	{.key = "listen", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8080", .doc = "HOST:PORT that clients call; routes may share it."},
+	{.key = "metrics", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8404", .doc = "HOST:PORT of the page for Prometheus; routes may share it."},
+	{.key = "tls", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = tls_fields, .doc = "Clients connect with TLS."},
+	{.key = "api_keys", .type = SCHEMA_STRING,
+	 .doc = "Absolute path of a file with the SHA-256 of each client's key and the client's name, a line each; without it nobody is asked."},
+	{.key = "sticky", .type = SCHEMA_STRING, .fallback = "X-Session-Id", .doc = "Header that tells clients apart, for the canary."},
+	{.key = "max_body", .type = SCHEMA_BYTES, .fallback = "10MB", .min = 1000, .max = 1000000000, .doc = "Largest request."},
+	{.key = "queue", .type = SCHEMA_OBJECT, .fields = queue_fields, .doc = "Questions beyond what the release answers at once."},
 	{.key = "fallback", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = fallback_fields,
 	 .doc = "Who answers when no release can; only where privacy is not local."},
 	{0},

@@ -75,7 +75,8 @@ static void test_defaults(void **state) {
 	assert_int_equal(json_canonical(s->tree, &text, &e), 0);
 	assert_string_equal(
 		buf_str(&text),
-		"{\"apiVersion\":\"llmdeploy/v1\",\"eval\":{},\"gateway\":{\"listen\":\"127.0.0.1:8080\"},"
+		"{\"apiVersion\":\"llmdeploy/v1\",\"eval\":{},\"gateway\":{\"listen\":\"127.0.0.1:8080\",\"max_body\":10000000,"
+		"\"metrics\":\"127.0.0.1:8404\",\"queue\":{\"length\":16,\"timeout\":60000},\"sticky\":\"X-Session-Id\"},"
 		"\"health\":{\"stall_timeout\":60000,\"startup_timeout\":600000},"
 		"\"model\":{\"adapters\":[],\"sha256\":\"" SHA "\",\"source\":[\"m.gguf\"]},"
 		"\"requirements\":{\"capabilities\":[\"openai_api\",\"metrics\"],\"latency\":\"interactive\",\"privacy\":\"local\"},"
@@ -264,6 +265,23 @@ static const struct {
 	 "5:19: '8080' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
 	{"a port too high", GOOD "gateway: {listen: 'h:65536'}\n",
 	 "5:19: 'h:65536' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
+	{"metrics where clients are", GOOD "gateway: {listen: '127.0.0.1:80', metrics: '127.0.0.1:80'}\n",
+	 "5:44: '127.0.0.1:80' in 'gateway.metrics' is also 'gateway.listen': give it another port"},
+	{"a page without a port", GOOD "gateway: {metrics: here}\n",
+	 "5:20: 'here' in 'gateway.metrics' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8404"},
+	{"files of a gateway", GOOD "gateway: {tls: {certificate: x.pem}, api_keys: /with blank}\n",
+	 "5:30: 'x.pem' in 'gateway.tls.certificate' is not an absolute path: the file is read where the gateway runs\n"
+	 "5:48: '/with blank' in 'gateway.api_keys' has a character that a gateway's configuration cannot have: letters, digits and "
+	 "._~:/@%+,=-[] are fine"},
+	{"a header that is none", GOOD "gateway: {sticky: 'X Y'}\n", "5:19: 'X Y' in 'gateway.sticky' is not the name of a header"},
+	{"names that would be configuration", GOOD "requirements: {privacy: any}\n"
+	 "gateway: {fallback: {url: 'https://h/v1?key=1', model: 'a b', shareable: ['x#']}}\n",
+	 "6:27: 'https://h/v1?key=1' in 'gateway.fallback.url' has a character that a gateway's configuration cannot have: letters, digits and "
+	 "._~:/@%+,=-[] are fine\n"
+	 "6:56: 'a b' in 'gateway.fallback.model' has a character that a gateway's configuration cannot have: letters, digits and "
+	 "._~:/@%+,=-[] are fine\n"
+	 "6:75: 'x#' in 'gateway.fallback.shareable[0]' has a character that a gateway's configuration cannot have: letters, digits and "
+	 "._~:/@%+,=-[] are fine"},
 	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
 	 "5:19: 'x' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080\n"
 	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green, canary or recreate\n"
