@@ -17,3 +17,6 @@ int compiling_lock(struct args *a, struct context *c, const struct spec *s, stru
  * that expects a release to be active: *planned tells. */
 struct lock_expected;
 int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e);
+/* The gateway's image is in the store, and gateway/gateway.lock.json names it, where this machine's gateway is a container. `newer`: made anew where the
+ * runtimes' packages.lock is another than the one it was made from. *made says whether. In gateway.c. */
+int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e);

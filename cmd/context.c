@@ -109,6 +109,13 @@ void context_gateway_dir(const struct args *a, const char *name, char **dir) {
 	runtime_dirs_free(dirs);
 }
 
+int context_need_engine(const struct args *a, struct context *c, struct err *e) {
+	if (!c->docker && open_engine(a, c, e))
+		return -1;
+	c->x.docker = c->docker;
+	return 0;
+}
+
 void context_try_engine(const struct args *a, struct context *c) {
 	struct err why = {0};
 

@@ -32,6 +32,8 @@ enum context_need {
 int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e);
 void context_done(struct context *c);
 
+/* The Engine, where only some of a command's ways need it. */
+int context_need_engine(const struct args *a, struct context *c, struct err *e);
 /* The Engine if it answers; else a warning, and none. */
 void context_try_engine(const struct args *a, struct context *c);
 /* Mirrors of the configuration, else those of the host's apt; their texts are borrowed, the list is yours. ERR_USAGE: none. */

@@ -36,6 +36,8 @@ static const struct cmd commands[] = {
 	{"eval", "FILE", "ask a golden set of any OpenAI-compatible server, and judge the answers",
 		OPT(OPT_JSON) | OPT(OPT_ENDPOINT) | OPT(OPT_MODEL) | OPT(OPT_API_KEY_FILE) | OPT(OPT_OUTPUT), 1, 1, cmd_eval},
 	{"recover", "ROUTE | --all", "finish or undo what an interrupted run left", OPT_MOVE | OPT(OPT_ALL) | OPT(OPT_ACCEPT_JOURNAL), 0, 1, cmd_recover},
+	{"gateway", "status | reload | upgrade | keys list|add|remove ROUTE [NAME]", "the HAProxy in front of the routes, and its clients' keys",
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 1, 4, cmd_gateway},
 	{"gc", "", "free what no release needs", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc},
 	{"model", "list | pull FILE | verify [SHA256]", "the artifacts in the store",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model},

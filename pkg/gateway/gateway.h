@@ -111,3 +111,22 @@ struct gateway_view {
 };
 int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e);
 int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
+
+/* Names of the routes that the state has, sorted; one block, free(*names). */
+int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e);
+
+/* ---- for the operator ---- */
+
+/* A new process with the same configuration, certificates read again: what is in flight goes on in the one before. */
+int gateway_reload(struct gateway *g, struct err *e);
+/* Another process takes the listening sockets over where its image (gateway/gateway.lock.json) or its mounts changed, or `force`. *changed says whether. */
+int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e);
+/* Ends it, with what it has in flight. For who takes llmdeploy away. */
+int gateway_stop(struct gateway *g, struct err *e);
+
+/* Keys of a route's clients, in the file that its manifest names as gateway.api_keys: "SHA256 NAME" a line. `where` is the route, or the file's
+ * absolute path. Effective at once, in what runs as in what starts anew. ERR_USAGE: the name is there already, or not there. */
+#define GATEWAY_KEY 64
+int gateway_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e);
+int gateway_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e);
+int gateway_keys_list(struct gateway *g, const char *where, char ***names, size_t *n, struct err *e); /* one block, free(*names) */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
+#include "gateway/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "root/root.h"
@@ -26,6 +27,7 @@ struct marks {
 struct sweep {
 	const struct rollout *x;
 	struct marks keep;
+	struct gateway_image gateway; /* its layers are roots, too */
 	bool dry_run;
 	struct rollout_freed freed;
 	char **dead; /* objects to remove, collected first: nothing is removed from under an iteration */
@@ -33,6 +35,7 @@ struct sweep {
 };
 
 static void sweep_done(struct sweep *g) {
+	gateway_image_done(&g->gateway);
 	for (size_t i = 0; i < g->keep.n; i++)
 		lock_free(g->keep.locks[i]);
 	for (size_t i = 0; i < g->n_dead; i++)
@@ -134,7 +137,8 @@ static int gc_containers(struct sweep *g, struct err *e) {
 	for (size_t i = 0; i < list.n && !r; i++) {
 		const char *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);
 		char id[LOCK_ID];
-		if (lock_with(&g->keep, digest))
+		/* The gateway's have no release. */
+		if (lock_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
 			continue;
 		g->freed.containers++;
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
@@ -211,6 +215,8 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 	struct sweep *g = ctx;
 
 	(void) e;
+	if (gateway_image_names(&g->gateway, sha256))
+		return 0;
 	for (size_t i = 0; i < g->keep.n; i++)
 		if (names_object(g->keep.locks[i], sha256))
 			return 0;
@@ -260,7 +266,10 @@ static int check_routes(const struct rollout *x, char *const *names, size_t n, s
 
 static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n, struct err *e) {
 	uint64_t began = clock_mono_ms();
+	bool found;
 
+	if (gateway_image_read(g->x->root, &g->gateway, &found, e))
+		return -1;
 	if (!g->dry_run && record(g->x, "gc_intent", &g->freed, began, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)

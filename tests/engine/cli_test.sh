@@ -79,6 +79,9 @@ says "recover of nothing" 2 "llmdeploy: recover wants a ROUTE, or --all" recover
 says "model does what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'x'" model x
 says "model pull what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'pull'" model pull
 says "runtime does what?" 2 "llmdeploy: runtime wants list, show NAME or lock NAME, got 'list x'" runtime list x
+says "gateway does what?" 2 "llmdeploy: gateway wants status, reload, upgrade or keys, got 'start'" gateway start
+says "gateway keys does what?" 2 \
+	"llmdeploy: gateway keys wants list ROUTE, add ROUTE NAME or remove ROUTE NAME; in place of ROUTE, the file's absolute path" gateway keys add r
 says "a time that is none" 2 "llmdeploy: '--lock-wait soon' is not a time, write it like 60s or 5m" recover r --lock-wait soon
 says "a number that is none" 2 "llmdeploy: '--tail x' is not a number, nor all" history r --tail x
 says "a moment that is none" 2 "llmdeploy: '--since soon' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z" history r --since soon
@@ -156,6 +159,26 @@ for c in build apply; do
 		$c vllm.yaml
 done
 verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "which makes no root"
+
+# --- gateway, without one ---
+mkdir "$dir/plain"
+echo 'gateway: {mode: none}' >"$dir/plain/config.yaml"
+says "keys of a route, without a gateway" 2 "llmdeploy: there is no gateway on this machine: name the file of keys by its path" \
+	gateway keys list r --root "$dir/plain"
+says "no gateway is a status" 0 "no gateway: gateway.mode is none in $dir/plain/config.yaml" gateway status --root "$dir/plain"
+json "no gateway is a status in JSON" 0 '. == {routes: [], mode: "none", running: false, version: "", workers: 0}' gateway status --json --root "$dir/plain"
+says "nothing to reload" 0 "there is no gateway to reload" gateway reload --root "$dir/plain"
+key=$("$program" gateway keys add "$dir/keys" alice --root "$dir/plain")
+verdict "$([[ $key =~ ^sk-[0-9a-f]{48}$ && $(cat "$dir/keys") == "$(printf %s "$key" | sha256sum | cut -d' ' -f1) alice" ]] && echo 1 || echo 0)" \
+	"of a key only the digest is kept" "$key $(cat "$dir/keys")"
+json "a second key" 0 '.name == "bob" and (.key | test("^sk-"))' gateway keys add "$dir/keys" bob --json --root "$dir/plain"
+says "a name that is taken" 2 "llmdeploy: there is a key 'bob' in '$dir/keys' already: remove it first, or use another name" \
+	gateway keys add "$dir/keys" bob --root "$dir/plain"
+says "a name that is none" 2 "llmdeploy: 'Bob B' cannot be the name of a key: small letters, digits, '.', '_' and '-'" \
+	gateway keys add "$dir/keys" "Bob B" --root "$dir/plain"
+says "a key is removed" 0 "'alice' is no key of '$dir/keys' any more" gateway keys remove "$dir/keys" alice --root "$dir/plain"
+says "and is not there twice" 2 "llmdeploy: there is no key 'alice' in '$dir/keys'" gateway keys remove "$dir/keys" alice --root "$dir/plain"
+json "the one that is left" 0 '.keys == ["bob"]' gateway keys list "$dir/keys" --json --root "$dir/plain"
 
 # --- eval ---
 says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server" eval my-app.golden.yaml

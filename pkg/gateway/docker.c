@@ -1,0 +1,296 @@
+#include "gateway/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "config/config.h"
+#include "docker/docker.h"
+#include "fs/fs.h"
+#include "json/json.h"
+#include "root/root.h"
+
+/* Design: three names. NAME serves; NAME-next is made and has to take over; NAME-old was taken over from and finishes. Each step of a change
+ * renames, so that whoever comes after a crash sees by the names how far it got. */
+
+#define LABEL_ROOT "llmdeploy.root"
+#define LABEL_SPEC "llmdeploy.gateway.spec"
+#define PIDS 512
+
+enum { FINISH_MS = 30000, START_MS = 15000, STOP_MS = 5000 };
+
+static char *name_of(const struct gateway *g, const char *suffix) {
+	return mem_printf("llmdeploy-%.8s-gateway%s", g->o.root->id, suffix);
+}
+
+/* ---- what it is made of ---- */
+
+static int read_image(const struct gateway *g, struct gateway_image *out, struct err *e) {
+	bool found;
+
+	if (gateway_image_read(g->o.root, out, &found, e))
+		return -1;
+	return found ? 0 : err_set(e, ERR_USAGE, "there is no gateway image yet: llmdeploy gateway upgrade makes it, or set gateway.mode in %s",
+				   g->o.config->path);
+}
+
+struct mounts {
+	struct docker_mount *at;
+	size_t n;
+	struct arena *arena;
+};
+
+static void mounts_done(struct mounts *m) {
+	arena_free(m->arena);
+}
+
+/* run/ to look into, gateway/ to make its sockets in, and each file of the operator under its own name. */
+static void mounts_make(const struct gateway *g, const struct gateway_state *s, struct mounts *m) {
+	struct gateway_file *files CLEANUP(freep) = NULL;
+	size_t n = gateway_files(s, &files);
+	const char *root = g->o.root->path;
+
+	m->arena = arena_new();
+	m->at = arena_zalloc(m->arena, n + 2, sizeof *m->at);
+	m->at[0] = (struct docker_mount){arena_printf(m->arena, "%s/run", root), GATEWAY_INSIDE "/run", true};
+	m->at[1] = (struct docker_mount){arena_printf(m->arena, "%s/gateway", root), GATEWAY_INSIDE "/gateway", false};
+	for (m->n = 2; m->n < n + 2; m->n++) {
+		const char *path = arena_strdup(m->arena, files[m->n - 2].path);
+		m->at[m->n] = (struct docker_mount){path, path, true};
+	}
+}
+
+static struct json *argv_make(const struct gateway_image *i, bool takes_over) {
+	static const char *const own[] = {"-W", "-db", "-C", GATEWAY_INSIDE, "-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg",
+		"-f", "gateway/process.cfg"};
+	struct json *argv = json_copy(i->command);
+
+	for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+		json_push_str(argv, own[k]);
+	if (takes_over) {
+		json_push_str(argv, "-x");
+		json_push_str(argv, "gateway/admin.sock");
+	}
+	return argv;
+}
+
+/* A digest of image, command line and mounts. A mount holds on to the file that it was made from, so a file that was replaced by a
+ * rename is another. */
+static void spec_digest(const struct gateway_image *i, const struct mounts *m, unsigned uid, char out[SHA256_HEX]) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct json *argv CLEANUP(json_freep) = argv_make(i, false);
+	struct stat st;
+
+	(void) buf_printf(&text, "%s %u\n", i->config, uid);
+	json_print(argv, &text);
+	for (size_t k = 0; k < m->n; k++) {
+		bool known = !stat(m->at[k].source, &st);
+		(void) buf_printf(&text, "\n%s %ju %ju", m->at[k].source, known ? (uintmax_t) st.st_dev : 0, known ? (uintmax_t) st.st_ino : 0);
+	}
+	sha256_of(buf_str(&text), text.len, out);
+}
+
+static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, bool takes_over, struct err *e) {
+	unsigned uid = (unsigned) g->o.root->engine_uid;
+	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid), *ref CLEANUP(freep) = NULL;
+	struct json *labels CLEANUP(json_freep) = json_object(), *argv CLEANUP(json_freep) = argv_make(i, takes_over);
+	char image[65], id[65], spec[SHA256_HEX];
+	bool taken;
+
+	spec_digest(i, m, uid, spec);
+	json_set_str(labels, LABEL_ROOT, g->o.root->id);
+	json_set_str(labels, GATEWAY_LABEL, i->version);
+	json_set_str(labels, LABEL_SPEC, spec);
+	if (gateway_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, image, e))
+		return -1;
+	ref = mem_printf("sha256:%s", image);
+	const struct docker_container_spec c = {.name = name, .image = ref, .argv = argv, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
+		.network = "host", .pids = PIDS, .stop_signal = "SIGUSR1", .stop_timeout_ms = STOP_MS, .restart = "no"};
+	/* Whatever has our name was left by somebody. */
+	if (docker_container_remove(g->o.docker, name, true, e) || docker_container_create(g->o.docker, &c, &taken, id, e))
+		return -1;
+	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name)
+		     : docker_container_start(g->o.docker, name, e);
+}
+
+static int create(const struct gateway *g, const struct gateway_state *s, const char *name, bool takes_over, struct err *e) {
+	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct mounts m CLEANUP(mounts_done) = {0};
+
+	if (read_image(g, &i, e))
+		return -1;
+	mounts_make(g, s, &m);
+	return create_with(g, &i, &m, name, takes_over, e);
+}
+
+/* ---- what is there ---- */
+
+static bool is_ours(const struct gateway *g, const struct docker_container *c) {
+	const char *root = json_str(c->labels, LABEL_ROOT);
+
+	return root && !strcmp(root, g->o.root->id) && json_str(c->labels, GATEWAY_LABEL);
+}
+
+static int inspect(const struct gateway *g, const char *suffix, bool *found, bool *running, char spec[SHA256_HEX], char version[64], struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, suffix);
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+
+	if (docker_container_inspect(g->o.docker, name, found, &c, e))
+		return -1;
+	*found = *found && is_ours(g, &c);
+	*running = *found && c.running && strcmp(c.state, "restarting") != 0;
+	(void) snprintf(spec, SHA256_HEX, "%s", *found && json_str(c.labels, LABEL_SPEC) ? json_str(c.labels, LABEL_SPEC) : "");
+	(void) snprintf(version, 64, "%s", *found ? json_str(c.labels, GATEWAY_LABEL) : "");
+	return 0;
+}
+
+int docker_process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e) {
+	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct mounts m CLEANUP(mounts_done) = {0};
+	char wanted[SHA256_HEX], spec[SHA256_HEX];
+	struct process p = {0};
+
+	if (read_image(g, &i, e) || inspect(g, "", &p.found, &p.running, spec, p.version, e))
+		return -1;
+	mounts_make(g, s, &m);
+	spec_digest(&i, &m, (unsigned) g->o.root->engine_uid, wanted);
+	p.same = p.found && !strcmp(spec, wanted);
+	*out = p;
+	return 0;
+}
+
+/* ---- what is done ---- */
+
+int docker_process_start(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "");
+
+	/* One that was made to take over from a socket has that in its command line for good: a new one is cheap. */
+	return create(g, s, name, false, e);
+}
+
+int docker_process_settle(const struct gateway *g, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "");
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool found;
+
+	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
+		return -1;
+	return found && strcmp(c.restart, "unless-stopped") ? docker_container_set_restart(g->o.docker, name, "unless-stopped", e) : 0;
+}
+
+static int rename_to(const struct gateway *g, const char *from, const char *to, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, from), *next CLEANUP(freep) = name_of(g, to);
+	bool taken;
+
+	if (docker_container_rename(g->o.docker, name, next, &taken, e))
+		return -1;
+	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", next) : 0;
+}
+
+/* One that still finishes from the time before gets until its deadline. */
+static int end_old(const struct gateway *g, uint64_t wait_ms, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "-old"), spec[SHA256_HEX], version[64];
+	bool found, running, ended = true;
+	int64_t status;
+
+	if (inspect(g, "-old", &found, &running, spec, version, e))
+		return -1;
+	if (!found)
+		return 0;
+	if (running && wait_ms && docker_container_wait(g->o.docker, name, DOCKER_NOT_RUNNING, wait_ms, &ended, &status, e))
+		return -1;
+	if (!ended)
+		progress_warn(g->o.progress, "an earlier gateway process had not finished its requests and was ended", name);
+	return docker_container_remove(g->o.docker, name, true, e);
+}
+
+static int let_go(const struct gateway *g, struct err *e) {
+	char *old CLEANUP(freep) = name_of(g, "-old");
+
+	/* SIGUSR1: no new connections, idle ones closed, requests finished. The Engine must not bring it back. */
+	return docker_container_set_restart(g->o.docker, old, "no", e) || docker_container_kill(g->o.docker, old, "SIGUSR1", e) ? -1 : 0;
+}
+
+/* It did not serve: what it said, and the first one has its socket's name again. */
+static int give_up(const struct gateway *g, const struct err *why, struct err *e) {
+	char *next CLEANUP(freep) = name_of(g, "-next");
+	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	struct err ignored = {0};
+
+	(void) docker_log_tail(g->o.docker, next, 20, &words, &ignored);
+	(void) docker_container_remove(g->o.docker, next, true, &ignored);
+	if (fs_exists(g->dir, SOCKET_MASTER_OLD))
+		(void) fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, &ignored);
+	return why->code ? err_set(e, why->code, "%s", why->msg) : running_failed(g, buf_str(&words), e);
+}
+
+int docker_process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e) {
+	char *next CLEANUP(freep) = name_of(g, "-next");
+	struct err why = {0};
+	bool up = false;
+
+	/* 1. The one before the last has ended. 2. Its master stays reachable under another name; the new one puts its own in its place. */
+	if (end_old(g, FINISH_MS, e))
+		return -1;
+	if (fs_exists(g->dir, SOCKET_MASTER) && fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, SOCKET_MASTER_OLD, e))
+		return -1;
+	/* 3. It takes the listening sockets over, and serves beside the first. */
+	if (create(g, s, next, true, &why) || running_await(g, digest, START_MS, &up, &why) || !up)
+		return give_up(g, &why, e);
+	/* 4. The names change hands. 5. The first takes nothing new. */
+	if (rename_to(g, "", "-old", e) || rename_to(g, "-next", "", e) || docker_process_settle(g, e))
+		return -1;
+	return let_go(g, e);
+}
+
+/* A crash between the steps of a takeover: the next one serves, and the names say something else. */
+static int finish_takeover(const struct gateway *g, struct err *e) {
+	char *next CLEANUP(freep) = name_of(g, "-next"), spec[SHA256_HEX], version[64];
+	bool found, running, current, ignored;
+
+	if (inspect(g, "-next", &found, &running, spec, version, e) || (found && inspect(g, "", &current, &ignored, spec, version, e)))
+		return -1;
+	if (!found)
+		return 0;
+	if (!running)
+		return docker_container_remove(g->o.docker, next, true, e);
+	if (current && (end_old(g, FINISH_MS, e) || rename_to(g, "", "-old", e)))
+		return -1;
+	return rename_to(g, "-next", "", e) || docker_process_settle(g, e) || (current && let_go(g, e)) ? -1 : 0;
+}
+
+/* The first one's socket, whose name was to become another's: nobody took over after all, or everybody has finished. */
+static int sweep_socket(const struct gateway *g, struct err *e) {
+	if (!fs_exists(g->dir, SOCKET_MASTER_OLD))
+		return 0;
+	return fs_exists(g->dir, SOCKET_MASTER) ? fs_unlink(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, e)
+						: fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, e);
+}
+
+int docker_process_sweep(const struct gateway *g, bool all, struct err *e) {
+	char *old CLEANUP(freep) = name_of(g, "-old"), *name CLEANUP(freep) = name_of(g, ""), spec[SHA256_HEX], version[64];
+	bool found, running;
+
+	if (finish_takeover(g, e) || inspect(g, "-old", &found, &running, spec, version, e))
+		return -1;
+	if (found && running && !all && docker_container_kill(g->o.docker, old, "SIGUSR1", e))
+		return -1;
+	if (found && (!running || all) && docker_container_remove(g->o.docker, old, true, e))
+		return -1;
+	if (!found && sweep_socket(g, e))
+		return -1;
+	return all ? docker_container_remove(g->o.docker, name, true, e) : 0;
+}
+
+void docker_process_last_words(const struct gateway *g, struct buf *out) {
+	char *name CLEANUP(freep) = name_of(g, "");
+	struct err ignored = {0};
+
+	(void) docker_log_tail(g->o.docker, name, 20, out, &ignored);
+}

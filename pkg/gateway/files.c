@@ -1,0 +1,139 @@
+#include "gateway/internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "fs/fs.h"
+#include "fs/step.h"
+#include "root/root.h"
+
+enum { STATE_CAP = 16 << 20, TEXT_CAP = 32 << 20, LOCK_WAIT_MS = 60000 };
+
+static const char slot_names[] = "ab";
+
+int files_lock(const struct gateway *g, int *fd, struct err *e) {
+	char *holder CLEANUP(freep) = root_holder("gateway");
+
+	return fs_lock(g->dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
+}
+
+int files_state(const struct gateway *g, struct gateway_state **out, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	bool found;
+
+	if (fs_read_if(g->dir, "state", &text, &found, e))
+		return err_wrap(e, "gateway");
+	if (found)
+		return gateway_state_parse(buf_str(&text), text.len, out, e) ? err_wrap(e, "'gateway/state'") : 0;
+	*out = gateway_state_new();
+	return 0;
+}
+
+/* Which file it is and when it was changed: a renewed certificate has another digest without being read. */
+static void add_stamp(const struct gateway_file *f, struct buf *all) {
+	struct stat st = {0};
+
+	if (stat(f->path, &st))
+		st = (struct stat){0};
+	(void) buf_printf(all, "%s %ju %ju %jd %jd.%09ld\n", f->path, (uintmax_t) st.st_dev, (uintmax_t) st.st_ino, (intmax_t) st.st_size,
+			  (intmax_t) st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e) {
+	struct gateway_state *bare CLEANUP(gateway_state_freep) = gateway_state_copy(s);
+	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct buf all CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
+	struct gateway_file *files CLEANUP(freep) = NULL;
+	const struct gateway_paths paths = GATEWAY_PATHS;
+
+	(void) g;
+	for (size_t i = 0; i < gateway_state_count(bare); i++) {
+		struct gateway_route *r = gateway_state_at(bare, i);
+		gateway_slot_clear(&r->slots[0]);
+		gateway_slot_clear(&r->slots[1]);
+		r->canary_percent = 0;
+	}
+	if (gateway_render(bare, &paths, &texts, e))
+		return -1;
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+		(void) buf_add(&all, texts.files[i].bytes, texts.files[i].n);
+	size_t n = gateway_files(s, &files);
+	for (size_t i = 0; i < n; i++)
+		add_stamp(&files[i], &all);
+	if (all.cut)
+		return err_set(e, ERR_SYS, "the gateway's configuration is larger than %d bytes", TEXT_CAP);
+	sha256_of(buf_str(&all), all.len, digest);
+	return 0;
+}
+
+/* Written only where it differs: *differed says so. */
+static int put(const struct gateway *g, enum effect as, const char *name, const char *bytes, size_t n, bool *differed, struct err *e) {
+	struct buf old CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
+	bool found;
+
+	if (fs_read_if(g->dir, name, &old, &found, e))
+		return err_wrap(e, "gateway");
+	*differed = !found || old.len != n || memcmp(buf_str(&old), bytes, n) != 0;
+	return *differed && fs_write(as, g->dir, name, bytes, n, 0644, e) ? err_wrap(e, "gateway") : 0;
+}
+
+/* What a process has that no text of the routes says. It comes last: a digest is never ahead of what it stands for. */
+static int put_process(const struct gateway *g, const struct gateway_state *s, bool *differed, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+	char digest[SHA256_HEX];
+
+	if (files_digest(g, s, digest, e))
+		return -1;
+	(void) buf_printf(&text, "# Written by llmdeploy beside haproxy.cfg, which says all the rest.\n"
+				 "global\n"
+				 "\tnoreuseport # a port that is another's is a fault, and never shared\n"
+				 "\tdescription %s # what this process was loaded with\n", digest);
+	return put(g, EFFECT_GATEWAY_CONFIG, "process.cfg", buf_str(&text), text.len, differed, e);
+}
+
+int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e) {
+	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	bool state_differed, differed, any = false;
+
+	/* 1. It can be rendered. 2. What should be. 3. What follows from it. */
+	if (gateway_state_check(s, e) || gateway_render(s, &paths, &texts, e))
+		return -1;
+	gateway_state_print(s, &state);
+	if (put(g, EFFECT_GATEWAY_STATE, "state", buf_str(&state), state.len, &state_differed, e))
+		return -1;
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+		if (put(g, EFFECT_GATEWAY_CONFIG, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, &differed, e))
+			return -1;
+		any = any || differed;
+	}
+	if (put_process(g, s, &differed, e))
+		return -1;
+	if (repaired)
+		*repaired = !state_differed && any;
+	return 0;
+}
+
+int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e) {
+	char *dir CLEANUP(freep) = mem_printf("run/routes/%s", route), *path CLEANUP(freep) = mem_printf("%s/%c.sock", dir, slot_names[slot]);
+	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", id), *now CLEANUP(freep) = NULL;
+	const struct root *root = g->o.root;
+
+	if (!*id)
+		return fs_exists(root->fd, path) ? fs_unlink(EFFECT_GATEWAY_LINK, root->fd, path, e) : 0;
+	if (fs_mkdirs(EFFECT_GATEWAY_LINK, root->fd, dir, 0755, e) || fs_readlink(root->fd, path, &now, e))
+		return -1;
+	return now && !strcmp(now, target) ? 0 : fs_flip(EFFECT_GATEWAY_LINK, root->fd, path, target, e);
+}
+
+int files_unlink_route(const struct gateway *g, const char *route, struct err *e) {
+	char *dir CLEANUP(freep) = mem_printf("run/routes/%s", route);
+
+	return fs_exists(g->o.root->fd, dir) ? fs_remove_tree(EFFECT_GATEWAY_LINK, g->o.root->fd, dir, e) : 0;
+}

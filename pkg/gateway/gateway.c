@@ -1,0 +1,208 @@
+#include "gateway/internal.h"
+
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "config/config.h"
+#include "docker/docker.h"
+#include "fs/fs.h"
+#include "fs/step.h"
+#include "root/root.h"
+
+/* HAProxy makes its sockets in there, as the engines' uid; everything else is ours. */
+static int open_dir(const struct gateway_options *o, int *out, struct err *e) {
+	int fd CLEANUP(closep) = -1;
+	struct stat st;
+
+	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, o->root->fd, "run", 0755, e) || fs_mkdirs(EFFECT_GATEWAY_CONFIG, o->root->fd, "gateway", 0755, e) ||
+	    fs_open_dir(o->root->fd, "gateway", &fd, e))
+		return -1;
+	if (fstat(fd, &st))
+		return err_sys(e, "cannot look at 'gateway'");
+	if (st.st_uid != o->root->engine_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, o->root->engine_uid))
+		return err_sys(e, "cannot give 'gateway' to uid %u", (unsigned) o->root->engine_uid);
+	*out = fd;
+	fd = -1;
+	return 0;
+}
+
+int gateway_open(const struct gateway_options *o, struct gateway **out, struct err *e) {
+	struct gateway *g CLEANUP(gateway_freep) = mem_zalloc(1, sizeof *g);
+
+	g->o = *o;
+	g->dir = -1;
+	g->none = o->config->gateway == CONFIG_GATEWAY_NONE;
+	g->host = o->config->gateway == CONFIG_GATEWAY_HOST;
+	if (!g->none && open_dir(o, &g->dir, e))
+		return -1;
+	*out = STEAL(g);
+	return 0;
+}
+
+void gateway_free(struct gateway *g) {
+	if (!g)
+		return;
+	closep(&g->dir);
+	free(g);
+}
+
+void gateway_freep(struct gateway **g) {
+	gateway_free(*g);
+}
+
+bool gateway_present(const struct gateway *g) {
+	return !g->none;
+}
+
+/* ---- ensure ---- */
+
+static int bring_up(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e) {
+	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	bool up;
+
+	progress_step(g->o.progress, "gateway");
+	if (process_sweep(g, true, e) || checks_ports(g, NULL, s, e) || process_start(g, s, e) || running_await(g, digest, GATEWAY_START_MS, &up, e))
+		return -1;
+	if (!up) {
+		struct err ignored = {0};
+		process_last_words(g, &words);
+		(void) process_sweep(g, true, &ignored);
+		return running_failed(g, buf_str(&words), e);
+	}
+	if (process_settle(g, e))
+		return -1;
+	progress_done(g->o.progress, "gateway", "started");
+	return 0;
+}
+
+/* What one that runs has against what it should have: image and mounts, then the configuration, then its servers. */
+static int bring_along(const struct gateway *g, const struct gateway_state *s, const struct process *p, const char *digest, struct err *e) {
+	struct socket_workers all;
+	bool has;
+
+	if (!p->same) {
+		progress_step(g->o.progress, "gateway");
+		if (process_take_over(g, s, digest, e))
+			return -1;
+		progress_done(g->o.progress, "gateway", "another process took over");
+		return 0;
+	}
+	if (socket_workers(g->dir, &all, e) || running_has(g, &all, digest, &has, e))
+		return -1;
+	if (!has && running_reload(g, digest, e))
+		return -1;
+	return process_settle(g, e) || running_turn(g, s, e) ? -1 : 0;
+}
+
+int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
+	struct socket_workers all;
+	char digest[SHA256_HEX];
+	struct process p;
+	bool repaired, up;
+
+	if (process_sweep(g, false, e))
+		return -1;
+	if (!gateway_state_count(s))
+		return process_sweep(g, true, e);
+	if (checks_files(g, s, e) || files_save(g, s, &repaired, e) || files_digest(g, s, digest, e))
+		return -1;
+	if (repaired)
+		progress_warn(g->o.progress, "the gateway's configuration was not what its state says, and was written anew", g->o.root->path);
+	for (size_t i = 0; i < gateway_state_count(s); i++) {
+		const struct gateway_route *r = gateway_state_at(s, i);
+		if (files_link(g, r->name, 0, r->slots[0].id, e) || files_link(g, r->name, 1, r->slots[1].id, e))
+			return -1;
+	}
+	if (process_look(g, s, &p, e) || socket_workers(g->dir, &all, e))
+		return -1;
+	/* One that the Engine has just brought back gets a moment to answer. */
+	if (p.running && !all.serving && (running_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
+		return -1;
+	return p.running && all.running && all.serving ? bring_along(g, s, &p, digest, e) : bring_up(g, s, digest, e);
+}
+
+int gateway_ensure(struct gateway *g, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	int lock CLEANUP(closep) = -1;
+
+	if (g->none)
+		return 0;
+	return files_lock(g, &lock, e) || files_state(g, &s, e) || ensure_locked(g, s, e) ? -1 : 0;
+}
+
+static int serving_pid(const struct gateway *g, int *pid, struct err *e) {
+	struct socket_workers all;
+
+	*pid = 0;
+	if (socket_workers(g->dir, &all, e))
+		return -1;
+	for (size_t i = 0; i < all.n && !*pid; i++)
+		if (!all.at[i].finishing)
+			*pid = all.at[i].pid;
+	return 0;
+}
+
+static int reload_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
+	char digest[SHA256_HEX];
+	int before, after;
+
+	if (files_digest(g, s, digest, e) || serving_pid(g, &before, e) || running_reload(g, digest, e))
+		return -1;
+	/* Versions before 2.7 say nothing when it is done, and the one before may have the same digest. */
+	for (uint64_t until = clock_mono_ms() + GATEWAY_START_MS; clock_mono_ms() < until; clock_sleep_ms(20)) {
+		if (interrupt_check(e) || serving_pid(g, &after, e))
+			return -1;
+		if (after && after != before)
+			return running_turn(g, s, e);
+	}
+	return err_set(e, ERR_UNREACHABLE, "HAProxy did not reload within %d s; see its log", GATEWAY_START_MS / 1000);
+}
+
+int gateway_reload(struct gateway *g, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	int lock CLEANUP(closep) = -1, before, after;
+
+	if (g->none)
+		return 0;
+	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+		return -1;
+	if (!gateway_state_count(s))
+		return 0;
+	if (serving_pid(g, &before, e) || ensure_locked(g, s, e) || serving_pid(g, &after, e))
+		return -1;
+	return before == after ? reload_locked(g, s, e) : 0;
+}
+
+int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	int lock CLEANUP(closep) = -1;
+	char digest[SHA256_HEX];
+	struct process p;
+
+	*changed = false;
+	if (g->none)
+		return 0;
+	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+		return -1;
+	if (!gateway_state_count(s))
+		return 0;
+	if (process_sweep(g, false, e) || process_look(g, s, &p, e))
+		return -1;
+	*changed = force || g->host || !p.running || !p.same;
+	if (!p.running || (!force && !g->host))
+		return ensure_locked(g, s, e);
+	if (checks_files(g, s, e) || files_save(g, s, NULL, e) || files_digest(g, s, digest, e))
+		return -1;
+	return g->host ? reload_locked(g, s, e) : process_take_over(g, s, digest, e);
+}
+
+int gateway_stop(struct gateway *g, struct err *e) {
+	int lock CLEANUP(closep) = -1;
+
+	return g->none ? 0 : files_lock(g, &lock, e) || process_sweep(g, true, e) ? -1 : 0;
+}

@@ -1,0 +1,140 @@
+#include "gateway/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "fs/fs.h"
+#include "fs/step.h"
+#include "root/root.h"
+
+/* The installed HAProxy as a daemon of its own: it goes on when we end. What it says before it is one goes to gateway/haproxy.log. */
+
+#define LOG_NAME "haproxy.log"
+#define PID_NAME "haproxy.pid"
+enum { LAUNCH_MS = 10000, STOP_MS = 5000 };
+
+/* Of its pid file, if it is a HAProxy of this root; else 0. */
+static pid_t master_pid(const struct gateway *g) {
+	struct buf pid CLEANUP(buf_done) = BUF_INIT(64), words CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	struct err ignored = {0};
+	bool found;
+	int n = 0, at = 0;
+
+	if (fs_read_if(g->dir, PID_NAME, &pid, &found, &ignored) || !found || sscanf(buf_str(&pid), "%d", &n) != 1 || n < 2)
+		return 0;
+	char *path CLEANUP(freep) = mem_printf("/proc/%d/cmdline", n);
+	if (fs_read_user(path, &words, &ignored))
+		return 0;
+	for (const char *w = buf_str(&words); w < buf_str(&words) + words.len; w += strlen(w) + 1)
+		at += !strcmp(w, g->o.root->path);
+	return at ? n : 0;
+}
+
+int host_process_look(const struct gateway *g, struct process *out, struct err *e) {
+	struct socket_workers all;
+
+	if (socket_workers(g->dir, &all, e))
+		return -1;
+	*out = (struct process){.found = all.running || master_pid(g), .running = all.running, .same = true};
+	(void) snprintf(out->version, sizeof out->version, "%s", all.version);
+	return 0;
+}
+
+static void become(const struct gateway *g, int log) {
+	uid_t uid = g->o.root->engine_uid;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+		_exit(127);
+	(void) umask(077);
+	if (geteuid() == 0 && uid != 0 && (setgroups(0, NULL) || setgid((gid_t) uid) || setuid(uid)))
+		_exit(127);
+}
+
+static pid_t launch(const struct gateway *g, int log) {
+	const char *const argv[] = {g->o.config->haproxy, "-W", "-D", "-p", "gateway/" PID_NAME, "-C", g->o.root->path,
+		"-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
+	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	pid_t pid = fork();
+
+	if (!pid) {
+		become(g, log);
+		(void) execve(argv[0], (char *const *) argv, (char *const *) env);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* Until the process that we made has handed over to the daemon. */
+static int await_launch(pid_t pid, int *status, struct err *e) {
+	uint64_t until = clock_mono_ms() + LAUNCH_MS;
+	pid_t got;
+
+	while ((got = waitpid(pid, status, WNOHANG)) == 0 && clock_mono_ms() < until)
+		clock_sleep_ms(5);
+	if (got > 0)
+		return 0;
+	(void) kill(pid, SIGKILL);
+	(void) waitpid(pid, status, 0);
+	return err_set(e, ERR_UNREACHABLE, "HAProxy did not become a daemon within %d s; see gateway/" LOG_NAME, LAUNCH_MS / 1000);
+}
+
+int host_process_start(const struct gateway *g, struct err *e) {
+	const char *program = g->o.config->haproxy;
+	int log CLEANUP(closep) = -1, status = 0;
+
+	if (access(program, X_OK))
+		return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", program, g->o.config->path);
+	if (host_process_stop(g, e))
+		return -1;
+	log = fs_step_create(EFFECT_GATEWAY_RELOAD, g->dir, LOG_NAME, O_WRONLY | O_TRUNC, 0644);
+	if (log < 0)
+		return err_sys(e, "cannot make 'gateway/" LOG_NAME "'");
+	if (fault_begin_call(EFFECT_GATEWAY_RELOAD))
+		return err_sys(e, "cannot start '%s'", program);
+	pid_t pid = launch(g, log);
+	if (pid < 0)
+		return err_sys(e, "cannot start '%s'", program);
+	if (await_launch(pid, &status, e) || fault_end(EFFECT_GATEWAY_RELOAD, 0))
+		return -1;
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	host_process_last_words(g, &words);
+	return running_failed(g, buf_str(&words), e);
+}
+
+int host_process_stop(const struct gateway *g, struct err *e) {
+	uint64_t until = clock_mono_ms() + STOP_MS;
+	pid_t pid = master_pid(g);
+
+	if (!pid)
+		return 0;
+	if (fault_begin_call(EFFECT_GATEWAY_RELOAD) || kill(pid, SIGTERM))
+		return errno == ESRCH ? 0 : err_sys(e, "cannot end HAProxy, process %d", (int) pid);
+	while (master_pid(g) && clock_mono_ms() < until)
+		clock_sleep_ms(10);
+	if (master_pid(g))
+		(void) kill(pid, SIGKILL);
+	return fault_end(EFFECT_GATEWAY_RELOAD, 0);
+}
+
+void host_process_last_words(const struct gateway *g, struct buf *out) {
+	struct err ignored = {0};
+	bool found;
+
+	(void) fs_read_if(g->dir, LOG_NAME, out, &found, &ignored);
+}

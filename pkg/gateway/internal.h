@@ -1,0 +1,106 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/crypto.h"
+#include "gateway/gateway.h"
+#include "gateway/image.h"
+#include "gateway/render.h"
+#include "gateway/socket.h"
+#include "gateway/state.h"
+
+struct buf;
+
+enum { GATEWAY_START_MS = 15000, GATEWAY_BACK_MS = 3000 };
+
+/* What the files of the gateway's process share. */
+
+struct gateway {
+	struct gateway_options o;
+	bool none; /* mode none */
+	bool host; /* mode host */
+	int dir;   /* ROOT/gateway; -1 in mode none */
+};
+
+/* As HAProxy sees them from ROOT. */
+#define GATEWAY_PATHS {.run = "run/routes", .gateway = "gateway", .host = ""}
+#define GATEWAY_INSIDE "/llmdeploy" /* ROOT in the container */
+
+/* ---- what stands on disk (files.c) ---- */
+
+/* Every change is made under gateway/lock: short, and taken after the root's lock where both are held. */
+int files_lock(const struct gateway *g, int *fd, struct err *e);
+/* A new one where there is none. */
+int files_state(const struct gateway *g, struct gateway_state **out, struct err *e);
+/* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
+ * there. *repaired: something else than the state stood there (may be NULL). */
+int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e);
+/* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
+int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
+/* run/routes/ROUTE/{a,b}.sock; id "": no link. */
+int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
+int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
+
+/* ---- what an operator may have wrong (checks.c) ---- */
+
+/* Keys, certificates and CA files are there, readable to the gateway's uid, and secret where they must be. */
+int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e);
+/* Addresses of `wanted` that `running` (may be NULL) does not have can be listened on. */
+int checks_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e);
+
+/* ---- the process (docker.c, host.c; process.c chooses) ---- */
+
+struct process {
+	bool found;   /* there is one of ours, in whatever condition */
+	bool running;
+	bool same;    /* made from the image and with the mounts that are wanted now */
+	char version[64];
+};
+
+int process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e);
+/* From nothing, or in the place of one that does not run. Returns before it answers. */
+int process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
+/* It answers: from now on it is brought back by itself. */
+int process_settle(const struct gateway *g, struct err *e);
+/* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
+int process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
+/* Ends what has ended or was taken over from; `all`: the one that serves too. */
+int process_sweep(const struct gateway *g, bool all, struct err *e);
+void process_last_words(const struct gateway *g, struct buf *out);
+
+int docker_process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e);
+int docker_process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int docker_process_settle(const struct gateway *g, struct err *e);
+int docker_process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
+int docker_process_sweep(const struct gateway *g, bool all, struct err *e);
+void docker_process_last_words(const struct gateway *g, struct buf *out);
+
+int host_process_look(const struct gateway *g, struct process *out, struct err *e);
+int host_process_start(const struct gateway *g, struct err *e);
+int host_process_stop(const struct gateway *g, struct err *e);
+void host_process_last_words(const struct gateway *g, struct buf *out);
+
+/* ---- what runs (running.c) ---- */
+
+/* Until a process with this digest serves, alone; for at most timeout_ms. *up false: it does not. */
+int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e);
+/* Does the process that serves have this digest? */
+int running_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e);
+int running_reload(const struct gateway *g, const char *digest, struct err *e);
+/* "NAME: what HAProxy said last", one line with what is to be done. */
+int running_failed(const struct gateway *g, const char *said, struct err *e);
+/* What it runs turned to what the state says, route by route, where it differs. */
+int running_turn(const struct gateway *g, const struct gateway_state *s, struct err *e);
+
+/* One server of one route in all workers. */
+struct server_count {
+	uint64_t in_flight, queued, total;
+	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
+};
+int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
+		   struct err *e);
+
+/* The change of state behind every public function: under the lock, from what is there. ensure.c */
+int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e);

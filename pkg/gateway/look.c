@@ -1,0 +1,108 @@
+#include "gateway/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "lock/lock.h"
+
+int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
+	struct socket_workers all = {0};
+	struct gateway_view v = {0};
+
+	if (!g->none && socket_workers(g->dir, &all, e))
+		return -1;
+	v.running = all.running && all.serving;
+	v.workers = (unsigned) all.n;
+	(void) snprintf(v.version, sizeof v.version, "%s", all.version);
+	*out = v;
+	return 0;
+}
+
+static void look_at(const struct gateway_slot *slot, const struct server_count *have, struct gateway_server *out) {
+	(void) snprintf(out->id, sizeof out->id, "%s", slot->id);
+	(void) snprintf(out->version, sizeof out->version, "%s", slot->version);
+	(void) snprintf(out->want, sizeof out->want, "%s", gateway_want_word(slot->want));
+	(void) snprintf(out->have, sizeof out->have, "%.*s", (int) sizeof out->have - 1, have->status);
+	out->up = !strncmp(have->status, "UP", 2) || !strncmp(have->status, "no check", 8);
+	out->in_flight = have->in_flight;
+	out->queued = have->queued;
+}
+
+int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct gateway_route_view v = {0};
+	struct socket_workers all;
+	struct server_count have;
+
+	*out = v;
+	if (g->none)
+		return 0;
+	if (files_state(g, &s, e) || socket_workers(g->dir, &all, e))
+		return -1;
+	const struct gateway_route *r = gateway_state_find(s, route);
+	if (!r)
+		return 0;
+	v.known = true;
+	v.canary_percent = r->canary_percent;
+	(void) snprintf(v.listen, sizeof v.listen, "%s", r->door.listen ? r->door.listen : "");
+	for (int i = 0; i < 2; i++) {
+		if (running_server(g, &all, route, i ? "b" : "a", &have, e))
+			return -1;
+		look_at(&r->slots[i], &have, &v.servers[i]);
+	}
+	if (running_server(g, &all, route, "out", &have, e))
+		return -1;
+	v.fallback_requests = have.total;
+	*out = v;
+	return 0;
+}
+
+/* Lua counts in each process for itself. Those that only finish were counted before they began to. */
+int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	struct socket_workers all;
+	char line[128];
+	bool gone;
+
+	*out = (struct gateway_sample){0};
+	if (g->none)
+		return 0;
+	if (files_state(g, &s, e) || socket_workers(g->dir, &all, e))
+		return -1;
+	const struct gateway_route *r = gateway_state_find(s, route);
+	int slot = r ? gateway_route_slot(r, l->id) : -1;
+	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c", route, "ab"[slot == 1]);
+	for (size_t i = 0; i < all.n && slot >= 0; i++) {
+		if (all.at[i].finishing)
+			continue;
+		if (socket_worker_ask(EFFECT_NONE, g->dir, &all.at[i], line, &text, &gone, e))
+			return -1;
+		if (!gone)
+			return gateway_sample_parse(buf_str(&text), out, e);
+	}
+	return 0;
+}
+
+int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	size_t size = 0;
+
+	if (g->none)
+		s = gateway_state_new();
+	else if (files_state(g, &s, e))
+		return -1;
+	*n = gateway_state_count(s);
+	for (size_t i = 0; i < *n; i++)
+		size += strlen(gateway_state_at(s, i)->name) + 1;
+	char **list = mem_zalloc(1, (*n + 1) * sizeof(char *) + size), *room = (char *) (list + *n + 1);
+	for (size_t i = 0; i < *n; i++) {
+		list[i] = room;
+		room = stpcpy(room, gateway_state_at(s, i)->name) + 1;
+	}
+	*names = list;
+	return 0;
+}

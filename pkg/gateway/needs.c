@@ -1,0 +1,41 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "gateway/render.h"
+#include "gateway/state.h"
+
+/* Sorted, each once: one that is needed for two things is the more secret of them. */
+static void add(struct gateway_file *list, size_t *n, const char *path, enum gateway_file_use use) {
+	size_t at = 0;
+
+	if (!path || !*path)
+		return;
+	while (at < *n && strcmp(list[at].path, path) < 0)
+		at++;
+	if (at < *n && !strcmp(list[at].path, path)) {
+		if (use == GATEWAY_API_KEY || use == GATEWAY_CERTIFICATE)
+			list[at].use = use;
+		return;
+	}
+	memmove(list + at + 1, list + at, (*n - at) * sizeof *list);
+	list[at] = (struct gateway_file){path, use};
+	++*n;
+}
+
+size_t gateway_files(const struct gateway_state *s, struct gateway_file **out) {
+	struct gateway_file *list = mem_zalloc(4 * gateway_state_count(s) + 1, sizeof *list);
+	size_t n = 0;
+
+	for (size_t i = 0; i < gateway_state_count(s); i++) {
+		const struct gateway_door *d = &gateway_state_at(s, i)->door;
+		add(list, &n, d->certificate, GATEWAY_CERTIFICATE);
+		add(list, &n, d->api_keys, GATEWAY_KEY_HASHES);
+		if (!d->has_fallback)
+			continue;
+		add(list, &n, d->fallback.api_key_file, GATEWAY_API_KEY);
+		add(list, &n, d->fallback.ca_file, GATEWAY_CA);
+	}
+	*out = list;
+	return n;
+}

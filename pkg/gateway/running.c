@@ -1,0 +1,159 @@
+#include "gateway/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { ANSWER_CAP = 8 << 20, POLL_MS = 20, RELOAD_MS = 15000 };
+
+/* ---- which configuration it has ---- */
+
+int running_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e) {
+	struct buf info CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	char *wanted CLEANUP(freep) = mem_printf("\ndescription: %s\n", digest);
+	bool gone, every = all->serving > 0;
+
+	for (size_t i = 0; i < all->n && every; i++) {
+		if (all->at[i].finishing)
+			continue;
+		if (socket_worker_ask(EFFECT_NONE, g->dir, &all->at[i], "show info", &info, &gone, e))
+			return -1;
+		every = !gone && strstr(buf_str(&info), wanted);
+	}
+	*has = every;
+	return 0;
+}
+
+int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
+	struct socket_workers all;
+
+	*up = false;
+	for (uint64_t until = clock_mono_ms() + timeout_ms; clock_mono_ms() < until; clock_sleep_ms(POLL_MS)) {
+		struct err why = {0};
+		/* A process that is just coming may break off an answer. */
+		if (!socket_workers(g->dir, &all, &why) && all.running && !running_has(g, &all, digest, up, &why) && *up)
+			return 0;
+		if (interrupt_check(e))
+			return -1;
+	}
+	return 0;
+}
+
+/* "[ALERT]    (8) : config : ..." to what follows the parenthesis. */
+static const char *without_head(const char *line) {
+	const char *at = strstr(line, ") : ");
+
+	return at ? at + 4 : line;
+}
+
+/* The first alarm is the cause; what follows it are its consequences. */
+static void find_cause(const char *said, char *cause, size_t size) {
+	const char *alert = strstr(said, "[ALERT]"), *line = alert ? without_head(alert) : said;
+	const char *bind = strstr(said, "cannot bind socket");
+
+	if (bind)
+		line = bind;
+	line += strspn(line, " \r\n");
+	(void) snprintf(cause, size, "%.*s", (int) strcspn(line, "\r\n"), line);
+}
+
+int running_failed(const struct gateway *g, const char *said, struct err *e) {
+	char cause[240];
+
+	(void) g;
+	find_cause(said, cause, sizeof cause);
+	if (strstr(said, "cannot bind socket"))
+		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for who does", cause);
+	return err_set(e, ERR_UNREACHABLE, "HAProxy does not come up with its configuration: %s; nothing was switched", *cause ? cause : "it said nothing");
+}
+
+/* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. */
+int running_reload(const struct gateway *g, const char *digest, struct err *e) {
+	struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct err why = {0};
+	bool listening = false, up = false;
+
+	/* A master that executes itself anew may break off its answer: what it then serves is what counts. */
+	if (socket_ask(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, "reload", &said, &listening, &why) && why.code != ERR_UNREACHABLE)
+		return err_set(e, why.code, "%s", why.msg);
+	if (strstr(buf_str(&said), "Success=0"))
+		return running_failed(g, buf_str(&said), e);
+	if (running_await(g, digest, RELOAD_MS, &up, e))
+		return -1;
+	if (up)
+		return 0;
+	buf_reset(&said);
+	process_last_words(g, &said);
+	return running_failed(g, buf_str(&said), e);
+}
+
+/* ---- servers ---- */
+
+static int count_in(const struct gateway *g, const struct socket_worker *w, const char *line, const char *server, struct server_count *out, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
+	struct socket_table t;
+	bool gone;
+
+	if (socket_worker_ask(EFFECT_NONE, g->dir, w, line, &text, &gone, e))
+		return -1;
+	/* No such backend: a worker from before the route. */
+	if (gone || *buf_str(&text) != '#')
+		return 0;
+	if (socket_table_begin(&t, text.data, e))
+		return -1;
+	while (socket_table_row(&t))
+		if (!strcmp(socket_table_text(&t, "svname"), server)) {
+			out->in_flight += socket_table_number(&t, "scur");
+			out->queued += socket_table_number(&t, "qcur");
+			out->total += socket_table_number(&t, "stot");
+			if (!w->finishing)
+				(void) snprintf(out->status, sizeof out->status, "%s", socket_table_text(&t, "status"));
+		}
+	return 0;
+}
+
+int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
+		   struct err *e) {
+	char *line CLEANUP(freep) = mem_printf("show stat r:%s 4 -1", route);
+	struct server_count sum = {0};
+
+	for (size_t i = 0; i < all->n; i++)
+		if (count_in(g, &all->at[i], line, server, &sum, e))
+			return -1;
+	*out = sum;
+	return 0;
+}
+
+static int turn_slot(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const char *route, int slot,
+		     struct err *e) {
+	struct buf line CLEANUP(buf_done) = BUF_INIT(16 << 10);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+
+	gateway_turn_slot(s, route, slot, &paths, &line);
+	return socket_tell(g->dir, all, buf_str(&line), e);
+}
+
+/* What gets traffic comes first. */
+static int turn_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct gateway_route *r,
+		      struct err *e) {
+	int first = gateway_route_ready(r) == 1;
+
+	return turn_slot(g, all, s, r->name, first, e) || turn_slot(g, all, s, r->name, !first, e) ? -1 : 0;
+}
+
+int running_turn(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+	struct socket_workers all;
+
+	if (socket_workers(g->dir, &all, e))
+		return -1;
+	for (size_t i = 0; i < gateway_state_count(s); i++)
+		if (turn_route(g, &all, s, gateway_state_at(s, i), e))
+			return -1;
+	return 0;
+}

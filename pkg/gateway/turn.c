@@ -1,0 +1,294 @@
+#include "gateway/internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "lock/lock.h"
+
+enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
+
+/* Design: each change is made the same way. The state as it is is copied and changed; state, configuration and links are written; then what
+ * runs is turned from the one to the other. Whoever dies in between leaves a state that the next ensure brings about. */
+struct change {
+	struct gateway *g;
+	struct gateway_state *before, *after;
+	int lock;
+};
+
+static void change_done(struct change *c) {
+	gateway_state_free(c->before);
+	gateway_state_free(c->after);
+	closep(&c->lock);
+}
+
+static int change_begin(struct gateway *g, struct change *c, struct err *e) {
+	c->g = g;
+	if (files_lock(g, &c->lock, e) || files_state(g, &c->before, e))
+		return -1;
+	c->after = gateway_state_copy(c->before);
+	return 0;
+}
+
+/* The files, and then whatever runs: by the runtime socket alone where that can do it. */
+static int change_commit(struct change *c, struct err *e) {
+	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	struct socket_workers all;
+
+	if (files_save(c->g, c->after, NULL, e))
+		return -1;
+	bool by_socket = gateway_turn(c->before, c->after, &paths, &line);
+	if (by_socket && !line.len)
+		return 0;
+	if (socket_workers(c->g->dir, &all, e))
+		return -1;
+	if (!by_socket || !all.running || !all.serving)
+		return ensure_locked(c->g, c->after, e);
+	return socket_tell(c->g->dir, &all, buf_str(&line), e);
+}
+
+static int no_seat(const char *route, const struct lock *l, struct err *e) {
+	return err_set(e, ERR_USAGE, "release '%s' has no seat at the gateway's route '%s'", l->version, route);
+}
+
+/* The server that the active release does not have; empty ones first. */
+static int free_slot(const struct gateway_route *r) {
+	for (int i = 0; i < 2; i++)
+		if (!*r->slots[i].id)
+			return i;
+	return gateway_route_ready(r) == 0 || r->slots[0].want == GATEWAY_CANARY ? 1 : 0;
+}
+
+/* What the candidate's gateway section asks for must be possible before anything depends on it. */
+static int check_door(const struct gateway *g, const struct gateway_state *now, const struct lock *l, struct err *e) {
+	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now);
+	struct gateway_route *r = gateway_state_add(then, l->route);
+
+	return gateway_route_take(then, r, l, e) || gateway_state_check(then, e) || checks_files(g, then, e) || checks_ports(g, now, then, e) ? -1 : 0;
+}
+
+int gateway_seat(struct gateway *g, const struct lock *l, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (g->none)
+		return 0;
+	if (change_begin(g, &c, e) || check_door(g, c.before, l, e))
+		return -1;
+	bool known = gateway_state_find(c.after, l->route);
+	struct gateway_route *r = gateway_state_add(c.after, l->route);
+	if (!known && gateway_route_take(c.after, r, l, e))
+		return -1;
+	int slot = gateway_route_slot(r, l->id);
+	if (slot < 0) {
+		slot = free_slot(r);
+		gateway_slot_take(c.after, &r->slots[slot], l);
+	}
+	if (files_link(g, l->route, slot, r->slots[slot].id, e))
+		return -1;
+	/* A new route reaches HAProxy with the ensure that follows: it has no traffic to turn. */
+	return known ? change_commit(&c, e) : files_save(g, c.after, NULL, e);
+}
+
+static void leave(struct gateway_slot *slot) {
+	if (slot->want == GATEWAY_READY || slot->want == GATEWAY_CANARY)
+		slot->want = GATEWAY_DRAIN;
+}
+
+/* Ready first, in the running process: a door that differs is put up afterwards, by a reload. */
+static int turn_now(const struct change *c, const struct gateway_route *r, struct err *e) {
+	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	struct socket_workers all;
+	int ready = gateway_route_ready(r);
+
+	if (socket_workers(c->g->dir, &all, e))
+		return -1;
+	if (!all.running || !all.serving)
+		return err_set(e, ERR_SYS, "the gateway does not run");
+	gateway_turn_slot(c->after, r->name, ready == 1, &paths, &line);
+	(void) buf_puts(&line, line.len ? "; " : "");
+	gateway_turn_slot(c->after, r->name, ready != 1, &paths, &line);
+	return socket_tell(c->g->dir, &all, buf_str(&line), e);
+}
+
+static int flip_now(const struct change *c, const struct gateway_route *r, struct err *e) {
+	struct buf ignored CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	struct err why = {0};
+
+	/* 1. What a process that starts now would do. */
+	if (files_save(c->g, c->after, NULL, e))
+		return -1;
+	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
+	int turned = turn_now(c, r, &why);
+	if (!turned && gateway_turn(c->before, c->after, &paths, &ignored))
+		return 0;
+	/* 3. It does not run, does not know the route yet, or the door itself is another. */
+	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : ensure_locked(c->g, c->after, e);
+}
+
+int gateway_flip(struct gateway *g, const char *route, const struct lock *to, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (g->none)
+		return 0;
+	if (change_begin(g, &c, e))
+		return -1;
+	struct gateway_route *r = gateway_state_find(c.after, route);
+	int slot = r && to ? gateway_route_slot(r, to->id) : -1;
+	if (to && slot < 0)
+		return no_seat(route, to, e);
+	if (!r)
+		return 0;
+	leave(&r->slots[slot == 0]);
+	if (!to)
+		leave(&r->slots[0]);
+	else
+		r->slots[slot].want = GATEWAY_READY;
+	r->canary_percent = 0;
+	if (to && gateway_route_take(c.after, r, to, e))
+		return -1;
+	return flip_now(&c, r, e);
+}
+
+int gateway_canary(struct gateway *g, const char *route, const struct lock *candidate, unsigned percent, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (g->none)
+		return 0;
+	if (change_begin(g, &c, e))
+		return -1;
+	struct gateway_route *r = gateway_state_find(c.after, route);
+	int slot = r ? gateway_route_slot(r, candidate->id) : -1;
+	if (slot < 0)
+		return no_seat(route, candidate, e);
+	if (r->slots[slot].want == GATEWAY_READY)
+		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s', and no canary", candidate->version, route);
+	r->canary_percent = percent > 100 ? 100 : percent;
+	r->slots[slot].want = percent ? GATEWAY_CANARY : r->slots[slot].want == GATEWAY_CANARY ? GATEWAY_DRAIN : r->slots[slot].want;
+	return change_commit(&c, e);
+}
+
+/* ---- drain ---- */
+
+/* The slot of a release, from the state as it is now; -1: none. */
+static int slot_of(const struct gateway *g, const char *route, const struct lock *l, int *slot, enum gateway_want *want, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+
+	if (files_state(g, &s, e))
+		return -1;
+	const struct gateway_route *r = gateway_state_find(s, route);
+	*slot = r ? gateway_route_slot(r, l->id) : -1;
+	*want = *slot < 0 ? GATEWAY_MAINT : r->slots[*slot].want;
+	return 0;
+}
+
+static int count_slot(const struct gateway *g, const char *route, int slot, uint64_t *n, struct err *e) {
+	struct socket_workers all;
+	struct server_count have;
+
+	if (socket_workers(g->dir, &all, e) || running_server(g, &all, route, slot ? "b" : "a", &have, e))
+		return -1;
+	*n = have.in_flight + have.queued;
+	return 0;
+}
+
+int gateway_in_flight(struct gateway *g, const char *route, const struct lock *l, uint64_t *n, struct err *e) {
+	enum gateway_want want;
+	int slot;
+
+	if (g->none) {
+		*n = 0;
+		return 0;
+	}
+	if (slot_of(g, route, l, &slot, &want, e))
+		return -1;
+	if (slot >= 0)
+		return count_slot(g, route, slot, n, e);
+	*n = 0;
+	return 0;
+}
+
+static int to_maintenance(struct gateway *g, const char *route, const struct lock *l, bool empty, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (change_begin(g, &c, e))
+		return -1;
+	struct gateway_route *r = gateway_state_find(c.after, route);
+	int slot = r ? gateway_route_slot(r, l->id) : -1;
+	if (slot < 0)
+		return 0;
+	if (r->slots[slot].want == GATEWAY_READY)
+		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s' and keeps its traffic", l->version, route);
+	if (r->slots[slot].want == GATEWAY_CANARY)
+		r->canary_percent = 0;
+	r->slots[slot].want = GATEWAY_MAINT;
+	if (empty)
+		gateway_slot_clear(&r->slots[slot]);
+	if (change_commit(&c, e))
+		return -1;
+	return empty ? files_link(g, route, slot, "", e) : 0;
+}
+
+static int close_rest(const struct gateway *g, const char *route, int slot, uint64_t *cut, struct err *e) {
+	char *line CLEANUP(freep) = mem_printf("shutdown sessions server r:%s/%c", route, "ab"[slot]);
+	struct socket_workers all;
+	struct server_count have;
+
+	if (socket_workers(g->dir, &all, e) || running_server(g, &all, route, slot ? "b" : "a", &have, e) || socket_tell(g->dir, &all, line, e))
+		return -1;
+	*cut = have.in_flight;
+	return 0;
+}
+
+int gateway_drain(struct gateway *g, const char *route, const struct lock *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
+	enum gateway_want want;
+	uint64_t n = 0, closed = 0;
+	int slot;
+
+	*cut = 0;
+	if (g->none)
+		return 0;
+	if (slot_of(g, route, l, &slot, &want, e))
+		return -1;
+	if (want == GATEWAY_READY)
+		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s' and keeps its traffic", l->version, route);
+	if (slot < 0)
+		return 0;
+	for (;;) {
+		if (count_slot(g, route, slot, &n, e) || interrupt_check(e))
+			return -1;
+		if (!n || clock_mono_ms() >= deadline_mono_ms)
+			break;
+		clock_sleep_ms(POLL_MS);
+	}
+	if (n && close_rest(g, route, slot, &closed, e))
+		return -1;
+	if (to_maintenance(g, route, l, false, e))
+		return -1;
+	*cut = closed;
+	return 0;
+}
+
+int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, struct err *e) {
+	return g->none ? 0 : to_maintenance(g, route, l, true, e);
+}
+
+int gateway_remove(struct gateway *g, const char *route, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (g->none)
+		return 0;
+	if (change_begin(g, &c, e))
+		return -1;
+	if (!gateway_state_find(c.after, route))
+		return 0;
+	gateway_state_remove(c.after, route);
+	if (files_save(g, c.after, NULL, e) || ensure_locked(g, c.after, e))
+		return -1;
+	return files_unlink_route(g, route, e);
+}
