@@ -1,9 +1,11 @@
 #include "cmd.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -101,6 +103,15 @@ static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
 	return err_exit_status(e->code);
 }
 
+/* A reader that left, or a terminal that dropped, changes nothing of what was done; a full disk lost what was asked for. */
+static bool output_is_lost(void) {
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return false;
+	return poll(&out, 1, 0) < 1 || !(out.revents & (POLLERR | POLLHUP));
+}
+
 /* For the authors of tests alone; see base/fault.h. */
 static int bad_fault(const struct err *e) {
 	(void) fprintf(stderr, "llmdeploy: %s; the effects are:", e->msg);
@@ -133,5 +144,5 @@ int main(int argc, char **argv) {
 		return err_exit_status(e.code);
 	}
 	int status = run(cmd, argc - 2, argv + 2, &e);
-	return fflush(stdout) ? err_exit_status(ERR_SYS) : status;
+	return output_is_lost() ? err_exit_status(ERR_SYS) : status;
 }

@@ -56,3 +56,16 @@ r19_manifest() {
 	sed -e "s|@MODEL@|$(readlink -f "$1")|" -e "s|@SHA256@|$sha|" -e "s|source: adapters/|source: $here/adapters/|" \
 		-e "s|golden: golden/|golden: $here/golden/|" examples/incident/incident-r19.yaml.in >"$2"
 }
+
+# fake_engine DIR: sets DOCKER_HOST to an Engine of tests/fake/dockerd.py, which is in this process's group, and FAKE_ENGINE to its process.
+fake_engine() {
+	python3 tests/fake/dockerd.py "$1/d.sock" &
+	FAKE_ENGINE=$!
+	DOCKER_HOST=unix://$1/d.sock
+	export DOCKER_HOST
+	for _ in $(seq 100); do
+		[ ! -S "$1/d.sock" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}

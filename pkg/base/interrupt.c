@@ -12,7 +12,7 @@
 enum { SAME_MS = 300 };
 
 /* Signals reach a process only through such state. */
-static volatile sig_atomic_t asked, held;
+static volatile sig_atomic_t asked, held, unattended;
 static _Atomic uint64_t asked_ms;
 
 static void leave(void) {
@@ -25,6 +25,8 @@ static void leave(void) {
 static void on_signal(int sig) {
 	uint64_t now = clock_mono_ms();
 
+	if (sig == SIGHUP && unattended)
+		return;
 	if (asked && sig != SIGHUP && now - asked_ms >= SAME_MS)
 		leave();
 	if (!asked)
@@ -58,6 +60,10 @@ void interrupt_hold(void) {
 
 void interrupt_release(void) {
 	held = held - 1;
+}
+
+void interrupt_unattended(void) {
+	unattended = 1;
 }
 
 void interrupt_clear(void) {

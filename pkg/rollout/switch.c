@@ -59,6 +59,9 @@ int switch_to(struct rollout_session *s, const struct lock *to, const char *from
 	interrupt_hold();
 	int r = record_switch(s, "flip_intent", to, from, op, watch_until_ms, e);
 	*begun = !r;
+	/* A terminal that drops now is no reason to give up a release that passed. */
+	if (*begun)
+		interrupt_unattended();
 	r = r || switch_finish(s, to, from, op, watch_until_ms, e) ? -1 : 0;
 	interrupt_release();
 	if (!r)

@@ -1,9 +1,12 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -109,6 +112,40 @@ static void locks(void **state) {
 	assert_int_equal(close(b), 0);
 }
 
+/* Takes the lock, starts a child that lives on, tells its process, and is killed. */
+static void hold_and_die(int tell) {
+	char name[] = "sleep", seconds[] = "20", *const argv[] = {name, seconds, NULL};
+	struct err e = {0};
+	int fd = -1;
+	pid_t child;
+
+	if (fs_lock(AT_FDCWD, "lock", "the parent", 0, &fd, &e) || posix_spawnp(&child, "sleep", NULL, NULL, argv, environ))
+		_exit(1);
+	(void) !write(tell, &child, sizeof child);
+	(void) raise(SIGKILL);
+}
+
+static void lock_dies_with_its_holder(void **state) {
+	struct err e = {0};
+	int fds[2], fd = -1, status;
+	pid_t child = 0;
+
+	(void) state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid_t parent = fork();
+	if (!parent)
+		hold_and_die(fds[1]);
+	assert_int_equal(waitpid(parent, &status, 0), parent);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(read(fds[0], &child, sizeof child), sizeof child);
+	assert_int_equal(kill(child, 0), 0);
+	assert_int_equal(fs_lock(AT_FDCWD, "lock", "the next", 0, &fd, &e), 0);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	(void) close(fd);
+	(void) close(fds[0]);
+	(void) close(fds[1]);
+}
+
 static const struct {
 	const char *name, *text, *sha256;
 	uint32_t crc;
@@ -138,7 +175,7 @@ static void hashes(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(links), cmocka_unit_test(trees),
-		cmocka_unit_test(locks), cmocka_unit_test(hashes)};
+		cmocka_unit_test(locks), cmocka_unit_test(lock_dies_with_its_holder), cmocka_unit_test(hashes)};
 
 	return cmocka_run_group_tests_name("fs", tests, scratch, scrap);
 }
