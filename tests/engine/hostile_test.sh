@@ -120,6 +120,7 @@ mkdir -p "$root"
 head -c 300 /dev/urandom >"$state/garbage"
 echo "somebody else's file" >"$state/secret"
 printf 'keyring: /usr/share/keyrings/debian-archive-keyring.gpg\n' >"$root/config.yaml"
+no_gateway "$root"
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$root" "$state/runtimes"
 for v in v1 v2; do
 	manifest "$v"

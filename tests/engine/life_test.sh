@@ -39,6 +39,7 @@ finish() {
 	rm -rf "$state/root"
 }
 trap finish EXIT
+no_gateway "$state/root" "$state/root2"
 engine_ready "$state/engine" || exit 1
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$state/runtimes" || exit 1
 
