@@ -45,6 +45,7 @@ static const struct cmd commands[] = {
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model},
 	{"runtime", "list | show NAME | lock NAME", "the serving engines: which can do what, how each is started, their locked packages",
 		OPT(OPT_REQUIRES) | OPT(OPT_CAPABILITIES) | OPT(OPT_ARGV) | OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime},
+	{"host", "", "what this machine has: memory, processors, GPUs, bandwidth", OPT_STATE | OPT(OPT_MEASURE), 0, 0, cmd_host},
 	{"schema", "manifest | golden | runtime | config | lock", "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema},
 	{"version", "", "the version of this program", OPT(OPT_JSON), 0, 0, cmd_version},
 };

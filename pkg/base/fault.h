@@ -53,6 +53,7 @@ struct err;
 	X(EFFECT_MODEL_PULL, "model.pull", "a model or an adapter is downloaded", FAULTS_ENGINE)              \
 	X(EFFECT_PACKAGE_FETCH, "package.fetch", "a package or an index is downloaded", FAULTS_ENGINE)                              \
 	X(EFFECT_RUNTIME_LOCK, "runtime.lock", "a packages.lock is written", FAULTS_FILE)                               \
+	X(EFFECT_HOST_NOTE, "host.note", "what was measured of this machine is written", FAULTS_FILE)                   \
 	X(EFFECT_OUTPUT, "output.write", "a file that the user named is written", FAULTS_FILE)                          \
 	X(EFFECT_IMAGE_LOAD, "image.load", "an image goes into the Engine", FAULTS_ENGINE)                              \
 	X(EFFECT_IMAGE_TAG, "image.tag", "an image in the Engine is named", FAULTS_ENGINE)                              \

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "host/gpu.h"
 
 #define FILE_MAX 65536
 
@@ -21,20 +22,25 @@ static void slurp(const char *root, const char *path, struct buf *out) {
 	(void) fs_read(AT_FDCWD, full, out, &ignored);
 }
 
+static uint64_t kilobytes(const char *text, const char *key) {
+	const char *line = strstr(text, key);
+	unsigned long long kib = 0;
+
+	if (!line || sscanf(line + strlen(key), " %llu kB", &kib) != 1 || kib > UINT64_MAX / 1024)
+		return 0;
+	return (uint64_t) kib * 1024;
+}
+
 /* "MemTotal:       24683852 kB": the kernel's kB are 1024 bytes. */
-static int read_memory(const char *root, uint64_t *out, struct err *e) {
+static int read_memory(const char *root, struct host_facts *h, struct err *e) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(FILE_MAX);
 	char *path CLEANUP(freep) = mem_printf("%s/proc/meminfo", root);
-	unsigned long long kib = 0;
 
 	if (fs_read(AT_FDCWD, path, &b, e))
 		return -1;
-	const char *line = strstr(buf_str(&b), "MemTotal:");
-
-	if (!line || sscanf(line, "MemTotal: %llu kB", &kib) != 1 || !kib || kib > UINT64_MAX / 1024)
-		return err_set(e, ERR_SYS, "cannot tell the machine's memory from '%s'", path);
-	*out = (uint64_t) kib * 1024;
-	return 0;
+	h->memory_bytes = kilobytes(buf_str(&b), "MemTotal:");
+	h->memory_available = kilobytes(buf_str(&b), "MemAvailable:");
+	return h->memory_bytes ? 0 : err_set(e, ERR_SYS, "cannot tell the machine's memory from '%s'", path);
 }
 
 static uint64_t limit_in(const char *root, const char *path) {
@@ -92,18 +98,38 @@ static uint64_t read_limit(const char *root) {
 }
 
 /* "0-3,8" is five; 1 where nothing is said. */
-static unsigned read_cpus(const char *root) {
+static unsigned count_cpus(const char *root, const char *file) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 	unsigned from, to, n = 0;
 	char *rest = NULL;
 
-	slurp(root, "/sys/devices/system/cpu/online", &b);
+	slurp(root, file, &b);
 	for (char *part = b.len ? strtok_r(b.data, ",\n", &rest) : NULL; part; part = strtok_r(NULL, ",\n", &rest)) {
 		int got = sscanf(part, "%u-%u", &from, &to);
 
 		n += got == 2 && to >= from && to < 65536 ? to - from + 1 : got == 1;
 	}
 	return n ? n : 1;
+}
+
+/* "model name : AMD EPYC 7763"; ARM's kernel names no model, the device tree names the board. */
+static void read_cpu(const char *root, struct host_facts *h) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(4 << 20), board CLEANUP(buf_done) = BUF_INIT(256), cache CLEANUP(buf_done) = BUF_INIT(256);
+	unsigned long long kib = 0;
+	const char *at;
+
+	slurp(root, "/proc/cpuinfo", &b);
+	slurp(root, "/sys/firmware/devicetree/base/model", &board);
+	slurp(root, "/sys/devices/system/cpu/cpu0/cache/index3/size", &cache);
+	if ((at = strstr(buf_str(&b), "\nmodel name")) && (at = strchr(at, ':')))
+		(void) snprintf(h->cpu, sizeof h->cpu, "%.*s", (int) strcspn(at + 2, "\n"), at + 2);
+	else
+		(void) snprintf(h->cpu, sizeof h->cpu, "%.90s", buf_str(&board));
+	unsigned sharing = count_cpus(root, "/sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list");
+
+	/* As many such caches as it takes for all processors. */
+	if (sscanf(buf_str(&cache), "%lluK", &kib) == 1 && kib < 1 << 30)
+		h->cache_bytes = (uint64_t) kib * 1024 * ((h->cpus + sharing - 1) / sharing);
 }
 
 static bool is_number(const char *s) {
@@ -152,10 +178,12 @@ int host_read(const char *root, struct host_facts *out, struct err *e) {
 	if (uname(&u))
 		return err_sys(e, "cannot tell the machine's architecture");
 	(void) snprintf(h.architecture, sizeof h.architecture, "%.15s", host_architecture(u.machine));
-	if (read_memory(root, &h.memory_bytes, e) || read_devices(root, &h, e))
+	if (read_memory(root, &h, e) || read_devices(root, &h, e))
 		return -1;
+	h.cpus = count_cpus(root, "/sys/devices/system/cpu/online");
+	read_cpu(root, &h);
+	host_read_cards(root, &h);
 	h.memory_limit = read_limit(root);
-	h.cpus = read_cpus(root);
 	*out = h;
 	return 0;
 }

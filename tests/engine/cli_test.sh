@@ -151,6 +151,22 @@ says "what a capability means" 0 "unix_socket          can listen on a Unix sock
 says "how an engine would be started" 0 "argv    --gpu-memory-utilization" runtime show vllm --argv
 json "the same in JSON" 0 '.before[0] == ["lms", "daemon", "up"] and .argv[0:3] == ["lms", "load", "ROUTE"]' runtime show lm-studio --argv --json
 says "a backend that it lacks" 2 "llmdeploy: mlx-lm has no backend 'cuda'" runtime show mlx-lm --argv --backend cuda
+# --- host: NVML is a library that is compiled here ---
+mkdir "$dir/nv"
+cc -shared -fPIC -o "$dir/nv/libnvidia-ml.so.1" tests/fake/nvml/nvml.c
+json "host --json" 0 '.cpus >= 1 and .memory_bytes > 0 and (.gpus | type) == "array"' host --json
+says "host: bandwidth is not guessed" 0 "bandwidth     not known: llmdeploy host --measure" host
+LD_LIBRARY_PATH="$dir/nv" json "host: GPUs by NVML" 0 '[.gpus[] | .told_by == "NVML", .bandwidth_bytes_per_second] ==
+	[true, 3352000000000, true, 1008000000000]' host --json
+LD_LIBRARY_PATH="$dir/nv" says "host: a GPU in words" 0 \
+	"GPU 0         NVIDIA H100 80GB HBM3, 85.5 GB (84.4 GB free), 3.35 TB/s (NVIDIA data sheet H100 SXM: 3.35 TB/s)" host
+verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "host makes no root"
+json "host --measure" 0 '.bandwidth_bytes_per_second > 1000000 and (.bandwidth_source | startswith("measured 20"))' \
+	host --measure --json --root "$dir/measured"
+json "host remembers what was measured" 0 '.bandwidth_bytes_per_second > 1000000' host --json --root "$dir/measured"
+echo '{' >"$dir/measured/host.json"
+says "host: a damaged measurement" 5 \
+	"llmdeploy: 'host.json' in the root cannot be understood: 'llmdeploy host --measure' writes it anew" host --root "$dir/measured"
 sed 's/^  name: .*/  name: vllm/' "$dir/my-app/my-app.yaml" >"$dir/vllm.yaml"
 line=$(grep -n '^  name: vllm' "$dir/vllm.yaml" | cut -d: -f1)
 for c in build apply; do
