@@ -91,7 +91,7 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 
 	if (runtime_dir(a, s, &dir, e))
 		return -1;
-	struct compile job = {.store = c->store, .runtime_dir = dir, .tool = TOOL, .progress = &a->report->progress};
+	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .progress = &a->report->progress};
 	if (!compile_preview(&job, s, known, out, &all, e))
 		return 0;
 	if (all.n > 1)
@@ -115,7 +115,7 @@ int compiling_lock(struct args *a, struct context *c, const struct spec *s, stru
 	uint64_t wait = c->x.lock_wait_ms > COMPILE_WAIT_MS ? c->x.lock_wait_ms : COMPILE_WAIT_MS;
 	if (root_lock(&c->root, c->command, wait, &held, e))
 		return -1;
-	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .tool = TOOL,
+	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL,
 		.paranoid = a->option[OPT_PARANOID] != NULL, .progress = &a->report->progress};
 	if (!compile_release(&job, s, out, &all, e))
 		return 0;

@@ -14,6 +14,7 @@
 #include "crypto/crypto.h"
 #include "fs/fs.h"
 #include "host/host.h"
+#include "host/measure.h"
 #include "image/image.h"
 #include "json/json.h"
 #include "lock/lock.h"
@@ -110,7 +111,12 @@ static int image(struct compile_parts *p, const struct compile *c, struct err *e
 }
 
 int compile_runtime(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
-	return runtime_load(c->runtime_dir, &p->runtime, complaints, e) || host_read("", &p->host, e) ? -1 : 0;
+	if (runtime_load(c->runtime_dir, &p->runtime, complaints, e) || host_read("", &p->host, e))
+		return -1;
+	/* Its driver is asked only where a plan is for this machine: it may take a second. */
+	if (p->spec->device_auto && !p->spec->n_machines)
+		host_read_gpus(NULL, &p->host);
+	return c->root < 0 ? 0 : host_measure_read(c->root, &p->host, e);
 }
 
 static int check_launch(const struct compile_parts *p, struct err *e) {

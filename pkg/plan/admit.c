@@ -37,12 +37,20 @@ int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_b
 
 /* ---- places ---- */
 
+/* As the manifest says; else the machine as it was found: its GPU, or its memory. */
 static struct plan_place here(const struct planner *p) {
 	const struct spec *s = p->in->spec;
+	const struct host_facts *h = p->in->host;
 	bool on_device = p->plan.backend->on_device;
+	const struct host_gpu *gpu = on_device ? host_gpu_for(h, p->plan.backend->name) : NULL;
+	struct plan_place place = {.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
+		.memory = s->device_memory, .bandwidth = s->device_bandwidth};
 
-	return (struct plan_place){.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
-		.memory = !s->device_auto ? s->device_memory : on_device ? 0 : host_memory(p->in->host), .bandwidth = s->device_bandwidth};
+	if (s->device_auto) {
+		place.memory = gpu ? gpu->memory_total : on_device ? 0 : host_memory(h);
+		place.bandwidth = gpu ? gpu->bandwidth : on_device ? 0 : h->bandwidth;
+	}
+	return place;
 }
 
 static struct plan_place machine(const struct planner *p, const struct spec_machine *m) {

@@ -159,7 +159,7 @@ says "host: bandwidth is not guessed" 0 "bandwidth     not known: llmdeploy host
 LD_LIBRARY_PATH="$dir/nv" json "host: GPUs by NVML" 0 '[.gpus[] | .told_by == "NVML", .bandwidth_bytes_per_second] ==
 	[true, 3352000000000, true, 1008000000000]' host --json
 LD_LIBRARY_PATH="$dir/nv" says "host: a GPU in words" 0 \
-	"GPU 0         NVIDIA H100 80GB HBM3, 85.5 GB (84.4 GB free), 3.35 TB/s (NVIDIA data sheet H100 SXM: 3.35 TB/s)" host
+	"GPU 0         NVIDIA H100 80GB HBM3, 85.5 GB (84.4 GB free), 3.4 TB/s (NVIDIA data sheet H100 SXM: 3.35 TB/s)" host
 verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "host makes no root"
 json "host --measure" 0 '.bandwidth_bytes_per_second > 1000000 and (.bandwidth_source | startswith("measured 20"))' \
 	host --measure --json --root "$dir/measured"

@@ -536,9 +536,40 @@ static void plan_stated_device(void **state) {
 	assert_int_equal(p->usable, 19200000000);
 }
 
+/* A manifest that states no device is planned for the machine as it was found. */
+static void plan_of_the_host(void **state) {
+	static const struct {
+		const char *name, *backend;
+		uint64_t device, memory, bandwidth;
+	} hosts[] = {
+		{"the first NVIDIA GPU", "cuda", 0, 24000000000, 1008000000000},
+		{"the machine's memory, as it was measured", "cpu", 0, 16000000000, 50000000000},
+		{"what the manifest states", "cuda", 80000000000, 80000000000, 0},
+		{"any GPU through Vulkan", "vulkan", 0, 24000000000, 1008000000000},
+	};
+
+	(void) state;
+	EACH_CASE(k, hosts) {
+		struct world w CLEANUP(world_done);
+		struct complaints c CLEANUP(complaints_done) = {0};
+		struct plan *p CLEANUP(plan_freep) = NULL;
+		struct err e = {0};
+
+		world_init(&w);
+		w.host = (struct host_facts){.memory_bytes = 16000000000, .memory_limit = UINT64_MAX, .nvidia = true, .bandwidth = 50000000000,
+			.n_gpus = 1, .gpus = {{.kind = "nvidia", .memory_total = 24000000000, .bandwidth = 1008000000000}}};
+		w.spec.backend = k->backend;
+		w.spec.device_auto = !k->device;
+		w.spec.device_memory = k->device;
+		assert_int_equal(plan_make(&w.in, &p, &c, &e), 0);
+		assert_int_equal(p->places[0].memory, k->memory);
+		assert_int_equal(p->places[0].bandwidth, k->bandwidth);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plan_commands),	cmocka_unit_test(plan_demo),	       cmocka_unit_test(plan_same_everywhere),
+		cmocka_unit_test(plan_of_the_host), cmocka_unit_test(plan_commands),	cmocka_unit_test(plan_demo),	       cmocka_unit_test(plan_same_everywhere),
 		cmocka_unit_test(plan_backends),	cmocka_unit_test(plan_refused),	       cmocka_unit_test(plan_all_at_once),
 		cmocka_unit_test(plan_admissions),	cmocka_unit_test(plan_admission_modes), cmocka_unit_test(plan_stated_device),
 	};
