@@ -4,6 +4,7 @@
 #include <cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -21,16 +22,37 @@ static struct json *own(cJSON *c) {
 	return (struct json *) c;
 }
 
+static int by_text(const void *a, const void *b) {
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* The header of a large model is one object with 100,000 keys. */
+static int check_keys(const cJSON *c, struct err *e) {
+	size_t n = 0;
+
+	for (const cJSON *k = c->child; k; k = k->next)
+		n++;
+	const char **keys CLEANUP(freep) = n > 1 ? mem_zalloc(n, sizeof *keys) : NULL;
+
+	n = 0;
+	for (const cJSON *k = c->child; keys && k; k = k->next)
+		keys[n++] = k->string;
+	if (keys)
+		qsort(keys, n, sizeof *keys, by_text);
+	for (size_t i = 1; i < n; i++)
+		if (!strcmp(keys[i - 1], keys[i]))
+			return err_set(e, ERR_SYS, "JSON with the key '%.60s' twice", keys[i]);
+	return 0;
+}
+
 static int check_tree(const cJSON *c, int depth, struct err *e) {
 	if (depth > 100)
 		return err_set(e, ERR_SYS, "JSON nested more than 100 deep");
-	for (const cJSON *k = c->child; k; k = k->next) {
-		for (const cJSON *o = c->child; cJSON_IsObject(c) && o != k; o = o->next)
-			if (!strcmp(o->string, k->string))
-				return err_set(e, ERR_SYS, "JSON with the key '%.60s' twice", k->string);
+	if (cJSON_IsObject(c) && check_keys(c, e))
+		return -1;
+	for (const cJSON *k = c->child; k; k = k->next)
 		if (check_tree(k, depth + 1, e))
 			return -1;
-	}
 	return 0;
 }
 
