@@ -122,7 +122,7 @@ static void set_address(CURL *c, const struct http_request *q) {
 
 static void set_rest(struct http *h, const struct http_request *q, struct transfer *t) {
 	CURL *c = h->easy;
-	char range[32];
+	char range[48];
 
 	set(curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->fault));
 	set(curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L));
@@ -138,8 +138,10 @@ static void set_rest(struct http *h, const struct http_request *q, struct transf
 	set(curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, http_on_body));
 	set(curl_easy_setopt(c, CURLOPT_WRITEDATA, t));
 	set(curl_easy_setopt(c, CURLOPT_READDATA, t));
-	if (q->range_from) {
-		(void) snprintf(range, sizeof range, "%llu-", (unsigned long long) q->range_from);
+	if (q->range_from || q->range_to) {
+		int n = snprintf(range, sizeof range, "%llu-", (unsigned long long) q->range_from);
+		if (q->range_to)
+			(void) snprintf(range + n, sizeof range - (size_t) n, "%llu", (unsigned long long) q->range_to);
 		set(curl_easy_setopt(c, CURLOPT_RANGE, range));
 	}
 }

@@ -78,6 +78,7 @@ struct http_request {
 	 * sink. Bodies of other statuses are cut there (or at 64 KiB with a sink), silently. */
 	size_t max_body;
 	uint64_t range_from; /* ask for the bytes from here on; look at status 206 and range_from */
+	uint64_t range_to;   /* and no further than this one; 0: to the end */
 	/* Follow up to 10 redirects, from https to https only; Authorization stays with the first
 	 * host. GET and HEAD only. */
 	bool follow;

@@ -209,17 +209,8 @@ static int from_address(struct fetch *f, const char *source, struct err *e) {
 	const char *member = strchr(source, '#');
 	char *token CLEANUP(freep) = NULL;
 
-	if (text_starts(source, "hf://")) {
-		const char *secret = getenv("HF_TOKEN");
-		if (store_hf_address(plain, &url, e))
-			return -1;
-		if (secret && *secret)
-			token = mem_strndup(secret, strcspn(secret, " \t\r\n"));
-	} else {
-		url = mem_strdup(plain);
-	}
-	if (text_starts(url, "http://") && !f->w->plain_http && !http_is_loopback(url))
-		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, take https://");
+	if (store_address(plain, f->w->plain_http, &url, &token, e))
+		return -1;
 	if (member)
 		return from_url_archive(f, url, token, member + 1, e);
 	return from_url(f, url, token, e);

@@ -73,7 +73,3 @@ int store_download(struct fetch *f, struct target *t, bool is_object, const char
 		   const char *token, struct err *e);
 /* The wanted object from one source, into its place. */
 int store_from_source(struct fetch *f, const char *source, struct err *e);
-/* Where "hf://ORG/REPO@REV/FILE" is; yours. */
-int store_hf_address(const char *source, char **url, struct err *e);
-/* The source without secrets; yours. */
-char *store_shown(const char *source);

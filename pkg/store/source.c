@@ -22,7 +22,7 @@ static void add_escaped(struct buf *b, const char *s, size_t n) {
 	}
 }
 
-int store_hf_address(const char *source, char **url, struct err *e) {
+static int hf_address(const char *source, char **url, struct err *e) {
 	const char *org = source + strlen("hf://"), *at = strchr(org, '@');
 	const char *slash = strchr(org, '/'), *file = at ? strchr(at, '/') : NULL;
 	const char *endpoint = getenv("HF_ENDPOINT");
@@ -44,6 +44,20 @@ int store_hf_address(const char *source, char **url, struct err *e) {
 		return err_set(e, ERR_UNREACHABLE, "its address is longer than %d bytes",
 			       ADDRESS_MAX);
 	*url = buf_steal(&b);
+	return 0;
+}
+
+int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e) {
+	char *found CLEANUP(freep) = NULL;
+	const char *secret = getenv("HF_TOKEN");
+	bool hub = text_starts(source, "hf://");
+
+	if (hub ? hf_address(source, &found, e) : !(found = mem_strdup(source)))
+		return -1;
+	if (text_starts(found, "http://") && !plain_http && !http_is_loopback(found))
+		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, take https://");
+	*token = hub && secret && *secret ? mem_strndup(secret, strcspn(secret, " \t\r\n")) : NULL;
+	*url = STEAL(found);
 	return 0;
 }
 

@@ -41,6 +41,12 @@ int store_open_object(struct store *s, const char *sha256, int *fd, struct err *
 /* Absolute path on the host, for bind mounts; yours. Says nothing about whether it is there. */
 char *store_path(const struct store *s, const char *sha256);
 
+/* Where "hf://ORG/REPO@REV/FILE" or an https:// source is, and the token for its host, which may be NULL; both yours.
+ * ERR_UNREACHABLE: not of that form, or http:// to another host without plain_http. */
+int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e);
+/* A source without secrets, for messages; yours. */
+char *store_shown(const char *source);
+
 /* What to get, and from where. Sources, tried in order:
  *     file:/abs/path              file:/abs/archive#MEMBER
  *     https://host/path           https://host/archive#MEMBER
