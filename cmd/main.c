@@ -41,12 +41,12 @@ static const struct cmd commands[] = {
 	{"gateway", "status | reload | upgrade | keys list|add|remove ROUTE [NAME]", "the HAProxy in front of the routes, and its clients' keys",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 1, 4, cmd_gateway},
 	{"gc", "", "free what no release needs", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc},
-	{"model", "list | pull FILE | verify [SHA256]", "the artifacts in the store",
+	{"model", "list | pull FILE | verify [SHA256] | show MODEL", "the artifacts in the store; what a model is, by its header",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model},
 	{"runtime", "list | show NAME | lock NAME", "the serving engines: which can do what, how each is started, their locked packages",
 		OPT(OPT_REQUIRES) | OPT(OPT_CAPABILITIES) | OPT(OPT_ARGV) | OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime},
 	{"host", "", "what this machine has: memory, processors, GPUs, bandwidth", OPT_STATE | OPT(OPT_MEASURE), 0, 0, cmd_host},
-	{"schema", "manifest | golden | runtime | config | lock", "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema},
+	{"schema", "manifest | golden | runtime | config | model-card | lock", "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema},
 	{"version", "", "the version of this program", OPT(OPT_JSON), 0, 0, cmd_version},
 };
 

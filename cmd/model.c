@@ -1,4 +1,5 @@
 #include "context.h"
+#include "model_show.h"
 
 #include <string.h>
 
@@ -203,9 +204,11 @@ int cmd_model(struct args *a, struct err *e) {
 
 	if (!strcmp(what, "pull") && a->n == 2)
 		return pull(a, e);
+	if (!strcmp(what, "show") && a->n == 2)
+		return model_show(a, e);
 	bool lists = !strcmp(what, "list") && a->n == 1;
 	if (!lists && strcmp(what, "verify") != 0)
-		return err_set(e, ERR_USAGE, "model wants list, pull FILE or verify [SHA256], got '%s%s%s'", what, a->n > 1 ? " " : "",
+		return err_set(e, ERR_USAGE, "model wants list, pull FILE, verify [SHA256] or show MODEL, got '%s%s%s'", what, a->n > 1 ? " " : "",
 			a->n > 1 ? a->at[1] : "");
 	if (context_open(a, "model", NEED_STORE, &c, e))
 		return -1;

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "lock/lock.h"
+#include "model/model.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 
@@ -17,8 +18,10 @@ int cmd_schema(struct args *a, struct err *e) {
 		lock_schema(&out);
 	else if (!strcmp(a->at[0], "runtime"))
 		runtime_schema(&out);
+	else if (!strcmp(a->at[0], "model-card"))
+		model_card_schema(&out);
 	else if (spec_schema_print(a->at[0], &out, e))
-		return err_set(e, ERR_USAGE, "no schema '%s': there are manifest, golden, config, runtime and lock", a->at[0]);
+		return err_set(e, ERR_USAGE, "no schema '%s': there are manifest, golden, config, runtime, model-card and lock", a->at[0]);
 	/* The file itself, whatever the mode of the report. */
 	(void) fputs(buf_str(&out), stdout);
 	return 0;

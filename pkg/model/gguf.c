@@ -72,7 +72,7 @@ static int take_tensors(const struct gguf *g, struct model_facts *m, struct err 
 /* --- the architecture's numbers --- */
 
 static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e) {
-	uint64_t vocabulary, layers, nextn, experts_ff;
+	uint64_t vocabulary, layers, nextn;
 	const struct {
 		const char *key;
 		uint64_t *out;
@@ -82,7 +82,7 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e
 		{"vocab_size", &vocabulary, (uint64_t) 1 << 32},     {"block_count", &layers, UINT64_MAX},
 		{"nextn_predict_layers", &nextn, UINT64_MAX},	     {"rope.dimension_count", &m->rope_dimension, 1 << 24},
 		{"expert_count", &m->experts, 1 << 24},		     {"expert_used_count", &m->experts_used, 1 << 24},
-		{"expert_shared_count", &m->experts_shared, 1 << 24}, {"expert_feed_forward_length", &experts_ff, 1 << 24},
+		{"expert_shared_count", &m->experts_shared, 1 << 24}, {"expert_feed_forward_length", &m->expert_feed_forward, 1 << 24},
 	};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -107,11 +107,16 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e
 
 static int take_names(const struct gguf *g, struct model_facts *m, struct err *e) {
 	const char *architecture = gguf_text(g, "general.architecture"), *kind = gguf_text(g, "general.type");
-	uint64_t type, count;
+	uint64_t type, count, part;
 
+	if (gguf_number(g, "split.count", 0, &count, e) || gguf_number(g, "split.no", 0, &part, e))
+		return -1;
+	if (part)
+		return err_set(e, ERR_SPEC, "'%s' is part %llu of %llu of a split model: name its first part", g->name, (unsigned long long) part + 1,
+			       (unsigned long long) count);
 	if (!architecture || !*architecture || strlen(architecture) >= sizeof m->architecture)
 		return err_set(e, ERR_INTEGRITY, "'%s' does not say 'general.architecture'", g->name);
-	if (gguf_number(g, "general.file_type", UINT64_MAX, &type, e) || gguf_number(g, "split.count", 0, &count, e))
+	if (gguf_number(g, "general.file_type", UINT64_MAX, &type, e))
 		return -1;
 	put(m->format, sizeof m->format, "gguf");
 	put(m->architecture, sizeof m->architecture, architecture);
@@ -124,15 +129,8 @@ static int take_names(const struct gguf *g, struct model_facts *m, struct err *e
 	return 0;
 }
 
-/* A layer with experts is as wide as one of them. */
-static int take_experts(const struct gguf *g, struct model_facts *m, struct err *e) {
-	uint64_t width;
-
-	if (gguf_own_number(g, m, "expert_feed_forward_length", 0, &width, e))
-		return -1;
-	for (size_t i = 0; width && i < m->n_layers; i++)
-		if (m->layers[i].has_experts)
-			m->layers[i].feed_forward = (uint32_t) width;
+static int check_experts(const struct gguf *g, struct model_facts *m, struct err *e) {
+	tally_experts(m);
 	if (m->experts_used > m->experts)
 		return err_set(e, ERR_INTEGRITY, "'%s' uses %llu experts at once and has %llu", g->name, (unsigned long long) m->experts_used,
 			       (unsigned long long) m->experts);
@@ -147,7 +145,7 @@ static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struc
 			return -1;
 	if (!m->quantization[0])
 		put(m->quantization, sizeof m->quantization, tally_largest(m));
-	return take_experts(parts[0], m, e);
+	return check_experts(parts[0], m, e);
 }
 
 int gguf_facts(struct gguf *const *parts, size_t n, struct model_facts *out, struct err *e) {

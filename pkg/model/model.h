@@ -49,6 +49,7 @@ struct model_facts {
 	uint64_t files, file_bytes; /* that were read; split_files: of how many the model says that it is made */
 	uint64_t split_files;
 	uint64_t tensors, tensor_bytes, parameters;
+	bool estimated; /* bytes of the weights: rounded, or parameters times bits, as a card has them */
 	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
 	size_t n_types;
 
@@ -58,6 +59,7 @@ struct model_facts {
 	uint64_t sliding_window;			       /* tokens; 0: none */
 	uint64_t kv_lora_rank, rope_dimension; /* rank: of latent attention whose latents are cached; 0: none */
 	uint64_t experts, experts_used, experts_shared;	       /* mixture of experts; 0: dense */
+	uint64_t expert_feed_forward;			       /* width of one expert; 0: the layer's own says it */
 	uint64_t conv_kernel, inner_size, state_size, group_count, time_step_rank; /* of recurrent layers, where they are state spaces */
 	uint64_t state_numbers; /* of one sequence in one layer that has_state, kept in f32, whatever its kind (mamba, delta net, rwkv, short convolution) */
 
@@ -69,9 +71,29 @@ struct model_facts {
 	uint64_t nextn_bytes;		/* layers that predict further tokens: resident, not read for a plain token */
 };
 
-/* Facts of an open file by its header alone. The format is known by the file's first bytes; `name` is for messages.
- * ERR_SPEC: no format that is known here. ERR_INTEGRITY: a header that contradicts itself. ERR_SYS: it cannot be read. */
+/* All of these read headers alone, and know a format by the file's first bytes, never by its name.
+ * ERR_SPEC: no format that is known here, or a model that does not say what is needed. ERR_INTEGRITY: a header that contradicts itself,
+ * a file that is cut off, a part that is missing (named). ERR_SYS: it cannot be read. ERR_UNREACHABLE: nor over the network. */
+
+/* One open GGUF file; `name` is for messages. The first part of a split model answers for itself alone: files < split_files. */
 int model_read(int fd, const char *name, struct model_facts *out, struct err *e);
+/* A file that a user named: GGUF (the first part of a split model brings the others), safetensors (config.json beside it), a model
+ * card; or a folder with safetensors files, or with the parts of one GGUF model. */
+int model_read_path(const char *path, struct model_facts *out, struct err *e);
+/* The same before anything is downloaded, by range requests: "hf://ORG/REPO@REV/FILE", "https://...", "file:/..."; one that ends
+ * in '/' is a folder of safetensors files. At most 128 MiB of a file are read. */
+struct http;
+int model_read_source(struct http *http, const char *source, struct model_facts *out, struct err *e);
+/* A model card (manifests/models/NAME.yaml): a plan can be made before a file exists. The weights are those of the artifact of that
+ * name (its quantization), "" the first; they are estimates. ERR_SPEC with "file:line:column: ..." too. */
+int model_read_card(const char *path, const char *artifact, struct model_facts *out, struct err *e);
+/* The card of that name beside the program at `program` (its own path): PREFIX/share/llmdeploy/manifests/models/NAME.yaml, or the
+ * source tree's. *path is yours. */
+bool model_card_find(const char *program, const char *name, char **path);
+/* The JSON Schema of a card. */
+struct buf;
+void model_card_schema(struct buf *out);
+
 void model_facts_done(struct model_facts *m);
 
 bool model_is_adapter(const struct model_facts *m);
@@ -81,6 +103,12 @@ struct model_layer model_widest(const struct model_facts *m);
 size_t model_layers(const struct model_facts *m, enum model_layer_kind kind);
 /* Numbers of a state space: (conv - 1) x (inner + 2 x groups x state) + state x inner. */
 uint64_t model_state_numbers(const struct model_facts *m);
+
+/* "attention", "window", "recurrent", "none". */
+const char *model_kind_name(enum model_layer_kind kind);
+/* All of it, a layer a row, for --json; yours. */
+struct json;
+struct json *model_json(const struct model_facts *m);
 
 /* Bytes of weights that are read to compute one token: everything but the embedding tables that are read by row (a tied
  * token table is read whole as the output), and of the routed experts the share that is used. */

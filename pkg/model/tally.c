@@ -23,6 +23,12 @@ int tally_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t 
 	return 0;
 }
 
+void tally_experts(struct model_facts *m) {
+	for (size_t i = 0; m->expert_feed_forward && i < m->n_layers; i++)
+		if (m->layers[i].has_experts)
+			m->layers[i].feed_forward = (uint32_t) m->expert_feed_forward;
+}
+
 const char *tally_largest(const struct model_facts *m) {
 	const struct model_type_sum *largest = NULL;
 

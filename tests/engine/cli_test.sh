@@ -76,8 +76,8 @@ says "flag with a value" 2 "llmdeploy: '--json' takes no value" version --json=1
 says "missing argument" 2 "llmdeploy: apply wants FILE; see llmdeploy apply --help" apply
 says "one argument too many" 2 "llmdeploy: version takes no arguments, and not 'x' as well; see llmdeploy version --help" version x
 says "recover of nothing" 2 "llmdeploy: recover wants a ROUTE, or --all" recover
-says "model does what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'x'" model x
-says "model pull what?" 2 "llmdeploy: model wants list, pull FILE or verify [SHA256], got 'pull'" model pull
+says "model does what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'x'" model x
+says "model pull what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'pull'" model pull
 says "runtime does what?" 2 "llmdeploy: runtime wants list, show NAME or lock NAME, got 'list x'" runtime list x
 says "gateway does what?" 2 "llmdeploy: gateway wants status, reload, upgrade or keys, got 'start'" gateway start
 says "gateway keys does what?" 2 \
@@ -126,11 +126,18 @@ printf 'apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\ncases:\n  - {id: a, 
 says "a regex that does not compile" 3 \
 	"llmdeploy: warning: r.yaml: golden set 'g': case 'a': assertion 1: regex: pattern '(': missing closing parenthesis at character 2" validate r.yaml
 
+# --- model show ---
+says "a model card by name" 0 "kind          gemma4 model, card Q4_K_M" model show gemma-4-e2b
+says "layers of a card" 0 "layers        7 attention (3 keep a cache), 28 window of 512 (12 keep a cache)" model show gemma-4-e2b
+json "model show --json" 0 '.architecture == "qwen35moe" and (.layers | length) == 40 and .state_numbers == 548864' model show qwen3.6-35b-a3b --json
+says "no such model" 2 "llmdeploy: there is no file, folder or model card 'xyzzy'" model show xyzzy
+says "not a model" 3 "llmdeploy: '/etc/passwd' is neither GGUF nor safetensors nor a model card" model show /etc/passwd
+
 # --- schema, runtime ---
-for k in manifest golden runtime config lock; do
+for k in manifest golden runtime config model-card lock; do
 	verdict "$("$program" schema "$k" | cmp -s - "manifests/$k.schema.json" && echo 1 || echo 0)" "schema $k is manifests/$k.schema.json"
 done
-says "no such schema" 2 "llmdeploy: no schema 'x': there are manifest, golden, config, runtime and lock" schema x
+says "no such schema" 2 "llmdeploy: no schema 'x': there are manifest, golden, config, runtime, model-card and lock" schema x
 says "runtime list" 0 "llama.cpp     1:0.7.0+dfsg-2                      packages  gguf             cpu vulkan cuda" runtime list
 json "runtime list --json" 0 'index("llama.cpp") != null and length == 7' runtime list --json
 says "runtime show" 0 "runtime         llama.cpp" runtime show llama.cpp
