@@ -346,7 +346,7 @@ full_disk() {
 		return
 	fi
 	mkdir -p "$root/routes/full"
-	mount -t tmpfs -o size=4m,nr_inodes=100 tmpfs "$root/routes/full" || { result "tmpfs for a full disk" 1; return; }
+	mount -t tmpfs -o mode=755,size=4m,nr_inodes=100 tmpfs "$root/routes/full" || { result "tmpfs for a full disk" 1; return; }
 	run apply "$(manifest full f1)"
 	mount -o "remount,nr_inodes=$(($(df --output=iused "$root/routes/full" | tail -n 1) + 5))" "$root/routes/full"
 	run apply "$(manifest full f2)"
