@@ -50,7 +50,8 @@ if git rev-parse --git-dir >/dev/null 2>&1; then
 fi
 
 # Exceptions: the style wants declarations where first used and no casts away; unknown macros are cmocka's and X-macros.
-cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability -D_GNU_SOURCE \
+mkdir -p build/cppcheck
+cppcheck --quiet -j 2 --cppcheck-build-dir=build/cppcheck --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability -D_GNU_SOURCE \
 	--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=nullPointerRedundantCheck \
 	-Ipkg -Icmd cmd pkg 2>&1 || failed=1
 exit $failed
