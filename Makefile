@@ -29,6 +29,7 @@ FAKE    := $(patsubst %.c,$B/%.o,$(wildcard tests/fake/*.c))
 UNIT    := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c))
 FUZZ    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/*_fuzz.c))
 TOOLS   := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
+ROWS    := $B/tests/bench/memory_row $B/tests/bench/gguf_make
 
 all: $B/llmdeploy
 
@@ -63,7 +64,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/model.sh build/models
 	@tests/check.sh $B
-tests: $(UNIT) $(FUZZ) $(TOOLS) $B/tests/engine/docker_live_test
+tests: $(UNIT) $(FUZZ) $(TOOLS) $(ROWS) $B/tests/engine/docker_live_test
 lint:
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk

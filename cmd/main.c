@@ -22,7 +22,8 @@ static const struct cmd commands[] = {
 	{"init", "[DIR]", "write a starter manifest and golden set that validate", OPT(OPT_FORCE), 0, 1, cmd_init},
 	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON), 1, MANY, cmd_validate},
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
-		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN), 1, 1, cmd_plan},
+		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
+			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE), 1, 1, cmd_plan},
 	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
 	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",

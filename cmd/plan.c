@@ -55,7 +55,7 @@ static int open_quietly(struct args *a, struct context *c, bool *there, struct e
 	struct err none = {0};
 
 	*there = !context_open(a, "plan", NEED_STORE, c, &none);
-	if (*there || (none.code == ERR_USAGE && !a->option[OPT_OUT]))
+	if (*there || (none.code == ERR_USAGE && !a->option[OPT_OUT] && !a->option[OPT_ESTIMATE]))
 		return 0;
 	*e = none;
 	return -1;
@@ -144,7 +144,7 @@ int cmd_plan(struct args *a, struct err *e) {
 		report_text(a->report, buf_str(&help), help.len - 1);
 		return 0;
 	}
-	if (compiling_spec(a, a->at[0], &s, e) || (a->option[OPT_OUT] && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	if (compiling_spec(a, a->at[0], &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};
@@ -153,5 +153,7 @@ int cmd_plan(struct args *a, struct err *e) {
 	if (compiling_preview(a, &c, s, &known, &p, e))
 		return -1;
 	add_changes(p.document, s, &now, &p);
+	if (a->option[OPT_ESTIMATE] && plan_estimate(a, &c, s, p.document, e))
+		return -1;
 	return conclude(a, &c, s, &now, &p, e);
 }

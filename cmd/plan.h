@@ -1,7 +1,15 @@
 #pragma once
 
+struct args;
+struct context;
+struct err;
 struct json;
 struct report;
+struct spec;
 
 /* A plan's document as people read it: a picture where it is a terminal, short tables, lines. */
 void plan_show(struct report *r, const struct json *document);
+
+/* plan --estimate: the engine's own number, asked of its image; kept in the document under "estimate". */
+int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json *document, struct err *e);
+void plan_show_estimate(struct report *r, const struct json *estimate);

@@ -273,6 +273,8 @@ void plan_show(struct report *r, const struct json *d) {
 	show_head(r, a, d);
 	show_picture(r, json_get(d, "memory"));
 	show_memory(r, a, json_get(d, "memory"));
+	if (json_get(d, "estimate"))
+		plan_show_estimate(r, json_get(d, "estimate"));
 	if (json_get(d, "candidates"))
 		show_candidates(r, a, json_get(d, "candidates"));
 	show_admission(r, a, json_get(d, "admission"));

@@ -40,21 +40,23 @@ static struct json *argv_of(const struct lock *l) {
 	return argv;
 }
 
-/* The socket's folder is a mount in a release; here nobody connects. */
-static struct json *tmpfs_of(const struct lock *l) {
+/* The socket's folder is a mount in a release; here nobody connects. Its mode is that of the image's folder, whatever is asked for (runc copies
+ * it), so that it must be the engine's own. */
+static struct json *tmpfs_of(const struct lock *l, const char *user) {
 	struct json *o = l->tmpfs ? json_copy(l->tmpfs) : json_object();
 	const char *slash = strrchr(l->socket, '/');
 
 	if (slash && slash > l->socket) {
 		char *folder CLEANUP(freep) = mem_strndup(l->socket, (size_t) (slash - l->socket));
-		json_set_str(o, folder, "size=1m,mode=1777");
+		char *options CLEANUP(freep) = mem_printf("size=1m,uid=%.*s,gid=%.*s", (int) strcspn(user, ":"), user, (int) strcspn(user, ":"), user);
+		json_set_str(o, folder, options);
 	}
 	return o;
 }
 
 static int create(struct docker *d, const struct oracle_ask *ask, struct err *e) {
 	const struct lock *l = ask->lock;
-	struct json *argv CLEANUP(json_freep) = argv_of(l), *tmpfs CLEANUP(json_freep) = tmpfs_of(l);
+	struct json *argv CLEANUP(json_freep) = argv_of(l), *tmpfs CLEANUP(json_freep) = tmpfs_of(l, ask->user);
 	char *ref CLEANUP(freep) = mem_printf("sha256:%s", ask->image);
 	struct docker_container_spec spec = {
 		.name = ask->name, .image = ref, .argv = argv, .env = json_path(l->tree, "container.env"), .user = ask->user,

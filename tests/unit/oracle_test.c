@@ -4,9 +4,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "docker/docker.h"
 #include "json/json.h"
+#include "lock/lock.h"
 #include "oracle/oracle.h"
 #include "runtime/runtime.h"
+#include "tests/fake/engine.h"
 
 #define MIB 1048576
 
@@ -145,11 +148,99 @@ static void oracle_faults(void **state) {
 	}
 }
 
+/* ---- asking ---- */
+
+#define V "/v1.41"
+#define ID "1111111111111111111111111111111111111111111111111111111111111111"
+#define CREATE {.request = "POST " V "/containers/create?name=x", .body = "*\"--model\",\"/m\",\"--fit\",\"on\"]*", .status = 201, .json = "{\"Id\":\"" ID "\"}"}
+#define START {.request = "POST " V "/containers/x/start", .status = 204}
+#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"Config\":{\"Tty\":true}}"}
+#define SAYS(query, text) \
+	{.request = "GET " V "/containers/x/logs?stdout=1&stderr=1" query, .raw = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text, .then = FAKE_CLOSE}
+#define REMOVE {.request = "DELETE " V "/containers/x?v=1&force=1", .status = 204}
+#define ROW "x: |   - Host               |                  288 =    92 +     180 +      16                |\n"
+#define DONE "x: fitting params to free memory took 0.15 seconds\n"
+
+static const struct {
+	const char *name;
+	struct fake_call calls[8];
+	size_t n;
+	uint64_t total; /* MiB */
+	enum err_code code;
+	const char *message;
+} asks[] = {
+	{"an estimate", {CREATE, START, TTY, SAYS("&follow=1", "loading\n" ROW DONE "more\n"), REMOVE}, 5, 288, ERR_OK, ""},
+	{"the engine ends before",
+	 {CREATE, START, TTY, SAYS("&follow=1", "error loading model\n"), TTY, SAYS("&tail=4", "error loading model\n"), REMOVE}, 7, 0, ERR_GATE,
+	 "the engine made no estimate within 1 s; its last words: error loading model\n"},
+	{"an estimate of another form", {CREATE, START, TTY, SAYS("&follow=1", "Host 288\n" DONE), REMOVE}, 5, 0, ERR_GATE,
+	 "the engine's estimate has another form than the runtime definition knows"},
+	{"somebody else asks", {{.request = "POST " V "/containers/create?name=x", .body = "*", .status = 409, .json = "{\"message\":\"in use\"}"}}, 1, 0, ERR_BUSY,
+	 "the engine is being asked for its estimate by somebody else: 'x' is there"},
+	{"it cannot be started",
+	 {CREATE, {.request = "POST " V "/containers/x/start", .status = 500, .json = "{\"message\":\"no such file\"}"}, REMOVE}, 3, 0, ERR_SYS,
+	 "engine: start container 'x': 500 Internal Server Error: no such file"},
+};
+
+static struct lock lock_of(const struct runtime *rt, struct json *tree) {
+	static const char *const argv[] = {"/usr/bin/llama-server", "--model", "/m"};
+	struct json *container = json_object();
+
+	json_set(container, "env", json_array());
+	json_set(container, "devices", json_array());
+	json_set(tree, "container", container);
+	return (struct lock){.tree = tree, .runtime = "llama.cpp", .logs = rt->logs, .argv = argv, .n_argv = 3, .socket = "/run/engine/engine.sock",
+			     .gpu = "", .stop_signal = "SIGTERM", .memory_bytes = 1 << 20, .pids = 16, .read_only = true};
+}
+
+static void oracle_asks(void **state) {
+	struct runtime *rt CLEANUP(runtime_freep) = llama();
+
+	(void) state;
+	EACH_CASE(c, asks) {
+		struct json *tree CLEANUP(json_freep) = json_object(), *labels CLEANUP(json_freep) = json_object();
+		struct docker *d CLEANUP(docker_freep) = NULL;
+		struct lock l = lock_of(rt, tree);
+		struct oracle_ask ask = {.lock = &l, .name = "x", .image = ID, .user = "65532:65532", .labels = labels, .timeout_ms = 1000};
+		struct fake_call all[9] = {FAKE_PING};
+		struct oracle o = {.total = 7};
+		struct err e = {0};
+		char fault[512];
+
+		memcpy(all + 1, c->calls, c->n * sizeof *all);
+		struct fake_engine *f = fake_engine_start(all, c->n + 1);
+		struct docker_options with = {.host = fake_engine_socket(f)};
+		assert_int_equal(docker_open(&with, &d, &e), 0);
+		int r = oracle_ask(d, &ask, &o, &e);
+		fake_engine_stop(f, fault);
+		assert_string_equal(fault, "");
+		assert_string_equal(e.msg, c->message);
+		assert_int_equal(e.code, c->code);
+		assert_int_equal(r, c->code == ERR_OK ? 0 : -1);
+		assert_int_equal(o.total, r ? 7 : c->total * MIB);
+	}
+}
+
+static void oracle_of_no_runtime(void **state) {
+	struct json *logs_tree CLEANUP(json_freep) = json_object();
+	struct lock l = {.runtime = "vllm", .logs = logs_tree};
+	struct oracle_ask ask = {.lock = &l};
+	struct oracle o;
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(oracle_ask(NULL, &ask, &o, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+	assert_string_equal(e.msg, "runtime 'vllm' makes no estimate of its own");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(oracle_reads_buffers),
 		cmocka_unit_test(oracle_reads_rows),
 		cmocka_unit_test(oracle_faults),
+		cmocka_unit_test(oracle_asks),
+		cmocka_unit_test(oracle_of_no_runtime),
 	};
 
 	return cmocka_run_group_tests_name("oracle", tests, NULL, NULL);

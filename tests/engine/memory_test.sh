@@ -1,0 +1,60 @@
+#!/bin/bash
+# usage: tests/engine/memory_test.sh BUILD: a few rows of tests/bench/memory.sh, and the engine's own estimate, with the real engine. TAP.
+set -u
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
+. tests/memory.sh
+build=${1:-build}
+program=$(pwd)/$build/llmdeploy
+state=$(pwd)/$build/tests/memory
+lock=$state/r16.lock.json
+mkdir -p "$state"
+rm -rf "$state/root" "$state"/*.json
+export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=${LLMDEPLOY_PRIVATE_ENGINE:-1}
+finish() {
+	tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1
+	rm -rf "$state/root" "$state"/*.gguf
+}
+trap finish EXIT
+engine_ready "$state/engine" || exit 1
+runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$state/runtimes" || exit 1
+"$program" build examples/incident/incident-r16.yaml --output "$lock" --archive "$state/image.tar" >/dev/null 2>&1 || exit 1
+docker load -q -i "$state/image.tar" >/dev/null || exit 1
+rm -f "$state/image.tar"
+n=0
+bad=0
+row() { # NAME CONTEXT SEQUENCES KV MODEL [ADAPTER]
+	n=$((n + 1))
+	if memory_row "$@" >"$state/out" 2>"$state/err"; then echo "ok $n - memory: $1, $2 x $3 $4"; else
+		echo "not ok $n - memory: $1, $2 x $3 $4"
+		sed 's/^/# /' "$state/out" "$state/err"
+		bad=$((bad + 1))
+	fi
+}
+generated() { # FAMILY CONTEXT SEQUENCES KV [NAME=NUMBER]...
+	family=$1
+	load="$2 $3 $4"
+	shift 4
+	memory_model "$family" embedding=1024 vocabulary=4096 context=131072 "$@"
+	# shellcheck disable=SC2086
+	row "$family" $load "$state/$family.gguf"
+}
+blob() { sha=$(jq -r ".artifacts[$1].sha256" "$lock"); echo "$state/root/store/sha256/$(echo "$sha" | cut -c1-2)/$sha"; }
+generated llama 1000 3 q8_0 heads=16 kv_heads=4 head=64 feed_forward=2816
+generated tied 4096 2 f16 heads=16 kv_heads=4 head=64 feed_forward=2816
+generated gemma3 4096 2 f16 heads=16 kv_heads=4 head=64 feed_forward=2816
+generated gemma4 2048 1 q4_0 heads=8 kv_heads=1 head=256 feed_forward=2816
+generated moe 4096 2 f16 heads=16 kv_heads=4 head=64 feed_forward=384 experts=16 experts_used=4
+generated deepseek2 4096 2 f16 heads=16 head=192 latent=512 rope=64 feed_forward=384 experts=16 experts_used=4
+generated qwen35moe 4096 4 f16 heads=8 kv_heads=2 head=256 rope=64 feed_forward=256 experts=16 experts_used=4 inner=2048 state=128 groups=8 rank=16
+row "SmolLM2-135M with an adapter" 2048 2 f16 "$(blob 0)" "$(blob 1)"
+n=$((n + 1))
+if "$program" plan --estimate --json examples/incident/incident-r16.yaml >"$state/out" 2>"$state/err" &&
+	tail -n 1 "$state/out" | jq -e '.estimate | .devices[0].context_bytes == 94371840 and (.total_bytes - .planned_bytes | fabs) < 3145728' >/dev/null &&
+	[ -z "$(docker ps -aq --filter name=estimate)" ]; then echo "ok $n - plan --estimate: the engine's own number beside ours, and no container left"; else
+	echo "not ok $n - plan --estimate: the engine's own number beside ours, and no container left"
+	sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
+	bad=$((bad + 1))
+fi
+echo "1..$n"
+exit $bad
