@@ -92,6 +92,10 @@ static int read_fallback(struct arena *a, const struct json *o, struct gateway_f
 		return -1;
 	if (!text_starts(f->url, "https://") && !is_here(f->url))
 		return err_set(e, ERR_SPEC, "gateway.fallback.url: '%.100s' is not https://, and not of this machine", f->url);
+	const char *host = strstr(f->url, "://") + 3;
+	size_t n = strcspn(host, "/");
+	if (!n || *host == ':' || strcspn(host, "@,%+=~") < n || !strncmp(host, "[]", 2))
+		return err_set(e, ERR_SPEC, "gateway.fallback.url: '%.100s' has no host", f->url);
 	if (!*f->model)
 		return err_set(e, ERR_SPEC, "gateway.fallback.model is missing");
 	return 0;

@@ -22,13 +22,14 @@ struct httpd_conn {
 	int fd;
 	unsigned number;
 	bool lingers; /* it answered before it had the body */
+	bool done;    /* its place may be taken again; under the server's lock */
 };
 
 struct httpd {
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all below */
 	struct httpd_conn conns[CONNECTIONS_MAX];
-	unsigned n_conns, n_requests;
+	unsigned n_places, n_conns, n_requests;
 	bool stopping;
 	/* Set before the thread begins. */
 	int fd;
@@ -192,8 +193,23 @@ static void *serve(void *arg) {
 		(void) shutdown(c->fd, SHUT_WR);
 		clock_sleep_ms(500);
 	}
-	(void) shutdown(c->fd, SHUT_RDWR); /* closed when the server stops: the number must stay ours */
+	(void) shutdown(c->fd, SHUT_RDWR); /* closed when its place is taken or the server stops: the number must stay ours */
+	(void) pthread_mutex_lock(&c->s->lock);
+	c->done = true;
+	(void) pthread_mutex_unlock(&c->s->lock);
 	return NULL;
+}
+
+/* A place that nobody has, or the next one. */
+static struct httpd_conn *place(struct httpd *s) {
+	for (unsigned i = 0; i < s->n_places; i++)
+		if (s->conns[i].done) {
+			(void) pthread_join(s->conns[i].thread, NULL);
+			(void) close(s->conns[i].fd);
+			return &s->conns[i];
+		}
+	must(s->n_places < CONNECTIONS_MAX);
+	return &s->conns[s->n_places++];
 }
 
 static void *listen_loop(void *arg) {
@@ -207,8 +223,7 @@ static void *listen_loop(void *arg) {
 		if (s->stopping) {
 			(void) close(fd);
 		} else {
-			must(s->n_conns < CONNECTIONS_MAX);
-			struct httpd_conn *c = &s->conns[s->n_conns];
+			struct httpd_conn *c = place(s);
 			*c = (struct httpd_conn){.s = s, .fd = fd, .number = ++s->n_conns};
 			must(!pthread_create(&c->thread, NULL, serve, c));
 		}
@@ -255,11 +270,11 @@ void httpd_stop(struct httpd *s) {
 	(void) pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	(void) shutdown(s->fd, SHUT_RDWR);
-	for (unsigned i = 0; i < s->n_conns; i++)
+	for (unsigned i = 0; i < s->n_places; i++)
 		(void) shutdown(s->conns[i].fd, SHUT_RDWR);
 	(void) pthread_mutex_unlock(&s->lock);
 	(void) pthread_join(s->thread, NULL);
-	for (unsigned i = 0; i < s->n_conns; i++) {
+	for (unsigned i = 0; i < s->n_places; i++) {
 		(void) pthread_join(s->conns[i].thread, NULL);
 		(void) close(s->conns[i].fd);
 	}

@@ -1,0 +1,125 @@
+#include "tests/fake/upstream.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "tests/fake/httpd.h"
+
+static void remember(struct upstream *u, const struct httpd_request *q) {
+	char *text = mem_printf("%s\n%s\n%s", q->path, q->head, q->body);
+
+	(void) pthread_mutex_lock(&u->lock);
+	free(u->last);
+	u->last = text;
+	(void) pthread_mutex_unlock(&u->lock);
+	u->questions++;
+}
+
+static bool stream(struct httpd_conn *c, int tokens, bool whole) {
+	if (!httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"))
+		return false;
+	for (int i = 0; i < tokens; i++) {
+		if (!httpd_puts(c, "10\r\ndata: {\"t\":\"x\"}\n\r\n"))
+			return false;
+		(void) usleep(40000);
+	}
+	return whole && httpd_puts(c, "0\r\n\r\n");
+}
+
+static bool question(struct upstream *u, struct httpd_conn *c, const struct httpd_request *q) {
+	char *answer CLEANUP(freep) = mem_printf("{\"from\":\"%s\"}", u->name);
+
+	remember(u, q);
+	if (strstr(q->body, "hang")) {
+		(void) httpd_hang(c);
+		u->gone++;
+		return false;
+	}
+	if (strstr(q->body, "half"))
+		return false;
+	if (strstr(q->body, "stream"))
+		return stream(c, 10, true);
+	if (strstr(q->body, "cut"))
+		return stream(c, 3, false);
+	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200, "Content-Type: application/json\r\nX-LLMDeploy-Release: forged\r\n", answer,
+			   strlen(answer));
+}
+
+static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *q) {
+	static const char counters[] = "# TYPE fake:prompt_total counter\nfake:prompt_total 41\nfake:generated_total{x=\"y\"} 1.5e+02\n";
+	struct upstream *u = ctx;
+
+	if (!strcmp(q->method, "POST"))
+		return question(u, c, q);
+	if (!strcmp(q->path, "/health"))
+		return httpd_reply(c, u->well ? 200 : 503, "", "{}", 2);
+	if (!strcmp(q->path, "/metrics"))
+		return httpd_reply(c, 200, "", counters, strlen(counters)) && false;
+	return httpd_reply(c, 200, "", u->name, strlen(u->name));
+}
+
+void upstream_start(struct upstream *u, const char *name, const char *socket_path) {
+	u->name = name;
+	u->well = true;
+	u->questions = u->gone = 0;
+	u->last = NULL;
+	(void) pthread_mutex_init(&u->lock, NULL);
+	u->server = httpd_start(socket_path, answer, u);
+}
+
+void upstream_stop(struct upstream *u) {
+	if (!u->server)
+		return;
+	httpd_stop(u->server);
+	u->server = NULL;
+	free(u->last);
+	u->last = NULL;
+}
+
+unsigned upstream_port(const struct upstream *u) {
+	return httpd_port(u->server);
+}
+
+char *upstream_last(struct upstream *u) {
+	(void) pthread_mutex_lock(&u->lock);
+	char *copy = mem_strdup(u->last ? u->last : "");
+	(void) pthread_mutex_unlock(&u->lock);
+	return copy;
+}
+
+int upstream_send(unsigned port, const char *text) {
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t) port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct timeval limit = {.tv_sec = 10};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	if (fd < 0 || connect(fd, (struct sockaddr *) &a, sizeof a) || write(fd, text, strlen(text)) != (ssize_t) strlen(text)) {
+		if (fd >= 0)
+			(void) close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+char *upstream_ask(unsigned port, const char *text) {
+	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	char piece[4096];
+	ssize_t n;
+	int fd CLEANUP(closep) = upstream_send(port, text);
+
+	while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0)
+		(void) buf_add(&out, piece, (size_t) n);
+	return out.len ? buf_steal(&out) : mem_strdup("");
+}
+
+char *upstream_post(const char *path, const char *headers, const char *body) {
+	return mem_printf("POST %s HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+			  path, headers, strlen(body), body);
+}

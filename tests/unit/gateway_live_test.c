@@ -1,0 +1,385 @@
+#include "test.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/fake/httpd.h"
+#include "tests/fake/proxy.h"
+#include "tests/fake/upstream.h"
+
+/* A real HAProxy with our configuration before fake engines a and b and a fake hosted model: streams, lanes, privacy, limits. */
+struct live {
+	struct proxy p;
+	struct upstream a, b, hosted;
+	unsigned port, metrics;
+};
+
+#define CHAT "/v1/chat/completions"
+#define SLOT_JSON(id, version, want) "{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id "\",\"metrics\":\"/metrics\"," \
+	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version "\",\"want\":\"" want "\"}"
+
+/* `door`: further members of the gateway section, with %u for the hosted model's port. */
+static void write_state(struct live *l, const char *privacy, const char *door, const char *want_b, unsigned percent) {
+	char *members CLEANUP(freep) = NULL;
+	const char *at = strstr(door, "%u");
+
+	if (at)
+		members = mem_printf("%.*s%u%s", (int) (at - door), door, upstream_port(&l->hosted), at + 2);
+	char *b CLEANUP(freep) = mem_printf("{\"generated_tokens\":\"\",\"id\":\"bbbbbbbbbbbb\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":1,"
+					    "\"version\":\"r2\",\"want\":\"%s\"}", want_b);
+	char *state CLEANUP(freep) = mem_printf(
+		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" SLOT_JSON("aaaaaaaaaaaa", "r1", "ready") ",\"b\":%s,"
+		"\"canary_percent\":%u,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"%s\"%s},\"name\":\"one\",\"since\":1}]}",
+		b, percent, l->port, l->metrics, privacy, members ? members : door);
+	proxy_write(&l->p, state);
+}
+
+static void begin(struct live *l, const char *privacy, const char *door, const char *want_b, unsigned percent) {
+	proxy_init(&l->p);
+	if (system("mkdir -p run/one"))
+		fail();
+	upstream_start(&l->a, "A", "run/one/a.sock");
+	upstream_start(&l->b, "B", "run/one/b.sock");
+	upstream_start(&l->hosted, "H", NULL);
+	l->port = proxy_port();
+	l->metrics = proxy_port();
+	write_state(l, privacy, door, want_b, percent);
+	proxy_start(&l->p);
+}
+
+static void end(struct live *l) {
+	upstream_stop(&l->a);
+	upstream_stop(&l->b);
+	upstream_stop(&l->hosted);
+	proxy_done(&l->p);
+}
+
+static char *ask(struct live *l, const char *path, const char *headers, const char *body) {
+	char *text CLEANUP(freep) = upstream_post(path, headers, body);
+
+	return upstream_ask(l->port, text);
+}
+
+static void command(struct live *l, const char *line) {
+	char *said CLEANUP(freep) = proxy_command(&l->p, line);
+
+	assert_true(said[strspn(said, "\n")] == 0); /* nothing to say */
+}
+
+/* Wait until the runtime socket says so; at most 5 seconds. */
+static bool shows(struct live *l, const char *line, const char *text) {
+	for (int i = 0; i < 500; i++) {
+		char *said CLEANUP(freep) = proxy_command(&l->p, line);
+		if (strstr(said, text))
+			return true;
+		clock_sleep_ms(10);
+	}
+	return false;
+}
+
+static bool has(const char *text, const char *part) {
+	if (strstr(text, part))
+		return true;
+	print_message("there is no '%s' in:\n%s\n", part, text);
+	return false;
+}
+
+/* Sentence 2: tokens arrive one by one, not in bursts. */
+static void test_stream(void **state) {
+	struct live l = {0};
+	char piece[4096];
+	unsigned arrivals = 0;
+	ssize_t n;
+
+	(void) state;
+	begin(&l, "local", "", "maint", 0);
+	char *text CLEANUP(freep) = upstream_post(CHAT, "", "{\"messages\":\"stream\"}");
+	uint64_t began = clock_mono_ms(), first = 0;
+	int fd CLEANUP(closep) = upstream_send(l.port, text);
+	while ((n = read(fd, piece, sizeof piece)) > 0) {
+		first = first ? first : clock_mono_ms() - began;
+		arrivals++;
+	}
+	assert_true(arrivals >= 9); /* bursts of 200 ms would be three */
+	assert_true(first < 200);
+	end(&l);
+}
+
+/* Sentence 2: a client that hangs up frees its place at once, at the engine too: before the first token, in a stream, in the queue. */
+static void test_hang_up(void **state) {
+	static const struct {
+		const char *name, *body;
+	} cases[] = {{"before the first token", "hang"}, {"in a stream", "stream"}};
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "local", "", "maint", 0);
+	EACH_CASE(c, cases) {
+		char *text CLEANUP(freep) = upstream_post(CHAT, "", c->body);
+		int fd = upstream_send(l.port, text), waiting = 0;
+		assert_true(shows(&l, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
+		waiting = upstream_send(l.port, text);
+		assert_true(shows(&l, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
+		(void) close(waiting);
+		assert_true(shows(&l, "show stat r:one 2 -1", "r:one,BACKEND,0,"));
+		uint64_t began = clock_mono_ms();
+		(void) close(fd);
+		assert_true(shows(&l, "show stat r:one 4 -1", "r:one,a,0,0,0,"));
+		assert_true(clock_mono_ms() - began < 300);
+	}
+	for (int i = 0; i < 100 && !l.a.gone; i++)
+		clock_sleep_ms(10);
+	assert_int_equal(l.a.gone, 1); /* the engine saw it go; what only waited never reached it */
+	end(&l);
+}
+
+#define FALLBACK(more) ",\"fallback\":{\"url\":\"http://127.0.0.1:%u/base/v1\",\"model\":\"big\",\"shareable\":[\"one-large\"]" more "}"
+#define SHARE "X-LLMDeploy-Share: yes\r\n"
+#define MARKED "\r\nx-llmdeploy-answered-by: fallback; reason="
+
+/* Sentence 5: who may leave, and when. `left`: the body as the hosted model got it, or NULL where nothing may arrive there. */
+static const struct lane {
+	const char *name, *privacy, *when, *headers, *body;
+	const char *status, *mark, *left;
+} lanes[] = {
+	{"local, up", "local", "up", SHARE, "{\"model\":\"one-large\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"local, down", "local", "down", SHARE, "{\"model\":\"one-large\"}", "503", "\r\nretry-after: 2", NULL},
+	{"local, full", "local", "full", SHARE, "{\"model\":\"one-large\"}", "429", "\r\nretry-after: 2", NULL},
+	{"hybrid, up", "hybrid", "up", "", "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-release: r1", NULL},
+	{"hybrid, up, marked", "hybrid", "up", SHARE, "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"hybrid, up, asked for", "hybrid", "up", "", "{\"messages\":[],\"model\":\"one-large\"}", "200", MARKED "asked",
+	 "{\"messages\":[],\"model\":\"big\"}"},
+	{"hybrid, down, unmarked", "hybrid", "down", "", "{\"model\":\"one\"}", "503", "\r\nretry-after: 2", NULL},
+	{"hybrid, down, marked", "hybrid", "down", SHARE, "{\"model\":\"one\"}", "200", MARKED "down", "{\"model\":\"big\"}"},
+	{"hybrid, full, unmarked", "hybrid", "full", "", "{\"model\":\"one\"}", "429", "\r\nretry-after: 2", NULL},
+	{"hybrid, full, marked", "hybrid", "full", SHARE, "{\"model\":\"one\"}", "200", MARKED "queue", "{\"model\":\"big\"}"},
+	{"hybrid, our own mark", "hybrid", "down", "X-LLMDeploy-Leave: one\r\n", "{\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, marked with no", "hybrid", "down", "X-LLMDeploy-Share: no\r\n", "{\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for within", "hybrid", "down", "", "{\"x\":{\"model\":\"one-large\"},\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for in a text", "hybrid", "down", "", "{\"x\":\"\\\"model\\\":\\\"one-large\\\"\",\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for and not", "hybrid", "down", "", "{\"model\":\"one-large\",\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for in disguise", "hybrid", "down", "", "{\"mod\\u0065l\":\"one-large\"}", "503", "", NULL},
+	{"hybrid, no JSON", "hybrid", "down", "", "\"model\":\"one-large\"}", "503", "", NULL},
+	{"hybrid, cut JSON", "hybrid", "down", "", "{\"model\":\"one-large\"", "503", "", NULL},
+	{"hybrid, marked, no JSON", "hybrid", "down", SHARE, "not JSON", "400", "", NULL},
+	{"hybrid, marked, no model", "hybrid", "down", SHARE, "{\"messages\":[]}", "200", MARKED "down", "{\"model\":\"big\",\"messages\":[]}"},
+	{"hybrid, marked, nothing", "hybrid", "down", SHARE, " { } ", "200", MARKED "down", " {\"model\":\"big\" } "},
+	{"any, up", "any", "up", "", "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"any, down", "any", "down", "", "{\"model\":\"one\"}", "200", MARKED "down", "{\"model\":\"big\"}"},
+	{"any, full", "any", "full", "", "{\"model\":\"one\"}", "200", MARKED "queue", "{\"model\":\"big\"}"},
+	{"any, asked for", "any", "up", "", "{\"model\":\"one-large\"}", "200", MARKED "asked", "{\"model\":\"big\"}"},
+};
+
+/* Bring the route into the row's situation; the descriptors of what fills it are left to be closed. */
+static void arrange(struct live *l, const char *when, int fds[2]) {
+	char *text CLEANUP(freep) = upstream_post(CHAT, "", "hang");
+
+	if (!strcmp(when, "down"))
+		command(l, "set server r:one/a state maint");
+	if (strcmp(when, "full") != 0)
+		return;
+	fds[0] = upstream_send(l->port, text);
+	assert_true(shows(l, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
+	fds[1] = upstream_send(l->port, text);
+	assert_true(shows(l, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
+}
+
+static void rearrange(struct live *l, const char *when, const int fds[2]) {
+	if (!strcmp(when, "down"))
+		command(l, "set server r:one/a state ready");
+	if (strcmp(when, "full") != 0)
+		return;
+	(void) close(fds[1]);
+	(void) close(fds[0]);
+	assert_true(shows(l, "show stat r:one 4 -1", "r:one,a,0,0,0,"));
+}
+
+static void one_lane(struct live *l, const struct lane *c) {
+	unsigned before = l->hosted.questions;
+	int fds[2] = {-1, -1};
+
+	arrange(l, c->when, fds);
+	char *came CLEANUP(freep) = ask(l, CHAT, c->headers, c->body);
+	assert_true(strlen(came) > 12 && !strncmp(came + 9, c->status, 3));
+	assert_true(has(came, c->mark));
+	assert_int_equal(l->hosted.questions - before, c->left != NULL);
+	char *left CLEANUP(freep) = upstream_last(&l->hosted);
+	if (c->left) {
+		const char *body = strrchr(left, '\n') + 1;
+		assert_string_equal(body, c->left);
+		assert_true(!strncmp(left, "/base" CHAT "\n", strlen("/base" CHAT "\n")));
+		assert_null(strstr(left, "llmdeploy"));
+		assert_true(has(left, "\r\nhost: 127.0.0.1:") && !strstr(left, "gateway"));
+	}
+	rearrange(l, c->when, fds);
+}
+
+static void test_lanes(void **state) {
+	static const char *const privacies[] = {"local", "hybrid", "any"};
+
+	(void) state;
+	for (size_t i = 0; i < 3; i++) {
+		struct live l = {0};
+		begin(&l, privacies[i], i ? FALLBACK("") ",\"queue\":{\"length\":1,\"timeout_ms\":5000}" : ",\"queue\":{\"length\":1,\"timeout_ms\":5000}",
+		      "maint", 0);
+		EACH_CASE(c, lanes)
+			if (!strcmp(c->privacy, privacies[i]))
+				one_lane(&l, c);
+		end(&l);
+	}
+}
+
+/* Sentence 5: with privacy local there is nothing that could lead away, not even in the text. */
+static void test_local_text(void **state) {
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "local", "", "maint", 0);
+	if (!system("grep -E 'server out|server hosted|lane:|frontend out|^lane' g/haproxy.cfg g/llmdeploy.conf"))
+		fail();
+	end(&l);
+}
+
+/* Sentence 5: the engine dies; the next allowed question is answered elsewhere in under 50 ms, and traffic returns by itself. */
+static void test_crash(void **state) {
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "any", FALLBACK(""), "maint", 0);
+	char *warm CLEANUP(freep) = ask(&l, CHAT, "", "{}");
+	assert_true(has(warm, "{\"from\":\"A\"}"));
+	upstream_stop(&l.a);
+	uint64_t began = clock_mono_us();
+	char *came CLEANUP(freep) = ask(&l, CHAT, "", "{}");
+	uint64_t took = clock_mono_us() - began;
+	print_message("answered elsewhere after %llu us\n", (unsigned long long) took);
+	assert_true(has(came, MARKED "down") && has(came, "{\"from\":\"H\"}"));
+	assert_true(took < 50000);
+	upstream_start(&l.a, "A", "run/one/a.sock");
+	bool back = false;
+	for (int i = 0; i < 300 && !back; i++) {
+		char *now CLEANUP(freep) = ask(&l, CHAT, "", "{}");
+		back = strstr(now, "{\"from\":\"A\"}") != NULL;
+		assert_true(strstr(now, "HTTP/1.1 200") != NULL);
+		clock_sleep_ms(10);
+	}
+	assert_true(back);
+	end(&l);
+}
+
+/* Sentence 5: a body of any size, whole or in chunks, arrives elsewhere byte for byte but for its model's name. */
+static void test_large_bodies(void **state) {
+	static const struct {
+		const char *name, *before, *after;
+		size_t fill;
+		const char *words, *status;
+	} cases[] = {
+		{"the model first", "{\"model\":\"one\",\"x\":\"", "\"}", 3000000, "", "200"},
+		{"the model last", "{\"x\":\"", "\",\"model\":\"one\"}", 200000, "", "200"},
+		{"the model last, too far", "{\"x\":\"", "\",\"model\":\"one\"}", 400000, "", "503"},
+		{"in chunks", "{\"x\":\"", "\",\"model\":\"one\"}", 30000, "-H 'Transfer-Encoding: chunked'", "200"},
+		{"in chunks without end", "{\"x\":\"", "\",\"model\":\"one\"}", 300000, "-H 'Transfer-Encoding: chunked'", "411"},
+		{"HTTP/2", "{\"x\":\"", "\",\"model\":\"one\"}", 100000, "--http2-prior-knowledge", "200"},
+	};
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "any", FALLBACK(""), "maint", 0);
+	command(&l, "set server r:one/a state maint");
+	EACH_CASE(c, cases) {
+		char *make CLEANUP(freep) = mem_printf("{ printf '%%s' '%s'; head -c %zu /dev/zero | tr '\\0' 'x'; printf '%%s' '%s'; } >question",
+						       c->before, c->fill, c->after);
+		char *words CLEANUP(freep) = mem_printf("%s -H Expect: --data-binary @question http://127.0.0.1:%u" CHAT, c->words, l.port);
+		unsigned before = l.hosted.questions;
+		assert_int_equal(system(make), 0);
+		char *came CLEANUP(freep) = proxy_ask(&l.p, words);
+		assert_true(!strncmp(came, c->status, 3));
+		assert_int_equal(l.hosted.questions - before, !strcmp(c->status, "200"));
+		if (strcmp(c->status, "200") != 0)
+			continue;
+		char *left CLEANUP(freep) = upstream_last(&l.hosted);
+		const char *body = strrchr(left, '\n') + 1;
+		assert_int_equal(strlen(body), strlen(c->before) + c->fill + strlen(c->after)); /* "one" and "big" are as long */
+		assert_non_null(strstr(body, "\"model\":\"big\""));
+	}
+	end(&l);
+}
+
+/* Sentence 4: the share of the clients, the same clients every time, and never a server that is not wanted. */
+static unsigned answered_by_b(struct live *l, const char *header, const char *value, unsigned n, bool each) {
+	unsigned b = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		char *line CLEANUP(freep) = mem_printf("%s: %s%u\r\n", header, value, each ? i : 7);
+		char *came CLEANUP(freep) = ask(l, CHAT, line, "{}");
+		b += strstr(came, "{\"from\":\"B\"}") != NULL;
+		if (strstr(came, "{\"from\":\"B\"}"))
+			assert_non_null(strstr(came, "\r\nx-llmdeploy-answered-by: canary\r\nx-llmdeploy-release: r2\r\n"));
+		else
+			assert_non_null(strstr(came, "\r\nx-llmdeploy-answered-by: active\r\nx-llmdeploy-release: r1\r\n"));
+	}
+	return b;
+}
+
+#define SESSION "X-Session-Id", "s"
+#define KEY "Authorization", "Bearer k"
+
+static void test_canary(void **state) {
+	static const struct {
+		const char *name, *commands, *header, *value;
+		bool each;
+		unsigned low, high; /* of 300 */
+	} cases[] = {
+		{"nobody", "set map g/canary.map one/b 0", SESSION, true, 0, 0},
+		{"ten, by header", "set map g/canary.map one/b 10", SESSION, true, 15, 50},
+		{"fifty, by header", "set map g/canary.map one/b 50", SESSION, true, 120, 180},
+		{"fifty, by key", "set map g/canary.map one/b 50", KEY, true, 120, 180},
+		{"fifty, by chance", "set map g/canary.map one/b 50", "X-Other", "", true, 110, 190},
+		{"everybody", "set map g/canary.map one/b 100", SESSION, true, 300, 300},
+		{"not wanted", "set server r:one/b state maint", SESSION, true, 0, 0},
+	};
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "local", "", "canary", 0);
+	EACH_CASE(c, cases) {
+		command(&l, c->commands);
+		unsigned b = answered_by_b(&l, c->header, c->value, 300, c->each);
+		print_message("    %u of 300\n", b);
+		assert_true(b >= c->low && b <= c->high);
+	}
+	command(&l, "set server r:one/b state drain; set map g/canary.map one/b 50");
+	for (unsigned i = 0; i < 20; i++) { /* one client always has one answer */
+		char *value CLEANUP(freep) = mem_printf("client-%u-", i);
+		unsigned n = answered_by_b(&l, "X-Session-Id", value, 5, false);
+		assert_true(n == 0 || n == 5);
+	}
+	end(&l);
+}
+
+/* A canary that dies is not missed: its clients are answered by the active release. A restart knows it as a canary. */
+static void test_canary_dies(void **state) {
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "local", "", "canary", 100);
+	assert_int_equal(answered_by_b(&l, SESSION, 5, true), 5);
+	upstream_stop(&l.b);
+	assert_int_equal(answered_by_b(&l, SESSION, 5, true), 0);
+	end(&l);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_hang_up), cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
+		cmocka_unit_test(test_crash),	     cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_canary),
+		cmocka_unit_test(test_canary_dies),
+	};
+
+	return cmocka_run_group_tests_name("gateway live", tests, NULL, NULL);
+}
