@@ -88,7 +88,7 @@ static int check_expected(const struct rollout_session *s, const struct lock *l,
 		*e = none;
 		return -1;
 	}
-	if (!strcmp(now ? now->digest : "", x->active_lock) || (now && !strcmp(now->digest, l->digest)))
+	if ((!strcmp(now ? now->digest : "", x->active_lock) && !strcmp(now ? now->version : "", x->active)) || (now && !strcmp(now->digest, l->digest)))
 		return 0;
 	return err_set(e, ERR_BUSY, "the plan is stale: it expects %s%s%s to be active, and %s%s%s is; plan again", *x->active ? "'" : "",
 		*x->active ? x->active : "nothing", *x->active ? "'" : "", now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");

@@ -24,6 +24,8 @@ static const struct cmd commands[] = {
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
 			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE), 1, 1, cmd_plan},
+	{"choose", "FILE", "try the candidates of a manifest, the smallest first, and write the manifest with the one that passes",
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_PARANOID), 1, 1, cmd_choose},
 	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
 	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",

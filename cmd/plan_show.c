@@ -178,10 +178,12 @@ static void show_candidates(struct report *r, struct arena *a, const struct json
 /* ---- outlook ---- */
 
 static void show_speed(struct report *r, struct arena *a, const struct json *s) {
+	const char *all = number(s, "sequences") > 1 ? arena_printf(a, ", %s by all %llu together", tenths(a, s, "ceiling_all_milli"),
+		(unsigned long long) number(s, "sequences")) : "";
+
 	if (json_get(s, "ceiling_milli"))
-		report_line(r, "speed       at most %s tokens/s at the start of a context, %s at its end, %s by all %llu together (%s/s over %s)",
-			tenths(a, s, "ceiling_milli"), tenths(a, s, "ceiling_full_milli"), tenths(a, s, "ceiling_all_milli"),
-			(unsigned long long) number(s, "sequences"), bytes(a, s, "bandwidth"), bytes(a, s, "active_bytes"));
+		report_line(r, "speed       at most %s tokens/s at the start of a context, %s at its end%s (%s/s over %s)", tenths(a, s, "ceiling_milli"),
+			tenths(a, s, "ceiling_full_milli"), all, bytes(a, s, "bandwidth"), bytes(a, s, "active_bytes"));
 	else
 		report_line(r, "speed       no ceiling: the bandwidth is not known; say resources: {device: {bandwidth: 400GB/s}}");
 	if (json_get(s, "measured_percent"))
@@ -262,7 +264,7 @@ static void show_diff(struct report *r, struct arena *a, const struct json *x) {
 		report_table(r, columns, 3, cells, n);
 	for (size_t i = 0; i < sizeof backs / sizeof *backs; i++)
 		if (!strcmp(json_str(x, "rollback"), backs[i][0]))
-			report_line(r, "rollback    %s (%s and %s)", backs[i][1], bytes(a, x, "active_bytes"), arena_printf(a, "%s together", bytes(a, x, "both_bytes")));
+			report_line(r, "rollback    %s (%s together)", backs[i][1], bytes(a, x, "both_bytes"));
 }
 
 void plan_show(struct report *r, const struct json *d) {

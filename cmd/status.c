@@ -5,7 +5,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cost/cost.h"
 #include "docker/docker.h"
+#include "eval/eval.h"
 #include "json/json.h"
 #include "lock/lock.h"
 #include "release/history.h"
@@ -13,7 +15,8 @@
 
 /* What a person wants to know of a route, in one row. */
 struct row {
-	char *active, *state, *before, *since, *note, *drift;
+	char *active, *state, *before, *since, *note, *drift, *speed;
+	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
 	struct json *memory; /* of the active release's newest evidence, or NULL */
 };
 
@@ -24,6 +27,7 @@ static void row_done(struct row *r) {
 	free(r->since);
 	free(r->note);
 	free(r->drift);
+	free(r->speed);
 	json_free(r->memory);
 }
 
@@ -41,11 +45,31 @@ static char *drift_of(const struct json *m) {
 			  (long long) (off < 0 ? -off : off) % 10, off < 0 ? "less" : "more", used ? ", " : "", used ? resident : "", used ? " resident" : "");
 }
 
-static void fill_memory(const struct release_route *route, struct row *r) {
+/* "25.6 tokens/s, 59 % of what 400 GB/s allow" */
+static char *speed_of(const struct lock *l, uint64_t milli) {
+	struct cost_speed in = {.bandwidth = l->bandwidth, .active_bytes = l->active_bytes, .sequences = 1};
+	unsigned long long v = milli;
+	uint64_t ceiling, ignored, percent;
+	char bandwidth[TEXT_BYTES];
+
+	if (!cost_ceiling(&in, &ceiling, &ignored, &ignored))
+		return mem_printf("%llu.%llu tokens/s when it was proved", v / 1000, v % 1000 / 100);
+	const char *hint = cost_pace_hint(cost_pace(milli, ceiling, &percent));
+	text_format_bytes(l->bandwidth, bandwidth);
+	return mem_printf("%llu.%llu tokens/s when it was proved, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
+			  bandwidth, hint ? "; " : "", hint ? hint : "");
+}
+
+static void fill_memory(const struct release_route *route, const struct lock *l, struct row *r) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err ignored = {0};
 
-	if (!r->active || release_read(route, r->active, &rel, &ignored) || !json_get(rel.proof, "memory"))
+	if (!r->active || release_read(route, r->active, &rel, &ignored))
+		return;
+	r->speed_milli = eval_speed_milli(json_get(rel.proof, "golden"));
+	if (r->speed_milli && l)
+		r->speed = speed_of(l, r->speed_milli);
+	if (!json_get(rel.proof, "memory"))
 		return;
 	r->memory = json_copy(json_get(rel.proof, "memory"));
 	r->drift = drift_of(r->memory);
@@ -99,7 +123,7 @@ static int look(const struct context *c, const char *name, struct row *r, struct
 	if (!release_rollback_target(&route, NULL, &before, &why))
 		r->before = mem_strdup(before.version);
 	fill_from_history(&route, r);
-	fill_memory(&route, r);
+	fill_memory(&route, l, r);
 	return 0;
 }
 
@@ -112,6 +136,8 @@ static struct json *as_json(const char *route, const struct row *r) {
 	json_set(o, "rollback_to", json_string(r->before));
 	json_set_str(o, "since", r->since);
 	json_set_str(o, "note", r->note);
+	if (r->speed_milli)
+		json_set_int(o, "milli_tokens_per_s", (int64_t) r->speed_milli);
 	if (r->memory)
 		json_set(o, "memory", json_copy(r->memory));
 	return o;
@@ -119,7 +145,7 @@ static struct json *as_json(const char *route, const struct row *r) {
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"memory", r->drift}, {"note", r->note}};
+		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"memory", r->drift}, {"speed", r->speed}, {"note", r->note}};
 
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }

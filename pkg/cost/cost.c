@@ -60,6 +60,16 @@ enum cost_pace cost_pace(uint64_t measured_milli, uint64_t ceiling_milli, uint64
 	return (wide) measured_milli * 5 < ceiling_milli ? COST_PACE_LOW : COST_PACE_FAIR;
 }
 
+const char *cost_pace_hint(enum cost_pace pace) {
+	static const char *const hints[] = {
+		[COST_PACE_FAIR] = NULL,
+		[COST_PACE_LOW] = "suspiciously low: is a part of it computed on the CPU, or swapped? see llmdeploy logs for 'offloaded'",
+		[COST_PACE_IMPOSSIBLE] = "above what the bandwidth allows: the device, its bandwidth or the model are not what was said",
+	};
+
+	return hints[pace];
+}
+
 uint64_t cost_sparse(uint64_t dense, unsigned zeros_percent, bool skipped) {
 	return skipped && zeros_percent <= 100 ? (uint64_t) ((wide) dense * (100 - zeros_percent) / 100) : dense;
 }

@@ -122,6 +122,8 @@ static void fill_gates(struct lock *l, const struct json *t) {
 	l->latency_p95_ms = count(eval, "latency_p95_ms");
 	l->admission = json_str(budget, "admission");
 	l->planned_bytes = count(budget, "planned_bytes");
+	l->active_bytes = count(budget, "active_bytes");
+	l->bandwidth = count(budget, "bandwidth");
 	l->reserve_percent = (unsigned) count(budget, "reserve_percent");
 }
 

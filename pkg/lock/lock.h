@@ -88,6 +88,7 @@ struct lock {
 	const char *admission;
 	uint64_t planned_bytes;
 	unsigned reserve_percent;
+	uint64_t active_bytes, bandwidth; /* read for a token; of the device as the manifest says; 0: not said */
 };
 
 /* Checks every field; nothing is guessed. ERR_SPEC names `name` and the field ("NAME: image.config is

@@ -68,7 +68,7 @@ static const struct shape budget_shape[] = {
 	{"compute_bytes", SHAPE_COUNT, false, NULL}, {"output_bytes", SHAPE_COUNT, false, NULL}, {"overhead_bytes", SHAPE_COUNT, false, NULL},
 	{"recurrent_bytes", SHAPE_COUNT, true, NULL}, {"fragmentation_bytes", SHAPE_COUNT, true, NULL},
 	{"planned_bytes", SHAPE_COUNT, false, NULL}, {"reserve_percent", SHAPE_COUNT, false, NULL}, {"limit_bytes", SHAPE_COUNT, false, NULL},
-	{"admission", SHAPE_TEXT, false, NULL}, {0},
+	{"admission", SHAPE_TEXT, false, NULL}, {"active_bytes", SHAPE_COUNT, true, NULL}, {"bandwidth", SHAPE_COUNT, true, NULL}, {0},
 };
 const struct shape lock_shape[] = {
 	{"apiVersion", SHAPE_TEXT, false, NULL}, {"kind", SHAPE_TEXT, false, NULL}, {"tool", SHAPE_TEXT, false, NULL},

@@ -153,6 +153,7 @@ static void budget_tree(struct planner *p) {
 	json_set_int(o, "reserve_percent", p->in->spec->reserve_percent);
 	json_set_int(o, "limit_bytes", (int64_t) p->plan.memory_bytes);
 	json_set_str(o, "admission", p->in->spec->admission);
+	json_set_int(o, "active_bytes", (int64_t) (model_active_bytes(p->plan.model) + b->adapters));
 	p->plan.budget_json = p->trees[0] = o;
 }
 
@@ -226,6 +227,9 @@ static int judge_places(struct planner *p, struct err *e) {
 	p->plan.place = p->plan.fits ? first : 0;
 	p->plan.capacity = p->plan.places[p->plan.place].capacity;
 	p->plan.usable = p->plan.places[p->plan.place].usable;
+	/* Of the manifest, never of this machine: it goes into the lock. */
+	if (p->plan.places[p->plan.place].bandwidth)
+		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.places[p->plan.place].bandwidth);
 	return 0;
 }
 

@@ -109,10 +109,12 @@ static void differ_image(struct json *list, const struct json *now, const struct
 	char text[80];
 
 	if (json_count(json_get(b, "layers"))) {
-		differ_at(list, "image", now, then, "image.config");
+		char *x CLEANUP(freep) = a ? mem_printf("%.12s", json_str(a, "config")) : NULL, *y CLEANUP(freep) = mem_printf("%.12s", json_str(b, "config"));
+		differ(list, "image", x, y);
 	} else if (a && !is_same_image(now, then)) {
 		(void) snprintf(text, sizeof text, "made anew: %s", is_same(a, b, "packages") ? "its top layer alone" : "other packages");
-		differ(list, "image", json_str(a, "config"), text);
+		char *x CLEANUP(freep) = mem_printf("%.12s", json_str(a, "config"));
+		differ(list, "image", x, text);
 	}
 	differ_packages(list, json_get(a, "packages"), json_get(b, "packages"));
 	differ_at(list, "chat template", now, then, "image.chat_template");

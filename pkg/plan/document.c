@@ -87,6 +87,8 @@ static struct json *memory_part(const struct planner *p) {
 	uint64_t planned = p->plan.budget.planned;
 
 	json_remove(o, "admission");
+	json_remove(o, "active_bytes");
+	json_remove(o, "bandwidth");
 	json_set_str(o, "place", place->name);
 	if (!place->capacity)
 		return o;

@@ -31,12 +31,6 @@ static struct pace pace_of(const struct planner *p) {
 	return x;
 }
 
-static const char *const hints[] = {
-	[COST_PACE_FAIR] = NULL,
-	[COST_PACE_LOW] = "suspiciously low: is a part of it computed on the CPU, or swapped? see llmdeploy logs for 'offloaded'",
-	[COST_PACE_IMPOSSIBLE] = "above what the bandwidth allows: the device, its bandwidth or the model are not what was said",
-};
-
 static struct json *speed_part(const struct planner *p, const struct pace *x) {
 	struct json *o = json_object();
 	uint64_t percent;
@@ -57,7 +51,7 @@ static struct json *speed_part(const struct planner *p, const struct pace *x) {
 	if (x->empty) {
 		enum cost_pace pace = cost_pace(x->measured, x->empty, &percent);
 		set(o, "measured_percent", percent);
-		json_set_str(o, "hint", hints[pace]);
+		json_set_str(o, "hint", cost_pace_hint(pace));
 	}
 	return o;
 }

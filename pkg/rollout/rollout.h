@@ -75,6 +75,18 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 /* To `to`, or to the newest committed release that was active before. Asks it for one token first; no network, no questions. */
 int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e);
 
+/* A candidate is started beside what serves, asked its golden set, and removed again: no release, no record, no switch, and the route's
+ * traffic is not touched. Whatever comes, nothing of it goes on running. 0: there is a verdict; -1: it could not be tried (ERR_INTERRUPTED,
+ * ERR_UNREACHABLE, ERR_NOFIT). */
+struct rollout_trial {
+	bool passed;
+	char *why;	       /* not; or NULL */
+	struct json *evidence; /* of the golden run; NULL where it did not come to that */
+	uint64_t engine_ms, eval_ms;
+};
+int rollout_try(struct rollout_session *s, const struct lock *l, struct rollout_trial *out, struct err *e);
+void rollout_trial_done(struct rollout_trial *t);
+
 /* Lock of a release on disk, checked as release_read does. */
 int rollout_lock_of(const struct release_route *r, const char *version, struct lock **out, struct err *e);
 /* Of the active one; ERR_USAGE when none is active. */

@@ -81,5 +81,8 @@ struct schema_field {
  * Messages name the field by its path ('model.adapters[0].scale'). An unknown key gets the nearest known one, or the list. */
 struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct complaints *c);
 
+/* A tree of the table as YAML that gives the same tree again: every default written out, units as a user writes them. */
+void schema_write(const struct schema_field *fields, const struct json *tree, struct buf *out);
+
 /* The JSON Schema (2020-12) of the table, pretty, with a newline. `id` is its $id. */
 void schema_print(const struct schema_field *fields, const char *id, const char *title, struct buf *out);

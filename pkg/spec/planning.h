@@ -12,6 +12,7 @@ void spec_check_planning(const struct yaml_node *root, struct complaints *c);
 void spec_fill_planning(struct spec *s, struct arena *arena);
 
 /* Of the neighbours in this folder: spec.c and check.c. */
+const struct yaml_node *spec_root(const struct spec *s);
 void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena);
 /* One source or a list; what is neither was complained about. */
 void spec_check_sources(const struct yaml_node *n, const char *path, struct complaints *c);

@@ -161,8 +161,12 @@ static int check_all(struct whole *w, const char *text, size_t n, struct complai
 	return complaints_result(c, e);
 }
 
+const struct yaml_node *spec_root(const struct spec *s) {
+	return yaml_root(((const struct whole *) s)->yaml);
+}
+
 struct pos spec_pos(const struct spec *s, const char *path) {
-	const struct yaml_node *root = yaml_root(((const struct whole *) s)->yaml);
+	const struct yaml_node *root = spec_root(s);
 	char *at CLEANUP(freep) = mem_strdup(path), *dot;
 	const struct yaml_node *n = yaml_at(root, at);
 

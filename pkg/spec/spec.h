@@ -113,6 +113,11 @@ int spec_load(const char *path, struct spec **out, struct complaints *c, struct 
 /* ERR_SPEC: a manifest that can be planned and no more, because no bytes are named: it says what to do. Whatever makes or moves a
  * release asks this first. */
 int spec_is_release(const struct spec *s, struct err *e);
+/* Candidate `i` takes the place of the model: from then on the spec is that of a release. */
+void spec_choose(struct spec *s, size_t i);
+/* The manifest with its chosen candidate as the model, as YAML, to lie in the directory `dir` (absolute): what was relative to the manifest's own
+ * is made absolute where that is another. */
+void spec_write(const struct spec *s, const char *dir, struct buf *out);
 /* Where a field stands ("runtime.kv_cache"), for complaints; what is not written has the place of what it would stand in. The
  * file's name is borrowed. */
 struct pos spec_pos(const struct spec *s, const char *path);

@@ -11,6 +11,7 @@
 #include "fs/fs.h"
 #include "json/json.h"
 #include "lock/lock.h"
+#include "lock/wrapped.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -270,8 +271,60 @@ static void lock_schema_committed(void **state) {
 		fail_msg("not what the table says: llmdeploy schema lock > manifests/lock.schema.json");
 }
 
+/* ---- what plan --out writes ---- */
+
+static const struct {
+	const char *name, *from, *to;
+	enum err_code code;
+	const char *message;
+} wraps[] = {
+	{"as it was", "", "", ERR_OK, ""},
+	{"another version expected", "\"active\":\"v0\"", "\"active\":\"V 0\"", ERR_INTEGRITY,
+	 "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	{"no digest expected", "\"lock\":\"" B64 "\"", "\"lock\":\"\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	{"another release", "\"keep\":5", "\"keep\":6", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	{"a release that is none", "\"keep\":5", "\"keeps\":5", ERR_SPEC, "p.json: rollout.keep is missing"},
+	{"one more key", "\"kind\":\"Plan\"", "\"by\":1,\"kind\":\"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	{"another layout", "\"kind\":\"Plan\"", "\"kind\": \"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+};
+
+static void lock_wrapped(void **state) {
+	struct lock_expected x = {.active = "v0", .active_lock = B64};
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(lock_parse("x.json", GOOD, strlen(GOOD), &l, &e), 0);
+	assert_int_equal(lock_wrap(l, &x, &text, &e), 0);
+	EACH_CASE(k, wraps) {
+		const char *at = strstr(buf_str(&text), k->from);
+		struct lock *again CLEANUP(lock_freep) = NULL;
+		struct lock_expected y = {0};
+		struct err bad = {0};
+
+		assert_non_null(at);
+		char *other CLEANUP(freep) = mem_printf("%.*s%s%s", (int) (at - buf_str(&text)), buf_str(&text), k->to, at + strlen(k->from));
+		assert_int_equal(lock_unwrap("p.json", other, strlen(other), &again, &y, &bad), k->code ? -1 : 0);
+		assert_string_equal(bad.msg, k->message);
+		assert_int_equal(bad.code, k->code);
+		if (k->code)
+			continue;
+		assert_string_equal(again->digest, l->digest);
+		assert_string_equal(y.active, "v0");
+		assert_string_equal(y.active_lock, B64);
+	}
+	/* A lock is none, and neither is any other text. */
+	struct lock *none = l;
+	assert_int_equal(lock_unwrap("x.json", GOOD, strlen(GOOD), &none, &x, &e), 0);
+	assert_null(none);
+	assert_int_equal(lock_unwrap("x.json", "{", 1, &none, &x, &e), 0);
+	assert_null(none);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lock_wrapped),
 		cmocka_unit_test(lock_good),   cmocka_unit_test(lock_faults), cmocka_unit_test(lock_cut),
 		cmocka_unit_test(lock_skip), cmocka_unit_test(lock_canary), cmocka_unit_test(lock_round_trip), cmocka_unit_test(lock_schema_committed),
 	};

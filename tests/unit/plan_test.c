@@ -169,7 +169,7 @@ static void plan_demo(void **state) {
 	assert_string_equal(buf_str(&text),
 			    "{\"weights_bytes\":96576768,\"adapters_bytes\":4884480,\"kv_bytes\":188743680,\"recurrent_bytes\":0,\"compute_bytes\":17451008,"
 			    "\"output_bytes\":786432,\"overhead_bytes\":54525952,\"fragmentation_bytes\":0,\"planned_bytes\":362968320,\"reserve_percent\":20,"
-			    "\"limit_bytes\":436207616,\"admission\":\"enforce\"}");
+			    "\"limit_bytes\":436207616,\"admission\":\"enforce\",\"active_bytes\":101461248}");
 	assert_int_equal(p->memory_bytes, 436207616);
 	buf_reset(&text);
 	json_print(json_get(p->probes, "identity"), &text);

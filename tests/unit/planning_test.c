@@ -175,9 +175,66 @@ static void planning_is_release(void **state) {
 	}
 }
 
+/* What choose writes is the manifest that was, with one candidate in it; read again it says the same. */
+static void planning_written(void **state) {
+	struct spec *s CLEANUP(spec_freep) = NULL, *again CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(load(whole, &s, &c, &e), 0);
+	spec_choose(s, 1);
+	assert_int_equal(spec_is_release(s, &e), 0);
+	spec_write(s, "/elsewhere", &text);
+	assert_string_equal(buf_str(&text),
+		"apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  source: [\"https://h/q4.gguf\"]\n  sha256: \"" SHA "\"\n"
+		"requirements:\n  latency: \"asynchronous\"\n  latency_p95: 100ms\n"
+		"resources:\n  machines: [{name: \"rack\", memory: 24000000000B, devices: 2, bandwidth: 400000000000B/s, backend: \"cuda\", latency_p95: 72ms}, "
+		"{name: \"big\", memory: 64000000000B, devices: 1, backend: \"auto\"}]\n"
+		"traffic:\n  requests_per_month: 500000\n  prompt_tokens: 600\n  output_tokens: 120\n  peak_users: 12\n  pattern: \"bursty\"\n"
+		"cost:\n  currency: \"EUR\"\n  hardware: 420.0\n  power: 60.5\n  staff: 200.0\n  maintenance: 39.5\n  hosted: {per_1k_requests: 1.8}\n");
+	spec_write(s, s->dir, &here);
+	assert_string_equal(buf_str(&here), buf_str(&text));
+	if (load(buf_str(&text), &again, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_string_equal(again->model.sha256, SHA);
+	assert_int_equal(again->cost.power, s->cost.power);
+	assert_int_equal(again->machines[0].bandwidth, s->machines[0].bandwidth);
+	assert_int_equal(again->n_candidates, 0);
+}
+
+/* Values of every kind, as a user may write them, come back the same; files of another folder get absolute paths. */
+static void planning_written_elsewhere(void **state) {
+	static const char every[] = HEAD "model:\n  candidates: [{name: a, source: m.gguf, sha256: " SHA "}]\n"
+		"  adapters: [{source: a.gguf, sha256: " SHA ", scale: 0.5}]\n"
+		"runtime: {extra_args: {threads: 4, reasoning: 'off', \"tensor-split\": '3,1'}}\nresources: {reserve: 0.05, device: auto, admission: off}\n"
+		"rollout: {watch: 90s, keep: 3}\n";
+	struct spec *s CLEANUP(spec_freep) = NULL;
+	struct complaints c CLEANUP(complaints_done) = {0};
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct err e = {0};
+
+	(void) state;
+	if (load(every, &s, &c, &e))
+		fail_msg("%s", e.msg);
+	spec_choose(s, 0);
+	spec_write(s, s->dir, &here);
+	assert_string_equal(buf_str(&here),
+		"apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  source: [\"m.gguf\"]\n  sha256: \"" SHA "\"\n"
+		"  adapters: [{source: [\"a.gguf\"], sha256: \"" SHA "\", scale: 0.5}]\n"
+		"runtime:\n  extra_args: {\"threads\": 4, \"reasoning\": \"off\", \"tensor-split\": \"3,1\"}\n"
+		"resources:\n  device: \"auto\"\n  reserve: 0.05\n  admission: \"off\"\nrollout:\n  watch: 90000ms\n  keep: 3\n");
+	spec_write(s, "/elsewhere", &text);
+	char *model CLEANUP(freep) = mem_printf("source: [\"file:%s/m.gguf\"]", s->dir), *adapter CLEANUP(freep) = mem_printf("source: [\"file:%s/a.gguf\"]", s->dir);
+	assert_non_null(strstr(buf_str(&text), model));
+	assert_non_null(strstr(buf_str(&text), adapter));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(planning_faults), cmocka_unit_test(planning_whole), cmocka_unit_test(planning_is_release),
+		cmocka_unit_test(planning_written), cmocka_unit_test(planning_written_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -436,8 +436,48 @@ static void mode_is_found(void **state) {
 	}
 }
 
+#define GB UINT64_C(1000000000)
+
+static const struct {
+	const char *name;
+	enum report_mode mode;
+	bool color;
+	size_t width;
+	uint64_t weights, cache, free, reserve, whole;
+	const char *out;
+} budgets[] = {
+	{"a terminal", REPORT_TERMINAL, false, 42, 50 * GB, 25 * GB, 5 * GB, 20 * GB, 100 * GB,
+	 "[WWWWWWWWWWWWWWWWWWWWKKKKKKKKKK..RRRRRRRR]\n W weights 50.0 GB  K KV cache 25.0 GB\n . free 5.0 GB  R reserve 20.0 GB\n"},
+	{"colour", REPORT_TERMINAL, true, 42, 50 * GB, 25 * GB, 5 * GB, 20 * GB, 100 * GB,
+	 "[\033[34mWWWWWWWWWWWWWWWWWWWW\033[0m\033[32mKKKKKKKKKK\033[0m\033[2m..\033[0m\033[2mRRRRRRRR\033[0m]\n"
+	 " \033[34mW\033[0m weights 50.0 GB  \033[32mK\033[0m KV cache 25.0 GB\n \033[2m.\033[0m free 5.0 GB  \033[2mR\033[0m reserve 20.0 GB\n"},
+	{"too much: a mark where the device ends", REPORT_TERMINAL, false, 42, 150 * GB, 50 * GB, 0, 0, 100 * GB,
+	 "[WWWWWWWWWWWWWWWWWWWW|WWWWWWWWWKKKKKKKKKK]\n W weights 150 GB  K KV cache 50.0 GB\n"},
+	{"a wide terminal has a bar of 72", REPORT_TERMINAL, false, 300, 50 * GB, 50 * GB, 0, 0, 100 * GB,
+	 "[WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK]\n W weights 50.0 GB  K KV cache 50.0 GB\n"},
+	{"a narrow one has twenty", REPORT_TERMINAL, false, 21, 50 * GB, 50 * GB, 0, 0, 100 * GB,
+	 "[WWWWWWWWWWKKKKKKKKKK]\n W weights 50.0 GB\n K KV cache 50.0 GB\n"},
+	{"nothing is known", REPORT_TERMINAL, false, 21, 0, 0, 0, 0, 0, "[                    ]\n"},
+	{"a pipe", REPORT_PLAIN, false, 0, 50 * GB, 25 * GB, 5 * GB, 20 * GB, 100 * GB, ""},
+	{"json", REPORT_JSON, false, 0, 50 * GB, 25 * GB, 5 * GB, 20 * GB, 100 * GB, ""},
+};
+
+static void report_pictures(void **state) {
+	(void) state;
+	EACH_CASE(k, budgets) {
+		const struct report_part parts[] = {{"weights", 'W', "34", k->weights}, {"KV cache", 0, "32", k->cache}, {"free", '.', "2", k->free},
+			{"reserve", 'R', "2", k->reserve}};
+		struct place p;
+
+		begin(&p, k->mode, k->color, k->width);
+		report_budget(&p.r, parts, 4, k->whole);
+		end(&p, k->out, "");
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(report_pictures),
 		cmocka_unit_test(texts_are_made_safe),	     cmocka_unit_test(texts_are_cut),
 		cmocka_unit_test(story_plain),		     cmocka_unit_test(story_on_a_terminal),
 		cmocka_unit_test(story_as_events),	     cmocka_unit_test(saying_plain),

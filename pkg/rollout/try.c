@@ -1,0 +1,79 @@
+#include "rollout/internal.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "host/host.h"
+#include "json/json.h"
+#include "size/size.h"
+
+/* Design: a try leaves no record and no release. Its container is one of a release that is not on disk, which is what every later
+ * command on the route removes: so a try that was killed is tidied like any other stray. */
+
+static int fits_here(const struct lock *l, struct err *e) {
+	struct host_facts host;
+
+	if (host_read("", &host, e))
+		return -1;
+	if (size_admits(host_memory(&host), l->reserve_percent, l->planned_bytes))
+		return 0;
+	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: it is planned with more memory than this machine has", l->version);
+}
+
+static int ask(const struct rollout *x, const struct lock *l, struct rollout_trial *out, struct err *e) {
+	uint64_t from;
+
+	if (container_start(x, l, e))
+		return -1;
+	progress_done(x->progress, "start candidate", NULL);
+	if (prove_ready(x, l, &out->engine_ms, e))
+		return -1;
+	from = clock_mono_ms();
+	int r = prove_answers(x, l, &out->evidence, e);
+	out->eval_ms = clock_mono_ms() - from;
+	return r;
+}
+
+/* A release of just this lock has a container of its own, which goes back to what it was doing. */
+static int put_back(const struct rollout *x, const struct lock *l, bool was_running, bool is_release, struct err *e) {
+	if (was_running)
+		return 0;
+	return is_release ? container_stop(x, l, e) : container_remove(x, l, e);
+}
+
+int rollout_try(struct rollout_session *s, const struct lock *l, struct rollout_trial *out, struct err *e) {
+	const struct rollout *x = s->x;
+	struct err cause = {0}, more = {0};
+	bool was_running, is_release;
+	char image[65];
+
+	*out = (struct rollout_trial){0};
+	if (!l->golden)
+		return err_set(e, ERR_GATE, "'%s' has no golden set to be tried with: give it eval.golden", l->version);
+	/* The same version with another artifact is just what is tried: only the very same lock is a release. */
+	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release, &more) && is_release;
+	if (fits_here(l, e) || interrupt_check(e) || container_image(x, l, image, e) || container_is_running(x, l, &was_running, e))
+		return -1;
+	progress_step(x->progress, "start candidate");
+	int r = ask(x, l, out, &cause);
+	interrupt_hold();
+	more = (struct err){0};
+	int bad = put_back(x, l, was_running, is_release, &more);
+	interrupt_release();
+	if (bad)
+		return err_set(e, more.code, "a candidate that was tried cannot be removed: %.300s; run llmdeploy recover %s", more.msg, l->route);
+	out->passed = !r;
+	if (!r || cause.code == ERR_GATE) {
+		out->why = r ? mem_strdup(cause.msg) : NULL;
+		return 0;
+	}
+	*e = cause;
+	return -1;
+}
+
+void rollout_trial_done(struct rollout_trial *t) {
+	json_free(t->evidence);
+	free(t->why);
+}
