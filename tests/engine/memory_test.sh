@@ -12,6 +12,9 @@ mkdir -p "$state"
 rm -rf "$state/root" "$state"/*.json
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=${LLMDEPLOY_PRIVATE_ENGINE:-1}
 finish() {
+	id=$(cat "$state/root/root-id")
+	docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
+	docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 	tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1
 	rm -rf "$state/root" "$state"/*.gguf
 }
@@ -56,5 +59,40 @@ if "$program" plan --estimate --json examples/incident/incident-r16.yaml >"$stat
 	sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
 	bad=$((bad + 1))
 fi
+check() { # NAME STATUS
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then echo "ok $n - $1"; else
+		echo "not ok $n - $1"
+		sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
+		bad=$((bad + 1))
+	fi
+}
+
+# A log of another form is said, and never a 0.
+"$build/tests/bench/gguf_make" llama "$state/tiny.gguf" >/dev/null
+cat >"$state/tiny.yaml" <<END
+apiVersion: llmdeploy/v1
+route: memory
+version: v1
+model: {source: "file:$state/tiny.gguf", sha256: $(sha256sum "$state/tiny.gguf" | cut -d' ' -f1)}
+runtime: {name: llama.cpp, backend: cpu, context_tokens: 256, concurrent_sequences: 1}
+eval: {skip: "only its memory is looked at"}
+rollout: {watch: 0s}
+END
+rm -rf "$state/other"
+mkdir -p "$state/other"
+cp -R "${LLMDEPLOY_RUNTIMES:-runtimes}/llama.cpp" "$state/other/"
+sed -i 's/ buffer size =/ buffer space =/' "$state/other/llama.cpp/runtime.yaml"
+"$program" apply --runtimes "$state/other" "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
+	grep -qF "the engine's memory could not be measured: log format changed: no line of the engine's log names a buffer" "$state/err" &&
+	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | has("warning") and (has("measured") | not)' >/dev/null &&
+	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF 'log format changed' "$state/out"
+check "a log of another form is a warning, in the evidence, too" $?
+sed -i 's/^version: v1/version: v2/' "$state/tiny.yaml"
+"$program" apply "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
+	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and
+		.drift_permille >= -50 and .drift_permille <= 50 and .resident_bytes > 0' >/dev/null &&
+	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF "in the engine's log, " "$state/out"
+check "what the engine took is kept beside the plan, and status shows the drift" $?
 echo "1..$n"
 exit $bad
