@@ -9,7 +9,7 @@
 
 struct buf;
 
-/* One record line, and a run of them in memory; no file is touched here. Inside this folder and its fuzz target only. */
+/* One record line, and a run of them in memory; no file is touched here. Inside this folder, its fuzz target and its bench only. */
 
 #define FRAME_HEAD (8 + 1 + 64 + 1) /* CRC, blank, digest, blank */
 
