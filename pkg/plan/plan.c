@@ -132,6 +132,16 @@ static bool is_in_blocks(const char *kv_cache) {
 	return kv_cache[0] == 'q' || kv_cache[0] == 'i';
 }
 
+/* A card stands for a model in any format. */
+static void check_format(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	const char *format = p->plan.model->format;
+
+	if (*format && strcmp(format, "card") && !runtime_reads(rt, format))
+		plan_complain(p, "model.source", "the model is in the format %s, which %s does not read; 'llmdeploy runtime list --requires %s' names "
+			"those that do", format, rt->name, format);
+}
+
 static void check_model(struct planner *p) {
 	const struct model_facts *m = p->plan.model;
 	const struct spec *s = p->in->spec;
@@ -224,7 +234,8 @@ static int make(struct planner *p, struct err *e) {
 	if (p->plan.backend && p->in->candidates)
 		plan_pick(p);
 	if (p->plan.model) {
-		check_model(p);
+		check_format(p);
+	check_model(p);
 		check_adapters(p);
 	}
 	if (complaints_result(p->c, e))

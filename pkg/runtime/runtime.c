@@ -364,19 +364,11 @@ bool runtime_is_packaged(const struct runtime *rt) {
 	return !strcmp(rt->launch, "packages");
 }
 
-static bool is_in(const char *const *list, size_t n, const char *word) {
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(list[i], word))
+bool runtime_reads(const struct runtime *rt, const char *format) {
+	for (size_t i = 0; i < rt->n_formats; i++)
+		if (!strcmp(rt->formats[i], format))
 			return true;
 	return false;
-}
-
-bool runtime_reads(const struct runtime *rt, const char *format) {
-	return is_in(rt->formats, rt->n_formats, format);
-}
-
-bool runtime_executes(const struct runtime *rt, const char *sparsity) {
-	return is_in(rt->sparsity, rt->n_sparsity, sparsity);
 }
 
 void runtime_schema(struct buf *out) {

@@ -201,8 +201,6 @@ const char *runtime_setting_name(enum runtime_setting s); /* "context_tokens" */
 /* This program launches engines that it packages itself; all others can be planned with. */
 bool runtime_is_packaged(const struct runtime *rt);
 bool runtime_reads(const struct runtime *rt, const char *format);
-/* Whether it skips the zeros of a checkpoint that is sparse in this form. */
-bool runtime_executes(const struct runtime *rt, const char *sparsity);
 
 /* What the settings are, for one start of the engine. What is NULL or 0 is not passed; neither is what the
  * engine has no way to be told. */

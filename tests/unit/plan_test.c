@@ -246,6 +246,10 @@ static void long_context(struct world *w) {
 	w->spec.context_tokens = 16384;
 }
 
+static void other_format(struct world *w) {
+	(void) strcpy(w->model.format, "safetensors");
+}
+
 static void capability(struct world *w) {
 	json_free(w->capabilities);
 	w->spec.capabilities = w->capabilities = parsed("[\"openai_api\",\"safetensors\"]");
@@ -359,6 +363,8 @@ static const struct {
 	 "16384 tokens of context are more than the 8192 that the model was trained for"},
 	{"capability missing", capability, "requirements.capabilities.1",
 	 "llama.cpp does not have the capability 'safetensors'; 'llmdeploy runtime list --requires safetensors' names those that have it"},
+	{"a format that the engine does not read", other_format, "model.source",
+	 "the model is in the format safetensors, which llama.cpp does not read; 'llmdeploy runtime list --requires safetensors' names those that do"},
 	{"heads that cannot be quantized", odd_heads, "runtime.kv_cache",
 	 "the model's heads of 80 and 64 are no multiples of 32, which 'q4_0' needs"},
 	{"unknown cache", strange_cache, "runtime.kv_cache", "llama.cpp has no KV cache of type 'q3_0'"},

@@ -241,20 +241,9 @@ static void definitions_agree(void **state) {
 	}
 }
 
-/* A checkpoint that is half zeros gains nothing on a runtime that executes no such form. */
-static void sparsity_is_data(void **state) {
-	const char *const forms[] = {"2:4"};
-	const struct runtime dense = {.name = "dense"}, sparse = {.name = "sparse", .sparsity = forms, .n_sparsity = 1};
-
-	(void) state;
-	assert_false(runtime_executes(&dense, "2:4"));
-	assert_true(runtime_executes(&sparse, "2:4"));
-	assert_false(runtime_executes(&sparse, "unstructured"));
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(filter_small), cmocka_unit_test(filter_none), cmocka_unit_test(filter_real),
-		cmocka_unit_test(definitions_agree), cmocka_unit_test(sparsity_is_data)};
+		cmocka_unit_test(definitions_agree)};
 
 	return cmocka_run_group_tests_name("runtime_filter", tests, NULL, NULL);
 }
