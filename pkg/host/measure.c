@@ -15,16 +15,17 @@
 #define MOST (2048 * MIB)
 #define CACHE_UNKNOWN (32 * MIB)
 #define MAX_THREADS 256
-/* Short rounds: the more of them, the likelier that one is disturbed by nobody. */
-enum { ROUNDS = 30, STACK = 262144 };
+/* Short rounds: whoever just woke up is let run for so long, also on a busy machine, and of many rounds one is disturbed by nobody. */
+enum { MAX_ROUNDS = 1000, ROUND_US = 3000, STACK = 262144 };
 
 /* 32 bytes that the compiler may read as one. */
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
 struct shared {
 	pthread_mutex_t start; /* held until all threads are there */
-	pthread_barrier_t gate; /* before each round */
-	uint64_t round_us;	/* how long one takes */
+	pthread_barrier_t gate; /* before each round, twice */
+	uint64_t budget_us;	/* of all rounds */
+	bool over;		/* decided by the first thread, read by all between the gates */
 };
 
 struct reader {
@@ -32,7 +33,10 @@ struct reader {
 	struct shared *shared;
 	size_t bytes;		  /* of its buffer, a multiple of a page */
 	lanes *buffer;
-	uint64_t read[ROUNDS], began_us[ROUNDS], ended_us[ROUNDS];
+	bool first;
+	unsigned rounds;
+	size_t at; /* in the buffer: no round begins where the caches still have what the last one read */
+	uint64_t read[MAX_ROUNDS], began_us[MAX_ROUNDS], ended_us[MAX_ROUNDS];
 	uint64_t sum; /* so that nothing is left out */
 };
 
@@ -49,13 +53,13 @@ static uint64_t sum_of(const lanes *at, size_t n) {
 	return a[0] + a[1] + a[2] + a[3];
 }
 
-/* Pieces of one MiB, so that the clock is looked at often enough; the buffer is gone through in order, again and again. */
+/* Pieces of a quarter of a MiB, so that the clock is looked at often enough; the buffer is gone through in order, again and again. */
 static void read_round(struct reader *r, unsigned round) {
-	size_t piece = MIB / sizeof(lanes), n = r->bytes / sizeof(lanes), at = 0;
+	size_t piece = MIB / 4 / sizeof(lanes), n = r->bytes / sizeof(lanes), at = r->at;
 	uint64_t end;
 
 	r->began_us[round] = clock_mono_us();
-	end = r->began_us[round] + r->shared->round_us;
+	end = r->began_us[round] + ROUND_US;
 	do {
 		size_t part = n - at < piece ? n - at : piece;
 
@@ -63,6 +67,7 @@ static void read_round(struct reader *r, unsigned round) {
 		r->read[round] += part * sizeof(lanes);
 		at = at + part < n ? at + part : 0;
 	} while ((r->ended_us[round] = clock_mono_us()) < end);
+	r->at = at;
 }
 
 /* Each fills its own buffer: its pages are then near its processor, and are no copies of the one page of zeros. */
@@ -72,17 +77,26 @@ static void *work(void *arg) {
 	(void) pthread_mutex_lock(&r->shared->start);
 	(void) pthread_mutex_unlock(&r->shared->start);
 	memset(r->buffer, 1, r->bytes);
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	(void) pthread_barrier_wait(&r->shared->gate);
+	uint64_t until = clock_mono_us() + r->shared->budget_us;
+
+	for (;;) {
+		if (r->first)
+			r->shared->over = r->rounds == MAX_ROUNDS || clock_mono_us() >= until || interrupt_pending();
 		(void) pthread_barrier_wait(&r->shared->gate);
-		read_round(r, round);
+		bool over = r->shared->over;
+
+		(void) pthread_barrier_wait(&r->shared->gate);
+		if (over)
+			return NULL;
+		read_round(r, r->rounds++);
 	}
-	return NULL;
 }
 
 static uint64_t best_of(const struct reader *list, unsigned n) {
 	uint64_t best = 0;
 
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < list[0].rounds; round++) {
 		uint64_t began = UINT64_MAX, ended = 0, read = 0;
 
 		for (unsigned i = 0; i < n; i++) {
@@ -98,8 +112,8 @@ static uint64_t best_of(const struct reader *list, unsigned n) {
 }
 
 /* How many threads have measured: where not all of them can be started, those that were. */
-static unsigned run(struct reader *list, unsigned n, uint64_t round_us) {
-	struct shared shared = {.start = PTHREAD_MUTEX_INITIALIZER, .round_us = round_us};
+static unsigned run(struct reader *list, unsigned n, uint64_t budget_us) {
+	struct shared shared = {.start = PTHREAD_MUTEX_INITIALIZER, .budget_us = budget_us};
 	pthread_attr_t attr;
 	unsigned started = 0;
 
@@ -108,6 +122,7 @@ static unsigned run(struct reader *list, unsigned n, uint64_t round_us) {
 	(void) pthread_mutex_lock(&shared.start);
 	for (; started < n; started++) {
 		list[started].shared = &shared;
+		list[started].first = !started;
 		if (pthread_create(&list[started].thread, &attr, work, &list[started]))
 			break;
 	}
@@ -147,14 +162,14 @@ int host_measure(const struct host_facts *h, uint64_t max_bytes, uint64_t max_ms
 		list[i].bytes = each;
 		list[i].buffer = (lanes *) (void *) (all + i * each);
 	}
-	unsigned measured = run(list, n, max_ms * 1000 / ROUNDS);
+	unsigned measured = run(list, n, max_ms * 1000);
 
 	(void) munmap(all, each * n);
 	if (!measured)
 		return err_set(e, ERR_SYS, "no thread can be started to measure with");
 	if (interrupt_check(e))
 		return -1;
-	*out = (struct host_measure){.bytes_per_second = best_of(list, measured), .buffer_bytes = each * measured, .threads = measured, .rounds = ROUNDS,
+	*out = (struct host_measure){.bytes_per_second = best_of(list, measured), .buffer_bytes = each * measured, .threads = measured, .rounds = list[0].rounds,
 		.took_ms = clock_mono_ms() - began};
 	return 0;
 }
