@@ -85,7 +85,7 @@ static bool read_card(const char *device, struct host_gpu *g) {
 	if (!*g->name)
 		(void) snprintf(g->name, sizeof g->name, "%s", bandwidth_pci_name(vendor, id, g->memory_total));
 	if (!*g->name)
-		(void) snprintf(g->name, sizeof g->name, "%s %04x:%04x", g->kind, vendor, id);
+		(void) snprintf(g->name, sizeof g->name, "%s %04x:%04x", vendor == 0x1002 ? "amd" : "intel", vendor, id);
 	host_know_gpu(g);
 	return true;
 }
