@@ -1,6 +1,7 @@
 #include "compiling.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/complaints.h"
@@ -91,7 +92,10 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 
 	if (runtime_dir(a, s, &dir, e))
 		return -1;
-	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .progress = &a->report->progress};
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	self[n > 0 ? n : 0] = 0;
+	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .program = self, .progress = &a->report->progress};
 	if (!compile_preview(&job, s, known, out, &all, e))
 		return 0;
 	if (all.n > 1)

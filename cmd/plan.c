@@ -152,6 +152,8 @@ int cmd_plan(struct args *a, struct err *e) {
 		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli};
 	if (compiling_preview(a, &c, s, &known, &p, e))
 		return -1;
+	if (plan_runtimes(a, s, p.document, e))
+		return -1;
 	add_changes(p.document, s, &now, &p);
 	if (a->option[OPT_ESTIMATE] && plan_estimate(a, &c, s, p.document, e))
 		return -1;

@@ -7,6 +7,8 @@ struct json;
 struct report;
 struct spec;
 
+/* "runtimes" of the document: which engines could serve what is asked for, and why the others cannot. */
+int plan_runtimes(const struct args *a, const struct spec *s, struct json *document, struct err *e);
 /* A plan's document as people read it: a picture where it is a terminal, short tables, lines. */
 void plan_show(struct report *r, const struct json *document);
 

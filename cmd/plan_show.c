@@ -233,6 +233,18 @@ static void show_cost(struct report *r, struct arena *a, const struct json *c) {
 		json_str(c, "reminder") ? json_str(c, "reminder") : "");
 }
 
+/* The survivors; --explain runtime has the reasons of the others. */
+static void show_runtimes(struct report *r, struct arena *a, const struct json *list) {
+	const char *names = "";
+	size_t n = 0;
+
+	for (const struct json *x = json_first(list); x; x = json_next(x))
+		if (json_true(x, "survives"))
+			names = arena_printf(a, "%s%s%s", names, n++ ? ", " : "", json_str(x, "name"));
+	if (json_count(list))
+		report_line(r, "runtimes    %zu of %zu can serve this, candidates to be measured: %s", n, json_count(list), n ? names : "none");
+}
+
 /* ---- changes ---- */
 
 static const char *const backs[][2] = {
@@ -283,6 +295,7 @@ void plan_show(struct report *r, const struct json *d) {
 	show_speed(r, a, json_get(d, "speed"));
 	show_traffic(r, a, json_get(d, "traffic"));
 	show_cost(r, a, json_get(d, "cost"));
+	show_runtimes(r, a, json_get(d, "runtimes"));
 	show_diff(r, a, json_get(d, "changes"));
 	for (const struct json *n = json_first(json_get(d, "notes")); n; n = json_next(n))
 		report_line(r, "note        %s", json_text(n));

@@ -24,6 +24,7 @@ struct compile {
 	const struct debian_mirrors *mirrors;
 	const char *runtime_dir; /* of the runtime that the manifest names: runtime.yaml, packages.lock */
 	const char *tool;     /* "llmdeploy 0.1.0" */
+	const char *program;  /* path of the running program, for model cards; NULL: there are none */
 	int root;	      /* open, for what was measured of this machine; below 0: none */
 	bool paranoid;	      /* hash model and adapters again */
 	const struct progress *progress;

@@ -13,6 +13,7 @@
 #include "compile/compile.h"
 #include "fs/fs.h"
 #include "fs/step.h"
+#include "http/http.h"
 #include "model/model.h"
 #include "spec/spec.h"
 #include "store/store.h"
@@ -67,8 +68,18 @@ static int from_archive(const char *path, const char *member, const char *what, 
 static int from_source(const char *source, const char *what, struct model_facts *facts, uint64_t *size, const char **from, struct err *e) {
 	const char *member = strchr(source, '#');
 
-	if (!text_starts(source, "file:"))
-		return err_set(e, ERR_UNREACHABLE, "'%.200s' is not here", source);
+	if (!text_starts(source, "file:")) {
+		struct http *http CLEANUP(http_freep) = NULL;
+		if (member)
+			return err_set(e, ERR_UNREACHABLE, "'%.200s' is a member of an archive that is not here", source);
+		*from = "address";
+		http = http_new();
+		*size = 0;
+		if (model_read_source(http, source, facts, e))
+			return -1;
+		*size = facts->file_bytes;
+		return 0;
+	}
 	if (!member) {
 		*from = "file";
 		return from_file(source + 5, what, facts, size, e);
@@ -106,8 +117,19 @@ int compile_facts(const struct compile *c, const struct spec_artifact *a, const 
 		if (why.code != ERR_UNREACHABLE && why.code != ERR_SYS)
 			return err_set(e, why.code, "%s", why.msg);
 	}
+	if (why.code == ERR_INTERRUPTED)
+		return err_set(e, why.code, "%s", why.msg);
 	return err_set(e, ERR_UNREACHABLE, "%s cannot be planned with before its header can be read: %.300s; "
 		"llmdeploy model pull fetches it, model.card stands for it", what, why.msg);
+}
+
+int compile_card(const struct compile *c, const char *card, struct model_facts *facts, struct err *e) {
+	const char *slash = strchr(card, '/');
+	char *name CLEANUP(freep) = slash ? mem_strndup(card, (size_t) (slash - card)) : mem_strdup(card), *path CLEANUP(freep) = NULL;
+
+	if (!text_is_name(name) || !c->program || !model_card_find(c->program, name, &path))
+		return err_set(e, ERR_USAGE, "no model card '%.60s'; manifests/models has those that there are", name);
+	return model_read_card(path, slash ? slash + 1 : "", facts, e);
 }
 
 static uint64_t scaled(uint64_t part, uint64_t bytes, uint64_t of) {

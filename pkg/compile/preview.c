@@ -16,23 +16,43 @@ void compile_preview_done(struct compile_preview *p) {
 	json_free(p->tree);
 }
 
-/* What each candidate says of itself; the sizes alone of others get the architecture of the first that is known. */
+/* A file where there is one that can be read, else the card that stands for it. A wrong card is a fault of the manifest, at its line. */
+static int facts_of(const struct compile_parts *p, const struct compile *c, const struct spec_artifact *a, const char *card, const char *what,
+		    struct model_facts *out, uint64_t *size, const char **from, struct err *e) {
+	struct err why = {0}, bad = {0};
+
+	if (a->sha256 && !compile_facts(c, a, what, out, size, from, &why))
+		return 0;
+	if (a->sha256 && (!card || why.code != ERR_UNREACHABLE))
+		return err_set(e, why.code, "%s", why.msg);
+	*from = "card";
+	if (!compile_card(c, card, out, &bad))
+		return 0;
+	return bad.code == ERR_USAGE ? err_at(e, spec_pos(p->spec, p->spec->card ? "model.card" : "model.candidates"), "%s", bad.msg)
+				     : err_set(e, bad.code, "%s", bad.msg);
+}
+
+/* What each candidate says of itself; the sizes alone of others get the architecture of model.card, else of the first that is known. */
 static int candidates(struct compile_parts *p, const struct compile *c, const char **from, struct err *e) {
 	const struct spec *s = p->spec;
 	const struct model_facts *known = NULL;
+	const char *where;
 	uint64_t size;
 
 	p->candidates = mem_zalloc(s->n_candidates, sizeof *p->candidates);
+	if (s->card && facts_of(p, c, &(struct spec_artifact){0}, s->card, "the model", p->model, &size, from, e))
+		return -1;
+	known = s->card ? p->model : NULL;
 	for (size_t i = 0; i < s->n_candidates; i++) {
 		const struct spec_candidate *k = &s->candidates[i];
 		struct err why = {0};
-		if (!k->artifact.sha256 && !k->card)
-			continue;
-		bool read = k->artifact.sha256 && !compile_facts(c, &k->artifact, k->name, &p->candidates[i], &size, from, &why);
-		if (!read && !k->bytes)
+		bool read = (k->artifact.sha256 || k->card) && !facts_of(p, c, &k->artifact, k->card, k->name, &p->candidates[i], &size, &where, &why);
+		if (!read && (!k->bytes || why.code == ERR_INTERRUPTED))
 			return err_set(e, why.code, "%s", why.msg);
-		if (read && !known)
+		if (read && !known) {
 			known = &p->candidates[i];
+			*from = where;
+		}
 	}
 	if (!known)
 		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' say their bytes and no architecture, so that no KV cache can be "
@@ -47,7 +67,7 @@ static int facts(struct compile_parts *p, const struct compile *c, const char **
 	const struct spec *s = p->spec;
 	const char *ignored;
 
-	if (s->n_candidates ? candidates(p, c, from, e) : compile_facts(c, &s->model, "the model", p->model, &p->sizes[0], from, e))
+	if (s->n_candidates ? candidates(p, c, from, e) : facts_of(p, c, &s->model, s->card, "the model", p->model, &p->sizes[0], from, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++) {
 		char *what CLEANUP(freep) = mem_printf("adapter %zu", i + 1);
@@ -67,11 +87,13 @@ static void take_known(struct compile_parts *p, const struct compile_known *know
 static int make(struct compile_parts *p, const struct compile *c, const struct compile_known *known, struct compile_preview *out,
 		struct complaints *complaints, struct err *e) {
 	const char *from = "card";
-	bool packaged;
+	bool packaged = false;
 
 	if (compile_runtime(p, c, complaints, e) || facts(p, c, &from, e) || compile_plan(p, c, complaints, e))
 		return -1;
-	packaged = !strcmp(p->runtime->launch, "packages");
+	/* A laptop plans for a server whose backend it has no packages of: then there is no lock to compare. */
+	for (size_t i = 0; i < p->in.n_locked; i++)
+		packaged = packaged || !strcmp(p->in.locked[i], p->plan->backend->name);
 	if (packaged && compile_packages(p, c, e))
 		return -1;
 	take_known(p, known);
@@ -80,7 +102,8 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 	out->refused = p->plan->refused;
 	out->planned_bytes = p->plan->budget.planned;
 	out->capacity = p->plan->capacity;
-	if (packaged && p->spec->model.sha256)
+	/* A card says nothing that a lock could be compared with. */
+	if (packaged && p->spec->model.sha256 && strcmp(from, "card") != 0)
 		out->tree = compile_tree(p);
 	return 0;
 }

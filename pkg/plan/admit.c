@@ -75,10 +75,14 @@ void plan_places(struct planner *p) {
 	p->plan.n_places = n;
 }
 
-static enum plan_verdict judge(const struct planner *p, const struct plan_place *place, uint64_t planned) {
+/* An engine that takes a fraction of a device must hold the load in what it takes. */
+static enum plan_verdict judge(const struct planner *p, const struct plan_place *place, const struct size_budget *b) {
 	const struct spec *s = p->in->spec;
+	struct size_pages pages;
 
-	return plan_judge(place->capacity, s->reserve_percent, planned, place->p95_ms, s->needed_p95_ms, s->asynchronous);
+	if (place->capacity && place->backend->on_device && size_paged(&p->in->runtime->memory, b, place->memory, &pages) && !pages.holds_load)
+		return PLAN_TOO_LARGE;
+	return plan_judge(place->capacity, s->reserve_percent, b->planned, place->p95_ms, s->needed_p95_ms, s->asynchronous);
 }
 
 static bool is_admitted(enum plan_verdict v) {
@@ -91,7 +95,7 @@ bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *plan
 		struct err ignored = {0};
 
 		ask.backend = p->plan.places[i].backend;
-		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(judge(p, &p->plan.places[i], b.planned))) {
+		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(judge(p, &p->plan.places[i], &b))) {
 			*planned = b.planned;
 			return true;
 		}
@@ -184,10 +188,11 @@ static const char *bytes_text(const struct planner *p, uint64_t n) {
 	return arena_strdup(p->arena, text);
 }
 
-static const char *reason_of(const struct planner *p, const struct plan_place *place) {
+static const char *reason_of(const struct planner *p, const struct plan_place *place, const struct size_budget *b) {
 	const char *planned = bytes_text(p, place->planned), *usable = bytes_text(p, place->usable), *capacity = bytes_text(p, place->capacity);
 	unsigned long long p95 = place->p95_ms, gate = p->in->spec->needed_p95_ms;
 	unsigned reserve = p->in->spec->reserve_percent;
+	struct size_pages pages = {0};
 
 	switch (place->verdict) {
 	case PLAN_ADMITTED:
@@ -197,6 +202,9 @@ static const char *reason_of(const struct planner *p, const struct plan_place *p
 	case PLAN_ASYNCHRONOUS:
 		return arena_printf(p->arena, "for asynchronous work only: p95 is %llu ms, the gate is %llu ms", p95, gate);
 	case PLAN_TOO_LARGE:
+		if (size_admits(place->capacity, reserve, place->planned) && size_paged(&p->in->runtime->memory, b, place->memory, &pages))
+			return arena_printf(p->arena, "%s takes %s of the device, and its pages of %s do not hold the load (KV cache and states %s)",
+				p->in->runtime->name, bytes_text(p, pages.taken), bytes_text(p, pages.kv), bytes_text(p, b->kv_cache + b->recurrent));
 		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
 	case PLAN_TOO_SLOW:
 		return arena_printf(p->arena, "fits, and p95 is %llu ms, the gate is %llu ms", p95, gate);
@@ -218,8 +226,8 @@ static int judge_places(struct planner *p, struct err *e) {
 		if (plan_size(p, &ask, &b, e))
 			return -1;
 		place->planned = b.planned;
-		place->verdict = judge(p, place, b.planned);
-		place->reason = reason_of(p, place);
+		place->verdict = judge(p, place, &b);
+		place->reason = reason_of(p, place, &b);
 		if (first == p->plan.n_places && is_admitted(place->verdict))
 			first = i;
 	}
@@ -228,7 +236,7 @@ static int judge_places(struct planner *p, struct err *e) {
 	p->plan.capacity = p->plan.places[p->plan.place].capacity;
 	p->plan.usable = p->plan.places[p->plan.place].usable;
 	/* Of the manifest, never of this machine: it goes into the lock. */
-	if (p->plan.places[p->plan.place].bandwidth)
+	if (p->plan.places[p->plan.place].bandwidth && (p->in->spec->n_machines || !p->in->spec->device_auto))
 		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.places[p->plan.place].bandwidth);
 	return 0;
 }

@@ -73,6 +73,9 @@ static void choose_backend(struct planner *p) {
 	if (!b)
 		plan_complain(p, "runtime.backend", is_auto ? "%s has no backend that this machine has the devices for" : "%s has no backend '%s'",
 			      in->runtime->name, asked);
+	else if (!is_locked(in, b->name) && in->judge)
+		plan_note(p, "the packages of backend '%s' are not locked for %s: nothing can be built for it before 'llmdeploy runtime lock %s --backend %s'",
+			  b->name, in->host->architecture, in->runtime->name, b->name);
 	else if (!is_locked(in, b->name))
 		plan_complain(p, "runtime.backend", "the packages of backend '%s' are not locked for %s; run 'llmdeploy runtime lock %s --backend %s'",
 			      b->name, in->host->architecture, in->runtime->name, b->name);

@@ -35,7 +35,7 @@ static const struct schema_field candidate_fields[] = {
 	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .max = 16, .doc = SOURCE_DOC},
 	{.key = "sha256", .type = SCHEMA_DIGEST, .doc = "SHA-256 of the file: 64 hex digits."},
 	{.key = "bytes", .type = SCHEMA_BYTES, .min = 1, .doc = "Size of its weights, to plan with before there is a file, like 4.6GB."},
-	{.key = "card", .type = SCHEMA_NAME, .doc = "A model card that says its architecture and weights before there is a file."},
+	{.key = "card", .type = SCHEMA_STRING, .doc = "A model card, NAME or NAME/ARTIFACT, that says its architecture and weights before there is a file."},
 	{.key = "quality", .type = SCHEMA_DECIMAL, .max = 1, .doc = "What it scored where you measured it, from 0 to 1."},
 	{0},
 };
@@ -44,7 +44,7 @@ static const struct schema_field candidate = {.type = SCHEMA_OBJECT, .fields = c
 static const struct schema_field model_fields[] = {
 	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .unless = plannable, .max = 16, .doc = SOURCE_DOC},
 	{.key = "sha256", .type = SCHEMA_DIGEST, .flags = SCHEMA_REQUIRED, .unless = plannable, .doc = "SHA-256 of the model's file: 64 hex digits."},
-	{.key = "card", .type = SCHEMA_NAME, .doc = "A model card to plan with before there is a file; a release is made of bytes."},
+	{.key = "card", .type = SCHEMA_STRING, .doc = "A model card, NAME or NAME/ARTIFACT, to plan with before there is a file; a release is made of bytes."},
 	{.key = "candidates", .type = SCHEMA_LIST, .element = &candidate, .min = 1, .max = 16,
 	 .doc = "Artifacts to choose among: the smallest that fits and passes wins (llmdeploy choose)."},
 	{.key = "quality_min", .type = SCHEMA_DECIMAL, .max = 1, .doc = "The least quality that a candidate must have."},

@@ -126,6 +126,7 @@ check_twice() {
 chmod 711 "$work"
 mkdir "$work/bin"
 cp "$build/llmdeploy" "$work/bin/" || exit 1
+mkdir "$work/manifests" && cp -R manifests/models "$work/manifests/" || exit 1
 python3 tests/golden/make.py "$work" runtimes/llama.cpp/runtime.yaml || exit 1
 for manifest in "$cases"/*/manifest.yaml; do
 	check_case "$(basename "$(dirname "$manifest")")"
