@@ -19,7 +19,7 @@ struct reader {
 	unsigned char bytes[1 << 16];
 };
 
-#define READER_MAX_HEADER ((uint64_t) 256 << 20)
+#define READER_MAX_HEADER ((uint64_t) 128 << 20)
 
 /* The next n bytes, n <= sizeof bytes, or NULL. Borrowed until the next read. */
 const unsigned char *reader_take(struct reader *r, size_t n);

@@ -228,6 +228,14 @@ static void odd_tensor(struct buf *b) {
 	one_tensor(b, 31, 0, 32, 1);
 }
 
+static void same_name(struct buf *b) {
+	head(b, 3, 2, 1);
+	text(b, "general.architecture", "toy");
+	tensor(b, "w", 0, 0, 8, 1);
+	tensor(b, "w", 0, 32, 8, 1);
+	pad(b, 32, 64);
+}
+
 static void five_dimensions(struct buf *b) {
 	head(b, 3, 1, 1);
 	text(b, "general.architecture", "toy");
@@ -274,6 +282,7 @@ static const struct {
 	{"half a block", ragged, ERR_INTEGRITY,
 	 "'toy.gguf' has a tensor 'w' whose rows of 100 are no multiple of 256, the block of q4_K"},
 	{"withdrawn tensor type", odd_tensor, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' of the unknown type 31"},
+	{"a tensor twice", same_name, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' twice"},
 	{"five dimensions", five_dimensions, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' of 5 dimensions, the limit is 4"},
 };
 
@@ -401,6 +410,42 @@ static void gguf_large(void **state) {
 	assert_int_equal(g->data_offset, b.len);
 }
 
+static void endless_text(struct buf *b) {
+	head(b, 3, 0, 1);
+	str(b, "general.license");
+	num(b, STR, 4), num(b, (uint64_t) 200 << 20, 8);
+}
+
+static void many(struct buf *b) {
+	head(b, 3, 70000, 1);
+}
+
+/* With a hole of 1 GB behind the bytes. */
+static const struct {
+	const char *name;
+	void (*make)(struct buf *);
+	const char *msg;
+} sparse[] = {
+	{"a header of 200 MB", endless_text, "'toy.gguf' has a header of more than 134217728 bytes"},
+	{"70000 tensors", many, "'toy.gguf' has 70000 tensors and 1 metadata values, the limit is 65536 of each"},
+};
+
+static void gguf_sparse(void **state) {
+	(void) state;
+	EACH_CASE(c, sparse) {
+		struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+		struct model_facts m CLEANUP(model_facts_done) = {0};
+		struct err e = {0};
+
+		c->make(&b);
+		int fd CLEANUP(closep) = file_of(b.data, b.len);
+		assert_int_equal(ftruncate(fd, 1 << 30), 0);
+		assert_int_equal(model_read(fd, "toy.gguf", &m, &e), -1);
+		assert_string_equal(e.msg, c->msg);
+		assert_int_equal(e.code, ERR_INTEGRITY);
+	}
+}
+
 static void gguf_not_a_file(void **state) {
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
@@ -414,7 +459,8 @@ static void gguf_not_a_file(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gguf_files), cmocka_unit_test(gguf_header), cmocka_unit_test(gguf_adapter),
-		cmocka_unit_test(gguf_cuts), cmocka_unit_test(gguf_large), cmocka_unit_test(gguf_not_a_file),
+		cmocka_unit_test(gguf_cuts), cmocka_unit_test(gguf_large), cmocka_unit_test(gguf_sparse),
+		cmocka_unit_test(gguf_not_a_file),
 	};
 
 	return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "model_case.h"
 
+#include <sys/stat.h>
+
 #include "json/json.h"
 
 /* Each family as llama-server 1:0.7.0+dfsg-2 sees it: its log for 512 cells of f16 gives the numbers of a token (MiB x 2^20 / 512 / 2),
@@ -270,6 +272,41 @@ static void model_strangers(void **state) {
 	}
 }
 
+/* A folder with the parts of one model is that model. */
+static void model_folders(void **state) {
+	char *folder CLEANUP(freep) = path_in(state, "folder"), *prefix CLEANUP(freep) = path_in(state, "folder/m"),
+	     *none CLEANUP(freep) = mem_printf("'%s' has neither safetensors nor GGUF files", folder),
+	     *two CLEANUP(freep) = mem_printf("'%s' has 2 GGUF models: name one", folder), *other CLEANUP(freep) = path_in(state, "folder/o.gguf");
+	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(gguf_family_find("moe"), &gguf_family_find("moe")->shape);
+	struct model_facts m CLEANUP(model_facts_done) = {0};
+	struct err e = {0};
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(model_read_path(folder, &m, &e), -1);
+	assert_string_equal(e.msg, none);
+	assert_int_equal(gguf_file_write_split(f, prefix, 3, false), 0);
+	if (model_read_path(folder, &m, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(m.files, 3);
+	assert_int_equal(gguf_file_write(f, other, false), 0);
+	struct model_facts again CLEANUP(model_facts_done) = {0};
+
+	assert_int_equal(model_read_path(folder, &again, &e), -1);
+	assert_string_equal(e.msg, two);
+}
+
+static void model_many_parts(void **state) {
+	char *path CLEANUP(freep) = path_in(state, "p-00001-of-05000.gguf"), *msg CLEANUP(freep) = mem_printf("'%s' is one of 5000 parts, the limit is 1000", path);
+	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_file_new("llama");
+	struct model_facts m CLEANUP(model_facts_done) = {0};
+	struct err e = {0};
+
+	gguf_file_u16(f, "split.count", 5000);
+	assert_int_equal(gguf_file_write(f, path, true), 0);
+	assert_int_equal(model_read_path(path, &m, &e), -1);
+	assert_string_equal(e.msg, msg);
+}
+
 /* --- all of it as JSON --- */
 
 static void model_as_json(void **state) {
@@ -319,6 +356,8 @@ int main(void) {
 		cmocka_unit_test(model_lies),
 		cmocka_unit_test(model_by_bytes),
 		cmocka_unit_test(model_strangers),
+		cmocka_unit_test(model_folders),
+		cmocka_unit_test(model_many_parts),
 		cmocka_unit_test(model_as_json),
 		cmocka_unit_test(model_actives),
 	};
