@@ -114,12 +114,16 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	struct lock_expected expected;
 	struct rollout_session s;
+	bool made;
 	bool planned;
 
 	/* Everything that can be refused without touching anything is refused first. */
 	if (compiling_read_lock(a->at[0], &l, &expected, &planned, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) ||
 	    origin_of(a, a->at[0], &origin, e) ||
 	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE, &c, e))
+		return -1;
+	/* A machine without the gateway's image makes it before anything of the route is touched. */
+	if (compiling_gateway(a, &c, false, &made, e))
 		return -1;
 	c.x.origin = origin;
 	c.x.judged = judged;

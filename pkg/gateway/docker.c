@@ -99,18 +99,19 @@ static void spec_digest(const struct gateway_image *i, const struct mounts *m, u
 static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, bool takes_over, struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
 	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid), *ref CLEANUP(freep) = NULL;
-	struct json *labels CLEANUP(json_freep) = json_object(), *argv CLEANUP(json_freep) = argv_make(i, takes_over);
+	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array(), *argv CLEANUP(json_freep) = argv_make(i, takes_over);
 	char image[65], id[65], spec[SHA256_HEX];
 	bool taken;
 
 	spec_digest(i, m, uid, spec);
+	json_push_str(env, "LC_ALL=C");
 	json_set_str(labels, LABEL_ROOT, g->o.root->id);
 	json_set_str(labels, GATEWAY_LABEL, i->version);
 	json_set_str(labels, LABEL_SPEC, spec);
 	if (gateway_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, image, e))
 		return -1;
 	ref = mem_printf("sha256:%s", image);
-	const struct docker_container_spec c = {.name = name, .image = ref, .argv = argv, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
+	const struct docker_container_spec c = {.name = name, .image = ref, .argv = argv, .env = env, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
 		.network = "host", .pids = PIDS, .stop_signal = "SIGUSR1", .stop_timeout_ms = STOP_MS, .restart = "no"};
 	/* Whatever has our name was left by somebody. */
 	if (docker_container_remove(g->o.docker, name, true, e) || docker_container_create(g->o.docker, &c, &taken, id, e))
@@ -273,19 +274,35 @@ static int sweep_socket(const struct gateway *g, struct err *e) {
 						: fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, e);
 }
 
-int docker_process_sweep(const struct gateway *g, bool all, struct err *e) {
-	char *old CLEANUP(freep) = name_of(g, "-old"), *name CLEANUP(freep) = name_of(g, ""), spec[SHA256_HEX], version[64];
-	bool found, running;
+static int sweep_old(const struct gateway *g, bool all, struct err *e) {
+	char *old CLEANUP(freep) = name_of(g, "-old"), spec[SHA256_HEX], version[64];
+	bool found, running, idle = true;
 
-	if (finish_takeover(g, e) || inspect(g, "-old", &found, &running, spec, version, e))
+	if (inspect(g, "-old", &found, &running, spec, version, e))
 		return -1;
-	if (found && running && !all && docker_container_kill(g->o.docker, old, "SIGUSR1", e))
+	if (!found)
+		return sweep_socket(g, e);
+	if (running && !all && (docker_container_kill(g->o.docker, old, "SIGUSR1", e) || idle_socket(g, SOCKET_MASTER_OLD, &idle, e)))
 		return -1;
-	if (found && (!running || all) && docker_container_remove(g->o.docker, old, true, e))
+	return idle || all ? docker_container_remove(g->o.docker, old, true, e) : 0;
+}
+
+static int sweep_workers(const struct gateway *g, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "");
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool found;
+
+	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
 		return -1;
-	if (!found && sweep_socket(g, e))
+	return found && c.running ? idle_end(g, (int) c.pid, e) : 0;
+}
+
+int docker_process_sweep(const struct gateway *g, bool all, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "");
+
+	if (finish_takeover(g, e) || sweep_old(g, all, e))
 		return -1;
-	return all ? docker_container_remove(g->o.docker, name, true, e) : 0;
+	return all ? docker_container_remove(g->o.docker, name, true, e) : sweep_workers(g, e);
 }
 
 void docker_process_last_words(const struct gateway *g, struct buf *out) {

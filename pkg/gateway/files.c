@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "fs/step.h"
+#include "json/json.h"
 #include "root/root.h"
 
 enum { STATE_CAP = 16 << 20, TEXT_CAP = 32 << 20, LOCK_WAIT_MS = 60000 };
@@ -29,7 +30,7 @@ int files_state(const struct gateway *g, struct gateway_state **out, struct err 
 	if (fs_read_if(g->dir, "state", &text, &found, e))
 		return err_wrap(e, "gateway");
 	if (found)
-		return gateway_state_parse(buf_str(&text), text.len, out, e) ? err_wrap(e, "'gateway/state'") : 0;
+		return gateway_state_parse(buf_str(&text), text.len, out, e);
 	*out = gateway_state_new();
 	return 0;
 }
@@ -118,6 +119,51 @@ int files_save(const struct gateway *g, const struct gateway_state *s, bool *rep
 	if (repaired)
 		*repaired = !state_differed && any;
 	return 0;
+}
+
+int files_mark(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	bool differed;
+
+	gateway_state_print(s, &text);
+	return put(g, EFFECT_GATEWAY_STATE, "state.loaded", buf_str(&text), text.len, &differed, e);
+}
+
+static int tree_of(const struct gateway_state *s, struct json **out, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+
+	gateway_state_print(s, &text);
+	return json_parse(buf_str(&text), text.len, out, e);
+}
+
+static void take_servers(struct json *route, const struct json *now) {
+	static const char *const keys[] = {"a", "b", "canary_percent"};
+	const char *name = json_str(route, "name");
+
+	for (const struct json *r = json_first(json_get(now, "routes")); r && name; r = json_next(r))
+		for (size_t i = 0; !strcmp(json_str(r, "name"), name) && i < sizeof keys / sizeof *keys; i++)
+			json_set(route, keys[i], json_copy(json_get(r, keys[i])));
+}
+
+int files_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP), wanted CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	struct json *loaded CLEANUP(json_freep) = NULL, *now CLEANUP(json_freep) = NULL;
+	bool found;
+
+	*out = NULL;
+	if (fs_read_if(g->dir, "state.loaded", &text, &found, e))
+		return -1;
+	if (!found)
+		return 0;
+	if (json_parse(buf_str(&text), text.len, &loaded, e) || tree_of(s, &now, e))
+		return -1;
+	for (struct json *r = json_first(json_get(loaded, "routes")); r; r = json_next(r))
+		take_servers(r, now);
+	buf_reset(&text);
+	gateway_state_print(s, &wanted);
+	if (json_canonical(loaded, &text, e) || !buf_putc(&text, '\n'))
+		return -1;
+	return !strcmp(buf_str(&text), buf_str(&wanted)) ? 0 : gateway_state_parse(buf_str(&text), text.len, out, e);
 }
 
 int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e) {

@@ -36,6 +36,7 @@ int gateway_open(const struct gateway_options *o, struct gateway **out, struct e
 
 	g->o = *o;
 	g->dir = -1;
+	g->refused = mem_zalloc(1, sizeof *g->refused);
 	g->none = o->config->gateway == CONFIG_GATEWAY_NONE;
 	g->host = o->config->gateway == CONFIG_GATEWAY_HOST;
 	if (!g->none && open_dir(o, &g->dir, e))
@@ -48,6 +49,7 @@ void gateway_free(struct gateway *g) {
 	if (!g)
 		return;
 	closep(&g->dir);
+	free(g->refused);
 	free(g);
 }
 
@@ -123,16 +125,32 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	/* One that the Engine has just brought back gets a moment to answer. */
 	if (p.running && !all.serving && (running_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
 		return -1;
-	return p.running && all.running && all.serving ? bring_along(g, s, &p, digest, e) : bring_up(g, s, digest, e);
+	bool runs = p.running && all.running && all.serving;
+	if (runs ? bring_along(g, s, &p, digest, e) : bring_up(g, s, digest, e))
+		return -1;
+	return files_mark(g, s, e);
+}
+
+/* A route that HAProxy does not come up with must not take the others along when it is started next. */
+static int give_back(struct gateway *g, const struct gateway_state *s, const struct err *why, struct err *e) {
+	struct gateway_state *good CLEANUP(gateway_state_freep) = NULL;
+	struct err ignored = {0};
+
+	if (*g->refused && !files_without_refused(g, s, &good, &ignored) && good)
+		(void) ensure_locked(g, good, &ignored);
+	return err_set(e, why->code, "%s", why->msg);
 }
 
 int gateway_ensure(struct gateway *g, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct err why = {0};
 	int lock CLEANUP(closep) = -1;
 
 	if (g->none)
 		return 0;
-	return files_lock(g, &lock, e) || files_state(g, &s, e) || ensure_locked(g, s, e) ? -1 : 0;
+	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+		return -1;
+	return ensure_locked(g, s, &why) ? give_back(g, s, &why, e) : 0;
 }
 
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {

@@ -53,6 +53,10 @@ int host_process_look(const struct gateway *g, struct process *out, struct err *
 	return 0;
 }
 
+int host_process_master(const struct gateway *g) {
+	return master_pid(g);
+}
+
 static void become(const struct gateway *g, int log) {
 	uid_t uid = g->o.root->engine_uid;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);

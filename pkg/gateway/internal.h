@@ -22,6 +22,7 @@ struct gateway {
 	bool none; /* mode none */
 	bool host; /* mode host */
 	int dir;   /* ROOT/gateway; -1 in mode none */
+	bool *refused; /* HAProxy did not come up with the configuration */
 };
 
 /* As HAProxy sees them from ROOT. */
@@ -39,6 +40,11 @@ int files_state(const struct gateway *g, struct gateway_state **out, struct err 
 int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
 int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
+/* state.loaded: the state with which a process came up, the last to do so. */
+int files_mark(const struct gateway *g, const struct gateway_state *s, struct err *e);
+/* The routes and doors of state.loaded with the servers of `s`: what is left of `s` without that which no process came up with. *out NULL:
+ * there is none, or it is no other. */
+int files_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e);
 /* run/routes/ROUTE/{a,b}.sock; id "": no link. */
 int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
@@ -78,6 +84,7 @@ int docker_process_sweep(const struct gateway *g, bool all, struct err *e);
 void docker_process_last_words(const struct gateway *g, struct buf *out);
 
 int host_process_look(const struct gateway *g, struct process *out, struct err *e);
+int host_process_master(const struct gateway *g); /* 0: none */
 int host_process_start(const struct gateway *g, struct err *e);
 int host_process_stop(const struct gateway *g, struct err *e);
 void host_process_last_words(const struct gateway *g, struct buf *out);
@@ -101,6 +108,11 @@ struct server_count {
 };
 int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e);
+
+/* Nobody is connected to the workers behind this socket any more. */
+int idle_socket(const struct gateway *g, const char *socket, bool *idle, struct err *e);
+/* Workers that were reloaded from, and have nobody left: ended. `master` is the process that they are children of, as we see it. */
+int idle_end(const struct gateway *g, int master, struct err *e);
 
 /* The change of state behind every public function: under the lock, from what is there. ensure.c */
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e);

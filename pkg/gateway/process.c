@@ -23,7 +23,7 @@ int process_take_over(const struct gateway *g, const struct gateway_state *s, co
 int process_sweep(const struct gateway *g, bool all, struct err *e) {
 	if (!g->host)
 		return docker_process_sweep(g, all, e);
-	return all ? host_process_stop(g, e) : 0;
+	return all ? host_process_stop(g, e) : idle_end(g, host_process_master(g), e);
 }
 
 void process_last_words(const struct gateway *g, struct buf *out) {

@@ -66,7 +66,7 @@ static void find_cause(const char *said, char *cause, size_t size) {
 int running_failed(const struct gateway *g, const char *said, struct err *e) {
 	char cause[240];
 
-	(void) g;
+	*g->refused = true;
 	find_cause(said, cause, sizeof cause);
 	if (strstr(said, "cannot bind socket"))
 		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for who does", cause);

@@ -180,11 +180,19 @@ int socket_workers(int dir, struct socket_workers *out, struct err *e) {
 	return 0;
 }
 
-/* "a; b" to "@!PID a; @!PID b": a prefix stands for one command only. */
+static bool is_drain(const char *command, size_t n) {
+	static const char end[] = " state drain";
+
+	return n > sizeof end && !memcmp(command + n - (sizeof end - 1), end, sizeof end - 1);
+}
+
+/* "a; b" to "@!PID a; @!PID b": a prefix stands for one command only. A worker that finishes is not told to drain: what waits there in a queue
+ * would wait for the next request to come, and none comes. It ends on the release that it was meant for, and a drain counts it. */
 static void address(const struct socket_worker *w, const char *line, struct buf *out) {
 	while (*line) {
 		size_t n = strstr(line, "; ") ? (size_t) (strstr(line, "; ") - line) : strlen(line);
-		(void) buf_printf(out, "%s@!%d %.*s", out->len ? "; " : "", w->pid, (int) n, line);
+		if (!w->finishing || !is_drain(line, n))
+			(void) buf_printf(out, "%s@!%d %.*s", out->len ? "; " : "", w->pid, (int) n, line);
 		line += n + (line[n] ? 2 : 0);
 	}
 }
@@ -195,6 +203,10 @@ int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, co
 	bool listening;
 
 	address(w, line, &command);
+	*gone = false;
+	buf_reset(out);
+	if (!command.len)
+		return 0;
 	if (socket_ask(as, dir, w->socket, buf_str(&command), out, &listening, e))
 		return -1;
 	*gone = !listening || names_no_worker(out);
@@ -215,7 +227,7 @@ int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, co
 
 /* What a process says that was made before the route came, or after it went. */
 static bool is_unknown_there(const char *said) {
-	static const char *const words[] = {"No such", "Proxy is disabled", "Unknown map", "Can't find", "Backend"};
+	static const char *const words[] = {"No such", "Proxy is disabled", "Unknown map", "Can't find", "entry not found"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strncmp(said, words[i], strlen(words[i])))

@@ -275,7 +275,14 @@ int gateway_drain(struct gateway *g, const char *route, const struct lock *l, ui
 }
 
 int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, struct err *e) {
-	return g->none ? 0 : to_maintenance(g, route, l, true, e);
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+
+	if (g->none)
+		return 0;
+	if (to_maintenance(g, route, l, true, e) || files_state(g, &s, e))
+		return -1;
+	/* Of a route that never came to be, the links are left. */
+	return gateway_state_find(s, route) ? 0 : files_unlink_route(g, route, e);
 }
 
 int gateway_remove(struct gateway *g, const char *route, struct err *e) {

