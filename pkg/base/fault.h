@@ -81,7 +81,7 @@ struct err;
 	X(EFFECT_GATEWAY_CONFIG, "gateway.config", "the gateway's configuration is written", FAULTS_FILE)               \
 	X(EFFECT_GATEWAY_LINK, "gateway.link", "a server's link to a release's socket is turned", FAULTS_FILE)          \
 	X(EFFECT_GATEWAY_SOCKET, "gateway.socket", "the gateway gets a command that changes something", FAULTS_SOCKET)  \
-	X(EFFECT_GATEWAY_RELOAD, "gateway.reload", "the gateway takes a new configuration", FAULTS_SOCKET)
+	X(EFFECT_GATEWAY_RELOAD, "gateway.reload", "the gateway is started, ended, or takes a new configuration", FAULTS_FILE | FAULTS_SOCKET)
 
 enum effect {
 	EFFECT_NONE, /* of no interest: tests, pipes, and what only looks */

