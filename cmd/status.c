@@ -8,6 +8,8 @@
 #include "cost/cost.h"
 #include "docker/docker.h"
 #include "eval/eval.h"
+#include "host/host.h"
+#include "host/measure.h"
 #include "json/json.h"
 #include "lock/lock.h"
 #include "release/history.h"
@@ -46,8 +48,15 @@ static char *drift_of(const struct json *m) {
 }
 
 /* "25.6 tokens/s, 59 % of what 400 GB/s allow" */
-static char *speed_of(const struct lock *l, uint64_t milli) {
-	struct cost_speed in = {.bandwidth = l->bandwidth, .active_bytes = l->active_bytes, .sequences = 1};
+static char *speed_of(const struct context *c, const struct lock *l, uint64_t milli) {
+	struct host_facts here = {0};
+	struct err none = {0};
+
+	/* What was measured of this machine counts where the manifest says nothing, and processors compute. */
+	if (!l->bandwidth && !strcmp(l->backend, "cpu") && !host_read("", &here, &none))
+		(void) host_measure_read(c->root.fd, &here, &none);
+	uint64_t bytes_s = l->bandwidth ? l->bandwidth : here.bandwidth;
+	struct cost_speed in = {.bandwidth = bytes_s, .active_bytes = l->active_bytes, .sequences = 1};
 	unsigned long long v = milli;
 	uint64_t ceiling, ignored, percent;
 	char bandwidth[TEXT_BYTES];
@@ -55,12 +64,12 @@ static char *speed_of(const struct lock *l, uint64_t milli) {
 	if (!cost_ceiling(&in, &ceiling, &ignored, &ignored))
 		return mem_printf("%llu.%llu tokens/s when it was proved", v / 1000, v % 1000 / 100);
 	const char *hint = cost_pace_hint(cost_pace(milli, ceiling, &percent));
-	text_format_bytes(l->bandwidth, bandwidth);
+	text_format_bytes(bytes_s, bandwidth);
 	return mem_printf("%llu.%llu tokens/s when it was proved, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
 			  bandwidth, hint ? "; " : "", hint ? hint : "");
 }
 
-static void fill_memory(const struct release_route *route, const struct lock *l, struct row *r) {
+static void fill_memory(const struct context *c, const struct release_route *route, const struct lock *l, struct row *r) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err ignored = {0};
 
@@ -68,7 +77,7 @@ static void fill_memory(const struct release_route *route, const struct lock *l,
 		return;
 	r->speed_milli = eval_speed_milli(json_get(rel.proof, "golden"));
 	if (r->speed_milli && l)
-		r->speed = speed_of(l, r->speed_milli);
+		r->speed = speed_of(c, l, r->speed_milli);
 	if (!json_get(rel.proof, "memory"))
 		return;
 	r->memory = json_copy(json_get(rel.proof, "memory"));
@@ -123,7 +132,7 @@ static int look(const struct context *c, const char *name, struct row *r, struct
 	if (!release_rollback_target(&route, NULL, &before, &why))
 		r->before = mem_strdup(before.version);
 	fill_from_history(&route, r);
-	fill_memory(&route, l, r);
+	fill_memory(c, &route, l, r);
 	return 0;
 }
 

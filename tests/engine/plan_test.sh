@@ -38,11 +38,15 @@ active() { "$program" status "$route" --json 2>/dev/null | tail -n 1 | jq -r '.a
 ours() { docker ps -aq --filter "label=llmdeploy.root=$(cat "$state/root/root-id")" | wc -l; }
 
 finish() {
-	docker ps -aq --filter "label=llmdeploy.root=$(cat "$state/root/root-id" 2>/dev/null || echo none)" | xargs -r docker rm -f >/dev/null 2>&1
+	id=$(cat "$state/root/root-id" 2>/dev/null || echo none)
+	docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null 2>&1
+	docker images --filter label=llmdeploy.route --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" |
+		xargs -r docker rmi >/dev/null 2>&1
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1
 	rm -rf "$state/root" "$state/models"
 }
 trap finish EXIT
+no_gateway "$state/root"
 engine_ready "$state/engine" || exit 1
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$state/runtimes" || exit 1
 
@@ -103,14 +107,20 @@ run 3 apply "$candidates" && says "llmdeploy choose" && [ "$(active)" = first ]
 check "candidates are not applied" $?
 
 containers=$(ours)
-"$program" choose "$candidates" --output "$state/none.yaml" >"$state/out" 2>"$state/err" &
-pid=$!
-for _ in $(seq 300); do
-	[ "$(ours)" -gt "$containers" ] && break
-	sleep 0.1
-done
-kill -INT "$pid"
-wait "$pid"
+stopped_by() { # SIGNAL: choose, while its first candidate runs; its exit status
+	"$program" choose "$candidates" --output "$state/none.yaml" >"$state/out" 2>"$state/err" &
+	pid=$!
+	for _ in $(seq 300); do
+		[ "$(ours)" -gt "$containers" ] && break
+		sleep 0.1
+	done
+	kill "-$1" "$pid"
+	wait "$pid" 2>/dev/null
+}
+stopped_by KILL
+[ "$(ours)" -gt "$containers" ] && run 0 recover "$route" && [ "$(ours)" = "$containers" ] && [ ! -e "$state/none.yaml" ] && [ "$(active)" = first ]
+check "choose is killed: the next command on the route removes its candidate" $?
+stopped_by INT
 [ $? = 130 ] && [ "$(ours)" = "$containers" ] && [ ! -e "$state/none.yaml" ] && [ "$(active)" = first ]
 check "choose is interrupted: nothing is left running, nothing is written" $?
 
@@ -128,6 +138,14 @@ check "it is good again when its release is active again, and applied twice it d
 run 0 plan examples/planning/assistant.yaml && says "they meet at 400000 requests a month" && says "rack     cpu      16.0 GB  936 MB  admitted" &&
 	says "q4         96.6 MB   936 MB    0.925  wins"
 check "the planning example says what the README shows" $?
+
+shown() { # TERM: on a terminal of 60 columns
+	script -qc "stty cols 60; $program plan $first" /dev/null </dev/null | tr -d '\r'
+}
+bar='^\[[WAKCOXF.R]{58}\]$'
+[ "$(TERM=xterm NO_COLOR=1 shown | grep -cE "$bar")" = 1 ] && [ "$(TERM=xterm shown | grep -c "^\[$(printf '\033')\[34mW")" = 1 ] &&
+	[ "$(TERM=dumb shown | grep -cE "$bar")" = 0 ] && run 0 plan "$first" && ! grep -qE "$bar" "$state/out"
+check "a terminal gets the picture, in colour unless NO_COLOR; a dumb one and a pipe get none" $?
 
 echo "1..$n"
 [ "$bad" = 0 ]
