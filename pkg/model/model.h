@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct err;
+struct http;
+struct json;
 
 /* What planning must know of a model, whatever told it: the header of a GGUF file, of safetensors files with their
  * config.json, or a card of manifests/models/ where there is no file yet. Numbers of the architecture and bytes of
@@ -46,8 +49,8 @@ struct model_facts {
 	char adapter_type[32]; /* "lora"; empty for a model */
 	char quantization[32]; /* "Q4_K_M", "awq", "fp8", "" where nothing says so */
 	char sparsity[32];     /* "2:4", "unstructured 50 %", "" for a dense checkpoint: counted as dense unless the runtime executes it */
-	uint64_t files, file_bytes; /* that were read; split_files: of how many the model says that it is made */
-	uint64_t split_files;
+	uint64_t files, file_bytes; /* that were read */
+	uint64_t split_files;	    /* of how many the model says that it is made; 0 and 1: one */
 	uint64_t tensors, tensor_bytes, parameters;
 	bool estimated; /* bytes of the weights: rounded, or parameters times bits, as a card has them */
 	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
@@ -82,7 +85,6 @@ int model_read(int fd, const char *name, struct model_facts *out, struct err *e)
 int model_read_path(const char *path, struct model_facts *out, struct err *e);
 /* The same before anything is downloaded, by range requests: "hf://ORG/REPO@REV/FILE", "https://...", "file:/..."; one that ends
  * in '/' is a folder of safetensors files. At most 128 MiB of a file are read. */
-struct http;
 int model_read_source(struct http *http, const char *source, struct model_facts *out, struct err *e);
 /* A model card (manifests/models/NAME.yaml): a plan can be made before a file exists. The weights are those of the artifact of that
  * name (its quantization), "" the first; they are estimates. ERR_SPEC with "file:line:column: ..." too. */
@@ -91,7 +93,6 @@ int model_read_card(const char *path, const char *artifact, struct model_facts *
  * source tree's. *path is yours. */
 bool model_card_find(const char *program, const char *name, char **path);
 /* The JSON Schema of a card. */
-struct buf;
 void model_card_schema(struct buf *out);
 
 void model_facts_done(struct model_facts *m);
@@ -107,7 +108,6 @@ uint64_t model_state_numbers(const struct model_facts *m);
 /* "attention", "window", "recurrent", "none". */
 const char *model_kind_name(enum model_layer_kind kind);
 /* All of it, a layer a row, for --json; yours. */
-struct json;
 struct json *model_json(const struct model_facts *m);
 
 /* Bytes of weights that are read to compute one token: everything but the embedding tables that are read by row (a tied
