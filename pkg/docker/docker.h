@@ -161,6 +161,8 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 int docker_container_start(struct docker *d, const char *name, struct err *e);
 /* The stop signal, then SIGKILL after the grace. Absent or stopped is done. */
 int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms, struct err *e);
+/* The same, told and not waited for: the Engine goes on alone. A failure that takes it longer than a moment to find is not seen. */
+int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms, struct err *e);
 int docker_container_kill(struct docker *d, const char *name, const char *signal,
 			  struct err *e); /* absent or stopped is done */
 /* With its anonymous volumes. Returns when it is gone, also if somebody else is removing it. Running
