@@ -245,6 +245,9 @@ int socket_tell(int dir, const struct socket_workers *all, const char *line, str
 			continue;
 		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, dir, w, line, &answer, &gone, e))
 			return -1;
+		/* One that only finishes may end in between; one that serves would go on doing what it did. */
+		if (gone && !w->finishing)
+			return err_set(e, ERR_UNREACHABLE, "the gateway stopped answering on its socket while it was told '%.80s'", line);
 		const char *said = buf_str(&answer) + strspn(buf_str(&answer), "\r\n ");
 		if (*said && !(w->finishing && is_unknown_there(said)))
 			return err_set(e, ERR_SYS, "HAProxy refused '%.160s': %.*s", line, (int) strcspn(said, "\r\n"), said);

@@ -146,7 +146,7 @@ int gateway_flip(struct gateway *g, const char *route, const struct lock *to, st
 		return 0;
 	leave(&r->slots[slot == 0]);
 	if (!to)
-		leave(&r->slots[0]);
+		leave(&r->slots[1]);
 	else
 		r->slots[slot].want = GATEWAY_READY;
 	r->canary_percent = 0;

@@ -148,7 +148,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *ctx) {
 	struct client *c = ctx;
 
 	(void) one;
-	take_header(line, n, "x-llmdeploy-version:", c->version);
+	take_header(line, n, "x-llmdeploy-release:", c->version);
 	take_header(line, n, "x-llmdeploy-answered-by:", c->by);
 	return n;
 }

@@ -146,7 +146,7 @@ static void test_faults(void **state) {
 		enum err_code code;
 		const char *message;
 	} cases[] = {
-		{"gone", "gateway.socket:during:gone", 0, ERR_OK, ""},
+		{"gone", "gateway.socket:during:gone", 0, ERR_UNREACHABLE, "the gateway stopped answering on its socket while it was told 'x'"},
 		{"timeout", "gateway.socket:during:timeout", 1, ERR_UNREACHABLE, "the gateway's socket 'gateway/master.sock': no answer in time; see llmdeploy gateway status"},
 		{"reset", "gateway.socket:during:reset", 1, ERR_UNREACHABLE,
 		 "the gateway's socket 'gateway/master.sock': Connection reset by peer; see llmdeploy gateway status"},
