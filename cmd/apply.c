@@ -120,7 +120,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* Everything that can be refused without touching anything is refused first. */
 	if (compiling_read_lock(a->at[0], &l, &expected, &planned, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) ||
 	    origin_of(a, a->at[0], &origin, e) ||
-	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE, &c, e))
+	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
 	/* A machine without the gateway's image makes it before anything of the route is touched. */
 	if (compiling_gateway(a, &c, false, &made, e))

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "debian/debian.h"
 #include "docker/docker.h"
+#include "gateway/gateway.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
@@ -47,6 +48,13 @@ static int open_engine(const struct args *a, struct context *c, struct err *e) {
 	return docker_open(&o, &c->docker, e);
 }
 
+static int open_gateway(const struct args *a, struct context *c, struct err *e) {
+	struct gateway_options o = {.root = &c->root, .store = c->store, .docker = c->docker, .config = c->config,
+		.progress = &a->report->progress, .tool = TOOL};
+
+	return gateway_open(&o, &c->gateway, e);
+}
+
 int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e) {
 	uint64_t wait_ms = 0;
 
@@ -57,13 +65,16 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 		return -1;
 	if (needs & NEED_ENGINE && open_engine(a, c, e))
 		return -1;
+	if (needs & NEED_GATEWAY && open_gateway(a, c, e))
+		return -1;
 	c->command = mem_printf("%s%s%s", command, a->n ? " " : "", a->n ? a->at[0] : "");
-	c->x = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .progress = &a->report->progress,
+	c->x = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .gateway = c->gateway, .progress = &a->report->progress,
 		.command = c->command, .tool = TOOL, .lock_wait_ms = wait_ms};
 	return 0;
 }
 
 void context_done(struct context *c) {
+	gateway_free(c->gateway);
 	docker_free(c->docker);
 	store_free(c->store);
 	config_free(c->config);
@@ -121,7 +132,10 @@ void context_try_engine(const struct args *a, struct context *c) {
 
 	if (open_engine(a, c, &why))
 		report_warning(a->report, "%s", why.msg);
+	if (open_gateway(a, c, &why))
+		report_warning(a->report, "%s", why.msg);
 	c->x.docker = c->docker;
+	c->x.gateway = c->gateway;
 }
 
 int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e) {

@@ -16,6 +16,7 @@ struct context {
 	struct config *config;
 	struct store *store;
 	struct docker *docker;
+	struct gateway *gateway;
 	struct rollout x;
 	char *command; /* for journal and lock */
 };
@@ -27,6 +28,7 @@ enum context_need {
 	NEED_WRITE = 1,	  /* the root is made */
 	NEED_STORE = 2,
 	NEED_ENGINE = 4,
+	NEED_GATEWAY = 8, /* with store and Engine: the one that config.yaml wants, which may be none */
 };
 
 int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e);
@@ -34,7 +36,7 @@ void context_done(struct context *c);
 
 /* The Engine, where only some of a command's ways need it. */
 int context_need_engine(const struct args *a, struct context *c, struct err *e);
-/* The Engine if it answers; else a warning, and none. */
+/* The Engine if it answers, and with it the gateway; else a warning, and none. */
 void context_try_engine(const struct args *a, struct context *c);
 /* Mirrors of the configuration, else those of the host's apt; their texts are borrowed, the list is yours. ERR_USAGE: none. */
 struct debian_mirror;

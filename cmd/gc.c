@@ -12,7 +12,7 @@ int cmd_gc(struct args *a, struct err *e) {
 	struct rollout_freed f = {0};
 	char bytes[TEXT_BYTES];
 
-	if (context_open(a, "gc", NEED_STORE | NEED_ENGINE, &c, e) || rollout_gc(&c.x, dry, &f, e))
+	if (context_open(a, "gc", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e))
 		return -1;
 	text_format_bytes(f.bytes, bytes);
 	report_line(a->report, "%s %zu releases, %zu containers, %zu images, %zu objects of the store: %s",

@@ -31,6 +31,8 @@ static const struct cmd commands[] = {
 	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_apply},
 	{"rollback", "ROUTE", "back to the release before, without network, build or questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback},
+	{"promote", "ROUTE", "switch to a held candidate all the same", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_promote},
+	{"abort", "ROUTE", "drop a held candidate", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_abort},
 	{"status", "[ROUTE]", "what is active, what is behind it, and whether it runs", OPT_STATE | OPT(OPT_ENGINE), 0, 1, cmd_status},
 	{"history", "ROUTE", "every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE), 1, 1, cmd_history},
 	{"ask", "ROUTE [QUESTION]", "ask the active release one question",

@@ -14,12 +14,14 @@
 #include "lock/lock.h"
 #include "release/history.h"
 #include "report/report.h"
+#include "traffic.h"
 
 /* What a person wants to know of a route, in one row. */
 struct row {
-	char *active, *state, *before, *since, *note, *drift, *speed;
+	char *active, *state, *before, *since, *held, *note, *drift, *speed;
 	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
 	struct json *memory; /* of the active release's newest evidence, or NULL */
+	struct traffic traffic;
 };
 
 static void row_done(struct row *r) {
@@ -27,10 +29,12 @@ static void row_done(struct row *r) {
 	free(r->state);
 	free(r->before);
 	free(r->since);
+	free(r->held);
 	free(r->note);
 	free(r->drift);
 	free(r->speed);
 	json_free(r->memory);
+	traffic_done(&r->traffic);
 }
 
 /* "264 MB planned, 1.2 % less in the engine's log, 310 MB resident" */
@@ -116,6 +120,14 @@ static void fill_from_history(const struct release_route *route, struct row *r) 
 		r->since = mem_strdup(since);
 }
 
+static void look_held(const struct release_route *route, struct row *r) {
+	char *version CLEANUP(freep) = NULL, *reason CLEANUP(freep) = NULL;
+	struct err ignored = {0};
+
+	if (!rollout_held(route, &version, &reason, &ignored) && version)
+		r->held = mem_printf("'%s' waits for llmdeploy promote %s --reason TEXT, or llmdeploy abort %s: %s", version, route->name, route->name, reason);
+}
+
 static int look(const struct context *c, const char *name, struct row *r, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
@@ -133,6 +145,8 @@ static int look(const struct context *c, const char *name, struct row *r, struct
 		r->before = mem_strdup(before.version);
 	fill_from_history(&route, r);
 	fill_memory(c, &route, l, r);
+	look_held(&route, r);
+	traffic_look(c, name, l, &r->traffic);
 	return 0;
 }
 
@@ -149,12 +163,17 @@ static struct json *as_json(const char *route, const struct row *r) {
 		json_set_int(o, "milli_tokens_per_s", (int64_t) r->speed_milli);
 	if (r->memory)
 		json_set(o, "memory", json_copy(r->memory));
+	json_set_str(o, "held", r->held);
+	if (r->traffic.json)
+		json_set(o, "gateway", json_copy(r->traffic.json));
 	return o;
 }
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"memory", r->drift}, {"speed", r->speed}, {"note", r->note}};
+		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"held", r->held},
+		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
+		{"speed", r->speed}, {"note", r->note}};
 
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
@@ -176,7 +195,8 @@ int cmd_status(struct args *a, struct err *e) {
 	for (size_t i = 0; i < n && !bad; i++) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&c, name, &rows[i], e);
-		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].before, rows[i].note};
+		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].before,
+			rows[i].held ? rows[i].held : rows[i].note};
 		memcpy(&cells[6 * i], row, sizeof row);
 		json_push(list, as_json(name, &rows[i]));
 	}

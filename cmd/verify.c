@@ -49,7 +49,7 @@ int cmd_verify(struct args *a, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n = 1, looked = 0;
 
-	if (context_open(a, "verify", NEED_STORE | NEED_ENGINE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
+	if (context_open(a, "verify", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
 	/* First: what follows puts caches right. */
 	if (rollout_survey(&c.x, a->n ? a->at[0] : NULL, &d, e))

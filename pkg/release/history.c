@@ -77,12 +77,18 @@ static const char *by_of(struct arena *a, const struct json *body) {
 	return by && host ? arena_printf(a, "%s@%s", by, host) : arena_strdup(a, by);
 }
 
-static void classify(struct history_item *it) {
+bool history_begins(const char *event) {
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-		if (!strcmp(it->event, events[i].event)) {
-			it->begins = events[i].begins;
-			it->ends = events[i].ends;
-		}
+		if (!strcmp(event, events[i].event))
+			return events[i].begins;
+	return false;
+}
+
+bool history_ends(const char *event) {
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (!strcmp(event, events[i].event))
+			return events[i].ends;
+	return false;
 }
 
 /* Enough when all that is wanted is there, and the beginning of the oldest one's operation. */
@@ -96,7 +102,8 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 	it.by = by_of(l->arena, r->body);
 	it.detail = detail_of(l->arena, r->body);
 	it.duration_ms = (uint64_t) json_int_or(r->body, "duration_ms", 0);
-	classify(&it);
+	it.begins = history_begins(it.event);
+	it.ends = history_ends(it.event);
 	bool wanted = l->shown == l->n && (!l->limit || l->shown < l->limit) && (!l->since || strcmp(r->time, l->since) >= 0);
 	if (!wanted && l->shown == 0)
 		return 1;

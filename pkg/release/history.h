@@ -32,6 +32,10 @@ struct history {
 	size_t n;
 };
 
+/* Does an event begin an operation, or end one? */
+bool history_begins(const char *event);
+bool history_ends(const char *event);
+
 /* The newest `limit` records (0: all), no older than `since` (a time as above; NULL: all). Cost grows with
  * what is asked for, not with the journal. */
 int history_load(const struct release_route *r, const char *since, size_t limit, struct history **out,

@@ -20,16 +20,26 @@ struct attempt {
 	const struct lock *l;
 	const char *manifest;
 	char from[64];
+	struct lock *old; /* of `from`; NULL for none, or where it cannot be read */
 	bool was_running; /* before this apply: a committed release that was kept warm */
+	bool vacated;	  /* the active release was stopped to make room */
+	bool shared;	  /* clients were sent to the candidate */
 	struct json *evidence, *memory;
 	uint64_t engine_ms, eval_ms;
 };
 
+static void attempt_done(struct attempt *a) {
+	lock_free(a->old);
+	json_free(a->evidence);
+	json_free(a->memory);
+}
+
 /* What no start of a candidate could change: refused before anything is touched, never approximated. */
-static int check_can(const struct lock *l, struct err *e) {
-	if (!strcmp(l->strategy, "recreate"))
-		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: recreate, which needs a gateway that answers meanwhile: use blue-green",
-			l->version);
+static int check_can(const struct rollout *x, const struct lock *l, struct err *e) {
+	if (strcmp(l->strategy, "blue-green") && !traffic_guided(x))
+		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: %s, and this machine's config.yaml says gateway.mode: none: "
+			"only a gateway can %s; use blue-green", l->version, l->strategy,
+			strcmp(l->strategy, "canary") ? "answer meanwhile" : "share the traffic");
 	if (strcmp(l->network, "none"))
 		return err_set(e, ERR_SPEC, "release '%s' has an engine that listens on network '%s': only engines with a Unix socket can be run",
 			l->version, l->network);
@@ -82,22 +92,31 @@ static int record_simple(struct attempt *a, const char *event, struct err *e) {
 	return record_put(a->s, record_new(event, a->l), e);
 }
 
+/* Before anything of the candidate is made: a port that is another's is found now, not after the proof. */
+static int take_seat(struct attempt *a, struct err *e) {
+	return traffic_seat(a->s->x, a->l, e);
+}
+
+/* Where one device holds one release, its place is made free as late as can be. */
+static int make_room(struct attempt *a, struct err *e) {
+	if (!a->old || !room_for_one(a->s, a->l, a->l))
+		return 0;
+	a->vacated = true;
+	return room_make(a->s, a->l, a->old, e);
+}
+
 static int start(struct attempt *a, struct err *e) {
-	struct json *r = record_new("started", a->l);
 	char image[65], *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
 
-	json_set_str(r, "container", name);
 	/* The image first, as a step of its own: it may take long, and does not count as the candidate's start. */
-	int bad = container_image(a->s->x, a->l, image, e);
-	if (!bad) {
-		progress_step(a->s->x->progress, "start candidate");
-		bad = container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e);
-	}
-	if (bad) {
-		json_free(r);
+	if (container_image(a->s->x, a->l, image, e) || make_room(a, e))
 		return -1;
-	}
+	progress_step(a->s->x->progress, "start candidate");
+	if (container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e))
+		return -1;
 	progress_done(a->s->x->progress, "start candidate", name);
+	struct json *r = record_new("started", a->l);
+	json_set_str(r, "container", name);
 	return record_put(a->s, r, e);
 }
 
@@ -146,18 +165,23 @@ static int seal(struct attempt *a, struct err *e) {
 	return record_put(a->s, r, e);
 }
 
+static const char *end_of(const struct err *cause) {
+	return cause->code == ERR_INTERRUPTED ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed";
+}
+
+/* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's seats are as before. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
 	struct dropped d = {.lock = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;
 	struct json *r;
 
-	if (candidate_drop(a->s, &d, &number, e))
+	if ((a->shared && traffic_calm(a->s, a->l, e)) || candidate_drop(a->s, &d, &number, e) || (a->vacated && room_give_back(a->s, e)))
 		return -1;
-	r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed", a->l);
+	r = record_new(end_of(cause), a->l);
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	json_set_int(r, "attempt", number);
-	return record_put(a->s, r, e);
+	return record_put(a->s, r, e) || tidy_traffic(a->s, e) ? -1 : 0;
 }
 
 static int failed(struct attempt *a, const struct err *cause, struct err *e) {
@@ -170,29 +194,56 @@ static int failed(struct attempt *a, const struct err *cause, struct err *e) {
 		return err_set(e, cause->code, "%.250s; and cleaning up failed: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
 	if (!*a->from)
 		return err_set(e, cause->code, "%.400s; no release is active, as before", cause->msg);
-	return err_set(e, cause->code, "%.400s; '%s' is untouched", cause->msg, a->from);
+	return err_set(e, cause->code, "%.400s; '%s' is %s", cause->msg, a->from, a->vacated ? "active again" : "untouched");
+}
+
+/* Never traffic without a verdict: its share goes back to nothing, and it waits for one. */
+static int hold(struct attempt *a, const struct err *cause, struct err *e) {
+	struct err more = {0};
+
+	interrupt_hold();
+	int r = traffic_calm(a->s, a->l, &more) || hold_put(a->s, a->l, cause->msg, &more) ? -1 : 0;
+	interrupt_release();
+	if (r)
+		return err_set(e, more.code, "%.250s; and it could not be held: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
+	return err_set(e, ERR_HELD, "%.250s; it is held without traffic, '%s' is untouched: llmdeploy promote %s --reason TEXT, or llmdeploy abort %s",
+		       cause->msg, a->from, a->l->route, a->l->route);
+}
+
+/* Beside the active release alone; the first one of a route has nothing to be compared with. */
+static int canary(struct attempt *a, struct err *e) {
+	if (!a->l->n_steps)
+		return 0;
+	if (!a->old) {
+		progress_warn(a->s->x->progress, "no canary steps", "no release is active to compare with");
+		return 0;
+	}
+	a->shared = true;
+	return canary_run(a->s, a->l, a->old, e);
 }
 
 /* Up to the switch: what fails in here is undone by the caller. */
 static int candidate(struct attempt *a, struct err *e) {
-	if (interrupt_check(e) || start(a, e) || prove(a, e) || seal(a, e))
+	if (interrupt_check(e) || take_seat(a, e) || start(a, e) || prove(a, e) || seal(a, e) || canary(a, e))
 		return -1;
 	return interrupt_check(e);
 }
 
-/* Once the intent is written, what fails is finished or switched back, never undone. */
-static int promote(struct attempt *a, struct rollout_result *out, struct err *e) {
-	int64_t until = clock_unix_ms() + (int64_t) a->l->watch_ms;
-	uint64_t from = clock_mono_ms();
-	struct err cause = {0};
-	bool begun;
+static int not_switched(struct attempt *a, const struct err *cause, struct err *e) {
+	return cause->code == ERR_HELD ? hold(a, cause, e) : failed(a, cause, e);
+}
 
-	if (switch_to(a->s, a->l, a->from, SWITCH_APPLY, until, &begun, &cause))
-		return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
-	if (switch_watch(a->s, a->l, a->from, until, e))
-		return -1;
-	out->eval_ms = a->eval_ms + (clock_mono_ms() - from);
-	return switch_commit(a->s, a->l, a->from, SWITCH_APPLY, &out->previous_warm, e);
+/* Once the intent is written, what fails is finished or switched back, never undone. */
+static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
+	struct err cause = {0};
+	bool begun = false;
+
+	if (candidate(a, &cause))
+		return not_switched(a, &cause, e);
+	out->eval_ms = a->eval_ms;
+	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause))
+		return 0;
+	return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
 }
 
 static int find_place(struct attempt *a, bool *active, struct err *e) {
@@ -204,18 +255,17 @@ static int find_place(struct attempt *a, bool *active, struct err *e) {
 		return -1;
 	(void) snprintf(a->from, sizeof a->from, "%s", name ? name : "");
 	*active = known && name && !strcmp(name, a->l->version);
-	return 0;
+	return name ? rollout_lock_of(&a->s->route, name, &a->old, e) : 0;
 }
 
 int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e) {
-	struct attempt a = {.s = s, .l = l, .manifest = manifest};
+	struct attempt a CLEANUP(attempt_done) = {.s = s, .l = l, .manifest = manifest};
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
 	uint64_t from = clock_mono_ms();
-	struct err cause = {0};
 	bool active;
 
 	/* 1. Nothing is touched while the release may be refused. */
-	if (check_can(l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
+	if (check_can(s->x, l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
 		return -1;
 	if (active) {
 		result.outcome = ROLLOUT_NOTHING;
@@ -223,12 +273,7 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 			return -1;
 	} else {
 		/* 2. From here on the journal knows. 3. Prove. 4. Switch, watch, commit. */
-		if (record_begin(s, "apply", l, a.from, e))
-			return -1;
-		int r = candidate(&a, &cause) ? failed(&a, &cause, e) : promote(&a, &result, e);
-		json_free(a.evidence);
-		json_free(a.memory);
-		if (r)
+		if (hold_abort(s, "another apply", e) || record_begin(s, "apply", l, a.from, e) || go(&a, &result, e))
 			return -1;
 	}
 	memcpy(result.from, a.from, sizeof result.from);

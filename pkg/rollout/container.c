@@ -232,6 +232,12 @@ int container_stop(const struct rollout *x, const struct lock *l, struct err *e)
 	return docker_container_stop(x->docker, name, l->stop_timeout_ms, e);
 }
 
+int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+
+	return docker_container_stop_begin(x->docker, name, l->stop_timeout_ms, e);
+}
+
 int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c = {0};

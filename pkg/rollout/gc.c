@@ -72,28 +72,33 @@ static int keep_of(const struct release_route *r, const char *active, size_t *ke
 	return 0;
 }
 
-/* What stays of a route: active, where a rollback goes, and the newest committed ones. */
+static void keep_version(struct arena *a, char **kept, size_t *n, const char *version) {
+	if (version && !is_among(kept, *n, version))
+		kept[(*n)++] = arena_strdup(a, version);
+}
+
+/* What stays of a route: active, held, where a rollback goes, and the newest committed ones. */
 static int kept_versions(const struct release_route *r, struct arena *a, char ***kept, size_t *n, struct err *e) {
-	char **committed CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
+	char **committed CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL, *held CLEANUP(freep) = NULL, *reason CLEANUP(freep) = NULL;
 	struct release target = RELEASE_INIT;
 	struct err none = {0};
 	size_t n_committed, keep;
 
-	if (release_active_name(r, &active, e) || release_committed(r, &committed, &n_committed, e) || keep_of(r, active, &keep, e))
+	if (release_active_name(r, &active, e) || release_committed(r, &committed, &n_committed, e) || keep_of(r, active, &keep, e) ||
+	    rollout_held(r, &held, &reason, e))
 		return -1;
-	*kept = arena_zalloc(a, n_committed + 2, sizeof **kept);
+	*kept = arena_zalloc(a, n_committed + 3, sizeof **kept);
 	*n = 0;
-	if (active)
-		(*kept)[(*n)++] = arena_strdup(a, active);
-	if (!release_rollback_target(r, NULL, &target, &none) && !is_among(*kept, *n, target.version))
-		(*kept)[(*n)++] = arena_strdup(a, target.version);
+	keep_version(a, *kept, n, active);
+	keep_version(a, *kept, n, held);
+	if (!release_rollback_target(r, NULL, &target, &none))
+		keep_version(a, *kept, n, target.version);
 	release_done(&target);
 	/* Damaged is not absent: what it names must not go while somebody may put it right. */
 	if (none.code && none.code != ERR_USAGE)
 		return err_set(e, none.code, "%s", none.msg);
 	for (size_t i = 0; i < n_committed && i < keep; i++)
-		if (!is_among(*kept, *n, committed[i]))
-			(*kept)[(*n)++] = arena_strdup(a, committed[i]);
+		keep_version(a, *kept, n, committed[i]);
 	return 0;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "gateway/gateway.h"
 #include "lock/lock.h"
 #include "probe/endpoint.h"
 #include "release/history.h"
 #include "release/run.h"
+#include "rollout/gate.h"
 #include "rollout/rollout.h"
 
 struct buf;
@@ -20,6 +22,19 @@ struct json *record_new(const char *event, const struct lock *l);
 int record_put(struct rollout_session *s, struct json *record, struct err *e);
 /* The record that begins an operation: who, where, with which tool. */
 int record_begin(struct rollout_session *s, const char *event, const struct lock *l, const char *from, struct err *e);
+/* The same, for a reason that somebody gave. */
+int record_begin_for(struct rollout_session *s, const char *event, const struct lock *l, const char *from, const char *reason, struct err *e);
+bool record_is_aside(const char *event); /* says nothing about how an operation stands */
+/* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
+struct record_state {
+	struct json *last;
+	int tries;	     /* recoveries that were begun since and did not end */
+	bool stopped_active; /* strategy recreate: the active release was stopped for it */
+};
+int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e);
+void record_state_done(struct record_state *st);
+/* The version that waits for promote or abort; NULL: none. free(*version). */
+int record_held(struct rollout_session *s, char **version, struct err *e);
 /* Was it ever committed? Then it is immutable, and a rollback may go to it. */
 int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e);
 
@@ -33,6 +48,8 @@ int container_start(const struct rollout *x, const struct lock *l, struct err *e
 /* Gone, with its run directory. Absent is fine. */
 int container_remove(const struct rollout *x, const struct lock *l, struct err *e);
 int container_stop(const struct rollout *x, const struct lock *l, struct err *e);
+/* The same, not waited for. */
+int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e);
 /* It runs, and is not between a death and the Engine's next try. */
 int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e);
 /* How often the Engine brought it back since it was started. */
@@ -66,6 +83,48 @@ int64_t prove_unix_ms(const char *stamp);
 /* {"predicted", "measured", "drift_permille", "resident_bytes"}: what the engine's log says that it took, beside the plan; with a
  * "warning" where it says nothing that is understood. NULL: the runtime definition names no pattern. Yours. */
 struct json *measure_memory(const struct rollout *x, const struct lock *l);
+/* ---- the gateway (traffic.c): without one, each of these is done at once ---- */
+
+bool traffic_guided(const struct rollout *x); /* there is a gateway between clients and releases */
+/* The release has a seat, in maintenance where it is new. */
+int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e);
+/* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
+int traffic_turn(const struct rollout *x, const char *route, const struct lock *to, struct err *e);
+/* What a release that gets nothing new has in flight ends, at most so long, and is then cut; recorded. Only `route`, `version` and
+ * `id` of the lock are read. ERR_INTERRUPTED leaves it draining. */
+int traffic_drain(struct rollout_session *s, const struct lock *l, uint64_t for_ms, struct err *e);
+/* A canary gets nothing any more, and is drained. */
+int traffic_calm(struct rollout_session *s, const struct lock *l, struct err *e);
+/* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
+bool traffic_has(const struct gateway_server *sv, const char *want);
+/* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
+ * other seat in maintenance, nobody else has one. Put right where it is not so. */
+struct traffic_duties {
+	const struct lock *active, *beside;
+};
+int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e);
+
+/* ---- one device, one release (room.c) ---- */
+
+bool room_for_one(struct rollout_session *s, const struct lock *a, const struct lock *b);
+/* The active release loses its traffic, is drained and stopped, so that `next` can start. */
+int room_make(struct rollout_session *s, const struct lock *next, const struct lock *active, struct err *e);
+/* Its inner part, without the records. */
+int room_clear(struct rollout_session *s, const struct lock *old, uint64_t drain_ms, struct err *e);
+/* After `next` came to nothing: what `active` names is started, proved ready, and gets its traffic back. */
+int room_give_back(struct rollout_session *s, struct err *e);
+
+/* ---- canary (canary.c) ---- */
+
+/* Growing shares of the clients for a proved candidate. 0: every step passed. ERR_GATE: one did not. ERR_HELD: no verdict. After
+ * -1 its share is the caller's to take away (traffic_calm). */
+int canary_run(struct rollout_session *s, const struct lock *l, const struct lock *active, struct err *e);
+
+/* ---- held candidates (hold.c) ---- */
+
+int hold_put(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e);
+/* Whoever is held is aborted, for `why`; nobody is fine. */
+int hold_abort(struct rollout_session *s, const char *why, struct err *e);
 
 /* ---- switch (switch.c) ---- */
 
@@ -75,21 +134,42 @@ const char *switch_name(enum switch_op op);
  * now; the error says so. Signals wait meanwhile. */
 int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e);
-/* The second half, also for recovery: link, `flipped`. */
+/* The second half, also for recovery: gateway, link, `flipped`. */
 int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e);
-/* COMMITTED, then tidy. *warm: the release that a rollback would go to still runs. */
-int switch_commit(struct rollout_session *s, const struct lock *l, const char *from, enum switch_op op, bool *warm, struct err *e);
+/* switch_to, watch, commit. Fills what of *out it knows. */
+int switch_over(struct rollout_session *s, const struct lock *l, const char *from, bool *begun, struct rollout_result *out, struct err *e);
+/* COMMITTED, then drain and tidy. *warm: the release that a rollback would go to still runs. */
+struct switch_end {
+	const struct lock *l;
+	const char *from;
+	enum switch_op op;
+	const struct json *traffic; /* what the watch saw, or NULL */
+};
+int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *warm, struct err *e);
 
 /* ---- watch, and the way back (watch.c) ---- */
 
-/* Probation. 0: it held. ERR_REVERTED: it did not, and `from` is active again. ERR_INTERRUPTED: likewise, by Ctrl-C. */
-int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct err *e);
+/* Probation. 0: it held; *traffic (yours) is what clients saw, where there is a gateway. ERR_REVERTED: it did not, and `from` is
+ * active again. ERR_INTERRUPTED: likewise, by Ctrl-C. */
+int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e);
 /* From `l` back to `from`, which is started and proved first. Always -1: ERR_REVERTED, or ERR_INTERRUPTED where that was the
  * cause; when it could not be done ERR_RECOVERY or ERR_UNREACHABLE. */
 int switch_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e);
-/* Its last part: `bad` is dropped, `rolled_back`. */
+/* Its last part: `bad` is drained and dropped, `rolled_back`. */
 int switch_back_end(struct rollout_session *s, const struct lock *bad, const char *to, const struct err *cause, struct err *e);
+
+/* One look at a release that has traffic: whether it answers, and whether the Engine had to bring it back. ERR_REVERTED: neither. */
+enum { PROBATION_EVERY_MS = 250, PROBATION_FAILURES = 4 };
+struct probation {
+	const char *name; /* "watch" */
+	bool looked;
+	int failures;
+	int64_t restarts; /* when it began */
+};
+int probation_look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e);
+/* What its clients saw since the last look. */
+int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e);
 
 /* A candidate that is none any more: reason, evidence and log are kept as an attempt; its container goes, and so does the release,
  * unless it was ever committed: then the release stays and its container is stopped if it did not run before. */
@@ -102,15 +182,27 @@ struct dropped {
 };
 int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned *attempt, struct err *e);
 
+/* ---- verify (verify.c, verify_gateway.c) ---- */
+
+void differ(struct rollout_differences *d, const char *what, const char *want, const char *have);
+/* What the gateway does with the route, against the symlink; `active` NULL: none. */
+int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e);
+
 /* ---- between operations (tidy.c) ---- */
 
 struct tidied {
 	size_t removed, stopped;
 	bool warm; /* the release that a rollback would go to runs, and may */
 };
-/* Containers of no release on disk go; of the others only the active one runs, and the one that a rollback would go to where the
- * memory for both was planned. Adds to *done. */
-int tidy(struct rollout_session *s, struct tidied *done, struct err *e);
+struct tidy_how {
+	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
+	bool hurry;	   /* stops are told and not waited for */
+};
+/* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
+ * held one, or the one that a rollback would go to where the memory for both was planned. Adds to *done. */
+int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e);
+/* The gateway's part alone. */
+int tidy_traffic(struct rollout_session *s, struct err *e);
 
 /* ---- recovery (recover.c) ---- */
 int recover_route(struct rollout_session *s, struct err *e);

@@ -1,10 +1,13 @@
 #include "rollout/internal.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
 #include "json/json.h"
+#include "release/history.h"
 
 struct json *record_new(const char *event, const struct lock *l) {
 	struct json *r = json_object();
@@ -12,7 +15,7 @@ struct json *record_new(const char *event, const struct lock *l) {
 	json_set_str(r, "event", event);
 	if (l) {
 		json_set_str(r, "version", l->version);
-		json_set_str(r, "lock", l->digest);
+		json_set_str(r, "lock", *l->digest ? l->digest : NULL);
 	}
 	return r;
 }
@@ -28,12 +31,61 @@ int record_put(struct rollout_session *s, struct json *record, struct err *e) {
 }
 
 int record_begin(struct rollout_session *s, const char *event, const struct lock *l, const char *from, struct err *e) {
+	return record_begin_for(s, event, l, from, NULL, e);
+}
+
+int record_begin_for(struct rollout_session *s, const char *event, const struct lock *l, const char *from, const char *reason, struct err *e) {
 	struct json *r = record_new(event, l);
 
 	s->began_ms = clock_mono_ms();
 	json_set_str(r, "from", from);
+	json_set_str(r, "reason", reason);
 	journal_sign(r, s->x->tool, s->x->command);
 	if (s->x->origin)
 		json_set(r, "manifest", json_copy(s->x->origin));
 	return record_put(s, r, e);
+}
+
+bool record_is_aside(const char *event) {
+	static const char *const asides[] = {"torn", "recovering", "tidied", "repaired", "restored", "drained", "realigned"};
+
+	for (size_t i = 0; i < sizeof asides / sizeof *asides; i++)
+		if (!strcmp(event, asides[i]))
+			return true;
+	return false;
+}
+
+/* To the newest that says something, and on to the beginning of its operation. */
+static int visit(void *ctx, const struct journal_record *r, struct err *e) {
+	struct record_state *st = ctx;
+
+	(void) e;
+	if (record_is_aside(r->event)) {
+		st->tries += !st->last && !strcmp(r->event, "recovering");
+		return 0;
+	}
+	if (!st->last)
+		st->last = json_copy(r->body);
+	if (!strcmp(r->event, "stop_intent"))
+		st->stopped_active = true;
+	return history_begins(r->event) || history_ends(r->event);
+}
+
+int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e) {
+	return journal_read_back(s->route.fd, s->route.where, visit, out, e);
+}
+
+void record_state_done(struct record_state *st) {
+	json_free(st->last);
+	*st = (struct record_state){0};
+}
+
+int record_held(struct rollout_session *s, char **version, struct err *e) {
+	struct record_state st CLEANUP(record_state_done) = {0};
+
+	if (record_state_read(s, &st, e))
+		return -1;
+	const char *event = json_str(st.last, "event");
+	*version = event && !strcmp(event, "held") && json_str(st.last, "version") ? mem_strdup(json_str(st.last, "version")) : NULL;
+	return 0;
 }

@@ -20,9 +20,12 @@ enum { TRIES = 5, RECENT_S = 5, LATE_MS = 400 };
 
 enum remedy {
 	REMEDY_NOTHING, /* the operation ended */
-	REMEDY_UNDO,    /* before the switch: the candidate goes, what was active never stopped */
+	REMEDY_UNDO,    /* before the switch: the candidate goes with its share of the clients; what was active never stopped, or
+			 * (recreate) is started again */
+	REMEDY_HOLD,	/* a promote that had not begun to switch: the candidate is held as before */
 	REMEDY_FORWARD, /* the switch had begun: it is finished, or gone back from where the new release does not come up */
 	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit; or back */
+	REMEDY_BACK,	/* the watch was lost: back to the release before */
 };
 
 static const struct row {
@@ -31,33 +34,14 @@ static const struct row {
 } table[] = {
 	{"apply", REMEDY_UNDO},	      {"started", REMEDY_UNDO},	   {"ready", REMEDY_UNDO},
 	{"skip_eval", REMEDY_UNDO},     {"proved", REMEDY_UNDO},	   {"rollback", REMEDY_UNDO},
+	{"stop_intent", REMEDY_UNDO},   {"stopped", REMEDY_UNDO},	   {"canary_step", REMEDY_UNDO},
+	{"canary_verdict", REMEDY_UNDO}, {"abort", REMEDY_UNDO},	   {"promote", REMEDY_HOLD},
+	{"back_intent", REMEDY_BACK},   {"held", REMEDY_NOTHING},	   {"aborted", REMEDY_NOTHING},
 	{"flip_intent", REMEDY_FORWARD}, {"flipped", REMEDY_WATCH},	   {"committed", REMEDY_NOTHING},
 	{"rejected", REMEDY_NOTHING},   {"failed", REMEDY_NOTHING},	   {"interrupted", REMEDY_NOTHING},
 	{"rolled_back", REMEDY_NOTHING}, {"recovered", REMEDY_NOTHING}, {"gc", REMEDY_NOTHING},
 	{"accepted", REMEDY_NOTHING},
 };
-
-/* Records that say nothing about the operation. */
-static bool is_aside(const char *event) {
-	return !strcmp(event, "torn") || !strcmp(event, "recovering") || !strcmp(event, "tidied") || !strcmp(event, "repaired");
-}
-
-struct last {
-	struct json *record; /* the newest that says something */
-	int tries;	     /* recoveries that were begun since and did not end */
-};
-
-static int visit(void *ctx, const struct journal_record *r, struct err *e) {
-	struct last *last = ctx;
-
-	(void) e;
-	if (is_aside(r->event)) {
-		last->tries += !strcmp(r->event, "recovering");
-		return 0;
-	}
-	last->record = json_copy(r->body);
-	return 1;
-}
 
 static int remedy_of(const char *event, enum remedy *out, struct err *e) {
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -68,11 +52,19 @@ static int remedy_of(const char *event, enum remedy *out, struct err *e) {
 	return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', which this version does not know: use the one that wrote it", event);
 }
 
-static int tidy_up(struct rollout_session *s, struct err *e) {
+/* What is left of a drain that a crash cut short. */
+static uint64_t drain_left(const struct json *last) {
+	int64_t left = json_int_or(last, "drain_until_ms", 0) - clock_unix_ms();
+
+	return left > 0 ? (uint64_t) left : 0;
+}
+
+static int tidy_up(struct rollout_session *s, const struct json *last, struct err *e) {
+	struct tidy_how how = {.drain_ms = drain_left(last)};
 	struct tidied done = {0};
 	struct json *r;
 
-	if (tidy(s, &done, e))
+	if (tidy(s, &how, &done, e))
 		return -1;
 	if (!done.removed && !done.stopped)
 		return 0;
@@ -110,24 +102,49 @@ static bool is_recent(const struct json *record) {
 	return time && strcmp(time, then) >= 0;
 }
 
-static int undo(struct rollout_session *s, const struct json *last, struct err *e) {
-	const char *digest = json_str(last, "lock"), *version = json_str(last, "version");
+/* A candidate whose clients were being sent to it has its lock on disk, and ends what it has before it goes. */
+static int calm(struct rollout_session *s, const char *version, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+	struct err gone = {0};
+
+	if (release_active_name(&s->route, &active, e))
+		return -1;
+	if ((active && !strcmp(active, version)) || rollout_lock_of(&s->route, version, &l, &gone) || !l->n_steps)
+		return 0;
+	return traffic_calm(s, l, e);
+}
+
+static int undo(struct rollout_session *s, const struct record_state *st, struct err *e) {
+	const char *digest = json_str(st->last, "lock"), *version = json_str(st->last, "version");
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct tidy_how how = {0};
 	struct tidied done = {0};
 	struct err gone = {0};
 	char id[LOCK_ID];
 
 	if (!version || !digest)
-		return close_with(s, last, "nothing had been begun", e);
-	if (is_recent(last))
+		return close_with(s, st->last, "nothing had been begun", e);
+	if (is_recent(st->last))
 		clock_sleep_ms(LATE_MS);
 	(void) snprintf(id, sizeof id, "%.12s", digest);
-	if (drop_release(s, version, e) || tidy(s, &done, e))
+	if (calm(s, version, e) || drop_release(s, version, e) || tidy(s, &how, &done, e))
 		return -1;
 	/* A run directory without a container: killed between the two. A release on disk keeps its own. */
 	if (rollout_lock_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->x->root, id, e))
 		return -1;
-	return close_with(s, last, "what was begun was undone; what was active stayed so", e);
+	if (st->stopped_active && room_give_back(s, e))
+		return -1;
+	return close_with(s, st->last, st->stopped_active ? "what was begun was undone; what was active was started again" :
+			  "what was begun was undone; what was active stayed so", e);
+}
+
+static int hold_again(struct rollout_session *s, const struct json *last, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+
+	progress_note(s->x->progress, "recovered an interrupted run", "the candidate is held as before");
+	return rollout_lock_of(&s->route, json_str(last, "version") ? json_str(last, "version") : "", &l, e) ||
+	       hold_put(s, l, "a promote was interrupted before it began to switch", e) ? -1 : 0;
 }
 
 static enum switch_op op_of(const struct json *last) {
@@ -159,14 +176,16 @@ static int fall_back(struct rollout_session *s, const struct json *last, const s
 static int conclude(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
 	const char *from = json_str(last, "from");
 	struct lock *bad CLEANUP(lock_freep) = NULL;
+	struct json *traffic CLEANUP(json_freep) = NULL;
 	enum switch_op op = op_of(last);
 	struct err gone = {0}, cause = {0};
 	bool warm;
 
-	if (op == SWITCH_APPLY && to && switch_watch(s, to, from, json_int_or(last, "watch_until_ms", 0), e))
+	if (op == SWITCH_APPLY && to && switch_watch(s, to, from, json_int_or(last, "watch_until_ms", 0), &traffic, e))
 		return -1;
+	struct switch_end end = {.l = to, .from = from, .op = op, .traffic = traffic};
 	if (op != SWITCH_REVERT && to)
-		return switch_commit(s, to, from, op, &warm, e);
+		return switch_commit(s, &end, &warm, e);
 	(void) err_set(&cause, ERR_REVERTED, "a crash while switching back");
 	if (from && *from && !rollout_lock_of(&s->route, from, &bad, &gone))
 		return switch_back_end(s, bad, json_str(last, "to"), &cause, e);
@@ -180,6 +199,10 @@ static int resume(struct rollout_session *s, enum remedy remedy, const struct js
 
 	if (version && *version && rollout_lock_of(&s->route, version, &to, e))
 		return -1;
+	if (remedy == REMEDY_BACK && to) {
+		(void) err_set(&cause, ERR_REVERTED, "%s", json_str(last, "reason") ? json_str(last, "reason") : "its watch was lost");
+		return switch_back(s, to, json_str(last, "from"), &cause, e);
+	}
 	if (to && stand_up(s, to, &cause))
 		return fall_back(s, last, to, &cause, e);
 	if (remedy == REMEDY_FORWARD &&
@@ -190,7 +213,15 @@ static int resume(struct rollout_session *s, enum remedy remedy, const struct js
 	return close_with(s, last, remedy == REMEDY_FORWARD ? "the switch was finished" : "what was left of the operation was done", e);
 }
 
-static int act(struct rollout_session *s, enum remedy remedy, const struct json *last, int tries, struct err *e) {
+static int apply_remedy(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
+	if (remedy == REMEDY_HOLD)
+		return hold_again(s, st->last, e);
+	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
+}
+
+static int act(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
+	const struct json *last = st->last;
+	int tries = st->tries;
 	struct err how = {0};
 	struct json *r;
 
@@ -203,7 +234,7 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct json 
 	journal_sign(r, s->x->tool, s->x->command);
 	if (record_put(s, r, e))
 		return -1;
-	if (!(remedy == REMEDY_UNDO ? undo(s, last, &how) : resume(s, remedy, last, &how)))
+	if (!apply_remedy(s, remedy, st, &how))
 		return 0;
 	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
 	if (how.code != ERR_REVERTED)
@@ -241,15 +272,16 @@ static int wake_active(struct rollout_session *s, struct err *e) {
 }
 
 int recover_route(struct rollout_session *s, struct err *e) {
+	struct record_state st CLEANUP(record_state_done) = {0};
 	enum remedy remedy = REMEDY_NOTHING;
-	struct last last = {0};
 
 	s->began_ms = clock_mono_ms();
-	int r = journal_read_back(s->route.fd, s->route.where, visit, &last, e);
-	if (!r && last.record) {
-		const char *event = json_str(last.record, "event");
-		r = remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, last.record, last.tries, e)) ? -1 : 0;
+	if (record_state_read(s, &st, e))
+		return -1;
+	if (st.last) {
+		const char *event = json_str(st.last, "event");
+		if (remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, &st, e)))
+			return -1;
 	}
-	json_free(last.record);
-	return r || tidy_up(s, e) || (s->x->insist && wake_active(s, e)) ? -1 : 0;
+	return tidy_up(s, st.last, e) || (s->x->insist && wake_active(s, e)) ? -1 : 0;
 }

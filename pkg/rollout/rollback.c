@@ -20,55 +20,83 @@ static int one_token(struct rollout_session *s, const struct lock *to, uint64_t 
 	return engine_open(s->x, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
 }
 
+/* One rollback on its way. */
+struct return_to {
+	struct rollout_session *s;
+	const struct lock *to;
+	const char *from;
+	struct lock *old;  /* of `from`; NULL for none, or where it cannot be read */
+	bool was_running;  /* before this rollback */
+	bool vacated;	   /* the active release was stopped to make room */
+	uint64_t engine_ms;
+};
+
 /* The one health check of a rollback: it answers, with one token of its own. What runs and does not answer is started again. */
-static int wake(struct rollout_session *s, const struct lock *to, bool *was_running, uint64_t *engine_ms, struct err *e) {
+static int wake(struct return_to *t, struct err *e) {
+	struct rollout_session *s = t->s;
+	const struct lock *to = t->to;
 	struct err silent = {0};
 
-	if (container_is_running(s->x, to, was_running, e))
+	if (container_is_running(s->x, to, &t->was_running, e))
 		return -1;
-	if (*was_running && !one_token(s, to, engine_ms, &silent))
+	if (t->was_running && !one_token(s, to, &t->engine_ms, &silent))
 		return 0;
 	if (interrupt_check(e))
 		return -1;
-	if (*was_running) {
+	if (t->was_running) {
 		progress_warn(s->x->progress, "the release before runs and does not answer: it is started again", silent.msg);
-		*was_running = false;
+		t->was_running = false;
 		if (container_stop(s->x, to, e))
 			return -1;
 	}
 	for (size_t i = 0; i < to->n_artifacts; i++)
 		if (store_verify(s->x->store, to->artifacts[i].sha256, false, e))
 			return -1;
+	char image[65];
+	t->vacated = t->old && room_for_one(s, to, t->old);
+	if (container_image(s->x, to, image, e) || (t->vacated && room_make(s, to, t->old, e)))
+		return -1;
 	progress_step(s->x->progress, "start the release before");
-	return container_start(s->x, to, e) || prove_ready(s->x, to, engine_ms, e) ? -1 : 0;
+	return container_start(s->x, to, e) || prove_ready(s->x, to, &t->engine_ms, e) ? -1 : 0;
 }
 
-static int undo(struct rollout_session *s, const struct lock *to, bool was_running, const char *from, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", to);
+static int undo(struct return_to *t, const struct err *cause, struct err *e) {
+	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", t->to);
+	struct rollout_session *s = t->s;
 	struct err more = {0};
 
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
-	if (!was_running)
-		(void) container_stop(s->x, to, &more);
-	int status = record_put(s, r, e);
+	if (!t->was_running)
+		(void) container_stop(s->x, t->to, &more);
+	int status = t->vacated ? room_give_back(s, &more) : 0;
+	if (status)
+		json_free(r); /* the operation stays open: recovery goes on where this ended */
+	else
+		status = record_put(s, r, e) || tidy_traffic(s, e) ? -1 : 0;
 	interrupt_release();
-	return status ? -1 : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *from ? "'" : "",
-		*from ? from : "no release", *from ? "' stays active" : " is active, as before");
+	if (more.code && t->vacated && status)
+		return err_set(e, ERR_RECOVERY, "%.180s; '%s' could not be started again: %.180s; put this right, then llmdeploy recover %s", cause->msg,
+			       t->from, more.msg, s->route.name);
+	return status ? -1 : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *t->from ? "'" : "",
+		*t->from ? t->from : "no release", *t->from ? "' stays active" : " is active, as before");
 }
 
-static int move(struct rollout_session *s, const struct lock *to, const char *from, struct rollout_result *out, struct err *e) {
+static int move(struct return_to *t, struct rollout_result *out, struct err *e) {
+	struct switch_end end = {.l = t->to, .from = t->from, .op = SWITCH_ROLLBACK};
+	struct rollout_session *s = t->s;
 	struct err cause = {0};
-	bool was_running = false, begun;
+	bool begun;
 
-	if (record_begin(s, "rollback", to, from, e))
+	if (hold_abort(s, "a rollback", e) || record_begin(s, "rollback", t->to, t->from, e))
 		return -1;
-	if (wake(s, to, &was_running, &out->engine_ms, &cause) || interrupt_check(&cause))
-		return undo(s, to, was_running, from, &cause, e);
-	if (switch_to(s, to, from, SWITCH_ROLLBACK, 0, &begun, &cause))
-		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(s, to, was_running, from, &cause, e);
-	return switch_commit(s, to, from, SWITCH_ROLLBACK, &out->previous_warm, e);
+	if (wake(t, &cause) || traffic_seat(s->x, t->to, &cause) || interrupt_check(&cause))
+		return undo(t, &cause, e);
+	if (switch_to(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
+		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(t, &cause, e);
+	out->engine_ms = t->engine_ms;
+	return switch_commit(s, &end, &out->previous_warm, e);
 }
 
 int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e) {
@@ -90,7 +118,15 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 		return -1;
 	int r = lock_parse("release.lock.json", target.lock, target.lock_len, &l, e);
 	release_done(&target);
-	if (r || move(s, l, result.from, &result, e))
+	if (r)
+		return -1;
+	struct return_to t = {.s = s, .to = l, .from = result.from};
+	struct err unread = {0};
+	if (active)
+		(void) rollout_lock_of(&s->route, active, &t.old, &unread);
+	r = move(&t, &result, e);
+	lock_free(t.old);
+	if (r)
 		return -1;
 	result.total_ms = clock_mono_ms() - began;
 	*out = result;

@@ -8,6 +8,7 @@
 
 struct docker;
 struct err;
+struct gateway;
 struct journal;
 struct json;
 struct lock;
@@ -19,9 +20,9 @@ struct store;
 /* The careful mover: starts a candidate, proves it, switches to it, and back. It reads locks, never
  * manifests. Every effect is announced in the route's journal before it happens and recorded after:
  *
- *     apply  started  ready  proved  flip_intent  flipped  committed
+ *     apply  started  ready  proved  [canary_step  canary_verdict]  flip_intent  flipped  committed  drained
  *
- * and an operation that ends otherwise ends with `rejected`, `failed`, `interrupted`, `rolled_back` or `recovered`.
+ * and an operation that ends otherwise ends with `rejected`, `held`, `failed`, `interrupted`, `rolled_back` or `recovered`.
  * Before flip_intent everything is undone; between flip_intent and flipped the switch is finished; in the watch
  * a breach or Ctrl-C switches back by the same function. */
 
@@ -30,6 +31,7 @@ struct rollout {
 	const struct root *root;
 	struct store *store;
 	struct docker *docker;
+	struct gateway *gateway; /* NULL, or one in mode none: clients follow the symlink */
 	const struct progress *progress;
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
@@ -69,7 +71,8 @@ struct rollout_result {
 
 /* `manifest` is kept for people; NULL when applied from a lock. Failures before the switch leave the active release as it
  * was: ERR_GATE (rejected: attempts/N has the evidence), ERR_NOFIT, ERR_INTEGRITY, ERR_SPEC (same version, other content), ERR_UNREACHABLE,
- * ERR_INTERRUPTED. ERR_REVERTED: it was active, broke in its watch, and was switched back. */
+ * ERR_INTERRUPTED, ERR_HELD (a canary without a verdict: it waits, without traffic). ERR_REVERTED: it was active, broke in its watch, and was
+ * switched back. */
 int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e);
 
 /* To `to`, or to the newest committed release that was active before. Asks it for one token first; no network, no questions. */
@@ -86,6 +89,11 @@ struct rollout_trial {
 };
 int rollout_try(struct rollout_session *s, const struct lock *l, struct rollout_trial *out, struct err *e);
 void rollout_trial_done(struct rollout_trial *t);
+/* End what is held: it is switched to as after its last step, or dropped. ERR_USAGE: nothing is held. */
+int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e);
+int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64], struct err *e);
+/* The version that is held, for who only looks; NULL: none. free(*version), free(*reason). */
+int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e);
 
 /* Lock of a release on disk, checked as release_read does. */
 int rollout_lock_of(const struct release_route *r, const char *version, struct lock **out, struct err *e);
@@ -120,7 +128,7 @@ struct rollout_differences {
 };
 void rollout_differences_done(struct rollout_differences *d);
 /* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
- * policy, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
+ * policy, what the gateway does with it, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
 /* The same of the root's own journal. */
 int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);

@@ -33,7 +33,9 @@ static int finish(struct rollout_session *s, const struct lock *to, const char *
 	/* 1. From now on the Engine brings it back by itself. */
 	if (name && docker_container_set_restart(s->x->docker, name, "unless-stopped", e))
 		return -1;
-	/* 2. A gateway turns here: candidate ready, then active draining. Clients without one follow the link. */
+	/* 2. The gateway turns: candidate ready, then active draining. Clients without one follow the link. */
+	if ((to && traffic_seat(s->x, to, e)) || traffic_turn(s->x, s->route.name, to, e))
+		return -1;
 	/* 3. The one rename that makes it so, synced. */
 	if (release_flip(&s->route, to ? to->version : NULL, e))
 		return -1;
@@ -69,18 +71,48 @@ int switch_to(struct rollout_session *s, const struct lock *to, const char *from
 	return r;
 }
 
-int switch_commit(struct rollout_session *s, const struct lock *l, const char *from, enum switch_op op, bool *warm, struct err *e) {
-	struct json *r = record_new("committed", l);
-	struct tidied done = {0};
+static int record_committed(struct rollout_session *s, const struct switch_end *c, struct err *e) {
+	struct json *r = record_new("committed", c->l);
 
-	json_set_str(r, "from", from ? from : "");
-	json_set_str(r, "op", switch_name(op));
-	/* It is decided: a signal in here has nothing left to undo. */
+	json_set_str(r, "from", c->from ? c->from : "");
+	json_set_str(r, "op", switch_name(c->op));
+	if (traffic_guided(s->x))
+		json_set_int(r, "drain_until_ms", clock_unix_ms() + (int64_t) c->l->drain_ms);
+	if (c->traffic)
+		json_set(r, "traffic", json_copy(c->traffic));
+	return record_put(s, r, e);
+}
+
+int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *warm, struct err *e) {
+	struct tidy_how how = {.drain_ms = c->l->drain_ms, .hurry = c->op == SWITCH_ROLLBACK};
+	struct tidied done = {0};
+	struct err why = {0};
+
+	/* It is decided: a signal up to here has nothing left to undo. The drain may be left, the next command ends it. */
 	interrupt_hold();
-	int status = record_put(s, r, e);
-	if (!status && tidy(s, &done, e))
-		status = err_wrap(e, "'%s' is active and committed, but another container could not be stopped", l->version);
+	int status = record_committed(s, c, e);
 	interrupt_release();
+	if (status)
+		return -1;
+	status = tidy(s, &how, &done, &why);
 	*warm = done.warm;
-	return status;
+	if (!status)
+		return 0;
+	if (why.code == ERR_INTERRUPTED)
+		return err_set(e, why.code, "interrupted; '%s' is active and committed, and the one before still ends its requests: "
+			"the next command on the route stops it", c->l->version);
+	return err_set(e, why.code, "'%s' is active and committed, but the one before could not be drained and stopped: %.300s", c->l->version, why.msg);
+}
+
+int switch_over(struct rollout_session *s, const struct lock *l, const char *from, bool *begun, struct rollout_result *out, struct err *e) {
+	struct switch_end end = {.l = l, .from = from, .op = SWITCH_APPLY};
+	int64_t until = clock_unix_ms() + (int64_t) l->watch_ms;
+	struct json *traffic CLEANUP(json_freep) = NULL;
+	uint64_t began = clock_mono_ms();
+
+	if (switch_to(s, l, from, SWITCH_APPLY, until, begun, e) || switch_watch(s, l, from, until, &traffic, e))
+		return -1;
+	out->eval_ms += clock_mono_ms() - began;
+	end.traffic = traffic;
+	return switch_commit(s, &end, &out->previous_warm, e);
 }

@@ -27,34 +27,56 @@ static bool keep_warm(const struct lock *now, const struct lock *before) {
 	return size_admits(host_memory(&host), now->reserve_percent, both);
 }
 
-/* Who may run: the active release, and the one that a rollback would go to, where both fit. */
+/* Who may run: the active release, and beside it the one that waits for a verdict, or else the one that a rollback would go to,
+ * where both fit. */
 struct duties {
-	char *active, *target;
+	char *active, *held;
+	struct lock *now, *beside; /* NULL: none, or not readable */
 	bool warm;
 };
 
 static void duties_done(struct duties *d) {
 	free(d->active);
-	free(d->target);
+	free(d->held);
+	lock_free(d->now);
+	lock_free(d->beside);
 }
 
 static int duties_of(struct rollout_session *s, struct duties *d, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *now CLEANUP(lock_freep) = NULL, *before CLEANUP(lock_freep) = NULL;
+	struct lock *before CLEANUP(lock_freep) = NULL;
 	struct err none = {0};
 
-	if (release_active_name(&s->route, &d->active, e))
+	if (release_active_name(&s->route, &d->active, e) || record_held(s, &d->held, e))
 		return -1;
-	if (!d->active || release_rollback_target(&s->route, NULL, &target, &none))
+	if (d->active)
+		(void) rollout_lock_of(&s->route, d->active, &d->now, &none);
+	if (d->held && !rollout_lock_of(&s->route, d->held, &d->beside, &none))
 		return 0;
-	d->target = mem_strdup(target.version);
-	if (!rollout_lock_of(&s->route, d->active, &now, &none) && !lock_parse(target.version, target.lock, target.lock_len, &before, &none))
-		d->warm = keep_warm(now, before);
+	if (!d->now || release_rollback_target(&s->route, NULL, &target, &none) ||
+	    lock_parse(target.version, target.lock, target.lock_len, &before, &none))
+		return 0;
+	d->warm = keep_warm(d->now, before);
+	if (d->warm)
+		d->beside = STEAL(before);
 	return 0;
 }
 
 static bool is_up(const char *state) {
 	return !strcmp(state, "running") || !strcmp(state, "restarting") || !strcmp(state, "paused");
+}
+
+/* Only who runs keeps a seat. */
+static void forget_stopped(struct duties *d, const struct docker_containers *list) {
+	for (size_t i = 0; d->beside && i < list->n; i++) {
+		const char *digest = json_str(list->at[i].labels, ROLLOUT_LABEL_LOCK);
+		if (digest && !strcmp(digest, d->beside->digest) && is_up(list->at[i].state))
+			return;
+	}
+	if (d->held)
+		return;
+	lock_free(d->beside);
+	d->beside = NULL;
 }
 
 /* A release that cannot be read just now is not one that is not there: its container may be serving. */
@@ -69,8 +91,8 @@ static bool is_stray(struct rollout_session *s, const char *version, const char 
 	return strcmp(l->digest, digest) != 0;
 }
 
-static int tidy_one(struct rollout_session *s, const struct duties *d, const struct docker_container_entry *c, struct tidied *done,
-		    struct err *e) {
+static int tidy_one(struct rollout_session *s, const struct duties *d, const struct docker_container_entry *c, const struct tidy_how *how,
+		    struct tidied *done, struct err *e) {
 	const char *version = json_str(c->labels, ROLLOUT_LABEL_VERSION), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	struct err unread = {0};
@@ -81,30 +103,54 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		done->removed++;
 		return docker_container_remove(s->x->docker, c->id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
 	}
-	bool is_target = d->target && !strcmp(version, d->target);
 	if ((d->active && !strcmp(version, d->active)) || !is_up(c->state))
 		return 0;
-	if (is_target && d->warm) {
-		done->warm = true;
+	if (d->beside && !strcmp(version, d->beside->version)) {
+		done->warm = d->warm;
 		return 0;
 	}
 	if (rollout_lock_of(&s->route, version, &l, &unread))
 		return 0;
 	done->stopped++;
-	return container_stop(s->x, l, e);
+	return how->hurry ? container_stop_begin(s->x, l, e) : container_stop(s->x, l, e);
 }
 
-int tidy(struct rollout_session *s, struct tidied *done, struct err *e) {
+/* What cannot be read is not taken away from its clients. */
+static int settle(struct rollout_session *s, const struct duties *d, uint64_t drain_ms, struct err *e) {
+	const struct traffic_duties seats = {.active = d->now, .beside = d->beside};
+
+	return d->active && !d->now ? 0 : traffic_settle(s, &seats, drain_ms, e);
+}
+
+static int look_around(struct rollout_session *s, struct duties *d, struct docker_containers *list, struct err *e) {
 	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", s->x->root->id);
 	char *route CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROUTE "=%s", s->route.name);
 	const char *const labels[] = {root, route, NULL};
+
+	if (duties_of(s, d, e) || docker_container_list(s->x->docker, labels, list, e))
+		return -1;
+	forget_stopped(d, list);
+	return 0;
+}
+
+int tidy_traffic(struct rollout_session *s, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
 	struct duties d CLEANUP(duties_done) = {0};
 
-	if (duties_of(s, &d, e) || docker_container_list(s->x->docker, labels, &list, e))
+	if (!traffic_guided(s->x))
+		return 0;
+	return look_around(s, &d, &list, e) || settle(s, &d, 0, e) ? -1 : 0;
+}
+
+int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e) {
+	struct docker_containers list CLEANUP(docker_containers_done) = {0};
+	struct duties d CLEANUP(duties_done) = {0};
+
+	/* Nobody's container is stopped while it has a request. */
+	if (look_around(s, &d, &list, e) || settle(s, &d, how->drain_ms, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
-		if (tidy_one(s, &d, &list.at[i], done, e))
+		if (tidy_one(s, &d, &list.at[i], how, done, e))
 			return -1;
 	return 0;
 }

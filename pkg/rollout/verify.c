@@ -22,7 +22,7 @@ void rollout_differences_done(struct rollout_differences *d) {
 	*d = (struct rollout_differences){0};
 }
 
-static void differ(struct rollout_differences *d, const char *what, const char *want, const char *have) {
+void differ(struct rollout_differences *d, const char *what, const char *want, const char *have) {
 	d->at = mem_grow(d->at, d->n + 1, sizeof *d->at);
 	d->at[d->n++] = (struct rollout_difference){mem_strdup(what), mem_strdup(want), mem_strdup(have)};
 }
@@ -225,8 +225,8 @@ static int verify_route(const struct rollout *x, const struct release_route *r, 
 	if (verify_journal(d, r->fd, r->where, e) || compare_releases(d, r, active, e) || find_strays(d, x, r, e))
 		return -1;
 	if (!active)
-		return 0;
-	if (rollout_lock_of(r, active, &l, e))
+		return damaged.code ? 0 : verify_gateway(d, x, r->name, NULL, e);
+	if (rollout_lock_of(r, active, &l, e) || verify_gateway(d, x, r->name, l, e))
 		return -1;
 	compare_artifacts(d, x, l, paranoid);
 	return compare_container(d, x, l, e);

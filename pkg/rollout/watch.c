@@ -9,9 +9,8 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "docker/docker.h"
+#include "gateway/gateway.h"
 #include "json/json.h"
-
-enum { WATCH_EVERY_MS = 250, WATCH_FAILURES = 4 };
 
 int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned *attempt, struct err *e) {
 	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
@@ -55,19 +54,37 @@ int switch_back_end(struct rollout_session *s, const struct lock *bad, const cha
 	struct err unread = {0};
 	unsigned attempt = 0;
 
+	/* Its clients have their time here as well, unless it is dead anyway. */
+	if (traffic_drain(s, bad, bad->drain_ms, e))
+		return -1;
 	if (!release_read(&s->route, bad->version, &rel, &unread))
 		d.evidence = rel.proof;
 	/* The record is last: until it stands, recovery comes here again. */
-	return candidate_drop(s, &d, &attempt, e) || record_rolled_back(s, bad->version, to, cause->msg, attempt, e) ? -1 : 0;
+	return candidate_drop(s, &d, &attempt, e) || tidy_traffic(s, e) ||
+	       record_rolled_back(s, bad->version, to, cause->msg, attempt, e) ? -1 : 0;
+}
+
+/* That it goes back is decided: a crash from here on does not begin the watch again. */
+static int record_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
+	struct json *r = record_new("back_intent", l);
+
+	json_set_str(r, "to", l->version);
+	json_set_str(r, "from", from ? from : "");
+	json_set_str(r, "reason", cause->msg);
+	return record_put(s, r, e);
 }
 
 static int go_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
 	struct lock *old CLEANUP(lock_freep) = NULL;
 	bool begun;
 
-	if (from && *from &&
-	    (rollout_lock_of(&s->route, from, &old, e) || container_start(s->x, old, e) || prove_ready(s->x, old, NULL, e)))
+	if (record_back(s, l, from, cause, e))
 		return -1;
+	if (from && *from) {
+		if (rollout_lock_of(&s->route, from, &old, e) || (room_for_one(s, l, old) && room_clear(s, l, l->drain_ms, e)) ||
+		    container_start(s->x, old, e) || prove_ready(s->x, old, NULL, e) || traffic_seat(s->x, old, e))
+			return -1;
+	}
 	return switch_to(s, old, l->version, SWITCH_REVERT, 0, &begun, e) || switch_back_end(s, l, from, cause, e) ? -1 : 0;
 }
 
@@ -87,44 +104,82 @@ int switch_back(struct rollout_session *s, const struct lock *l, const char *fro
 		has_old ? from : "no release", has_old ? "' is active again" : " is active, as before");
 }
 
-/* What is looked at: whether it answers, and whether the Engine had to bring it back. */
-struct probation {
-	int failures;
-	int64_t restarts; /* when it began; -1: not looked at yet */
-};
-
-static int look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e) {
+int probation_look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e) {
 	int64_t restarts = 0;
 	bool alive = false;
 
 	if (interrupt_check(e) || container_restarts(s->x, l, &restarts, e) || rollout_alive(s->x, l, &alive, e))
 		return -1;
-	if (p->restarts < 0)
+	if (!p->looked)
 		p->restarts = restarts;
+	p->looked = true;
 	if (restarts > p->restarts)
-		return err_set(e, ERR_REVERTED, "'%s' died in its watch and was started again by the Engine", l->version);
+		return err_set(e, ERR_REVERTED, "'%s' died in its %s and was started again by the Engine", l->version, p->name);
 	p->failures = alive ? 0 : p->failures + 1;
-	if (p->failures >= WATCH_FAILURES)
-		return err_set(e, ERR_REVERTED, "'%s' stopped answering in its watch", l->version);
+	if (p->failures >= PROBATION_FAILURES)
+		return err_set(e, ERR_REVERTED, "'%s' stopped answering in its %s", l->version, p->name);
 	return 0;
 }
 
-int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct err *e) {
-	struct probation p = {.restarts = -1};
+int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e) {
+	struct gateway_sample now = {0};
+	struct err why = {0};
+
+	if (!traffic_guided(s->x))
+		return 0;
+	if (gateway_sample(s->x->gateway, l->route, l, &now, &why) &&
+	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->x->gateway, &why) || gateway_sample(s->x->gateway, l->route, l, &now, &why)))
+		return err_set(e, why.code, "%s", why.msg);
+	gate_meter_take(m, &now);
+	return 0;
+}
+
+/* A breach by what clients saw. */
+static int judge(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e) {
+	char reason[GATE_REASON] = "";
+
+	if (probation_count(s, l, m, e))
+		return -1;
+	if (gate_judge(&l->gates, &m->sum, NULL, GATE_LEAST, reason) == GATE_FAIL)
+		return err_set(e, ERR_REVERTED, "'%s' broke a gate in its watch: %s", l->version, reason);
+	return 0;
+}
+
+/* What the watch saw, said and recorded: nothing seen is not a pass. */
+static void conclude(struct rollout_session *s, const struct lock *l, const struct gate_meter *m, struct json **traffic) {
+	char reason[GATE_REASON] = "";
+
+	if (!traffic_guided(s->x))
+		return;
+	enum gate_verdict v = gate_judge(&l->gates, &m->sum, NULL, GATE_LEAST, reason);
+	*traffic = gate_json(&m->sum);
+	json_set_str(*traffic, "verdict", gate_word(v));
+	json_set_str(*traffic, "reason", reason);
+	if (v == GATE_NONE)
+		progress_warn(s->x->progress, "the watch judged health alone, not answers", reason);
+	else
+		progress_note(s->x->progress, "the watch saw", reason);
+}
+
+int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
+	struct probation p = {.name = "watch"};
 	bool watched = clock_unix_ms() < until_unix_ms;
+	struct gate_meter meter = {0};
 	struct err cause = {0};
 
 	if (watched)
 		progress_step(s->x->progress, "watch");
 	/* Bounded by the clock's end and, should the clock stand still, by the count of looks. It ends on a good look. */
 	for (uint64_t looks = 0; (clock_unix_ms() < until_unix_ms || p.failures) && looks < 1000000; looks++) {
-		if (look(s, l, &p, &cause))
+		if (probation_look(s, l, &p, &cause) || judge(s, l, &meter, &cause))
 			return switch_back(s, l, from, &cause, e);
-		clock_sleep_ms(WATCH_EVERY_MS);
+		clock_sleep_ms(PROBATION_EVERY_MS);
 	}
-	if (interrupt_check(&cause))
+	if (interrupt_check(&cause) || (watched && judge(s, l, &meter, &cause)))
 		return switch_back(s, l, from, &cause, e);
-	if (watched)
-		progress_done(s->x->progress, "watch", NULL);
+	if (!watched)
+		return 0;
+	progress_done(s->x->progress, "watch", NULL);
+	conclude(s, l, &meter, traffic);
 	return 0;
 }

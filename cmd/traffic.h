@@ -1,0 +1,17 @@
+#pragma once
+
+struct context;
+struct json;
+struct lock;
+
+/* What the gateway says of a route, for status. NULL texts are not shown. */
+struct traffic {
+	char *gateway;	/* "127.0.0.1:8080, HAProxy 2.6.12, 2 processes" */
+	char *servers;	/* "'r17' ready, 3 in flight; 'r16' maint" */
+	char *fallback; /* "12 requests: 3 release down, 2 queue full, 7 asked for" */
+	struct json *json;
+};
+
+/* Never a failure: what cannot be had is said in `gateway`. Without a gateway all stays NULL. */
+void traffic_look(const struct context *c, const char *route, const struct lock *active, struct traffic *out);
+void traffic_done(struct traffic *t);

@@ -1,0 +1,111 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "json/json.h"
+
+/* One step on its way. */
+struct stage {
+	struct rollout_session *s;
+	const struct lock *l, *active;
+	const struct lock_step *step;
+	size_t number; /* from 1 */
+	char name[64]; /* "canary step 1 of 2" */
+	struct probation probation;
+	struct gate_meter candidate, beside;
+};
+
+static int record_share(const struct stage *g, const char *phase, struct err *e) {
+	struct json *r = record_new("canary_step", g->l);
+	char *detail CLEANUP(freep) = mem_printf("step %zu of %zu: %u %% of the clients%s", g->number, g->l->n_steps, g->step->weight_percent,
+						  *phase == 'i' ? ", from now on" : "");
+
+	json_set_str(r, "phase", phase);
+	json_set_int(r, "step", (int64_t) g->number);
+	json_set_int(r, "steps", (int64_t) g->l->n_steps);
+	json_set_int(r, "weight_percent", g->step->weight_percent);
+	json_set_str(r, "detail", detail);
+	return record_put(g->s, r, e);
+}
+
+static int record_verdict(const struct stage *g, enum gate_verdict v, const char *reason, struct err *e) {
+	struct json *r = record_new("canary_verdict", g->l);
+
+	json_set_int(r, "step", (int64_t) g->number);
+	json_set_str(r, "verdict", gate_word(v));
+	json_set(r, "candidate", gate_json(&g->candidate.sum));
+	json_set(r, "active", gate_json(&g->beside.sum));
+	json_set_str(r, "reason", reason);
+	return record_put(g->s, r, e);
+}
+
+static int count(struct stage *g, struct err *e) {
+	return probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e) ? -1 : 0;
+}
+
+static enum gate_verdict judge(const struct stage *g, uint64_t least, char reason[GATE_REASON]) {
+	return gate_judge(&g->l->canary_gates, &g->candidate.sum, &g->beside.sum, least, reason);
+}
+
+/* Until the step is over, or a gate is broken before that: as few requests as a gate ever takes are enough to see it. */
+static int pass_time(struct stage *g, enum gate_verdict *v, char reason[GATE_REASON], struct err *e) {
+	uint64_t least = g->step->min_requests < GATE_LEAST ? g->step->min_requests : GATE_LEAST;
+	uint64_t until = clock_mono_ms() + g->step->duration_ms;
+
+	while (clock_mono_ms() < until) {
+		uint64_t left = until - clock_mono_ms();
+		clock_sleep_ms(left < PROBATION_EVERY_MS ? left : PROBATION_EVERY_MS);
+		if (probation_look(g->s, g->l, &g->probation, e) || count(g, e))
+			return -1;
+		*v = judge(g, least, reason);
+		if (*v == GATE_FAIL)
+			return 0;
+	}
+	return 0;
+}
+
+static int decide(struct stage *g, struct err *e) {
+	char reason[GATE_REASON] = "";
+	enum gate_verdict v = GATE_NONE;
+
+	if (pass_time(g, &v, reason, e))
+		return -1;
+	if (v != GATE_FAIL)
+		v = judge(g, g->step->min_requests, reason);
+	if (record_verdict(g, v, reason, e))
+		return -1;
+	if (v == GATE_PASS) {
+		progress_done(g->s->x->progress, g->name, reason);
+		return 0;
+	}
+	return err_set(e, v == GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
+		       v == GATE_FAIL ? "broke a gate" : "has no verdict", g->name, reason);
+}
+
+static int run_step(struct stage *g, struct err *e) {
+	(void) snprintf(g->name, sizeof g->name, "canary step %zu of %zu", g->number, g->l->n_steps);
+	g->probation = (struct probation){.name = g->name};
+	progress_step(g->s->x->progress, g->name);
+	/* What was seen before the share changed is not of this step. */
+	if (record_share(g, "intent", e) || count(g, e) ||
+	    gateway_canary(g->s->x->gateway, g->l->route, g->l, g->step->weight_percent, e) || record_share(g, "done", e))
+		return -1;
+	return decide(g, e);
+}
+
+int canary_run(struct rollout_session *s, const struct lock *l, const struct lock *active, struct err *e) {
+	for (size_t i = 0; i < l->n_steps; i++) {
+		struct stage g = {.s = s, .l = l, .active = active, .step = &l->steps[i], .number = i + 1};
+		if (run_step(&g, e)) {
+			/* A look that went wrong is a failed gate: before the switch nothing is reverted. */
+			e->code = e->code == ERR_REVERTED ? ERR_GATE : e->code;
+			return -1;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,179 @@
+#include "rollout/gate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "json/json.h"
+
+enum { ALL_FAILED = 5 };
+
+const char *gate_word(enum gate_verdict v) {
+	static const char *const words[] = {[GATE_PASS] = "pass", [GATE_FAIL] = "fail", [GATE_NONE] = "none"};
+
+	return words[v];
+}
+
+bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms) {
+	uint64_t n = 0, before = 0;
+
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
+		n += histogram[i];
+	if (!n)
+		return false;
+	uint64_t rank = (n * p + 99) / 100;
+	for (size_t i = 0; i < GATEWAY_BUCKETS; before += histogram[i++]) {
+		uint64_t lower = i ? gateway_bucket_ms(i - 1) : 0, upper = gateway_bucket_ms(i);
+		if (before + histogram[i] < rank)
+			continue;
+		/* The last bucket has no upper edge: its lower one is all that is known. */
+		*ms = upper == UINT64_MAX ? lower : lower + (uint64_t) ((double) (upper - lower) * (double) (rank - before) / (double) histogram[i]);
+		return true;
+	}
+	return false;
+}
+
+struct json *gate_json(const struct gateway_sample *s) {
+	struct json *o = json_object();
+	uint64_t ms;
+
+	json_set_int(o, "requests", (int64_t) s->requests);
+	json_set_int(o, "errors", (int64_t) s->errors);
+	if (gate_percentile(s->total_ms, 95, &ms))
+		json_set_int(o, "p95_ms", (int64_t) ms);
+	if (gate_percentile(s->first_ms, 95, &ms))
+		json_set_int(o, "ttft_ms", (int64_t) ms);
+	return o;
+}
+
+void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now) {
+	struct gateway_sample d;
+
+	if (m->begun && gateway_sample_since(&m->last, now, &d)) {
+		m->sum.requests += d.requests;
+		m->sum.errors += d.errors;
+		for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+			m->sum.total_ms[i] += d.total_ms[i];
+			m->sum.first_ms[i] += d.first_ms[i];
+		}
+	}
+	m->begun = true;
+	m->last = *now;
+}
+
+/* One judgement on its way: the first failure stays, and else the first thing that could not be judged. */
+struct judge {
+	const struct lock_gates *g;
+	const struct gateway_sample *now, *beside;
+	enum gate_verdict verdict;
+	char *reason;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(struct judge *j, enum gate_verdict v, const char *fmt, ...) {
+	va_list ap;
+
+	if (j->verdict == GATE_FAIL || (j->verdict == GATE_NONE && v == GATE_NONE))
+		return;
+	j->verdict = v;
+	va_start(ap, fmt);
+	(void) vsnprintf(j->reason, GATE_REASON, fmt, ap);
+	va_end(ap);
+}
+
+/* Tenths of a per cent. */
+static uint64_t permille(const struct gateway_sample *s) {
+	return s->requests ? s->errors * 1000 / s->requests : 0;
+}
+
+/* Exact: a/b > p/100 without rounding. */
+static bool is_over(const struct gateway_sample *s, int64_t percent) {
+	return s->errors * 100 > (uint64_t) percent * s->requests;
+}
+
+static void judge_errors(struct judge *j) {
+	const struct gateway_sample *n = j->now, *b = j->beside;
+
+	if (j->g->error_rate_percent >= 0 && is_over(n, j->g->error_rate_percent))
+		say(j, GATE_FAIL, "%llu of %llu requests failed (%llu.%llu %%), and %lld %% may", (unsigned long long) n->errors,
+			(unsigned long long) n->requests, (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10,
+			(long long) j->g->error_rate_percent);
+	if (!b || j->g->more_errors_percent < 0 || !b->requests)
+		return;
+	/* n.errors/n.requests > b.errors/b.requests + points/100, multiplied out */
+	double more = (double) n->errors / (double) n->requests - (double) b->errors / (double) b->requests;
+	if (more * 100 > (double) j->g->more_errors_percent + 1e-9)
+		say(j, GATE_FAIL, "%llu.%llu %% of its requests failed, and %llu.%llu %% of the active release's: %lld points more may",
+			(unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) permille(b) / 10,
+			(unsigned long long) permille(b) % 10, (long long) j->g->more_errors_percent);
+}
+
+static void judge_time(struct judge *j, const char *what, const uint64_t *mine, const uint64_t *its, int64_t limit_ms, int64_t times_percent) {
+	char took[TEXT_BYTES], limit[TEXT_BYTES];
+	uint64_t ms, beside_ms;
+
+	if (limit_ms < 0 && (!its || times_percent < 0))
+		return;
+	if (!gate_percentile(mine, 95, &ms)) {
+		say(j, GATE_NONE, "%s was measured of no request", what);
+		return;
+	}
+	text_format_ms(ms, took);
+	if (limit_ms >= 0 && ms > (uint64_t) limit_ms) {
+		text_format_ms((uint64_t) limit_ms, limit);
+		say(j, GATE_FAIL, "%s of 95 %% is %s, and %s may be", what, took, limit);
+	}
+	if (!its || times_percent < 0)
+		return;
+	if (!gate_percentile(its, 95, &beside_ms)) {
+		say(j, GATE_NONE, "%s of the active release was measured of no request", what);
+		return;
+	}
+	text_format_ms(beside_ms, limit);
+	if (ms >= beside_ms + GATE_FLOOR_MS && (double) ms * 100 > (double) beside_ms * (double) times_percent)
+		say(j, GATE_FAIL, "%s of 95 %% is %s, and the active release's is %s: %lld.%02lld times as long may be", what, took, limit,
+			(long long) times_percent / 100, (long long) times_percent % 100);
+}
+
+static bool compares(const struct lock_gates *g) {
+	return g->more_errors_percent >= 0 || g->p95_percent >= 0 || g->ttft_percent >= 0;
+}
+
+static void judge_all(struct judge *j, uint64_t least) {
+	const struct gateway_sample *n = j->now, *b = j->beside;
+
+	if (n->requests >= ALL_FAILED && n->errors >= n->requests)
+		say(j, GATE_FAIL, "all of %llu requests failed", (unsigned long long) n->requests);
+	if (!n->requests)
+		say(j, GATE_NONE, "no traffic was seen");
+	else if (n->requests < least)
+		say(j, GATE_NONE, "%llu request%s seen, and a verdict needs %llu", (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
+			(unsigned long long) least);
+	if (j->verdict != GATE_PASS)
+		return;
+	uint64_t least_beside = least < GATE_LEAST ? least : GATE_LEAST;
+	if (b && compares(j->g) && b->requests < least_beside)
+		say(j, GATE_NONE, "%llu request%s seen at the active release, and a comparison needs %llu", (unsigned long long) b->requests,
+			b->requests == 1 ? " was" : "s were", (unsigned long long) least_beside);
+	if (b && b->requests < least_beside)
+		j->beside = NULL;
+	judge_errors(j);
+	judge_time(j, "the time", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms, j->g->p95_percent);
+	judge_time(j, "the time to the first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);
+}
+
+enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
+			     char reason[GATE_REASON]) {
+	struct judge j = {.g = g, .now = now, .beside = beside, .reason = reason};
+	char took[TEXT_BYTES] = "";
+	uint64_t ms;
+
+	judge_all(&j, least);
+	if (j.verdict != GATE_PASS)
+		return j.verdict;
+	if (gate_percentile(now->total_ms, 95, &ms))
+		text_format_ms(ms, took);
+	(void) snprintf(reason, GATE_REASON, "%llu requests, %llu failed%s%s", (unsigned long long) now->requests, (unsigned long long) now->errors,
+		*took ? ", 95 % within " : "", took);
+	return GATE_PASS;
+}

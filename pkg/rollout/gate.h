@@ -1,0 +1,44 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/gateway.h"
+#include "lock/lock.h"
+
+struct json;
+
+/* What live traffic says about a release: the watch and the steps of a canary ask here. Nothing here touches the machine. */
+
+enum gate_verdict {
+	GATE_PASS,
+	GATE_FAIL,
+	GATE_NONE, /* nothing to judge by: never a pass */
+};
+const char *gate_word(enum gate_verdict v); /* "pass", "fail", "none" */
+
+enum { GATE_REASON = 200, GATE_LEAST = 20 };
+
+/* `now`: what the clients of the release saw; `beside`: those of the active one in the same time, or NULL where nothing is compared.
+ * With fewer than `least` requests there is no verdict; but when every request failed, five are enough. `reason`: one line for people;
+ * with GATE_PASS what was seen.
+ *
+ * A percentile is estimated within its bucket (evenly spread), so that a limit inside a bucket is not missed by the bucket's
+ * width. Against the active release a difference of less than GATE_FLOOR_MS is none. */
+#define GATE_FLOOR_MS 20
+enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
+			     char reason[GATE_REASON]);
+
+/* The p-th percentile (1 to 100) in ms; false without samples. */
+bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
+/* {"requests","errors","p95_ms","ttft_ms"}: for the journal. Yours. */
+struct json *gate_json(const struct gateway_sample *s);
+
+/* Adds up a release's traffic over several looks; a gateway that was started anew in between loses what came between two looks, nothing
+ * else. Zeroed, it is new. */
+struct gate_meter {
+	bool begun;
+	struct gateway_sample last, sum;
+};
+void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now);

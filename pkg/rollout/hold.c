@@ -1,0 +1,156 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "journal/journal.h"
+#include "json/json.h"
+
+/* A candidate without a verdict waits, without traffic: its container, its release and its seat stay until promote or abort
+ * ends that. */
+
+int hold_put(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+	struct json *r = record_new("held", l);
+
+	json_set_str(r, "reason", reason);
+	return record_put(s, r, e);
+}
+
+static int held_lock(struct rollout_session *s, struct lock **l, struct err *e) {
+	char *version CLEANUP(freep) = NULL;
+
+	if (record_held(s, &version, e))
+		return -1;
+	if (!version)
+		return err_set(e, ERR_USAGE, "nothing of route '%s' is held; see llmdeploy status %s", s->route.name, s->route.name);
+	return rollout_lock_of(&s->route, version, l, e);
+}
+
+static int record_end(struct rollout_session *s, const struct lock *l, const char *reason, unsigned attempt, struct err *e) {
+	struct json *r = record_new("aborted", l);
+
+	json_set_str(r, "reason", reason);
+	json_set_int(r, "attempt", attempt);
+	return record_put(s, r, e);
+}
+
+static int drop(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+	struct release rel CLEANUP(release_done) = RELEASE_INIT;
+	struct err cause = {0}, unread = {0};
+	unsigned attempt = 0;
+
+	(void) err_set(&cause, ERR_HELD, "aborted: %.300s", reason);
+	struct dropped d = {.lock = l, .cause = &cause};
+	if (!release_read(&s->route, l->version, &rel, &unread))
+		d.evidence = rel.proof;
+	if (traffic_calm(s, l, e) || candidate_drop(s, &d, &attempt, e) || record_end(s, l, reason, attempt, e))
+		return -1;
+	return tidy_traffic(s, e);
+}
+
+static int abort_it(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+	char *from CLEANUP(freep) = NULL;
+
+	if (release_active_name(&s->route, &from, e) || record_begin_for(s, "abort", l, from ? from : "", reason, e))
+		return -1;
+	interrupt_hold();
+	int r = drop(s, l, reason, e);
+	interrupt_release();
+	return r;
+}
+
+int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *version CLEANUP(freep) = NULL;
+	struct err gone = {0};
+
+	if (record_held(s, &version, e))
+		return -1;
+	if (!version)
+		return 0;
+	progress_note(s->x->progress, "the held candidate is aborted first", version);
+	if (!rollout_lock_of(&s->route, version, &l, &gone))
+		return abort_it(s, l, why, e);
+	if (gone.code != ERR_USAGE)
+		return err_set(e, gone.code, "%s", gone.msg);
+	/* Somebody removed it: there is nothing to drop but the waiting. */
+	struct json *r = record_new("aborted", NULL);
+	json_set_str(r, "version", version);
+	json_set_str(r, "reason", "it is not on disk any more");
+	return record_put(s, r, e);
+}
+
+int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64], struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+
+	if (held_lock(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
+		return -1;
+	(void) snprintf(dropped, 64, "%s", l->version);
+	return 0;
+}
+
+/* It may have waited for days: it answers now, or it stays held. */
+static int wake(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+	bool alive;
+
+	if (interrupt_check(e) || rollout_alive(s->x, l, &alive, e))
+		return -1;
+	if (!alive && (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e)))
+		return -1;
+	return traffic_seat(s->x, l, e) || interrupt_check(e) ? -1 : 0;
+}
+
+static int still_held(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+	struct err more = {0};
+
+	interrupt_hold();
+	int r = hold_put(s, l, cause->msg, &more);
+	interrupt_release();
+	return err_set(e, cause->code, "%.350s; '%s' stays held%s%.80s", cause->msg, l->version, r ? "; " : "", r ? more.msg : "");
+}
+
+int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e) {
+	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *from CLEANUP(freep) = NULL;
+	uint64_t began = clock_mono_ms();
+	struct err cause = {0};
+	bool begun;
+
+	if (held_lock(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, "promote", l, from ? from : "", reason, e))
+		return -1;
+	if (wake(s, l, &result.engine_ms, &cause))
+		return still_held(s, l, &cause, e);
+	if (switch_over(s, l, from ? from : "", &begun, &result, &cause))
+		return begun ? err_set(e, cause.code, "%s", cause.msg) : still_held(s, l, &cause, e);
+	(void) snprintf(result.from, sizeof result.from, "%s", from ? from : "");
+	result.total_ms = clock_mono_ms() - began;
+	*out = result;
+	return 0;
+}
+
+static int visit(void *ctx, const struct journal_record *r, struct err *e) {
+	struct json **last = ctx;
+
+	(void) e;
+	if (record_is_aside(r->event))
+		return 0;
+	*last = json_copy(r->body);
+	return 1;
+}
+
+int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e) {
+	struct json *last CLEANUP(json_freep) = NULL;
+
+	if (journal_read_back(r->fd, r->where, visit, &last, e))
+		return -1;
+	bool held = last && !strcmp(json_str(last, "event"), "held") && json_str(last, "version");
+	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
+	*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
+	return 0;
+}

@@ -1,0 +1,162 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "gateway/gateway.h"
+#include "json/json.h"
+
+/* Design: the gateway has no memory of its own here. What it should do with a route follows from the symlink and the journal
+ * (settle), so that a crash between any two of its changes is put right by whoever comes next. */
+
+enum { TURN_TRIES = 3, TURN_WAIT_MS = 100 };
+
+bool traffic_guided(const struct rollout *x) {
+	return x->gateway && gateway_present(x->gateway);
+}
+
+int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e) {
+	if (!traffic_guided(x))
+		return 0;
+	return gateway_seat(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
+}
+
+/* A gateway that is just being started anew gets a second chance, and a third. */
+int traffic_turn(const struct rollout *x, const char *route, const struct lock *to, struct err *e) {
+	struct err why = {0};
+
+	if (!traffic_guided(x))
+		return 0;
+	for (unsigned i = 0; i < TURN_TRIES; i++) {
+		if (i)
+			clock_sleep_ms(TURN_WAIT_MS << i);
+		if ((!i || !gateway_ensure(x->gateway, &why)) && !gateway_flip(x->gateway, route, to, &why))
+			return 0;
+		if (why.code != ERR_UNREACHABLE)
+			break;
+	}
+	return err_set(e, why.code, "%s", why.msg);
+}
+
+static int record_drained(struct rollout_session *s, const struct lock *l, uint64_t in_flight, uint64_t waited_ms, uint64_t cut, struct err *e) {
+	char took[TEXT_BYTES], detail[200];
+	struct json *r = record_new("drained", l);
+
+	text_format_ms(waited_ms, took);
+	(void) snprintf(detail, sizeof detail, "%llu in flight, %llu cut after %s", (unsigned long long) in_flight, (unsigned long long) cut, took);
+	json_set_int(r, "in_flight", (int64_t) in_flight);
+	json_set_int(r, "waited_ms", (int64_t) waited_ms);
+	json_set_int(r, "cut", (int64_t) cut);
+	json_set_str(r, "detail", detail);
+	if (in_flight || cut) {
+		char *said CLEANUP(freep) = mem_printf("'%s': %s", l->version, detail);
+		progress_note(s->x->progress, "drained", said);
+	}
+	return record_put(s, r, e);
+}
+
+int traffic_drain(struct rollout_session *s, const struct lock *l, uint64_t for_ms, struct err *e) {
+	struct gateway *g = s->x->gateway;
+	uint64_t began = clock_mono_ms(), in_flight = 0, cut = 0;
+
+	if (!traffic_guided(s->x))
+		return 0;
+	if (gateway_in_flight(g, l->route, l, &in_flight, e))
+		return -1;
+	if (in_flight)
+		progress_step(s->x->progress, "drain");
+	if (gateway_drain(g, l->route, l, began + for_ms, &cut, e))
+		return -1;
+	if (in_flight)
+		progress_done(s->x->progress, "drain", l->version);
+	return record_drained(s, l, in_flight, clock_mono_ms() - began, cut, e);
+}
+
+int traffic_calm(struct rollout_session *s, const struct lock *l, struct err *e) {
+	if (!traffic_guided(s->x))
+		return 0;
+	return gateway_canary(s->x->gateway, l->route, l, 0, e) || traffic_drain(s, l, l->drain_ms, e) ? -1 : 0;
+}
+
+static bool is_serving(const char *want) {
+	return !strcmp(want, "ready") || !strcmp(want, "canary");
+}
+
+bool traffic_has(const struct gateway_server *sv, const char *want) {
+	bool maint = !strncmp(sv->have, "MAINT", 5), drain = !strncmp(sv->have, "DRAIN", 5);
+
+	if (!*sv->have)
+		return false;
+	return !strcmp(want, "maint") ? maint : !strcmp(want, "drain") ? drain : !maint && !drain;
+}
+
+/* Does the gateway do what the symlink says? */
+static bool is_home(const struct gateway_route_view *v, const struct lock *active) {
+	bool found = !active;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct gateway_server *sv = &v->servers[i];
+		bool is_active = active && !strcmp(sv->id, active->id);
+		if (is_active && (strcmp(sv->want, "ready") || !traffic_has(sv, "ready")))
+			return false;
+		if (!is_active && *sv->id && (is_serving(sv->want) || traffic_has(sv, "ready")))
+			return false;
+		found |= is_active;
+	}
+	return found && !v->canary_percent;
+}
+
+static int put_right(struct rollout_session *s, const struct lock *active, struct err *e) {
+	struct json *r = record_new("realigned", active);
+
+	progress_warn(s->x->progress, "the gateway did not do what the journal says: put right", active ? active->version : "no release is active");
+	json_set_str(r, "what", active ? "the gateway leads to the active release again" : "the gateway leads to no release, as none is active");
+	if ((active && traffic_seat(s->x, active, e)) || traffic_turn(s->x, s->route.name, active, e)) {
+		json_free(r);
+		return -1;
+	}
+	return record_put(s, r, e);
+}
+
+/* A seat that is not the active one: what it still has ends, and it goes unless somebody may want it. */
+static int settle_seat(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
+	struct lock stub = {.route = s->route.name, .version = sv->version};
+
+	(void) snprintf(stub.id, sizeof stub.id, "%s", sv->id);
+	if (strcmp(sv->want, "maint") && traffic_drain(s, &stub, drain_ms, e))
+		return -1;
+	return !stays && gateway_unseat(s->x->gateway, s->route.name, &stub, e) ? -1 : 0;
+}
+
+static bool has_seat(const struct gateway_route_view *v, const struct lock *l) {
+	return l && (!strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id));
+}
+
+int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e) {
+	struct gateway *g = s->x->gateway;
+	struct gateway_route_view v;
+
+	if (!traffic_guided(s->x))
+		return 0;
+	if (gateway_look_route(g, s->route.name, &v, e))
+		return -1;
+	if (!v.known && !d->active)
+		return 0;
+	/* To start a gateway may be all that it takes; that it had to be done is recorded all the same. */
+	if (gateway_ensure(g, e))
+		return -1;
+	if (!is_home(&v, d->active) && (put_right(s, d->active, e) || gateway_look_route(g, s->route.name, &v, e)))
+		return -1;
+	for (size_t i = 0; i < 2; i++) {
+		const char *id = v.servers[i].id;
+		bool is_active = d->active && !strcmp(id, d->active->id), stays = d->beside && !strcmp(id, d->beside->id);
+		if (*id && !is_active && settle_seat(s, &v.servers[i], stays, drain_ms, e))
+			return -1;
+	}
+	return d->beside && !has_seat(&v, d->beside) ? traffic_seat(s->x, d->beside, e) : 0;
+}

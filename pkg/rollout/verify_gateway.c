@@ -1,0 +1,56 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* What a server of the route should be doing, by what it leads to. */
+static const char *should(const struct gateway_server *sv, const struct lock *active) {
+	return active && !strcmp(sv->id, active->id) ? "ready" : "maint";
+}
+
+static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lock *active) {
+	const char *want = should(sv, active);
+	char *what CLEANUP(freep) = mem_printf("gateway server %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
+
+	if (strcmp(sv->want, want))
+		differ(d, what, want, sv->want);
+	else if (*sv->id && !traffic_has(sv, want))
+		differ(d, what, want, *sv->have ? sv->have : "no answer from the gateway");
+	else if (!strcmp(want, "ready") && !sv->up)
+		differ(d, what, "up", "down: it does not pass the gateway's health check");
+}
+
+static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lock *active) {
+	bool seated = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		compare_server(d, i, &v->servers[i], active);
+		seated |= active && !strcmp(v->servers[i].id, active->id);
+	}
+	if (active && !seated)
+		differ(d, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
+	if (v->canary_percent) {
+		char have[16];
+		(void) snprintf(have, sizeof have, "%u %%", v->canary_percent);
+		differ(d, "canary's share", "0 %", have);
+	}
+}
+
+int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e) {
+	struct gateway_route_view v;
+	struct gateway_view g;
+
+	if (!traffic_guided(x))
+		return 0;
+	if (gateway_look(x->gateway, &g, e) || gateway_look_route(x->gateway, route, &v, e))
+		return -1;
+	if (!v.known && !active)
+		return 0;
+	if (!g.running)
+		differ(d, "gateway", "running", "not running");
+	else
+		compare_view(d, &v, active);
+	return 0;
+}
