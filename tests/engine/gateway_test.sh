@@ -262,7 +262,7 @@ release inc v1 "$door" && release inc v2 "$door" && gw seat "$state/v1.lock" && 
 ok=$?
 verdict "mode host: $(/usr/sbin/haproxy -v | head -n 1 | cut -d' ' -f1-3), as uid $(ps -o uid= -p "$(cat "$root/gateway/haproxy.pid")" | tr -d ' ')" $ok "$state/said" "$root/gateway/haproxy.log"
 traffic 4
-gw flip "$state/v2.lock" && sleep 0.3 && "$build/llmdeploy" gateway reload >"$state/said" 2>&1 && sleep 0.3 && gw flip "$state/v1.lock" && sleep 1 && "$build/llmdeploy" gateway upgrade >"$state/said" 2>&1 && unharmed
+gw flip "$state/v2.lock" && sleep 0.3 && "$build/llmdeploy" gateway reload >"$state/said" 2>&1 && sleep 0.3 && gw flip "$state/v1.lock" && "$build/llmdeploy" gateway upgrade >"$state/said" 2>&1 && unharmed
 ok=$?
 verdict "flips, a reload and an upgrade under requests: $(jq -r '"\(.requests) requests, \(.failed) failed, \(.cut) cut"' "$state/load.json")" $ok "$state/said" "$state/load.json"
 kill -KILL "$(cat "$root/gateway/haproxy.pid")"
