@@ -19,3 +19,9 @@ echo "installing:$missing"
 apt-get update -qq
 # shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+# A HAProxy of the system would only be in the way: the tests run their own.
+case $missing in
+*haproxy*)
+	if [ -d /run/systemd/system ]; then systemctl disable --now haproxy >/dev/null 2>&1 || :; else service haproxy stop >/dev/null 2>&1 || :; fi
+	;;
+esac
