@@ -37,7 +37,7 @@ int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms,
 
 /* A request that was sent whole is carried out, though nobody waits for its answer: a stop is not cancelled with its
  * connection in any Engine from 20.10 on. */
-enum { MOMENT_MS = 15 };
+enum { MOMENT_MS = 5 };
 
 int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};

@@ -48,7 +48,9 @@ int container_start(const struct rollout *x, const struct lock *l, struct err *e
 /* Gone, with its run directory. Absent is fine. */
 int container_remove(const struct rollout *x, const struct lock *l, struct err *e);
 int container_stop(const struct rollout *x, const struct lock *l, struct err *e);
-/* The same, not waited for. */
+/* From now on the Engine brings it back by itself. */
+int container_keep(const struct rollout *x, const struct lock *l, struct err *e);
+/* Stopped, and not waited for. */
 int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e);
 /* It runs, and is not between a death and the Engine's next try. */
 int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e);

@@ -5,7 +5,6 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "docker/docker.h"
 #include "json/json.h"
 
 const char *switch_name(enum switch_op op) {
@@ -28,13 +27,11 @@ static int record_switch(struct rollout_session *s, const char *event, const str
 
 static int finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
-	char *name CLEANUP(freep) = to ? rollout_container_name(s->x->root, to) : NULL;
-
 	/* 1. From now on the Engine brings it back by itself. */
-	if (name && docker_container_set_restart(s->x->docker, name, "unless-stopped", e))
+	if (to && container_keep(s->x, to, e))
 		return -1;
 	/* 2. The gateway turns: candidate ready, then active draining. Clients without one follow the link. */
-	if ((to && traffic_seat(s->x, to, e)) || traffic_turn(s->x, s->route.name, to, e))
+	if (traffic_turn(s->x, s->route.name, to, e))
 		return -1;
 	/* 3. The one rename that makes it so, synced. */
 	if (release_flip(&s->route, to ? to->version : NULL, e))

@@ -20,10 +20,32 @@ bool traffic_guided(const struct rollout *x) {
 	return x->gateway && gateway_present(x->gateway);
 }
 
+static bool has_seat(const struct gateway_route_view *v, const struct lock *l) {
+	return !strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id);
+}
+
+/* One look is enough where it has a seat and HAProxy knows of it: a warm release is flipped to in milliseconds. */
 int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e) {
+	struct gateway_route_view v;
+
 	if (!traffic_guided(x))
 		return 0;
+	if (gateway_look_route(x->gateway, l->route, &v, e))
+		return -1;
+	if (has_seat(&v, l) && *v.servers[0].have && *v.servers[1].have)
+		return 0;
 	return gateway_seat(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
+}
+
+static int turn_once(const struct rollout *x, const char *route, const struct lock *to, struct err *e) {
+	struct err why = {0};
+
+	if (!gateway_flip(x->gateway, route, to, &why))
+		return 0;
+	/* Recovery may come here without a seat. */
+	if (to && why.code == ERR_USAGE)
+		return gateway_seat(x->gateway, to, e) || gateway_ensure(x->gateway, e) || gateway_flip(x->gateway, route, to, e) ? -1 : 0;
+	return err_set(e, why.code, "%s", why.msg);
 }
 
 /* A gateway that is just being started anew gets a second chance, and a third. */
@@ -35,7 +57,7 @@ int traffic_turn(const struct rollout *x, const char *route, const struct lock *
 	for (unsigned i = 0; i < TURN_TRIES; i++) {
 		if (i)
 			clock_sleep_ms(TURN_WAIT_MS << i);
-		if ((!i || !gateway_ensure(x->gateway, &why)) && !gateway_flip(x->gateway, route, to, &why))
+		if ((!i || !gateway_ensure(x->gateway, &why)) && !turn_once(x, route, to, &why))
 			return 0;
 		if (why.code != ERR_UNREACHABLE)
 			break;
@@ -133,10 +155,6 @@ static int settle_seat(struct rollout_session *s, const struct gateway_server *s
 	return !stays && gateway_unseat(s->x->gateway, s->route.name, &stub, e) ? -1 : 0;
 }
 
-static bool has_seat(const struct gateway_route_view *v, const struct lock *l) {
-	return l && (!strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id));
-}
-
 int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e) {
 	struct gateway *g = s->x->gateway;
 	struct gateway_route_view v;
@@ -148,9 +166,8 @@ int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, ui
 	if (!v.known && !d->active)
 		return 0;
 	/* To start a gateway may be all that it takes; that it had to be done is recorded all the same. */
-	if (gateway_ensure(g, e))
-		return -1;
-	if (!is_home(&v, d->active) && (put_right(s, d->active, e) || gateway_look_route(g, s->route.name, &v, e)))
+	if (!is_home(&v, d->active) &&
+	    (gateway_ensure(g, e) || put_right(s, d->active, e) || gateway_look_route(g, s->route.name, &v, e)))
 		return -1;
 	for (size_t i = 0; i < 2; i++) {
 		const char *id = v.servers[i].id;

@@ -319,11 +319,11 @@ killed() {
 
 kills() {
 	apply k1
-	killed blue-green 20 44 56 60 64 70 74 78 82 86
+	killed blue-green 44 60 74 86
 	traffic 60 --streams 2
-	killed canary 60 64 68 72 76 80 84
+	killed canary 64 72 80
 	end_traffic
-	killed recreate 30 38 46 54 62 70 78 86
+	killed recreate 38 54 70
 }
 
 trap clean EXIT
