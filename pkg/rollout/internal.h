@@ -199,6 +199,7 @@ struct tidied {
 struct tidy_how {
 	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
 	bool hurry;	   /* stops are told and not waited for */
+	bool leave_traffic; /* the gateway's part is the caller's, afterwards */
 };
 /* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
  * held one, or the one that a rollback would go to where the memory for both was planned. Adds to *done. */

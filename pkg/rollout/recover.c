@@ -118,7 +118,8 @@ static int calm(struct rollout_session *s, const char *version, struct err *e) {
 static int undo(struct rollout_session *s, const struct record_state *st, struct err *e) {
 	const char *digest = json_str(st->last, "lock"), *version = json_str(st->last, "version");
 	struct lock *l CLEANUP(lock_freep) = NULL;
-	struct tidy_how how = {0};
+	/* Who made room has no engine yet: its traffic comes with it. */
+	struct tidy_how how = {.leave_traffic = st->stopped_active};
 	struct tidied done = {0};
 	struct err gone = {0};
 	char id[LOCK_ID];

@@ -147,7 +147,7 @@ int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *d
 	struct duties d CLEANUP(duties_done) = {0};
 
 	/* Nobody's container is stopped while it has a request. */
-	if (look_around(s, &d, &list, e) || settle(s, &d, how->drain_ms, e))
+	if (look_around(s, &d, &list, e) || (!how->leave_traffic && settle(s, &d, how->drain_ms, e)))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		if (tidy_one(s, &d, &list.at[i], how, done, e))

@@ -126,7 +126,7 @@ static bool is_home(const struct gateway_route_view *v, const struct lock *activ
 		bool is_active = active && !strcmp(sv->id, active->id);
 		if (is_active && (strcmp(sv->want, "ready") || !traffic_has(sv, "ready")))
 			return false;
-		if (!is_active && *sv->id && (is_serving(sv->want) || traffic_has(sv, "ready")))
+		if (!is_active && *sv->id && (is_serving(sv->want) || !traffic_has(sv, sv->want)))
 			return false;
 		found |= is_active;
 	}

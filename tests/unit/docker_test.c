@@ -32,6 +32,10 @@ static int stop_x(struct docker *d, struct err *e) {
 	return docker_container_stop(d, "x", 1500, e);
 }
 
+static int stop_x_later(struct docker *d, struct err *e) {
+	return docker_container_stop_begin(d, "x", 1500, e);
+}
+
 static int kill_x(struct docker *d, struct err *e) {
 	return docker_container_kill(d, "x", "SIGUSR1", e);
 }
@@ -164,6 +168,8 @@ static const struct {
 	{"stop", {{.request = "POST " V "/containers/x/stop?t=2", .status = 204}}, stop_x, 0, 0, .message = ""},
 	{"stop what is absent", {NOT_THERE("POST " V "/containers/x/stop?t=2")}, stop_x, 0, 0, .message = ""},
 	{"stop waits for the grace", {{.request = "POST " V "/containers/x/stop?t=2", .status = 204, .delay_ms = 400}}, stop_x, 0, 0, .message = "", .slow_ms = 300},
+	{"stop, not waited for", {{.request = "POST " V "/containers/x/stop?t=2", .status = 204, .delay_ms = 300}}, stop_x_later, 0, 0, .message = ""},
+	{"stop, answered at once", {{.request = "POST " V "/containers/x/stop?t=2", .status = 204}}, stop_x_later, 0, 0, .message = ""},
 	{"kill", {{.request = "POST " V "/containers/x/kill?signal=SIGUSR1", .status = 204}}, kill_x, 0, 0, .message = ""},
 	{"kill what is stopped", {{.request = "POST " V "/containers/x/kill?signal=SIGUSR1", .status = 409}}, kill_x, 0, 0, .message = ""},
 	{"remove", {{.request = "DELETE " V "/containers/x?v=1&force=1", .status = 204}}, remove_x, 0, 0, .message = ""},
