@@ -319,7 +319,7 @@ end
 
 local function add(line)
 	local path = field(line, "path")
-	if line:sub(1, 1) ~= "{" or path == "-" or path == "/health" or path == "/v1/models" then
+	if path == "-" or path == "/health" or path == "/v1/models" then
 		return
 	end
 	local route, who, reason, release = field(line, "route"), field(line, "answered_by"), field(line, "reason"), field(line, "release")
@@ -345,8 +345,10 @@ local function add(line)
 	end
 end
 
--- "LENGTH LINE" again and again, from the ring of haproxy.cfg.
+-- "LENGTH LINE" again and again, from the ring of haproxy.cfg. Lines of another process (a reload is under way) are not ours to
+-- count: we hang up, and its ring finds its own.
 core.register_service("llmdeploy-counts", "tcp", function(applet)
+	local pid = tonumber(core.get_info()["Pid"])
 	while true do
 		local length = ""
 		while true do
@@ -363,7 +365,12 @@ core.register_service("llmdeploy-counts", "tcp", function(applet)
 		if not line or line == "" then
 			return
 		end
-		add(line)
+		if line:sub(1, 1) == "{" then
+			if number(line, "pid") ~= pid then
+				return
+			end
+			add(line)
+		end
 	end
 end)
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,11 +58,13 @@ void proxy_write(struct proxy *p, const char *state) {
 		die("the configuration is not what HAProxy wants");
 }
 
-static int connected(const struct proxy *p) {
+static int connected(const struct proxy *p, const char *name) {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = 1};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s/g/admin.sock", p->dir);
+	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit); /* one that is about to end may not answer */
+	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s/g/%s", p->dir, name);
 	if (connect(fd, (struct sockaddr *) &a, sizeof a)) {
 		(void) close(fd);
 		return -1;
@@ -69,36 +72,21 @@ static int connected(const struct proxy *p) {
 	return fd;
 }
 
-void proxy_start(struct proxy *p) {
-	p->pid = fork();
-	if (!p->pid) {
-		(void) dup2(p->log, STDOUT_FILENO);
-		(void) dup2(p->log, STDERR_FILENO);
-		(void) execlp(program(), "haproxy", "-W", "-db", "-C", p->dir, "-f", "g/haproxy.cfg", (char *) NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < 500; i++) {
-		int fd = connected(p);
-		if (fd >= 0) {
-			(void) close(fd);
-			return;
-		}
-		(void) usleep(10000);
-	}
-	die("HAProxy does not come up");
-}
-
-char *proxy_command(struct proxy *p, const char *line) {
+static char *said_by(struct proxy *p, const char *socket_name, const char *line) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	char piece[4096];
 	ssize_t n;
-	int fd CLEANUP(closep) = connected(p);
+	int fd CLEANUP(closep) = connected(p, socket_name);
 
 	if (fd < 0 || write(fd, line, strlen(line)) < 0 || write(fd, "\n", 1) < 0)
-		die("no runtime socket");
+		return mem_strdup("");
 	while ((n = read(fd, piece, sizeof piece)) > 0)
 		(void) buf_add(&out, piece, (size_t) n);
-	return buf_steal(&out);
+	return out.len ? buf_steal(&out) : mem_strdup("");
+}
+
+char *proxy_command(struct proxy *p, const char *line) {
+	return said_by(p, "admin.sock", line);
 }
 
 static unsigned process_now(struct proxy *p) {
@@ -108,20 +96,35 @@ static unsigned process_now(struct proxy *p) {
 	return at ? (unsigned) strtoul(at + 6, NULL, 10) : 0;
 }
 
+/* Another process than `before` answers, and the master is ready for signals: told something earlier, it dies of it. */
+static void await(struct proxy *p, unsigned before) {
+	for (int i = 0; i < 1000; i++) {
+		unsigned now = process_now(p);
+		char *master CLEANUP(freep) = said_by(p, "master.sock", "show proc");
+		if (now && now != before && strstr(master, "worker"))
+			return;
+		(void) usleep(10000);
+	}
+	die("HAProxy does not come up");
+}
+
+void proxy_start(struct proxy *p) {
+	p->pid = fork();
+	if (!p->pid) {
+		(void) dup2(p->log, STDOUT_FILENO);
+		(void) dup2(p->log, STDERR_FILENO);
+		(void) execlp(program(), "haproxy", "-W", "-db", "-C", p->dir, "-S", "unix@g/master.sock", "-f", "g/haproxy.cfg",
+			      (char *) NULL);
+		_exit(127);
+	}
+	await(p, 0);
+}
+
 void proxy_reload(struct proxy *p) {
 	unsigned before = process_now(p);
 
 	(void) kill(p->pid, SIGUSR2);
-	for (int i = 0; i < 500; i++) {
-		int fd = connected(p);
-		if (fd >= 0) {
-			(void) close(fd);
-			if (process_now(p) != before)
-				return;
-		}
-		(void) usleep(10000);
-	}
-	die("HAProxy does not reload");
+	await(p, before);
 }
 
 void proxy_stop(struct proxy *p) {

@@ -19,7 +19,7 @@ void proxy_start(struct proxy *p);
 void proxy_reload(struct proxy *p); /* and wait until the new process answers */
 void proxy_stop(struct proxy *p);   /* and wait */
 void proxy_done(struct proxy *p);   /* stopped, and the folder removed; for CLEANUP */
-/* What the runtime socket answers; yours to free(). */
+/* What the runtime socket answers, "" where nobody does; yours to free(). */
 char *proxy_command(struct proxy *p, const char *line);
 /* Everything it has printed so far; yours to free(). */
 char *proxy_log(struct proxy *p);
