@@ -345,24 +345,13 @@ local function add(line)
 	end
 end
 
--- "LENGTH LINE" again and again, from the ring of haproxy.cfg. Lines of another process (a reload is under way) are not ours to
--- count: we hang up, and its ring finds its own.
-core.register_service("llmdeploy-counts", "tcp", function(applet)
+-- A line a request, from the ring of haproxy.cfg. Lines of another process (a reload is under way) are not ours to count: we hang up, and
+-- its ring finds its own. An action, not a service: in 3.2 a service that waits does not see the end of its connection.
+core.register_action("llmdeploy-counts", {"tcp-req"}, function(txn)
 	local pid = tonumber(core.get_info()["Pid"])
 	while true do
-		local length = ""
-		while true do
-			local c = applet:receive(1)
-			if not c or c == "" then
-				return
-			end
-			if c == " " then
-				break
-			end
-			length = length .. c
-		end
-		local line = applet:receive(tonumber(length) or 0)
-		if not line or line == "" then
+		local line = txn.req:line()
+		if type(line) ~= "string" or line == "" then
 			return
 		end
 		if line:sub(1, 1) == "{" then
@@ -371,6 +360,7 @@ core.register_service("llmdeploy-counts", "tcp", function(applet)
 			end
 			add(line)
 		end
+		txn.req:remove(0, #line)
 	end
 end)
 
