@@ -4,6 +4,7 @@
 
 #include "gateway/render.h"
 
+struct gateway_fallback;
 struct gateway_route;
 struct gateway_slot;
 
@@ -14,4 +15,5 @@ void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths
 bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host must be looked up while it runs */
 /* VERSION|METRICS|PROMPT|GENERATED, or "-|||": the value in releases.map. */
 void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
+void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
 unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */

@@ -61,6 +61,19 @@ static void tls_words(const struct gateway_route *const *routes, size_t n, const
 		(void) buf_puts(out, " ssl-min-ver TLSv1.2 alpn h2,http/1.1");
 }
 
+/* How routes of one address are told apart: by their names, and by those of what is asked for elsewhere. */
+static void put_shared(const struct gateway_route *const *routes, size_t n, const struct gateway_fill *fills, struct buf *out) {
+	gateway_block("at.shared", fills, out);
+	for (size_t i = 0; i < n; i++) {
+		struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+		gateway_put_names(&routes[i]->door.fallback, &names);
+		const struct gateway_fill more[] = {{"ROUTE", routes[i]->name}, {"NAMES", buf_str(&names)}, {0}};
+		if (names.len)
+			gateway_block("at.names", more, out);
+	}
+	gateway_block("at.cut", fills, out);
+}
+
 static void put_address(const struct gateway_state *s, const char *listen, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
@@ -79,7 +92,7 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	gateway_block("at.prefix", fills, out);
 	gateway_block("at.paths", fills, out);
 	if (n > 1)
-		gateway_block("at.shared", fills, out);
+		put_shared(routes, n, fills, out);
 	gateway_block("at.end", fills, out);
 }
 

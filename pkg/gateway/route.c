@@ -35,7 +35,7 @@ static const char *start_words(const struct gateway_slot *slot) {
 	return slot->want == GATEWAY_READY ? "" : slot->want == GATEWAY_CANARY ? " weight 0" : " disabled";
 }
 
-static void put_names(const struct gateway_fallback *f, struct buf *out) {
+void gateway_put_names(const struct gateway_fallback *f, struct buf *out) {
 	for (size_t i = 0; i < f->n_names; i++)
 		(void) buf_printf(out, " %s", f->names[i]);
 }
@@ -65,6 +65,11 @@ static void put_blocks(const struct gateway_route *r, const struct gateway_fill 
 	gateway_block("route.servers", fills, out);
 	if (d->has_fallback)
 		gateway_block("route.fallback", fills, out);
+	gateway_block("reads", fills, out);
+	if (*d->api_keys)
+		gateway_block("route.keys", fills, out);
+	gateway_block("route.clean", fills, out);
+	gateway_block("reads.servers", fills, out);
 }
 
 void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
@@ -74,7 +79,7 @@ void gateway_put_route(const struct gateway_route *r, const struct gateway_paths
 	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);
 
 	(void) buf_printf(&hashes, "%s%s", p->host, d->api_keys);
-	put_names(&d->fallback, &names);
+	gateway_put_names(&d->fallback, &names);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
 		{"SEED", number(seed, seed_of(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
 		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"GATEWAY", p->gateway},

@@ -85,8 +85,8 @@ struct gateway_state *gateway_state_copy(const struct gateway_state *s);
 int gateway_state_parse(const char *text, size_t n, struct gateway_state **out, struct err *e);
 /* Canonical JSON and a newline: the same state has the same bytes. */
 void gateway_state_print(const struct gateway_state *s, struct buf *out);
-/* What cannot be rendered: an address shared with and without TLS, two slots ready, two routes of one shared port with different
- * names for one fallback, a canary's share without a canary. ERR_SPEC. */
+/* What cannot be rendered: an address shared with and without TLS, or by clients and the metrics; two slots ready; a canary's share without
+ * a canary. ERR_SPEC. */
 int gateway_state_check(const struct gateway_state *s, struct err *e);
 
 /* Routes, in order of their names. A pointer is good until the next add or remove. */

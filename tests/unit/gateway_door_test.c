@@ -276,6 +276,8 @@ static void test_queue(void **state) {
 	assert_true(shows(&d, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
 	char *third CLEANUP(freep) = ask(&d, "/one" CHAT, "", "{}");
 	assert_true(has(third, "HTTP/1.1 429") && has(third, "\r\nretry-after: 2\r\n") && has(third, "\"code\":\"queue_full\""));
+	char *models CLEANUP(freep) = upstream_ask(d.port, "GET /one/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	assert_true(has(models, "HTTP/1.1 200") && has(models, "ONE")); /* what asks no model waits for no place */
 	char said[600] = "";
 	assert_true(read(waiting, said, sizeof said - 1) > 0);
 	uint64_t took = clock_mono_ms() - began;
