@@ -63,7 +63,8 @@ static void put_lane(const struct gateway_route *r, const struct gateway_paths *
 	char number[24];
 
 	target_init(&t, f->url);
-	char *server CLEANUP(freep) = mem_printf("%s:%s%s", t.host, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
+	const char *at = strcmp(t.host, "localhost") ? t.host : "127.0.0.1"; /* its name needs no file of the container's */
+	char *server CLEANUP(freep) = mem_printf("%s:%s%s", at, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
 	if (t.tls)
 		(void) buf_printf(&tls, " ssl verify required ca-file %s%s verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2",
 				  *f->ca_file ? p->host : "", *f->ca_file ? f->ca_file : "@system-ca", t.host, t.host);
