@@ -83,17 +83,66 @@ static int put(const struct gateway *g, enum effect as, const char *name, const 
 	return *differed && fs_write(as, g->dir, name, bytes, n, 0644, e) ? err_wrap(e, "gateway") : 0;
 }
 
-/* What a process has that no text of the routes says. It comes last: a digest is never ahead of what it stands for. */
-static int put_process(const struct gateway *g, const struct gateway_state *s, bool *differed, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+/* What a process has that no text of the routes says. */
+static int process_text(const struct gateway *g, const struct gateway_state *s, struct buf *text, struct err *e) {
 	char digest[SHA256_HEX];
 
 	if (files_digest(g, s, digest, e))
 		return -1;
-	(void) buf_printf(&text, "# Written by llmdeploy beside haproxy.cfg, which says all the rest.\n"
+	(void) buf_printf(text, "# Written by llmdeploy beside haproxy.cfg, which says all the rest.\n"
 				 "global\n"
 				 "\tnoreuseport # a port that is another's is a fault, and never shared\n"
 				 "\tdescription %s # what this process was loaded with\n", digest);
+	return 0;
+}
+
+static int compare(const struct gateway *g, const char *name, const char *bytes, size_t n, gateway_found *found, void *ctx, struct err *e) {
+	struct buf have CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
+	char *what CLEANUP(freep) = mem_printf("gateway/%s", name);
+	bool there;
+
+	if (fs_read_if(g->dir, name, &have, &there, e))
+		return err_wrap(e, "gateway");
+	if (!there || have.len != n || memcmp(buf_str(&have), bytes, n) != 0)
+		found(ctx, what, "as the gateway's state says", there ? "edited" : "nothing");
+	return 0;
+}
+
+static int compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx, struct err *e) {
+	char *path CLEANUP(freep) = mem_printf("run/routes/%s/%c.sock", r->name, slot_names[slot]), *now CLEANUP(freep) = NULL;
+	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", r->slots[slot].id);
+
+	if (!*r->slots[slot].id)
+		return 0;
+	if (fs_readlink(g->o.root->fd, path, &now, e))
+		return -1;
+	if (!now || strcmp(now, target))
+		found(ctx, path, target, now ? now : "nothing");
+	return 0;
+}
+
+int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct buf process CLEANUP(buf_done) = BUF_INIT(4096);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct gateway_route *r = gateway_state_find(s, route);
+
+	if (gateway_render(s, &paths, &texts, e) || process_text(g, s, &process, e))
+		return -1;
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+		if (compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx, e))
+			return -1;
+	if (compare(g, "process.cfg", buf_str(&process), process.len, found, ctx, e))
+		return -1;
+	return r && (compare_link(g, r, 0, found, ctx, e) || compare_link(g, r, 1, found, ctx, e)) ? -1 : 0;
+}
+
+/* It comes last: a digest is never ahead of what it stands for. */
+static int put_process(const struct gateway *g, const struct gateway_state *s, bool *differed, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+
+	if (process_text(g, s, &text, e))
+		return -1;
 	return put(g, EFFECT_GATEWAY_CONFIG, "process.cfg", buf_str(&text), text.len, differed, e);
 }
 

@@ -126,6 +126,9 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	if (p.running && !all.serving && (running_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
 		return -1;
 	bool runs = p.running && all.running && all.serving;
+	/* Somebody may have had the edited text loaded: the process cannot tell. */
+	if (runs && repaired && running_reload(g, digest, e))
+		return -1;
 	if (runs ? bring_along(g, s, &p, digest, e) : bring_up(g, s, digest, e))
 		return -1;
 	return files_mark(g, s, e);

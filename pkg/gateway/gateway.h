@@ -112,6 +112,10 @@ struct gateway_view {
 int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e);
 int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
 
+/* Files on disk that are not what the state says: configuration, Lua, maps, the links of the route. gateway_ensure puts them right. */
+typedef void gateway_found(void *ctx, const char *what, const char *want, const char *have);
+int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e);
+
 /* Names of the routes that the state has, sorted; one block, free(*names). */
 int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e);
 

@@ -38,6 +38,8 @@ int files_state(const struct gateway *g, struct gateway_state **out, struct err 
 /* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
  * there. *repaired: something else than the state stood there (may be NULL). */
 int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e);
+/* What of this stands there in another way, and the links of a route; nothing is changed. */
+int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
 int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
 /* state.loaded: the state with which a process came up, the last to do so. */

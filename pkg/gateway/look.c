@@ -106,3 +106,13 @@ int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {
 	*names = list;
 	return 0;
 }
+
+int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+
+	if (g->none)
+		return 0;
+	if (files_state(g, &s, e))
+		return -1;
+	return gateway_state_count(s) ? files_compare(g, s, route, found, ctx, e) : 0;
+}
