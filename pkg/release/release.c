@@ -64,9 +64,7 @@ void release_route_done(struct release_route *r) {
 }
 
 int release_route_lock(struct release_route *r, const char *command, uint64_t wait_ms, struct err *e) {
-	char *holder CLEANUP(freep) = root_holder(command);
-
-	return fs_lock(r->fd, "lock", holder, wait_ms, &r->lock, e) ? err_wrap(e, "route '%s' is busy", r->name) : 0;
+	return root_take(r->fd, command, wait_ms, &r->lock, e) ? err_wrap(e, "route '%s' is busy", r->name) : 0;
 }
 
 int release_routes(const struct root *root, char ***names, size_t *n, struct err *e) {

@@ -83,6 +83,11 @@ int release_active_name(const struct release_route *r, char **version, struct er
 /* Make a checked release the active one: rename over the link, sync the directory. NULL: none is active. */
 int release_flip(const struct release_route *r, const char *version, struct err *e);
 
+/* releases/VERSION/pinned: gc leaves this release alone; the file has the reason. *reason (yours) NULL: it is not pinned, or not there. */
+int release_pin(const struct release_route *r, const char *version, const char *reason, struct err *e);
+int release_unpin(const struct release_route *r, const char *version, struct err *e); /* absent is fine */
+int release_pinned(const struct release_route *r, const char *version, char **reason, struct err *e);
+
 /* A try that came to nothing, kept for the question why. Members may be NULL. */
 struct release_attempt {
 	const struct json *reason; /* {"version","lock","reason",...}: as the caller likes */

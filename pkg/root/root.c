@@ -18,6 +18,8 @@
 #define ID_LEN 16
 #define LOCK_WAIT_MS 10000
 
+enum { GC_LOOKS = 120, GC_LOOK_MS = 500 };
+
 static const char *variable(const char *name) {
 	const char *v = getenv(name);
 
@@ -142,8 +144,24 @@ void root_done(struct root *r) {
 	*r = (struct root) ROOT_INIT;
 }
 
-int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e) {
-	char *holder CLEANUP(freep) = root_holder(command);
+/* "name@host pid 1: gc, since ...": as fs_lock says it. */
+static bool is_collecting(const struct err *e) {
+	return e->code == ERR_BUSY && (strstr(e->msg, ": gc,") || strstr(e->msg, ": gc "));
+}
 
-	return fs_lock(r->fd, "lock", holder, wait_ms, fd, e) ? err_wrap(e, "root '%s' is busy", r->path) : 0;
+int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct err *e) {
+	char *holder CLEANUP(freep) = root_holder(command);
+	bool collects = !strncmp(command, "gc", 2);
+	struct err busy = {0};
+
+	if (!fs_lock(dir, "lock", holder, wait_ms, fd, &busy))
+		return 0;
+	for (unsigned i = 0; i < GC_LOOKS && !collects && is_collecting(&busy); i++)
+		if (!fs_lock(dir, "lock", holder, GC_LOOK_MS, fd, &busy))
+			return 0;
+	return err_set(e, busy.code, "%s", busy.msg);
+}
+
+int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e) {
+	return root_take(r->fd, command, wait_ms, fd, e) ? err_wrap(e, "root '%s' is busy", r->path) : 0;
 }

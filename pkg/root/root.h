@@ -32,6 +32,9 @@ enum root_use {
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e);
 void root_done(struct root *r);
 
+/* As fs_lock, named by user, host and `command`. Who collects garbage (a command that begins with "gc") holds many locks for a moment: it is waited
+ * for a minute whatever wait_ms says, but by those who collect themselves. */
+int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct err *e);
 /* The root's lock, taken after a route's lock and never before it. close(*fd) ends it. */
 int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e);
 

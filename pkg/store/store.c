@@ -246,3 +246,30 @@ int store_note_list(struct store *s, const char *kind, char ***names, size_t *n,
 		       ? err_wrap(e, "cannot list notes of '%s'", s->path)
 		       : 0;
 }
+
+int store_quarantine(struct store *s, const char *sha256, char **name, struct err *e) {
+	char from[STORE_NAME], stamp[CLOCK_STAMP];
+
+	store_object_name("sha256", sha256, from);
+	*name = NULL;
+	if (!fs_exists(s->dir, from))
+		return 0;
+	clock_stamp(clock_unix(), stamp);
+	char *to = mem_printf("quarantine/%.64s.%s.%u", sha256, stamp, (unsigned) (clock_mono_us() % 1000000));
+	store_receipt_remove(s, sha256);
+	if (fs_mkdirs(EFFECT_STORE_DIR, s->dir, "quarantine", 0755, e) || fs_rename(EFFECT_STORE_RENAME, s->dir, from, to, e)) {
+		free(to);
+		return err_wrap(e, "cannot put an object of '%s' aside", s->path);
+	}
+	*name = to;
+	return 0;
+}
+
+uint64_t store_age_s(struct store *s, const char *sha256) {
+	char name[STORE_NAME];
+	struct stat st;
+
+	store_object_name("sha256", sha256, name);
+	int64_t age = fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) ? 0 : clock_unix() - (int64_t) st.st_ctim.tv_sec;
+	return age > 0 ? (uint64_t) age : 0;
+}

@@ -14,6 +14,7 @@ struct progress;
  *
  *     sha256/ab/abcd...    objects, mode 0444: models, packages, layers, blobs of images
  *     receipts/ab/abcd...  JSON: which inode, size and times the object had when it was hashed
+ *     quarantine/          what stood in an object's place with other bytes; nobody removes it but you
  *     notes/KIND/KEY       small named results ("these packages gave that layer")
  *     tmp/                 what is being written; each file is locked by its writer
  *
@@ -107,8 +108,13 @@ void store_abortp(struct store_writer **w); /* for CLEANUP */
 int store_each(struct store *s,
 	       int (*each)(void *ctx, const char *sha256, uint64_t size, struct err *e), void *ctx,
 	       struct err *e);
+/* Seconds since an object got its name or was last changed; 0 where it is not there. */
+uint64_t store_age_s(struct store *s, const char *sha256);
 /* Object and receipt; absent is fine. */
 int store_remove(struct store *s, const char *sha256, struct err *e);
+/* Out of its place, kept for whoever wants to know: quarantine/SHA256.TIME, without a receipt. *name is that path, relative to the store; NULL: there
+ * was nothing. */
+int store_quarantine(struct store *s, const char *sha256, char **name, struct err *e);
 /* Remove what dead writers left in tmp/; what a living process writes stays. Partial downloads
  * stay for 7 days, so that they can be resumed, unless `parts`. `removed` may be NULL. */
 int store_clean(struct store *s, bool parts, size_t *removed, struct err *e);
