@@ -6,14 +6,45 @@
 #include "json/json.h"
 #include "report/report.h"
 
+/* Objects are many: the first are shown, all of them are in --json. */
+enum { SHOWN = 50 };
+
+static void show(struct args *a, const struct rollout_freed *f, struct json *list) {
+	static const struct report_column columns[] = {{"kind", false, 0}, {"name", false, 12}, {"bytes", true, 0}};
+	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
+	struct arena *arena CLEANUP(arena_freep) = arena_new();
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct json *row = json_object();
+		char bytes[TEXT_BYTES] = "";
+		if (f->at[i].bytes)
+			text_format_bytes(f->at[i].bytes, bytes);
+		cells[3 * i] = f->at[i].kind;
+		cells[3 * i + 1] = f->at[i].name;
+		cells[3 * i + 2] = arena_strdup(arena, bytes);
+		json_set_str(row, "kind", f->at[i].kind);
+		json_set_str(row, "name", f->at[i].name);
+		json_set_int(row, "bytes", (int64_t) f->at[i].bytes);
+		json_push(list, row);
+	}
+	if (f->n)
+		report_table(a->report, columns, 3, cells, f->n < SHOWN ? f->n : SHOWN);
+	if (f->n > SHOWN)
+		report_line(a->report, "and %zu more: --json has all", f->n - SHOWN);
+}
+
 int cmd_gc(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	bool dry = a->option[OPT_DRY_RUN] != NULL;
-	struct rollout_freed f = {0};
+	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
+	struct json *list = json_array();
 	char bytes[TEXT_BYTES];
 
-	if (context_open(a, "gc", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e))
+	if (context_open(a, "gc", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e)) {
+		json_free(list);
 		return -1;
+	}
+	show(a, &f, list);
 	text_format_bytes(f.bytes, bytes);
 	report_line(a->report, "%s %zu releases, %zu containers, %zu images, %zu objects of the store: %s",
 		dry ? "would free" : "freed", f.releases, f.containers, f.images, f.objects, bytes);
@@ -24,6 +55,7 @@ int cmd_gc(struct args *a, struct err *e) {
 	json_set_int(j, "images", (int64_t) f.images);
 	json_set_int(j, "objects", (int64_t) f.objects);
 	json_set_int(j, "bytes", (int64_t) f.bytes);
+	json_set(j, "garbage", list);
 	report_result(a->report, j);
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -18,9 +19,10 @@
 
 /* What a person wants to know of a route, in one row. */
 struct row {
-	char *active, *state, *before, *since, *held, *note, *drift, *speed;
+	char *active, *state, *before, *since, *held, *note, *drift, *speed, *pinned;
 	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
 	struct json *memory; /* of the active release's newest evidence, or NULL */
+	struct json *pins;
 	struct traffic traffic;
 };
 
@@ -33,6 +35,8 @@ static void row_done(struct row *r) {
 	free(r->note);
 	free(r->drift);
 	free(r->speed);
+	free(r->pinned);
+	json_free(r->pins);
 	json_free(r->memory);
 	traffic_done(&r->traffic);
 }
@@ -128,6 +132,29 @@ static void look_held(const struct release_route *route, struct row *r) {
 		r->held = mem_printf("'%s' waits for llmdeploy promote %s --reason TEXT, or llmdeploy abort %s: %s", version, route->name, route->name, reason);
 }
 
+/* Of one route, in words and as a list. */
+static void look_pinned(const struct release_route *route, struct row *r) {
+	char **versions CLEANUP(freep) = NULL;
+	struct buf text CLEANUP(buf_done) = BUF_INIT(16000);
+	struct err ignored = {0};
+	size_t n = 0;
+
+	r->pins = json_array();
+	if (release_list(route, &versions, &n, &ignored))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		char *reason CLEANUP(freep) = NULL;
+		if (release_pinned(route, versions[i], &reason, &ignored) || !reason)
+			continue;
+		struct json *pin = json_object();
+		json_set_str(pin, "version", versions[i]);
+		json_set_str(pin, "reason", reason);
+		json_push(r->pins, pin);
+		(void) buf_printf(&text, "%s%s%s%s%s", text.len ? ", " : "", versions[i], *reason ? " (" : "", reason, *reason ? ")" : "");
+	}
+	r->pinned = text.len ? mem_strdup(buf_str(&text)) : NULL;
+}
+
 static int look(const struct context *c, const char *name, struct row *r, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
@@ -146,6 +173,7 @@ static int look(const struct context *c, const char *name, struct row *r, struct
 	fill_from_history(&route, r);
 	fill_memory(c, &route, l, r);
 	look_held(&route, r);
+	look_pinned(&route, r);
 	traffic_look(c, name, l, &r->traffic);
 	return 0;
 }
@@ -164,6 +192,8 @@ static struct json *as_json(const char *route, const struct row *r) {
 	if (r->memory)
 		json_set(o, "memory", json_copy(r->memory));
 	json_set_str(o, "held", r->held);
+	if (r->pins)
+		json_set(o, "pinned", json_copy(r->pins));
 	if (r->traffic.json)
 		json_set(o, "gateway", json_copy(r->traffic.json));
 	return o;
@@ -171,7 +201,7 @@ static struct json *as_json(const char *route, const struct row *r) {
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"held", r->held},
+		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"held", r->held}, {"pinned", r->pinned},
 		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
 		{"speed", r->speed}, {"note", r->note}};
 

@@ -5,27 +5,32 @@
 #include "json/json.h"
 #include "report/report.h"
 
-static void show(struct args *a, const struct rollout_differences *d) {
-	static const struct report_column columns[] = {{"what", false, 10}, {"the lock says", false, 10}, {"what is there", false, 10}};
-	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
-	const char **cells CLEANUP(freep) = mem_zalloc(3 * d->n, sizeof *cells);
+static struct json *as_json(const struct rollout_differences *d) {
+	struct json *list = json_array();
 
 	for (size_t i = 0; i < d->n; i++) {
 		struct json *row = json_object();
-		cells[3 * i] = d->at[i].what;
-		cells[3 * i + 1] = d->at[i].want;
-		cells[3 * i + 2] = d->at[i].have;
 		json_set_str(row, "what", d->at[i].what);
 		json_set_str(row, "want", d->at[i].want);
 		json_set_str(row, "have", d->at[i].have);
 		json_push(list, row);
 	}
+	return list;
+}
+
+static void show(struct args *a, const struct rollout_differences *d) {
+	static const struct report_column columns[] = {{"what", false, 10}, {"the lock says", false, 10}, {"what is there", false, 10}};
+	const char **cells CLEANUP(freep) = mem_zalloc(3 * d->n, sizeof *cells);
+
+	for (size_t i = 0; i < d->n; i++) {
+		cells[3 * i] = d->at[i].what;
+		cells[3 * i + 1] = d->at[i].want;
+		cells[3 * i + 2] = d->at[i].have;
+	}
 	if (d->n)
 		report_table(a->report, columns, 3, cells, d->n);
 	else
 		report_line(a->report, "all is as the lock says");
-	json_set(j, "differences", list);
-	report_result(a->report, j);
 }
 
 /* One route; *looked counts those that had an active release to look at. */
@@ -43,31 +48,109 @@ static int one(struct args *a, const struct context *c, const char *name, struct
 	return 0;
 }
 
-int cmd_verify(struct args *a, struct err *e) {
-	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
-	struct context c CLEANUP(context_done) = CONTEXT_INIT;
-	char **names CLEANUP(freep) = NULL;
-	size_t n = 1, looked = 0;
+/* What is looked at. */
+struct scope {
+	char **names;
+	size_t n, looked;
+};
 
-	if (context_open(a, "verify", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
-		return -1;
+static int look(struct args *a, const struct context *c, struct scope *s, struct rollout_differences *d, struct err *e) {
 	/* First: what follows puts caches right. */
-	if (rollout_survey(&c.x, a->n ? a->at[0] : NULL, &d, e))
+	if (rollout_survey(&c->x, a->n ? a->at[0] : NULL, d, e))
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (one(a, &c, a->n ? a->at[0] : names[i], &d, &looked, e))
+	s->looked = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (one(a, c, s->names[i], d, &s->looked, e))
 			return -1;
-	if (!a->n && rollout_verify_journal(&c.x, &d, e))
+	return a->n ? 0 : rollout_verify_journal(&c->x, d, e);
+}
+
+static int fix_one(struct context *c, const char *name, bool paranoid, struct rollout_fixes *f, struct err *e) {
+	struct rollout_session s;
+
+	if (rollout_begin(&c->x, name, false, &s, e))
 		return -1;
-	/* A check that had nothing to look at has not passed. */
-	if (!looked && !d.n)
-		return err_set(e, ERR_USAGE, "no release is active under '%s': there is nothing to verify", c.root.path);
-	show(a, &d);
-	if (d.broken_journal)
+	int r = rollout_fix(&s, paranoid, f, e);
+	rollout_end(&s);
+	return r;
+}
+
+static void show_fixed(struct args *a, const char *route, const struct rollout_fixes *f, struct json *list) {
+	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"put right", false, 10}};
+	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct json *row = json_object();
+		cells[3 * i] = route;
+		cells[3 * i + 1] = f->at[i].what;
+		cells[3 * i + 2] = f->at[i].how;
+		json_set_str(row, "route", route);
+		json_set_str(row, "what", f->at[i].what);
+		json_set_str(row, "how", f->at[i].how);
+		json_push(list, row);
+	}
+	if (f->n)
+		report_table(a->report, columns, 3, cells, f->n);
+	if (f->why.code)
+		report_warning(a->report, "%s", f->why.msg);
+}
+
+/* Every route, whatever came of the one before; *first: what went wrong first. */
+static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list, struct err *first) {
+	for (size_t i = 0; i < s->n; i++) {
+		struct rollout_fixes f CLEANUP(rollout_fixes_done) = {0};
+		struct err here = {0};
+		if (fix_one(c, s->names[i], a->option[OPT_PARANOID] != NULL, &f, &here))
+			f.why = here;
+		show_fixed(a, s->names[i], &f, list);
+		if (f.why.code && !first->code)
+			*first = f.why;
+	}
+}
+
+static int judge(const struct args *a, const struct rollout_differences *d, const struct err *first, struct err *e) {
+	if (d->broken_journal)
 		return err_set(e, ERR_INTEGRITY, "a journal is broken: put its file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
 			a->n ? a->at[0] : "ROUTE");
-	if (d.n)
-		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there; apply the release again to put its container right",
-			d.n, d.n == 1 ? "" : "s");
+	if (d->n && !a->option[OPT_FIX])
+		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there: llmdeploy verify%s%s --fix puts right what can be",
+			d->n, d->n == 1 ? "" : "s", a->n ? " " : "", a->n ? a->at[0] : "");
+	if (first->code == ERR_RECOVERY || first->code == ERR_INTERRUPTED || first->code == ERR_BUSY || (first->code && !d->n))
+		return err_set(e, first->code, "%s", first->msg);
+	if (d->n)
+		return err_set(e, ERR_DRIFT, "%zu difference%s left%s%.300s", d->n, d->n == 1 ? " is" : "s are", first->code ? ": " : ": that wants a hand",
+			first->msg);
 	return 0;
+}
+
+int cmd_verify(struct args *a, struct err *e) {
+	struct rollout_differences d CLEANUP(rollout_differences_done) = {0}, left CLEANUP(rollout_differences_done) = {0};
+	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	char **names CLEANUP(freep) = NULL;
+	struct scope s = {.names = a->at, .n = 1};
+	struct err first = {0};
+
+	json_set(j, "fixed", list);
+	if (context_open(a, "verify", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &s.n, e)))
+		return -1;
+	if (!a->n)
+		s.names = names;
+	if (look(a, &c, &s, &d, e))
+		return -1;
+	/* A check that had nothing to look at has not passed. */
+	if (!s.looked && !d.n)
+		return err_set(e, ERR_USAGE, "no release is active under '%s': there is nothing to verify", c.root.path);
+	show(a, &d);
+	bool fixing = a->option[OPT_FIX] && d.n && !d.broken_journal;
+	if (fixing) {
+		fix(a, &c, &s, list, &first);
+		if (look(a, &c, &s, &left, e))
+			return -1;
+		show(a, &left);
+	}
+	json_set(j, "differences", as_json(&d));
+	json_set(j, "left", as_json(fixing ? &left : &d));
+	report_result(a->report, j);
+	return judge(a, fixing ? &left : &d, &first, e);
 }

@@ -17,6 +17,7 @@ static const struct {
 } events[] = {
 	{"apply", true, false},	  {"rollback", true, false}, {"promote", true, false},	   {"abort", true, false},
 	{"accepted", true, true}, {"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
+	{"fix", true, false}, {"fixed", false, true},
 	{"failed", false, true},  {"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
 };
 

@@ -241,8 +241,10 @@ static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
 	if (candidate(a, &cause))
 		return not_switched(a, &cause, e);
 	out->eval_ms = a->eval_ms;
-	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause))
+	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause)) {
+		gc_after(a->s);
 		return 0;
+	}
 	return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
 }
 

@@ -1,8 +1,10 @@
 #include "rollout/internal.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -259,6 +261,22 @@ int container_is_running(const struct rollout *x, const struct lock *l, bool *ru
 	*running = found && c.running && strcmp(c.state, "restarting") && is_ours(x, l, &c);
 	docker_container_done(&c);
 	return 0;
+}
+
+bool container_started_after(const struct docker_container *c, const char *time) {
+	int64_t then;
+
+	/* A record's time has whole seconds: within the second it may have been us. */
+	return time && clock_parse(time, &then) && prove_unix_ms(c->started_at) >= (then + 1) * 1000;
+}
+
+bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c) {
+	char *path CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
+	/* An Engine that says no fraction may have started it at the end of the second. */
+	int64_t started = prove_unix_ms(c->started_at) + (strchr(c->started_at, '.') ? 0 : 999);
+	struct stat st;
+
+	return *c->started_at && !lstat(path, &st) && (int64_t) st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 > started;
 }
 
 int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e) {

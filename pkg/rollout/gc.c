@@ -1,6 +1,7 @@
 #include "rollout/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,8 +17,12 @@
 #include "root/root.h"
 #include "store/store.h"
 
-/* Design: mark and sweep. Roots are the releases that stay on disk; what their locks name stays,
- * everything else of this root goes. All route locks are held, so no apply is on its way while we look. */
+/* Design: mark and sweep. Roots are the releases that stay on disk: active, held, pinned, where a rollback goes, the newest committed ones.
+ * What their locks name stays, everything else of this root goes. All route locks are held and no journal is open, so that nothing is on
+ * its way while we look. After a commit the same is done by itself, but first without a lock: mostly there is nothing to free. */
+
+/* What a build has just made belongs to no release yet: so long the collecting after a commit leaves it. */
+enum { YOUNG_S = 24 * 3600 };
 
 struct marks {
 	struct lock **locks; /* of the releases that stay */
@@ -29,6 +34,9 @@ struct sweep {
 	struct marks keep;
 	struct gateway_image gateway; /* its layers are roots, too */
 	bool dry_run;
+	bool by_itself; /* after a commit */
+	const char **names; /* digests that stay, sorted; of the locks */
+	size_t n_names;
 	struct rollout_freed freed;
 	char **dead; /* objects to remove, collected first: nothing is removed from under an iteration */
 	size_t n_dead, cap_dead;
@@ -41,6 +49,7 @@ static void sweep_done(struct sweep *g) {
 	for (size_t i = 0; i < g->n_dead; i++)
 		free(g->dead[i]);
 	free(g->keep.locks);
+	free(g->names);
 	free(g->dead);
 }
 
@@ -50,6 +59,21 @@ static void mark(struct marks *m, struct lock *l) {
 		m->locks = mem_grow(m->locks, m->cap, sizeof(struct lock *));
 	}
 	m->locks[m->n++] = l;
+}
+
+void rollout_freed_done(struct rollout_freed *f) {
+	for (size_t i = 0; i < f->n; i++)
+		free(f->at[i].name);
+	free(f->at);
+	*f = (struct rollout_freed){0};
+}
+
+static void found(struct sweep *g, const char *kind, const char *name, uint64_t bytes) {
+	struct rollout_freed *f = &g->freed;
+
+	f->at = mem_grow(f->at, f->n + 1, sizeof *f->at);
+	f->at[f->n++] = (struct rollout_garbage){kind, mem_strdup(name), bytes};
+	f->bytes += bytes;
 }
 
 static bool is_among(char *const *names, size_t n, const char *name) {
@@ -77,8 +101,19 @@ static void keep_version(struct arena *a, char **kept, size_t *n, const char *ve
 		kept[(*n)++] = arena_strdup(a, version);
 }
 
-/* What stays of a route: active, held, where a rollback goes, and the newest committed ones. */
-static int kept_versions(const struct release_route *r, struct arena *a, char ***kept, size_t *n, struct err *e) {
+static int keep_pinned(const struct release_route *r, struct arena *a, char *const *all, size_t n_all, char **kept, size_t *n, struct err *e) {
+	for (size_t i = 0; i < n_all; i++) {
+		char *reason CLEANUP(freep) = NULL;
+		if (release_pinned(r, all[i], &reason, e))
+			return -1;
+		if (reason)
+			keep_version(a, kept, n, all[i]);
+	}
+	return 0;
+}
+
+/* What stays of a route: active, held, pinned, where a rollback goes, and the newest committed ones. */
+static int kept_versions(const struct release_route *r, struct arena *a, char *const *all, size_t n_all, char ***kept, size_t *n, struct err *e) {
 	char **committed CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL, *held CLEANUP(freep) = NULL, *reason CLEANUP(freep) = NULL;
 	struct release target = RELEASE_INIT;
 	struct err none = {0};
@@ -87,8 +122,10 @@ static int kept_versions(const struct release_route *r, struct arena *a, char **
 	if (release_active_name(r, &active, e) || release_committed(r, &committed, &n_committed, e) || keep_of(r, active, &keep, e) ||
 	    rollout_held(r, &held, &reason, e))
 		return -1;
-	*kept = arena_zalloc(a, n_committed + 3, sizeof **kept);
+	*kept = arena_zalloc(a, n_committed + n_all + 3, sizeof **kept);
 	*n = 0;
+	if (keep_pinned(r, a, all, n_all, *kept, n, e))
+		return -1;
 	keep_version(a, *kept, n, active);
 	keep_version(a, *kept, n, held);
 	if (!release_rollback_target(r, NULL, &target, &none))
@@ -107,7 +144,7 @@ static int gc_route(struct sweep *g, const struct release_route *r, struct err *
 	char **all CLEANUP(freep) = NULL, **kept;
 	size_t n, n_kept;
 
-	if (kept_versions(r, a, &kept, &n_kept, e) || release_list(r, &all, &n, e))
+	if (release_list(r, &all, &n, e) || kept_versions(r, a, all, n, &kept, &n_kept, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct lock *l = NULL;
@@ -117,7 +154,9 @@ static int gc_route(struct sweep *g, const struct release_route *r, struct err *
 			mark(&g->keep, l);
 			continue;
 		}
+		char *name CLEANUP(freep) = mem_printf("%s/%s", r->name, all[i]);
 		g->freed.releases++;
+		found(g, "release", name, 0);
 		if (!g->dry_run && release_remove(r, all[i], e))
 			return -1;
 	}
@@ -146,6 +185,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 		if (lock_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
 			continue;
 		g->freed.containers++;
+		found(g, "container", list.at[i].name, 0);
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		if (!g->dry_run)
 			r = docker_container_remove(g->x->docker, list.at[i].id, true, e) || (*id && release_run_remove(g->x->root, id, e)) ? -1 : 0;
@@ -196,46 +236,59 @@ static int gc_images(struct sweep *g, struct err *e) {
 				continue;
 			r = g->dry_run ? 0 : docker_image_remove(g->x->docker, json_text(t), false, &in_use, e);
 			g->freed.images += !r && !in_use;
+			if (!r && !in_use)
+				found(g, "image", json_text(t), 0);
 		}
 	docker_images_done(&list);
 	return r;
 }
 
-static bool names_object(const struct lock *l, const char *sha256) {
-	if (!strcmp(l->image_config, sha256) || !strcmp(l->image_manifest, sha256))
-		return true;
-	for (size_t i = 0; i < l->n_layers; i++)
-		if (!strcmp(l->layers[i].diff_id, sha256))
-			return true;
-	for (size_t i = 0; i < l->n_artifacts; i++)
-		if (!strcmp(l->artifacts[i].sha256, sha256))
-			return true;
-	for (const struct json *p = json_first(json_path(l->tree, "image.packages")); p; p = json_next(p))
-		if (!strcmp(json_str(p, "sha256"), sha256))
-			return true;
-	return false;
+static void add_name(struct sweep *g, const char *sha256) {
+	if (!(g->n_names & (g->n_names - 1)))
+		g->names = mem_grow(g->names, g->n_names ? 2 * g->n_names : 1, sizeof *g->names);
+	g->names[g->n_names++] = sha256;
+}
+
+static int by_text(const void *a, const void *b) {
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Every digest that a lock names, borrowed from it. */
+static void mark_names(struct sweep *g) {
+	for (size_t i = 0; i < g->keep.n; i++) {
+		const struct lock *l = g->keep.locks[i];
+		add_name(g, l->image_config);
+		add_name(g, l->image_manifest);
+		for (size_t k = 0; k < l->n_layers; k++)
+			add_name(g, l->layers[k].diff_id);
+		for (size_t k = 0; k < l->n_artifacts; k++)
+			add_name(g, l->artifacts[k].sha256);
+		for (const struct json *p = json_first(json_path(l->tree, "image.packages")); p; p = json_next(p))
+			add_name(g, json_str(p, "sha256"));
+	}
+	if (g->n_names)
+		qsort(g->names, g->n_names, sizeof *g->names, by_text);
 }
 
 static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e) {
 	struct sweep *g = ctx;
 
 	(void) e;
-	if (gateway_image_names(&g->gateway, sha256))
+	if (gateway_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
+	    (g->by_itself && store_age_s(g->x->store, sha256) < YOUNG_S))
 		return 0;
-	for (size_t i = 0; i < g->keep.n; i++)
-		if (names_object(g->keep.locks[i], sha256))
-			return 0;
 	if (g->n_dead == g->cap_dead) {
 		g->cap_dead = g->cap_dead ? 2 * g->cap_dead : 64;
 		g->dead = mem_grow(g->dead, g->cap_dead, sizeof *g->dead);
 	}
 	g->dead[g->n_dead++] = mem_strdup(sha256);
 	g->freed.objects++;
-	g->freed.bytes += size;
+	found(g, "object", sha256, size);
 	return 0;
 }
 
 static int gc_store(struct sweep *g, struct err *e) {
+	mark_names(g);
 	if (store_each(g->x->store, consider, g, e))
 		return -1;
 	for (size_t i = 0; i < g->n_dead && !g->dry_run; i++)
@@ -271,9 +324,9 @@ static int check_routes(const struct rollout *x, char *const *names, size_t n, s
 
 static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n, struct err *e) {
 	uint64_t began = clock_mono_ms();
-	bool found;
+	bool there;
 
-	if (gateway_image_read(g->x->root, &g->gateway, &found, e))
+	if (gateway_image_read(g->x->root, &g->gateway, &there, e))
 		return -1;
 	if (!g->dry_run && record(g->x, "gc_intent", &g->freed, began, e))
 		return -1;
@@ -285,22 +338,102 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	return g->dry_run ? 0 : record(g->x, "gc", &g->freed, began, e);
 }
 
+/* By itself nobody is waited for, and nothing is recovered: a journal that is open ends it. */
+static int open_quietly(const struct rollout *x, const char *route, bool lock, struct rollout_session *s, struct err *e) {
+	struct record_state st CLEANUP(record_state_done) = {0};
+
+	*s = (struct rollout_session){.x = x, .route = RELEASE_ROUTE_INIT};
+	if (release_route_open(x->root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
+	    record_state_read(s, &st, e))
+		return -1;
+	if (st.last && !history_ends(json_str(st.last, "event")))
+		return err_set(e, ERR_BUSY, "route '%s' has an unfinished run", route);
+	return 0;
+}
+
+struct scope {
+	char **names;
+	size_t n, open;
+	struct rollout_session *sessions;
+};
+
+static void scope_done(struct scope *c) {
+	while (c->open)
+		rollout_end(&c->sessions[--c->open]);
+	free(c->sessions);
+	free(c->names);
+}
+
+/* Every route; the one of `own`, whose lock is held by us, without its lock. */
+static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, struct scope *c, struct err *e) {
+	if (release_routes(g->x->root, &c->names, &c->n, e))
+		return -1;
+	c->sessions = mem_zalloc(c->n, sizeof *c->sessions);
+	while (c->open < c->n) {
+		const char *name = c->names[c->open];
+		struct rollout_session *s = &c->sessions[c->open];
+		bool mine = own && !strcmp(name, own->route.name);
+		if (!own && rollout_begin(g->x, name, false, s, e))
+			return -1;
+		c->open++;
+		if (own && open_quietly(g->x, name, lock && !mine, s, e))
+			return -1;
+	}
+	return 0;
+}
+
 int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e) {
 	struct sweep g CLEANUP(sweep_done) = {.x = x, .dry_run = dry_run};
-	char **names CLEANUP(freep) = NULL;
-	int r = 0, fd CLEANUP(closep) = -1;
-	size_t n, open = 0;
+	struct scope scope CLEANUP(scope_done) = {0};
+	int fd CLEANUP(closep) = -1;
 
-	if (release_routes(x->root, &names, &n, e))
+	if (scope_open(&g, NULL, true, &scope, e) || root_lock(x->root, x->command, x->lock_wait_ms, &fd, e) ||
+	    check_routes(x, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
-	struct rollout_session *sessions CLEANUP(freep) = mem_zalloc(n, sizeof *sessions);
-	while (open < n && !(r = rollout_begin(x, names[open], false, &sessions[open], e)))
-		open++;
-	if (!r)
-		r = root_lock(x->root, x->command, x->lock_wait_ms, &fd, e) || check_routes(x, names, n, e) || sweep_all(&g, sessions, n, e) ? -1 : 0;
-	while (open)
-		rollout_end(&sessions[--open]);
-	if (!r)
-		*out = g.freed;
-	return r;
+	*out = g.freed;
+	g.freed = (struct rollout_freed){0};
+	return 0;
+}
+
+static int look_by_itself(struct rollout_session *s, bool *any, struct err *e) {
+	struct sweep g CLEANUP(sweep_done) = {.x = s->x, .dry_run = true, .by_itself = true};
+	struct scope scope CLEANUP(scope_done) = {0};
+
+	if (scope_open(&g, s, false, &scope, e) || sweep_all(&g, scope.sessions, scope.n, e))
+		return -1;
+	*any = g.freed.n;
+	return 0;
+}
+
+static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out, struct err *e) {
+	struct sweep g CLEANUP(sweep_done) = {.x = s->x, .by_itself = true};
+	struct scope scope CLEANUP(scope_done) = {0};
+	int fd CLEANUP(closep) = -1;
+
+	if (scope_open(&g, s, true, &scope, e) || root_lock(s->x->root, GC_BY_ITSELF, 0, &fd, e) ||
+	    check_routes(s->x, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
+		return -1;
+	*out = g.freed;
+	g.freed = (struct rollout_freed){0};
+	return 0;
+}
+
+void gc_after(struct rollout_session *s) {
+	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
+	struct err why = {0};
+	char bytes[TEXT_BYTES];
+	bool any = false;
+
+	if (look_by_itself(s, &any, &why) || (any && sweep_by_itself(s, &f, &why))) {
+		if (why.code == ERR_BUSY)
+			progress_note(s->x->progress, "nothing is collected now", why.msg);
+		else
+			progress_warn(s->x->progress, "what no release needs could not be collected: the release is active all the same; llmdeploy gc", why.msg);
+		return;
+	}
+	if (!any)
+		return;
+	text_format_bytes(f.bytes, bytes);
+	char *said CLEANUP(freep) = mem_printf("%zu releases, %zu containers, %zu images, %zu objects: %s", f.releases, f.containers, f.images, f.objects, bytes);
+	progress_note(s->x->progress, "collected what no release needs", said);
 }

@@ -33,6 +33,10 @@ struct record_state {
 };
 int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e);
 void record_state_done(struct record_state *st);
+/* The version that the newest switch made active; *version NULL: none. Not *known: the journal does not say. free(*version). */
+int record_active(const struct release_route *r, bool *known, char **version, struct err *e);
+/* Does the journal know of a switch to it? */
+int record_was_active(const struct release_route *r, const char *version, bool *was, struct err *e);
 /* The version that waits for promote or abort; NULL: none. free(*version). */
 int record_held(struct rollout_session *s, char **version, struct err *e);
 /* Was it ever committed? Then it is immutable, and a rollback may go to it. */
@@ -54,6 +58,11 @@ int container_keep(const struct rollout *x, const struct lock *l, struct err *e)
 int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e);
 /* It runs, and is not between a death and the Engine's next try. */
 int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e);
+struct docker_container;
+/* Started after this time of a journal's record (NULL: no). */
+bool container_started_after(const struct docker_container *c, const char *time);
+/* The i-th artifact is another file than the one that was there when the container was started. */
+bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */
 int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e);
 /* Last lines of its log, never a failure. */
@@ -186,11 +195,28 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 
 /* ---- verify (verify.c, verify_gateway.c) ---- */
 
-void differ(struct rollout_differences *d, const char *what, const char *want, const char *have);
+void differ(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have);
+int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e);
 /* What the gateway does with the route, against the symlink; `active` NULL: none. */
 int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e);
 
+/* ---- putting right (fix.c) ---- */
+
+/* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
+int fix_again(struct rollout_session *s, struct err *e);
+/* Somebody started the active release's container anew: taken note of in the journal, once. */
+int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was, struct err *e);
+
+/* ---- garbage (gc.c) ---- */
+
+#define GC_BY_ITSELF "gc after an apply"
+/* After a commit: what no release needs goes. A failure is a warning. */
+void gc_after(struct rollout_session *s);
+
 /* ---- between operations (tidy.c) ---- */
+
+/* The memory for both was planned. */
+bool tidy_fits(const struct lock *now, const struct lock *before);
 
 struct tidied {
 	size_t removed, stopped;

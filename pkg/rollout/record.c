@@ -47,7 +47,8 @@ int record_begin_for(struct rollout_session *s, const char *event, const struct 
 }
 
 bool record_is_aside(const char *event) {
-	static const char *const asides[] = {"torn", "recovering", "tidied", "repaired", "restored", "drained", "realigned"};
+	static const char *const asides[] = {"torn", "recovering", "tidied", "repaired", "restored", "drained", "realigned", "relinked",
+		"restarted", "quarantined", "pinned", "unpinned"};
 
 	for (size_t i = 0; i < sizeof asides / sizeof *asides; i++)
 		if (!strcmp(event, asides[i]))
@@ -87,5 +88,60 @@ int record_held(struct rollout_session *s, char **version, struct err *e) {
 		return -1;
 	const char *event = json_str(st.last, "event");
 	*version = event && !strcmp(event, "held") && json_str(st.last, "version") ? mem_strdup(json_str(st.last, "version")) : NULL;
+	return 0;
+}
+
+struct switched {
+	bool known;
+	char *to;
+};
+
+static int visit_switch(void *ctx, const struct journal_record *r, struct err *e) {
+	struct switched *w = ctx;
+	const char *to = json_str(r->body, "to");
+
+	(void) e;
+	/* The intent decides nothing here: a switch that is on its way is recovery's. */
+	if (!strcmp(r->event, "flip_intent") || !strcmp(r->event, "accepted"))
+		return 1;
+	if (strcmp(r->event, "flipped"))
+		return 0;
+	w->known = to != NULL;
+	w->to = to && *to ? mem_strdup(to) : NULL;
+	return 1;
+}
+
+int record_active(const struct release_route *r, bool *known, char **version, struct err *e) {
+	struct switched w = {0};
+
+	if (journal_read_back(r->fd, r->where, visit_switch, &w, e)) {
+		free(w.to);
+		return -1;
+	}
+	*known = w.known;
+	*version = w.to;
+	return 0;
+}
+
+struct flipped_to {
+	const char *version;
+	bool is;
+};
+
+static int visit_flipped(void *ctx, const struct journal_record *r, struct err *e) {
+	struct flipped_to *w = ctx;
+	const char *to = json_str(r->body, "to");
+
+	(void) e;
+	w->is = !strcmp(r->event, "flipped") && to && !strcmp(to, w->version);
+	return w->is;
+}
+
+int record_was_active(const struct release_route *r, const char *version, bool *was, struct err *e) {
+	struct flipped_to w = {.version = version};
+
+	if (journal_read_back(r->fd, r->where, visit_flipped, &w, e))
+		return -1;
+	*was = w.is;
 	return 0;
 }

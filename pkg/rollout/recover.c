@@ -25,6 +25,7 @@ enum remedy {
 	REMEDY_HOLD,	/* a promote that had not begun to switch: the candidate is held as before */
 	REMEDY_FORWARD, /* the switch had begun: it is finished, or gone back from where the new release does not come up */
 	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit; or back */
+	REMEDY_FIX,	/* verify --fix: the active release stands up again */
 	REMEDY_BACK,	/* the watch was lost: back to the release before */
 };
 
@@ -40,7 +41,8 @@ static const struct row {
 	{"flip_intent", REMEDY_FORWARD}, {"flipped", REMEDY_WATCH},	   {"committed", REMEDY_NOTHING},
 	{"rejected", REMEDY_NOTHING},   {"failed", REMEDY_NOTHING},	   {"interrupted", REMEDY_NOTHING},
 	{"rolled_back", REMEDY_NOTHING}, {"recovered", REMEDY_NOTHING}, {"gc", REMEDY_NOTHING},
-	{"accepted", REMEDY_NOTHING},
+	{"accepted", REMEDY_NOTHING},   {"fix", REMEDY_FIX},		   {"stand_in", REMEDY_FIX},
+	{"fixed", REMEDY_NOTHING},
 };
 
 static int remedy_of(const char *event, enum remedy *out, struct err *e) {
@@ -217,6 +219,8 @@ static int resume(struct rollout_session *s, enum remedy remedy, const struct js
 static int apply_remedy(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
 	if (remedy == REMEDY_HOLD)
 		return hold_again(s, st->last, e);
+	if (remedy == REMEDY_FIX)
+		return fix_again(s, e) || close_with(s, st->last, "verify --fix was ended; what is left of it, verify says", e) ? -1 : 0;
 	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
 }
 
@@ -269,7 +273,34 @@ static int wake_active(struct rollout_session *s, struct err *e) {
 
 	if (release_active(&s->route, &active, e))
 		return -1;
-	return active && (rollout_lock_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e)) ? -1 : 0;
+	bool was;
+	return active && (rollout_lock_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e) || fix_note_restart(s, l, &was, e)) ? -1 : 0;
+}
+
+/* Before anything looks at the link: somebody removed it, or turned it by hand. What is no link of ours at all is told of, and left. */
+static int relink(struct rollout_session *s, struct err *e) {
+	char *said CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
+	struct err foreign = {0};
+	struct json *r;
+	bool known, was = true;
+
+	if (release_active_name(&s->route, &active, &foreign))
+		return 0;
+	if (record_active(&s->route, &known, &said, e))
+		return -1;
+	if (!known || !strcmp(said ? said : "", active ? active : ""))
+		return 0;
+	/* A journal that knows nothing of the switch to it lost its end, or was put back from an old copy: who is right, a human says. */
+	if (active && record_was_active(&s->route, active, &was, e))
+		return -1;
+	if (!was)
+		return 0;
+	progress_warn(s->x->progress, "the link 'active' is not what the journal says: put right", said ? said : "no release is active");
+	r = record_new("relinked", NULL);
+	json_set_str(r, "version", said);
+	char *what CLEANUP(freep) = mem_printf("'active' named %s, and is '%s' again", active ? active : "nothing", said ? said : "no release");
+	json_set_str(r, "what", what);
+	return release_flip(&s->route, said, e) || record_put(s, r, e) ? -1 : 0;
 }
 
 int recover_route(struct rollout_session *s, struct err *e) {
@@ -277,7 +308,7 @@ int recover_route(struct rollout_session *s, struct err *e) {
 	enum remedy remedy = REMEDY_NOTHING;
 
 	s->began_ms = clock_mono_ms();
-	if (record_state_read(s, &st, e))
+	if (relink(s, e) || record_state_read(s, &st, e))
 		return -1;
 	if (st.last) {
 		const char *event = json_str(st.last, "event");

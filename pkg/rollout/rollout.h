@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "release/release.h"
 
 struct docker;
@@ -118,7 +119,20 @@ int rollout_accept_journal(const struct rollout *x, const char *route, struct ro
 int rollout_accept_root_journal(const struct rollout *x, struct err *e);
 
 /* What runs against what the lock says. */
+enum rollout_drift {
+	DRIFT_OTHER,	 /* wants a hand */
+	DRIFT_LINK,	 /* `active` is not what the journal says */
+	DRIFT_REPLACE,	 /* the container is another than the lock's */
+	DRIFT_START,	 /* it is not there, does not run, or does not answer */
+	DRIFT_RESTARTED, /* it was started by somebody else, and answers */
+	DRIFT_POLICY,	 /* its restart policy */
+	DRIFT_IMAGE,	 /* the image is not in the Engine */
+	DRIFT_ARTIFACT,	 /* a model or an adapter in the store */
+	DRIFT_GATEWAY,	 /* what the gateway does, or its files */
+	DRIFT_STRAY,	 /* what belongs to no release */
+};
 struct rollout_difference {
+	enum rollout_drift kind;
 	char *what, *want, *have;
 };
 struct rollout_differences {
@@ -133,15 +147,40 @@ void rollout_differences_done(struct rollout_differences *d);
 int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
 
+/* Puts the route right under its lock: what the lock says is made so, in the journal from `fix` to `fixed`. Clients notice nothing where
+ * the release before can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
+ * `out`; what could not be done is out->why, and verify says what is left. -1: it could not even be looked at. */
+struct rollout_fixes {
+	struct rollout_fixed {
+		char *what, *how;
+	} *at;
+	size_t n;
+	struct err why; /* code ERR_NONE: nothing failed */
+};
+void rollout_fixes_done(struct rollout_fixes *f);
+int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e);
+
 /* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */
 int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e);
 
-/* Frees what no release on disk needs, after removing releases beyond each route's `keep`. Holds every route's lock. */
+/* Frees what no release on disk needs, after removing releases beyond each route's `keep` that are not pinned. Holds every route's lock.
+ * An apply that committed does the same by itself, quietly: it waits for nobody, recovers nothing, and leaves objects of the last day. */
 struct rollout_freed {
 	size_t releases, containers, images, objects;
 	uint64_t bytes;
+	struct rollout_garbage {
+		const char *kind; /* "release", "container", "image", "object" */
+		char *name;
+		uint64_t bytes; /* of an object; else 0 */
+	} *at;
+	size_t n;
 };
+void rollout_freed_done(struct rollout_freed *f);
 int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e);
+
+/* A committed release that gc never takes, until it is unpinned. ERR_USAGE: not committed, or not there; or not pinned. */
+int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
+int rollout_unpin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
 
 /* The engine's own estimate for this lock (pkg/oracle), asked of its image before anything runs: the image is loaded where the Engine has
  * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */

@@ -16,12 +16,14 @@
 
 /* Both may run at once: the memory for both was planned, or the manifest wants it so. */
 static bool keep_warm(const struct lock *now, const struct lock *before) {
+	return strcmp(before->previous, "auto") ? !strcmp(before->previous, "warm") : tidy_fits(now, before);
+}
+
+bool tidy_fits(const struct lock *now, const struct lock *before) {
 	struct host_facts host;
 	struct err ignored = {0};
 	uint64_t both;
 
-	if (strcmp(before->previous, "auto"))
-		return !strcmp(before->previous, "warm");
 	if (host_read("", &host, &ignored) || __builtin_add_overflow(now->planned_bytes, before->planned_bytes, &both))
 		return false;
 	return size_admits(host_memory(&host), now->reserve_percent, both);

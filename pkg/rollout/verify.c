@@ -1,5 +1,6 @@
 #include "rollout/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -22,13 +23,13 @@ void rollout_differences_done(struct rollout_differences *d) {
 	*d = (struct rollout_differences){0};
 }
 
-void differ(struct rollout_differences *d, const char *what, const char *want, const char *have) {
+void differ(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have) {
 	d->at = mem_grow(d->at, d->n + 1, sizeof *d->at);
-	d->at[d->n++] = (struct rollout_difference){mem_strdup(what), mem_strdup(want), mem_strdup(have)};
+	d->at[d->n++] = (struct rollout_difference){kind, mem_strdup(what), mem_strdup(want), mem_strdup(have)};
 }
 
 static void found(void *ctx, const char *path, const char *want, const char *have) {
-	differ(ctx, path, want, have);
+	differ(ctx, DRIFT_OTHER, path, want, have);
 }
 
 int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e) {
@@ -37,7 +38,15 @@ int rollout_survey(const struct rollout *x, const char *route, struct rollout_di
 
 static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {
 	if (strcmp(want, have ? have : ""))
-		differ(d, what, want, have ? have : "nothing");
+		differ(d, DRIFT_REPLACE, what, want, have ? have : "nothing");
+}
+
+static void compare_number(struct rollout_differences *d, const char *what, uint64_t want, int64_t have) {
+	char a[24], b[24];
+
+	(void) snprintf(a, sizeof a, "%llu", (unsigned long long) want);
+	(void) snprintf(b, sizeof b, "%lld", (long long) have);
+	compare_text(d, what, a, b);
 }
 
 static void compare_json(struct rollout_differences *d, const char *what, const struct json *want, const struct json *have) {
@@ -48,7 +57,7 @@ static void compare_json(struct rollout_differences *d, const char *what, const 
 	json_print(want, &a);
 	if (have)
 		json_print(have, &b);
-	differ(d, what, buf_str(&a), have ? buf_str(&b) : "nothing");
+	differ(d, DRIFT_REPLACE, what, buf_str(&a), have ? buf_str(&b) : "nothing");
 }
 
 /* Each variable of the lock is there with its value; an image may add others. */
@@ -58,13 +67,30 @@ static void compare_env(struct rollout_differences *d, const struct lock *l, con
 		for (const struct json *c = json_first(have); c && !found; c = json_next(c))
 			found = json_text(c) && !strcmp(json_text(c), l->env[i]);
 		if (!found)
-			differ(d, "environment", l->env[i], "nothing");
+			differ(d, DRIFT_REPLACE, "environment", l->env[i], "nothing");
 	}
 }
 
 static void compare_labels(struct rollout_differences *d, const struct json *want, const struct json *have) {
 	for (const struct json *c = json_first(want); c; c = json_next(c))
 		compare_text(d, json_key(c), json_text(c), json_str(have, json_key(c)));
+}
+
+/* A variable that neither the lock nor the image has was given by somebody. */
+static void find_more_env(struct rollout_differences *d, const struct lock *l, const struct json *image, const struct json *have) {
+	for (const struct json *c = json_first(have); c; c = json_next(c)) {
+		const char *text = json_text(c);
+		bool known = !text;
+		for (size_t i = 0; i < l->n_env && !known; i++)
+			known = !strcmp(l->env[i], text);
+		for (const struct json *w = json_first(image); w && !known; w = json_next(w))
+			known = json_text(w) && !strcmp(json_text(w), text);
+		/* Its value may be a secret: only its name is shown. */
+		if (!known) {
+			char *name CLEANUP(freep) = mem_strndup(text, strcspn(text, "="));
+			differ(d, DRIFT_REPLACE, "environment", "nothing more", name);
+		}
+	}
 }
 
 static const struct json *mount_at(const struct json *mounts, const char *target) {
@@ -80,10 +106,10 @@ static void compare_mounts(struct rollout_differences *d, const struct rollout *
 		char *source CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
 		compare_text(d, l->artifacts[i].path, source, json_str(m, "Source"));
 		if (m && json_true(m, "RW"))
-			differ(d, l->artifacts[i].path, "read-only", "writable");
+			differ(d, DRIFT_REPLACE, l->artifacts[i].path, "read-only", "writable");
 	}
 	if (json_count(mounts) > l->n_artifacts + 1)
-		differ(d, "mounts", "the artifacts and the socket's directory", "more than these");
+		differ(d, DRIFT_REPLACE, "mounts", "the artifacts and the socket's directory", "more than these");
 }
 
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
@@ -96,23 +122,23 @@ static void compare_hardening(struct rollout_differences *d, const struct rollou
 	compare_text(d, "network", l->network, json_str(host, "NetworkMode"));
 	compare_text(d, "capabilities dropped", "ALL", drop);
 	if (!security || strncmp(security, "no-new-privileges", 17))
-		differ(d, "security option", "no-new-privileges", security ? security : "nothing");
+		differ(d, DRIFT_REPLACE, "security option", "no-new-privileges", security ? security : "nothing");
 	if (json_true(host, "ReadonlyRootfs") != l->read_only)
-		differ(d, "root file system", l->read_only ? "read-only" : "writable", l->read_only ? "writable" : "read-only");
+		differ(d, DRIFT_REPLACE, "root file system", l->read_only ? "read-only" : "writable", l->read_only ? "writable" : "read-only");
 	if (json_true(host, "Privileged"))
-		differ(d, "privileges", "none", "privileged");
-	if ((uint64_t) json_int_or(host, "Memory", 0) != l->memory_bytes) {
-		char *want CLEANUP(freep) = mem_printf("%llu", (unsigned long long) l->memory_bytes);
-		char *have CLEANUP(freep) = mem_printf("%lld", (long long) json_int_or(host, "Memory", 0));
-		differ(d, "memory limit", want, have);
-	}
-	compare_text(d, "restart policy", "unless-stopped", json_text(json_path(host, "RestartPolicy.Name")));
+		differ(d, DRIFT_REPLACE, "privileges", "none", "privileged");
+	compare_number(d, "memory limit", l->memory_bytes, json_int_or(host, "Memory", 0));
+	compare_number(d, "memory and swap limit", l->memory_bytes, json_int_or(host, "MemorySwap", 0));
+	compare_number(d, "process limit", l->pids, json_int_or(host, "PidsLimit", 0));
+	compare_number(d, "devices", l->n_devices, (int64_t) json_count(json_get(host, "Devices")));
+	compare_number(d, "capabilities added", 0, (int64_t) json_count(json_get(host, "CapAdd")));
 }
 
-static int compare_image(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const char *id, struct err *e) {
+static int compare_image(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct docker_container *c,
+			 struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 	struct docker_image image = {0};
-	char *ref CLEANUP(freep) = mem_printf("sha256:%s", id);
+	char *ref CLEANUP(freep) = mem_printf("sha256:%s", c->image);
 	bool found;
 
 	for (size_t i = 0; i < l->n_layers; i++)
@@ -120,43 +146,81 @@ static int compare_image(struct rollout_differences *d, const struct rollout *x,
 	if (docker_image_inspect(x->docker, ref, &found, &image, e))
 		return -1;
 	if (!found)
-		differ(d, "image", l->image_config, "not in the Engine");
+		differ(d, DRIFT_IMAGE, "image", l->image_config, "not in the Engine");
 	else if (!docker_image_matches(&image, l->image_config, l->image_manifest, diff_ids, l->n_layers))
-		differ(d, "image", l->image_config, image.id);
+		differ(d, DRIFT_REPLACE, "image", l->image_config, image.id);
+	else
+		find_more_env(d, l, json_path(image.raw, "Config.Env"), json_path(c->raw, "Config.Env"));
 	docker_image_done(&image);
 	return 0;
 }
 
-static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct lock *l, struct err *e) {
+/* An engine keeps the file that it opened: one that was put in its place later is not what it serves from. */
+static void compare_age(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+	for (size_t i = 0; i < l->n_artifacts; i++)
+		if (container_is_stale(x, l, i, c))
+			differ(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
+}
+
+/* Every start of ours is followed by a record: what was started after the newest one was started by somebody else. */
+static int compare_start(struct rollout_differences *d, const struct release_route *r, const struct docker_container *c, bool alive, struct err *e) {
+	struct json *last CLEANUP(json_freep) = NULL;
+
+	if (journal_last(r->fd, r->where, &last, e))
+		return -1;
+	if (!container_started_after(c, json_str(last, "time")))
+		return 0;
+	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by somebody else, or by the Engine (%lld times); it %s", c->started_at,
+		(long long) c->restarts, alive ? "answers" : "does not answer");
+	differ(d, DRIFT_RESTARTED, "start", "by llmdeploy alone", have);
+	return 0;
+}
+
+static int compare_life(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+			const struct docker_container *c, struct err *e) {
+	bool alive = false;
+
+	if (!c->running) {
+		differ(d, DRIFT_START, "container", "running", c->state);
+		return 0;
+	}
+	if (rollout_alive(x, l, &alive, e))
+		return -1;
+	if (!alive)
+		differ(d, DRIFT_START, "engine", "answers on its socket", "runs, and does not answer");
+	compare_age(d, x, l, c);
+	return compare_start(d, r, c, alive, e);
+}
+
+static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+			     struct err *e) {
+	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct json *labels CLEANUP(json_freep) = container_labels(x, l);
 	const struct json *want = json_get(l->tree, "container");
-	struct docker_container c = {0};
 	bool found;
 
 	if (docker_container_inspect(x->docker, name, &found, &c, e))
 		return -1;
 	if (!found) {
-		differ(d, "container", name, "nothing");
+		differ(d, DRIFT_START, "container", name, "nothing");
 		return 0;
 	}
-	if (!c.running)
-		differ(d, "container", "running", c.state);
 	compare_json(d, "argv", json_get(want, "argv"), json_path(c.raw, "Config.Entrypoint"));
 	compare_env(d, l, json_path(c.raw, "Config.Env"));
 	compare_labels(d, labels, c.labels);
 	compare_mounts(d, x, l, json_get(c.raw, "Mounts"));
 	compare_hardening(d, x, l, c.raw);
-	int r = compare_image(d, x, l, c.image, e);
-	docker_container_done(&c);
-	return r;
+	if (strcmp(c.restart, "unless-stopped"))
+		differ(d, DRIFT_POLICY, "restart policy", "unless-stopped", c.restart);
+	return compare_image(d, x, l, &c, e) || compare_life(d, x, r, l, &c, e) ? -1 : 0;
 }
 
 static void compare_artifacts(struct rollout_differences *d, const struct rollout *x, const struct lock *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
 		if (store_verify(x->store, l->artifacts[i].sha256, paranoid, &found))
-			differ(d, l->artifacts[i].role, l->artifacts[i].sha256, found.msg);
+			differ(d, DRIFT_ARTIFACT, l->artifacts[i].role, l->artifacts[i].sha256, found.msg);
 	}
 }
 
@@ -175,7 +239,7 @@ static int find_strays(struct rollout_differences *d, const struct rollout *x, c
 		struct err none = {0};
 		/* A release that cannot be read is told of as a release. */
 		if (!version || (rollout_lock_of(r, version, &l, &none) && none.code == ERR_USAGE))
-			differ(d, "stray container", "nothing", list.at[i].name);
+			differ(d, DRIFT_STRAY, "stray container", "nothing", list.at[i].name);
 	}
 	docker_containers_done(&list);
 	return 0;
@@ -193,7 +257,7 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 		struct lock *l CLEANUP(lock_freep) = NULL;
 		struct err damaged = {0};
 		if ((!active || strcmp(versions[i], active)) && rollout_lock_of(r, versions[i], &l, &damaged))
-			differ(d, what, "a whole, proved release", damaged.msg);
+			differ(d, DRIFT_OTHER, what, "a whole, proved release", damaged.msg);
 	}
 	return 0;
 }
@@ -206,7 +270,7 @@ static int verify_journal(struct rollout_differences *d, int dir, const char *wh
 		return 0;
 	if (fault.code != ERR_INTEGRITY)
 		return err_set(e, fault.code, "%s", fault.msg);
-	differ(d, "journal", "an unbroken chain", fault.msg);
+	differ(d, DRIFT_OTHER, "journal", "an unbroken chain", fault.msg);
 	d->broken_journal = true;
 	return 0;
 }
@@ -215,21 +279,35 @@ int rollout_verify_journal(const struct rollout *x, struct rollout_differences *
 	return verify_journal(d, x->root->fd, "", e);
 }
 
-static int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
+/* The link is what the newest switch made it. */
+static int compare_link(struct rollout_differences *d, const struct release_route *r, struct err *e) {
+	char *said CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
+	struct err shape = {0}, broken = {0};
+	bool known;
+
+	/* Both are told of where they are looked at. */
+	if (release_active_name(r, &active, &shape) || record_active(r, &known, &said, &broken))
+		return broken.code && broken.code != ERR_INTEGRITY ? err_set(e, broken.code, "%s", broken.msg) : 0;
+	if (known && strcmp(said ? said : "", active ? active : ""))
+		differ(d, DRIFT_LINK, "active", said ? said : "no release", active ? active : "no link");
+	return 0;
+}
+
+int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0};
 
 	if (release_active(r, &active, &damaged))
-		differ(d, "active", "a whole, proved release", damaged.msg);
-	if (verify_journal(d, r->fd, r->where, e) || compare_releases(d, r, active, e) || find_strays(d, x, r, e))
+		differ(d, DRIFT_LINK, "active", "a whole, proved release", damaged.msg);
+	if (verify_journal(d, r->fd, r->where, e) || compare_link(d, r, e) || compare_releases(d, r, active, e) || find_strays(d, x, r, e))
 		return -1;
 	if (!active)
 		return damaged.code ? 0 : verify_gateway(d, x, r->name, NULL, e);
 	if (rollout_lock_of(r, active, &l, e) || verify_gateway(d, x, r->name, l, e))
 		return -1;
 	compare_artifacts(d, x, l, paranoid);
-	return compare_container(d, x, l, e);
+	return compare_container(d, x, r, l, e);
 }
 
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e) {

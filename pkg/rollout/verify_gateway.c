@@ -15,11 +15,11 @@ static void compare_server(struct rollout_differences *d, size_t i, const struct
 	char *what CLEANUP(freep) = mem_printf("gateway server %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
 
 	if (strcmp(sv->want, want))
-		differ(d, what, want, sv->want);
+		differ(d, DRIFT_GATEWAY, what, want, sv->want);
 	else if (*sv->id && !traffic_has(sv, want))
-		differ(d, what, want, *sv->have ? sv->have : "no answer from the gateway");
+		differ(d, DRIFT_GATEWAY, what, want, *sv->have ? sv->have : "no answer from the gateway");
 	else if (!strcmp(want, "ready") && !sv->up)
-		differ(d, what, "up", "down: it does not pass the gateway's health check");
+		differ(d, DRIFT_GATEWAY, what, "up", "down: it does not pass the gateway's health check");
 }
 
 static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lock *active) {
@@ -30,12 +30,16 @@ static void compare_view(struct rollout_differences *d, const struct gateway_rou
 		seated |= active && !strcmp(v->servers[i].id, active->id);
 	}
 	if (active && !seated)
-		differ(d, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
+		differ(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
 	if (v->canary_percent) {
 		char have[16];
 		(void) snprintf(have, sizeof have, "%u %%", v->canary_percent);
-		differ(d, "canary's share", "0 %", have);
+		differ(d, DRIFT_GATEWAY, "canary's share", "0 %", have);
 	}
+}
+
+static void found(void *ctx, const char *what, const char *want, const char *have) {
+	differ(ctx, DRIFT_GATEWAY, what, want, have);
 }
 
 int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e) {
@@ -49,8 +53,8 @@ int verify_gateway(struct rollout_differences *d, const struct rollout *x, const
 	if (!v.known && !active)
 		return 0;
 	if (!g.running)
-		differ(d, "gateway", "running", "not running");
+		differ(d, DRIFT_GATEWAY, "gateway", "running", "not running");
 	else
 		compare_view(d, &v, active);
-	return 0;
+	return gateway_compare(x->gateway, route, found, d, e);
 }

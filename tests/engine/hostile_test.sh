@@ -149,6 +149,7 @@ routes/alpha/releases/v1/release.lock.json empty,garbage,link,owner,open,pipe,di
 store/receipts/b1/$base link,owner,open,pipe,dir empty,garbage
 store/sha256/b1/$base empty,half,garbage,link,owner,open,pipe,dir
 END
+run verify --fix # a model file that was put back is another one than the engine opened
 run verify
 result "nothing is wrong after all that" "$([ "$status" = 0 ] || echo "$out")"
 echo "1..$count"

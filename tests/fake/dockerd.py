@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import urllib.parse
 
 NOW = "2026-11-22T17:41:05.000000000Z"
@@ -21,6 +22,11 @@ lock = threading.RLock()
 images = {}  # "sha256:ID": {"config", "tags"}
 layers = set()
 containers = {}  # id: record
+
+
+def stamp():
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + ".%09dZ" % (now % 1 * 1e9)
 
 
 class Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -153,6 +159,7 @@ def start(c):
             c["server"].alias = argv[argv.index("--alias") + 1] if "--alias" in argv else "fake"
             threading.Thread(target=c["server"].serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     c["state"] = "running"
+    c["started"] = stamp()
     return None
 
 
@@ -169,7 +176,7 @@ def inspect(c):
     host = spec["HostConfig"]
     return {"Id": c["id"], "Name": "/" + c["name"], "Image": c["image"], "RestartCount": 0, "HostConfig": host,
             "State": {"Status": c["state"], "Running": running, "OOMKilled": False, "ExitCode": 0, "Pid": os.getpid() if running else 0,
-                      "Error": "", "StartedAt": NOW, "FinishedAt": NOW},
+                      "Error": "", "StartedAt": c.get("started", "0001-01-01T00:00:00Z"), "FinishedAt": NOW},
             "Config": {"Labels": spec.get("Labels"), "Env": spec.get("Env"), "Entrypoint": spec.get("Entrypoint"), "User": spec.get("User"), "Tty": False},
             "Mounts": [{"Type": "bind", "Source": m["Source"], "Destination": m["Target"], "RW": not m["ReadOnly"]} for m in host.get("Mounts") or []]}
 

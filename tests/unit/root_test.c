@@ -186,10 +186,10 @@ static void lock_names_its_holder(void **state) {
 	struct err e = {0};
 
 	fine(root_open(*state, ROOT_WRITE, &r, &e), &e);
-	fine(root_lock(&r, "gc", 0, &a, &e), &e);
+	fine(root_lock(&r, "build", 0, &a, &e), &e);
 	assert_int_equal(root_lock(&r, "pull", 0, &b, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
-	head = mem_printf("root '%s' is busy: 'lock' is held by %s@%s pid %ld: gc, since 2", (char *) *state, user, host, (long) getpid());
+	head = mem_printf("root '%s' is busy: 'lock' is held by %s@%s pid %ld: build, since 2", (char *) *state, user, host, (long) getpid());
 	assert_memory_equal(e.msg, head, strlen(head));
 	assert_true(text_ends(e.msg, "Z; wait for it, or give --lock-wait 60s"));
 	assert_int_equal(close(a), 0);

@@ -1,0 +1,361 @@
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "docker/docker.h"
+#include "journal/journal.h"
+#include "json/json.h"
+#include "store/store.h"
+
+/* Design: what differs is found anew under the route's lock, after recovery, and put right from the ground up: bytes, image, the other
+ * containers, the active one, the gateway. Where the active container has to be made anew, the release before answers meanwhile (`stand_in`):
+ * the gateway turns to it and back, and the symlink stays. Killed anywhere in between, recovery stands the active release up and turns back. */
+
+enum { UP_LOOKS = 60, UP_EVERY_MS = 100 };
+
+/* One fix on its way. */
+struct fixing {
+	struct rollout_session *s;
+	const struct lock *l; /* the active release's */
+	struct rollout_fixes *out;
+	bool kinds[DRIFT_STRAY + 1];
+	bool paranoid;
+};
+
+void rollout_fixes_done(struct rollout_fixes *f) {
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->at[i].what);
+		free(f->at[i].how);
+	}
+	free(f->at);
+	*f = (struct rollout_fixes){0};
+}
+
+static void did(struct fixing *f, const char *what, const char *how) {
+	f->out->at = mem_grow(f->out->at, f->out->n + 1, sizeof *f->out->at);
+	f->out->at[f->out->n++] = (struct rollout_fixed){mem_strdup(what), mem_strdup(how)};
+	progress_note(f->s->x->progress, what, how);
+}
+
+/* ---- model and adapters ---- */
+
+static int put_aside(struct fixing *f, const struct lock_artifact *a, char **aside, struct err *e) {
+	struct json *r = record_new("quarantined", f->l);
+
+	json_set_str(r, "sha256", a->sha256);
+	if (store_quarantine(f->s->x->store, a->sha256, aside, e)) {
+		json_free(r);
+		return -1;
+	}
+	char *what CLEANUP(freep) = mem_printf("%s %.12s is kept as store/%s", a->role, a->sha256, *aside ? *aside : "nothing: it was gone");
+	json_set_str(r, "what", what);
+	return record_put(f->s, r, e);
+}
+
+static int restore(struct fixing *f, const struct lock_artifact *a, struct err *e) {
+	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
+	char *aside CLEANUP(freep) = NULL;
+
+	if (put_aside(f, a, &aside, e))
+		return -1;
+	char *kept CLEANUP(freep) = aside ? mem_printf("; what stood in its place is kept as store/%s", aside) : mem_strdup("");
+	if (!a->n_sources)
+		return err_set(e, ERR_DRIFT, "%s %.12s is not what the lock says, and the lock knows no remote source%.150s: run llmdeploy model pull with its "
+			"manifest, then llmdeploy verify %s --fix", a->role, a->sha256, kept, f->l->route);
+	if (store_fetch(f->s->x->store, &want, f->s->x->progress, e))
+		return err_wrap(e, "%s", a->role);
+	char *how CLEANUP(freep) = mem_printf("fetched again%s", kept);
+	did(f, a->role, how);
+	return 0;
+}
+
+static int fix_artifacts(struct fixing *f, struct err *e) {
+	for (size_t i = 0; i < f->l->n_artifacts; i++) {
+		struct err found = {0};
+		if (!store_verify(f->s->x->store, f->l->artifacts[i].sha256, f->paranoid, &found))
+			continue;
+		if (found.code != ERR_INTEGRITY)
+			return err_set(e, found.code, "%s", found.msg);
+		if (restore(f, &f->l->artifacts[i], e))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- containers ---- */
+
+static int is_stale(struct fixing *f, const struct lock *l, bool *stale, struct err *e) {
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, l);
+	bool found;
+
+	if (docker_container_inspect(f->s->x->docker, name, &found, &c, e))
+		return -1;
+	*stale = false;
+	for (size_t i = 0; found && c.running && i < l->n_artifacts; i++)
+		*stale = *stale || container_is_stale(f->s->x, l, i, &c);
+	return 0;
+}
+
+/* The release before, for a while: NULL where there is none, or none that can. *up: it runs already. */
+static int find_stand_in(struct fixing *f, bool serving, struct lock **before, bool *up, struct err *e) {
+	struct release target CLEANUP(release_done) = RELEASE_INIT;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err none = {0};
+
+	*before = NULL;
+	if (!traffic_guided(f->s->x) || release_rollback_target(&f->s->route, NULL, &target, &none) ||
+	    lock_parse(target.version, target.lock, target.lock_len, &l, &none) || !strcmp(l->id, f->l->id))
+		return 0;
+	if (container_is_running(f->s->x, l, up, e))
+		return -1;
+	/* To start it takes as long as to start the right one: that helps only while that one still answers. */
+	if (*up || (serving && !room_for_one(f->s, f->l, l) && tidy_fits(f->l, l)))
+		*before = STEAL(l);
+	return 0;
+}
+
+static int stand_in(struct fixing *f, const struct lock *before, struct err *e) {
+	struct rollout_session *s = f->s;
+	struct json *r;
+
+	progress_step(s->x->progress, "the release before stands in");
+	if (container_start(s->x, before, e) || prove_ready(s->x, before, NULL, e) || traffic_seat(s->x, before, e))
+		return -1;
+	r = record_new("stand_in", f->l);
+	json_set_str(r, "stand_in", before->version);
+	char *what CLEANUP(freep) = mem_printf("'%s' answers while '%s' is made anew", before->version, f->l->version);
+	json_set_str(r, "what", what);
+	if (record_put(s, r, e) || traffic_turn(s->x, s->route.name, before, e) || traffic_drain(s, f->l, f->l->drain_ms, e))
+		return -1;
+	progress_done(s->x->progress, "the release before stands in", before->version);
+	return 0;
+}
+
+static int make_anew(struct fixing *f, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
+
+	progress_step(f->s->x->progress, "make the container anew");
+	if (container_remove(f->s->x, f->l, e) || container_start(f->s->x, f->l, e) || prove_ready(f->s->x, f->l, NULL, e) ||
+	    docker_container_set_restart(f->s->x->docker, name, "unless-stopped", e))
+		return -1;
+	progress_done(f->s->x->progress, "make the container anew", f->l->version);
+	return 0;
+}
+
+/* 1. Someone else answers, if one can. 2. The container goes, and comes as the lock says. 3. It answers again. */
+static int replace(struct fixing *f, bool serving, struct err *e) {
+	struct rollout_session *s = f->s;
+	struct lock *before CLEANUP(lock_freep) = NULL;
+	struct err why = {0};
+	bool up = false;
+
+	if (find_stand_in(f, serving, &before, &up, e))
+		return -1;
+	if (before && stand_in(f, before, e))
+		return -1;
+	if (!before && serving)
+		progress_warn(s->x->progress, "its container is made anew, and no other release can answer meanwhile: until it is ready clients get the "
+			"fallback where the route has one, else 503 with Retry-After", f->l->version);
+	if (make_anew(f, &why))
+		return err_set(e, why.code, "%.250s; '%s' is active and does not come up%s%.64s%s: llmdeploy rollback %s", why.msg, f->l->version,
+			before ? "; '" : "", before ? before->version : "", before ? "' answers until the next command" : "", f->l->route);
+	if (traffic_seat(s->x, f->l, e) || traffic_turn(s->x, s->route.name, f->l, e) || (before && traffic_drain(s, before, before->drain_ms, e)))
+		return -1;
+	char *how CLEANUP(freep) = before ? mem_printf("made anew; '%s' answered meanwhile", before->version) : mem_strdup("made anew");
+	did(f, "container", how);
+	return 0;
+}
+
+/* Those that have no traffic. */
+static int fix_others(struct fixing *f, struct err *e) {
+	struct release target CLEANUP(release_done) = RELEASE_INIT;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err none = {0};
+	bool stale;
+
+	if (release_rollback_target(&f->s->route, NULL, &target, &none) || lock_parse(target.version, target.lock, target.lock_len, &l, &none) ||
+	    !strcmp(l->id, f->l->id))
+		return 0;
+	if (is_stale(f, l, &stale, e))
+		return -1;
+	if (!stale)
+		return 0;
+	if (container_stop(f->s->x, l, e) || container_start(f->s->x, l, e) || prove_ready(f->s->x, l, NULL, e))
+		return err_wrap(e, "'%s'", l->version);
+	did(f, "the release before", "started again, with the right files");
+	return 0;
+}
+
+/* One that runs and does not answer in its time is stopped, and started. */
+static int start(struct fixing *f, struct err *e) {
+	struct rollout_session *s = f->s;
+	struct err silent = {0};
+	bool running;
+
+	if (container_is_running(s->x, f->l, &running, e))
+		return -1;
+	if (running && active_repair(s, f->l, NULL, &silent)) {
+		if (silent.code == ERR_INTERRUPTED || silent.code == ERR_UNREACHABLE)
+			return err_set(e, silent.code, "%s", silent.msg);
+		return replace(f, false, e);
+	}
+	if (!running && active_repair(s, f->l, NULL, e))
+		return -1;
+	did(f, "container", running ? "answers" : "started again");
+	return 0;
+}
+
+static int fix_container(struct fixing *f, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
+	bool stale, alive;
+	char image[65];
+
+	if (container_image(f->s->x, f->l, image, e) || is_stale(f, f->l, &stale, e))
+		return -1;
+	if (f->kinds[DRIFT_IMAGE])
+		did(f, "image", "loaded from the store");
+	if (stale || f->kinds[DRIFT_REPLACE])
+		return rollout_alive(f->s->x, f->l, &alive, e) || replace(f, alive, e) ? -1 : 0;
+	if (f->kinds[DRIFT_START])
+		return start(f, e);
+	if (!f->kinds[DRIFT_POLICY])
+		return 0;
+	if (docker_container_set_restart(f->s->x->docker, name, "unless-stopped", e))
+		return -1;
+	did(f, "restart policy", "set");
+	return 0;
+}
+
+/* What was just started passes the gateway's health check in a moment; where it does not, verify says so. */
+static int await_up(struct fixing *f, struct err *e) {
+	struct gateway_route_view v;
+
+	for (unsigned i = 0; i < UP_LOOKS; i++) {
+		if (gateway_look_route(f->s->x->gateway, f->s->route.name, &v, e))
+			return -1;
+		for (size_t k = 0; k < 2; k++)
+			if (!strcmp(v.servers[k].id, f->l->id) && v.servers[k].up)
+				return 0;
+		clock_sleep_ms(UP_EVERY_MS);
+	}
+	return 0;
+}
+
+static int fix_gateway(struct fixing *f, struct err *e) {
+	if (!traffic_guided(f->s->x))
+		return 0;
+	if (gateway_ensure(f->s->x->gateway, e) || tidy_traffic(f->s, e) || await_up(f, e))
+		return -1;
+	if (f->kinds[DRIFT_GATEWAY])
+		did(f, "gateway", "its files and its servers are as the link says");
+	return 0;
+}
+
+int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was, struct err *e) {
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+	struct json *last CLEANUP(json_freep) = NULL;
+	bool found;
+
+	if (docker_container_inspect(s->x->docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
+		return -1;
+	*was = found && c.running && container_started_after(&c, json_str(last, "time"));
+	if (!*was)
+		return 0;
+	struct json *r = record_new("restarted", l);
+	char *what CLEANUP(freep) = mem_printf("its container was started at %.19sZ by somebody else, or by the Engine", c.started_at);
+	json_set_str(r, "what", what);
+	json_set_int(r, "restarts", c.restarts);
+	return record_put(s, r, e);
+}
+
+/* From the ground up: what is above stands on it. */
+static int put_right(struct fixing *f, struct err *e) {
+	if (interrupt_check(e) || fix_artifacts(f, e) || fix_others(f, e) || fix_container(f, e))
+		return -1;
+	return fix_gateway(f, e);
+}
+
+static int begin(struct fixing *f, const struct rollout_differences *d, struct err *e) {
+	struct buf found CLEANUP(buf_done) = BUF_INIT(2000);
+
+	for (size_t i = 0; i < d->n; i++) {
+		f->kinds[d->at[i].kind] = true;
+		(void) buf_printf(&found, "%s%s", i ? ", " : "", d->at[i].what);
+	}
+	return record_begin_for(f->s, "fix", f->l, f->l->version, buf_str(&found), e);
+}
+
+static int end(struct fixing *f, struct err *e) {
+	const struct err *why = &f->out->why;
+	struct json *r = record_new(!why->code ? "fixed" : why->code == ERR_INTERRUPTED ? "interrupted" : "failed", f->l);
+	struct buf what CLEANUP(buf_done) = BUF_INIT(4000);
+
+	for (size_t i = 0; i < f->out->n; i++)
+		(void) buf_printf(&what, "%s%s: %s", i ? "; " : "", f->out->at[i].what, f->out->at[i].how);
+	json_set_str(r, "what", buf_str(&what));
+	if (why->code)
+		json_set_str(r, "reason", why->msg);
+	return record_put(f->s, r, e);
+}
+
+static int fix(struct fixing *f, const struct rollout_differences *d, struct err *e) {
+	bool was;
+
+	if (fix_note_restart(f->s, f->l, &was, e))
+		return -1;
+	if (was)
+		did(f, "start", "taken note of in the journal");
+	if (d->n == 1 && was)
+		return 0;
+	if (begin(f, d, e))
+		return -1;
+	interrupt_hold();
+	(void) put_right(f, &f->out->why);
+	int r = end(f, e);
+	interrupt_release();
+	return r;
+}
+
+int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e) {
+	struct fixing f = {.s = s, .out = out, .paranoid = paranoid};
+	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+
+	if (verify_route(s->x, &s->route, paranoid, &d, e) || release_active_name(&s->route, &active, e))
+		return -1;
+	if (!d.n || !active)
+		return 0;
+	if (rollout_lock_of(&s->route, active, &l, e))
+		return -1;
+	f.l = l;
+	return fix(&f, &d, e);
+}
+
+int fix_again(struct rollout_session *s, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+	struct err why = {0};
+
+	if (release_active(&s->route, &active, e))
+		return -1;
+	if (!active)
+		return 0;
+	if (rollout_lock_of(&s->route, active, &l, e))
+		return -1;
+	/* It may want more than a start: that is the next fix's, and no reason to keep a rollback from its work. */
+	if (active_repair(s, l, NULL, &why)) {
+		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
+			return err_set(e, why.code, "%s", why.msg);
+		progress_warn(s->x->progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
+	}
+	return 0;
+}

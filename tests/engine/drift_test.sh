@@ -1,0 +1,325 @@
+#!/bin/bash
+# usage: drift_test.sh [BUILD_DIR]   breaks what stands of a release by hand, on a real Engine: verify names it, verify --fix puts it right. TAP.
+#
+# State is under BUILD_DIR/tests/drift. PARTS="found pins" runs some parts alone; PORT is the gateway's, PORT + 1 its metrics.
+set -u
+cd "$(dirname "$0")/../.."
+. tests/lib.sh
+build=${1:-build}
+mkdir -p "$build/tests"
+state=$(cd "$build/tests" && pwd)/drift
+program=$(realpath "$build")/llmdeploy
+load=$(realpath "$build")/tests/load/load
+root=$state/root
+port=${PORT:-$((20000 + RANDOM % 6000 * 2))}
+count=0
+failures=0
+background=
+web=
+
+clean() {
+	[ -z "$background" ] || kill "$background" 2>/dev/null
+	[ -z "$web" ] || kill "$web" 2>/dev/null
+	id=$(cat "$root/root-id" 2>/dev/null) && docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
+	[ -z "${id:-}" ] || docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
+	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
+	rm -rf "$state"
+}
+
+result() { # NAME STATUS [FILE]...: files are shown when it failed
+	count=$((count + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $count - $1"
+		return
+	fi
+	echo "not ok $count - $1"
+	failures=$((failures + 1))
+	shift 2
+	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
+}
+
+run() { # ARGUMENT...: its status in $status, what it said in $state/said
+	LLMDEPLOY_ROOT=$root timeout 120 "$program" "$@" >"$state/said" 2>&1
+	status=$?
+}
+
+# release VERSION [KEY=JSON]... [-- ENGINE-ARGUMENT...]: its lock
+release() {
+	python3 tests/engine/tiny_release.py "$state/tiny_llm" "$state/t" demo "$1" \
+		"artifacts=[{\"role\":\"model\",\"sha256\":\"$sha\",\"size\":21,\"path\":\"/models/model.gguf\",\"sources\":[\"http://127.0.0.1:$((port + 2))/model\"]}]" \
+		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "${@:2}"
+}
+
+apply() { # as release; then applies it
+	release "$@"
+	run apply "$state/t/$1.lock.json"
+}
+
+says() { grep -qF -- "$1" "$state/said"; }
+active() { basename "$(readlink "$root/routes/demo/active")"; }
+# last EVENT FILTER: of the newest such record
+last() { cut -d' ' -f3- "$root"/routes/demo/journal | jq -r "select(.event == \"$1\") | $2" | tail -n 1; }
+answers() { curl -s -o /dev/null -m 20 -w '%{http_code} %header{x-llmdeploy-release}' "http://127.0.0.1:$port/v1/chat/completions" \
+	-H 'Content-Type: application/json' -d '{"model":"demo","messages":[{"role":"user","content":"x"}],"max_tokens":2}'; }
+container() { docker ps "${@:2}" --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter "label=llmdeploy.version=$1" --format '{{.ID}}'; }
+holds() { # VERSION: it is active, answers, the gateway does what the link says
+	[ "$(active)" = "$1" ] || { echo "active is '$(active)', not '$1'"; return 1; }
+	for _ in 1 2 3; do # a server that has just been started is up with its next health check
+		! LLMDEPLOY_ROOT=$root "$program" verify demo >"$state/verify" 2>&1 || break
+		sleep 0.3
+	done
+	grep -q "all is as the lock says" "$state/verify" || { cat "$state/verify"; return 1; }
+	[ "$(answers)" = "200 $1" ] || { echo "the gateway answers '$(answers)'"; return 1; }
+}
+
+traffic() { # SECONDS [ARGUMENT...]: in the background, its process in $background
+	"$load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --clients 12 --seconds "$1" --http 1 --tokens 6 --new-connections 20 "${@:2}" >"$state/traffic" 2>"$state/traffic.err" &
+	background=$!
+}
+end_traffic() {
+	[ -n "$background" ] || return
+	kill -TERM "$background" 2>/dev/null
+	wait "$background"
+	background=
+}
+
+# ---- parts ----
+
+object() { echo "$root/store/sha256/${sha:0:2}/$sha"; }
+name() { docker ps -a --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter "label=llmdeploy.version=$1" --format '{{.Names}}'; }
+gateway() { docker ps -a --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter label=llmdeploy.gateway --format '{{.ID}}'; }
+
+# What somebody does by hand. Each breaks one thing of the active release d2 (d1 is warm beside it).
+restart_it() { sleep 1.1; docker restart -t 1 "$(name d2)"; }
+remove_it() { docker rm -f "$(name d2)"; }
+stop_it() { docker stop -t 1 "$(name d2)"; }
+no_policy() { docker update --restart=no "$(name d2)"; }
+more_memory() { docker update --memory 100m --memory-swap 100m "$(name d2)"; }
+more_processes() { docker update --pids-limit 1000 "$(name d2)"; }
+another_one() { # of the same name, made by hand
+	local n
+	n=$(name d2)
+	image=$(docker inspect -f '{{.Image}}' "$n")
+	docker rm -f "$n"
+	docker run -d --name "$n" --network none -e SECRET=x -v "$(object):/models/model.gguf" "$image" --socket /tmp/x
+}
+no_image() {
+	local n
+	n=$(name d2)
+	image=$(docker inspect -f '{{.Image}}' "$n")
+	docker ps -aq --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter label=llmdeploy.version | xargs docker rm -f
+	docker rmi -f "$image"
+}
+edit_config() { sed -i 's/timeout connect.*/timeout connect 9s/' "$root/gateway/haproxy.cfg"; }
+turn_server() {
+	python3 - "$root" <<-'END'
+		import socket, sys, os
+		os.chdir(sys.argv[1] + "/gateway")
+		for line in ("@1 set server r:demo/a state maint; set server r:demo/b state maint", "set server r:demo/a state maint; set server r:demo/b state maint"):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.connect("admin.sock")
+		    s.sendall(line.encode() + b"\n")
+		    s.recv(4096)
+	END
+}
+remove_gateway() { docker rm -f "$(gateway)"; }
+seat_link() { ln -sfn ../../000000000000/engine.sock "$root/run/routes/demo/a.sock"; ln -sfn ../../000000000000/engine.sock "$root/run/routes/demo/b.sock"; }
+other_model() { # in its place, as an update of somebody's would
+	rm -f "$(object)"
+	echo "another one of few" >"$(object)"
+}
+edit_model() { chmod u+w "$(object)"; printf X | dd of="$(object)" conv=notrunc status=none; chmod 444 "$(object)"; }
+no_model() { rm -f "$(object)"; }
+turn_link() { ln -sfn releases/d1 "$root/routes/demo/active"; }
+no_link() { rm "$root/routes/demo/active"; }
+stray() { docker create --name "drift-stray-$port" --label "llmdeploy.root=$(cat "$root/root-id")" --label llmdeploy.route=demo --label llmdeploy.version=d9 "$(docker inspect -f '{{.Image}}' "$(name d2)")"; }
+
+# row BREAK FOUND FIXED: verify ends with 11 and says FOUND; --fix ends with 0, says FIXED, and all is as it was.
+row() {
+	"$1" >"$state/break" 2>&1 || { result "$1 can be done" 1 "$state/break"; return; }
+	run verify demo
+	cp "$state/said" "$state/found"
+	[ "$status" = 11 ] && says "$2"
+	result "$1: verify ends with 11 and names it" $? "$state/found"
+	run verify demo --fix
+	[ "$status" = 0 ] && says "$3" && holds d2 >"$state/why" 2>&1
+	result "$1: verify --fix puts it right" $? "$state/said" "$state/why"
+}
+
+found() {
+	apply d1
+	apply d2
+	row restart_it "by somebody else, or by the Engine (0 times); it answers" "taken note of in the journal"
+	row remove_it "nothing" "container  started again"
+	row stop_it "exited" "container  started again"
+	row no_policy "restart policy" "restart policy  set"
+	row more_processes "process limit" "made anew; 'd1' answered meanwhile"
+	row another_one "argv" "made anew; 'd1' answered meanwhile"
+	row no_image "nothing" "started again"
+	row edit_config "gateway/haproxy.cfg" "its files and its servers are as the link says"
+	row turn_server "MAINT" "the gateway did not do what the journal says: put right"
+	row remove_gateway "gateway" "all is as the lock says"
+	row seat_link "run/routes/demo/" "all is as the lock says"
+	row other_model "model" "fetched again; what stood in its place is kept as store/quarantine/$sha"
+	row edit_model "model" "fetched again"
+	row no_model "model" "fetched again"
+	row turn_link "active" "the link 'active' is not what the journal says: put right"
+	row no_link "active" "the link 'active' is not what the journal says: put right"
+	row stray "stray container" "all is as the lock says"
+	[ "$(last fixed '.version')" = d2 ] && last fixed '.what' | grep -q "fetched again" && [ "$(last fix '.by')" != null ]
+	result "the journal has what was found, and what was done" $? "$root/routes/demo/journal"
+	run history demo
+	says "fixed" && says "quarantined" && says "relinked"
+	result "history shows it" $? "$state/said"
+}
+
+# Clients notice nothing of a container that is made anew while the release before can answer.
+unnoticed() {
+	apply u1
+	apply u2
+	traffic 30
+	sleep 0.5
+	docker update --memory 100m --memory-swap 100m "$(name u2)" >/dev/null
+	run verify demo --fix
+	sleep 0.3
+	end_traffic
+	[ "$status" = 0 ] && says "made anew; 'u1' answered meanwhile" && jq -e '.failed == 0 and .cut == 0 and .requests > 50' "$state/traffic" >/dev/null &&
+		holds u2 >"$state/why" 2>&1
+	result "a container is made anew under requests: none failed" $? "$state/said" "$state/traffic" "$state/why"
+	docker rm -f "$(name u1)" >/dev/null
+	apply u3 'rollout.previous="stopped"'
+	run rollback demo
+	apply u4 'rollout.strategy="recreate"' 'rollout.previous="stopped"'
+	docker update --memory 100m --memory-swap 100m "$(name u4)" >/dev/null
+	run verify demo --fix
+	[ "$status" = 0 ] && says "no other release can answer meanwhile: until it is ready clients get the fallback where the route has one, else 503 with Retry-After" &&
+		holds u4 >"$state/why" 2>&1
+	result "where no other release can answer, it says what clients see" $? "$state/said" "$state/why"
+}
+
+# Killed before its n-th effect, a fix is ended by the next one.
+killed_fix() {
+	local n bad=0
+	apply x1
+	apply x2
+	for n in 3 6 9 12 16 20 24; do
+		docker update --memory 100m --memory-swap 100m "$(name x2)" >/dev/null 2>&1
+		LLMDEPLOY_FAULT=any:before:kill:$n LLMDEPLOY_ROOT=$root timeout 60 "$program" verify demo --fix >"$state/said" 2>&1
+		run recover demo
+		[ "$status" = 0 ] && [ "$(answers)" = "200 x2" ] || { bad=1; echo "effect $n" >"$state/why"; break; }
+		run verify demo --fix
+		[ "$status" = 0 ] && holds x2 >"$state/why" 2>&1 || { bad=1; break; }
+	done
+	result "kill -9 in a fix: recover makes the active release answer, and the next fix ends it" "$bad" "$state/said" "$state/why"
+}
+
+# What cannot be put right is said, with the way out.
+beyond() {
+	apply b1
+	kill "$web"
+	wait "$web" 2>/dev/null
+	web=
+	no_model
+	run verify demo --fix
+	[ "$status" = 11 ] && says "difference" && says "model" && [ "$(active)" = b1 ] && [ "$(last failed .version)" = b1 ]
+	result "a model that no source has: 11, and it says so" $? "$state/said"
+	serve
+	run verify demo --fix
+	[ "$status" = 0 ] && holds b1 >"$state/why" 2>&1
+	result "once a source has it: put right" $? "$state/said" "$state/why"
+	mkfifo "$root/routes/demo/pipe"
+	run verify demo --fix
+	[ "$status" = 11 ] && says "routes/demo/pipe" && says "wants a hand"
+	result "a foreign file is named and left" $? "$state/said"
+	rm "$root/routes/demo/pipe"
+}
+
+# gc by reachability.
+pins() {
+	local v
+	for v in p1 p2 p3; do apply "$v" rollout.keep=1; done
+	run pin demo p9
+	[ "$status" = 2 ]
+	result "pin: a version that is not there" $? "$state/said"
+	run pin demo p3 --reason "the audit wants it"
+	[ "$status" = 0 ] && says "pinned: gc leaves 'p3' of 'demo' alone"
+	result "pin" $? "$state/said"
+	run status demo
+	says "p3 (the audit wants it)"
+	result "status shows what is pinned" $? "$state/said"
+	for v in p4 p5; do apply "$v" rollout.keep=1; done
+	[ -d "$root/routes/demo/releases/p3" ] && [ ! -e "$root/routes/demo/releases/p1" ] && [ -d "$root/routes/demo/releases/p4" ]
+	result "after a commit what no release needs is collected, and what is pinned stays" $? "$state/said"
+	says "collected what no release needs"
+	result "and it is said" $? "$state/said"
+	run unpin demo p3
+	[ "$status" = 0 ] && run unpin demo p3 && [ "$status" = 2 ] && says "is not pinned"
+	result "unpin" $? "$state/said"
+	echo junk | install -m 444 /dev/stdin "$root/store/sha256/00/$(printf '0%.0s' $(seq 64))" 2>/dev/null ||
+		{ mkdir -p "$root/store/sha256/00" && echo junk | install -m 444 /dev/stdin "$root/store/sha256/00/$(printf '0%.0s' $(seq 64))"; }
+	run gc --dry-run --json
+	jq -e 'select(.garbage) | .dry_run and .bytes >= 5 and ([.garbage[] | select(.kind == "object" and .bytes == 5)] | length) == 1 and
+		([.garbage[] | select(.kind == "release" and .name == "demo/p3")] | length) == 1' "$state/said" >/dev/null
+	result "gc --dry-run shows what, with its bytes" $? "$state/said"
+	run gc
+	[ "$status" = 0 ] && [ ! -e "$root/routes/demo/releases/p3" ] && holds p5 >"$state/why" 2>&1
+	result "gc frees it, and nothing else" $? "$state/said" "$state/why"
+}
+
+# Nobody's apply fails because somebody collects, and no collecting fails an apply.
+collectors() {
+	flock_root() { python3 -c 'import fcntl,struct,sys,time
+f = open(sys.argv[1], "r+"); fcntl.fcntl(f, 37, struct.pack("hhqqi4x", 1, 0, 0, 0, 0)); f.truncate(0); f.write(sys.argv[2]); f.flush(); time.sleep(float(sys.argv[3]))' "$@"; }
+	apply q1
+	flock_root "$root/routes/demo/lock" "max@host pid 1: gc, since 2026-11-22T17:41:05Z" 2 &
+	background=$!
+	sleep 0.3
+	apply q2
+	[ "$status" = 0 ] && [ "$(active)" = q2 ]
+	result "an apply waits for who collects, without --lock-wait" $? "$state/said"
+	wait "$background"
+	flock_root "$root/routes/demo/lock" "max@host pid 1: apply, since 2026-11-22T17:41:05Z" 2 &
+	background=$!
+	sleep 0.3
+	apply q3
+	[ "$status" = 8 ] && says "is held by max@host pid 1: apply"
+	result "and for nobody else" $? "$state/said"
+	wait "$background"
+	background=
+	release q3 rollout.keep=1
+	LLMDEPLOY_FAULT=release.remove:during:EIO LLMDEPLOY_ROOT=$root timeout 60 "$program" apply "$state/t/q3.lock.json" >"$state/said" 2>&1
+	status=$?
+	[ "$status" = 0 ] && says "the release is active all the same; llmdeploy gc" && [ "$(active)" = q3 ]
+	result "a collecting that fails is a warning" $? "$state/said"
+}
+
+trap clean EXIT
+trap 'exit 130' INT TERM HUP
+[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
+rm -rf "$state"
+mkdir -p "$state"
+engine_ready "$state/engine" || exit 1
+LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
+export LLMDEPLOY_RUNTIMES
+"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || exit 1
+echo "$state $port" >>"$state/tiny_llm" # an image of its own: it is taken away from the Engine
+sha=$(printf 'a model of few bytes\n' | sha256sum | cut -d' ' -f1)
+serve() {
+	python3 -m http.server --bind 127.0.0.1 --directory "$state/t" $((port + 2)) >/dev/null 2>&1 &
+	web=$!
+	for _ in $(seq 100); do
+		! curl -s -o /dev/null "http://127.0.0.1:$((port + 2))/" || return 0
+		sleep 0.05
+	done
+}
+release first
+serve
+run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
+result "a root with a tiny engine and a gateway" "$status" "$state/said"
+for part in ${PARTS:-found unnoticed killed_fix beyond pins collectors}; do
+	began=$SECONDS
+	"$part"
+	echo "# $part took $((SECONDS - began)) s"
+done
+echo "1..$count"
+[ "$failures" = 0 ]
