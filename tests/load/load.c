@@ -1,12 +1,13 @@
 /* Traffic for the gateway: so many clients at once, each asking again as soon as it is answered, and every answer looked at.
  *
  *     load --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both] [--new-connections PERCENT] [--key-header TEXT]
- *          [--requests N] [--seconds N] [--log FILE] [--tokens N]
+ *          [--requests N] [--seconds N] [--log FILE] [--tokens N] [--pause MS] [--unix-socket PATH]
  *
- * Half of the clients ask for token streams unless --streams says how many. It ends after --requests answers, after
+ * URL is on 127.0.0.1. With --http both, two clients of four speak HTTP/2 (without TLS), each on connections of its own.
+ * Half of the clients ask for token streams unless --streams says how many; each rests --pause before it asks again. It ends after --requests answers, after
  * --seconds, or by SIGTERM (what is in flight is waited for), and prints one JSON object. A request has failed when there was
  * no whole answer, its status was not 200, or a stream had no [DONE]. With --log each answer is a line: begin and end in
- * milliseconds since 1970, status, whole or not, kind, version, who answered. */
+ * milliseconds since 1970, status, whole or not, kind, version, who answered, HTTP, libcurl's result. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -22,8 +23,8 @@
 enum { MAX_CLIENTS = 512, MAX_VERSIONS = 64, NAME = 64, ANSWER_MS = 900000 };
 
 struct options {
-	const char *url, *model, *header, *log;
-	unsigned clients, streams, new_percent, tokens;
+	const char *url, *model, *header, *log, *unix_socket;
+	unsigned clients, streams, new_percent, tokens, pause_ms;
 	int http; /* 1, 2, or 0 for both */
 	uint64_t requests, seconds;
 };
@@ -37,15 +38,17 @@ struct version {
 	char name[NAME], by[NAME];
 	uint64_t answers;
 	int64_t first_ms, last_ms; /* when requests began that it answered */
+	int64_t answered_ms;	   /* the first byte of its first answer */
 };
 
 struct client {
 	CURL *easy;
 	struct curl_slist *headers;
 	char body[512];
-	bool stream;
-	double began, last;
-	int64_t began_unix;
+	bool stream, second, kept, fresh; /* HTTP/2 is wanted; it has a connection of its own for it; this request has another */
+	unsigned number;
+	double began, last, due; /* due: when it asks again; 0: it is asking, or is at its end */
+	int64_t began_unix, head_unix;
 	bool any, done;
 	char tail[16]; /* the end of what came, to see [DONE] wherever it is split */
 	size_t n_tail;
@@ -60,7 +63,7 @@ struct load {
 	struct samples first[2], gap, total[2]; /* by kind: 0 short, 1 stream; ms */
 	struct version versions[MAX_VERSIONS];
 	size_t n_versions;
-	uint64_t answers, streams, failed, cut, connections, begun;
+	uint64_t answers, streams, over_second, again, failed, cut, connections, begun;
 	uint64_t statuses[1000];
 	char first_failure[256];
 	FILE *log;
@@ -148,19 +151,44 @@ static size_t on_header(char *line, size_t one, size_t n, void *ctx) {
 	struct client *c = ctx;
 
 	(void) one;
+	if (!c->head_unix)
+		c->head_unix = unix_ms();
 	take_header(line, n, "x-llmdeploy-release:", c->version);
 	take_header(line, n, "x-llmdeploy-answered-by:", c->by);
 	return n;
 }
 
-static void begin(struct load *l, struct client *c) {
-	bool fresh = l->begun % 100 < l->o.new_percent;
+/* libcurl 7.88 begins a kept HTTP/2 connection anew when the handle says prior knowledge (curl issue 10634), and takes one that is only being made
+ * for one of HTTP/1.1. So only who makes a connection says so, and each client has its own: connections of different local addresses are not shared. */
+static void choose_second(struct client *c, bool fresh) {
+	bool opens = fresh || !c->kept;
+	char address[32];
 
-	c->any = c->done = false;
-	c->n_tail = 0;
-	*c->version = *c->by = 0;
+	(void) snprintf(address, sizeof address, "127.0.%u.%u", (fresh ? 16 : 8) + c->number / 200, 1 + c->number % 200);
+	curl_easy_setopt(c->easy, CURLOPT_INTERFACE, address);
+	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, opens ? (long) CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long) CURL_HTTP_VERSION_2_0);
+	curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, (long) opens);
+	curl_easy_setopt(c->easy, CURLOPT_FORBID_REUSE, (long) fresh);
+	c->fresh = fresh;
+}
+
+static void choose_http(struct client *c, bool fresh) {
+	if (c->second) {
+		choose_second(c, fresh);
+		return;
+	}
 	curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, (long) fresh);
 	curl_easy_setopt(c->easy, CURLOPT_FORBID_REUSE, (long) fresh);
+}
+
+static void begin(struct load *l, struct client *c) {
+	choose_http(c, l->begun % 100 < l->o.new_percent);
+
+	c->any = c->done = false;
+	c->due = 0;
+	c->head_unix = 0;
+	c->n_tail = 0;
+	*c->version = *c->by = 0;
 	c->began_unix = unix_ms();
 	c->began = c->last = now_ms();
 	l->begun++;
@@ -168,24 +196,24 @@ static void begin(struct load *l, struct client *c) {
 }
 
 static void init_client(struct load *l, struct client *c, unsigned i) {
-	bool second = l->o.http == 2 || (!l->o.http && i % 4 >= 2);
-
+	c->number = i;
+	c->second = l->o.http == 2 || (!l->o.http && i % 4 >= 2);
 	c->load = l;
-	c->stream = i < l->o.streams * 2 ? i % 2 == 0 : false;
-	if (l->o.streams * 2 > l->o.clients && !c->stream)
-		c->stream = i < l->o.streams;
+	c->stream = i * l->o.streams / l->o.clients != (i + 1) * l->o.streams / l->o.clients;
 	(void) snprintf(c->body, sizeof c->body,
 		"{\"model\":\"%.128s\",\"messages\":[{\"role\":\"user\",\"content\":\"ping\"}],\"max_tokens\":%u,\"temperature\":0,\"stream\":%s}",
 		l->o.model, l->o.tokens, c->stream ? "true" : "false");
 	c->easy = curl_easy_init();
 	c->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	c->headers = curl_slist_append(c->headers, "Expect:");
+	if (l->o.unix_socket)
+		curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, l->o.unix_socket);
 	if (l->o.header)
 		c->headers = curl_slist_append(c->headers, l->o.header);
 	curl_easy_setopt(c->easy, CURLOPT_URL, l->o.url);
 	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body);
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
-	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, second ? (long) CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long) CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -210,17 +238,27 @@ static void count_version(struct load *l, const struct client *c) {
 		memcpy(v->name, c->version, sizeof v->name);
 		memcpy(v->by, c->by, sizeof v->by);
 		v->first_ms = c->began_unix;
+		v->answered_ms = c->head_unix;
 	}
+	if (c->head_unix < v->answered_ms)
+		v->answered_ms = c->head_unix;
+	if (c->began_unix < v->first_ms)
+		v->first_ms = c->began_unix;
 	v->answers++;
-	v->last_ms = c->began_unix;
+	if (c->began_unix > v->last_ms)
+		v->last_ms = c->began_unix;
 }
 
 static void end(struct load *l, struct client *c, CURLcode r) {
-	long status = 0, connects = 0;
+	long status = 0, connects = 0, http = 0;
 	bool whole = r == CURLE_OK && (!c->stream || c->done);
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
+	curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &http);
+	if (!c->fresh)
+		c->kept = r == CURLE_OK && http == CURL_HTTP_VERSION_2_0;
+	l->over_second += http == CURL_HTTP_VERSION_2_0;
 	l->answers++;
 	l->streams += c->stream;
 	l->connections += (uint64_t) connects;
@@ -237,12 +275,18 @@ static void end(struct load *l, struct client *c, CURLcode r) {
 				now_ms() - c->began);
 	}
 	if (l->log)
-		(void) fprintf(l->log, "%" PRId64 " %" PRId64 " %ld %s %s %s %s\n", c->began_unix, unix_ms(), status, whole ? "whole" : "broken",
-			c->stream ? "stream" : "short", *c->version ? c->version : "-", *c->by ? c->by : "-");
+		(void) fprintf(l->log, "%" PRId64 " %" PRId64 " %ld %s %s %s %s %s %d\n", c->began_unix, unix_ms(), status, whole ? "whole" : "broken",
+			c->stream ? "stream" : "short", *c->version ? c->version : "-", *c->by ? c->by : "-", c->second ? c->fresh ? "2new" : "2" : "1", (int) r);
 }
 
 static bool goes_on(const struct load *l, double until) {
 	return !stop && now_ms() < until && (!l->o.requests || l->begun < l->o.requests);
+}
+
+/* libcurl 7.88 now and then takes a kept HTTP/2 connection for one of HTTP/0.9 before anything was sent or came. That is nobody's answer: asked again
+ * on a new connection, and counted. What a server closes, resets or refuses has other results. */
+static bool is_libcurls(const struct client *c, CURLcode r) {
+	return r == CURLE_UNSUPPORTED_PROTOCOL && c->second && c->kept && !c->fresh && !c->head_unix && !c->any;
 }
 
 static void collect(struct load *l, double until) {
@@ -257,27 +301,51 @@ static void collect(struct load *l, double until) {
 			continue;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &c);
 		curl_multi_remove_handle(l->multi, easy);
-		end(l, c, r);
-		if (goes_on(l, until))
+		if (is_libcurls(c, r)) {
+			l->again++;
+			l->begun--;
+			c->kept = false;
 			begin(l, c);
+			continue;
+		}
+		end(l, c, r);
+		if (goes_on(l, until) && !l->o.pause_ms)
+			begin(l, c);
+		else if (goes_on(l, until))
+			c->due = now_ms() + l->o.pause_ms;
 	}
+}
+
+/* Those that have rested ask again; how many still rest. */
+static unsigned wake(struct load *l, double until) {
+	unsigned resting = 0;
+
+	for (unsigned i = 0; i < l->o.clients; i++) {
+		struct client *c = &l->clients[i];
+		if (c->due > 0 && !goes_on(l, until))
+			c->due = 0;
+		else if (c->due > 0 && c->due <= now_ms())
+			begin(l, c);
+		resting += c->due > 0;
+	}
+	return resting;
 }
 
 static void run(struct load *l) {
 	double until = now_ms() + (double) l->o.seconds * 1e3;
-	int running = 1;
+	unsigned resting = 0;
+	int running;
 
 	for (unsigned i = 0; i < l->o.clients; i++)
 		begin(l, &l->clients[i]);
 	/* Ends with the last answer: each has its own deadline. */
-	while (running || goes_on(l, until)) {
+	while (l->begun > l->answers || resting) {
 		curl_multi_perform(l->multi, &running);
 		collect(l, until);
+		resting = wake(l, until);
 		curl_multi_perform(l->multi, &running);
-		if (running)
-			curl_multi_poll(l->multi, NULL, 0, 100, NULL);
-		else if (!goes_on(l, until))
-			break;
+		if (l->begun > l->answers || resting)
+			curl_multi_poll(l->multi, NULL, 0, resting ? 10 : 100, NULL);
 	}
 }
 
@@ -293,9 +361,9 @@ static void print_text(const char *s) {
 }
 
 static void print(struct load *l, double took_ms) {
-	printf("{\"requests\":%" PRIu64 ",\"streams\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"connections\":%" PRIu64
+	printf("{\"requests\":%" PRIu64 ",\"streams\":%" PRIu64 ",\"http2\":%" PRIu64 ",\"asked_again\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"connections\":%" PRIu64
 	       ",\"seconds\":%.3f,\"per_second\":%.1f",
-		l->answers, l->streams, l->failed, l->cut, l->connections, took_ms / 1e3, (double) l->answers / took_ms * 1e3);
+		l->answers, l->streams, l->over_second, l->again, l->failed, l->cut, l->connections, took_ms / 1e3, (double) l->answers / took_ms * 1e3);
 	print_samples("first_byte_ms", &l->first[0]);
 	print_samples("first_token_ms", &l->first[1]);
 	print_samples("between_tokens_ms", &l->gap);
@@ -307,8 +375,9 @@ static void print(struct load *l, double took_ms) {
 			printf("%s\"%d\":%" PRIu64, n++ ? "," : "", i, l->statuses[i]);
 	printf("},\"answered\":[");
 	for (size_t i = 0; i < l->n_versions; i++)
-		printf("%s{\"version\":\"%s\",\"by\":\"%s\",\"requests\":%" PRIu64 ",\"first_ms\":%" PRId64 ",\"last_ms\":%" PRId64 "}", i ? "," : "",
-			l->versions[i].name, l->versions[i].by, l->versions[i].answers, l->versions[i].first_ms, l->versions[i].last_ms);
+		printf("%s{\"version\":\"%s\",\"by\":\"%s\",\"requests\":%" PRIu64 ",\"answered_ms\":%" PRId64 ",\"first_ms\":%" PRId64
+		       ",\"last_ms\":%" PRId64 "}", i ? "," : "", l->versions[i].name, l->versions[i].by, l->versions[i].answers,
+			l->versions[i].answered_ms, l->versions[i].first_ms, l->versions[i].last_ms);
 	printf("],\"first_failure\":\"");
 	print_text(l->first_failure);
 	printf("\"}\n");
@@ -334,6 +403,8 @@ static bool take(struct options *o, const char *name, const char *value) {
 		o->header = value;
 	else if (!strcmp(name, "--log"))
 		o->log = value;
+	else if (!strcmp(name, "--unix-socket"))
+		o->unix_socket = value;
 	else if (!strcmp(name, "--http"))
 		return (o->http = !strcmp(value, "both") ? 0 : (int) n) <= 2 && (ok || !o->http);
 	else if (!ok)
@@ -346,6 +417,8 @@ static bool take(struct options *o, const char *name, const char *value) {
 		o->new_percent = (unsigned) n;
 	else if (!strcmp(name, "--tokens"))
 		o->tokens = (unsigned) n;
+	else if (!strcmp(name, "--pause"))
+		o->pause_ms = (unsigned) n;
 	else if (!strcmp(name, "--requests"))
 		o->requests = n;
 	else if (!strcmp(name, "--seconds"))
@@ -371,7 +444,7 @@ int main(int argc, char **argv) {
 
 	if (!parse(argc, argv, &l.o)) {
 		(void) fprintf(stderr, "usage: %s --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both] [--new-connections PERCENT]\n"
-			"       [--header TEXT] [--requests N] [--seconds N] [--tokens N] [--log FILE]\n", argv[0]);
+			"       [--header TEXT] [--requests N] [--seconds N] [--tokens N] [--pause MS] [--log FILE] [--unix-socket PATH]\n", argv[0]);
 		return 2;
 	}
 	if (l.o.log && !(l.log = fopen(l.o.log, "w"))) {
