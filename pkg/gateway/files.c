@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "fs/fs.h"
 #include "fs/step.h"
 #include "json/json.h"
@@ -213,6 +214,43 @@ int files_without_refused(const struct gateway *g, const struct gateway_state *s
 	if (json_canonical(loaded, &text, e) || !buf_putc(&text, '\n'))
 		return -1;
 	return !strcmp(buf_str(&text), buf_str(&wanted)) ? 0 : gateway_state_parse(buf_str(&text), text.len, out, e);
+}
+
+/* ".NAME.tmp-PID", as fs_write and fs_flip name what is not finished. The image's description is written under another lock. */
+static bool is_aside(const char *name) {
+	return name[0] == '.' && strstr(name, ".tmp-") && !text_starts(name, ".gateway.lock.json.");
+}
+
+static int sweep_dir(const struct gateway *g, const char *dir, bool removes, size_t *n, struct err *e) {
+	char **names CLEANUP(freep) = NULL;
+	size_t all;
+
+	if (fs_list(g->o.root->fd, dir, &names, &all, e))
+		return -1;
+	for (size_t i = 0; i < all; i++) {
+		char *path CLEANUP(freep) = mem_printf("%s/%s", dir, names[i]);
+		if (!is_aside(names[i]))
+			continue;
+		++*n;
+		if (removes && fs_unlink(EFFECT_GATEWAY_STATE, g->o.root->fd, path, e))
+			return -1;
+	}
+	return 0;
+}
+
+int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e) {
+	char **routes CLEANUP(freep) = NULL;
+	size_t all = 0;
+
+	*n = 0;
+	if (sweep_dir(g, "gateway", removes, n, e) || fs_list(g->o.root->fd, "run/routes", &routes, &all, e))
+		return -1;
+	for (size_t i = 0; i < all; i++) {
+		char *dir CLEANUP(freep) = mem_printf("run/routes/%s", routes[i]);
+		if (sweep_dir(g, dir, removes, n, e))
+			return -1;
+	}
+	return 0;
 }
 
 int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e) {

@@ -156,6 +156,15 @@ int gateway_ensure(struct gateway *g, struct err *e) {
 	return ensure_locked(g, s, &why) ? give_back(g, s, &why, e) : 0;
 }
 
+int gateway_tidy(struct gateway *g, struct err *e) {
+	int lock CLEANUP(closep) = -1;
+	size_t n = 0;
+
+	if (g->none || files_sweep(g, false, &n, e))
+		return g->none ? 0 : -1;
+	return n && (files_lock(g, &lock, e) || files_sweep(g, true, &n, e)) ? -1 : 0;
+}
+
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {
 	struct socket_workers all;
 

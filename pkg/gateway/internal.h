@@ -42,6 +42,8 @@ int files_save(const struct gateway *g, const struct gateway_state *s, bool *rep
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
 int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
+/* What a killed run left half written of these files and links: counts it, and removes it, which wants the lock. */
+int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e);
 /* state.loaded: the state with which a process came up, the last to do so. */
 int files_mark(const struct gateway *g, const struct gateway_state *s, struct err *e);
 /* The routes and doors of state.loaded with the servers of `s`: what is left of `s` without that which no process came up with. *out NULL:
