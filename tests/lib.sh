@@ -35,6 +35,21 @@ runtimes_ready() {
 	export LLMDEPLOY_RUNTIMES
 }
 
+# gateway_ready PROGRAM ROOT DIR: likewise for the gateway's packages, after runtimes_ready. It makes the gateway's image, in ROOT.
+gateway_ready() {
+	status=0
+	"$1" gateway upgrade --root "$2" --lock-wait 120s >"$3.$$.log" 2>&1 || status=$?
+	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.$$.log" >&2; rm -f "$3.$$.log"; return "$status"; }
+	sed 's/^/!!! /' "$3.$$.log" >&2
+	echo "!!! Locking the gateway's packages anew, under $3; the repository's lock stays as it is." >&2
+	rm -f "$3.$$.log"
+	[ -d "$3/haproxy" ] || { mkdir -p "$3" && cp -R "${LLMDEPLOY_RUNTIMES:-runtimes}/." "$3/"; }
+	"$1" runtime lock haproxy --root "$2" --runtimes "$3" --accept-expired >&2
+	LLMDEPLOY_RUNTIMES=$3
+	export LLMDEPLOY_RUNTIMES
+	"$1" gateway upgrade --root "$2" --lock-wait 120s >&2
+}
+
 # two_bits ROOT LOCK OUT: the base model re-quantized to two bits by the packaged engine's own tool, in its own image.
 # EXTRA may hold --pure.
 two_bits() {
