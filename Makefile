@@ -2,6 +2,7 @@
 # make demo       the main job on a real Engine; make demo-clean leaves nothing behind
 # make check      lint, unit tests, golden compilations, corpus replay, and the whole life on a real Engine
 # make SAN=1 ...  the same under ASan and UBSan
+# make soak       15 minutes of flips and kills under traffic (SOAK=seconds, KILLS=n)
 # make bench | fuzz | install | deps
 
 .DELETE_ON_ERROR:
@@ -77,12 +78,17 @@ fuzz: deps
 	@tests/fuzz/fuzz.sh
 bench: deps
 	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
+	@$(MAKE) --no-print-directory all $(TOOLS) $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 	@tests/model.sh build/models
 	@for b in tests/bench/*.sh; do $$b || exit 1; done
 $B/tests/bench/%: $B/tests/bench/%.o $B/tests/fake/gguf_file.o $B/tests/fake/gguf_family.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+# SOAK=SECONDS and KILLS=N change how long and how often.
+soak: deps
+	@$(MAKE) --no-print-directory all $(TOOLS)
+	@tests/model.sh build/models
+	@tests/load/soak.sh
 install: all
 	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
 	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
@@ -94,6 +100,6 @@ $(TOOLS): %: %.o $B/libpkg.a
 clean:
 	rm -rf build
 
-.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench install clean
+.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench soak install clean
 .SECONDARY:
 -include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# usage: kills_test.sh [BUILD_DIR]   fifty kill -9 at random instants of applies and rollbacks, under traffic. TAP.
+#
+# `make soak` has a thousand. State is under BUILD_DIR/tests/kills. KILLS, SEED, PORT.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib.sh
+state=$(realpath "${1:-build}")/tests/kills
+program=$(realpath "${1:-build}")/llmdeploy
+kills=${KILLS:-50}
+. tests/tiny.sh
+n=0
+failed=0
+rm -rf "$state"
+trap tiny_clean EXIT
+trap 'exit 130' INT TERM HUP
+
+check() { # NAME STATUS
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n - $1"
+		return
+	fi
+	echo "not ok $n - $1"
+	failed=1
+	cat "$state/kills.err" "$state/verdict.json" 2>/dev/null | sed 's/^/# /'
+}
+count() { grep -c "$1" "$state/kills"; }
+
+mkdir -p "$state"
+BUILD=${1:-build} tests/load/kills.sh "$state" "$kills" 2>"$state/kills.err"
+check "after each of $kills instants: the old release or the new one, whole, and answering" $?
+[ "$(count '^killed')" = "$kills" ]
+check "of $(wc -l <"$state/kills") commands $(count '^killed') were killed before they ended; $(count 'killed old') times the old one was active, $(count 'killed new') times the new one" $?
+[ "$(count 'killed old')" -gt 0 ] && [ "$(count 'killed new')" -gt 0 ]
+check "kills fell before and after the switch" $?
+jq -e '.failed == 0 and .requests > 100' "$state/verdict.json" >/dev/null
+check "no request of $(jq .requests "$state/verdict.json") failed meanwhile" $?
+touch "$root/gateway/.state.loaded.tmp-1" "$root/run/routes/demo/.a.sock.tmp-1"
+LLMDEPLOY_ROOT=$root "$program" recover demo >"$state/kills.err" 2>&1 && [ ! -e "$root/gateway/.state.loaded.tmp-1" ] && [ ! -e "$root/run/routes/demo/.a.sock.tmp-1" ]
+check "what was half written for the gateway goes with recover" $?
+echo "1..$n"
+[ "$failed" = 0 ]

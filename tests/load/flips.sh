@@ -1,0 +1,54 @@
+#!/bin/bash
+# usage: flips.sh STATE FLIPS REQUESTS   in the repository's root, after `make` and tests/load/load
+#
+# Flips a route under traffic, half of it token streams, over HTTP/1.1 and HTTP/2, on kept and on new connections: by turns an apply of a new
+# release and a rollback, whole commands, on a real Engine with tiny engines and the packaged HAProxy. STATE/verdict.json says
+# what clients saw (tests/load/judge.py), STATE/{apply,rollback}.ms how long the commands took. Ends with 1 where clients noticed anything.
+# STATE stays; `. tests/tiny.sh; tiny_clean` removes it.
+set -u
+. tests/lib.sh
+build=$(realpath "${BUILD:-build}")
+program=$build/llmdeploy
+state=$1
+port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
+load=
+mkdir -p "$state"
+. tests/tiny.sh
+trap '[ -z "$load" ] || kill "$load" 2>/dev/null' EXIT
+
+timed() { # FILE ARGUMENT...
+	local from
+	from=$(date +%s%N)
+	LLMDEPLOY_ROOT=$root timeout 120 "$program" "${@:2}" >"$state/said" 2>&1 || { echo "llmdeploy ${*:2} ended with $?" >&2; cat "$state/said" >&2; return 1; }
+	echo $((($(date +%s%N) - from) / 1000)) >>"$1"
+}
+
+# answered N: until so many requests were answered; bounded
+answered() {
+	for _ in $(seq 12000); do
+		[ "$(wc -l <"$state/log")" -lt "$1" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+tiny_ready || exit 1
+: >"$state/log"
+"$build/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --clients 32 --streams 17 --http both --tokens 8 \
+	--new-connections 20 --requests 1000000 --seconds 3000 --log "$state/log" >"$state/result.json" 2>"$state/load.err" &
+load=$!
+# The flips are spread over the requests: the next one when its share of them was answered.
+for i in $(seq "$2"); do
+	answered $(($3 * i / ($2 + 1)))
+	if [ $((i % 2)) = 1 ]; then
+		tiny_release "f$i" rollout.drain_ms=10000 gateway.engine.sequences=64 -- --first 2 --gap 2
+		timed "$state/apply.ms" apply "$state/t/f$i.lock.json" || exit 1
+	else
+		timed "$state/rollback.ms" rollback demo || exit 1
+	fi
+done
+answered "$3"
+kill -TERM "$load"
+wait "$load"
+load=
+python3 tests/load/judge.py "$root/routes/demo" - "$state/result.json" "$state/log" >"$state/verdict.json"

@@ -1,0 +1,35 @@
+# Sourced after tests/lib.sh by what moves traffic between tiny engines (tests/engine/tiny_llm.c) on a real Engine.
+# The caller sets program, state (absolute), and port: the gateway's, port + 1 its metrics. Route "demo".
+
+root=$state/root
+
+# tiny_ready: a root with the tiny engine's image, its model and the gateway's image; an Engine.
+tiny_ready() {
+	engine_ready "$state/engine" || return
+	LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
+	export LLMDEPLOY_RUNTIMES
+	gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
+	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || return
+	tiny_release first gateway.engine.sequences=64 -- --first 2 --gap 2
+	sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
+	mkdir -p "$root/store/sha256/$(echo "$sha" | cut -c1-2)" && install -m 444 "$state/t/model" "$root/store/sha256/$(echo "$sha" | cut -c1-2)/$sha"
+	LLMDEPLOY_ROOT=$root "$program" apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
+}
+
+# tiny_release VERSION [KEY=JSON]... [-- ENGINE-ARGUMENT...]: its lock, $state/t/VERSION.lock.json
+tiny_release() {
+	version=$1
+	shift
+	python3 tests/engine/tiny_release.py "$state/tiny_llm" "$state/t" demo "$version" \
+		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "$@"
+}
+
+# tiny_clean: what the root has in the Engine, the Engine if it is ours, and the state
+tiny_clean() {
+	if id=$(cat "$root/root-id" 2>/dev/null); then
+		docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
+		docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
+	fi
+	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
+	rm -rf "$state"
+}
