@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -129,12 +132,37 @@ int fs_sync_parent(enum effect as, int dir, const char *path, struct err *e) {
 	return fs_sync_dir(as, dir, parent, e);
 }
 
-/* Name beside `path` for what is not finished yet. */
-static char *aside_of(const char *path) {
+/* Name beside `path` for what is not finished yet; `of` is the process that makes it. */
+static char *aside_of(const char *path, const char *of) {
 	char *parent CLEANUP(freep) = parent_of(path);
 	const char *slash = strrchr(path, '/');
 
-	return mem_printf("%s/.%s.tmp-%ld", parent, slash ? slash + 1 : path, (long) getpid());
+	return mem_printf("%s/.%s.tmp-%s", parent, slash ? slash + 1 : path, of);
+}
+
+static bool is_gone(const char *pid) {
+	char *end;
+	long n = strtol(pid, &end, 10);
+
+	return n > 0 && !*end && n <= INT32_MAX && kill((pid_t) n, 0) && errno == ESRCH;
+}
+
+/* Begin aside of `path`: what processes that were killed at it left there goes first. */
+static char *aside_new(enum effect as, int dir, const char *path) {
+	char *parent CLEANUP(freep) = parent_of(path), *pid CLEANUP(freep) = mem_printf("%ld", (long) getpid());
+	char *head CLEANUP(freep) = aside_of(path, ""), **names CLEANUP(freep) = NULL;
+	const char *name = strrchr(head, '/') + 1;
+	struct err unlisted = {0};
+	size_t n;
+
+	if (fs_list(dir, parent, &names, &n, &unlisted))
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		char *left CLEANUP(freep) = mem_printf("%s/%s", parent, names[i]);
+		if (!strncmp(names[i], name, strlen(name)) && is_gone(names[i] + strlen(name)))
+			(void) fs_step_unlink(as, dir, left, 0);
+	}
+	return aside_of(path, pid);
 }
 
 static int write_aside(enum effect as, int dir, const char *aside, const void *data, size_t n, mode_t mode, struct err *e) {
@@ -150,7 +178,7 @@ int fs_seal(enum effect as, int fd, mode_t mode, const char *name, struct err *e
 }
 
 int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e) {
-	char *aside CLEANUP(freep) = aside_of(path);
+	char *aside CLEANUP(freep) = aside_new(as, dir, path);
 
 	if (write_aside(as, dir, aside, data, n, mode, e) || fs_rename(as, dir, aside, path, e)) {
 		(void) fs_step_unlink(as, dir, aside, 0);
@@ -203,7 +231,7 @@ int fs_remove_tree(enum effect as, int dir, const char *path, struct err *e) {
 }
 
 int fs_flip(enum effect as, int dir, const char *path, const char *target, struct err *e) {
-	char *aside CLEANUP(freep) = aside_of(path);
+	char *aside CLEANUP(freep) = aside_new(as, dir, path);
 
 	if (fs_exists(dir, aside) && fs_unlink(as, dir, aside, e))
 		return -1;

@@ -34,7 +34,7 @@ int fs_bytes(const int *fd, const char *name, struct bytes *out, struct err *e);
 /* As fs_read; *found false (and 0 returned) when there is no such file. */
 int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct err *e);
 
-/* Write aside (".NAME.tmp-PID"), fsync, rename over, fsync the directory. On -1 the old file stands and
+/* Write aside (".NAME.tmp-PID"; those of processes that are gone are removed), fsync, rename over, fsync the directory. On -1 the old file stands and
  * nothing is left aside. */
 int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e);
 int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name, struct err *e); /* plain, retried */

@@ -179,6 +179,11 @@ static int out_of_time(const struct wait *s, struct err *e) {
 	return 0;
 }
 
+/* A last look with no time to answer in would say nothing of the engine. */
+static uint64_t at_least(uint64_t ms) {
+	return ms < 100 ? 100 : ms;
+}
+
 static uint64_t time_left(const struct wait *s, uint64_t at_most) {
 	uint64_t spent = clock_mono_ms() - s->began, whole = s->limits->startup_timeout_ms;
 	uint64_t left = spent < whole ? whole - spent : 1;
@@ -197,7 +202,7 @@ static int wait_until_ready(struct wait *s, struct err *e) {
 			return -1;
 		s->polls++;
 		if (by_token ? poll_by_token(s, time_left(s, UINT64_MAX), said, &ready, e)
-			     : poll_once(s, time_left(s, POLL_TIMEOUT_MS), said, &ready, e))
+			     : poll_once(s, at_least(time_left(s, POLL_TIMEOUT_MS)), said, &ready, e))
 			return -1;
 		if (ready)
 			return 0;
