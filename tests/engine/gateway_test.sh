@@ -184,7 +184,7 @@ ask 100 "$state/stream" &
 stream=$!
 second=$(port)
 release other w1 "{\"listen\":\"127.0.0.1:$second\",\"metrics\":\"127.0.0.1:$metrics\"}"
-gw seat "$state/w1.lock" && gw flip "$state/w1.lock" && sleep 0.5 && [ "$(port=$second who)" = w1 ] && gw remove other && unharmed && wait $stream && grep -q DONE "$state/stream"
+gw seat "$state/w1.lock" && gw flip "$state/w1.lock" && port=$second comes 5 w1 && gw remove other && unharmed && wait $stream && grep -q DONE "$state/stream"
 verdict "another route comes and goes, and disturbs nobody" $? "$state/said" "$state/load.json"
 
 # ---- what an operator may have wrong ----

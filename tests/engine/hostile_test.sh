@@ -137,7 +137,7 @@ while IFS=" " read -r file named silent; do
 	for how in ${silent//,/ }; do row "$file" "$how" silent; done
 done <<END
 root-id empty,half,garbage,link,owner,open,pipe,dir
-config.yaml garbage,link,owner,open,pipe,dir empty
+config.yaml garbage,link,owner,open,pipe,dir
 lock link,owner,pipe,dir empty,garbage
 routes/alpha/lock link,owner,pipe,dir empty,garbage
 routes/alpha/journal link,owner,open,pipe,dir half,garbage

@@ -20,6 +20,7 @@ finish() {
 }
 trap finish EXIT
 engine_ready "$state/engine" || exit 1
+no_gateway "$state/root"
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$state/runtimes" || exit 1
 "$program" build examples/incident/incident-r16.yaml --output "$lock" --archive "$state/image.tar" >/dev/null 2>&1 || exit 1
 docker load -q -i "$state/image.tar" >/dev/null || exit 1

@@ -1,0 +1,77 @@
+/* The rows of the fault matrix: in which operations each effect happens. A new effect without its row does not compile; a row whose
+ * operation does not have the effect, and an operation with an effect that has no such row, fail in matrix.py.
+ *
+ * Prints a line an effect: NAME FAULT FAULT... OPERATION OPERATION..., with tabs; a row that begins with '-' says why no operation has it. */
+#include <stdio.h>
+
+#include "base/fault.h"
+
+#define ROW(id, operations) static const char row_##id[] = operations;
+
+ROW(EFFECT_ROOT_DIR, "build first")
+ROW(EFFECT_ROOT_ID, "first")
+ROW(EFFECT_LOCK_WRITE, "first apply rollback recover gc promote abort")
+ROW(EFFECT_JOURNAL_APPEND, "apply rollback recover gc promote abort build pull lock")
+ROW(EFFECT_JOURNAL_SYNC, "apply rollback recover gc promote abort build pull lock")
+ROW(EFFECT_JOURNAL_ROTATE, "first")
+ROW(EFFECT_JOURNAL_CUT, "torn")
+ROW(EFFECT_STORE_DIR, "build pull")
+ROW(EFFECT_STORE_WRITE, "build pull")
+ROW(EFFECT_STORE_SYNC, "build pull")
+ROW(EFFECT_STORE_RENAME, "build pull")
+ROW(EFFECT_STORE_RECEIPT, "build pull gc")
+ROW(EFFECT_STORE_NOTE, "build")
+ROW(EFFECT_STORE_REMOVE, "gc")
+ROW(EFFECT_STORE_CLEAN, "gc")
+ROW(EFFECT_MODEL_PULL, "pull")
+ROW(EFFECT_PACKAGE_FETCH, "build lock")
+ROW(EFFECT_RUNTIME_LOCK, "lock")
+ROW(EFFECT_HOST_NOTE, "measure")
+ROW(EFFECT_OUTPUT, "build")
+ROW(EFFECT_IMAGE_LOAD, "load")
+ROW(EFFECT_IMAGE_TAG, "load")
+ROW(EFFECT_IMAGE_REMOVE, "gc")
+ROW(EFFECT_CONTAINER_CREATE, "apply")
+ROW(EFFECT_CONTAINER_START, "apply rollback")
+ROW(EFFECT_CONTAINER_STOP, "apply")
+ROW(EFFECT_CONTAINER_KILL, "-the gateway in a container: tests/engine/gateway_test.sh")
+ROW(EFFECT_CONTAINER_REMOVE, "gc reject")
+ROW(EFFECT_CONTAINER_UPDATE, "apply rollback")
+ROW(EFFECT_CONTAINER_RENAME, "-the gateway in a container: tests/engine/gateway_test.sh")
+ROW(EFFECT_NETWORK_CREATE, "-no engine that we package has a network")
+ROW(EFFECT_NETWORK_REMOVE, "-no engine that we package has a network")
+ROW(EFFECT_RUN_DIR, "apply")
+ROW(EFFECT_RUN_REMOVE, "gc reject")
+ROW(EFFECT_QUESTION, "apply rollback")
+ROW(EFFECT_ROUTE_DIR, "first apply")
+ROW(EFFECT_RELEASE_PUT, "apply")
+ROW(EFFECT_RELEASE_EVIDENCE, "again")
+ROW(EFFECT_RELEASE_FLIP, "apply rollback")
+ROW(EFFECT_RELEASE_REMOVE, "gc")
+ROW(EFFECT_RELEASE_ATTEMPT, "reject")
+ROW(EFFECT_RELEASE_CLEAN, "")
+ROW(EFFECT_GATEWAY_STATE, "gate apply rollback canary promote abort recreate")
+ROW(EFFECT_GATEWAY_CONFIG, "apply rollback")
+ROW(EFFECT_GATEWAY_LINK, "apply")
+ROW(EFFECT_GATEWAY_SOCKET, "apply rollback canary promote recreate")
+ROW(EFFECT_GATEWAY_RELOAD, "gate")
+
+static const struct {
+	enum effect as;
+	const char *operations;
+} rows[] = {
+#define X(id, name, what, faults) {id, row_##id},
+	FAULT_EFFECTS(X)
+#undef X
+};
+
+int main(void) {
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		printf("%s\t", fault_effect_name(rows[i].as));
+		for (int f = FAULT_NONE + 1; f < FAULT_COUNT; f++)
+			if (fault_applies(rows[i].as, (enum fault) f))
+				printf("%s ", fault_name((enum fault) f));
+		printf("\t%s\n", rows[i].operations);
+	}
+	return 0;
+}
