@@ -107,7 +107,7 @@ int running_turn(const struct gateway *g, const struct gateway_state *s, struct 
 
 /* One server of one route in all workers. */
 struct server_count {
-	uint64_t in_flight, queued, total;
+	uint64_t in_flight, queued;
 	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
 };
 int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,

@@ -31,6 +31,32 @@ static void look_at(const struct gateway_slot *slot, const struct server_count *
 	out->queued = have->queued;
 }
 
+/* Lua counts in each process for itself: what the serving one says, "" where none does. Those that only finish were counted before they
+ * began to. */
+static int ask_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
+	bool gone;
+
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->at[i].finishing)
+			continue;
+		if (socket_worker_ask(EFFECT_NONE, g->dir, &all->at[i], line, text, &gone, e))
+			return -1;
+		if (!gone)
+			return 0;
+	}
+	return 0;
+}
+
+static int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	char line[128];
+
+	(void) snprintf(line, sizeof line, "llmdeploy fallback %s", route);
+	if (ask_counters(g, all, line, &text, e))
+		return -1;
+	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
+}
+
 int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct gateway_route_view v = {0};
@@ -53,20 +79,17 @@ int gateway_look_route(struct gateway *g, const char *route, struct gateway_rout
 			return -1;
 		look_at(&r->slots[i], &have, &v.servers[i]);
 	}
-	if (running_server(g, &all, route, "out", &have, e))
+	if (r->door.has_fallback && look_elsewhere(g, &all, route, &v, e))
 		return -1;
-	v.fallback_requests = have.total;
 	*out = v;
 	return 0;
 }
 
-/* Lua counts in each process for itself. Those that only finish were counted before they began to. */
 int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct socket_workers all;
 	char line[128];
-	bool gone;
 
 	*out = (struct gateway_sample){0};
 	if (g->none)
@@ -76,15 +99,9 @@ int gateway_sample(struct gateway *g, const char *route, const struct lock *l, s
 	const struct gateway_route *r = gateway_state_find(s, route);
 	int slot = r ? gateway_route_slot(r, l->id) : -1;
 	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c", route, "ab"[slot == 1]);
-	for (size_t i = 0; i < all.n && slot >= 0; i++) {
-		if (all.at[i].finishing)
-			continue;
-		if (socket_worker_ask(EFFECT_NONE, g->dir, &all.at[i], line, &text, &gone, e))
-			return -1;
-		if (!gone)
-			return gateway_sample_parse(buf_str(&text), out, e);
-	}
-	return 0;
+	if (slot >= 0 && ask_counters(g, &all, line, &text, e))
+		return -1;
+	return text.len ? gateway_sample_parse(buf_str(&text), out, e) : 0;
 }
 
 int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {

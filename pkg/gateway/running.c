@@ -111,7 +111,6 @@ static int count_in(const struct gateway *g, const struct socket_worker *w, cons
 		if (!strcmp(socket_table_text(&t, "svname"), server)) {
 			out->in_flight += socket_table_number(&t, "scur");
 			out->queued += socket_table_number(&t, "qcur");
-			out->total += socket_table_number(&t, "stot");
 			if (!w->finishing)
 				(void) snprintf(out->status, sizeof out->status, "%s", socket_table_text(&t, "status"));
 		}

@@ -13,29 +13,47 @@ uint64_t gateway_bucket_ms(size_t i) {
 	return edges[i];
 }
 
-int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
-	uint64_t v[3 + 2 * GATEWAY_BUCKETS];
-	const size_t want = sizeof v / sizeof *v;
+/* Just `want` numbers between blanks. */
+static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *e) {
 	char word[24];
 	size_t n = 0;
 
 	for (const char *p = text + strspn(text, " \n"); *p; p += strspn(p, " \n")) {
 		size_t len = strcspn(p, " \n");
-		if (len >= sizeof word || n == want)
-			return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
-		memcpy(word, p, len);
-		word[len] = 0;
-		if (!text_u64(word, &v[n++]))
+		bool fits = len < sizeof word && n < want;
+		if (fits) {
+			memcpy(word, p, len);
+			word[len] = 0;
+		}
+		if (!fits || !text_u64(word, &v[n++]))
 			return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
 		p += len;
 	}
-	if (n != want)
-		return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+	return n == want ? 0 : err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+}
+
+int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
+	uint64_t v[3 + 2 * GATEWAY_BUCKETS];
+
+	if (read_numbers(text, v, sizeof v / sizeof *v, e))
+		return -1;
 	out->began_ms = v[0];
 	out->requests = v[1];
 	out->errors = v[2];
 	memcpy(out->total_ms, v + 3, sizeof out->total_ms);
 	memcpy(out->first_ms, v + 3 + GATEWAY_BUCKETS, sizeof out->first_ms);
+	return 0;
+}
+
+int gateway_fallback_parse(const char *text, struct gateway_route_view *out, struct err *e) {
+	uint64_t v[8]; /* began, requests, errors, down, queue, asked, bytes in and out */
+
+	if (read_numbers(text, v, sizeof v / sizeof *v, e))
+		return -1;
+	out->fallback_requests = v[1];
+	out->fallback_down = v[3];
+	out->fallback_queue = v[4];
+	out->fallback_asked = v[5];
 	return 0;
 }
 

@@ -230,6 +230,8 @@ static void test_lanes(void **state) {
 		EACH_CASE(c, lanes)
 			if (!strcmp(c->privacy, privacies[i]))
 				one_lane(&l, c);
+		if (!strcmp(privacies[i], "any")) /* one of each reason, no error */
+			assert_true(shows(&l, "llmdeploy fallback one", " 3 0 1 1 1 "));
 		end(&l);
 	}
 }

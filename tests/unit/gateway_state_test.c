@@ -264,6 +264,17 @@ static void test_samples(void **state) {
 	}
 }
 
+static void test_fallback_counters(void **state) {
+	struct gateway_route_view v = {0};
+	struct err e = {0};
+
+	(void) state;
+	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100 200\n\n", &v, &e), 0);
+	assert_true(v.fallback_requests == 6 && v.fallback_down == 3 && v.fallback_queue == 2 && v.fallback_asked == 1);
+	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100\n", &v, &e), -1);
+	assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
+}
+
 static void test_difference(void **state) {
 	struct gateway_sample before = {.requests = 5, .errors = 1, .began_ms = 9}, after = before, d = {0};
 	uint64_t ms = 0;
@@ -292,6 +303,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),	cmocka_unit_test(test_faults),	cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_turn_slot), cmocka_unit_test(test_samples), cmocka_unit_test(test_difference),
+		cmocka_unit_test(test_fallback_counters),
 	};
 
 	return cmocka_run_group_tests_name("gateway state", tests, NULL, NULL);
