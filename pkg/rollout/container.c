@@ -1,5 +1,6 @@
 #include "rollout/internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -274,9 +275,12 @@ bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i,
 	char *path CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
 	/* An Engine that says no fraction may have started it at the end of the second. */
 	int64_t started = prove_unix_ms(c->started_at) + (strchr(c->started_at, '.') ? 0 : 999);
-	struct stat st;
+	struct statx st;
 
-	return *c->started_at && !lstat(path, &st) && (int64_t) st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 > started;
+	/* When the file was made, not when it was last moved: one that was taken away and put back is the same. */
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &st) || !(st.stx_mask & STATX_BTIME))
+		return false;
+	return (int64_t) st.stx_btime.tv_sec * 1000 + st.stx_btime.tv_nsec / 1000000 > started;
 }
 
 int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e) {

@@ -26,6 +26,7 @@ struct fixing {
 	struct rollout_fixes *out;
 	bool kinds[DRIFT_STRAY + 1];
 	bool paranoid;
+	bool restored; /* a file of the store: who runs has another one open */
 };
 
 void rollout_fixes_done(struct rollout_fixes *f) {
@@ -72,6 +73,7 @@ static int restore(struct fixing *f, const struct lock_artifact *a, struct err *
 		return err_wrap(e, "%s", a->role);
 	char *how CLEANUP(freep) = mem_printf("fetched again%s", kept);
 	did(f, a->role, how);
+	f->restored = true;
 	return 0;
 }
 
@@ -97,7 +99,7 @@ static int is_stale(struct fixing *f, const struct lock *l, bool *stale, struct 
 
 	if (docker_container_inspect(f->s->x->docker, name, &found, &c, e))
 		return -1;
-	*stale = false;
+	*stale = found && c.running && f->restored;
 	for (size_t i = 0; found && c.running && i < l->n_artifacts; i++)
 		*stale = *stale || container_is_stale(f->s->x, l, i, &c);
 	return 0;

@@ -61,7 +61,7 @@ int container_is_running(const struct rollout *x, const struct lock *l, bool *ru
 struct docker_container;
 /* Started after this time of a journal's record (NULL: no). */
 bool container_started_after(const struct docker_container *c, const char *time);
-/* The i-th artifact is another file than the one that was there when the container was started. */
+/* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
 bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */
 int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e);

@@ -187,6 +187,7 @@ kills() {
 	run recover main
 	local first=$status
 	run model pull "$state/main-kd.yaml"
+	run verify main --fix # who runs has the removed file open
 	[ "$first" = 0 ] && recovered main "$old" >"$state/why" 2>&1
 	result "kill -9 in the watch, and it cannot come back: the one before is active" $? "$state/why" "$state/said"
 	# Of a rollback.
