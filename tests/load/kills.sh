@@ -79,6 +79,8 @@ for i in $(seq $(($2 * 3))); do
 	fi
 	wait "$ours" 2>/dev/null
 	LLMDEPLOY_ROOT=$root timeout 60 "$program" recover demo >"$state/said" 2>&1 || fail "recover ended with $?"
+	# What was killed may have been the collecting after a commit, which the next one ends.
+	LLMDEPLOY_ROOT=$root timeout 60 "$program" gc >"$state/collected" 2>&1 || fail "gc ended with $?"
 	new=$(ls "$root/routes/demo/releases" | grep -vx "$old" | grep -x "$(active)" || echo "k$i")
 	whole "$old" "$new" >"$state/why" 2>&1 || fail "not whole"
 	echo "$killed $([ "$(active)" = "$old" ] && echo old || echo new)" >>"$state/kills"
