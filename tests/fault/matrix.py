@@ -143,6 +143,23 @@ class Collect(Operation):
         return wrong + ([] if status == 0 else ["gc ended with %d: %s" % (status, said.strip()[-300:])])
 
 
+class CollectAfter(Apply):
+    """The collecting that follows a commit."""
+
+    changes = ("rollout.keep=1",)
+    alone = {"release.remove", "image.remove", "container.remove", "run.remove"}
+
+    def prepare(self):
+        for _ in range(3):
+            self.applied()
+        return Apply.prepare(self)
+
+    def settle(self):
+        wrong = Operation.settle(self)
+        status, said = self.w.run("gc")
+        return wrong + ([] if status == 0 else ["gc ended with %d: %s" % (status, said.strip()[-300:])])
+
+
 class Canary(Apply):
     """No traffic comes: it is held."""
 
@@ -266,7 +283,7 @@ class Measure(Command):
 
 
 OPERATIONS = {"lock": Lock, "build": Build, "pull": Pull, "first": First, "apply": Apply, "again": Again, "rollback": Rollback, "reject": Reject,
-              "recover": Torn, "gc": Collect, "canary": Canary, "promote": Promote, "abort": Abort, "recreate": Recreate, "gate": Gate, "measure": Measure}
+              "recover": Torn, "gc": Collect, "collect": CollectAfter, "canary": Canary, "promote": Promote, "abort": Abort, "recreate": Recreate, "gate": Gate, "measure": Measure}
 
 
 class Matrix:

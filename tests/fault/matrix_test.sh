@@ -22,7 +22,7 @@ part() { # NUMBER GATEWAY OPERATION,...
 		--only="$3" ${EVERY:+--every} >"$state/$1.said" 2>"$state/$1.errors"
 	echo $? >"$state/$1.status"
 }
-part 1 none lock,build,pull,first,measure &
+part 1 none lock,build,pull,first,measure,collect &
 pids=$!
 {
 	part 2 none apply,again,recover,reject,gc
