@@ -200,7 +200,7 @@ static void *serve(void *arg) {
 	return NULL;
 }
 
-/* A place that nobody has, or the next one. */
+/* A place that nobody has any more, or the next one; NULL: all are taken. */
 static struct httpd_conn *place(struct httpd *s) {
 	for (unsigned i = 0; i < s->n_places; i++)
 		if (s->conns[i].done) {
@@ -208,8 +208,22 @@ static struct httpd_conn *place(struct httpd *s) {
 			(void) close(s->conns[i].fd);
 			return &s->conns[i];
 		}
-	must(s->n_places < CONNECTIONS_MAX);
-	return &s->conns[s->n_places++];
+	return s->n_places < CONNECTIONS_MAX ? &s->conns[s->n_places++] : NULL;
+}
+
+/* Threads end when they are given a processor, which may be later than the next connection: at most 10 seconds. Called with the lock;
+ * NULL where the server is stopped. */
+static struct httpd_conn *wait_for_place(struct httpd *s) {
+	for (int i = 0; i < 10000 && !s->stopping; i++) {
+		struct httpd_conn *c = place(s);
+		if (c)
+			return c;
+		(void) pthread_mutex_unlock(&s->lock);
+		clock_sleep_ms(1);
+		(void) pthread_mutex_lock(&s->lock);
+	}
+	must(s->stopping);
+	return NULL;
 }
 
 static void *listen_loop(void *arg) {
@@ -220,10 +234,10 @@ static void *listen_loop(void *arg) {
 		if (fd < 0)
 			return NULL;
 		(void) pthread_mutex_lock(&s->lock);
-		if (s->stopping) {
+		struct httpd_conn *c = wait_for_place(s);
+		if (!c) {
 			(void) close(fd);
 		} else {
-			struct httpd_conn *c = place(s);
 			*c = (struct httpd_conn){.s = s, .fd = fd, .number = ++s->n_conns};
 			must(!pthread_create(&c->thread, NULL, serve, c));
 		}

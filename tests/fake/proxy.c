@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -111,6 +112,7 @@ static void await(struct proxy *p, unsigned before) {
 void proxy_start(struct proxy *p) {
 	p->pid = fork();
 	if (!p->pid) {
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
 		(void) dup2(p->log, STDOUT_FILENO);
 		(void) dup2(p->log, STDERR_FILENO);
 		(void) execlp(program(), "haproxy", "-W", "-db", "-C", p->dir, "-S", "unix@g/master.sock", "-f", "g/haproxy.cfg",

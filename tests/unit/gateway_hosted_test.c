@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ static void start_tls(struct hosted *h) {
 	char *path CLEANUP(freep) = mem_printf("%s/tls.cfg", h->p.dir);
 	h->tls = fork();
 	if (!h->tls) {
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void) execlp("haproxy", "haproxy", "-q", "-db", "-f", path, (char *) NULL);
 		_exit(127);
 	}
