@@ -10,7 +10,7 @@ tiny_ready() {
 	export LLMDEPLOY_RUNTIMES
 	gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
 	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || return
-	tiny_release first gateway.engine.sequences=64 -- --first 2 --gap 2
+	tiny_release first rollout.drain_ms=40000 gateway.engine.sequences=64 -- --first 2 --gap 2
 	sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 	mkdir -p "$root/store/sha256/$(echo "$sha" | cut -c1-2)" && install -m 444 "$state/t/model" "$root/store/sha256/$(echo "$sha" | cut -c1-2)/$sha"
 	LLMDEPLOY_ROOT=$root "$program" apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }

@@ -48,8 +48,10 @@ release_tiny() {
 	file=$state/t/$1.lock.json
 }
 traffic_tiny() {
-	traffic short --clients 12 --streams 6 --http both --tokens 8 --new-connections 20 --pause 20
-	traffic long --clients 6 --streams 6 --http both --tokens 1000 --new-connections 50
+	for http in 1 2; do
+		traffic short$http --clients 6 --streams 3 --http $http --tokens 8 --new-connections 20 --pause 20
+		traffic long$http --clients 3 --streams 3 --http $http --tokens 1000 --new-connections 50
+	done
 }
 ready_real() {
 	engine_ready "$state/engine" || return
@@ -74,7 +76,10 @@ release_real() {
 		gateway: {listen: "127.0.0.1:$port", metrics: "127.0.0.1:$((port + 1))"}
 	END
 }
-traffic_real() { traffic real --clients 3 --streams 2 --http both --tokens 48 --new-connections 30 --pause 100; }
+traffic_real() {
+	traffic real1 --clients 2 --streams 1 --http 1 --tokens 48 --new-connections 30 --pause 100
+	traffic real2 --clients 1 --streams 1 --http 2 --tokens 48 --new-connections 30 --pause 100
+}
 
 traffic() { # NAME ARGUMENT...
 	"$build/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --seconds 14400 --log "$state/$1.log" "${@:2}" \

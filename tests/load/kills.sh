@@ -35,11 +35,18 @@ whole() {
 	[ "$(answers)" = "200 $now" ] || { echo "the gateway answers '$(answers)', active is '$now'"; return 1; }
 	names=$(docker ps -a --filter "label=llmdeploy.root=$(cat "$root/root-id")" --format '{{.Names}} {{.Label "llmdeploy.version"}} {{.State}}')
 	[ "$(grep -c ' running$' <<<"$names")" -le 3 ] || { echo "more run than two releases and the gateway:"; echo "$names"; return 1; }
+	# A collection that was killed leaves what nobody needs to the next one, as it leaves objects of the store.
+	no_strays "$names" || LLMDEPLOY_ROOT=$root "$program" gc >/dev/null || return 1
+	no_strays "$names" || return 1
+	[ -z "$(find "$root" \( -name '.*.tmp-*' -o -path '*/store/tmp/w-*' \))" ] || { echo "temporary files are left"; return 1; }
+}
+
+no_strays() { # CONTAINERS: each run/ID has one
+	local id
 	for id in "$root"/run/*/; do
 		id=$(basename "$id")
-		[ "$id" = routes ] || grep -q -- "-$id " <<<"$names" || { echo "'run/$id' has no container"; return 1; }
+		[ "$id" = routes ] || grep -q -- "-$id " <<<"$1" || { echo "'run/$id' has no container"; return 1; }
 	done
-	[ -z "$(find "$root" \( -name '.*.tmp-*' -o -path '*/store/tmp/w-*' \))" ] || { echo "temporary files are left"; return 1; }
 }
 
 begin() { # the next command, in the background
