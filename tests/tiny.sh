@@ -24,6 +24,24 @@ tiny_release() {
 		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "$@"
 }
 
+# traffic_begins ARGUMENT...: half of it over HTTP/1.1 and half over HTTP/2, a process each, because a libcurl of both mixes their connections up;
+# into $state/{1,2}.{log,json}. traffic_ends waits for what is in flight; traffic_answered prints how many there were.
+loads=
+traffic_begins() {
+	for http in 1 2; do
+		: >"$state/$http.log"
+		"$(dirname "$program")/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --http $http --seconds 7200 \
+			--log "$state/$http.log" "$@" >"$state/$http.json" 2>>"$state/load.err" &
+		loads="$loads $!"
+	done
+}
+traffic_ends() {
+	kill -TERM $loads 2>/dev/null
+	wait $loads || :
+	loads=
+}
+traffic_answered() { cat "$state/1.log" "$state/2.log" | wc -l; }
+
 # tiny_clean: what the root has in the Engine, the Engine if it is ours, and the state
 tiny_clean() {
 	if id=$(cat "$root/root-id" 2>/dev/null); then

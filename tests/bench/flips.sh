@@ -27,7 +27,7 @@ percentiles() { sort -n "$1" | awk '{ v[NR] = $1 / 1000 } END { printf "p50 %.1f
 status=0
 tests/load/flips.sh "$state" "$flips" "$requests" || status=$?
 jq -r '"flips: \(.flips), requests \(.requests) (\(.streams) streams, \(.connections) connections, \(.per_second) a second), \(.in_flight_in_a_flip) in flight in a flip",
-	"flips: failed \(.failed), cut before the deadline 0, releases that answered \(.releases); journal to journal p50 \(.flip_ms_p50) ms, p99 \(.flip_ms_p99) ms",
+	"flips: failed \(.failed), cut \(.cut), releases that answered \(.releases); journal to journal p50 \(.flip_ms_p50) ms, p99 \(.flip_ms_p99) ms",
 	.faults[]' "$state/verdict.json"
 echo "flips: whole commands: rollback $(percentiles "$state/rollback.ms"), apply $(percentiles "$state/apply.ms")"
 
@@ -62,10 +62,10 @@ configure a
 haproxy=$!
 pids="$pids $haproxy"
 sleep 1
-build/tests/load/load --url "http://127.0.0.1:$peer/v1/chat/completions" --model demo --clients 32 --streams 17 --http both --tokens 8 --new-connections 20 \
-	--seconds 3000 --log "$state/peer.requests" >"$state/peer.json" 2>"$state/load.err" &
-load=$!
-pids="$pids $load"
+ours=$(jq -c . "$state/verdict.json")
+port=$peer
+traffic_begins --clients 16 --streams 9 --tokens 8 --new-connections 20
+pids="$pids$loads"
 for i in $(seq "$flips"); do
 	next=$([ $((i % 2)) = 1 ] && echo b || echo a)
 	configure "$next"
@@ -78,9 +78,10 @@ for i in $(seq "$flips"); do
 	echo $((($(date +%s%N) - from) / 1000)) >>"$state/reload.ms"
 	sleep 0.2
 done
-kill -TERM "$load"
-wait "$load" || :
-jq -r --slurpfile ours "$state/result.json" '"flips: peer, a reload each: requests \(.requests), failed \(.failed) (\(.cut) streams cut), connections \(.connections) of \(.requests) (ours \($ours[0].connections) of \($ours[0].requests))",
-	"flips: connections a thousand requests, ratio to the peer: \(($ours[0].connections / $ours[0].requests) / (.connections / .requests) * 100 | round / 100)"' "$state/peer.json"
+traffic_ends
+jq -rs --argjson ours "$ours" '{requests: map(.requests) | add, failed: map(.failed) | add, cut: map(.cut) | add, connections: map(.connections) | add} |
+	"flips: peer, a reload each: requests \(.requests), failed \(.failed) (\(.cut) streams cut), connections \(.connections)",
+	"flips: connections a request, ratio to the peer: \(($ours.connections / $ours.requests) / (.connections / .requests) * 100 | round / 100)"' \
+	"$state/1.json" "$state/2.json"
 echo "flips: peer, from the signal until the other one answers $(percentiles "$state/reload.ms")"
 exit "$status"

@@ -11,10 +11,9 @@ build=$(realpath "${BUILD:-build}")
 program=$build/llmdeploy
 state=$1
 port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
-load=
 mkdir -p "$state"
 . tests/tiny.sh
-trap '[ -z "$load" ] || kill "$load" 2>/dev/null' EXIT
+trap '[ -z "$loads" ] || kill $loads 2>/dev/null' EXIT
 
 timed() { # FILE ARGUMENT...
 	local from
@@ -26,17 +25,14 @@ timed() { # FILE ARGUMENT...
 # answered N: until so many requests were answered; bounded
 answered() {
 	for _ in $(seq 12000); do
-		[ "$(wc -l <"$state/log")" -lt "$1" ] || return 0
+		[ "$(traffic_answered)" -lt "$1" ] || return 0
 		sleep 0.05
 	done
 	return 1
 }
 
 tiny_ready || exit 1
-: >"$state/log"
-"$build/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --clients 32 --streams 17 --http both --tokens 8 \
-	--new-connections 20 --requests 1000000 --seconds 3000 --log "$state/log" >"$state/result.json" 2>"$state/load.err" &
-load=$!
+traffic_begins --clients 16 --streams 9 --tokens 8 --new-connections 20
 # The flips are spread over the requests: the next one when its share of them was answered.
 for i in $(seq "$2"); do
 	answered $(($3 * i / ($2 + 1)))
@@ -48,7 +44,5 @@ for i in $(seq "$2"); do
 	fi
 done
 answered "$3"
-kill -TERM "$load"
-wait "$load"
-load=
-python3 tests/load/judge.py "$root/routes/demo" - "$state/result.json" "$state/log" >"$state/verdict.json"
+traffic_ends
+python3 tests/load/judge.py "$root/routes/demo" - "$state/1.json" "$state/1.log" "$state/2.json" "$state/2.log" >"$state/verdict.json"

@@ -82,7 +82,7 @@ def main():
     kills = read_kills(sys.argv[2]) if sys.argv[2] != "-" else []
     first, windows = passes(journal)
     dated = [(at, at + took) for at, took in windows if at]
-    faults, apart, inside, sums = [], {}, 0, dict.fromkeys(("requests", "streams", "http2", "asked_again", "connections", "per_second"), 0)
+    faults, apart, inside, sums = [], {}, 0, dict.fromkeys(("requests", "streams", "http2", "asked_again", "cut", "connections", "per_second"), 0)
     for i in range(3, len(sys.argv), 2):
         with open(sys.argv[i], encoding="utf-8") as file:
             result = json.load(file)

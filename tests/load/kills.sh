@@ -12,10 +12,9 @@ state=$1
 port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
 seed=${SEED:-$(date +%s)}
 RANDOM=$seed
-load=
 mkdir -p "$state"
 . tests/tiny.sh
-trap '[ -z "$load" ] || kill "$load" 2>/dev/null' EXIT
+trap '[ -z "$loads" ] || kill $loads 2>/dev/null' EXIT
 
 fail() {
 	echo "kill $i (SEED=$seed), $*" >&2
@@ -64,9 +63,7 @@ begin() { # the next command, in the background
 
 i=0
 tiny_ready || exit 1
-"$build/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --clients 8 --streams 4 --http both --tokens 8 --pause 10 \
-	--new-connections 20 --seconds 7200 --log "$state/log" >"$state/result.json" 2>"$state/load.err" &
-load=$!
+traffic_begins --clients 4 --streams 2 --tokens 8 --pause 10 --new-connections 20
 # What one takes that is not killed, in ms, so that kills fall everywhere in it.
 for i in 1001 1002; do
 	from=$(date +%s%N)
@@ -92,7 +89,5 @@ for i in $(seq $(($2 * 3))); do
 	whole "$old" "$new" >"$state/why" 2>&1 || fail "not whole"
 	echo "$killed $([ "$(active)" = "$old" ] && echo old || echo new)" >>"$state/kills"
 done
-kill -TERM "$load"
-wait "$load"
-load=
-python3 tests/load/judge.py "$root/routes/demo" - "$state/result.json" "$state/log" >"$state/verdict.json"
+traffic_ends
+python3 tests/load/judge.py "$root/routes/demo" - "$state/1.json" "$state/1.log" "$state/2.json" "$state/2.log" >"$state/verdict.json"

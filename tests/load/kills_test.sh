@@ -15,13 +15,13 @@ rm -rf "$state"
 trap tiny_clean EXIT
 trap 'exit 130' INT TERM HUP
 
-check() { # NAME STATUS
+check() { # STATUS NAME; the status first: a substitution in the name would change it
 	n=$((n + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $n - $1"
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
 		return
 	fi
-	echo "not ok $n - $1"
+	echo "not ok $n - $2"
 	failed=1
 	cat "$state/kills.err" "$state/verdict.json" 2>/dev/null | sed 's/^/# /'
 }
@@ -29,15 +29,15 @@ count() { grep -c "$1" "$state/kills"; }
 
 mkdir -p "$state"
 BUILD=${1:-build} tests/load/kills.sh "$state" "$kills" 2>"$state/kills.err"
-check "after each of $kills instants: the old release or the new one, whole, and answering" $?
+check $? "after each of $kills instants: the old release or the new one, whole, and answering"
 [ "$(count '^killed')" = "$kills" ]
-check "of $(wc -l <"$state/kills") commands $(count '^killed') were killed before they ended; $(count 'killed old') times the old one was active, $(count 'killed new') times the new one" $?
+check $? "of $(wc -l <"$state/kills") commands $(count '^killed') were killed before they ended; $(count 'killed old') times the old one was active, $(count 'killed new') times the new one"
 [ "$(count 'killed old')" -gt 0 ] && [ "$(count 'killed new')" -gt 0 ]
-check "kills fell before and after the switch" $?
+check $? "kills fell before and after the switch"
 jq -e '.failed == 0 and .requests > 100' "$state/verdict.json" >/dev/null
-check "no request of $(jq .requests "$state/verdict.json") failed meanwhile" $?
+check $? "no request of $(jq .requests "$state/verdict.json") failed meanwhile"
 touch "$root/gateway/.state.loaded.tmp-1" "$root/run/routes/demo/.a.sock.tmp-1"
 LLMDEPLOY_ROOT=$root "$program" recover demo >"$state/kills.err" 2>&1 && [ ! -e "$root/gateway/.state.loaded.tmp-1" ] && [ ! -e "$root/run/routes/demo/.a.sock.tmp-1" ]
-check "what was half written for the gateway goes with recover" $?
+check $? "what was half written for the gateway goes with recover"
 echo "1..$n"
 [ "$failed" = 0 ]
