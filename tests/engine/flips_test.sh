@@ -29,6 +29,7 @@ check() { # STATUS NAME; the status first: a substitution in the name would chan
 holds() { jq -e "$1" "$state/$2.json" >/dev/null 2>&1; }
 
 mkdir -p "$state"
+engine_ready "$state/engine" || exit 1
 BUILD=${1:-build} tests/load/flips.sh "$state" "$flips" "$requests" 2>"$state/flips.err"
 check $? "$flips flips under $(jq .requests "$state/verdict.json") requests, judged with the journal"
 clean=1

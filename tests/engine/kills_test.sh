@@ -28,6 +28,7 @@ check() { # STATUS NAME; the status first: a substitution in the name would chan
 count() { grep -c "$1" "$state/kills"; }
 
 mkdir -p "$state"
+engine_ready "$state/engine" || exit 1
 BUILD=${1:-build} tests/load/kills.sh "$state" "$kills" 2>"$state/kills.err"
 check $? "after each of $kills instants: the old release or the new one, whole, and answering"
 [ "$(count '^killed')" = "$kills" ]
