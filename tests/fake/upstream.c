@@ -44,6 +44,8 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 	}
 	if (strstr(q->body, "half"))
 		return false;
+	if (strstr(q->body, "late"))
+		(void) usleep(300000);
 	if (strstr(q->body, "stream"))
 		return stream(c, 10, true);
 	if (strstr(q->body, "cut"))

@@ -12,6 +12,7 @@ struct httpd;
  *     "cut"      the same, and the connection is closed after the third
  *     "hang"     no byte, until the client goes
  *     "half"     the connection is closed without a byte
+ *     "late"     an answer after 300 ms
  *     "fail"     500
  *
  * and everything else is answered at once with its name. /health is 200 while `well`, else 503; /metrics has two counters. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tests/fake/httpd.h"
@@ -376,11 +377,52 @@ static void test_canary_dies(void **state) {
 	end(&l);
 }
 
+static char *read_rest(int fd) {
+	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	char piece[4096];
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0)
+		(void) buf_add(&out, piece, (size_t) n);
+	return out.len ? buf_steal(&out) : mem_strdup("");
+}
+
+/* Who answered is who the request went to, as what it went there: not what its server is when the answer comes. */
+static void test_labels(void **state) {
+	static const struct {
+		const char *name, *server, *then, *mark, *line;
+	} cases[] = {
+		{"its share goes", "b", "set server r:one/b state drain; set map g/canary.map one/b 0", "canary\r\nx-llmdeploy-release: r2\r\n",
+		 "\"answered_by\":\"canary\",\"reason\":\"-\",\"release\":\"r2\",\"server\":\"b\""},
+		{"it becomes the active one", "b", "set server r:one/b state ready; set server r:one/a state drain; set map g/canary.map one/b 0",
+		 "canary\r\nx-llmdeploy-release: r2\r\n", "\"answered_by\":\"canary\",\"reason\":\"-\",\"release\":\"r2\",\"server\":\"b\""},
+		{"the active one, when another is", "a", "set server r:one/b state ready; set server r:one/a state drain; set map g/canary.map one/a 50",
+		 "active\r\nx-llmdeploy-release: r1\r\n", "\"answered_by\":\"active\",\"reason\":\"-\",\"release\":\"r1\",\"server\":\"a\""},
+	};
+
+	(void) state;
+	EACH_CASE(c, cases) {
+		struct live l = {0};
+		begin(&l, "local", "", "canary", *c->server == 'b' ? 100 : 0);
+		char *text CLEANUP(freep) = upstream_post(CHAT, "X-Session-Id: s\r\n", "late");
+		char *busy CLEANUP(freep) = mem_printf("r:one,%s,0,0,1,", c->server);
+		int fd CLEANUP(closep) = upstream_send(l.port, text);
+		assert_true(shows(&l, "show stat r:one 4 -1", busy));
+		command(&l, c->then);
+		char *came CLEANUP(freep) = read_rest(fd);
+		assert_true(has(came, "\r\nx-llmdeploy-answered-by: ") && has(came, c->mark));
+		clock_sleep_ms(50);
+		char *log CLEANUP(freep) = proxy_log(&l.p);
+		assert_true(has(log, c->line));
+		end(&l);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_hang_up), cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
 		cmocka_unit_test(test_crash),	     cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_canary),
-		cmocka_unit_test(test_canary_dies),
+		cmocka_unit_test(test_canary_dies),  cmocka_unit_test(test_labels),
 	};
 
 	return cmocka_run_group_tests_name("gateway live", tests, NULL, NULL);
