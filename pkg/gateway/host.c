@@ -68,8 +68,9 @@ static void become(const struct gateway *g, int log) {
 		_exit(127);
 }
 
+/* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the kernel and fetch it anew, page by page. */
 static pid_t launch(const struct gateway *g, int log) {
-	const char *const argv[] = {g->o.config->haproxy, "-W", "-D", "-p", "gateway/" PID_NAME, "-C", g->o.root->path,
+	const char *const argv[] = {g->o.config->haproxy, "-dMglobal", "-W", "-D", "-p", "gateway/" PID_NAME, "-C", g->o.root->path,
 		"-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
