@@ -16,7 +16,7 @@ WARN    := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissi
 STD     := -std=c17 -D_GNU_SOURCE
 B       := build$(if $(SAN),/san)
 ifdef SAN
-  SANF  := -fsanitize=address,undefined -fno-sanitize-recover=all
+  SANF  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 VENDOR  := libcurl libcjson libarchive libcrypto libgit2 libfyaml libsolv libsolvext libpcre2-8
 ALL      = $(STD) $(WARN) -Ipkg -Icmd -I. $(CFLAGS) $(SANF) $(VENDOR_CFLAGS) -MMD -MP

@@ -85,6 +85,7 @@ static bool escapes_nul(const char *s, size_t n) {
 int json_parse(const char *text, size_t n, struct json **out, struct err *e) {
 	const char *end = NULL;
 
+	text = n ? text : ""; /* nothing may stand at no address */
 	if (!text_is_utf8(text, n) || memchr(text, 0, n) || escapes_nul(text, n))
 		return err_set(e, ERR_SYS, "JSON that is not UTF-8 text");
 	if (too_deep(text, n))

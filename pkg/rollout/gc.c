@@ -42,7 +42,15 @@ struct sweep {
 	size_t n_dead, cap_dead;
 };
 
+void rollout_freed_done(struct rollout_freed *f) {
+	for (size_t i = 0; i < f->n; i++)
+		free(f->at[i].name);
+	free(f->at);
+	*f = (struct rollout_freed){0};
+}
+
 static void sweep_done(struct sweep *g) {
+	rollout_freed_done(&g->freed);
 	gateway_image_done(&g->gateway);
 	for (size_t i = 0; i < g->keep.n; i++)
 		lock_free(g->keep.locks[i]);
@@ -59,13 +67,6 @@ static void mark(struct marks *m, struct lock *l) {
 		m->locks = mem_grow(m->locks, m->cap, sizeof(struct lock *));
 	}
 	m->locks[m->n++] = l;
-}
-
-void rollout_freed_done(struct rollout_freed *f) {
-	for (size_t i = 0; i < f->n; i++)
-		free(f->at[i].name);
-	free(f->at);
-	*f = (struct rollout_freed){0};
 }
 
 static void found(struct sweep *g, const char *kind, const char *name, uint64_t bytes) {

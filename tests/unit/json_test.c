@@ -49,6 +49,8 @@ static void deep(void **state) {
 	memset(bomb, '[', sizeof bomb);
 	assert_int_equal(json_parse(bomb, sizeof bomb, &j, &e), -1);
 	assert_string_equal(e.msg, "JSON nested more than 100 deep");
+	assert_int_equal(json_parse(NULL, 0, &j, &e), -1); /* an empty file has no text */
+	assert_string_equal(e.msg, "not JSON at byte 0");
 }
 
 static void trees(void **state) {
