@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (size_t i = 0; i < clean.len; i++)
 		if ((unsigned char) clean.data[i] < ' ' || clean.data[i] == 127)
 			abort();
-	for (size_t columns = 0; columns < 20; columns++) {
+	for (size_t columns = 0; columns < 20; columns = 2 * columns + 1) {
 		struct buf cut CLEANUP(buf_done) = BUF_INIT(clean.len + 8);
 		words_cut(buf_str(&clean), columns, &cut);
 		if (words_width(buf_str(&cut)) > columns || !text_is_utf8(buf_str(&cut), cut.len))
