@@ -53,13 +53,14 @@ int cmd_history(struct args *a, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct history *h CLEANUP(history_freep) = NULL;
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
+	const bool as_records = a->report->mode == REPORT_JSON;
 	char since[CLOCK_STAMP] = "";
 	uint64_t limit;
 
 	if (limit_of(a, &limit, e) || (a->option[OPT_SINCE] && since_of(a->option[OPT_SINCE], since, e)))
 		return -1;
 	if (context_open(a, "history", NEED_READ, &c, e) || release_route_open(&c.root, a->at[0], false, &route, e) ||
-	    history_load(&route, since[0] ? since : NULL, limit, &h, e))
+	    history_load(&route, since[0] ? since : NULL, limit, as_records, &h, e))
 		return -1;
 	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * h->n, sizeof *cells);
@@ -71,7 +72,8 @@ int cmd_history(struct args *a, struct err *e) {
 		const char *row[] = {item->time, item->event, item->version, arena_strdup(arena, took), item->begins ? item->by : "", item->detail};
 		for (size_t k = 0; k < 6; k++)
 			cells[6 * i + k] = row[k];
-		json_push(list, as_json(item));
+		if (as_records)
+			json_push(list, as_json(item));
 	}
 	report_table(a->report, columns, 6, cells, h->n);
 	bool more = h->n && h->items[0].seq > 1;

@@ -92,23 +92,44 @@ static void fill_memory(const struct context *c, const struct release_route *rou
 	r->drift = drift_of(r->memory);
 }
 
-/* Without an Engine the state is unknown, which is not a failure of status. */
-static char *state_of(const struct context *c, const struct lock *l) {
-	struct docker_container found = {0};
-	struct err ignored = {0};
-	bool there, alive = false;
+/* Where rows are looked up: Engine and gateway are asked once for all of them. */
+struct sources {
+	const struct context *c;
+	bool detail; /* what the table of all routes has no room for */
+	bool asked;  /* the Engine answered */
+	struct docker_containers containers;
+	struct traffic_source traffic;
+};
 
-	if (!c->docker)
+static void sources_open(const struct context *c, const char *route, bool detail, struct sources *s) {
+	struct err ignored = {0};
+
+	*s = (struct sources){.c = c, .detail = detail};
+	s->asked = c->docker && !rollout_containers(&c->x, route, &s->containers, &ignored);
+	if (detail)
+		traffic_open(c, &s->traffic);
+}
+
+static void sources_done(struct sources *s) {
+	docker_containers_done(&s->containers);
+	traffic_close(&s->traffic);
+}
+
+/* Without an Engine the state is unknown, which is not a failure of status. */
+static char *state_of(const struct sources *s, const struct lock *l) {
+	struct err ignored = {0};
+	bool ours, answers = false;
+
+	if (!s->c->docker)
 		return mem_strdup("unknown: no Engine");
-	char *name CLEANUP(freep) = rollout_container_name(&c->root, l);
-	if (docker_container_inspect(c->docker, name, &there, &found, &ignored))
+	if (!s->asked)
 		return mem_strdup("unknown: the Engine does not answer");
-	char *state = mem_strdup(there ? found.state : "no container");
-	docker_container_done(&found);
-	if (strcmp(state, "running") || rollout_alive(&c->x, l, &alive, &ignored))
-		return state;
-	free(state);
-	return mem_strdup(alive ? "serving" : "running, not ready");
+	const struct docker_container_entry *found = rollout_container_among(&s->c->x, l, &s->containers, &ours);
+	if (!found)
+		return mem_strdup("no container");
+	if (strcmp(found->state, "running") || (ours && rollout_answers(&s->c->x, l, &answers, &ignored)))
+		return mem_strdup(found->state);
+	return mem_strdup(answers ? "serving" : "running, not ready");
 }
 
 static void fill_from_history(const struct release_route *route, struct row *r) {
@@ -140,7 +161,7 @@ static void look_pinned(const struct release_route *route, struct row *r) {
 	size_t n = 0;
 
 	r->pins = json_array();
-	if (release_list(route, &versions, &n, &ignored))
+	if (release_pins(route, &versions, &n, &ignored))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		char *reason CLEANUP(freep) = NULL;
@@ -155,26 +176,31 @@ static void look_pinned(const struct release_route *route, struct row *r) {
 	r->pinned = text.len ? mem_strdup(buf_str(&text)) : NULL;
 }
 
-static int look(const struct context *c, const char *name, struct row *r, struct err *e) {
+static void look_closer(const struct sources *s, const struct release_route *route, const struct lock *l, struct row *r) {
+	fill_memory(s->c, route, l, r);
+	look_pinned(route, r);
+	traffic_look(&s->traffic, route->name, l, &r->traffic);
+}
+
+static int look(const struct sources *s, const char *name, struct row *r, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	struct release before CLEANUP(release_done) = RELEASE_INIT;
 	struct err why = {0};
 
-	if (release_route_open(&c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
+	if (release_route_open(&s->c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
 		return -1;
 	if (r->active && rollout_lock_of(&route, r->active, &l, &why))
 		r->note = mem_strdup(why.msg);
 	else if (l && l->eval_skip)
 		r->note = mem_printf("no golden questions: %s", l->eval_skip);
-	r->state = l ? state_of(c, l) : mem_strdup(r->active ? "damaged" : "nothing active");
+	r->state = l ? state_of(s, l) : mem_strdup(r->active ? "damaged" : "nothing active");
 	if (!release_rollback_target(&route, NULL, &before, &why))
 		r->before = mem_strdup(before.version);
 	fill_from_history(&route, r);
-	fill_memory(c, &route, l, r);
 	look_held(&route, r);
-	look_pinned(&route, r);
-	traffic_look(c, name, l, &r->traffic);
+	if (s->detail)
+		look_closer(s, &route, l, r);
 	return 0;
 }
 
@@ -214,21 +240,24 @@ int cmd_status(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};
 	struct json *list CLEANUP(json_freep) = json_array();
+	struct sources s CLEANUP(sources_done) = {0};
 	size_t n = 1;
 
 	if (context_open(a, "status", NEED_STORE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
 	context_try_engine(a, &c);
+	sources_open(&c, one[0], a->n || a->report->mode == REPORT_JSON, &s);
 	struct row *rows CLEANUP(freep) = mem_zalloc(n, sizeof *rows);
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * n, sizeof *cells);
 	int bad = 0;
 	for (size_t i = 0; i < n && !bad; i++) {
 		const char *name = names ? names[i] : one[0];
-		bad = look(&c, name, &rows[i], e);
+		bad = look(&s, name, &rows[i], e);
 		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].before,
 			rows[i].held ? rows[i].held : rows[i].note};
 		memcpy(&cells[6 * i], row, sizeof row);
-		json_push(list, as_json(name, &rows[i]));
+		if (s.detail)
+			json_push(list, as_json(name, &rows[i]));
 	}
 	if (!bad && !n)
 		report_line(a->report, "no routes under '%s' yet: llmdeploy apply FILE makes the first", c.root.path);

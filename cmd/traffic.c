@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/err.h"
 #include "base/mem.h"
 #include "context.h"
-#include "gateway/gateway.h"
 #include "json/json.h"
 #include "lock/lock.h"
 
@@ -74,14 +72,25 @@ static void show_fallback(const struct gateway_route_view *v, const struct lock 
 			(unsigned long long) v->fallback_asked);
 }
 
-void traffic_look(const struct context *c, const char *route, const struct lock *active, struct traffic *out) {
-	struct gateway_route_view v;
-	struct gateway_view g;
-	struct err why = {0};
-
-	if (!c->gateway || !gateway_present(c->gateway))
+void traffic_open(const struct context *c, struct traffic_source *out) {
+	*out = (struct traffic_source){0};
+	if (!c->gateway || !gateway_present(c->gateway) || gateway_sight_take(c->gateway, &out->sight, &out->fault))
 		return;
-	if (gateway_look(c->gateway, &g, &why) || gateway_look_route(c->gateway, route, &v, &why)) {
+	gateway_sight_process(out->sight, &out->process);
+}
+
+void traffic_close(struct traffic_source *s) {
+	gateway_sight_free(s->sight);
+}
+
+void traffic_look(const struct traffic_source *s, const char *route, const struct lock *active, struct traffic *out) {
+	const struct gateway_view g = s->process;
+	struct gateway_route_view v;
+	struct err why = s->fault;
+
+	if (!s->sight && !why.code)
+		return;
+	if (!s->sight || gateway_sight_route(s->sight, route, &v, &why)) {
 		out->gateway = mem_printf("unknown: %s", why.msg);
 		return;
 	}

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/err.h"
+#include "gateway/gateway.h"
+
 struct context;
 struct json;
 struct lock;
@@ -12,6 +15,15 @@ struct traffic {
 	struct json *json;
 };
 
+/* Where it is looked up: the gateway is asked once, however many routes are told of. */
+struct traffic_source {
+	struct gateway_sight *sight; /* NULL: there is no gateway, or `fault` says why it is not known */
+	struct gateway_view process;
+	struct err fault;
+};
+void traffic_open(const struct context *c, struct traffic_source *out);
+void traffic_close(struct traffic_source *s);
+
 /* Never a failure: what cannot be had is said in `gateway`. Without a gateway all stays NULL. */
-void traffic_look(const struct context *c, const char *route, const struct lock *active, struct traffic *out);
+void traffic_look(const struct traffic_source *s, const char *route, const struct lock *active, struct traffic *out);
 void traffic_done(struct traffic *t);

@@ -115,6 +115,15 @@ struct gateway_view {
 int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e);
 int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
 
+/* One look at everything, for who tells of many routes: state, processes and servers are asked for once, so that the cost of a route is what is
+ * said of it. Without a gateway it knows no route. */
+struct gateway_sight;
+int gateway_sight_take(struct gateway *g, struct gateway_sight **out, struct err *e);
+void gateway_sight_free(struct gateway_sight *s);
+void gateway_sight_freep(struct gateway_sight **s); /* for CLEANUP */
+void gateway_sight_process(const struct gateway_sight *s, struct gateway_view *out);
+int gateway_sight_route(const struct gateway_sight *s, const char *route, struct gateway_route_view *out, struct err *e);
+
 /* Files on disk that are not what the state says: configuration, Lua, maps, the links of the route. gateway_ensure puts them right. */
 typedef void gateway_found(void *ctx, const char *what, const char *want, const char *have);
 int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e);

@@ -113,6 +113,11 @@ struct server_count {
 int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e);
 
+/* ---- looking (look.c, sight.c) ---- */
+
+/* What the fallback of a route counted, into *v. */
+int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);
+
 /* Nobody is connected to the workers behind this socket any more. */
 int idle_socket(const struct gateway *g, const char *socket, bool *idle, struct err *e);
 /* Workers that were reloaded from, and have nobody left: ended. `master` is the process that they are children of, as we see it. */

@@ -21,16 +21,6 @@ int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
 	return 0;
 }
 
-static void look_at(const struct gateway_slot *slot, const struct server_count *have, struct gateway_server *out) {
-	(void) snprintf(out->id, sizeof out->id, "%s", slot->id);
-	(void) snprintf(out->version, sizeof out->version, "%s", slot->version);
-	(void) snprintf(out->want, sizeof out->want, "%s", gateway_want_word(slot->want));
-	(void) snprintf(out->have, sizeof out->have, "%.*s", (int) sizeof out->have - 1, have->status);
-	out->up = !strncmp(have->status, "UP", 2) || !strncmp(have->status, "no check", 8);
-	out->in_flight = have->in_flight;
-	out->queued = have->queued;
-}
-
 /* Lua counts in each process for itself: what the serving one says, "" where none does. Those that only finish were counted before they
  * began to. */
 static int ask_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
@@ -47,7 +37,7 @@ static int ask_counters(struct gateway *g, const struct socket_workers *all, con
 	return 0;
 }
 
-static int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
+int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char line[128];
 
@@ -55,34 +45,6 @@ static int look_elsewhere(struct gateway *g, const struct socket_workers *all, c
 	if (ask_counters(g, all, line, &text, e))
 		return -1;
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
-}
-
-int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e) {
-	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
-	struct gateway_route_view v = {0};
-	struct socket_workers all;
-	struct server_count have;
-
-	*out = v;
-	if (g->none)
-		return 0;
-	if (files_state(g, &s, e) || socket_workers(g->dir, &all, e))
-		return -1;
-	const struct gateway_route *r = gateway_state_find(s, route);
-	if (!r)
-		return 0;
-	v.known = true;
-	v.canary_percent = r->canary_percent;
-	(void) snprintf(v.listen, sizeof v.listen, "%s", r->door.listen ? r->door.listen : "");
-	for (int i = 0; i < 2; i++) {
-		if (running_server(g, &all, route, i ? "b" : "a", &have, e))
-			return -1;
-		look_at(&r->slots[i], &have, &v.servers[i]);
-	}
-	if (r->door.has_fallback && look_elsewhere(g, &all, route, &v, e))
-		return -1;
-	*out = v;
-	return 0;
 }
 
 int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e) {

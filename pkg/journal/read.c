@@ -49,7 +49,7 @@ static void window_done(struct window *w) {
 }
 
 static bool window_grow(struct window *w) {
-	size_t more = w->n > 65536 ? w->n : 65536;
+	size_t more = w->n > 8192 ? w->n : 8192;
 	size_t done = 0;
 
 	if ((off_t) more > w->from)

@@ -28,6 +28,7 @@ struct loader {
 	size_t n, cap, shown;
 	const char *since;
 	size_t limit;
+	bool records;
 };
 
 struct history_owner {
@@ -112,7 +113,7 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 		l->cap = l->cap ? 2 * l->cap : 64;
 		l->items = mem_grow(l->items, l->cap, sizeof *l->items);
 	}
-	it.record = json_copy(r->body);
+	it.record = l->records ? json_copy(r->body) : NULL;
 	l->items[l->n++] = it;
 	l->shown += wanted;
 	bool last_wanted = l->limit && l->shown == l->limit;
@@ -144,9 +145,9 @@ static void carry(struct history_item *items, size_t n) {
 	}
 }
 
-int history_load(const struct release_route *r, const char *since, size_t limit, struct history **out,
+int history_load(const struct release_route *r, const char *since, size_t limit, bool records, struct history **out,
 		 struct err *e) {
-	struct loader l = {.arena = arena_new(), .since = since, .limit = limit};
+	struct loader l = {.arena = arena_new(), .since = since, .limit = limit, .records = records};
 
 	if (journal_read_back(r->fd, r->where, collect, &l, e)) {
 		arena_free(l.arena);

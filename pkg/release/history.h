@@ -23,7 +23,7 @@ struct history_item {
 	const char *detail;  /* reason, from -> to, commit: one line, or "" */
 	uint64_t duration_ms; /* since the operation began; the record's own "duration_ms" where it has one */
 	bool begins, ends;    /* an operation: the item that ends it says how it came out */
-	struct json *record;  /* all of it; of the history */
+	struct json *record;  /* all of it, of the history; NULL unless it was asked for */
 };
 
 /* Oldest first; goes in one history_free. */
@@ -36,9 +36,9 @@ struct history {
 bool history_begins(const char *event);
 bool history_ends(const char *event);
 
-/* The newest `limit` records (0: all), no older than `since` (a time as above; NULL: all). Cost grows with
- * what is asked for, not with the journal. */
-int history_load(const struct release_route *r, const char *since, size_t limit, struct history **out,
+/* The newest `limit` records (0: all), no older than `since` (a time as above; NULL: all), each with all that it says where `records`. Cost
+ * grows with what is asked for, not with the journal. */
+int history_load(const struct release_route *r, const char *since, size_t limit, bool records, struct history **out,
 		 struct err *e);
 void history_free(struct history *h);
 void history_freep(struct history **h); /* for CLEANUP */

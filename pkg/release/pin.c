@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -53,5 +55,24 @@ int release_pinned(const struct release_route *r, const char *version, char **re
 	if (open_release(r, version, &fd, e) || (fd >= 0 && fs_read_if(fd, "pinned", &text, &found, e)))
 		return -1;
 	*reason = found ? mem_strndup(buf_str(&text), strcspn(buf_str(&text), "\n")) : NULL;
+	return 0;
+}
+
+int release_pins(const struct release_route *r, char ***versions, size_t *n, struct err *e) {
+	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where);
+	int releases CLEANUP(closep) = -1;
+	char **all CLEANUP(freep) = NULL;
+	size_t have = 0, kept = 0;
+	struct stat st;
+
+	if (dir_open(r->fd, "releases", shown, &releases, e) || (releases >= 0 && fs_list(releases, ".", &all, &have, e)))
+		return -1;
+	for (size_t i = 0; i < have; i++) {
+		char *pin CLEANUP(freep) = mem_printf("%s/pinned", all[i]);
+		if (text_is_name(all[i]) && !fstatat(releases, pin, &st, AT_SYMLINK_NOFOLLOW))
+			all[kept++] = all[i];
+	}
+	*n = kept;
+	*versions = all ? STEAL(all) : mem_zalloc(1, sizeof **versions);
 	return 0;
 }

@@ -87,6 +87,8 @@ int release_flip(const struct release_route *r, const char *version, struct err 
 int release_pin(const struct release_route *r, const char *version, const char *reason, struct err *e);
 int release_unpin(const struct release_route *r, const char *version, struct err *e); /* absent is fine */
 int release_pinned(const struct release_route *r, const char *version, char **reason, struct err *e);
+/* The versions that are pinned, in no order; free(*versions). */
+int release_pins(const struct release_route *r, char ***versions, size_t *n, struct err *e);
 
 /* A try that came to nothing, kept for the question why. Members may be NULL. */
 struct release_attempt {

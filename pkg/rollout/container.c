@@ -264,6 +264,28 @@ int container_is_running(const struct rollout *x, const struct lock *l, bool *ru
 	return 0;
 }
 
+int rollout_containers(const struct rollout *x, const char *route, struct docker_containers *out, struct err *e) {
+	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", x->root->id);
+	char *of CLEANUP(freep) = route ? mem_printf(ROLLOUT_LABEL_ROUTE "=%s", route) : NULL;
+	const char *const labels[] = {root, of, NULL};
+
+	return docker_container_list(x->docker, labels, out, e);
+}
+
+const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lock *l, const struct docker_containers *all,
+							     bool *ours) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+
+	for (size_t i = 0; i < all->n; i++) {
+		const char *lock = json_str(all->at[i].labels, ROLLOUT_LABEL_LOCK);
+		if (strcmp(all->at[i].name, name))
+			continue;
+		*ours = lock && !strcmp(lock, l->digest);
+		return &all->at[i];
+	}
+	return NULL;
+}
+
 bool container_started_after(const struct docker_container *c, const char *time) {
 	int64_t then;
 

@@ -172,12 +172,10 @@ static const struct lock *lock_with(const struct marks *m, const char *digest) {
 }
 
 static int gc_containers(struct sweep *g, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", g->x->root->id);
-	const char *const labels[] = {root, NULL};
 	struct docker_containers list = {0};
 	int r = 0;
 
-	if (docker_container_list(g->x->docker, labels, &list, e))
+	if (rollout_containers(g->x, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++) {
 		const char *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);

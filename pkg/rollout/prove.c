@@ -178,15 +178,14 @@ static bool is_ready_status(const struct json *rule, long status) {
 	return false;
 }
 
-int rollout_alive(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
+int rollout_answers(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
 	const struct json *rule = json_get(l->probes, "readiness");
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
 	struct endpoint_reply reply = {0};
 	struct err unreached = {0};
 
-	if (container_is_running(x, l, is, e))
-		return -1;
-	if (!*is || !rule)
+	*is = true;
+	if (!rule)
 		return 0;
 	if (engine_open(x, l, &en, e))
 		return -1;
@@ -195,4 +194,10 @@ int rollout_alive(const struct rollout *x, const struct lock *l, bool *is, struc
 	if (unreached.code == ERR_INTERRUPTED)
 		return interrupt_check(e);
 	return 0;
+}
+
+int rollout_alive(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
+	if (container_is_running(x, l, is, e))
+		return -1;
+	return *is ? rollout_answers(x, l, is, e) : 0;
 }

@@ -102,6 +102,14 @@ int rollout_lock_of(const struct release_route *r, const char *version, struct l
 int rollout_active_lock(const struct release_route *r, struct lock **out, struct err *e);
 /* Is it running, and does its readiness rule hold? One look. */
 int rollout_alive(const struct rollout *x, const struct lock *l, bool *alive, struct err *e);
+/* The second half of it, for who knows that its container runs: does the readiness rule hold? */
+int rollout_answers(const struct rollout *x, const struct lock *l, bool *answers, struct err *e);
+/* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
+ * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
+struct docker_containers;
+int rollout_containers(const struct rollout *x, const char *route, struct docker_containers *out, struct err *e);
+const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lock *l, const struct docker_containers *all,
+							     bool *ours);
 /* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
 char *rollout_container_name(const struct root *root, const struct lock *l);
 

@@ -226,12 +226,9 @@ static void compare_artifacts(struct rollout_differences *d, const struct rollou
 
 /* Containers of the route that belong to no release on disk. */
 static int find_strays(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", x->root->id);
-	char *route CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROUTE "=%s", r->name);
-	const char *const labels[] = {root, route, NULL};
 	struct docker_containers list = {0};
 
-	if (docker_container_list(x->docker, labels, &list, e))
+	if (rollout_containers(x, r->name, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
 		const char *version = json_str(list.at[i].labels, ROLLOUT_LABEL_VERSION);

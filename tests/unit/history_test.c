@@ -238,7 +238,7 @@ static void history_is_a_view(void **state) {
 		struct history *h CLEANUP(history_freep) = NULL;
 		struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 
-		fine(history_load(&p->chat, c->since, c->limit, &h, &e), &e);
+		fine(history_load(&p->chat, c->since, c->limit, true, &h, &e), &e);
 		for (size_t i = 0; i < h->n; i++) {
 			const struct history_item *it = &h->items[i];
 			/* The test may run across a second. */
@@ -277,7 +277,7 @@ static void empty_history(void **state) {
 	struct history *h CLEANUP(history_freep) = NULL;
 	struct err e = {0};
 
-	fine(history_load(&p->chat, NULL, 10, &h, &e), &e);
+	fine(history_load(&p->chat, NULL, 10, true, &h, &e), &e);
 	assert_int_equal(h->n, 0);
 }
 
@@ -288,7 +288,7 @@ static void broken_journal_is_no_history(void **state) {
 	struct err e = {0};
 
 	fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", "x\ny\n", 4, 0644, &e), &e);
-	assert_int_equal(history_load(&p->chat, NULL, 10, &h, &e), -1);
+	assert_int_equal(history_load(&p->chat, NULL, 10, true, &h, &e), -1);
 	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
