@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "context.h"
+#include "cost/cost.h"
 #include "json/json.h"
 #include "lock/lock.h"
 
@@ -57,19 +59,99 @@ static void show_servers(const struct gateway_route_view *v, struct traffic *out
 	out->servers = b.len ? buf_steal(&b) : mem_strdup("no release has a server");
 }
 
-/* The trade-off is on record: how often an answer came from elsewhere, and why. */
-static void show_fallback(const struct gateway_route_view *v, const struct lock *active, struct traffic *out) {
-	struct json *o = json_object();
+/* ---- what came from elsewhere: the trade-off is on record ---- */
 
-	json_set_int(o, "requests", (int64_t) v->fallback_requests);
-	json_set_int(o, "down", (int64_t) v->fallback_down);
-	json_set_int(o, "queue", (int64_t) v->fallback_queue);
-	json_set_int(o, "asked", (int64_t) v->fallback_asked);
+/* Prices of the active lock; `said` false: it has none. */
+struct price {
+	bool said;
+	const char *currency;
+	uint64_t input, output; /* millionths, a million tokens */
+};
+
+static struct price price_of(const struct lock *active) {
+	const struct json *o = active ? json_path(active->tree, "gateway.fallback.price") : NULL;
+	const char *input = json_str(o, "input_per_million_tokens"), *output = json_str(o, "output_per_million_tokens");
+	struct price p = {.currency = json_str(o, "currency") ? json_str(o, "currency") : ""};
+
+	p.said = input && output && cost_money(input, &p.input) && cost_money(output, &p.output);
+	return p;
+}
+
+static bool cost_of(const struct price *p, const struct gateway_elsewhere *f, uint64_t *micro) {
+	return p->said && cost_tokens(f->prompt_tokens, f->generated_tokens, p->input, p->output, micro);
+}
+
+static struct json *elsewhere_json(const struct price *p, const struct gateway_elsewhere *f) {
+	struct json *o = json_object();
+	uint64_t micro;
+
+	json_set_int(o, "requests", (int64_t) f->requests);
+	json_set_int(o, "prompt_tokens", (int64_t) f->prompt_tokens);
+	json_set_int(o, "generated_tokens", (int64_t) f->generated_tokens);
+	json_set_int(o, "estimated_requests", (int64_t) f->estimated);
+	if (cost_of(p, f, &micro))
+		json_set_int(o, "cost_micro", (int64_t) micro);
+	return o;
+}
+
+/* "3 requests, 1200 + 340 tokens, 0.0064 EUR" */
+static void put_elsewhere(const struct price *p, const struct gateway_elsewhere *f, struct buf *b) {
+	uint64_t micro;
+
+	(void) buf_printf(b, "%llu request%s", (unsigned long long) f->requests, f->requests == 1 ? "" : "s");
+	if (f->requests)
+		(void) buf_printf(b, ", %llu + %llu tokens", (unsigned long long) f->prompt_tokens, (unsigned long long) f->generated_tokens);
+	if (f->requests && cost_of(p, f, &micro))
+		(void) buf_printf(b, ", %llu.%04llu%s%s", (unsigned long long) (micro / 1000000), (unsigned long long) (micro % 1000000 / 100),
+				  *p->currency ? " " : "", p->currency);
+}
+
+static struct gateway_elsewhere sum_of(const struct gateway_route_view *v) {
+	struct gateway_elsewhere sum = {0};
+
+	for (size_t i = 0; i < GATEWAY_REASONS; i++) {
+		sum.requests += v->elsewhere[i].requests;
+		sum.prompt_tokens += v->elsewhere[i].prompt_tokens;
+		sum.generated_tokens += v->elsewhere[i].generated_tokens;
+		sum.estimated += v->elsewhere[i].estimated;
+	}
+	return sum;
+}
+
+static char *fallback_words(const struct price *p, const struct gateway_route_view *v, const struct gateway_elsewhere *sum) {
+	static const char *const why[GATEWAY_REASONS] = {"as the release was down", "as its queue was full", "asked for"};
+	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+	char since[CLOCK_STAMP];
+
+	put_elsewhere(p, sum, &b);
+	if (v->began_ms) {
+		clock_stamp((int64_t) (v->began_ms / 1000), since);
+		(void) buf_printf(&b, " since %s", since);
+	}
+	for (size_t i = 0; i < GATEWAY_REASONS && sum->requests; i++) {
+		(void) buf_printf(&b, "%s %s: ", i ? ";" : ":", why[i]);
+		put_elsewhere(p, &v->elsewhere[i], &b);
+	}
+	if (sum->estimated)
+		(void) buf_printf(&b, "; the tokens of %llu are estimated", (unsigned long long) sum->estimated);
+	if (sum->requests && !p->said)
+		(void) buf_puts(&b, "; gateway.fallback.price would say what they cost");
+	return buf_steal(&b);
+}
+
+static void show_fallback(const struct gateway_route_view *v, const struct lock *active, struct traffic *out) {
+	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
+	struct gateway_elsewhere sum = sum_of(v);
+	struct price p = price_of(active);
+	struct json *o = elsewhere_json(&p, &sum);
+
+	for (size_t i = 0; i < GATEWAY_REASONS; i++)
+		json_set(o, names[i], elsewhere_json(&p, &v->elsewhere[i]));
+	if (p.said)
+		json_set_str(o, "currency", p.currency);
 	json_set(out->json, "fallback", o);
 	if (active && json_path(active->tree, "gateway.fallback"))
-		out->fallback = mem_printf("%llu requests: %llu as the release was down, %llu as its queue was full, %llu asked for it",
-			(unsigned long long) v->fallback_requests, (unsigned long long) v->fallback_down, (unsigned long long) v->fallback_queue,
-			(unsigned long long) v->fallback_asked);
+		out->fallback = fallback_words(&p, v, &sum);
 }
 
 void traffic_open(const struct context *c, struct traffic_source *out) {

@@ -120,6 +120,15 @@ static bool hosted_month(const struct cost_money_month *m, uint64_t requests, ui
 	return *out <= MOST;
 }
 
+bool cost_tokens(uint64_t input, uint64_t output, uint64_t input_per_million, uint64_t output_per_million, uint64_t *micro) {
+	wide v = (wide) input * input_per_million + (wide) output * output_per_million;
+
+	if (input > MOST || output > MOST || input_per_million > MOST || output_per_million > MOST || (v + 999999) / 1000000 > MOST)
+		return false;
+	*micro = (uint64_t) ((v + 999999) / 1000000);
+	return true;
+}
+
 /* Price of a million requests, so that nothing is lost. */
 static bool crossover(const struct cost_money_month *m, uint64_t local, uint64_t *out) {
 	uint64_t million;

@@ -71,5 +71,7 @@ struct cost_verdict {
 	uint64_t crossover;	/* requests a month from which local costs no more; 0: hosted costs nothing */
 	bool local_candidate;	/* local costs less */
 };
+/* What so many tokens take at the prices of a million, in millionths, rounded up. False: beyond 2^53. */
+bool cost_tokens(uint64_t input, uint64_t output, uint64_t input_per_million, uint64_t output_per_million, uint64_t *micro);
 /* False: a sum is beyond 2^53, or hosted has no price. Fractions of a millionth are rounded up. */
 bool cost_compare(const struct cost_money_month *m, struct cost_verdict *out);

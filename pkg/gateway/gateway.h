@@ -100,12 +100,20 @@ struct gateway_server {
 	bool up;		  /* its health check */
 	uint64_t in_flight, queued;
 };
+/* Why an answer came from elsewhere. */
+enum gateway_reason { GATEWAY_DOWN, GATEWAY_QUEUE, GATEWAY_ASKED, GATEWAY_REASONS };
+/* Since the gateway's process began. */
+struct gateway_elsewhere {
+	uint64_t requests, prompt_tokens, generated_tokens;
+	uint64_t estimated; /* requests whose tokens the answer did not say */
+};
 struct gateway_route_view {
 	char listen[128];
 	bool known;			  /* the state has this route */
 	struct gateway_server servers[2]; /* a, b */
 	unsigned canary_percent;
-	uint64_t fallback_requests, fallback_down, fallback_queue, fallback_asked;
+	struct gateway_elsewhere elsewhere[GATEWAY_REASONS];
+	uint64_t began_ms; /* of the process that counts, unix time; 0: unknown */
 };
 struct gateway_view {
 	bool running;

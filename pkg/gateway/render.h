@@ -54,5 +54,6 @@ void gateway_turn_slot(const struct gateway_state *s, const char *route, int slo
 /* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS TOTAL*24 FIRST*24".
  * ERR_SYS when the text is something else. */
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e);
-/* Likewise "llmdeploy fallback ROUTE": "BEGAN_MS REQUESTS ERRORS DOWN QUEUE ASKED BYTES_IN BYTES_OUT" of what was answered elsewhere. */
+/* Likewise "llmdeploy fallback ROUTE": "BEGAN_MS", then "REQUESTS PROMPT_TOKENS GENERATED_TOKENS ESTIMATED" for each gateway_reason, of what was
+ * answered elsewhere. */
 int gateway_fallback_parse(const char *text, struct gateway_route_view *out, struct err *e);

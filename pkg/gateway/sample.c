@@ -46,14 +46,14 @@ int gateway_sample_parse(const char *text, struct gateway_sample *out, struct er
 }
 
 int gateway_fallback_parse(const char *text, struct gateway_route_view *out, struct err *e) {
-	uint64_t v[8]; /* began, requests, errors, down, queue, asked, bytes in and out */
+	uint64_t v[1 + 4 * GATEWAY_REASONS];
 
 	if (read_numbers(text, v, sizeof v / sizeof *v, e))
 		return -1;
-	out->fallback_requests = v[1];
-	out->fallback_down = v[3];
-	out->fallback_queue = v[4];
-	out->fallback_asked = v[5];
+	out->began_ms = v[0];
+	for (size_t i = 0; i < GATEWAY_REASONS; i++)
+		out->elsewhere[i] = (struct gateway_elsewhere){.requests = v[1 + 4 * i], .prompt_tokens = v[2 + 4 * i], .generated_tokens = v[3 + 4 * i],
+			.estimated = v[4 + 4 * i]};
 	return 0;
 }
 

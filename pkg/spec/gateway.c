@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spec/check.h"
+#include "spec/planning.h"
 #include "spec/source.h"
 
 /* HOST:PORT, with the host of IPv6 in brackets. */
@@ -80,6 +81,14 @@ static void check_names(const struct yaml_node *root, struct complaints *c) {
 	}
 }
 
+static void check_price(const struct yaml_node *root, struct complaints *c) {
+	static const char *const money[] = {"gateway.fallback.price.input_per_million_tokens", "gateway.fallback.price.output_per_million_tokens"};
+
+	check_plain(root, "gateway.fallback.price.currency", c);
+	for (size_t i = 0; i < 2; i++)
+		spec_check_decimals(yaml_at(root, money[i]), money[i], c);
+}
+
 static void check_header(const struct yaml_node *root, struct complaints *c) {
 	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const struct yaml_node *n = yaml_at(root, "gateway.sticky");
@@ -113,5 +122,6 @@ void spec_check_gateway(const struct yaml_node *root, struct complaints *c) {
 	check_plain(root, "gateway.fallback.model", c);
 	check_header(root, c);
 	check_names(root, c);
+	check_price(root, c);
 	check_fallback(root, c);
 }

@@ -181,6 +181,12 @@ static const struct schema_field rollout_fields[] = {
 };
 
 static const struct schema_field shareable = {.type = SCHEMA_STRING};
+static const struct schema_field price_fields[] = {
+	{.key = "currency", .type = SCHEMA_STRING, .doc = "What the prices are in, for people."},
+	{.key = "input_per_million_tokens", .type = SCHEMA_DECIMAL, .flags = SCHEMA_REQUIRED, .max = 1000000, .doc = "Price of a million tokens of questions."},
+	{.key = "output_per_million_tokens", .type = SCHEMA_DECIMAL, .flags = SCHEMA_REQUIRED, .max = 1000000, .doc = "Price of a million tokens of answers."},
+	{0},
+};
 static const struct schema_field fallback_fields[] = {
 	{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "An https:// address of an OpenAI-compatible API, with its /v1."},
 	{.key = "model", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The model's name there."},
@@ -188,6 +194,7 @@ static const struct schema_field fallback_fields[] = {
 	{.key = "ca_file", .type = SCHEMA_STRING, .doc = "Absolute path of the CAs that its certificate is checked by; the system's unless said."},
 	{.key = "shareable", .type = SCHEMA_LIST, .element = &shareable, .max = 16,
 	 .doc = "Model names by which a client asks for it; ROUTE-large unless said, [] for none."},
+	{.key = "price", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = price_fields, .doc = "What it takes, so that status can sum it up."},
 	{0},
 };
 static const struct schema_field tls_fields[] = {

@@ -42,7 +42,7 @@ static void check_pair(const struct yaml_node *map, const char *path, struct com
 }
 
 /* More decimals than are counted. */
-static void check_decimals(const struct yaml_node *n, const char *path, struct complaints *c) {
+void spec_check_decimals(const struct yaml_node *n, const char *path, struct complaints *c) {
 	const char *s = yaml_scalar(n, NULL), *point = s ? strchr(s, '.') : NULL;
 	char shown[YAML_SHOWN];
 
@@ -57,7 +57,7 @@ static void check_candidate(const struct yaml_node *n, const char *path, struct 
 		return;
 	check_pair(n, path, c);
 	spec_check_sources(yaml_get(n, "source"), sources, c);
-	check_decimals(yaml_get(n, "quality"), quality, c);
+	spec_check_decimals(yaml_get(n, "quality"), quality, c);
 	if (!yaml_get(n, "source") && !yaml_get(n, "bytes") && !yaml_get(n, "card"))
 		complaints_add(c, yaml_pos(n), "'%s' says nothing of its size: give source and sha256, or bytes, or card", path);
 }
@@ -69,7 +69,7 @@ static void check_model(const struct yaml_node *root, struct complaints *c) {
 		check_pair(model, "model", c);
 	if (least && !list)
 		complaints_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': there is nothing to choose among");
-	check_decimals(least, "model.quality_min", c);
+	spec_check_decimals(least, "model.quality_min", c);
 	for (size_t i = 0; list && i < 2; i++)
 		if (yaml_get(model, model_parts[i]))
 			complaints_add(c, yaml_pos(yaml_get(model, model_parts[i])), "'model.%s' beside 'model.candidates' in line %d: remove one of them",
@@ -97,11 +97,11 @@ static void check_cost(const struct yaml_node *root, struct complaints *c) {
 
 	for (size_t i = 0; i < 4; i++) {
 		char *path CLEANUP(freep) = mem_printf("cost.%s", months[i]);
-		check_decimals(yaml_get(cost, months[i]), path, c);
+		spec_check_decimals(yaml_get(cost, months[i]), path, c);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		char *path CLEANUP(freep) = mem_printf("cost.hosted.%s", prices[i]);
-		check_decimals(yaml_get(hosted, prices[i]), path, c);
+		spec_check_decimals(yaml_get(hosted, prices[i]), path, c);
 	}
 	if (yaml_kind(hosted) == YAML_MAPPING && by_request == by_token)
 		complaints_add(c, yaml_pos(hosted), "'cost.hosted' has %s: give per_1k_requests, or the prices of a million tokens",

@@ -11,6 +11,9 @@ void spec_check_planning(const struct yaml_node *root, struct complaints *c);
 /* From a tree without a complaint. */
 void spec_fill_planning(struct spec *s, struct arena *arena);
 
+/* Money has six decimals at most. */
+void spec_check_decimals(const struct yaml_node *n, const char *path, struct complaints *c);
+
 /* Of the neighbours in this folder: spec.c and check.c. */
 const struct yaml_node *spec_root(const struct spec *s);
 void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena);

@@ -262,6 +262,7 @@ end, 1)
 -- 4. Counters, from the lines of the access log.
 
 local counts, slots, fallback = {}, {}, {}
+local reasons = {"down", "queue", "asked"}
 local began_ms = 0
 core.register_init(function()
 	local now = core.now()
@@ -294,8 +295,7 @@ end
 
 -- The fields of a line, in the order of haproxy.cfg's log-format, by one look over it: path, then the rest.
 local LINE = '"route":"([^"]*)","client":.*"path":"([^"]*)","status":(%-?%d+),"answered_by":"([^"]*)","reason":"([^"]*)","release":"([^"]*)",' ..
-	'"server":"([^"]*)","end":"([^"]*)","queue_ms":(%-?%d+),"connect_ms":(%-?%d+),"first_ms":(%-?%d+),"total_ms":(%-?%d+),' ..
-	'"bytes_in":(%d+),"bytes_out":(%d+)'
+	'"server":"([^"]*)","end":"([^"]*)","queue_ms":(%-?%d+),"connect_ms":(%-?%d+),"first_ms":(%-?%d+),"total_ms":(%-?%d+)'
 
 -- Errors are ours: an answer of 500 and more, or one that was cut; not what the client did.
 local function is_error(status, ended)
@@ -314,8 +314,15 @@ local function count(of, r)
 	end
 end
 
+-- What was answered elsewhere for this reason.
+local function elsewhere(route, reason)
+	fallback[route] = fallback[route] or {}
+	fallback[route][reason] = fallback[route][reason] or {requests = 0, prompt = 0, generated = 0, estimated = 0}
+	return fallback[route][reason]
+end
+
 local function add(line)
-	local route, path, code, who, reason, release, server, ended, queued, connected, first, total, bytes_in, bytes_out = line:match(LINE)
+	local route, path, code, who, reason, release, server, ended, queued, connected, first, total = line:match(LINE)
 	if not path or path == "-" or path == "/health" or path == "/v1/models" then
 		return
 	end
@@ -333,11 +340,8 @@ local function add(line)
 		count(slots[slot], r)
 	end
 	if who == "fallback" then
-		local f = fallback[route] or {requests = 0, errors = 0, down = 0, queue = 0, asked = 0, bytes_in = 0, bytes_out = 0}
-		fallback[route] = f
-		f.requests, f.errors = f.requests + 1, f.errors + (r.error and 1 or 0)
-		f[reason] = (f[reason] or 0) + 1
-		f.bytes_in, f.bytes_out = f.bytes_in + tonumber(bytes_in), f.bytes_out + tonumber(bytes_out)
+		local f = elsewhere(route, reason)
+		f.requests = f.requests + 1
 	end
 end
 
@@ -360,6 +364,58 @@ core.register_action("llmdeploy-counts", {"tcp-req"}, function(txn)
 	end
 end)
 
+-- Tokens of what is answered elsewhere, for its cost: by the answer's own "usage" (in a stream its last event has one if the client asked for it),
+-- else estimated: four bytes of a question are a token, and so is an event of a stream, or four bytes of another answer.
+local Usage = {id = "llmdeploy usage", flags = filter.FLT_CFG_FL_HTX}
+Usage.__index = Usage
+local USAGE_LIMIT = 4096 -- bytes of a usage that may arrive in pieces
+
+function Usage:new()
+	return setmetatable({text = "", bytes = 0, events = 0}, Usage)
+end
+
+function Usage:start_analyze(_, channel)
+	if channel:is_resp() then
+		filter.register_data_filter(self, channel)
+	end
+end
+
+function Usage:http_payload(_, msg)
+	local piece = msg:body()
+	if not piece or #piece == 0 then
+		return
+	end
+	local _, events = piece:gsub("data: ?{", "")
+	self.bytes, self.events = self.bytes + #piece, self.events + events
+	self.text = self.text .. piece
+	for usage in self.text:gmatch('"usage"%s*:%s*(%b{})') do
+		self.usage = usage
+	end
+	self.text = self.text:sub(-USAGE_LIMIT)
+end
+
+local function said(usage, one, other)
+	return usage and tonumber(usage:match('"' .. one .. '"%s*:%s*(%d+)') or usage:match('"' .. other .. '"%s*:%s*(%d+)'))
+end
+
+function Usage:end_analyze(txn, channel)
+	if not channel:is_resp() or self.bytes == 0 or txn:get_var("txn.status") ~= 200 then
+		return
+	end
+	local f = elsewhere(txn:get_var("txn.lane"), txn:get_var("txn.why") or "down")
+	local prompt, generated = said(self.usage, "prompt_tokens", "input_tokens"), said(self.usage, "completion_tokens", "output_tokens")
+	if not prompt then
+		prompt = ((txn:get_var("txn.size") or 0) + 3) // 4
+		generated = self.events > 0 and self.events or (self.bytes + 3) // 4
+		f.estimated = f.estimated + 1
+	end
+	f.prompt, f.generated = f.prompt + prompt, f.generated + (generated or 0)
+end
+
+core.register_filter("llmdeploy-usage", Usage, function(class)
+	return class
+end)
+
 -- The commands of the runtime socket; each answers one line.
 core.register_cli({"llmdeploy", "sample"}, "llmdeploy sample ROUTE a|b : requests of a release", function(applet, _, _, route, server)
 	local s = slots[(route or "") .. "/" .. (server or "")] or tally({})
@@ -367,8 +423,12 @@ core.register_cli({"llmdeploy", "sample"}, "llmdeploy sample ROUTE a|b : request
 end)
 
 core.register_cli({"llmdeploy", "fallback"}, "llmdeploy fallback ROUTE : answers from elsewhere", function(applet, _, _, route)
-	local f = fallback[route or ""] or {requests = 0, errors = 0, down = 0, queue = 0, asked = 0, bytes_in = 0, bytes_out = 0}
-	applet:send(string.format("%d %d %d %d %d %d %d %d\n", began_ms, f.requests, f.errors, f.down, f.queue, f.asked, f.bytes_in, f.bytes_out))
+	local out = {string.format("%d", began_ms)}
+	for _, reason in ipairs(reasons) do
+		local f = elsewhere(route or "", reason)
+		out[#out + 1] = string.format("%d %d %d %d", f.requests, f.prompt, f.generated, f.estimated)
+	end
+	applet:send(table.concat(out, " ") .. "\n")
 end)
 
 -- 5. The page for Prometheus.

@@ -264,6 +264,45 @@ rollbacks() {
 	result "rollback, the old one stopped" $? "$state/said" "$state/why"
 }
 
+# elsewhere WHY FILTER: of status --json
+elsewhere() { LLMDEPLOY_ROOT=$root "$program" status --json demo | jq -e "select(.route == \"demo\") | .gateway.fallback | $1" >"$state/why" 2>&1; }
+
+# The engine dies: who may is answered elsewhere, and what that took is in status; then it is back.
+elsewheres() {
+	python3 tests/engine/hosted.py $((port + 2)) &
+	background=$!
+	release e1 "gateway.fallback={\"url\":\"http://127.0.0.1:$((port + 2))/v1\",\"model\":\"big\",\"shareable\":[\"demo-large\"],
+		\"price\":{\"currency\":\"EUR\",\"input_per_million_tokens\":\"2.5\",\"output_per_million_tokens\":\"10\"}}" \
+		'requirements.privacy="any"' -- --start 1500
+	run apply "$state/t/e1.lock.json"
+	[ "$status" = 0 ] && holds e1 >"$state/why" 2>&1 && run status demo && says "fallback" && says "0 requests since 2"
+	result "a release with a fallback, and nothing came from there" $? "$state/said" "$state/why"
+	kill -KILL "$(docker inspect -f '{{.State.Pid}}' "$(container e1)")"
+	ask_with() { curl -s -m 10 -o "$state/answer" -w '%{http_code} %header{x-llmdeploy-answered-by} %{time_total}' "http://127.0.0.1:$port/v1/chat/completions" \
+		-H 'Content-Type: application/json' -d "$1"; }
+	local first back=
+	first=$(ask_with '{"model":"demo","messages":[]}')
+	ask_with '{"model":"demo","stream":true,"messages":[]}' >/dev/null
+	ask_with '{"model":"demo-large","messages":[]}' >/dev/null
+	for _ in $(seq 100); do
+		[ "$(answers)" != "200 e1" ] || { back=1; break; }
+		sleep 0.05
+	done
+	[ "${first% *}" = "200 fallback; reason=down" ] && [ -n "$back" ] && [ "$(active)" = e1 ]
+	result "after a kill -9 of the engine: answered elsewhere ($first s), and by the release when it is back" $? "$state/answer" "$state/why"
+	elsewhere '.down.requests > 1 and .down.estimated_requests == 1 and .asked == {"requests":1,"prompt_tokens":100,"generated_tokens":20,
+		"estimated_requests":0,"cost_micro":450} and .queue.requests == 0 and .currency == "EUR" and .requests == .down.requests + 1 and
+		.cost_micro == (.prompt_tokens * 25 + .generated_tokens * 100 + 9) / 10 - ((.prompt_tokens * 25 + .generated_tokens * 100 + 9) % 10) / 10'
+	local sums=$?
+	run status demo
+	[ $sums = 0 ] && says "; asked for: 1 request, 100 + 20 tokens, 0.0004 EUR; the tokens of 1 are estimated" && says ": as the release was down: "
+	result "status sums up what came from elsewhere: why, tokens, cost" $? "$state/said" "$state/why"
+	kill "$background"
+	wait "$background" 2>/dev/null
+	background=
+	run verify demo --fix
+}
+
 # Somebody turns the gateway by hand; and a gateway that is away while the switch wants it.
 drifts() {
 	local gateway
@@ -346,7 +385,7 @@ sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 mkdir -p "$root/store/sha256/${sha:0:2}" && install -m 444 "$state/t/model" "$root/store/sha256/${sha:0:2}/$sha"
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"
-for part in ${PARTS:-switches drains gate_breaks canaries holding recreates rollbacks drifts kills}; do
+for part in ${PARTS:-switches drains gate_breaks canaries holding recreates rollbacks drifts elsewheres kills}; do
 	began=$SECONDS
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"

@@ -22,7 +22,20 @@ static void remember(struct upstream *u, const struct httpd_request *q) {
 	u->questions++;
 }
 
-static bool stream(struct httpd_conn *c, int tokens, bool whole) {
+#define USAGE "\"usage\":{\"prompt_tokens\":100,\"prompt_tokens_details\":{\"cached_tokens\":7},\"completion_tokens\":20}}"
+#define SPENT "\"usage\":{\"input_tokens\":100,\"output_tokens_details\":{\"reasoning_tokens\":7},\"output_tokens\":20}}"
+
+/* An event in two pieces. */
+static bool last_event(struct httpd_conn *c) {
+	static const char one[] = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1", two[] = "00,\"completion_tokens\":20}}\n\n";
+	char first[128], second[128];
+
+	(void) snprintf(first, sizeof first, "%zx\r\n%s\r\n", strlen(one), one);
+	(void) snprintf(second, sizeof second, "%zx\r\n%s\r\n", strlen(two), two);
+	return httpd_puts(c, first) && !usleep(20000) && httpd_puts(c, second);
+}
+
+static bool stream(struct httpd_conn *c, int tokens, bool whole, bool usage) {
 	if (!httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"))
 		return false;
 	for (int i = 0; i < tokens; i++) {
@@ -30,11 +43,11 @@ static bool stream(struct httpd_conn *c, int tokens, bool whole) {
 			return false;
 		(void) usleep(40000);
 	}
-	return whole && httpd_puts(c, "0\r\n\r\n");
+	return whole && (!usage || last_event(c)) && httpd_puts(c, "0\r\n\r\n");
 }
 
 static bool question(struct upstream *u, struct httpd_conn *c, const struct httpd_request *q) {
-	char *answer CLEANUP(freep) = mem_printf("{\"from\":\"%s\"}", u->name);
+	char *answer CLEANUP(freep) = mem_printf("{\"from\":\"%s\"%s", u->name, strstr(q->body, "usage") ? "," USAGE : strstr(q->body, "spent") ? "," SPENT : "}");
 
 	remember(u, q);
 	if (strstr(q->body, "hang")) {
@@ -47,9 +60,9 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 	if (strstr(q->body, "late"))
 		(void) usleep(300000);
 	if (strstr(q->body, "stream"))
-		return stream(c, 10, true);
+		return stream(c, 10, true, strstr(q->body, "usage") != NULL);
 	if (strstr(q->body, "cut"))
-		return stream(c, 3, false);
+		return stream(c, 3, false, false);
 	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200, "Content-Type: application/json\r\nX-LLMDeploy-Release: forged\r\n", answer,
 			   strlen(answer));
 }

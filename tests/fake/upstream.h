@@ -15,6 +15,9 @@ struct httpd;
  *     "late"     an answer after 300 ms
  *     "fail"     500
  *
+ *     "usage"    and so many tokens, 100 and 20: as chat/completions says it, in a stream by a last event, which comes in two pieces
+ *     "spent"    the same as /v1/responses says it
+ *
  * and everything else is answered at once with its name. /health is 200 while `well`, else 503; /metrics has two counters. */
 struct upstream {
 	const char *name;

@@ -145,6 +145,31 @@ static const struct {
 	{"beyond counting", {.requests = UINT64_C(1) << 52, .hardware = 1, .per_1k_requests = UINT64_C(1) << 40}, false, {0}},
 };
 
+static const struct {
+	const char *name;
+	uint64_t input, output, in_price, out_price;
+	bool good;
+	uint64_t micro;
+} spent_rows[] = {
+	{"nothing", 0, 0, 2500000, 10000000, true, 0},
+	{"a million of each", 1000000, 1000000, 2500000, 10000000, true, 12500000},
+	{"one token", 1, 0, 2500000, 10000000, true, 3},
+	{"parts of a millionth are added before they are rounded", 1, 1, 400000, 400000, true, 1},
+	{"no price", 5, 5, 0, 0, true, 0},
+	{"beyond counting", 1ull << 53, 0, 1000001, 0, false, 0},
+	{"tokens beyond counting", (1ull << 53) + 1, 0, 1, 0, false, 0},
+};
+
+static void cost_spent(void **state) {
+	(void) state;
+	for (size_t i = 0; i < sizeof spent_rows / sizeof *spent_rows; i++) {
+		uint64_t micro = 0;
+		print_message("  - %s\n", spent_rows[i].name);
+		assert_int_equal(cost_tokens(spent_rows[i].input, spent_rows[i].output, spent_rows[i].in_price, spent_rows[i].out_price, &micro), spent_rows[i].good);
+		assert_int_equal(micro, spent_rows[i].micro);
+	}
+}
+
 static void cost_months(void **state) {
 	(void) state;
 	EACH_CASE(k, months) {
@@ -161,7 +186,7 @@ static void cost_months(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cost_texts), cmocka_unit_test(cost_ceilings), cmocka_unit_test(cost_paces), cmocka_unit_test(cost_zeros),
-		cmocka_unit_test(cost_queues), cmocka_unit_test(cost_months),
+		cmocka_unit_test(cost_queues), cmocka_unit_test(cost_months), cmocka_unit_test(cost_spent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,8 +231,8 @@ static void test_lanes(void **state) {
 		EACH_CASE(c, lanes)
 			if (!strcmp(c->privacy, privacies[i]))
 				one_lane(&l, c);
-		if (!strcmp(privacies[i], "any")) /* one of each reason, no error */
-			assert_true(shows(&l, "llmdeploy fallback one", " 3 0 1 1 1 "));
+		if (!strcmp(privacies[i], "any")) /* one of each reason: requests, tokens, and one whose tokens are estimated */
+			assert_true(shows(&l, "llmdeploy fallback one", " 1 4 3 1 1 4 3 1 1 6 3 1\n"));
 		end(&l);
 	}
 }
@@ -272,6 +272,38 @@ static void test_crash(void **state) {
 		clock_sleep_ms(10);
 	}
 	assert_true(back);
+	end(&l);
+}
+
+/* Sentence 5: what came from elsewhere is summed up with its tokens; what nobody said is estimated, and marked. */
+static void test_tokens(void **state) {
+	static const struct {
+		const char *name, *body;
+		unsigned prompt, generated, estimated;
+	} cases[] = {
+		{"as chat/completions says it", "{\"x\":\"usage\"}", 100, 20, 0},
+		{"as /v1/responses says it", "{\"x\":\"spent\"}", 100, 20, 0},
+		{"a stream that says it last", "{\"x\":\"stream usage\"}", 100, 20, 0},
+		{"a stream that does not", "{\"x\":\"stream\"}", 4, 10, 1},
+		{"a stream that is cut", "{\"x\":\"cut usage\"}", 5, 3, 1},
+		{"an answer that does not", "{\"x\":\"0123456789\"}", 5, 3, 1},
+		{"an error is nothing", "{\"x\":\"fail\"}", 0, 0, 0},
+	};
+	unsigned prompt = 0, generated = 0, estimated = 0, n = 0;
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "any", FALLBACK(""), "maint", 0);
+	command(&l, "set server r:one/a state maint");
+	EACH_CASE(c, cases) {
+		char *came CLEANUP(freep) = ask(&l, CHAT, "", c->body);
+		assert_true(strstr(came, MARKED "down") != NULL);
+		prompt += c->prompt;
+		generated += c->generated;
+		estimated += c->estimated;
+		char *line CLEANUP(freep) = mem_printf(" %u %u %u %u 0 0 0 0 0 0 0 0\n", ++n, prompt, generated, estimated);
+		assert_true(shows(&l, "llmdeploy fallback one", line));
+	}
 	end(&l);
 }
 
@@ -422,7 +454,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_hang_up), cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
 		cmocka_unit_test(test_crash),	     cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_canary),
-		cmocka_unit_test(test_canary_dies),  cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_canary_dies),  cmocka_unit_test(test_labels), cmocka_unit_test(test_tokens),
 	};
 
 	return cmocka_run_group_tests_name("gateway live", tests, NULL, NULL);

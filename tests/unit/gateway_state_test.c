@@ -269,8 +269,10 @@ static void test_fallback_counters(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100 200\n\n", &v, &e), 0);
-	assert_true(v.fallback_requests == 6 && v.fallback_down == 3 && v.fallback_queue == 2 && v.fallback_asked == 1);
+	assert_int_equal(gateway_fallback_parse("9 3 10 11 1 2 20 21 0 1 30 31 1\n\n", &v, &e), 0);
+	const struct gateway_elsewhere wanted[GATEWAY_REASONS] = {{3, 10, 11, 1}, {2, 20, 21, 0}, {1, 30, 31, 1}};
+	assert_int_equal(v.began_ms, 9);
+	assert_memory_equal(v.elsewhere, wanted, sizeof wanted);
 	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100\n", &v, &e), -1);
 	assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
 }

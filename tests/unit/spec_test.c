@@ -282,6 +282,12 @@ static const struct {
 	 "._~:/@%+,=-[] are fine\n"
 	 "6:75: 'x#' in 'gateway.fallback.shareable[0]' has a character that a gateway's configuration cannot have: letters, digits and "
 	 "._~:/@%+,=-[] are fine"},
+	{"a price that is none", GOOD "requirements: {privacy: any}\n"
+	 "gateway: {fallback: {url: 'https://h/v1', model: m, price: {currency: 'a b', input_per_million_tokens: 0.1234567}}}\n",
+	 "6:60: 'gateway.fallback.price.output_per_million_tokens' is missing\n"
+	 "6:71: 'a b' in 'gateway.fallback.price.currency' has a character that a gateway's configuration cannot have: letters, digits and "
+	 "._~:/@%+,=-[] are fine\n"
+	 "6:104: '0.1234567' in 'gateway.fallback.price.input_per_million_tokens' has more than six decimals"},
 	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
 	 "5:19: 'x' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080\n"
 	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green, canary or recreate\n"
