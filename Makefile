@@ -93,6 +93,7 @@ install: all
 	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
 	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests manifests/*.json
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/systemd templates/systemd/*.service
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests/models manifests/models/*.yaml
 $(TOOLS): %: %.o $B/libpkg.a
 	@echo "LD $@"

@@ -1,0 +1,140 @@
+#!/bin/bash
+# usage: reboot_test.sh [BUILD_DIR]   the power is cut, with everything that runs, and comes back: at rest, and in the middle of a switch. TAP.
+#
+# All processes of a private Engine, its containers and the gateway die by one kill -9; sockets, pid files and half written files stay on disk, what the Engine
+# keeps in memory (its exec-root) is gone. Then it boots as a machine would: the Engine first, then what the systemd unit says. State is under BUILD_DIR/tests/reboot.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib.sh
+state=$(realpath "${1:-build}")/tests/reboot
+program=$(realpath "${1:-build}")/llmdeploy
+port=$((20000 + RANDOM % 10000 * 2))
+export LLMDEPLOY_PRIVATE_ENGINE=1
+unset DOCKER_HOST
+. tests/tiny.sh
+unit=templates/systemd/llmdeploy-recover.service
+n=0
+failed=0
+rm -rf "$state"
+trap tiny_clean EXIT
+trap 'exit 130' INT TERM HUP
+
+check() { # STATUS NAME [FILE]...
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+		return
+	fi
+	echo "not ok $n - $2"
+	failed=1
+	shift 2
+	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
+}
+run() { # ARGUMENT...
+	LLMDEPLOY_ROOT=$root timeout 120 "$program" "$@" >"$state/said" 2>&1
+	status=$?
+}
+says() { grep -qF -- "$1" "$state/said"; }
+active() { basename "$(readlink "$root/routes/demo/active")"; }
+answers() { curl -s -o /dev/null -m 5 -w '%{http_code} %header{x-llmdeploy-release}' "http://127.0.0.1:$port/v1/chat/completions" \
+	-H 'Content-Type: application/json' -d '{"model":"demo","messages":[{"role":"user","content":"x"}],"max_tokens":2}'; }
+holds() { # VERSION: it is active, answers, and nothing differs from the lock
+	[ "$(active)" = "$1" ] || { echo "active is '$(active)', not '$1'"; return 1; }
+	for _ in 1 2 3 4 5 6; do # a server that has just been started is up with its next health check
+		! LLMDEPLOY_ROOT=$root "$program" verify demo >"$state/verify" 2>&1 || break
+		sleep 0.3
+	done
+	# That the Engine started the container again is told until somebody takes note of it.
+	if ! grep -q "all is as the lock says" "$state/verify" && grep -v '^what\|^start \|^llmdeploy: 1 difference' "$state/verify"; then
+		return 1
+	fi
+	[ "$(answers)" = "200 $1" ] || { echo "the gateway answers '$(answers)'"; return 1; }
+}
+
+# Everything at once. What is killed names the short directory of our Engine, or is the first process of one of its containers.
+cut_power() {
+	local short pids
+	short=$(cat "$state/engine/short")
+	pids=$(docker ps -q | xargs -r docker inspect -f '{{.State.Pid}}')
+	kill -KILL $(pgrep -f -- "$short/x") $pids 2>/dev/null
+	for _ in $(seq 100); do
+		[ -n "$(pgrep -f -- "$short/x")" ] || [ "$(answers | cut -c1-3)" != 000 ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+now() { date +%s%3N; }
+# boot VERSION: the Engine; then whoever has traffic is VERSION (or "any") within 10 seconds, before anybody does anything
+boot() {
+	tests/engine/engine.sh start "$state/engine" >/dev/null 2>"$state/why" || return
+	local began said
+	began=$(now)
+	for _ in $(seq 200); do
+		said=$(answers)
+		case "$1 $said" in
+		"$1 200 $1" | "any 200 "*)
+			took=$(($(now) - began))
+			return 0
+			;;
+		esac
+		sleep 0.05
+	done
+	echo "the gateway answers '$said', not $1" >"$state/why"
+	return 1
+}
+# What the unit runs, as it stands there.
+unit_runs() {
+	local line
+	line=$(sed -n 's/^ExecStart=//p' "$unit")
+	env "$(sed -n 's/^Environment=//p' "$unit" | sed "s|=.*|=$root|")" timeout 120 $program ${line#/usr/local/bin/llmdeploy } >"$state/said" 2>&1
+	status=$?
+}
+apply() { # VERSION [FAULT]
+	tiny_release "$1" rollout.drain_ms=1000
+	LLMDEPLOY_FAULT=${2:-} LLMDEPLOY_ROOT=$root timeout 120 "$program" apply "$state/t/$1.lock.json" >"$state/said" 2>&1
+	status=$?
+}
+
+mkdir -p "$state"
+tiny_ready || exit 1
+
+systemd-analyze verify --man=no "$unit" templates/systemd/llmdeploy-gateway.service >"$state/said" 2>&1
+# What it may say is that the programs are not installed under their paths here.
+[ -z "$(grep -v 'is not executable: No such file' "$state/said")" ] && grep -q '^After=.*docker.service' "$unit"
+check $? "the units are what systemd takes, and recovery comes after the Engine" "$state/said"
+
+apply b1
+apply b2
+cut_power && boot b2
+check $? "the power is cut at rest: the Engine and its restart policies alone bring back what is active (${took:-?} ms after the Engine)" "$state/why"
+unit_runs
+[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1
+check $? "and the unit's recovery finds nothing that differs" "$state/said" "$state/why"
+
+# A switch is in the journal; HAProxy has turned, the link has not.
+apply b3 release.flip:before:kill
+[ "$(active)" = b2 ] && cut_power && boot any && unit_runs && [ "$status" = 0 ] && says "the switch was finished" && holds b3 >"$state/why" 2>&1
+check $? "cut after the gateway turned, before the link did: recovery finishes the switch" "$state/said" "$state/why"
+# Its files say the other one, HAProxy was not told yet, and the link says nothing of it. A rollback to a warm release has one command.
+LLMDEPLOY_FAULT=gateway.socket:before:kill:1 LLMDEPLOY_ROOT=$root timeout 120 "$program" rollback demo >"$state/said" 2>&1
+[ "$(active)" = b3 ] && jq -e '[.routes[0].a, .routes[0].b] | map(select(.want == "ready") | .version) == ["b2"]' "$root/gateway/state" >"$state/why" &&
+	cut_power && boot b2 && unit_runs && [ "$status" = 0 ] && says "the switch was finished" && holds b2 >"$state/why" 2>&1
+check $? "cut in a rollback, when only the gateway's files say where to: it serves, and recovery turns the link" "$state/said" "$state/why"
+before=$(active)
+
+# The trap: what HAProxy starts with is older than the link.
+mkdir "$state/older" && cp -a "$root"/gateway/{state,state.loaded,haproxy.cfg,process.cfg,releases.map,canary.map} "$state/older"
+apply b5
+[ "$status" = 0 ] && [ "$(active)" = b5 ] && cut_power && cp -a "$state"/older/. "$root/gateway/" &&
+	tests/engine/engine.sh start "$state/engine" >/dev/null 2>"$state/why"
+began=$(now)
+unit_runs
+took=$(($(now) - began))
+[ "$status" = 0 ] && holds b5 >"$state/why" 2>&1 && [ "$(answers)" = "200 b5" ]
+check $? "files of the gateway that are older than the link ($before): recovery leads to what active names, in $took ms" "$state/said" "$state/why"
+run rollback demo
+[ "$status" = 0 ] && says "'$before'" && [ "$(answers)" = "200 $before" ]
+check $? "and the release before is there to go back to" "$state/said"
+echo "1..$n"
+[ "$failed" = 0 ]
