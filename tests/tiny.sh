@@ -24,30 +24,52 @@ tiny_release() {
 		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "$@"
 }
 
-# traffic_begins ARGUMENT...: half of it over HTTP/1.1 and half over HTTP/2, a process each, because a libcurl of both mixes their connections up;
-# into $state/{1,2}.{log,json}. traffic_ends waits for what is in flight; traffic_answered prints how many there were.
+# Traffic: traffic_watch first (what the gateway says of it), then traffic_load for each kind, or traffic_begins, which does all. traffic_ends waits for what is in
+# flight; traffic_kill does not, for who ends early. traffic_answered prints how many answers there were.
 loads=
+watcher=
+parts=
+traffic_watch() {
+	python3 tests/load/watch.py "$root" "$state/gateway.log" 2>"$state/watch.err" &
+	watcher=$!
+}
+# traffic_load NAME ARGUMENT...: into $state/NAME.{log,json}
+traffic_load() {
+	: >"$state/$1.log"
+	"$(dirname "$program")/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --seconds 14400 \
+		--log "$state/$1.log" "${@:2}" >"$state/$1.json" 2>>"$state/load.err" &
+	loads="$loads $!"
+	parts="$parts $1"
+}
+# traffic_begins ARGUMENT...: half of it over HTTP/1.1 and half over HTTP/2, a process each, because a libcurl of both mixes their connections up
 traffic_begins() {
-	for http in 1 2; do
-		: >"$state/$http.log"
-		"$(dirname "$program")/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --http $http --seconds 7200 \
-			--log "$state/$http.log" "$@" >"$state/$http.json" 2>>"$state/load.err" &
-		loads="$loads $!"
-	done
+	traffic_watch
+	for http in 1 2; do traffic_load $http --http $http "$@"; done
 }
 traffic_ends() {
 	kill -TERM $loads 2>/dev/null
 	wait $loads || :
 	loads=
+	kill -TERM $watcher 2>/dev/null
+	watcher=
 }
-traffic_answered() { cat "$state/1.log" "$state/2.log" | wc -l; }
+traffic_kill() { [ -z "$loads$watcher" ] || kill $loads $watcher 2>/dev/null; }
+traffic_answered() { for each in $parts; do cat "$state/$each.log"; done | wc -l; }
+# traffic_judge KILLS: $state/verdict.json; 1 where a client noticed anything
+traffic_judge() {
+	for each in $parts; do
+		set -- "$@" "$state/$each.json" "$state/$each.log"
+	done
+	python3 tests/load/judge.py "$root/routes/demo" "$1" "$state/gateway.log" "${@:2}" >"$state/verdict.json"
+}
 
-# tiny_clean: what the root has in the Engine, the Engine if it is ours, and the state
+# tiny_clean: what the root, and those of the parts in $state/N, have in the Engine, the Engine if it is ours, and the state
 tiny_clean() {
-	if id=$(cat "$root/root-id" 2>/dev/null); then
+	for each in "$state/root" "$state"/[0-9]*/root; do
+		id=$(cat "$each/root-id" 2>/dev/null) || continue
 		docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
 		docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
-	fi
+	done
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
 	rm -rf "$state"
 }

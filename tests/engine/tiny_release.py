@@ -105,4 +105,5 @@ def main():
         file.write(canonical(lock) + b"\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

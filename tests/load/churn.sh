@@ -14,12 +14,12 @@ what=$2
 port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
 seed=${SEED:-$(date +%s)}
 RANDOM=$seed
-loads=
 last=none
 n=0
 mkdir -p "$state"
 . tests/tiny.sh
-trap '[ -z "$loads" ] || kill $loads 2>/dev/null' EXIT
+trap traffic_kill EXIT
+trap 'exit 130' INT TERM HUP
 
 fail() {
 	echo "$what, step $n (SEED=$seed): $*" >&2
@@ -49,8 +49,8 @@ release_tiny() {
 }
 traffic_tiny() {
 	for http in 1 2; do
-		traffic short$http --clients 6 --streams 3 --http $http --tokens 8 --new-connections 20 --pause 20
-		traffic long$http --clients 3 --streams 3 --http $http --tokens 1000 --new-connections 50
+		traffic_load short$http --clients 6 --streams 3 --http $http --tokens 8 --new-connections 20 --pause 20
+		traffic_load long$http --clients 3 --streams 3 --http $http --tokens 1000 --new-connections 50
 	done
 }
 ready_real() {
@@ -77,14 +77,8 @@ release_real() {
 	END
 }
 traffic_real() {
-	traffic real1 --clients 2 --streams 1 --http 1 --tokens 48 --new-connections 30 --pause 100
-	traffic real2 --clients 1 --streams 1 --http 2 --tokens 48 --new-connections 30 --pause 100
-}
-
-traffic() { # NAME ARGUMENT...
-	"$build/tests/load/load" --url "http://127.0.0.1:$port/v1/chat/completions" --model demo --seconds 14400 --log "$state/$1.log" "${@:2}" \
-		>"$state/$1.json" 2>"$state/load.err" &
-	loads="$loads $!"
+	traffic_load real1 --clients 2 --streams 1 --http 1 --tokens 48 --new-connections 30 --pause 100
+	traffic_load real2 --clients 1 --streams 1 --http 2 --tokens 48 --new-connections 30 --pause 100
 }
 
 # ---- what happens ----
@@ -131,6 +125,7 @@ haproxy() { killed haproxy label=llmdeploy.gateway; }
 "ready_$what" || fail "not ready"
 : >"$state/kills"
 : >"$state/done"
+traffic_watch
 "traffic_$what"
 sleep 2
 end=$(($(date +%s) + $3))
@@ -145,11 +140,5 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	case $((RANDOM % 10)) in 0) engine ;; 1) haproxy ;; 2 | 3 | 4) controller ;; *) flips ;; esac
 	serves
 done
-kill -TERM $loads
-wait $loads
-loads=
-set --
-for each in "$state"/*.json; do
-	[ "$each" = "$state/verdict.json" ] || set -- "$@" "$each" "${each%.json}.log"
-done
-python3 tests/load/judge.py "$root/routes/demo" "$state/kills" "$@" >"$state/verdict.json"
+traffic_ends
+traffic_judge "$state/kills"

@@ -13,7 +13,7 @@ state=$1
 port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
 mkdir -p "$state"
 . tests/tiny.sh
-trap '[ -z "$loads" ] || kill $loads 2>/dev/null' EXIT
+trap traffic_kill EXIT
 
 timed() { # FILE ARGUMENT...
 	local from
@@ -45,4 +45,4 @@ for i in $(seq "$2"); do
 done
 answered "$3"
 traffic_ends
-python3 tests/load/judge.py "$root/routes/demo" - "$state/1.json" "$state/1.log" "$state/2.json" "$state/2.log" >"$state/verdict.json"
+traffic_judge -

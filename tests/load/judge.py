@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""Holds what clients saw against what the journal says: judge.py ROUTE-DIRECTORY KILLS RESULT LOG [RESULT LOG]...
+"""Holds what clients saw against what the journal says: judge.py ROUTE-DIRECTORY KILLS GATEWAY RESULT LOG [RESULT LOG]...
 
 The journal is read in ROUTE-DIRECTORY. RESULT and LOG are of tests/load/load, all releases have rollout.watch_ms 0. Forbidden are: a
 request that failed or was cut while nothing was killed; an answer by a release before its gate had passed and its switch had begun, or by nobody.
 KILLS ("-": none) has lines "WHAT FROM_MS UNTIL_MS": an engine or a HAProxy was killed, until it answered again, which may
 take BACK_MS; what failed in that time is counted apart, by WHAT. Prints one JSON object; ends with 1 where anything
-forbidden was seen, or nothing was."""
+forbidden was seen, or nothing was. GATEWAY is of tests/load/watch.py: what stands in it around the first faults, and in the journal, is in "around"."""
+import calendar
 import glob
 import json
 import sys
+import time
 
 BACK_MS = 20000
+AROUND_MS = 400
+EXPLAINED = 5
 
 
 def records(directory):
@@ -49,13 +53,35 @@ def read_kills(path):
         return [(w, int(a), int(b)) for w, a, b in (line.split() for line in file)]
 
 
+def unix_ms(stamp):
+    """Of 2026-01-02T03:04:05.678901234Z or with whole seconds."""
+    whole, _, rest = stamp.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 1000 + int((rest + "000")[:3])
+
+
+def around(moments, journal, gateway):
+    """What the journal (in whole seconds) and the gateway say around the first of these."""
+    try:
+        with open(gateway, encoding="utf-8") as file:
+            said = [(unix_ms(line.split(" ", 1)[0]), line.strip()) for line in file]
+    except FileNotFoundError:
+        said = []
+    found = []
+    for begin, end in moments[:EXPLAINED]:
+        records = [f"{r['seq']} {r['time']} {r['event']} {r.get('version') or ''}" for r in journal
+                   if begin - 3000 <= unix_ms(r["time"]) <= end + 1000]
+        found.append({"of": [begin, end], "journal": records[-16:],
+                      "gateway": [text for at, text in said if begin - AROUND_MS <= at <= end + AROUND_MS][:16]})
+    return found
+
+
 def percentile(values, p):
     values = sorted(values)
     return values[int((len(values) - 1) * p / 100)] if values else None
 
 
-def judge_answers(log, kills, dated, faults, apart):
-    """How many of them were in flight in a flip."""
+def judge_answers(log, kills, dated, faults, apart, moments):
+    """How many of them were in flight in a flip. moments: of those that nothing explains."""
     inside = 0
     for begin, end, status, whole, kind, version, by, how in answers(log):
         inside += any(begin <= b and end >= a for a, b in dated)
@@ -65,6 +91,7 @@ def judge_answers(log, kills, dated, faults, apart):
         if why:
             apart[why] = apart.get(why, 0) + 1
         else:
+            moments.append((begin, end))
             faults.append(f"{kind} {begin}..{end}: status {status}, {'whole' if whole else 'cut'}, {version} {by}, HTTP and libcurl: {how}")
     return inside
 
@@ -82,13 +109,13 @@ def main():
     kills = read_kills(sys.argv[2]) if sys.argv[2] != "-" else []
     first, windows = passes(journal)
     dated = [(at, at + took) for at, took in windows if at]
-    faults, apart, inside, sums = [], {}, 0, dict.fromkeys(("requests", "streams", "http2", "asked_again", "cut", "connections", "per_second"), 0)
-    for i in range(3, len(sys.argv), 2):
+    faults, apart, inside, moments, sums = [], {}, 0, [], dict.fromkeys(("requests", "streams", "http2", "asked_again", "cut", "connections", "per_second"), 0)
+    for i in range(4, len(sys.argv), 2):
         with open(sys.argv[i], encoding="utf-8") as file:
             result = json.load(file)
         for key in sums:
             sums[key] += result[key]
-        inside += judge_answers(sys.argv[i + 1], kills, dated, faults, apart)
+        inside += judge_answers(sys.argv[i + 1], kills, dated, faults, apart, moments)
         judge_releases(result["answered"], first, faults)
     drained = [r for r in journal if r["event"] == "drained"]
     faults += [f"{w} was not back after {b - a} ms" for w, a, b in kills if b - a > BACK_MS]
@@ -98,7 +125,8 @@ def main():
                       "kills": len(kills), "back_ms_p50": percentile([b - a for _, a, b in kills], 50),
                       "back_ms_max": percentile([b - a for _, a, b in kills], 100), "cut_at_deadline": sum(r["cut"] for r in drained),
                       "releases": len(first), "flip_ms_p50": percentile([t for _, t in windows], 50),
-                      "flip_ms_p99": percentile([t for _, t in windows], 99), "faults": faults[:20]}, sys.stdout)
+                      "flip_ms_p99": percentile([t for _, t in windows], 99), "faults": faults[:20],
+                      "around": around(sorted(moments), journal, sys.argv[3])}, sys.stdout)
     print()
     return 1 if faults else 0
 

@@ -1,0 +1,60 @@
+#!/bin/bash
+# usage: steps.sh STATE [OPERATION]...   in the repository's root, after `make` and tests/load/load
+#
+# Every step of an apply and of a rollback (previous release warm, and stopped) is killed once before it happens, in order, under traffic on
+# a real Engine with tiny engines; recovery is killed too, at a step that goes round. No request may fail. STATE/verdict.json says
+# what clients saw, STATE/steps when which step was killed. FROM=N begins with the N-th.
+set -u
+. tests/lib.sh
+build=$(realpath "${BUILD:-build}")
+program=$build/llmdeploy
+state=$1
+shift
+port=${PORT:-$((20000 + RANDOM % 5000 * 2))}
+mkdir -p "$state"
+. tests/tiny.sh
+trap traffic_kill EXIT
+n=0
+
+fail() {
+	echo "$*" >&2
+	cat "$state/said" "$state/killed" >&2 2>/dev/null
+	exit 1
+}
+active() { basename "$(readlink "$root/routes/demo/active")"; }
+settled() { LLMDEPLOY_ROOT=$root timeout 60 "$program" "$@" >"$state/said" 2>&1 || fail "llmdeploy $* ended with $?"; }
+
+# prepare OPERATION: "words" is the command that will be killed
+prepare() {
+	n=$((n + 1))
+	tiny_release "s$n" rollout.drain_ms=10000 gateway.engine.sequences=64 "rollout.previous=\"${1#*-}\"" -- --first 2 --gap 2
+	words="apply $state/t/s$n.lock.json"
+	[ "${1%-*}" = rollback ] || return 0
+	settled $words
+	words="rollback demo"
+}
+
+walk() { # OPERATION
+	local i steps old status
+	prepare "$1"
+	LLMDEPLOY_FAULT=log:9 LLMDEPLOY_ROOT=$root "$program" $words 9>"$state/log" >"$state/said" 2>&1 || fail "llmdeploy $words ended with $?"
+	steps=$(grep -c ' before$' "$state/log")
+	for i in $(seq "${FROM:-1}" "$steps"); do
+		prepare "$1"
+		old=$(active)
+		LLMDEPLOY_FAULT=any:before:kill:$i LLMDEPLOY_ROOT=$root "$program" $words >"$state/killed" 2>&1
+		status=$?
+		echo "$(date +%s%3N) $1 $i $(grep ' before$' "$state/log" | sed -n "${i}p") $status" >>"$state/steps"
+		LLMDEPLOY_FAULT=any:before:kill:$((i * 7 % 23 + 1)) LLMDEPLOY_ROOT=$root timeout 60 "$program" recover demo >"$state/killed" 2>&1
+		settled recover demo
+		settled verify demo
+		case $(active) in "$old" | "s$n" | first) ;; *) [ "$1" != "${1#rollback}" ] || fail "active is '$(active)' and not '$old' or 's$n'" ;; esac
+	done
+}
+
+tiny_ready || exit 1
+: >"$state/steps"
+traffic_begins --clients 8 --streams 4 --tokens 8 --pause 5 --new-connections 20
+for each in "${@:-apply-warm}"; do walk "$each"; done
+traffic_ends
+traffic_judge -
