@@ -84,6 +84,26 @@ static int put(const struct gateway *g, enum effect as, const char *name, const 
 	return *differed && fs_write(as, g->dir, name, bytes, n, 0644, e) ? err_wrap(e, "gateway") : 0;
 }
 
+#define MARK "# of a state with the digest "
+
+/* Design: of a change that was cut off between the state and its texts, the configuration says another state: then it is finished, and nobody
+ * edited anything. */
+static int render(const struct gateway_state *s, struct gateway_texts *texts, char mark[SHA256_HEX], struct err *e) {
+	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	const struct gateway_paths paths = GATEWAY_PATHS;
+	struct gateway_text *cfg = &texts->files[GATEWAY_TEXTS - 1];
+
+	if (gateway_render(s, &paths, texts, e))
+		return -1;
+	gateway_state_print(s, &state);
+	sha256_of(buf_str(&state), state.len, mark);
+	char *text = mem_printf("%s" MARK "%s\n", cfg->bytes, mark);
+	free(cfg->bytes);
+	cfg->bytes = text;
+	cfg->n = strlen(text);
+	return 0;
+}
+
 /* What a process has that no text of the routes says. */
 static int process_text(const struct gateway *g, const struct gateway_state *s, struct buf *text, struct err *e) {
 	char digest[SHA256_HEX];
@@ -111,13 +131,11 @@ static int compare(const struct gateway *g, const char *name, const char *bytes,
 
 static int compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("run/routes/%s/%c.sock", r->name, slot_names[slot]), *now CLEANUP(freep) = NULL;
-	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", r->slots[slot].id);
+	char *target CLEANUP(freep) = *r->slots[slot].id ? mem_printf("../../%s/engine.sock", r->slots[slot].id) : mem_strdup("nothing");
 
-	if (!*r->slots[slot].id)
-		return 0;
 	if (fs_readlink(g->o.root->fd, path, &now, e))
 		return -1;
-	if (!now || strcmp(now, target))
+	if (strcmp(now ? now : "nothing", target))
 		found(ctx, path, target, now ? now : "nothing");
 	return 0;
 }
@@ -125,17 +143,16 @@ static int compare_link(const struct gateway *g, const struct gateway_route *r, 
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf process CLEANUP(buf_done) = BUF_INIT(4096);
-	const struct gateway_paths paths = GATEWAY_PATHS;
-	const struct gateway_route *r = gateway_state_find(s, route);
+	char mark[SHA256_HEX];
 
-	if (gateway_render(s, &paths, &texts, e) || process_text(g, s, &process, e))
+	if (render(s, &texts, mark, e) || process_text(g, s, &process, e))
 		return -1;
 	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
 		if (compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx, e))
 			return -1;
 	if (compare(g, "process.cfg", buf_str(&process), process.len, found, ctx, e))
 		return -1;
-	return r && (compare_link(g, r, 0, found, ctx, e) || compare_link(g, r, 1, found, ctx, e)) ? -1 : 0;
+	return files_links(g, s, route, found, ctx, e);
 }
 
 /* It comes last: a digest is never ahead of what it stands for. */
@@ -150,11 +167,11 @@ static int put_process(const struct gateway *g, const struct gateway_state *s, b
 int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
-	const struct gateway_paths paths = GATEWAY_PATHS;
-	bool state_differed, differed, any = false;
+	bool state_differed, differed, torn, any = false;
+	char mark[SHA256_HEX];
 
 	/* 1. It can be rendered. 2. What should be. 3. What follows from it. */
-	if (gateway_state_check(s, e) || gateway_render(s, &paths, &texts, e))
+	if (gateway_state_check(s, e) || render(s, &texts, mark, e) || files_torn(g, s, &torn, e))
 		return -1;
 	gateway_state_print(s, &state);
 	if (put(g, EFFECT_GATEWAY_STATE, "state", buf_str(&state), state.len, &state_differed, e))
@@ -167,7 +184,24 @@ int files_save(const struct gateway *g, const struct gateway_state *s, bool *rep
 	if (put_process(g, s, &differed, e))
 		return -1;
 	if (repaired)
-		*repaired = !state_differed && any;
+		*repaired = !state_differed && !torn && any;
+	return 0;
+}
+
+int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(TEXT_CAP), state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
+	char mark[SHA256_HEX];
+	bool found;
+
+	*torn = false;
+	if (fs_read_if(g->dir, "haproxy.cfg", &text, &found, e))
+		return err_wrap(e, "gateway");
+	const char *said = found ? strstr(buf_str(&text), MARK) : NULL;
+	if (!said)
+		return 0;
+	gateway_state_print(s, &state);
+	sha256_of(buf_str(&state), state.len, mark);
+	*torn = strncmp(said + strlen(MARK), mark, strlen(mark)) != 0;
 	return 0;
 }
 
@@ -263,6 +297,12 @@ int files_link(const struct gateway *g, const char *route, int slot, const char 
 	if (fs_mkdirs(EFFECT_GATEWAY_LINK, root->fd, dir, 0755, e) || fs_readlink(root->fd, path, &now, e))
 		return -1;
 	return now && !strcmp(now, target) ? 0 : fs_flip(EFFECT_GATEWAY_LINK, root->fd, path, target, e);
+}
+
+int files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+	const struct gateway_route *r = gateway_state_find(s, route);
+
+	return r && (compare_link(g, r, 0, found, ctx, e) || compare_link(g, r, 1, found, ctx, e)) ? -1 : 0;
 }
 
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e) {

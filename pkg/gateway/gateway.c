@@ -156,13 +156,49 @@ int gateway_ensure(struct gateway *g, struct err *e) {
 	return ensure_locked(g, s, &why) ? give_back(g, s, &why, e) : 0;
 }
 
-int gateway_tidy(struct gateway *g, struct err *e) {
-	int lock CLEANUP(closep) = -1;
-	size_t n = 0;
+static void count_wrong(void *ctx, const char *what, const char *want, const char *have) {
+	size_t *n = ctx;
 
-	if (g->none || files_sweep(g, false, &n, e))
-		return g->none ? 0 : -1;
-	return n && (files_lock(g, &lock, e) || files_sweep(g, true, &n, e)) ? -1 : 0;
+	(void) what, (void) want, (void) have;
+	++*n;
+}
+
+struct half_done {
+	size_t files, links;
+	bool torn;
+};
+
+static int look_half_done(const struct gateway *g, const char *route, struct half_done *h, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+
+	*h = (struct half_done){0};
+	return files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_links(g, s, route, count_wrong, &h->links, e) ||
+	       files_torn(g, s, &h->torn, e) ? -1 : 0;
+}
+
+static int finish_half_done(const struct gateway *g, const char *route, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	size_t n;
+
+	if (files_sweep(g, true, &n, e) || files_state(g, &s, e))
+		return -1;
+	const struct gateway_route *r = gateway_state_find(s, route);
+	if (r && (files_link(g, route, 0, r->slots[0].id, e) || files_link(g, route, 1, r->slots[1].id, e)))
+		return -1;
+	return gateway_state_count(s) ? files_save(g, s, NULL, e) : 0;
+}
+
+int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
+	int lock CLEANUP(closep) = -1;
+	struct half_done h;
+
+	if (g->none)
+		return 0;
+	if (look_half_done(g, route, &h, e))
+		return -1;
+	if (!h.files && !h.links && !h.torn)
+		return 0;
+	return files_lock(g, &lock, e) || finish_half_done(g, route, e) ? -1 : 0;
 }
 
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {

@@ -53,8 +53,9 @@ bool gateway_present(const struct gateway *g); /* false in mode none */
  * ERR_USAGE: there is no gateway image yet and nothing to make it from. */
 int gateway_ensure(struct gateway *g, struct err *e);
 
-/* Away with what a killed run left half written. */
-int gateway_tidy(struct gateway *g, struct err *e);
+/* Away with what a killed run left half written; a change that was cut off is finished: the configuration is that of the state, and the links
+ * of the route lead where it says. What somebody edited is gateway_ensure's. */
+int gateway_tidy(struct gateway *g, const char *route, struct err *e);
 
 /* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
  * Where it has a seat already, nothing. The route is made in the state when it is new, with the lock's gateway section, and reaches HAProxy

@@ -36,8 +36,10 @@ int files_lock(const struct gateway *g, int *fd, struct err *e);
 /* A new one where there is none. */
 int files_state(const struct gateway *g, struct gateway_state **out, struct err *e);
 /* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
- * there. *repaired: something else than the state stood there (may be NULL). */
+ * there. *repaired: something else than the state stood there, and it was no change that was cut off (may be NULL). */
 int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e);
+/* The configuration is of another state: a change was cut off between the two. */
+int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e);
 /* What of this stands there in another way, and the links of a route; nothing is changed. */
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
@@ -51,6 +53,8 @@ int files_mark(const struct gateway *g, const struct gateway_state *s, struct er
 int files_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e);
 /* run/routes/ROUTE/{a,b}.sock; id "": no link. */
 int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
+/* Links of the route that are others than the state says: nothing is changed. */
+int files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
 
 /* ---- what an operator may have wrong (checks.c) ---- */

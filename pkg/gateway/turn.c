@@ -98,6 +98,13 @@ static void leave(struct gateway_slot *slot) {
 		slot->want = GATEWAY_DRAIN;
 }
 
+static bool said_already(const struct change *c, const struct gateway_route *r) {
+	const struct gateway_route *was = gateway_state_find(c->before, r->name);
+	int ready = gateway_route_ready(r);
+
+	return was && ready >= 0 && was->slots[ready].want == GATEWAY_READY;
+}
+
 /* Ready first, in the running process: a door that differs is put up afterwards, by a reload. */
 static int turn_now(const struct change *c, const struct gateway_route *r, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
@@ -111,8 +118,7 @@ static int turn_now(const struct change *c, const struct gateway_route *r, struc
 		return err_set(e, ERR_SYS, "the gateway does not run");
 	/* Requests that wait in the route's queue are given to a server that leaves maintenance, and not to one that leaves draining: without
 	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
-	const struct gateway_route *was = gateway_state_find(c->before, r->name);
-	if (ready >= 0 && was && was->slots[ready].want != GATEWAY_READY)
+	if (ready >= 0 && !said_already(c, r))
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
 	gateway_turn_slot(c->after, r->name, ready == 1, &paths, &line);
 	gateway_turn_slot(c->after, r->name, ready != 1, &paths, &line);
@@ -129,9 +135,9 @@ static int flip_now(const struct change *c, const struct gateway_route *r, struc
 		return -1;
 	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
 	int turned = turn_now(c, r, &why);
-	if (!turned && gateway_turn(c->before, c->after, &paths, &ignored))
+	if (!turned && !said_already(c, r) && gateway_turn(c->before, c->after, &paths, &ignored))
 		return 0;
-	/* 3. It does not run, does not know the route yet, or the door itself is another. */
+	/* 3. It does not run, does not know the route yet, or the door itself is another, as it may be where somebody died after the first step. */
 	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : ensure_locked(c->g, c->after, e);
 }
 

@@ -161,7 +161,7 @@ int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, ui
 
 	if (!traffic_guided(s->x))
 		return 0;
-	if (gateway_tidy(g, e) || gateway_look_route(g, s->route.name, &v, e))
+	if (gateway_tidy(g, s->route.name, e) || gateway_look_route(g, s->route.name, &v, e))
 		return -1;
 	if (!v.known && !d->active)
 		return 0;

@@ -46,5 +46,25 @@ root=$state/1/root
 touch "$root/gateway/.state.loaded.tmp-1" "$root/run/routes/demo/.a.sock.tmp-1"
 ours recover demo && [ ! -e "$root/gateway/.state.loaded.tmp-1" ] && [ ! -e "$root/run/routes/demo/.a.sock.tmp-1" ]
 check $? "what was half written for the gateway goes with recover"
+# applies FAULT VERSION CHANGE: such a release, with this fault
+applies() {
+	jq -cS ".version = \"$2\" | $3" "$state/1/t/first.lock.json" >"$state/$2.lock.json"
+	LLMDEPLOY_FAULT=$1 ours apply "$state/$2.lock.json"
+}
+dies_at() {
+	applies "$@"
+	[ $? = 137 ]
+}
+dies_at gateway.link:after:kill:2 x1 . && ! ours verify demo && grep -q '^run/routes/demo/[ab].sock ' "$state/kills.err" && ours recover demo && ours verify demo
+check $? "a link that was turned before the state said so is turned back by recover"
+# Of the last change that an apply like the one before makes there: the release before has ended its requests.
+applies "" xa . && applies log:9 xb . 9>"$state/log"
+last=$(awk '/^gateway.state before/ { after = 1 } /^gateway.config before/ { n++; if (after) last = n; after = 0 } END { print last }' "$state/log")
+dies_at "gateway.config:before:kill:$last" x2 . && ! ours verify demo && grep -q '^gateway/haproxy.cfg ' "$state/kills.err" && ours recover demo && ours verify demo
+check $? "a configuration that was not yet what the state says is so after recover"
+other=127.0.0.1:$(($(jq -r .gateway.listen "$state/1/t/first.lock.json" | cut -d: -f2) - 1))
+dies_at gateway.reload:before:kill:1 x3 ".gateway.metrics = \"$other\"" && ours recover demo && [ "$(basename "$(readlink "$root/routes/demo/active")")" = x3 ] &&
+	curl -s -m 10 --noproxy '*' "http://$other/metrics" | grep -q '^llmdeploy_'
+check $? "a listener that the switch brought is there after recover"
 echo "1..$n"
 [ "$failed" = 0 ]
