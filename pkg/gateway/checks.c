@@ -12,8 +12,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "crypto/pem.h"
 #include "fs/fs.h"
 #include "root/root.h"
+
+#define PEM_CAP ((size_t) 16 << 20)
 
 static bool is_secret(enum gateway_file_use use) {
 	return use == GATEWAY_API_KEY || use == GATEWAY_CERTIFICATE;
@@ -34,12 +37,21 @@ static int check_file(const struct gateway *g, const struct gateway_file *f, str
 	return 0;
 }
 
+/* HAProxy would not come up with it, when the switch has begun. */
+static int check_pem(const struct gateway_file *f, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(PEM_CAP);
+
+	if (f->use != GATEWAY_CERTIFICATE && f->use != GATEWAY_CA)
+		return 0;
+	return fs_read_user(f->path, &text, e) || pem_check(f->path, buf_str(&text), text.len, f->use == GATEWAY_CERTIFICATE, e) ? -1 : 0;
+}
+
 int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct gateway_file *files CLEANUP(freep) = NULL;
 	size_t n = gateway_files(s, &files);
 
 	for (size_t i = 0; i < n; i++)
-		if (check_file(g, &files[i], e))
+		if (check_file(g, &files[i], e) || check_pem(&files[i], e))
 			return -1;
 	return 0;
 }

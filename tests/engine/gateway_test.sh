@@ -77,7 +77,7 @@ traffic() { # SECONDS: in the background; its result in load.json
 
 unharmed() { # the traffic ended well
 	wait "$load"
-	jq -e '.requests > 100 and .failed == 0 and .cut == 0' "$state/load.json" >/dev/null
+	jq -e '.requests > 30 and .failed == 0 and .cut == 0' "$state/load.json" >/dev/null
 }
 
 trap clean EXIT
@@ -230,6 +230,58 @@ gw ensure
 [ $? = 5 ] && [ "$(who)" = v2 ]
 verdict "a damaged state is refused, and serving goes on" $? "$state/said"
 cp "$state/good" "$root/gateway/state"
+
+# ---- certificates, and what HAProxy refuses ----
+
+certificate() { # NAME BITS
+	openssl req -x509 -newkey "rsa:$2" -nodes -keyout "$state/$1.key" -out "$state/$1.crt" -days 2 -subj "/CN=$1" -addext subjectAltName=DNS:localhost 2>/dev/null
+	cat "$state/$1.crt" "$state/$1.key" >"$state/$1.pem"
+}
+certificate good 2048
+certificate weak 1024
+tls() { echo "{\"listen\":\"127.0.0.1:$second\",\"metrics\":\"127.0.0.1:$metrics\",\"tls\":{\"certificate\":\"$state/door.pem\"}}"; }
+door_file() { # FILE...: what is in it from now on; the file stays the one that is mounted
+	cat "$@" >"$state/door.pem"
+	chmod 600 "$state/door.pem"
+	chown 65532 "$state/door.pem"
+}
+subject() { echo | openssl s_client -connect "127.0.0.1:$second" 2>/dev/null | openssl x509 -noout -subject 2>/dev/null; }
+release tls x1 "$(tls)"
+ok=0
+: >"$state/rows"
+while IFS='|' read -r files message; do
+	# shellcheck disable=SC2086
+	(cd "$state" && door_file $files)
+	gw seat "$state/x1.lock"
+	[ $? = 3 ] && grep -qx "'$state/door.pem'$message" "$state/said" && [ "$(who)" = v2 ] && ! grep -q '"tls"' "$root/gateway/state" || { ok=1; cat "$state/said" >>"$state/rows"; }
+done <<'END'
+v1.lock| holds no certificate in PEM form
+good.key| holds no certificate in PEM form
+good.crt| holds no private key that can be read without a passphrase: certificate, chain and key stand in one PEM file
+good.crt weak.key|: its private key is not that of its first certificate
+END
+verdict "a file that is no certificate with its key: said before anything is touched" $ok "$state/rows"
+cp "$root/gateway/haproxy.cfg" "$state/before.cfg"
+traffic 6
+door_file "$state/weak.pem"
+gw seat "$state/x1.lock"
+[ $? = 9 ] && grep -q "^HAProxy does not come up with its configuration: .*; nothing was switched" "$state/said" && unharmed && cmp "$root/gateway/haproxy.cfg" "$state/before.cfg" &&
+	! grep -q x1 "$root/gateway/state" && [ -z "$(docker ps -aq --filter "name=$name-")" ] && gw ensure && kill -KILL "$(master)" && sleep 0.2 && comes 10 v2
+verdict "what HAProxy itself refuses: its reason, nobody is disturbed, and the files are given back: it comes up with them" $? "$state/said" "$state/load.json"
+door_file "$state/good.pem"
+release tls x2 "$(tls)"
+gw seat "$state/x2.lock" && gw flip "$state/x2.lock" && sleep 0.5 && [ "$(subject)" = "subject=CN = good" ]
+verdict "the same route with a certificate that is one" $? "$state/said"
+door_file "$state/weak.pem"
+traffic 5
+"$build/llmdeploy" gateway upgrade --force >"$state/said" 2>&1
+[ $? = 9 ] && grep -q "HAProxy does not come up with its configuration" "$state/said" && unharmed && [ "$(subject)" = "subject=CN = good" ] &&
+	[ "$(docker ps -aq --filter label=llmdeploy.gateway | wc -l)" = 1 ] && [ ! -e "$root/gateway/master.old.sock" ]
+verdict "an upgrade that fails gives everything back: the process before serves on" $? "$state/said" "$state/load.json"
+certificate newer 2048
+door_file "$state/newer.pem"
+"$build/llmdeploy" gateway upgrade --force >"$state/said" 2>&1 && [ "$(subject)" = "subject=CN = newer" ] && [ "$(who)" = v2 ] && gw remove tls && [ "$(who)" = v2 ]
+verdict "and goes through when it is put right" $? "$state/said"
 
 # ---- keys ----
 

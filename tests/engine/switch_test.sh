@@ -141,6 +141,47 @@ drains() {
 	result "what is left at the deadline is cut, counted and said" $? "$state/said" "$state/why"
 }
 
+# interrupted VERSION SIGNAL [KEY=JSON]...: applied, and the signal comes while the one before drains; what it said in said, its status in $status
+interrupted() {
+	local each
+	release "$1" 'rollout.previous="stopped"' "${@:3}" -- --gap 100
+	LLMDEPLOY_ROOT=$root "$program" apply "$state/t/$1.lock.json" >"$state/said" 2>&1 &
+	each=$!
+	for _ in $(seq 400); do
+		! grep -q '"event":"committed".*"version":"'"$1"'"' "$root/routes/demo/journal" || break
+		sleep 0.02
+	done
+	sleep 0.1
+	kill "-$2" "$each"
+	wait "$each"
+	status=$?
+}
+
+# Ctrl-C and SIGTERM in a drain: the switch is made; what is in flight goes on, and the next command ends what was left.
+drains_interrupted() {
+	apply i1 'rollout.previous="stopped"' -- --gap 100
+	stream 35
+	interrupted i2 INT rollout.drain_ms=20000
+	[ "$status" = 130 ] && says "interrupted; 'i2' is active and committed, and the one before still ends its requests: the next command on the route stops it" &&
+		[ "$(active)" = i2 ] && [ -n "$(container i1)" ] && [ "$(answers)" = "200 i2" ] && kill -0 "$background"
+	result "Ctrl-C in a drain: 130, the new one is active, and the stream goes on" $? "$state/said" "$state/stream"
+	run recover demo
+	wait "$background"
+	background=
+	[ "$status" = 0 ] && grep -q 'DONE' "$state/stream" && says "drained: 'i1': 1 in flight, 0 cut after" && [ -z "$(container i1)" ] && holds i2 >"$state/why" 2>&1
+	result "the next command waits for it, says so, and stops the one before" $? "$state/said" "$state/stream" "$state/why"
+	stream 600
+	interrupted i3 TERM rollout.drain_ms=2500
+	[ "$status" = 130 ] && [ "$(active)" = i3 ] && [ -n "$(container i2)" ] && kill -0 "$background"
+	local left=$?
+	run rollback demo --to i1
+	wait "$background"
+	background=
+	[ "$left" = 0 ] && [ "$status" = 0 ] && ! grep -q 'DONE' "$state/stream" && says "drained: 'i2': 1 in flight, 1 cut after" &&
+		[ "$(last 'drained' 'select(.version == "i2") | "\(.in_flight) \(.cut)"')" = "1 1" ] && [ -z "$(container i2)" ] && holds i1 >"$state/why" 2>&1
+	result "SIGTERM in a drain: the next command gives what is in flight the rest of its time, and says how many it cut" $? "$state/said" "$state/why"
+}
+
 gate_breaks() {
 	apply g1
 	traffic 30 --streams 0
@@ -385,7 +426,7 @@ sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 mkdir -p "$root/store/sha256/${sha:0:2}" && install -m 444 "$state/t/model" "$root/store/sha256/${sha:0:2}/$sha"
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"
-for part in ${PARTS:-switches drains gate_breaks canaries holding recreates rollbacks drifts elsewheres kills}; do
+for part in ${PARTS:-switches drains drains_interrupted gate_breaks canaries holding recreates rollbacks drifts elsewheres kills}; do
 	began=$SECONDS
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
