@@ -50,7 +50,7 @@ release_tiny() {
 traffic_tiny() {
 	for http in 1 2; do
 		traffic_load short$http --clients 6 --streams 3 --http $http --tokens 8 --new-connections 20 --pause 20
-		traffic_load long$http --clients 3 --streams 3 --http $http --tokens 1000 --new-connections 50
+		traffic_load long$http --clients 3 --streams 3 --http $http --tokens 1000 --new-connections 50 --pause 100
 	done
 }
 ready_real() {
@@ -72,7 +72,7 @@ release_real() {
 		runtime: {name: llama.cpp, backend: cpu, context_tokens: 512, concurrent_sequences: 4}
 		health: {startup_timeout: 120s, stall_timeout: 60s}
 		eval: {skip: "a soak of the gateway"}
-		rollout: {watch: 0s, drain: 60s}
+		rollout: {watch: 0s, drain: 120s}
 		gateway: {listen: "127.0.0.1:$port", metrics: "127.0.0.1:$((port + 1))"}
 	END
 }

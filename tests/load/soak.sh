@@ -1,10 +1,11 @@
 #!/bin/bash
 # usage: tests/load/soak.sh    in the repository's root, after `make` and tests/load/load; `make soak` does that
 #
-# SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds, in the first half of them beside the same with
-# llama.cpp, in the second half beside KILLS (1000) kill -9 of llmdeploy at random instants of applies and rollbacks (kills.sh, WORKERS=3).
-# The kills are counted, not timed: a machine that is slower or has other work takes longer, and SOAK with it no longer.
-# Ends with the counts; with 1 where a client noticed what it must not, and what journal and gateway say around it. SEED=N repeats instants and order.
+# SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds (churn.sh); beside it, in the first third the same with
+# llama.cpp, and then KILLS (1000) kill -9 of llmdeploy at random instants of applies and rollbacks (kills.sh, WORKERS=3), and one at
+# every step of them (steps.sh). What is counted is not timed: a machine that is slower or has other work takes longer than SOAK.
+# Ends with the counts; with 1 where a client noticed what it must not, and what journal and gateway say around it; build/soak/evidence has the rest.
+# SEED=N repeats instants and order.
 set -u
 . tests/lib.sh
 all=$(pwd)/build/soak
@@ -21,17 +22,17 @@ failed=0
 clean() {
 	[ -z "$pids" ] || kill $pids 2>/dev/null
 	wait
-	for part in tiny real kills; do
+	for part in tiny real kills steps; do
 		state=$all/$part
 		port=0
 		. tests/tiny.sh
 		tiny_clean
 	done
 	[ ! -e "$all/engine" ] || tests/engine/engine.sh stop "$all/engine"
-	[ "$failed" != 0 ] || rm -rf "$all"
+	[ -e "$all/evidence" ] || rm -rf "$all"
 }
 trap clean EXIT
-trap 'failed=1; exit 130' INT TERM HUP
+trap 'exit 130' INT TERM HUP
 
 counts() { sort "$@" | uniq -c | tr -s ' \n' ' '; }
 tell() { # NAME WHAT
@@ -41,14 +42,21 @@ tell() { # NAME WHAT
 		if .kills > 0 then "soak:   \(.kills) kills of engines and of HAProxy, back after \(.back_ms_p50) ms at the median, \(.back_ms_max) at most; requests that they cut: \(.failed_by_a_kill | tojson)" else empty end,
 		(.faults[] | "soak:   FAULT \(.)"),
 		(.around[] | "soak:   around \(.of[0])..\(.of[1]): the journal: \(.journal | join("; "))", (.gateway[] | "soak:     the gateway: \(.)"))' "$all/$1/verdict.json"
-	mkdir -p "$all/verdicts" && cp "$all/$1/verdict.json" "$all/verdicts/$(echo "$1" | tr / -).json"
-	jq -e '.failed == 0 and .cut_at_deadline == 0' "$all/$1/verdict.json" >/dev/null
+	jq -e '.failed == 0 and .cut_at_deadline == 0' "$all/$1/verdict.json" >/dev/null || { keep "$1"; return 1; }
+}
+# What a failure can be explained by stays in build/soak/evidence.
+keep() {
+	local to
+	to=$all/evidence/$(echo "$1" | tr / -)
+	mkdir -p "$to"
+	cp "$all/$1"/*.json "$all/$1"/*.log "$all/$1"/kills "$all/$1"/root/routes/*/journal* "$to" 2>/dev/null
 }
 ended() { # NAME PID
 	if ! wait "$2"; then
 		failed=1
 		echo "soak: $1 FAILED"
 		tail -n 40 "$all/$1.err"
+		for part in "$all/$1" "$all/$1"/[0-9]*; do [ ! -d "$part/root" ] || keep "${part#"$all"/}"; done
 	fi
 }
 
@@ -59,23 +67,27 @@ echo "soak: $seconds s, $kills kills of llmdeploy, SEED=$seed"
 export SEED=$seed
 PORT=$((base + 10)) tests/load/churn.sh "$all/tiny" tiny "$seconds" 2>"$all/tiny.err" &
 tiny=$!
-PORT=$base tests/load/churn.sh "$all/real" real "$((seconds / 2))" 2>"$all/real.err" &
+PORT=$base tests/load/churn.sh "$all/real" real "$((seconds / 3))" 2>"$all/real.err" &
 real=$!
 pids="$tiny $real"
 ended real "$real"
-pids=$tiny
 from=$(date +%s)
 WORKERS=${WORKERS:-3} PORT=$((base + 20)) tests/load/kills.sh "$all/kills" "$kills" 2>"$all/kills.err" &
-pids="$tiny $!"
-ended kills $!
+killing=$!
+PORT=$((base + 40)) tests/load/steps.sh "$all/steps" 2>"$all/steps.err" &
+steps=$!
+pids="$tiny $killing $steps"
+ended kills "$killing"
 took=$(($(date +%s) - from))
-pids=$tiny
+ended steps "$steps"
 ended tiny "$tiny"
 pids=
 tell real "llama.cpp" || failed=1
 echo "soak:   $(counts "$all/real/done")"
 tell tiny "tiny engines, streams of 20 s" || failed=1
 echo "soak:   $(counts "$all/tiny/done")"
+tell steps "every step killed" || failed=1
+echo "soak:   $(cut -d' ' -f2 "$all/steps/steps" | sort | uniq -c | tr -s ' \n' ' ')"
 for part in "$all"/kills/[0-9]*; do
 	tell "kills/${part##*/}" "llmdeploy killed, ${part##*/}" || failed=1
 done

@@ -1,9 +1,10 @@
 #!/bin/bash
 # usage: steps.sh STATE [OPERATION]...   in the repository's root, after `make` and tests/load/load
 #
-# Every step of an apply and of a rollback (previous release warm, and stopped) is killed once before it happens, in order, under traffic on
-# a real Engine with tiny engines; recovery is killed too, at a step that goes round. No request may fail. STATE/verdict.json says
-# what clients saw, STATE/steps when which step was killed. FROM=N begins with the N-th.
+# Every step of an apply and of a rollback (the release before stays warm, or is stopped) is killed once before it happens, in order, under traffic on
+# a real Engine with tiny engines; recovery is killed too, at a step that goes round. After each: recover and verify end with 0, the old release or
+# the new one is active; and no request may fail. STATE/verdict.json says what clients saw, STATE/steps when which step was killed. FROM=N
+# begins with the N-th. OPERATION: apply-warm, apply-stopped, rollback-warm, rollback-stopped; all of them where none is named.
 set -u
 . tests/lib.sh
 build=$(realpath "${BUILD:-build}")
@@ -27,9 +28,11 @@ settled() { LLMDEPLOY_ROOT=$root timeout 60 "$program" "$@" >"$state/said" 2>&1 
 # prepare OPERATION: "words" is the command that will be killed
 prepare() {
 	n=$((n + 1))
+	to=s$n
 	tiny_release "s$n" rollout.drain_ms=10000 gateway.engine.sequences=64 "rollout.previous=\"${1#*-}\"" -- --first 2 --gap 2
 	words="apply $state/t/s$n.lock.json"
 	[ "${1%-*}" = rollback ] || return 0
+	to=$(active)
 	settled $words
 	words="rollback demo"
 }
@@ -44,17 +47,19 @@ walk() { # OPERATION
 		old=$(active)
 		LLMDEPLOY_FAULT=any:before:kill:$i LLMDEPLOY_ROOT=$root "$program" $words >"$state/killed" 2>&1
 		status=$?
+		[ "$status" = 137 ] || [ "$i" -gt $((steps - 8)) ] || fail "step $i of $1: $words ended with $status, and was not killed"
 		echo "$(date +%s%3N) $1 $i $(grep ' before$' "$state/log" | sed -n "${i}p") $status" >>"$state/steps"
 		LLMDEPLOY_FAULT=any:before:kill:$((i * 7 % 23 + 1)) LLMDEPLOY_ROOT=$root timeout 60 "$program" recover demo >"$state/killed" 2>&1
 		settled recover demo
 		settled verify demo
-		case $(active) in "$old" | "s$n" | first) ;; *) [ "$1" != "${1#rollback}" ] || fail "active is '$(active)' and not '$old' or 's$n'" ;; esac
+		case " $old $to " in *" $(active) "*) ;; *) fail "step $i of $1: active is '$(active)' and not '$old' or '$to'" ;; esac
 	done
 }
 
 tiny_ready || exit 1
 : >"$state/steps"
 traffic_begins --clients 8 --streams 4 --tokens 8 --pause 5 --new-connections 20
-for each in "${@:-apply-warm}"; do walk "$each"; done
+[ $# -gt 0 ] || set -- apply-warm rollback-warm apply-stopped rollback-stopped
+for each in "$@"; do walk "$each"; done
 traffic_ends
 traffic_judge -
