@@ -62,7 +62,7 @@ static int look(struct args *a, const struct context *c, struct scope *s, struct
 	for (size_t i = 0; i < s->n; i++)
 		if (one(a, c, s->names[i], d, &s->looked, e))
 			return -1;
-	return a->n ? 0 : rollout_verify_journal(&c->x, d, e);
+	return !a->n && (rollout_verify_journal(&c->x, d, e) || rollout_verify_orphans(&c->x, d, e)) ? -1 : 0;
 }
 
 static int fix_one(struct context *c, const char *name, bool paranoid, struct rollout_fixes *f, struct err *e) {
@@ -95,14 +95,15 @@ static void show_fixed(struct args *a, const char *route, const struct rollout_f
 		report_warning(a->report, "%s", f->why.msg);
 }
 
-/* Every route, whatever came of the one before; *first: what went wrong first. */
+/* Every route, whatever came of the one before, and at last what belongs to none; *first: what went wrong first. */
 static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list, struct err *first) {
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n + !a->n; i++) {
 		struct rollout_fixes f CLEANUP(rollout_fixes_done) = {0};
+		const char *route = i < s->n ? s->names[i] : "";
 		struct err here = {0};
-		if (fix_one(c, s->names[i], a->option[OPT_PARANOID] != NULL, &f, &here))
+		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : rollout_fix_orphans(&c->x, &f, &here))
 			f.why = here;
-		show_fixed(a, s->names[i], &f, list);
+		show_fixed(a, route, &f, list);
 		if (f.why.code && !first->code)
 			*first = f.why;
 	}

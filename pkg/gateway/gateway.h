@@ -99,7 +99,7 @@ struct gateway_server {
 	char id[13], version[64]; /* "" where the seat is empty */
 	char want[8], have[16];	  /* "ready", "drain", "maint"; have: "" when HAProxy does not answer */
 	bool up;		  /* its health check */
-	uint64_t in_flight, queued;
+	uint64_t in_flight, queued, weight;
 };
 /* Why an answer came from elsewhere. */
 enum gateway_reason { GATEWAY_DOWN, GATEWAY_QUEUE, GATEWAY_ASKED, GATEWAY_REASONS };
@@ -133,9 +133,16 @@ void gateway_sight_freep(struct gateway_sight **s); /* for CLEANUP */
 void gateway_sight_process(const struct gateway_sight *s, struct gateway_view *out);
 int gateway_sight_route(const struct gateway_sight *s, const char *route, struct gateway_route_view *out, struct err *e);
 
-/* Files on disk that are not what the state says: configuration, Lua, maps, the links of the route. gateway_ensure puts them right. */
+/* What is not what the state says: on disk configuration, Lua, maps, the links of the route; in the process that serves what it was loaded with
+ * and its maps. gateway_ensure puts it right. */
 typedef void gateway_found(void *ctx, const char *what, const char *want, const char *have);
 int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e);
+
+/* Can gateway/state be read? -1: *fault says why not. *there: something stands at its place. */
+int gateway_whole(struct gateway *g, bool *there, struct err *fault);
+/* A state that is damaged or missing is made anew, for all routes at once: those of the locks, each active; then as gateway_ensure. Where it
+ * is whole, nothing. *aside (yours, or NULL): what became of what stood there, in words. Wants no route's lock: nobody else can change a state like that. */
+int gateway_rebuild(struct gateway *g, const struct lock *const *active, size_t n, char **aside, struct err *e);
 
 /* Names of the routes that the state has, sorted; one block, free(*names). */
 int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e);

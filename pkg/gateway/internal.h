@@ -111,13 +111,16 @@ int running_turn(const struct gateway *g, const struct gateway_state *s, struct 
 
 /* One server of one route in all workers. */
 struct server_count {
-	uint64_t in_flight, queued;
+	uint64_t in_flight, queued, weight;
 	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
 };
 int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e);
 
-/* ---- looking (look.c, sight.c) ---- */
+/* ---- looking (look.c, sight.c, drift.c) ---- */
+
+/* What the process that serves was loaded with, and its maps, against the state; nothing where none serves. */
+int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 
 /* What the fallback of a route counted, into *v. */
 int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);

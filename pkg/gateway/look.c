@@ -93,5 +93,7 @@ int gateway_compare(struct gateway *g, const char *route, gateway_found *found, 
 		return 0;
 	if (files_state(g, &s, e))
 		return -1;
-	return gateway_state_count(s) ? files_compare(g, s, route, found, ctx, e) : 0;
+	if (!gateway_state_count(s))
+		return 0;
+	return files_compare(g, s, route, found, ctx, e) || drift_of_process(g, s, route, found, ctx, e) ? -1 : 0;
 }

@@ -17,7 +17,7 @@ struct seen {
 	char slot;	     /* a, b */
 	bool finishing;
 	const char *status;
-	uint64_t in_flight, queued;
+	uint64_t in_flight, queued, weight;
 };
 
 struct gateway_sight {
@@ -52,7 +52,7 @@ static void note(struct gateway_sight *s, const struct socket_table *t, bool fin
 		s->at = mem_grow(s->at, s->cap, sizeof *s->at);
 	}
 	s->at[s->n++] = (struct seen){arena_strdup(s->arena, backend), *server, finishing, arena_strdup(s->arena, socket_table_text(t, "status")),
-		socket_table_number(t, "scur"), socket_table_number(t, "qcur")};
+		socket_table_number(t, "scur"), socket_table_number(t, "qcur"), socket_table_number(t, "weight")};
 }
 
 static int ask(struct gateway_sight *s, const struct socket_worker *w, const char *line, struct err *e) {
@@ -119,6 +119,7 @@ static struct server_count sum(const struct gateway_sight *s, const char *route,
 			continue;
 		c.in_flight += p->in_flight;
 		c.queued += p->queued;
+		c.weight = p->finishing ? c.weight : p->weight;
 		if (!p->finishing)
 			(void) snprintf(c.status, sizeof c.status, "%s", p->status);
 	}
@@ -133,6 +134,7 @@ static void look_at(const struct gateway_slot *slot, const struct server_count *
 	out->up = !strncmp(have->status, "UP", 2) || !strncmp(have->status, "no check", 8);
 	out->in_flight = have->in_flight;
 	out->queued = have->queued;
+	out->weight = have->weight;
 }
 
 int gateway_sight_route(const struct gateway_sight *s, const char *route, struct gateway_route_view *out, struct err *e) {

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { COMMAND_CAP = 1 << 20, ANSWER_CAP = 4 << 20 };
+enum { COMMAND_CAP = 1 << 20, ANSWER_CAP = 4 << 20, HALF_TRIES = 5, HALF_WAIT_MS = 50 };
 
 static int broken(const char *name, const char *why, struct err *e) {
 	return err_set(e, ERR_UNREACHABLE, "the gateway's socket 'gateway/%s': %s; see llmdeploy gateway status", name, why);
@@ -197,13 +197,14 @@ static void address(const struct socket_worker *w, const char *line, struct buf 
 	}
 }
 
-int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e) {
+/* *half: it is still there, and its answer was not whole. */
+static int ask_once(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, bool *half, struct err *e) {
 	struct buf command CLEANUP(buf_done) = BUF_INIT(COMMAND_CAP);
 	struct socket_workers now;
 	bool listening;
 
 	address(w, line, &command);
-	*gone = false;
+	*gone = *half = false;
 	buf_reset(out);
 	if (!command.len)
 		return 0;
@@ -217,12 +218,27 @@ int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, co
 		*gone = true;
 		for (size_t i = 0; i < now.n; i++)
 			*gone = *gone && (now.at[i].pid != w->pid || strcmp(now.at[i].socket, w->socket) != 0);
-		if (!*gone)
-			return broken(w->socket, "half an answer", e);
+		*half = !*gone;
 	}
 	if (*gone)
 		buf_reset(out);
 	return 0;
+}
+
+/* While a master executes itself anew it breaks off what it passes on: who only looks asks again. */
+int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e) {
+	bool half;
+
+	for (unsigned i = 0; i < HALF_TRIES; i++) {
+		if (ask_once(as, dir, w, line, out, gone, &half, e))
+			return -1;
+		if (!half)
+			return 0;
+		if (as != EFFECT_NONE)
+			break;
+		clock_sleep_ms(HALF_WAIT_MS);
+	}
+	return broken(w->socket, "half an answer", e);
 }
 
 /* What a process says that was made before the route came, or after it went. */

@@ -38,10 +38,14 @@ void rollout_fixes_done(struct rollout_fixes *f) {
 	*f = (struct rollout_fixes){0};
 }
 
+void fix_did(const struct rollout *x, struct rollout_fixes *out, const char *what, const char *how) {
+	out->at = mem_grow(out->at, out->n + 1, sizeof *out->at);
+	out->at[out->n++] = (struct rollout_fixed){mem_strdup(what), mem_strdup(how)};
+	progress_note(x->progress, what, how);
+}
+
 static void did(struct fixing *f, const char *what, const char *how) {
-	f->out->at = mem_grow(f->out->at, f->out->n + 1, sizeof *f->out->at);
-	f->out->at[f->out->n++] = (struct rollout_fixed){mem_strdup(what), mem_strdup(how)};
-	progress_note(f->s->x->progress, what, how);
+	fix_did(f->s->x, f->out, what, how);
 }
 
 /* ---- model and adapters ---- */

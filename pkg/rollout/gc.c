@@ -200,11 +200,15 @@ static int gc_run(struct sweep *g, struct err *e) {
 
 	if (fs_list(g->x->root->fd, "run", &names, &n, e))
 		return -1;
-	for (size_t i = 0; i < n && !g->dry_run; i++) {
+	for (size_t i = 0; i < n; i++) {
 		bool stays = strspn(names[i], "0123456789abcdef") != LOCK_ID - 1 || strlen(names[i]) != LOCK_ID - 1;
 		for (size_t k = 0; k < g->keep.n && !stays; k++)
 			stays = !strcmp(g->keep.locks[k]->id, names[i]);
-		if (!stays && release_run_remove(g->x->root, names[i], e))
+		if (stays)
+			continue;
+		char *name CLEANUP(freep) = mem_printf("run/%s", names[i]);
+		found(g, "directory", name, 0);
+		if (!g->dry_run && release_run_remove(g->x->root, names[i], e))
 			return -1;
 	}
 	return 0;
@@ -240,6 +244,22 @@ static int gc_images(struct sweep *g, struct err *e) {
 		}
 	docker_images_done(&list);
 	return r;
+}
+
+/* No release has one: whatever bears this root's label is left over. */
+static int gc_networks(struct sweep *g, struct err *e) {
+	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", g->x->root->id);
+	const char *const labels[] = {root, NULL};
+	struct json *names CLEANUP(json_freep) = NULL;
+
+	if (docker_network_list(g->x->docker, labels, &names, e))
+		return -1;
+	for (const struct json *n = json_first(names); n; n = json_next(n)) {
+		found(g, "network", json_text(n), 0);
+		if (!g->dry_run && docker_network_remove(g->x->docker, json_text(n), e))
+			return -1;
+	}
+	return 0;
 }
 
 static void add_name(struct sweep *g, const char *sha256) {
@@ -332,7 +352,7 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	for (size_t i = 0; i < n; i++)
 		if (gc_route(g, &sessions[i].route, e))
 			return -1;
-	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_store(g, e))
+	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_networks(g, e) || gc_store(g, e))
 		return -1;
 	return g->dry_run ? 0 : record(g->x, "gc", &g->freed, began, e);
 }

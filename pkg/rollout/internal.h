@@ -115,6 +115,9 @@ struct traffic_duties {
 };
 int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e);
 
+/* gateway/state that is damaged or missing is made anew from the links `active` of all routes (mend.c). */
+int mend_gateway(struct rollout_session *s, struct err *e);
+
 /* ---- one device, one release (room.c) ---- */
 
 bool room_for_one(struct rollout_session *s, const struct lock *a, const struct lock *b);
@@ -202,6 +205,7 @@ int verify_gateway(struct rollout_differences *d, const struct rollout *x, const
 
 /* ---- putting right (fix.c) ---- */
 
+void fix_did(const struct rollout *x, struct rollout_fixes *out, const char *what, const char *how);
 /* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
 int fix_again(struct rollout_session *s, struct err *e);
 /* Somebody started the active release's container anew: taken note of in the journal, once. */
@@ -210,7 +214,8 @@ int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was,
 /* ---- garbage (gc.c) ---- */
 
 #define GC_BY_ITSELF "gc after an apply"
-/* After a commit: what no release needs goes. A failure is a warning. */
+/* After the commit of an apply or a promote: what no release needs goes. A failure is a warning. A rollback collects nothing: it waits for
+ * nobody's lock, and what it came from is what whoever is on call looks at next, or goes forward to again; the next commit collects it. */
 void gc_after(struct rollout_session *s);
 
 /* ---- between operations (tidy.c) ---- */

@@ -308,7 +308,7 @@ int recover_route(struct rollout_session *s, struct err *e) {
 	enum remedy remedy = REMEDY_NOTHING;
 
 	s->began_ms = clock_mono_ms();
-	if (relink(s, e) || record_state_read(s, &st, e))
+	if (relink(s, e) || mend_gateway(s, e) || record_state_read(s, &st, e))
 		return -1;
 	if (st.last) {
 		const char *event = json_str(st.last, "event");

@@ -151,9 +151,9 @@ struct rollout_differences {
 void rollout_differences_done(struct rollout_differences *d);
 /* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
  * policy, what the gateway does with it, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
-/* The same of the root's own journal. */
-int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
 int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
+/* The root's own journal. */
+int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
 
 /* Puts the route right under its lock: what the lock says is made so, in the journal from `fix` to `fixed`. Clients notice nothing where
  * the release before can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
@@ -168,6 +168,12 @@ struct rollout_fixes {
 void rollout_fixes_done(struct rollout_fixes *f);
 int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e);
 
+/* What bears the root's name and is reached by none of its routes: run/ID and run/routes/ROUTE, containers, images, networks, routes of the
+ * gateway. Adds to *d; and away with it, under everybody's lock, with a record in the root's journal. A release that cannot be read may reach
+ * anything: then directories and images are left. */
+int rollout_verify_orphans(const struct rollout *x, struct rollout_differences *d, struct err *e);
+int rollout_fix_orphans(const struct rollout *x, struct rollout_fixes *out, struct err *e);
+
 /* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */
 int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e);
 
@@ -177,7 +183,7 @@ struct rollout_freed {
 	size_t releases, containers, images, objects;
 	uint64_t bytes;
 	struct rollout_garbage {
-		const char *kind; /* "release", "container", "image", "object" */
+		const char *kind; /* "release", "container", "directory", "image", "network", "object" */
 		char *name;
 		uint64_t bytes; /* of an object; else 0 */
 	} *at;

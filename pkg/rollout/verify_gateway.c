@@ -3,11 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 /* What a server of the route should be doing, by what it leads to. */
 static const char *should(const struct gateway_server *sv, const struct lock *active) {
 	return active && !strcmp(sv->id, active->id) ? "ready" : "maint";
+}
+
+static void differ_in_weight(struct rollout_differences *d, const char *what, uint64_t weight) {
+	char have[32];
+
+	(void) snprintf(have, sizeof have, "weight %llu", (unsigned long long) weight);
+	differ(d, DRIFT_GATEWAY, what, "weight 1", have);
 }
 
 static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lock *active) {
@@ -20,6 +28,8 @@ static void compare_server(struct rollout_differences *d, size_t i, const struct
 		differ(d, DRIFT_GATEWAY, what, want, *sv->have ? sv->have : "no answer from the gateway");
 	else if (!strcmp(want, "ready") && !sv->up)
 		differ(d, DRIFT_GATEWAY, what, "up", "down: it does not pass the gateway's health check");
+	else if (!strcmp(want, "ready") && sv->weight != 1)
+		differ_in_weight(d, what, sv->weight);
 }
 
 static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lock *active) {
@@ -42,11 +52,27 @@ static void found(void *ctx, const char *what, const char *want, const char *hav
 	differ(ctx, DRIFT_GATEWAY, what, want, have);
 }
 
+/* Of several routes the first one tells of it. */
+static bool is_whole(struct rollout_differences *d, const struct rollout *x) {
+	struct err fault = {0};
+	bool there;
+
+	if (!gateway_whole(x->gateway, &there, &fault))
+		return true;
+	for (size_t i = 0; i < d->n; i++)
+		if (!strcmp(d->at[i].what, "gateway/state"))
+			return false;
+	differ(d, DRIFT_GATEWAY, "gateway/state", "what the gateway should do", fault.msg);
+	return false;
+}
+
 int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e) {
 	struct gateway_route_view v;
 	struct gateway_view g;
 
 	if (!traffic_guided(x))
+		return 0;
+	if (!is_whole(d, x))
 		return 0;
 	if (gateway_look(x->gateway, &g, e) || gateway_look_route(x->gateway, route, &v, e))
 		return -1;

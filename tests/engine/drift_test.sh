@@ -107,6 +107,7 @@ no_image() {
 	local n
 	n=$(name d2)
 	image=$(docker inspect -f '{{.Image}}' "$n")
+	docker rmi "localhost/llmdeploy-$(cut -c1-8 "$root/root-id")/other:image" # it was made from it
 	docker ps -aq --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter label=llmdeploy.version | xargs docker rm -f
 	docker rmi -f "$image"
 }
@@ -134,12 +135,42 @@ turn_link() { ln -sfn releases/d1 "$root/routes/demo/active"; }
 no_link() { rm "$root/routes/demo/active"; }
 stray() { docker create --name "drift-stray-$port" --label "llmdeploy.root=$(cat "$root/root-id")" --label llmdeploy.route=demo --label llmdeploy.version=d9 "$(docker inspect -f '{{.Image}}' "$(name d2)")"; }
 
-# row BREAK FOUND FIXED: verify ends with 11 and says FOUND; --fix ends with 0, says FIXED, and all is as it was.
+other_image() { # of the same layers and one more, by the same name
+	local n other
+	n=$(name d2)
+	other=localhost/llmdeploy-$(cut -c1-8 "$root/root-id")/other:image
+	docker commit "$n" "$other" && docker rm -f "$n" && docker create --name "$n" "$other" --socket /tmp/x
+}
+server() { # COMMAND: said of the server that d2 has, to HAProxy itself
+	python3 - "$root" "$1" <<-'END'
+		import json, os, socket, sys
+		os.chdir(sys.argv[1] + "/gateway")
+		slot = next(s for s in "ab" if json.load(open("state"))["routes"][0][s].get("version") == "d2")
+		s = socket.socket(socket.AF_UNIX)
+		s.connect("admin.sock")
+		s.sendall(sys.argv[2].replace("SERVER", "r:demo/" + slot).encode() + b"\n")
+		sys.stdout.write(s.recv(4096).decode())
+	END
+}
+no_weight() { server "set server SERVER weight 0"; }
+more_share() { server "set map gateway/canary.map demo/a 40; set map gateway/canary.map demo/b 40"; }
+no_state() { rm "$root/gateway/state"; }
+no_gateway_files() { find "$root/gateway" -type f ! -name gateway.lock.json -delete; }
+cut_state() { truncate -s 100 "$root/gateway/state"; }
+link_state() { mv "$root/gateway/state" "$state/state" && ln -s "$state/state" "$root/gateway/state"; }
+edit_lua() { echo "-- mine" >>"$root/gateway/llmdeploy.lua"; }
+edit_process() { sed -i 's/noreuseport.*/noreuseport/' "$root/gateway/process.cfg"; }
+no_map() { rm "$root/gateway/releases.map"; }
+
+# row BREAK FOUND FIXED: verify ends with 11 and says FOUND, every part of it between bars; --fix ends with 0, says FIXED, and all is as it was.
 row() {
+	local part missing=
 	"$1" >"$state/break" 2>&1 || { result "$1 can be done" 1 "$state/break"; return; }
 	run verify demo
 	cp "$state/said" "$state/found"
-	[ "$status" = 11 ] && says "$2"
+	while read -r part; do says "$part" || missing="$missing '$part'"; done <<<"${2//|/$'\n'}"
+	[ -z "$missing" ] || echo "not named:$missing" >>"$state/found"
+	[ "$status" = 11 ] && [ -z "$missing" ]
 	result "$1: verify ends with 11 and names it" $? "$state/found"
 	run verify demo --fix
 	[ "$status" = 0 ] && says "$3" && holds d2 >"$state/why" 2>&1
@@ -154,11 +185,24 @@ found() {
 	row stop_it "exited" "container  started again"
 	row no_policy "restart policy" "restart policy  set"
 	row more_processes "process limit" "made anew; 'd1' answered meanwhile"
-	row another_one "argv" "made anew; 'd1' answered meanwhile"
+	row another_one "argv|environment|/models/model.gguf|llmdeploy.lock|user|capabilities dropped|root file system|memory limit|security option|restart policy|SECRET" \
+		"made anew; 'd1' answered meanwhile"
+	! grep -q "SECRET=" "$state/found"
+	result "a variable's value is not shown" $? "$state/found"
+	row other_image "image" "made anew; 'd1' answered meanwhile"
 	row no_image "nothing" "started again"
 	row edit_config "gateway/haproxy.cfg" "its files and its servers are as the link says"
 	row turn_server "MAINT" "the gateway did not do what the journal says: put right"
 	row remove_gateway "gateway" "all is as the lock says"
+	row no_weight "weight 0" "its files and its servers are as the link says"
+	row more_share "share" "its files and its servers are as the link says"
+	row no_state "does not know the route" "gateway/state was gone and is made anew from what is active"
+	row no_gateway_files "does not know the route" "gateway/state was gone and is made anew from what is active"
+	row cut_state "gateway/state" "gateway/state was damaged and is made anew from what is active; what stood there is kept as gateway/state.damaged-1"
+	row link_state "gateway/state" "a link to '$state/state' stood there and is removed"
+	row edit_lua "gateway/llmdeploy.lua" "its files and its servers are as the link says"
+	row edit_process "gateway/process.cfg" "its files and its servers are as the link says"
+	row no_map "gateway/releases.map" "its files and its servers are as the link says"
 	row seat_link "run/routes/demo/" "all is as the lock says"
 	row other_model "model" "fetched again; what stood in its place is kept as store/quarantine/$sha"
 	row edit_model "model" "fetched again"
@@ -171,6 +215,52 @@ found() {
 	run history demo
 	says "fixed" && says "quarantined" && says "relinked"
 	result "history shows it" $? "$state/said"
+}
+
+# What bears the root's name and belongs to none of its routes: named and taken away by a verify of all routes; another root's is left.
+ghost() {
+	jq -cS '{id: "", version: "", want: "maint", sequences: 0, metrics: "", prompt_tokens: "", generated_tokens: ""} as $none |
+		.routes += [.routes[0] + {name: "ghost", since: 99, a: $none, b: $none}]' "$root/gateway/state"
+}
+orphans() {
+	local id eight image kind mine
+	apply o1
+	run verify
+	[ "$status" = 0 ]
+	result "without orphans a verify of all routes ends with 0" $? "$state/said"
+	id=$(cat "$root/root-id")
+	eight=$(echo "$id" | cut -c1-8)
+	image=$(docker inspect -f '{{.Image}}' "$(name o1)")
+	mkdir -p "$root/run/0123456789ab" "$root/run/routes/gone"
+	docker create --name "drift-gone-$port" --label "llmdeploy.root=$id" --label llmdeploy.route=gone "$image" >/dev/null
+	docker network create --internal --label "llmdeploy.root=$id" "drift-net-$port" >/dev/null
+	docker commit --change "LABEL llmdeploy.route=gone" "drift-gone-$port" "localhost/llmdeploy-$eight/gone:0123456789ab" >/dev/null
+	docker create --name "drift-other-root-$port" --label llmdeploy.root=0123456789abcdef --label llmdeploy.route=gone "$image" >/dev/null
+	docker network create --internal --label llmdeploy.root=0123456789abcdef "drift-other-net-$port" >/dev/null
+	docker tag "localhost/llmdeploy-$eight/gone:0123456789ab" "localhost/llmdeploy-01234567/gone:0123456789ab"
+	ghost >"$state/state" && cp "$state/state" "$root/gateway/state"
+	run gc --dry-run --json
+	jq -Re 'fromjson? | select(.garbage) | [.garbage[].kind] | contains(["container", "directory", "image", "network"])' "$state/said" >/dev/null
+	result "gc --dry-run names them" $? "$state/said"
+	run verify
+	[ "$status" = 11 ] && for kind in "run/0123456789ab" "run/routes/gone" "drift-gone-$port" "drift-net-$port" "localhost/llmdeploy-$eight/gone:0123456789ab" ghost; do
+		says "$kind" || { status="no $kind"; break; }
+	done && [ "$status" = 11 ] && ! says other-
+	result "orphans: verify ends with 11 and names each" $? "$state/said"
+	run verify --fix
+	[ "$status" = 0 ] && [ ! -e "$root/run/0123456789ab" ] && [ ! -e "$root/run/routes/gone" ] && ! docker inspect "drift-gone-$port" >/dev/null 2>&1 &&
+		! docker network inspect "drift-net-$port" >/dev/null 2>&1 && [ "$(jq '.routes | length' "$root/gateway/state")" = 1 ] && holds o1 >"$state/why" 2>&1
+	result "orphans: verify --fix takes them away" $? "$state/said" "$state/why"
+	run verify
+	[ "$status" = 0 ] && cut -d' ' -f3- "$root/journal" | jq -se 'map(select(.event == "fixed")) | last | .orphans | length == 6' >/dev/null
+	result "a second verify says nothing, and the root's journal has what was done" $? "$state/said" "$root/journal"
+	docker inspect "drift-other-root-$port" >/dev/null && docker network inspect "drift-other-net-$port" >/dev/null &&
+		docker image inspect "localhost/llmdeploy-01234567/gone:0123456789ab" >/dev/null
+	mine=$?
+	docker rm -f "drift-other-root-$port" >/dev/null
+	docker network rm "drift-other-net-$port" >/dev/null
+	docker rmi "localhost/llmdeploy-01234567/gone:0123456789ab" >/dev/null
+	result "what is another root's is still there" "$mine"
 }
 
 # Clients notice nothing of a container that is made anew while the release before can answer.
@@ -227,6 +317,14 @@ beyond() {
 	run verify demo --fix
 	[ "$status" = 0 ] && holds b1 >"$state/why" 2>&1
 	result "once a source has it: put right" $? "$state/said" "$state/why"
+	mv "$root/gateway/gateway.lock.json" "$state/gateway.lock.json"
+	run verify demo
+	[ "$status" = 11 ] && says "gateway/gateway.lock.json"
+	result "the gateway's image is not known any more: named" $? "$state/said"
+	run verify demo --fix
+	[ "$status" = 11 ] && says "llmdeploy gateway upgrade makes it"
+	result "and how it is made" $? "$state/said"
+	mv "$state/gateway.lock.json" "$root/gateway/gateway.lock.json"
 	mkfifo "$root/routes/demo/pipe"
 	run verify demo --fix
 	[ "$status" = 11 ] && says "routes/demo/pipe" && says "wants a hand"
@@ -264,6 +362,13 @@ pins() {
 	run gc
 	[ "$status" = 0 ] && [ ! -e "$root/routes/demo/releases/p3" ] && holds p5 >"$state/why" 2>&1
 	result "gc frees it, and nothing else" $? "$state/said" "$state/why"
+	mkdir -p "$root/run/fedcba987654"
+	run rollback demo
+	[ "$status" = 0 ] && [ -e "$root/run/fedcba987654" ] && [ -d "$root/routes/demo/releases/p5" ] && rmdir "$root/run/fedcba987654"
+	result "a rollback collects nothing, so that one can go forward again" $? "$state/said"
+	run rollback demo --to p5
+	[ "$status" = 0 ] && holds p5 >"$state/why" 2>&1
+	result "and forward again" $? "$state/said" "$state/why"
 }
 
 # Nobody's apply fails because somebody collects, and no collecting fails an apply.
@@ -316,7 +421,7 @@ release first
 serve
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"
-for part in ${PARTS:-found unnoticed killed_fix beyond pins collectors}; do
+for part in ${PARTS:-found orphans unnoticed killed_fix beyond pins collectors}; do
 	began=$SECONDS
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"

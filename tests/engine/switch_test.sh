@@ -235,7 +235,10 @@ holding() {
 	run promote demo
 	[ "$status" = 2 ] && says "promote wants --reason TEXT"
 	result "promote wants a reason" $? "$state/said"
+	mkdir -p "$root/run/fedcba987654"
 	run promote demo --reason "two of us looked"
+	[ "$status" = 0 ] && says "collected what no release needs" && [ ! -e "$root/run/fedcba987654" ]
+	result "promote: its commit collects, as an apply's does" $? "$state/said"
 	[ "$status" = 0 ] && says "promoted: 'h2' is active, after 'h1'" && holds h2 >"$state/why" 2>&1 && [ "$(last promote .reason)" = "two of us looked" ]
 	result "promote: switched, and the journal has the reason" $? "$state/said" "$state/why"
 	canary h3 20

@@ -1,0 +1,120 @@
+#include "gateway/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "fs/fs.h"
+#include "lock/lock.h"
+#include "root/root.h"
+
+enum { LOADED_CAP = 16 << 20, ASIDE_MAX = 100 };
+
+int gateway_whole(struct gateway *g, bool *there, struct err *fault) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+
+	*there = g->none || fs_exists(g->dir, "state");
+	return g->none ? 0 : files_state(g, &s, fault);
+}
+
+/* What HAProxy was last loaded with: of use for the order of the routes alone. NULL where that cannot be read either. */
+static struct gateway_state *last_loaded(const struct gateway *g) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(LOADED_CAP);
+	struct gateway_state *s = NULL;
+	struct err unread = {0};
+	bool found;
+
+	if (fs_read_if(g->dir, "state.loaded", &text, &found, &unread) || !found || gateway_state_parse(buf_str(&text), text.len, &s, &unread))
+		return NULL;
+	return s;
+}
+
+/* In the order in which the routes came, those that it does not know last, by name. */
+struct place {
+	uint64_t since;
+	const struct lock *l;
+};
+
+static int by_since(const void *a, const void *b) {
+	const struct place *x = a, *y = b;
+
+	return x->since != y->since ? (x->since > y->since) - (x->since < y->since) : strcmp(x->l->route, y->l->route);
+}
+
+/* The server that the links of a route have it at, so that what runs goes on as it is. */
+static int slot_of(const struct gateway *g, const struct lock *l) {
+	char *path CLEANUP(freep) = mem_printf("run/routes/%s/b.sock", l->route), *now CLEANUP(freep) = NULL;
+	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", l->id);
+	struct err unread = {0};
+
+	return !fs_readlink(g->o.root->fd, path, &now, &unread) && now && !strcmp(now, target);
+}
+
+static int take(const struct gateway *g, struct gateway_state *s, const struct lock *l, struct err *e) {
+	struct gateway_route *r = gateway_state_add(s, l->route);
+	struct gateway_slot *slot = &r->slots[slot_of(g, l)];
+
+	if (gateway_route_take(s, r, l, e))
+		return -1;
+	gateway_slot_take(s, slot, l);
+	slot->want = GATEWAY_READY;
+	return 0;
+}
+
+static int made_anew(const struct gateway *g, const struct lock *const *active, size_t n, struct gateway_state **out, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new(), *loaded CLEANUP(gateway_state_freep) = last_loaded(g);
+	struct place *places CLEANUP(freep) = mem_zalloc(n + 1, sizeof *places);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct gateway_route *was = loaded ? gateway_state_find(loaded, active[i]->route) : NULL;
+		places[i] = (struct place){was ? was->since : UINT64_MAX, active[i]};
+	}
+	if (n)
+		qsort(places, n, sizeof *places, by_since);
+	for (size_t i = 0; i < n; i++)
+		if (take(g, s, places[i].l, e))
+			return err_wrap(e, "route '%s'", places[i].l->route);
+	*out = STEAL(s);
+	return 0;
+}
+
+/* Whatever it is, it may be wanted for the question how it came about; of a link that is where it led to. */
+static int put_aside(const struct gateway *g, char **aside, struct err *e) {
+	char *name CLEANUP(freep) = NULL, *target CLEANUP(freep) = NULL;
+	struct err no_link = {0};
+
+	if (!fs_readlink(g->dir, "state", &target, &no_link) && target) {
+		*aside = mem_printf("a link to '%s' stood there and is removed", target);
+		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
+	}
+	if (!fs_exists(g->dir, "state"))
+		return 0;
+	for (unsigned i = 1; i <= ASIDE_MAX; i++) {
+		free(name);
+		name = mem_printf("state.damaged-%u", i);
+		if (!fs_exists(g->dir, name))
+			break;
+	}
+	*aside = mem_printf("what stood there is kept as gateway/%s", name);
+	return fs_rename(EFFECT_GATEWAY_STATE, g->dir, "state", name, e) ? err_wrap(e, "gateway") : 0;
+}
+
+int gateway_rebuild(struct gateway *g, const struct lock *const *active, size_t n, char **aside, struct err *e) {
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct err fault = {0};
+	int lock CLEANUP(closep) = -1;
+	bool there;
+
+	*aside = NULL;
+	if (g->none)
+		return 0;
+	if (files_lock(g, &lock, e))
+		return -1;
+	/* Somebody else was here first. */
+	if (!gateway_whole(g, &there, &fault) && there)
+		return 0;
+	return made_anew(g, active, n, &s, e) || put_aside(g, aside, e) || ensure_locked(g, s, e) ? -1 : 0;
+}

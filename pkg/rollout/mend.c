@@ -1,0 +1,77 @@
+#include "rollout/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "gateway/gateway.h"
+#include "json/json.h"
+#include "root/root.h"
+
+/* Design: gateway/state follows from what the links `active` name, so a damaged or missing one is made anew from them, for all routes at once:
+ * a state with one route alone would take the others from HAProxy. What a candidate or a warm release had there, each route's own recovery
+ * brings back. */
+
+struct actives {
+	struct lock **at;
+	size_t n;
+};
+
+static void actives_done(struct actives *a) {
+	for (size_t i = 0; i < a->n; i++)
+		lock_free(a->at[i]);
+	free(a->at);
+}
+
+/* A route whose release cannot be read is told of by verify, and does not keep the others from their traffic. */
+static void add(const struct rollout *x, const char *name, struct actives *a) {
+	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+	struct err why = {0};
+
+	if (release_route_open(x->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
+	    (active && rollout_lock_of(&r, active, &l, &why)))
+		progress_warn(x->progress, "the gateway is set up without a route that cannot be read", why.msg);
+	else if (l)
+		a->at[a->n++] = STEAL(l);
+}
+
+static int find_actives(const struct rollout *x, struct actives *a, struct err *e) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (release_routes(x->root, &names, &n, e))
+		return -1;
+	a->at = mem_zalloc(n + 1, sizeof *a->at);
+	for (size_t i = 0; i < n; i++)
+		add(x, names[i], a);
+	return 0;
+}
+
+int mend_gateway(struct rollout_session *s, struct err *e) {
+	struct actives a CLEANUP(actives_done) = {0};
+	char *aside CLEANUP(freep) = NULL;
+	struct err fault = {0};
+	bool there;
+
+	if (!traffic_guided(s->x))
+		return 0;
+	if (!gateway_whole(s->x->gateway, &there, &fault) && there)
+		return 0;
+	if (find_actives(s->x, &a, e))
+		return -1;
+	/* Nothing is lost where nothing was. */
+	if (!there && !a.n)
+		return 0;
+	if (gateway_rebuild(s->x->gateway, (const struct lock *const *) a.at, a.n, &aside, e))
+		return err_wrap(e, "gateway/state is %s and cannot be made anew", there ? "damaged" : "gone");
+	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is made anew from what is active%s%s", there ? "damaged" : "gone",
+		aside ? "; " : "", aside ? aside : "");
+	progress_warn(s->x->progress, "the gateway", what);
+	struct json *r = record_new("realigned", NULL);
+	json_set_str(r, "what", what);
+	return record_put(s, r, e);
+}
