@@ -40,7 +40,9 @@ static int load_config(const struct args *a, struct context *c, struct err *e) {
 }
 
 static int open_engine(const struct args *a, struct context *c, struct err *e) {
-	struct docker_options o = {.host = a->option[OPT_ENGINE], .progress = &a->report->progress};
+	uint64_t look_ms = c->config->engine_timeout_ms;
+	struct docker_options o = {.host = a->option[OPT_ENGINE], .progress = &a->report->progress, .quick_ms = look_ms, .slow_ms = 8 * look_ms,
+				   .load_ms = 20 * look_ms, .back_ms = 4 * look_ms};
 
 	/* What was said now comes before the environment, and that before the machine's configuration. */
 	if (!o.host && !getenv("DOCKER_HOST"))

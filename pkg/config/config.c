@@ -19,6 +19,8 @@ static const struct schema_field gateway_fields[] = {
 	{0},
 };
 
+enum { ENGINE_TIMEOUT_MS = 15000 };
+
 static const struct schema_field fields[] = {
 	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
 	 .doc = "URL of a Debian mirror, or of a snapshot of one, or file:/PATH; a list is tried in order. Else: what apt uses."},
@@ -26,6 +28,8 @@ static const struct schema_field fields[] = {
 	 .doc = "URL of an archive of snapshots, without a time: the lock's index time is added. For locked packages that no mirror has any more."},
 	{.key = "keyring", .type = SCHEMA_STRING, .fallback = CONFIG_KEYRING, .doc = "Absolute path of the keys that sign the archive."},
 	{.key = "engine", .type = SCHEMA_STRING, .doc = "Docker Engine to use, unix:///PATH. Else: what the docker command would use."},
+	{.key = "engine_timeout", .type = SCHEMA_DURATION, .fallback = "15s", .min = 200, .max = 600000,
+	 .doc = "What a look at the Engine may take; a start or a stop may take 8 times that, an image that is loaded be silent for 20 times, an Engine that went away take 4 times to come back."},
 	{.key = "gateway", .type = SCHEMA_OBJECT, .fields = gateway_fields, .doc = "The HAProxy in front of the routes."},
 	{0},
 };
@@ -120,6 +124,7 @@ static void fill(struct whole *w, const struct json *tree, struct config_urls *u
 	w->config.gateway = mode_of(json_get(tree, "gateway"));
 	w->config.haproxy = arena_strdup(w->arena, program ? program : CONFIG_HAPROXY);
 	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
+	w->config.engine_timeout_ms = (uint64_t) json_int_or(tree, "engine_timeout", ENGINE_TIMEOUT_MS);
 }
 
 /* A file that is all comments says nothing, and is no fault here. */

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/complaints.h"
 
@@ -14,6 +15,7 @@ enum config_gateway { CONFIG_GATEWAY_DOCKER, CONFIG_GATEWAY_HOST, CONFIG_GATEWAY
  *     snapshot: https://HOST/archive/debian  # an archive of snapshots, for locked packages that the mirrors dropped
  *     keyring: /usr/share/keyrings/debian-archive-keyring.gpg
  *     engine: unix:///run/docker.sock
+ *     engine_timeout: 15s                  # what a look at the Engine may take; what changes something may take 8 times that
  *     gateway: {mode: docker}              # or host, with program: /usr/sbin/haproxy; or none
  *
  * Without `mirror` the mirrors are those of the host's apt: the Debian main archive in sources.list and
@@ -25,6 +27,7 @@ struct config {
 	size_t n_snapshots;
 	const char *keyring; /* absolute path of the keys that sign the archive's index */
 	const char *engine;  /* "unix:///PATH", or NULL: found by pkg/docker */
+	uint64_t engine_timeout_ms;
 	enum config_gateway gateway;
 	const char *haproxy; /* absolute path of the installed one, for CONFIG_GATEWAY_HOST */
 	const char *path;    /* ROOT/config.yaml, for messages */

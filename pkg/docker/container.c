@@ -11,11 +11,17 @@
 static const int absent[] = {404, 0};
 static const int absent_or_conflict[] = {404, 409, 0};
 
+/* A request that was sent whole is carried out, though nobody waits for its answer: a stop is not cancelled with its
+ * connection in any Engine from 20.10 on. */
+enum { MOMENT_MS = 5 };
+
 /* A request about one container without a body or an answer worth reading. */
 static int act(struct docker *d, enum effect as, const char *verb, const char *method, const char *name,
 	       const char *path, uint64_t deadline_ms, const int *results, struct answer *a,
 	       struct err *e) {
-	struct call c = {verb, name, method, path, as, .deadline_ms = deadline_ms, .results = results};
+	struct call c = {verb, name, method, path, as, .deadline_ms = deadline_ms, .results = results,
+			 .again = as == EFFECT_CONTAINER_START || as == EFFECT_CONTAINER_REMOVE ||
+				  (as == EFFECT_CONTAINER_STOP && deadline_ms > MOMENT_MS)};
 
 	return docker_call(d, &c, a, e);
 }
@@ -34,10 +40,6 @@ int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms,
 	docker_query_int(&path, "t", (int64_t) ((grace_ms + 999) / 1000));
 	return act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path, d->slow_ms + grace_ms, absent, &a, e);
 }
-
-/* A request that was sent whole is carried out, though nobody waits for its answer: a stop is not cancelled with its
- * connection in any Engine from 20.10 on. */
-enum { MOMENT_MS = 5 };
 
 int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
@@ -114,6 +116,8 @@ int docker_container_inspect(struct docker *d, const char *name, bool *found,
 	*found = a.status != 404;
 	if (!*found)
 		return 0;
+	if (!json_str(a.json, "Id") || !docker_object(a.json, "State"))
+		return docker_misshapen(&c, "a container", e);
 	struct json *raw = STEAL(a.json), *state = json_get(raw, "State");
 	*out = (struct docker_container){
 		.raw = raw,
@@ -151,6 +155,8 @@ int docker_container_list(struct docker *d, const char *const *labels, struct do
 	c.path = path;
 	if (docker_call(d, &c, &a, e))
 		return -1;
+	if (!docker_all_have(a.json, "Id"))
+		return docker_misshapen(&c, "a list of containers", e);
 	*out = (struct docker_containers){.raw = STEAL(a.json)};
 	out->at = mem_zalloc(json_count(out->raw) + 1, sizeof *out->at);
 	for (const struct json *i = json_first(out->raw); i; i = json_next(i))

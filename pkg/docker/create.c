@@ -176,7 +176,7 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 	char *path CLEANUP(freep) = mem_strdup("/containers/create");
 	struct call c = {
 		"create container", s->name,	       "POST", .effect = EFFECT_CONTAINER_CREATE, .body = body, .deadline_ms = d->slow_ms,
-		.results = results, .wants_json = true};
+		.results = results, .wants_json = true, .again = true};
 
 	assert(s->name && s->image);
 	docker_query(&path, "name", s->name);
@@ -200,7 +200,7 @@ int docker_container_set_restart(struct docker *d, const char *name, const char 
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
 	struct call c = {"set the restart policy of", name, "POST", path, EFFECT_CONTAINER_UPDATE, .body = body,
-			 .deadline_ms = d->slow_ms};
+			 .deadline_ms = d->slow_ms, .again = true};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));
 	return docker_call(d, &c, &a, e);

@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "docker/internal.h"
 
-enum { OLDEST = 41, NEWEST = 51 };
+enum { OLDEST = 41, NEWEST = 51, BACK_LOOK_MS = 100 };
 
 void docker_free(struct docker *d) {
 	if (!d)
@@ -73,6 +75,10 @@ static int no_engine(const struct docker *d, struct err *e) {
 	}
 }
 
+unsigned docker_outages(const struct docker *d) {
+	return d->outages;
+}
+
 static void note_podman(void *ctx, const char *name, const char *value) {
 	(void) value;
 	if (!strcasecmp(name, "Libpod-API-Version"))
@@ -124,6 +130,7 @@ int docker_open(const struct docker_options *o, struct docker **out, struct err 
 	d->quick_ms = o->quick_ms ? o->quick_ms : 15000;
 	d->slow_ms = o->slow_ms ? o->slow_ms : 120000;
 	d->load_ms = o->load_ms ? o->load_ms : 300000;
+	d->back_ms = o->back_ms;
 	d->progress = o->progress;
 	d->http = http_new();
 	if (docker_find_host(o->host, &d->socket, e) || negotiate(d, e))
@@ -179,8 +186,28 @@ int docker_refused(const struct call *c, const struct http_response *r, struct e
 	char words[256];
 
 	said(r, words);
-	(void) err_set(e, ERR_SYS, "%ld%s: %s", r->status, reason(r->status), words);
+	(void) err_set(e, ERR_SYS, "%ld%s: %s%s", r->status, reason(r->status), words, docker_way_out(words));
 	return wrap(c, e);
+}
+
+const char *docker_way_out(const char *words) {
+	return strstr(words, "no space left on device") ? "; free space where the Engine keeps its data (docker system df), then run this again" : "";
+}
+
+int docker_misshapen(const struct call *c, const char *what, struct err *e) {
+	(void) err_set(e, ERR_SYS, "the answer is not %s", what);
+	return wrap(c, e);
+}
+
+/* Where it is not there, and where it is slow. */
+static void add_way_out(const struct docker *d, const struct call *c, struct err *e) {
+	char why[sizeof e->msg];
+
+	memcpy(why, e->msg, sizeof why);
+	if (e->code == ERR_UNREACHABLE && http_connect_errno(d->http))
+		(void) err_set(e, e->code, "%.300s; start the Engine (systemctl start docker), then run this again", why);
+	else if (e->code == ERR_UNREACHABLE && c->deadline_ms && strstr(why, "no complete answer"))
+		(void) err_set(e, e->code, "%.300s; where the Engine is only slow, raise engine_timeout in config.yaml", why);
 }
 
 int docker_stream(struct docker *d, const struct call *c, struct http_request *q,
@@ -202,7 +229,28 @@ int docker_stream(struct docker *d, const struct call *c, struct http_request *q
 		q->headers = headers;
 		q->n_headers = 1;
 	}
-	return http_do(d->http, q, r, e) ? wrap(c, e) : 0;
+	if (!http_do(d->http, q, r, e)) {
+		d->given_up = false;
+		return 0;
+	}
+	d->outages += http_hung_up(d->http);
+	add_way_out(d, c, e);
+	return wrap(c, e);
+}
+
+/* Until the Engine is back: a failure that asking again may end. */
+static bool may_ask_again(struct docker *d, const struct call *c, uint64_t *until_ms, struct err *e) {
+	if (!d->back_ms || d->given_up || !http_hung_up(d->http) || (c->method && !c->again))
+		return false;
+	if (!*until_ms) {
+		*until_ms = clock_mono_ms() + d->back_ms;
+		progress_warn(d->progress, "the Docker Engine went away: waiting for it to come back", d->socket);
+	}
+	d->given_up = clock_mono_ms() >= *until_ms;
+	if (d->given_up || interrupt_check(e))
+		return false;
+	clock_sleep_ms(BACK_LOOK_MS);
+	return true;
 }
 
 static bool is_result(const struct call *c, long status) {
@@ -215,10 +263,13 @@ static bool is_result(const struct call *c, long status) {
 int docker_call(struct docker *d, const struct call *c, struct answer *a, struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct http_request q = {.total_timeout_ms = c->deadline_ms, .max_body = 16 << 20};
+	uint64_t until_ms = 0;
+	struct err why;
 	bool good;
 
-	if (docker_stream(d, c, &q, &r, e))
-		return -1;
+	while (docker_stream(d, c, &q, &r, &why))
+		if (!may_ask_again(d, c, &until_ms, &why))
+			return docker_pass(&why, e);
 	good = (r.status >= 200 && r.status < 300) || r.status == 304;
 	if (!good && !is_result(c, r.status))
 		return docker_refused(c, &r, e);
@@ -301,6 +352,13 @@ const char *docker_text(const struct json *j, const char *path) {
 
 const char *docker_digest(const char *id) {
 	return text_starts(id, "sha256:") ? id + strlen("sha256:") : id;
+}
+
+bool docker_all_have(const struct json *list, const char *key) {
+	for (const struct json *i = json_first(list); i; i = json_next(i))
+		if (!json_is_object(i) || !json_str(i, key))
+			return false;
+	return json_is_array(list);
 }
 
 const struct json *docker_object(const struct json *j, const char *path) {

@@ -15,7 +15,9 @@ struct progress;
  *
  * A `struct docker` is one connection that is used again and again, by one thread.
  *
- * Every call has a deadline. A failure says which call, on which object, and what the Engine said:
+ * Every call has a deadline, and every answer a size. An Engine that hangs up, as one does that is restarted, is waited for
+ * (back_ms), and what can be asked again without harm is: looks, and what may be so already (create, where the name is taken then; start, stop, remove, update).
+ * A failure says which call, on which object, and what the Engine said:
  * "engine: create container 'x': 400 Bad Request: invalid mount config ...". Codes: ERR_UNREACHABLE
  * when there is no Engine, or none that answers, in time and to its end; ERR_SYS when the Engine
  * answered with a failure or with something that is not an answer; ERR_INTERRUPTED after Ctrl-C.
@@ -31,7 +33,8 @@ struct docker_options {
 	const char *host; /* "unix:///path" or "/path"; NULL: found as docker_find_host says */
 	uint64_t quick_ms; /* deadline of inspect, list and the like; 0: 15 s */
 	uint64_t slow_ms; /* of what changes something, added to a stop's own grace; 0: 2 min */
-	uint64_t load_ms; /* longest silence during an image load; 0: 5 min (and 1 h for all of it) */
+	uint64_t load_ms; /* longest silence during an image load; 0: 5 min (and 12 times that for all of it) */
+	uint64_t back_ms; /* how long an Engine that went away is waited for; 0: not */
 	const struct progress *progress; /* the Engine's warnings, and bytes of a load; may be NULL */
 };
 
@@ -52,6 +55,8 @@ int docker_find_host(const char *host, char **out, struct err *e);
 const char *docker_socket(const struct docker *d); /* its path; borrowed */
 bool docker_api_at_least(const struct docker *d, int minor); /* 1.minor was agreed on, or later */
 bool docker_is_podman(const struct docker *d);
+/* How often it hung up so far. More than before: what ran in it may have been ended by that, and by nothing else. */
+unsigned docker_outages(const struct docker *d);
 
 /* What the structs below point to belongs to their `raw`, the Engine's own words; x_done frees it all
  * and accepts a zeroed struct. Absent texts are "", never NULL. */

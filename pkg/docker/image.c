@@ -25,6 +25,8 @@ int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct 
 	if (!*found)
 		return 0;
 	const struct json *layers = json_path(a.json, "RootFS.Layers");
+	if (!json_str(a.json, "Id") || !json_is_object(a.json))
+		return docker_misshapen(&c, "an image", e);
 	*out = (struct docker_image){.raw = STEAL(a.json)};
 	out->id = docker_digest(docker_text(out->raw, "Id"));
 	out->labels = docker_object(out->raw, "Config.Labels");
@@ -89,7 +91,7 @@ int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_
 	static const int results[] = {404, 409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "");
-	struct call c = {"remove image", ref, "DELETE", .effect = EFFECT_IMAGE_REMOVE, .deadline_ms = d->slow_ms, .results = results};
+	struct call c = {"remove image", ref, "DELETE", .effect = EFFECT_IMAGE_REMOVE, .deadline_ms = d->slow_ms, .results = results, .again = true};
 
 	if (force)
 		docker_query(&path, "force", "1");
@@ -110,6 +112,8 @@ int docker_image_list(struct docker *d, const char *const *labels, struct docker
 	c.path = path;
 	if (docker_call(d, &c, &a, e))
 		return -1;
+	if (!docker_all_have(a.json, "Id"))
+		return docker_misshapen(&c, "a list of images", e);
 	*out = (struct docker_images){.raw = STEAL(a.json)};
 	out->at = mem_zalloc(json_count(out->raw) + 1, sizeof *out->at);
 	for (const struct json *i = json_first(out->raw); i; i = json_next(i)) {

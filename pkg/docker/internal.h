@@ -13,7 +13,9 @@ struct docker {
 	char *socket;
 	int minor; /* speaks API 1.minor */
 	bool podman;
-	uint64_t quick_ms, slow_ms, load_ms;
+	uint64_t quick_ms, slow_ms, load_ms, back_ms;
+	unsigned outages;
+	bool given_up; /* it was waited for in vain: not again, until it answers */
 	const struct progress *progress;
 };
 
@@ -28,6 +30,7 @@ struct call {
 	uint64_t deadline_ms;
 	const int *results;
 	bool wants_json; /* a 2xx without a JSON body is a failure */
+	bool again; /* may be asked twice, as GET may */
 };
 
 struct answer {
@@ -48,6 +51,10 @@ int docker_stream(struct docker *d, const struct call *c, struct http_request *q
  * wait, that is the answer "not yet". */
 bool docker_ran_out(const struct err *failure, uint64_t begun_ms, uint64_t deadline_ms);
 int docker_pass(const struct err *failure, struct err *e); /* copies; -1 */
+/* ERR_SYS: a 2xx that cannot be what was asked for ("a container"); -1. */
+int docker_misshapen(const struct call *c, const char *what, struct err *e);
+/* The longest answer of those that go to a sink. */
+enum { DOCKER_LOG_MAX = 64 << 20, DOCKER_ANSWER_MAX = 4 << 20 };
 /* What the failure of a call says, for a status that is no result. */
 int docker_refused(const struct call *c, const struct http_response *r, struct err *e);
 
@@ -63,6 +70,10 @@ void docker_query_labels(char **path, const char *const *labels);
 const char *docker_text(const struct json *j, const char *path);
 /* Without "sha256:". */
 const char *docker_digest(const char *id);
+/* Are these the Engine's words for a full disk? Then what to do goes with them. */
+const char *docker_way_out(const char *said);
+/* Each is an object with a text under this key. */
+bool docker_all_have(const struct json *list, const char *key);
 /* As an object, or NULL: the Engine writes null for an empty one. */
 const struct json *docker_object(const struct json *j, const char *path);
 

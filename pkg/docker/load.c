@@ -113,7 +113,8 @@ static int transfer(struct docker *d, struct load *l, struct err *e) {
 				 .sink_ctx = &l->objects,
 				 .headers = headers,
 				 .n_headers = 1,
-				 .total_timeout_ms = 3600000,
+				 .max_body = DOCKER_ANSWER_MAX,
+				 .total_timeout_ms = 12 * d->load_ms,
 				 .stall_timeout_ms = d->load_ms};
 	const char *fault;
 
@@ -129,7 +130,7 @@ static int transfer(struct docker *d, struct load *l, struct err *e) {
 	if (!r.aborted && (r.status < 200 || r.status > 299))
 		return docker_refused(&c, &r, e);
 	if (*l->failure)
-		return err_set(e, ERR_SYS, "engine: load image '%s': %s", l->name, l->failure);
+		return err_set(e, ERR_SYS, "engine: load image '%s': %s%s", l->name, l->failure, docker_way_out(l->failure));
 	if (fault || r.aborted)
 		return err_set(e, ERR_SYS, "engine: load image '%s': the answer has %s", l->name,
 			       fault ? fault : "no end");

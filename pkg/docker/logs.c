@@ -34,7 +34,7 @@ static int read_frames(struct docker *d, const struct docker_log *l, struct dock
 	struct http_response r CLEANUP(http_response_done) = {0};
 	char *path CLEANUP(freep) = log_path(l);
 	struct call c = {"read log of", l->name, .path = path};
-	struct http_request q = {.sink = docker_frames_feed, .sink_ctx = f};
+	struct http_request q = {.sink = docker_frames_feed, .sink_ctx = f, .max_body = DOCKER_LOG_MAX};
 	uint64_t begun = clock_mono_ms();
 	struct err failure;
 
@@ -131,7 +131,7 @@ int docker_events(struct docker *d, const char *const *labels, int64_t since_ms,
 	struct listener who = {sink, ctx};
 	char *path CLEANUP(freep) = mem_strdup("/events");
 	struct call c = {.verb = "read events"};
-	struct http_request q = {.sink = docker_objects_feed, .sink_ctx = &o};
+	struct http_request q = {.sink = docker_objects_feed, .sink_ctx = &o, .max_body = DOCKER_ANSWER_MAX};
 	int64_t ahead = until_ms - clock_unix_ms();
 
 	assert(ahead <= 86400000);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -195,10 +196,22 @@ static bool something_came(const struct transfer *t) {
 	return t->fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & (POLLIN | POLLHUP);
 }
 
+/* The connection ended, and all that came over it was read. */
+static bool is_over(const struct transfer *t) {
+	char c;
+
+	return recv(t->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 size_t http_on_read(char *data, size_t one, size_t n, void *ctx) {
 	struct transfer *t = ctx;
 
 	if (something_came(t)) {
+		/* Nothing will ever come of it; curl would go on waiting for more of the body. */
+		if (is_over(t) && !(t->headers_end && t->r->status >= 200)) {
+			t->stop = STOP_HUNG_UP;
+			return CURL_READFUNC_ABORT;
+		}
 		/* What curl leaves lying there is the end of the connection, after the answer's end. */
 		if (t->paused_bytes == t->bytes_in && t->headers_end && t->r->status >= 200) {
 			t->cut_short = true;

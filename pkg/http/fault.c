@@ -23,6 +23,8 @@ int http_stopped(const struct transfer *t, const char *who, struct err *e) {
 	switch (t->stop) {
 	case STOP_INTERRUPT:
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	case STOP_HUNG_UP:
+		return err_set(e, ERR_UNREACHABLE, "'%s' closed the connection without an answer", who);
 	case STOP_TOTAL:
 		text_format_ms(q->total_timeout_ms, span);
 		return err_set(e, ERR_UNREACHABLE, "no complete answer from '%s' within %s", who,
@@ -59,11 +61,16 @@ static int no_connection(struct http *h, const struct http_request *q, const cha
 		       strerror(h->connect_errno));
 }
 
+static bool is_hang_up(CURLcode rc) {
+	return rc == CURLE_COULDNT_CONNECT || rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
+}
+
 int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const char *who,
 		struct err *e) {
 	const struct http_request *q = t->q;
 	char span[TEXT_BYTES];
 
+	h->hung_up = is_hang_up(rc);
 	switch (rc) {
 	case CURLE_COULDNT_CONNECT:
 		return no_connection(h, q, who, e);

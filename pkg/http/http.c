@@ -46,6 +46,10 @@ int http_connect_errno(const struct http *h) {
 	return h->connect_errno;
 }
 
+bool http_hung_up(const struct http *h) {
+	return h->hung_up;
+}
+
 static void slistp(struct curl_slist **list) {
 	curl_slist_free_all(*list);
 }
@@ -215,6 +219,7 @@ static int finish(struct http *h, struct transfer *t, CURLcode rc, struct err *e
 		rc = CURLE_OK; /* it did not want the rest of the body */
 	if (t->r->aborted || (!t->stop && !rc))
 		return 0;
+	h->hung_up = t->stop == STOP_HUNG_UP;
 	int failure = t->stop ? http_stopped(t, who, e) : http_failed(h, t, rc, who, e);
 	http_response_reset(t->r, 0);
 	return failure;
@@ -226,6 +231,7 @@ int http_exchange(struct http *h, const struct http_request *q, struct http_resp
 
 	http_response_reset(r, http_body_limit(q, !q->sink));
 	h->connect_errno = 0;
+	h->hung_up = false;
 	h->fault[0] = 0;
 	if (http_check_address(q->url, e) || add_headers(q, &headers, e))
 		return -1;

@@ -94,6 +94,10 @@ int http_do(struct http *h, const struct http_request *q, struct http_response *
  * socket" (ENOENT), "nobody listens" (ECONNREFUSED) and "not allowed" (EACCES) apart. */
 int http_connect_errno(const struct http *h);
 
+/* Did the last request of this handle fail because the other side was not there, or hung up before the end of its answer? As one
+ * does that is being restarted. */
+bool http_hung_up(const struct http *h);
+
 /* "https://host:port/path", without user, password, query and fragment; yours. For messages. */
 char *http_shown(const char *url);
 

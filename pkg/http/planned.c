@@ -45,6 +45,7 @@ static int planned(struct http *h, const struct http_request *q, enum fault f, s
 		ask_unheard(h, q, f == FAULT_RESET);
 	http_response_reset(r, http_body_limit(q, true));
 	h->connect_errno = f == FAULT_GONE ? ECONNREFUSED : 0;
+	h->hung_up = false; /* nobody comes back from a plan */
 	switch (f) {
 	case FAULT_TIMEOUT:
 		return http_stopped(&t, who, e);

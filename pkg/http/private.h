@@ -16,6 +16,7 @@ struct http {
 	CURLM *multi;
 	CURL *easy; /* during a request */
 	int connect_errno;
+	bool hung_up;
 	char fault[CURL_ERROR_SIZE];
 };
 
@@ -28,6 +29,7 @@ enum stop {
 	STOP_TOTAL,
 	STOP_STALL,
 	STOP_INTERRUPT,
+	STOP_HUNG_UP,
 };
 
 /* One request under way. */

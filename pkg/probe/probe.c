@@ -280,15 +280,17 @@ int probe_one_token(const struct json *probes, const struct endpoint *ep, uint64
 	return 0;
 }
 
-/* A dead engine explains a failed call better than the call does. */
+/* A dead engine explains a failed call better than the call does; a keeper that went away, too, and then it is no verdict. */
 static int explain(const struct wait *s, const char *doing, struct err *e) {
 	struct err dead = *e;
 
 	if (e->code == ERR_INTERRUPTED)
 		return -1;
-	if (still_alive(s, doing, &dead) && dead.code == ERR_GATE)
+	if (!still_alive(s, doing, &dead))
+		return as_gate(e);
+	if (dead.code == ERR_GATE || dead.code == ERR_UNREACHABLE)
 		*e = dead;
-	return as_gate(e);
+	return dead.code == ERR_UNREACHABLE ? -1 : as_gate(e);
 }
 
 int probe_ready(const struct json *probes, const struct endpoint *ep, const struct probe_limits *limits,

@@ -44,7 +44,7 @@ struct probe_result {
 int probe_check(const struct json *probes, struct err *e);
 
 /* Waits for readiness, then checks the identity, then has one token made. ERR_GATE: it died, it was not ready
- * in time, it stalled, it is not who the release says, or it said nothing; ERR_INTERRUPTED. */
+ * in time, it stalled, it is not who the release says, or it said nothing; ERR_UNREACHABLE: its keeper cannot be asked; ERR_INTERRUPTED. */
 int probe_ready(const struct json *probes, const struct endpoint *ep, const struct probe_limits *limits,
 		const struct probe_watch *w, const struct progress *p, struct probe_result *out, struct err *e);
 

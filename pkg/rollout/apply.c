@@ -190,8 +190,10 @@ static int failed(struct attempt *a, const struct err *cause, struct err *e) {
 	interrupt_hold();
 	int r = undo(a, cause, &more);
 	interrupt_release();
+	if (r && cause->code == ERR_UNREACHABLE && more.code == ERR_UNREACHABLE)
+		return err_set(e, cause->code, "%.330s; what was begun is undone once it answers: llmdeploy recover %s", cause->msg, a->l->route);
 	if (r)
-		return err_set(e, cause->code, "%.250s; and cleaning up failed: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
+		return err_set(e, cause->code, "%.220s; and cleaning up failed: %.170s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
 	if (!*a->from)
 		return err_set(e, cause->code, "%.400s; no release is active, as before", cause->msg);
 	return err_set(e, cause->code, "%.400s; '%s' is %s", cause->msg, a->from, a->vacated ? "active again" : "untouched");

@@ -97,10 +97,17 @@ static const char *const *layers_there(const struct rollout *x, struct arena *a)
 static int load_image(const struct rollout *x, const struct lock *l, const char *tag, const char *const *omit, bool *found, char id[65],
 		      struct err *e) {
 	struct load load = {.x = x, .l = l, .tag = tag, .omit = omit};
+	unsigned outages = docker_outages(x->docker);
+	struct err why = {0};
 
-	if (docker_image_load(x->docker, tag, produce, &load, e))
+	if (!docker_image_load(x->docker, tag, produce, &load, &why))
+		return find_image(x, l, found, id, e);
+	if (docker_outages(x->docker) == outages)
+		return err_set(e, why.code, "%s", why.msg);
+	/* An Engine that was restarted in the middle of it: the look waits until it is back. Once more. */
+	if (find_image(x, l, found, id, e))
 		return -1;
-	return find_image(x, l, found, id, e);
+	return *found ? 0 : docker_image_load(x->docker, tag, produce, &load, e) || find_image(x, l, found, id, e) ? -1 : 0;
 }
 
 int container_image(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
@@ -200,10 +207,15 @@ static int create_new(const struct rollout *x, const struct lock *l, const char 
 
 	if (create(x, l, name, &taken, e))
 		return -1;
-	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name) : 0;
+	/* Made by the same request, of which an Engine that was restarted said nothing. */
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool found = false;
+	if (taken && docker_container_inspect(x->docker, name, &found, &c, e))
+		return -1;
+	return taken && !(found && is_ours(x, l, &c)) ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name) : 0;
 }
 
-int container_start(const struct rollout *x, const struct lock *l, struct err *e) {
+static int start_once(const struct rollout *x, const struct lock *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l), *run CLEANUP(freep) = NULL;
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -219,6 +231,20 @@ int container_start(const struct rollout *x, const struct lock *l, struct err *e
 	if (release_run_dir(x->root, l->id, &run, e))
 		return -1;
 	return docker_container_start(x->docker, name, e);
+}
+
+/* Image and container are looked at, and then used: somebody who prunes in between takes them away. Then they are made once more. */
+int container_start(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	struct err why = {0}, unseen = {0};
+	bool found;
+
+	if (!start_once(x, l, &why))
+		return 0;
+	if (why.code == ERR_SYS && !docker_container_inspect(x->docker, name, &found, &c, &unseen) && !found)
+		return start_once(x, l, e);
+	return err_set(e, why.code, "%s", why.msg);
 }
 
 int container_remove(const struct rollout *x, const struct lock *l, struct err *e) {

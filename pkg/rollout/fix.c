@@ -319,7 +319,7 @@ static int fix(struct fixing *f, const struct rollout_differences *d, struct err
 		return -1;
 	if (was)
 		did(f, "start", "taken note of in the journal");
-	if (d->n == 1 && was)
+	if (d->n == 1 && d->at[0].kind == DRIFT_RESTARTED && was)
 		return 0;
 	if (begin(f, d, e))
 		return -1;

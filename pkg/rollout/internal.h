@@ -61,6 +61,9 @@ int container_is_running(const struct rollout *x, const struct lock *l, bool *ru
 struct docker_container;
 /* Started after this time of a journal's record (NULL: no). */
 bool container_started_after(const struct docker_container *c, const char *time);
+/* Was it somebody who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
+ * it forgets with its own restart, and but for the newest 256: where they do not say, it was. */
+bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time);
 /* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
 bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */
@@ -148,6 +151,9 @@ const char *switch_name(enum switch_op op);
  * now; the error says so. Signals wait meanwhile. */
 int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e);
+/* From now on the Engine brings it back by itself. One that was restarted before it knew that has ended it: then it is started, and answers, before
+ * anybody is sent to it. */
+int switch_keep(const struct rollout *x, const struct lock *to, struct err *e);
 /* The second half, also for recovery: gateway, link, `flipped`. */
 int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e);
@@ -173,13 +179,16 @@ int switch_back(struct rollout_session *s, const struct lock *l, const char *fro
 /* Its last part: `bad` is drained and dropped, `rolled_back`. */
 int switch_back_end(struct rollout_session *s, const struct lock *bad, const char *to, const struct err *cause, struct err *e);
 
-/* One look at a release that has traffic: whether it answers, and whether the Engine had to bring it back. ERR_REVERTED: neither. */
+/* One look at a release that has traffic: whether it answers, and whether the Engine had to bring it back. ERR_REVERTED: neither.
+ * Another failure is of the Engine, and says nothing of the release: ERR_UNREACHABLE with `outage` where it was restarted. */
 enum { PROBATION_EVERY_MS = 250, PROBATION_FAILURES = 4 };
 struct probation {
 	const char *name; /* "watch" */
 	bool looked;
 	int failures;
 	int64_t restarts; /* when it began */
+	unsigned outages;
+	bool outage;
 };
 int probation_look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e);
 /* What its clients saw since the last look. */

@@ -162,7 +162,7 @@ static int stand_up(struct rollout_session *s, const struct lock *to, struct err
 
 	if (rollout_alive(s->x, to, &alive, e))
 		return -1;
-	return !alive && (container_start(s->x, to, e) || prove_ready(s->x, to, NULL, e)) ? -1 : 0;
+	return !alive && (container_start(s->x, to, e) || prove_ready(s->x, to, NULL, e) || switch_keep(s->x, to, e)) ? -1 : 0;
 }
 
 /* It does not come up. A switch back has nowhere else to go. */

@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "docker/docker.h"
 #include "json/json.h"
 
 const char *switch_name(enum switch_op op) {
@@ -25,10 +26,23 @@ static int record_switch(struct rollout_session *s, const char *event, const str
 	return record_put(s, r, e);
 }
 
+int switch_keep(const struct rollout *x, const struct lock *to, struct err *e) {
+	unsigned outages = docker_outages(x->docker);
+	struct err why = {0};
+	bool running = true;
+
+	int r = container_keep(x, to, &why);
+	if (docker_outages(x->docker) == outages || why.code == ERR_UNREACHABLE)
+		return r ? err_set(e, why.code, "%s", why.msg) : 0;
+	if (container_is_running(x, to, &running, e))
+		return -1;
+	return !running && (container_start(x, to, e) || prove_ready(x, to, NULL, e) || container_keep(x, to, e)) ? -1 : 0;
+}
+
 static int finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
 	/* 1. From now on the Engine brings it back by itself. */
-	if (to && container_keep(s->x, to, e))
+	if (to && switch_keep(s->x, to, e))
 		return -1;
 	/* 2. The gateway turns: candidate ready, then active draining. Clients without one follow the link. */
 	if (traffic_turn(s->x, s->route.name, to, e))
@@ -51,9 +65,25 @@ int switch_finish(struct rollout_session *s, const struct lock *to, const char *
 			   to ? to->version : "no release", s->route.name) : 0;
 }
 
+/* It was proved, and may have died since: with an Engine that was restarted, for one. */
+static int still_runs(const struct rollout *x, const struct lock *to, struct err *e) {
+	bool running;
+
+	if (container_is_running(x, to, &running, e))
+		return -1;
+	if (running)
+		return 0;
+	return docker_outages(x->docker) ? err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again",
+						   to->version)
+					 : err_set(e, ERR_GATE, "'%s' ended after it was proved, and before the switch; see its log with the attempt", to->version);
+}
+
 int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e) {
 	progress_step(s->x->progress, "switch");
+	*begun = false;
+	if (to && still_runs(s->x, to, e))
+		return -1;
 	/* A signal in here is seen in the watch, where it switches back. */
 	interrupt_hold();
 	int r = record_switch(s, "flip_intent", to, from, op, watch_until_ms, e);

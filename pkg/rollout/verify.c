@@ -162,17 +162,17 @@ static void compare_age(struct rollout_differences *d, const struct rollout *x, 
 			differ(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
 }
 
-/* Every start of ours is followed by a record: what was started after the newest one was started by somebody else. */
-static int compare_start(struct rollout_differences *d, const struct release_route *r, const struct docker_container *c, bool alive, struct err *e) {
+/* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by somebody else. */
+static int compare_start(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+			 const struct docker_container *c, bool alive, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;
 
 	if (journal_last(r->fd, r->where, &last, e))
 		return -1;
-	if (!container_started_after(c, json_str(last, "time")))
+	if (!container_started_after(c, json_str(last, "time")) || !container_started_by_hand(x, l, c, json_str(last, "time")))
 		return 0;
-	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by somebody else, or by the Engine (%lld times); it %s", c->started_at,
-		(long long) c->restarts, alive ? "answers" : "does not answer");
-	differ(d, DRIFT_RESTARTED, "start", "by llmdeploy alone", have);
+	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by somebody else; it %s", c->started_at, alive ? "answers" : "does not answer");
+	differ(d, DRIFT_RESTARTED, "start", "by llmdeploy, or by its restart policy", have);
 	return 0;
 }
 
@@ -189,7 +189,7 @@ static int compare_life(struct rollout_differences *d, const struct rollout *x, 
 	if (!alive)
 		differ(d, DRIFT_START, "engine", "answers on its socket", "runs, and does not answer");
 	compare_age(d, x, l, c);
-	return compare_start(d, r, c, alive, e);
+	return compare_start(d, x, r, l, c, alive, e);
 }
 
 static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,

@@ -108,8 +108,13 @@ int probation_look(struct rollout_session *s, const struct lock *l, struct proba
 	int64_t restarts = 0;
 	bool alive = false;
 
+	if (!p->looked)
+		p->outages = docker_outages(s->x->docker);
 	if (interrupt_check(e) || container_restarts(s->x, l, &restarts, e) || rollout_alive(s->x, l, &alive, e))
 		return -1;
+	p->outage = docker_outages(s->x->docker) != p->outages;
+	if (p->outage)
+		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted in the %s of '%s'", p->name, l->version);
 	if (!p->looked)
 		p->restarts = restarts;
 	p->looked = true;
@@ -161,17 +166,59 @@ static void conclude(struct rollout_session *s, const struct lock *l, const stru
 		progress_note(s->x->progress, "the watch saw", reason);
 }
 
+/* The Engine, and not the release, is what fails. It was restarted: its containers come back with it, this one has to, and the watch goes
+ * on. Else it is given a few looks. 0: go on. */
+static int bear(struct rollout_session *s, const struct lock *l, struct probation *p, unsigned *blind, struct err *cause) {
+	struct err why = {0};
+
+	if (!p->outage)
+		return ++*blind < PROBATION_FAILURES ? 0 : -1;
+	progress_warn(s->x->progress, "the watch goes on", cause->msg);
+	*p = (struct probation){.name = p->name};
+	if (!active_repair(s, l, NULL, &why))
+		return 0;
+	if (why.code == ERR_GATE)
+		why.code = ERR_REVERTED;
+	*cause = why;
+	return -1;
+}
+
+static bool is_of_engine(const struct err *cause) {
+	return cause->code == ERR_UNREACHABLE || cause->code == ERR_SYS;
+}
+
+/* Nobody can say how the release does, and nobody could switch back: it stays, and the journal says that its watch is not over. */
+static int unwatched(const struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+	return err_set(e, cause->code, "%.330s; '%s' is active, and its watch is not over: put this right, then llmdeploy recover %s", cause->msg, l->version,
+		s->route.name);
+}
+
+/* One look. 0: go on; 1: it failed and `cause` is the release's; -1: the Engine's. */
+static int look(struct rollout_session *s, const struct lock *l, struct probation *p, unsigned *blind, struct err *cause) {
+	if (!probation_look(s, l, p, cause)) {
+		*blind = 0;
+		return 0;
+	}
+	if (!is_of_engine(cause))
+		return 1;
+	return !bear(s, l, p, blind, cause) ? 0 : is_of_engine(cause) ? -1 : 1;
+}
+
 int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
 	struct probation p = {.name = "watch"};
 	bool watched = clock_unix_ms() < until_unix_ms;
 	struct gate_meter meter = {0};
 	struct err cause = {0};
+	unsigned blind = 0;
 
 	if (watched)
 		progress_step(s->x->progress, "watch");
 	/* Bounded by the clock's end and, should the clock stand still, by the count of looks. It ends on a good look. */
-	for (uint64_t looks = 0; (clock_unix_ms() < until_unix_ms || p.failures) && looks < 1000000; looks++) {
-		if (probation_look(s, l, &p, &cause) || judge(s, l, &meter, &cause))
+	for (uint64_t looks = 0; (clock_unix_ms() < until_unix_ms || p.failures || blind) && looks < 1000000; looks++) {
+		int seen = look(s, l, &p, &blind, &cause);
+		if (seen < 0)
+			return unwatched(s, l, &cause, e);
+		if (seen || judge(s, l, &meter, &cause))
 			return switch_back(s, l, from, &cause, e);
 		clock_sleep_ms(PROBATION_EVERY_MS);
 	}

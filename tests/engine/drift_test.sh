@@ -180,7 +180,7 @@ row() {
 found() {
 	apply d1
 	apply d2
-	row restart_it "by somebody else, or by the Engine (0 times); it answers" "taken note of in the journal"
+	row restart_it "by somebody else; it answers" "taken note of in the journal"
 	row remove_it "nothing" "container  started again"
 	row stop_it "exited" "container  started again"
 	row no_policy "restart policy" "restart policy  set"

@@ -3,12 +3,13 @@
 
 It keeps images and containers as an Engine does, and refuses what an Engine refuses. A container that is started is a thread that
 answers at SOURCE/engine.sock of its writable mount like a model server: healthy at once, one word to every question. It ends
-with SIGTERM, and everything with it."""
+with SIGTERM, and everything with it. At SOCKET.control it is told to misbehave (sickness.py)."""
 import hashlib
 import http.server
 import json
 import os
 import secrets
+import signal
 import socketserver
 import sys
 import tarfile
@@ -17,11 +18,24 @@ import threading
 import time
 import urllib.parse
 
+import sickness
+
 NOW = "2026-11-22T17:41:05.000000000Z"
 lock = threading.RLock()
 images = {}  # "sha256:ID": {"config", "tags"}
 layers = set()
 containers = {}  # id: record
+other_store = [{}, set(), {}]  # the same three of the image store that is not in use; it has its own of each
+store = "classic"  # or "containerd": an image's id is its manifest's digest
+
+
+events = []
+
+
+def happened(c, *actions):
+    events.extend({"Type": "container", "Action": a, "Actor": {"ID": c["id"], "Attributes": dict(c["spec"].get("Labels") or {}, name=c["name"])},
+                   "time": int(time.time()), "timeNano": time.time_ns()} for a in actions)
+    del events[:-256]
 
 
 def stamp():
@@ -32,6 +46,19 @@ def stamp():
 class Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
+    doctor = None  # who says how it misbehaves
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.open = set()
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request, client_address):
         pass  # a client that was killed
@@ -69,7 +96,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             left -= len(piece)
 
     def answer(self, status, value=None):
-        data = b"" if value is None else json.dumps(value).encode()
+        if self.server.doctor:
+            value = self.server.doctor.before_answer(self, status, value)
+        # Events are a stream of objects.
+        data = b"" if value is None else b"".join(json.dumps(v).encode() for v in value) if "/events?" in self.path else json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Api-Version", "1.41")
         if status not in (204, 304):
@@ -92,8 +122,9 @@ class Model(Handler):
     def do_POST(self):
         with tempfile.TemporaryFile() as f:
             self.body(f)
+        sickness.doctor.question()
         self.answer(200, {"model": self.server.alias, "usage": {"completion_tokens": 1, "prompt_tokens": 1, "total_tokens": 2},
-                          "choices": [{"index": 0, "finish_reason": "length", "text": "yes", "message": {"role": "assistant", "content": "yes"}}]})
+                          "choices": [{"index": 0, "finish_reason": "stop", "text": "yes", "message": {"role": "assistant", "content": "yes"}}]})
 
 
 def labels_fit(query, labels):
@@ -121,6 +152,8 @@ def load(f):
                 elif diff not in layers:
                     raise ValueError("no layer " + diff)
             name = "sha256:" + hashlib.sha256(text).hexdigest()
+            if store == "containerd":
+                name = json.load(tar.extractfile("index.json"))["manifests"][0]["digest"]
             image = images.setdefault(name, {"config": config, "tags": []})
             for tag in entry.get("RepoTags") or []:
                 for other in images.values():
@@ -161,7 +194,65 @@ def start(c):
             threading.Thread(target=c["server"].serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     c["state"] = "running"
     c["started"] = stamp()
+    happened(c, "start")
     return None
+
+
+def power_off():
+    """The daemon ends, and every container with it; who comes back is who has a restart policy and was not stopped by hand."""
+    with lock:
+        for c in containers.values():
+            c["again"] = c["state"] == "running" and c["spec"]["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+            if c["state"] == "running":
+                stop(c)
+
+
+def power_on():
+    with lock:
+        events.clear()
+        for c in containers.values():
+            if c.pop("again", False):
+                start(c)
+
+
+def change_store():
+    """Images and containers of the other store are still there, and not seen."""
+    global store, images, layers, containers
+    with lock:
+        store = "containerd" if store == "classic" else "classic"
+        (images, layers, containers), other_store[:] = other_store, [images, layers, containers]
+
+
+def prune():
+    """docker system prune -a"""
+    with lock:
+        for key in [k for k, c in containers.items() if c["state"] != "running"]:
+            del containers[key]
+        for name in [k for k in images if not any(c["image"] == k for c in containers.values())]:
+            del images[name]
+        layers.intersection_update(d for i in images.values() for d in i["config"]["rootfs"]["diff_ids"])
+
+
+def wipe():
+    """Everything goes, of both stores."""
+    with lock:
+        for c in containers.values():
+            stop(c)
+        for each in (images, layers, containers, *other_store):
+            each.clear()
+
+
+def wipe_other():
+    with lock:
+        for each in other_store:
+            each.clear()
+
+
+def forget_images():
+    """docker rmi -f of all of them; who runs goes on."""
+    with lock:
+        images.clear()
+        layers.clear()
 
 
 def stop(c):
@@ -187,11 +278,15 @@ class Engine(Handler):
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query)
         path = urllib.parse.unquote(url.path)
+        self.server.doctor.before(self, "%s %s" % (self.command, path if path == "/_ping" else "/" + path.split("/", 2)[2]))
         with tempfile.TemporaryFile() as f:
             self.body(f)
             f.seek(0)
             if path == "/_ping":
                 return self.answer(200, "OK")
+            refused = self.server.doctor.instead(self)
+            if refused:
+                return self.answer(*refused)
             words = path.split("/")[2:]  # without the version
             if words[:2] == ["images", "load"]:
                 try:
@@ -207,8 +302,12 @@ class Engine(Handler):
     def route(self, words, query, spec):
         method, what = self.command, words[0]
         if what == "info":
-            return self.answer(200, {"ServerVersion": "20.10.24", "OperatingSystem": "test", "Driver": "overlay2", "CgroupDriver": "cgroupfs",
-                                     "CgroupVersion": "1", "MemTotal": 1 << 40, "NCPU": 2, "MemoryLimit": True, "PidsLimit": True})
+            containerd = {"Driver": "overlayfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+            return self.answer(200, {"ServerVersion": "20.10.24", "OperatingSystem": "test", "CgroupDriver": "cgroupfs",
+                                     **(containerd if store == "containerd" else {"Driver": "overlay2"}), "CgroupVersion": "1", "MemTotal": 1 << 40, "NCPU": 2, "MemoryLimit": True, "PidsLimit": True})
+        if what == "events":
+            since, until = float(query["since"][0]), float(query["until"][0])
+            return self.answer(200, [e for e in events if since <= e["timeNano"] / 1e9 <= until and labels_fit(query, e["Actor"]["Attributes"])])
         if what == "images" and words[1] == "json":
             return self.answer(200, [{"Id": k, "RepoTags": i["tags"] or None, "Labels": i["config"]["config"].get("Labels"), "Size": 1}
                                      for k, i in images.items() if labels_fit(query, i["config"]["config"].get("Labels"))])
@@ -272,6 +371,8 @@ class Engine(Handler):
         if verb in ("stop", "kill"):
             if verb == "kill" and not running:
                 return self.answer(409, {"message": "is not running"})
+            if running:
+                happened(c, "kill", "die", "stop")
             stop(c)
             return self.answer(204 if running else 304)
         if verb == "update":
@@ -289,12 +390,49 @@ class Engine(Handler):
     do_GET = do_POST = do_DELETE = handle_one
 
 
+class Daemon:
+    """What comes and goes while its images and containers stay."""
+
+    def __init__(self, path):
+        self.path, self.server, self.lock = path, None, threading.RLock()
+
+    def up(self):
+        with self.lock:
+            if not self.server:
+                self.start()
+
+    def start(self):
+        power_on()
+        if os.path.lexists(self.path):
+            os.unlink(self.path)
+        server = Unix(self.path, Engine)
+        server.doctor = sickness.doctor
+        server.daemon = self
+        self.server = server
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def down(self):
+        with self.lock:
+            self.end()
+
+    def end(self):
+        server, self.server = self.server, None
+        if not server:
+            return
+        os.unlink(self.path)
+        server.shutdown()
+        server.server_close()
+        sickness.hang_up(server)
+        power_off()
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.splitlines()[0])
-    if os.path.lexists(sys.argv[1]):
-        os.unlink(sys.argv[1])
-    Unix(sys.argv[1], Engine).serve_forever()
+    daemon = Daemon(sys.argv[1])
+    sickness.doctor.serve(daemon, {"prune": prune, "forget": forget_images, "store": change_store, "wipe": wipe, "wipe_other": wipe_other})
+    daemon.up()
+    signal.pause()
 
 
 main()

@@ -108,7 +108,7 @@ static void test_load(void **state) {
 		 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
 		{"a snapshot archive", "snapshot: https://s/archive/debian\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
-		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
+		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\nengine_timeout: 2m\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
 		{"a gateway that is none", "gateway: {mode: none}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"an installed gateway", "gateway: {mode: host, program: /opt/haproxy}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
 		{"another gateway", "gateway: {mode: nginx, program: haproxy}\n", APT, NULL, NULL, NULL, NULL,
@@ -141,14 +141,14 @@ static void test_load(void **state) {
 		assert_string_equal(buf_str(&said), k->complaints ? k->complaints : "");
 		assert_int_equal(r, k->complaints ? -1 : 0);
 		if (r) {
-			assert_int_equal(e.code, ERR_SPEC);
-			assert_string_equal(c.at[0].file, "R/config.yaml");
+			assert_true(e.code == ERR_SPEC && !strcmp(c.at[0].file, "R/config.yaml"));
 			continue;
 		}
 		assert_int_equal(config->n_snapshots, strstr(k->name, "snapshot") ? 1 : 0);
 		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
 		assert_string_equal(got, k->mirrors);
 		assert_string_equal(config->keyring, k->keyring);
+		assert_int_equal(config->engine_timeout_ms, k->engine ? 120000 : 15000);
 		assert_int_equal(config->gateway, !k->config || !strstr(k->config, "gateway") ? CONFIG_GATEWAY_DOCKER
 				 : strstr(k->config, "none") ? CONFIG_GATEWAY_NONE : CONFIG_GATEWAY_HOST);
 		assert_string_equal(config->haproxy, k->config && strstr(k->config, "/opt") ? "/opt/haproxy" : CONFIG_HAPROXY);

@@ -310,8 +310,8 @@ static void refuses_other_frames(void **state) {
 /* ---- logs ---- */
 
 #define HEAD "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-#define PLAIN {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"Config\":{\"Tty\":false}}"}
-#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"Config\":{\"Tty\":true}}"}
+#define PLAIN {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":false}}"}
+#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":true}}"}
 #define LOGS "GET " V "/containers/x/logs?stdout=1&stderr=1"
 #define BYTES(text) .raw = HEAD text, .raw_len = sizeof(HEAD text) - 1, .then = FAKE_CLOSE
 

@@ -122,7 +122,7 @@ static int drop_net(struct docker *d, struct err *e) {
 #define MEMORY_X "GET " V "/containers/x/stats?stream=0&one-shot=1"
 #define INSPECT_X                        \
 	{                                \
-		.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\"}" \
+		.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{}}" \
 	}
 #define NOT_THERE(what)                                                       \
 	{                                                                     \
@@ -163,7 +163,7 @@ static const struct {
 	 start_x,
 	 -1,
 	 ERR_UNREACHABLE,
-	 .message = "engine: start container 'x': no complete answer from 'SOCK' within 200 ms",
+	 .message = "engine: start container 'x': no complete answer from 'SOCK' within 200 ms; where the Engine is only slow, raise engine_timeout in config.yaml",
 	 .slow_ms = 200},
 	{"stop", {{.request = "POST " V "/containers/x/stop?t=2", .status = 204}}, stop_x, 0, 0, .message = ""},
 	{"stop what is absent", {NOT_THERE("POST " V "/containers/x/stop?t=2")}, stop_x, 0, 0, .message = ""},
@@ -195,7 +195,7 @@ static const struct {
 	{"memory that nobody counts", {{.request = MEMORY_X, .json = "{\"memory_stats\":{}}"}}, memory_x, 0, 0, .message = ""},
 	{"memory of what is absent", {NOT_THERE(MEMORY_X)}, memory_x, 0, 0, .message = ""},
 	{"inspect", {INSPECT_X}, inspect_x, 1, 0, .message = ""},
-	{"inspect in single bytes", {{.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\"}", .piece = 1}}, inspect_x, 1, 0, .message = ""},
+	{"inspect in single bytes", {{.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{}}", .piece = 1}}, inspect_x, 1, 0, .message = ""},
 	{"inspect what is absent", {NOT_THERE("GET " V "/containers/x/json")}, inspect_x, 0, 0, .message = ""},
 	{"inspect: truncated JSON",
 	 {{.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x"}},

@@ -154,7 +154,7 @@ static void oracle_faults(void **state) {
 #define ID "1111111111111111111111111111111111111111111111111111111111111111"
 #define CREATE {.request = "POST " V "/containers/create?name=x", .body = "*\"--model\",\"/m\",\"--fit\",\"on\"]*", .status = 201, .json = "{\"Id\":\"" ID "\"}"}
 #define START {.request = "POST " V "/containers/x/start", .status = 204}
-#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"Config\":{\"Tty\":true}}"}
+#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":true}}"}
 #define SAYS(query, text) \
 	{.request = "GET " V "/containers/x/logs?stdout=1&stderr=1" query, .raw = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text, .then = FAKE_CLOSE}
 #define REMOVE {.request = "DELETE " V "/containers/x?v=1&force=1", .status = 204}

@@ -1,0 +1,39 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "docker/docker.h"
+#include "root/root.h"
+#include "rollout/internal.h"
+
+/* Design: a container with a restart policy comes back after a crash, after the Engine's restart and after a boot, as it should. What
+ * tells that from somebody's `docker restart` or `docker start` is what came before the start: a stop by hand is an event of its own. A crash
+ * is counted (RestartCount, which a start by hand resets), and an Engine that was restarted remembers nothing before its own start. */
+struct story {
+	bool started, by_hand;
+};
+
+static bool hear(void *ctx, const struct docker_event *ev) {
+	struct story *s = ctx;
+
+	s->started = s->started || !strcmp(ev->action, "start");
+	s->by_hand = s->by_hand || !strcmp(ev->action, "stop") || !strcmp(ev->action, "restart") || !strcmp(ev->action, "kill");
+	return true;
+}
+
+bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time) {
+	char *lock CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_LOCK "=%s", l->digest);
+	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", x->root->id);
+	const char *const labels[] = {lock, root, NULL};
+	struct err unheard = {0};
+	struct story s = {0};
+	int64_t then;
+
+	if (c->restarts > 0)
+		return false;
+	/* A record's time has whole seconds: within the second it may have been us. */
+	if (!time || !clock_parse(time, &then) || docker_events(x->docker, labels, (then + 1) * 1000, clock_unix_ms(), hear, &s, &unheard))
+		return true;
+	return s.by_hand || !s.started;
+}
