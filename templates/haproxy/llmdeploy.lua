@@ -331,8 +331,9 @@ local function add(line)
 	local by = ended:sub(1, 1)
 	local r = {error = is_error(status, ended), timed = status < 400 and first >= 0 and by ~= "C" and by ~= "c",
 		total = tonumber(total), first = tonumber(queued) + tonumber(connected) + first}
-	local name = table.concat({route, release, who, reason, tostring(status // 100) .. "xx"}, "\t")
-	counts[name] = counts[name] or tally({route = route, release = release, who = who, reason = reason, code = tostring(status // 100) .. "xx"})
+	local class = status // 100 .. "xx"
+	local name = table.concat({route, release, who, reason, class}, "\t")
+	counts[name] = counts[name] or tally({route = route, release = release, who = who, reason = reason, code = class})
 	count(counts[name], r)
 	if server == "a" or server == "b" then
 		local slot = route .. "/" .. server
@@ -514,6 +515,17 @@ local function of_engines(out)
 	end
 end
 
+local function of_elsewhere(out)
+	for kind, text in pairs({prompt = "Tokens of questions that were answered elsewhere.", generated = "Tokens of answers from elsewhere."}) do
+		help(out, "llmdeploy_fallback_" .. kind .. "_tokens_total", "counter", text)
+		for _, route in ipairs(sorted(fallback)) do
+			for _, reason in ipairs(sorted(fallback[route])) do
+				out[#out + 1] = string.format('llmdeploy_fallback_%s_tokens_total{route="%s",reason="%s"} %d', kind, route, reason, fallback[route][reason][kind])
+			end
+		end
+	end
+end
+
 local function of_now(out)
 	local now = {{}, {}, {}}
 	for _, route in ipairs(conf.order) do
@@ -545,6 +557,7 @@ core.register_service("llmdeploy-metrics", "http", function(applet)
 	of_now(out)
 	of_requests(out)
 	of_engines(out)
+	of_elsewhere(out)
 	local text = table.concat(out, "\n") .. "\n"
 	applet:set_status(200)
 	applet:add_header("content-type", "text/plain; version=0.0.4")

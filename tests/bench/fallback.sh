@@ -7,7 +7,7 @@ set -eu
 program=$(pwd)/build/llmdeploy
 state=$(pwd)/build/bench/fallback
 kills=${KILLS:-9}
-port=$((20000 + RANDOM % 5000 * 3))
+port=$((20000 + RANDOM % 4000 * 3))
 export LLMDEPLOY_PRIVATE_ENGINE=1
 . tests/tiny.sh
 hosted=

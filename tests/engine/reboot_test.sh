@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib.sh
 state=$(realpath "${1:-build}")/tests/reboot
 program=$(realpath "${1:-build}")/llmdeploy
-port=$((20000 + RANDOM % 10000 * 2))
+port=$((20000 + RANDOM % 6000 * 2))
 export LLMDEPLOY_PRIVATE_ENGINE=1
 unset DOCKER_HOST
 . tests/tiny.sh

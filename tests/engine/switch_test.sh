@@ -11,7 +11,7 @@ state=$(cd "$build/tests" && pwd)/switch
 program=$(realpath "$build")/llmdeploy
 load=$(realpath "$build")/tests/load/load
 root=$state/root
-port=${PORT:-$((20000 + RANDOM % 10000 * 2))}
+port=${PORT:-$((20000 + RANDOM % 6000 * 2))}
 count=0
 failures=0
 background=
@@ -125,7 +125,7 @@ stream() { # TOKENS: one long stream, its last line in $state/stream
 
 drains() {
 	apply d1 'rollout.previous="stopped"' -- --gap 100
-	stream 25
+	stream 40
 	apply d2 rollout.drain_ms=20000 'rollout.previous="stopped"' -- --gap 100
 	wait "$background"
 	background=
@@ -133,12 +133,18 @@ drains() {
 		says "drained: 'd1': 1 in flight, 0 cut after" && [ -z "$(container d1)" ]
 	result "a stream in flight ends before its container stops" $? "$state/said" "$state/stream"
 	stream 600
+	curl -s -m 60 -o "$state/answer" "http://127.0.0.1:$port/v1/chat/completions" -H 'Content-Type: application/json' -d '{"model":"demo","max_tokens":600,"messages":[]}' &
+	local silent=$!
+	sleep 0.3
 	apply d3 rollout.drain_ms=700 'rollout.previous="stopped"'
-	wait "$background"
+	wait "$background" "$silent"
 	background=
-	[ "$status" = 0 ] && ! grep -q 'DONE' "$state/stream" && [ "$(last drained '"\(.version) \(.in_flight) \(.cut)"')" = "d2 1 1" ] &&
-		says "1 cut after" && [ "$(last drained '.waited_ms < 2500')" = true ] && holds d3 >"$state/why" 2>&1
+	[ "$status" = 0 ] && ! grep -q 'DONE' "$state/stream" && [ "$(last drained '"\(.version) \(.in_flight) \(.cut)"')" = "d2 2 2" ] &&
+		says "2 cut after" && [ "$(last drained '.waited_ms < 2500')" = true ] && holds d3 >"$state/why" 2>&1
 	result "what is left at the deadline is cut, counted and said" $? "$state/said" "$state/why"
+	curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep '^llmdeploy_errors_total' >"$state/why"
+	grep -q 'release="d2",answered_by="active",reason="-",code="5xx"} 1$' "$state/why" && grep -q 'release="-",answered_by="none",reason="-",code="5xx"} [1-9]' "$state/why"
+	result "and both are errors of ours: the stream that was cut, and the one before its answer" $? "$state/why"
 }
 
 # interrupted VERSION SIGNAL [KEY=JSON]...: applied, and the signal comes while the one before drains; what it said in said, its status in $status
@@ -160,7 +166,7 @@ interrupted() {
 # Ctrl-C and SIGTERM in a drain: the switch is made; what is in flight goes on, and the next command ends what was left.
 drains_interrupted() {
 	apply i1 'rollout.previous="stopped"' -- --gap 100
-	stream 35
+	stream 50
 	interrupted i2 INT rollout.drain_ms=20000
 	[ "$status" = 130 ] && says "interrupted; 'i2' is active and committed, and the one before still ends its requests: the next command on the route stops it" &&
 		[ "$(active)" = i2 ] && [ -n "$(container i1)" ] && [ "$(answers)" = "200 i2" ] && kill -0 "$background"

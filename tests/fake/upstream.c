@@ -59,6 +59,8 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 		return false;
 	if (strstr(q->body, "late"))
 		(void) usleep(300000);
+	if (strstr(q->body, "long"))
+		return stream(c, 60, true, false);
 	if (strstr(q->body, "stream"))
 		return stream(c, 10, true, strstr(q->body, "usage") != NULL);
 	if (strstr(q->body, "cut"))

@@ -9,6 +9,7 @@ struct httpd;
 /* A model server as a gateway sees it, on a Unix socket or a port; what it does stands in the question's text:
  *
  *     "stream"   tokens as server-sent events, one every 40 ms, ten of them
+ *     "long"     the same, sixty of them
  *     "cut"      the same, and the connection is closed after the third
  *     "hang"     no byte, until the client goes
  *     "half"     the connection is closed without a byte
