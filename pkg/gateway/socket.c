@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { COMMAND_CAP = 1 << 20, ANSWER_CAP = 4 << 20, HALF_TRIES = 5, HALF_WAIT_MS = 50 };
+enum { COMMAND_CAP = 1 << 20, ANSWER_CAP = 4 << 20, FINISHING_MS = 250, HALF_MS = 300, AGAIN_MS = 10 };
 
 static int broken(const char *name, const char *why, struct err *e) {
 	return err_set(e, ERR_UNREACHABLE, "the gateway's socket 'gateway/%s': %s; see llmdeploy gateway status", name, why);
@@ -88,13 +88,13 @@ static int receive(int fd, uint64_t until, const char *name, struct buf *out, st
 	return 0;
 }
 
-static int converse(int fd, const char *name, const char *line, struct buf *out, struct err *e) {
-	uint64_t until = clock_mono_ms() + SOCKET_TIMEOUT_MS;
+static int converse(int fd, const char *name, const char *line, uint64_t timeout_ms, struct buf *out, struct err *e) {
+	uint64_t until = clock_mono_ms() + timeout_ms;
 
 	return send_line(fd, line, until, name, e) || receive(fd, until, name, out, e) ? -1 : 0;
 }
 
-int socket_ask(enum effect as, int dir, const char *name, const char *line, struct buf *out, bool *listening, struct err *e) {
+static int ask_within(enum effect as, int dir, const char *name, const char *line, uint64_t timeout_ms, struct buf *out, bool *listening, struct err *e) {
 	enum fault planned = fault_begin(as);
 	int fd CLEANUP(closep) = -1;
 
@@ -107,11 +107,15 @@ int socket_ask(enum effect as, int dir, const char *name, const char *line, stru
 	if (fd < 0)
 		return fault_end(as, 0);
 	*listening = true;
-	if (converse(fd, name, line, out, e))
+	if (converse(fd, name, line, timeout_ms, out, e))
 		return -1;
 	if (planned == FAULT_TIMEOUT || planned == FAULT_RESET)
 		return broken(name, planned == FAULT_TIMEOUT ? "no answer in time" : strerror(ECONNRESET), e);
 	return fault_end(as, 0);
+}
+
+int socket_ask(enum effect as, int dir, const char *name, const char *line, struct buf *out, bool *listening, struct err *e) {
+	return ask_within(as, dir, name, line, SOCKET_TIMEOUT_MS, out, listening, e);
 }
 
 /* An answer that is whole ends with an empty line; of a master that knows no such worker, with a full one. */
@@ -197,48 +201,68 @@ static void address(const struct socket_worker *w, const char *line, struct buf 
 	}
 }
 
-/* *half: it is still there, and its answer was not whole. */
-static int ask_once(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, bool *half, struct err *e) {
-	struct buf command CLEANUP(buf_done) = BUF_INIT(COMMAND_CAP);
+static int is_listed(int dir, const struct socket_worker *w, bool *listed, struct err *e) {
 	struct socket_workers now;
-	bool listening;
 
-	address(w, line, &command);
-	*gone = *half = false;
-	buf_reset(out);
-	if (!command.len)
-		return 0;
-	if (socket_ask(as, dir, w->socket, buf_str(&command), out, &listening, e))
+	*listed = false;
+	if (socket_workers(dir, &now, e))
 		return -1;
-	*gone = !listening || names_no_worker(out);
-	if (!*gone && !is_whole(out)) {
-		/* It ended in the middle of the answer, or somebody else answers there. */
-		if (socket_workers(dir, &now, e))
-			return -1;
-		*gone = true;
-		for (size_t i = 0; i < now.n; i++)
-			*gone = *gone && (now.at[i].pid != w->pid || strcmp(now.at[i].socket, w->socket) != 0);
-		*half = !*gone;
-	}
-	if (*gone)
-		buf_reset(out);
+	for (size_t i = 0; i < now.n; i++)
+		*listed = *listed || (now.at[i].pid == w->pid && !strcmp(now.at[i].socket, w->socket));
 	return 0;
 }
 
-/* While a master executes itself anew it breaks off what it passes on: who only looks asks again. */
-int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e) {
+/* Once. Neither whole nor *gone: half an answer, or none in time, is ERR_UNREACHABLE. */
+static int ask_once(enum effect as, int dir, const struct socket_worker *w, const char *command, uint64_t timeout_ms, struct buf *out, bool *gone,
+		    bool *half, struct err *e) {
+	bool listening, listed;
+	struct err why = {0};
+
+	int status = ask_within(as, dir, w->socket, command, timeout_ms, out, &listening, &why);
+	*gone = !status && (!listening || names_no_worker(out));
+	*half = !status && !*gone && !is_whole(out);
+	if (!status && !*half)
+		return 0;
+	if (status && (!w->finishing || why.code != ERR_UNREACHABLE))
+		return err_set(e, why.code, "%s", why.msg);
+	/* It ended in the middle of the answer, or somebody else answers there. */
+	if (is_listed(dir, w, &listed, e))
+		return -1;
+	*gone = !listed;
+	return *gone ? 0 : status ? err_set(e, why.code, "%s", why.msg) : broken(w->socket, "half an answer", e);
+}
+
+/* One that finishes may end at any moment. Its master takes a moment to notice, and forgets whoever waited for the rest of an answer (HAProxy 3.2):
+ * it is not waited for long, and asked again. A master that executes itself anew breaks off what it passes on: who only looks asks again, too. */
+static int ask_worker(enum effect as, int dir, const struct socket_worker *w, const char *command, struct buf *out, bool *gone, struct err *e) {
+	uint64_t until = clock_mono_ms() + (w->finishing ? 2 * SOCKET_TIMEOUT_MS : HALF_MS);
+	uint64_t timeout_ms = w->finishing ? FINISHING_MS : SOCKET_TIMEOUT_MS;
+	struct err why = {0};
 	bool half;
 
-	for (unsigned i = 0; i < HALF_TRIES; i++) {
-		if (ask_once(as, dir, w, line, out, gone, &half, e))
-			return -1;
-		if (!half)
-			return 0;
-		if (as != EFFECT_NONE)
-			break;
-		clock_sleep_ms(HALF_WAIT_MS);
+	while (ask_once(as, dir, w, command, timeout_ms, out, gone, &half, &why)) {
+		bool again = w->finishing || (half && as == EFFECT_NONE);
+		if (!again || why.code != ERR_UNREACHABLE || clock_mono_ms() >= until)
+			return err_set(e, why.code, "%s", why.msg);
+		clock_sleep_ms(AGAIN_MS);
+		timeout_ms *= 2;
 	}
-	return broken(w->socket, "half an answer", e);
+	return 0;
+}
+
+int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e) {
+	struct buf command CLEANUP(buf_done) = BUF_INIT(COMMAND_CAP);
+
+	address(w, line, &command);
+	*gone = false;
+	buf_reset(out);
+	if (!command.len)
+		return 0;
+	if (ask_worker(as, dir, w, buf_str(&command), out, gone, e))
+		return -1;
+	if (*gone)
+		buf_reset(out);
+	return 0;
 }
 
 /* What a process says that was made before the route came, or after it went. */

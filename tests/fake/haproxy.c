@@ -48,8 +48,9 @@ static void answer(struct fake_haproxy *f, int fd, const struct fake_line *l) {
 		if (send(fd, l->answer, strlen(l->answer), MSG_NOSIGNAL) < 0)
 			break;
 	if (l->then == LINE_HANG) {
-		char end;
-		(void) !read(f->stop[0], &end, 1);
+		struct pollfd p[2] = {{.fd = fd, .events = 0}, {.fd = f->stop[0], .events = POLLIN}};
+		while (poll(p, 2, -1) < 0 && errno == EINTR)
+			;
 	}
 	if (l->then == LINE_RESET)
 		(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);

@@ -42,6 +42,7 @@ static int remove_dir(void **state) {
 #define HEAD "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
 #define ONE HEAD "1               master          0 [failed: 0]   0d00h10m19s     3.2.26-1\n# workers\n8               worker          0               0d00h10m19s     3.2.26-1\n# programs\n\n"
 #define TWO HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1 \n# workers\n9 worker 0 0d00h00m01s 3.2.26-1\n# old workers\n8 worker 1 0d00h10m19s 3.2.26-1\n# programs\n\n"
+#define BOTH HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1 \n# workers\n8 worker 0 0d00h00m01s 3.2.26-1\n# old workers\n7 worker 1 0d00h10m19s 3.2.26-1\n# programs\n\n"
 
 static void test_workers(void **state) {
 	static const struct {
@@ -99,7 +100,7 @@ static const struct socket_worker serving = {8, false, SOCKET_MASTER}, finishing
 static void test_tell(void **state) {
 	static const struct {
 		const char *name;
-		struct fake_line lines[4];
+		struct fake_line lines[6];
 		size_t n;
 		enum err_code code;
 		const char *message;
@@ -112,6 +113,11 @@ static void test_tell(void **state) {
 		{"the one before has ended", {{"@!8 x y; @!8 z", "\n\n", 0, 0},
 		 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 2, ERR_OK, ""},
 		{"vanished in the middle", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
+		{"ended, and its master sees it late", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", BOTH, 0, 0},
+		 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 4, ERR_OK, ""},
+		{"half an answer, then a whole one", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "No such", 0, 0}, {"show proc", BOTH, 0, 0},
+		 {"@!7 x y; @!7 z", "\n\n", 0, 0}}, 4, ERR_OK, ""},
+		{"ended, and nobody says so", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, LINE_HANG, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
 		{"half an answer", {{"@!8 x y; @!8 z", "No such", 0, 0}, {"show proc", ONE, 0, 0}}, 2, ERR_UNREACHABLE,
 		 "the gateway's socket 'gateway/master.sock': half an answer; see llmdeploy gateway status"},
 		{"no answer", {{"@!8 x y; @!8 z", NULL, LINE_HANG, 0}}, 1, ERR_UNREACHABLE,
