@@ -10,7 +10,7 @@ tiny_ready() {
 	export LLMDEPLOY_RUNTIMES
 	gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
 	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || return
-	tiny_release first rollout.drain_ms=40000 gateway.engine.sequences=64 -- --first 2 --gap 2
+	tiny_release first rollout.drain_ms=40000 gateway.engine.sequences=64 gateway.queue="$(tiny_door 0)" -- --first 2 --gap 2
 	sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 	mkdir -p "$root/store/sha256/$(echo "$sha" | cut -c1-2)" && install -m 444 "$state/t/model" "$root/store/sha256/$(echo "$sha" | cut -c1-2)/$sha"
 	LLMDEPLOY_ROOT=$root "$program" apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
@@ -23,6 +23,9 @@ tiny_release() {
 	python3 tests/engine/tiny_release.py "$state/tiny_llm" "$state/t" demo "$version" \
 		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "$@"
 }
+
+# tiny_door N: for gateway.queue; 1 is another one, which HAProxy learns by a reload
+tiny_door() { echo "{\"length\":$([ "$1" = 1 ] && echo 200 || echo 100),\"timeout_ms\":60000}"; }
 
 # Traffic: traffic_watch first (what the gateway says of it), then traffic_load for each kind, or traffic_begins, which does all. traffic_ends waits for what is in
 # flight; traffic_kill does not, for who ends early. traffic_answered prints how many answers there were.

@@ -44,7 +44,7 @@ run() { LLMDEPLOY_ROOT=$root timeout 180 "$program" "$@" >"$state/said" 2>&1 || 
 
 ready_tiny() { tiny_ready; }
 release_tiny() {
-	tiny_release "$1" rollout.drain_ms=40000 gateway.engine.sequences=64 -- --first 5 --gap 20
+	tiny_release "$1" rollout.drain_ms=40000 gateway.engine.sequences=64 gateway.queue="$(tiny_door $((RANDOM % 5)))" -- --first 5 --gap 20
 	file=$state/t/$1.lock.json
 }
 traffic_tiny() {

@@ -4,7 +4,7 @@
 # Flips a route under traffic, half of it token streams, over HTTP/1.1 and HTTP/2, on kept and on new connections: by turns an apply of a new
 # release and a rollback, whole commands, on a real Engine with tiny engines and the packaged HAProxy. STATE/verdict.json says
 # what clients saw (tests/load/judge.py), STATE/{apply,rollback}.ms how long the commands took. Ends with 1 where clients noticed anything.
-# STATE stays; `. tests/tiny.sh; tiny_clean` removes it.
+# One apply in five brings another door, and so the rollback after it: HAProxy is reloaded. STATE stays; `. tests/tiny.sh; tiny_clean` removes it.
 set -u
 . tests/lib.sh
 build=$(realpath "${BUILD:-build}")
@@ -37,7 +37,7 @@ traffic_begins --clients 16 --streams 9 --tokens 8 --new-connections 20
 for i in $(seq "$2"); do
 	answered $(($3 * i / ($2 + 1)))
 	if [ $((i % 2)) = 1 ]; then
-		tiny_release "f$i" rollout.drain_ms=10000 gateway.engine.sequences=64 -- --first 2 --gap 2
+		tiny_release "f$i" rollout.drain_ms=10000 gateway.engine.sequences=64 gateway.queue="$(tiny_door $((i % 5)))" -- --first 2 --gap 2
 		timed "$state/apply.ms" apply "$state/t/f$i.lock.json" || exit 1
 	else
 		timed "$state/rollback.ms" rollback demo || exit 1

@@ -48,9 +48,11 @@ class Killed(World):
         found = World.ask_engine(self, method, path)
         return [c for c in found or [] if (c["Labels"] or {}).get("llmdeploy.root") == self.id]
 
-    def put_lock(self, version, previous):
+    def put_lock(self, version, previous, door):
+        """Another door is one that HAProxy learns by a reload."""
         lock = tiny_release.lock_of(self.image, b"a model of few bytes\n", ROUTE, version, ["--first", "2", "--gap", "2"])
-        lock["gateway"] = {"listen": "127.0.0.1:%d" % self.port, "metrics": "127.0.0.1:%d" % (self.port + 1), "engine": {"sequences": 64}}
+        lock["gateway"] = {"listen": "127.0.0.1:%d" % self.port, "metrics": "127.0.0.1:%d" % (self.port + 1), "engine": {"sequences": 64},
+                           "queue": {"length": door, "timeout_ms": 60000}}
         lock["rollout"] |= {"drain_ms": 10000, "previous": previous}
         path = os.path.join(self.state, "t", version + ".lock.json")
         with open(path, "wb") as file:
@@ -122,7 +124,7 @@ class Kills:
         if self.n > LAST_OLD and self.random.random() < 0.25:
             return "rollback", ["rollback", ROUTE], set(os.listdir("routes/%s/releases" % ROUTE))
         version = "k%d" % self.n
-        lock = self.w.put_lock(version, self.random.choice(["warm", "stopped"]))
+        lock = self.w.put_lock(version, self.random.choice(["warm", "stopped"]), self.random.choice([100] * 4 + [200]))
         return "apply", ["apply", lock], {old, version}
 
     def kill_at(self, words, ms):

@@ -4,7 +4,8 @@
 # Every step of an apply and of a rollback (the release before stays warm, or is stopped) is killed once before it happens, in order, under traffic on
 # a real Engine with tiny engines; recovery is killed too, at a step that goes round. After each: recover and verify end with 0, the old release or
 # the new one is active; and no request may fail. STATE/verdict.json says what clients saw, STATE/steps when which step was killed. FROM=N
-# begins with the N-th. OPERATION: apply-warm, apply-stopped, rollback-warm, rollback-stopped; all of them where none is named.
+# begins with the N-th. OPERATION: apply-warm, apply-stopped, rollback-warm, rollback-stopped, apply-warm-door, which brings another door
+# (HAProxy is reloaded); all of them where none is named.
 set -u
 . tests/lib.sh
 build=$(realpath "${BUILD:-build}")
@@ -29,9 +30,11 @@ settled() { LLMDEPLOY_ROOT=$root timeout 60 "$program" "$@" >"$state/said" 2>&1 
 prepare() {
 	n=$((n + 1))
 	to=s$n
-	tiny_release "s$n" rollout.drain_ms=10000 gateway.engine.sequences=64 "rollout.previous=\"${1#*-}\"" -- --first 2 --gap 2
+	warm=${1#*-}
+	tiny_release "s$n" rollout.drain_ms=10000 gateway.engine.sequences=64 "rollout.previous=\"${warm%-*}\"" \
+		gateway.queue="$(tiny_door "$([ "${1##*-}" != door ] || echo $((n % 2)))")" -- --first 2 --gap 2
 	words="apply $state/t/s$n.lock.json"
-	[ "${1%-*}" = rollback ] || return 0
+	[ "${1%%-*}" = rollback ] || return 0
 	to=$(active)
 	settled $words
 	words="rollback demo"
@@ -59,7 +62,7 @@ walk() { # OPERATION
 tiny_ready || exit 1
 : >"$state/steps"
 traffic_begins --clients 8 --streams 4 --tokens 8 --pause 5 --new-connections 20
-[ $# -gt 0 ] || set -- apply-warm rollback-warm apply-stopped rollback-stopped
+[ $# -gt 0 ] || set -- apply-warm apply-warm-door rollback-warm apply-stopped rollback-stopped
 for each in "$@"; do walk "$each"; done
 traffic_ends
 traffic_judge -
