@@ -43,6 +43,8 @@ static int remove_dir(void **state) {
 #define ONE HEAD "1               master          0 [failed: 0]   0d00h10m19s     3.2.26-1\n# workers\n8               worker          0               0d00h10m19s     3.2.26-1\n# programs\n\n"
 #define TWO HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1 \n# workers\n9 worker 0 0d00h00m01s 3.2.26-1\n# old workers\n8 worker 1 0d00h10m19s 3.2.26-1\n# programs\n\n"
 #define BOTH HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1 \n# workers\n8 worker 0 0d00h00m01s 3.2.26-1\n# old workers\n7 worker 1 0d00h10m19s 3.2.26-1\n# programs\n\n"
+#define PIECE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define KIB PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE
 
 static void test_workers(void **state) {
 	static const struct {
@@ -122,7 +124,7 @@ static void test_tell(void **state) {
 		 "the gateway's socket 'gateway/master.sock': half an answer; see llmdeploy gateway status"},
 		{"no answer", {{"@!8 x y; @!8 z", NULL, LINE_HANG, 0}}, 1, ERR_UNREACHABLE,
 		 "the gateway's socket 'gateway/master.sock': no answer in time; see llmdeploy gateway status"},
-		{"an answer without end", {{"@!8 x y; @!8 z", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 0, 1 << 18}}, 1, ERR_SYS,
+		{"an answer without end", {{"@!8 x y; @!8 z", KIB, 0, 1 << 13}}, 1, ERR_SYS,
 		 "the gateway's socket 'gateway/master.sock': the answer is larger than 4194304 bytes"},
 	};
 	const struct socket_workers all = {.at = {finishing, serving}, .n = 2, .serving = 1, .running = true};
