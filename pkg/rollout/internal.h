@@ -64,6 +64,8 @@ bool container_started_after(const struct docker_container *c, const char *time)
 /* Was it somebody who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
  * it forgets with its own restart, and but for the newest 256: where they do not say, it was. */
 bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time);
+/* Was a stop of this life of it asked of the Engine: by somebody, or by its own shutdown, in which it still answers? */
+bool container_was_stopped(const struct rollout *x, const struct lock *l, const struct docker_container *c);
 /* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
 bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */

@@ -50,6 +50,11 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 		docker_container_done(&c);
 		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again", w->l->version);
 	}
+	if (found && !*is && container_was_stopped(w->x, w->l, &c)) {
+		docker_container_done(&c);
+		return err_set(e, ERR_UNREACHABLE, "the Docker Engine stopped '%s' meanwhile, asked by somebody or in its own shutdown: run this again",
+			       w->l->version);
+	}
 	if (!found)
 		(void) buf_puts(detail, "its container is gone");
 	else if (!*is) {

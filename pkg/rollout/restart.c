@@ -22,18 +22,30 @@ static bool hear(void *ctx, const struct docker_event *ev) {
 	return true;
 }
 
-bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time) {
+/* What the Engine has to tell of this release's container since then. False: it cannot be asked. */
+static bool listen(const struct rollout *x, const struct lock *l, int64_t since_ms, struct story *s) {
 	char *lock CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_LOCK "=%s", l->digest);
 	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", x->root->id);
 	const char *const labels[] = {lock, root, NULL};
 	struct err unheard = {0};
+
+	return !docker_events(x->docker, labels, since_ms, clock_unix_ms(), hear, s, &unheard);
+}
+
+bool container_was_stopped(const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+	struct story s = {0};
+
+	return listen(x, l, prove_unix_ms(c->started_at), &s) && s.by_hand;
+}
+
+bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time) {
 	struct story s = {0};
 	int64_t then;
 
 	if (c->restarts > 0)
 		return false;
 	/* A record's time has whole seconds: within the second it may have been us. */
-	if (!time || !clock_parse(time, &then) || docker_events(x->docker, labels, (then + 1) * 1000, clock_unix_ms(), hear, &s, &unheard))
+	if (!time || !clock_parse(time, &then) || !listen(x, l, (then + 1) * 1000, &s))
 		return true;
 	return s.by_hand || !s.started;
 }
