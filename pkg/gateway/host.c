@@ -63,6 +63,8 @@ static void become(const struct gateway *g, int log) {
 
 	if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		_exit(127);
+	/* It outlives us, and whoever started us: a pipe of theirs that it held would never end. */
+	closefrom(3);
 	(void) umask(077);
 	if (geteuid() == 0 && uid != 0 && (setgroups(0, NULL) || setgid((gid_t) uid) || setuid(uid)))
 		_exit(127);
