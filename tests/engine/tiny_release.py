@@ -85,8 +85,7 @@ def lock_of(image, model, route, version, arguments):
     }
 
 
-def main():
-    program, out, route, version, rest = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]
+def make(program, out, route, version, *rest):
     split = rest.index("--") if "--" in rest else len(rest)
     os.makedirs(out, exist_ok=True)
     model = b"a model of few bytes\n"
@@ -94,7 +93,7 @@ def main():
         file.write(model)
     with open(program, "rb") as file:
         image = image_of(file.read(), os.path.join(out, "tiny.tar"))
-    lock = lock_of(image, model, route, version, rest[split + 1:])
+    lock = lock_of(image, model, route, version, list(rest[split + 1:]))
     for change in rest[:split]:
         path, value = change.split("=", 1)
         at, keys = lock, path.split(".")
@@ -106,4 +105,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    make(*sys.argv[1:])

@@ -10,6 +10,7 @@ root, the Engine and the gateway."""
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ class Operation:
     """An operation on a route. prepare returns (words, the versions that may be active afterwards)."""
 
     gateway = False  # needs one
+    back = False  # to the older one
+    before = 0  # so often it is done before it is looked at: what is left then is as in each case
 
     def __init__(self, world):
         self.w = world
@@ -37,6 +40,10 @@ class Operation:
         version = self.w.release(*changes)
         self.w.must(*self.apply_words(version))
         return version
+
+    def wanted(self, allowed):
+        """Which of them it is for."""
+        return (min if self.back else max)(allowed, key=lambda v: v or "")
 
     def settle(self):
         """After the fault. Problems, or nothing."""
@@ -78,7 +85,6 @@ class Gate(First):
     """The same with a gateway, for what only a new listener needs."""
 
     gateway = True
-    alone = {"gateway.reload"}
 
 
 class Recreate(Apply):
@@ -89,6 +95,8 @@ class Recreate(Apply):
 class Again(Operation):
     """A release that was active before, and is proved anew."""
 
+    back = True
+
     def prepare(self):
         before = self.w.active()
         version = self.applied()
@@ -96,6 +104,8 @@ class Again(Operation):
 
 
 class Rollback(Operation):
+    back = True
+
     def prepare(self):
         before = self.w.active()
         version = self.applied()
@@ -147,11 +157,10 @@ class CollectAfter(Apply):
     """The collecting that follows a commit."""
 
     changes = ("rollout.keep=1",)
-    alone = {"release.remove", "image.remove", "container.remove", "run.remove"}
 
     def prepare(self):
-        for _ in range(3):
-            self.applied()
+        while len(os.listdir(os.path.join(self.w.root, "routes", "demo", "releases"))) < 2:
+            self.applied(*self.changes)
         return Apply.prepare(self)
 
     def settle(self):
@@ -164,7 +173,8 @@ class Canary(Apply):
     """No traffic comes: it is held."""
 
     gateway = True
-    changes = ('rollout.strategy="canary"', 'rollout.canary={"steps":[{"weight_percent":50,"duration_ms":300,"min_requests":5}],"gates":{"error_rate_percent":5}}')
+    changes = ('rollout.strategy="canary"', 'rollout.canary={"steps":[{"weight_percent":50,"duration_ms":20,"min_requests":5}],"gates":'
+               '{"error_rate_percent":5,"against_active":{"error_rate_percent":50,"p95_percent":9000,"ttft_percent":9000}}}')
     ends = {10}
 
     def prepare(self):
@@ -193,6 +203,7 @@ class Promote(Canary):
 
 class Abort(Promote):
     words = ["abort", "demo"]
+    before = 1
 
     def prepare(self):
         words, allowed = Promote.prepare(self)
@@ -220,8 +231,8 @@ class Command(Operation):
 
     def compare(self):
         now = self.result()
-        self.wanted = getattr(self, "wanted", None) or now
-        return [] if now == self.wanted else ["another result than that of a run that nothing disturbed"]
+        self.first = getattr(self, "first", None) or now
+        return [] if now == self.first else ["another result than that of a run that nothing disturbed"]
 
     def result(self):
         return None
@@ -301,16 +312,23 @@ class Matrix:
 
     def steps(self, op):
         """Which effects the operation has, in order, and how often each."""
+        for _ in range(op.before):
+            self.w.run(*op.prepare()[0])
+            op.settle()
         words, allowed = op.prepare()
         r, w = os.pipe()
+        os.set_blocking(r, False)
         try:
             status, said = self.w.run(*words, fault="log:%d" % w, log=w)
         finally:
             os.close(w)
-        with os.fdopen(r) as f:
-            seen = [line.split()[0] for line in f if line.endswith(" before\n")]
+        with os.fdopen(r, "rb") as f:
+            seen = [line.split()[0] for line in f.read().decode().splitlines() if line.endswith(" before")]
+            # Its end: None where a process that outlives the command (HAProxy) keeps a descriptor of ours.
+            kept = f.read() is None
         wanted = getattr(op, "ends", {6} if isinstance(op, Reject) else {0})
         problems = [] if status in wanted else ["undisturbed it ended with %d: %s" % (status, said.strip()[-400:])]
+        problems += ["what it started keeps its caller's descriptors open"] if kept else []
         problems += op.settle() + op.look(allowed)
         return {e: seen.count(e) for e in dict.fromkeys(seen)}, problems
 
@@ -334,17 +352,26 @@ class Matrix:
             problems.append("it was not killed, but ended with %d: %s" % (status, said.strip()[-200:]))
         if not kills and status not in ENDS:
             problems.append("it ended with %d: %s" % (status, said.strip()[-300:]))
+        if not kills:
+            problems += self.honest(op, status, allowed)
         if kills:
             op.second_kill()
         problems += op.settle()
         problems += op.look(allowed)
         end = self.w.active() if allowed else "whole"
         self.cases += 1
-        return problems, status, "new" if allowed and end == max(allowed, key=lambda v: v or "") and len(allowed) > 1 else "old" if allowed else "whole"
+        return problems, status, "new" if len(allowed) > 1 and end == op.wanted(allowed) else "old" if allowed else "whole"
+
+    def honest(self, op, status, allowed):
+        """The exit status says which release is active, before anybody recovers anything."""
+        if len(allowed) < 2 or status not in (0, 6, 7):
+            return []
+        is_new = self.w.active() == op.wanted(allowed)
+        return [] if is_new == (status == 0) else ["it ended with %d, and %s is active" % (status, self.w.active())]
 
     def operation(self, name):
         op = OPERATIONS[name](self.w)
-        began = time.time()
+        began, busy = time.time(), spent()
         times, problems = self.steps(op)
         self.result("%s, undisturbed: %d effects" % (name, len(times)), problems)
         print("#  seen %s: %s" % (name, " ".join(times)), flush=True)
@@ -362,7 +389,7 @@ class Matrix:
                 if problems:
                     self.repair(op)
             self.result("%s: %s (%s)" % (name, effect, " ".join("%d %s" % (ends.count(e), e) for e in dict.fromkeys(ends))), bad)
-        print("# %s took %.1f s" % (name, time.time() - began), flush=True)
+        print("# %s took %.1f s, of them %.1f of a core" % (name, time.time() - began, spent() - busy), flush=True)
         return times
 
     def repair(self, op):
@@ -375,6 +402,11 @@ class Matrix:
         print("# operation  effect  fault -> how it ended, which release is active after recovery")
         for row in self.table:
             print("# %-9s %-18s %-16s -> %-8s %s" % row)
+
+
+def spent():
+    """Seconds of processors, of this process and those that it waited for."""
+    return sum(u.ru_utime + u.ru_stime for u in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)))
 
 
 def base(op):
@@ -425,13 +457,14 @@ def main():
     world = World(program, state, gateway)
     try:
         shutil.copy("/bin/true", os.path.join(state, "tiny"))
-        make_packages(world)
-        make_runtime(world, REPOSITORY)
-        make_manifests(world, model)
+        names = only[0] if only else [n for n in OPERATIONS if gateway != "none" or not OPERATIONS[n].gateway]
+        if any(issubclass(OPERATIONS[n], Command) for n in names):
+            make_packages(world)
+            make_runtime(world, REPOSITORY)
+            make_manifests(world, model)
         world.release()
         world.new_root()
         matrix = Matrix(world, rows, "--every" in sys.argv)
-        names = only[0] if only else [n for n in OPERATIONS if gateway != "none" or not OPERATIONS[n].gateway]
         ready = False
         for name in names:
             if not ready and not issubclass(OPERATIONS[name], (Command, First)):
