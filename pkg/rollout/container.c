@@ -171,7 +171,12 @@ static int create_with(const struct rollout *x, const struct lock *l, const char
 		.pids = (int64_t) l->pids, .writable_root = !l->read_only, .tmpfs = l->tmpfs, .gpu = l->gpu,
 		.devices = json_get(c, "devices"), .stop_signal = l->stop_signal, .stop_timeout_ms = l->stop_timeout_ms, .restart = "no",
 	};
-	return docker_container_create(x->docker, &spec, taken, id, e);
+	/* An Engine goes on making what nobody waits for any more. So a Ctrl-C is heard when it is made, and can be undone; a second one
+	 * leaves at once. */
+	interrupt_hold();
+	int r = docker_container_create(x->docker, &spec, taken, id, e);
+	interrupt_release();
+	return r;
 }
 
 static int create(const struct rollout *x, const struct lock *l, const char *name, bool *taken, struct err *e) {
@@ -261,15 +266,25 @@ int container_stop(const struct rollout *x, const struct lock *l, struct err *e)
 	return docker_container_stop(x->docker, name, l->stop_timeout_ms, e);
 }
 
-/* A warm one has the policy already: to look is much quicker than to set it again. */
-int container_keep(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
 	if (docker_container_inspect(x->docker, name, &found, &c, e))
 		return -1;
-	return found && !strcmp(c.restart, "unless-stopped") ? 0 : docker_container_set_restart(x->docker, name, "unless-stopped", e);
+	*kept = found && !strcmp(c.restart, "unless-stopped");
+	return 0;
+}
+
+/* A warm one has the policy already: to look is much quicker than to set it again. */
+int container_keep(const struct rollout *x, const struct lock *l, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	bool kept;
+
+	if (container_is_kept(x, l, &kept, e))
+		return -1;
+	return kept ? 0 : docker_container_set_restart(x->docker, name, "unless-stopped", e);
 }
 
 int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e) {

@@ -437,13 +437,22 @@ static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out,
 	return 0;
 }
 
-void gc_after(struct rollout_session *s) {
+/* The newest that says something of a collecting. */
+static int visit_gc(void *ctx, const struct journal_record *r, struct err *e) {
+	bool *begun = ctx;
+
+	(void) e;
+	*begun = !strcmp(r->event, "gc_intent");
+	return *begun || !strcmp(r->event, "gc");
+}
+
+static void collect(struct rollout_session *s, bool begun) {
 	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
 	struct err why = {0};
 	char bytes[TEXT_BYTES];
-	bool any = false;
+	bool any = begun;
 
-	if (look_by_itself(s, &any, &why) || (any && sweep_by_itself(s, &f, &why))) {
+	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
 		if (why.code == ERR_BUSY)
 			progress_note(s->x->progress, "nothing is collected now", why.msg);
 		else
@@ -455,4 +464,17 @@ void gc_after(struct rollout_session *s) {
 	text_format_bytes(f.bytes, bytes);
 	char *said CLEANUP(freep) = mem_printf("%zu releases, %zu containers, %zu images, %zu objects: %s", f.releases, f.containers, f.images, f.objects, bytes);
 	progress_note(s->x->progress, "collected what no release needs", said);
+}
+
+void gc_after(struct rollout_session *s) {
+	collect(s, false);
+}
+
+void gc_again(struct rollout_session *s) {
+	struct err broken = {0};
+	bool begun = false;
+
+	/* A journal of the root that cannot be read is verify's to tell of. */
+	if (!journal_read_back(s->x->root->fd, "", visit_gc, &begun, &broken) && begun)
+		collect(s, true);
 }

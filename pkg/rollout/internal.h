@@ -53,6 +53,7 @@ int container_start(const struct rollout *x, const struct lock *l, struct err *e
 int container_remove(const struct rollout *x, const struct lock *l, struct err *e);
 int container_stop(const struct rollout *x, const struct lock *l, struct err *e);
 /* From now on the Engine brings it back by itself. */
+int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept, struct err *e);
 int container_keep(const struct rollout *x, const struct lock *l, struct err *e);
 /* Stopped, and not waited for. */
 int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e);
@@ -228,6 +229,8 @@ int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was,
 /* After the commit of an apply or a promote: what no release needs goes. A failure is a warning. A rollback collects nothing: it waits for
  * nobody's lock, and what it came from is what whoever is on call looks at next, or goes forward to again; the next commit collects it. */
 void gc_after(struct rollout_session *s);
+/* A collecting that was killed is done to its end. */
+void gc_again(struct rollout_session *s);
 
 /* ---- between operations (tidy.c) ---- */
 
@@ -237,11 +240,13 @@ bool tidy_fits(const struct lock *now, const struct lock *before);
 struct tidied {
 	size_t removed, stopped;
 	bool warm; /* the release that a rollback would go to runs, and may */
+	bool announced;
 };
 struct tidy_how {
 	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
 	bool hurry;	   /* stops are told and not waited for */
 	bool leave_traffic; /* the gateway's part is the caller's, afterwards */
+	bool announce;	    /* no record of the caller's says that anything may be stopped: `tidying` goes before the first */
 };
 /* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
  * held one, or the one that a rollback would go to where the memory for both was planned. Adds to *done. */

@@ -47,7 +47,7 @@ int record_begin_for(struct rollout_session *s, const char *event, const struct 
 }
 
 bool record_is_aside(const char *event) {
-	static const char *const asides[] = {"torn", "recovering", "tidied", "repaired", "restored", "drained", "realigned", "relinked",
+	static const char *const asides[] = {"torn", "recovering", "tidying", "tidied", "repairing", "repaired", "restored", "drained", "realigned", "relinked",
 		"restarted", "quarantined", "pinned", "unpinned"};
 
 	for (size_t i = 0; i < sizeof asides / sizeof *asides; i++)

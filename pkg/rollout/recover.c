@@ -62,7 +62,7 @@ static uint64_t drain_left(const struct json *last) {
 }
 
 static int tidy_up(struct rollout_session *s, const struct json *last, struct err *e) {
-	struct tidy_how how = {.drain_ms = drain_left(last)};
+	struct tidy_how how = {.drain_ms = drain_left(last), .announce = true};
 	struct tidied done = {0};
 	struct json *r;
 
@@ -250,9 +250,13 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 
 int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
-	bool alive;
+	bool alive, kept;
 
-	if (rollout_alive(s->x, l, &alive, e))
+	if (rollout_alive(s->x, l, &alive, e) || container_is_kept(s->x, l, &kept, e))
+		return -1;
+	if (alive && kept)
+		return 0;
+	if (record_put(s, record_new("repairing", l), e))
 		return -1;
 	if (!alive) {
 		progress_warn(s->x->progress, "the active release does not answer: it is started again", l->version);
@@ -263,7 +267,7 @@ int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *eng
 	}
 	if (docker_container_set_restart(s->x->docker, name, "unless-stopped", e))
 		return -1;
-	return alive ? 0 : record_put(s, record_new("repaired", l), e);
+	return record_put(s, record_new("repaired", l), e);
 }
 
 /* Asked for by name, recovery also wakes an active release that nobody was working on when it died. */
@@ -315,5 +319,9 @@ int recover_route(struct rollout_session *s, struct err *e) {
 		if (remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, &st, e)))
 			return -1;
 	}
-	return tidy_up(s, st.last, e) || (s->x->insist && wake_active(s, e)) ? -1 : 0;
+	if (tidy_up(s, st.last, e) || (s->x->insist && wake_active(s, e)))
+		return -1;
+	if (s->x->insist)
+		gc_again(s);
+	return 0;
 }

@@ -93,6 +93,13 @@ static bool is_stray(struct rollout_session *s, const char *version, const char 
 	return strcmp(l->digest, digest) != 0;
 }
 
+static int announce(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e) {
+	if (!how->announce || done->announced)
+		return 0;
+	done->announced = true;
+	return record_put(s, record_new("tidying", NULL), e);
+}
+
 static int tidy_one(struct rollout_session *s, const struct duties *d, const struct docker_container_entry *c, const struct tidy_how *how,
 		    struct tidied *done, struct err *e) {
 	const char *version = json_str(c->labels, ROLLOUT_LABEL_VERSION), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
@@ -103,7 +110,7 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	if (is_stray(s, version, digest)) {
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		done->removed++;
-		return docker_container_remove(s->x->docker, c->id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
+		return announce(s, how, done, e) || docker_container_remove(s->x->docker, c->id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
 	}
 	if ((d->active && !strcmp(version, d->active)) || !is_up(c->state))
 		return 0;
@@ -114,6 +121,8 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	if (rollout_lock_of(&s->route, version, &l, &unread))
 		return 0;
 	done->stopped++;
+	if (announce(s, how, done, e))
+		return -1;
 	return how->hurry ? container_stop_begin(s->x, l, e) : container_stop(s->x, l, e);
 }
 

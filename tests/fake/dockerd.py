@@ -123,6 +123,7 @@ class Model(Handler):
         with tempfile.TemporaryFile() as f:
             self.body(f)
         sickness.doctor.question()
+        time.sleep(self.server.answer_ms / 1000)
         self.answer(200, {"model": self.server.alias, "usage": {"completion_tokens": 1, "prompt_tokens": 1, "total_tokens": 2},
                           "choices": [{"index": 0, "finish_reason": "stop", "text": "yes", "message": {"role": "assistant", "content": "yes"}}]})
 
@@ -175,6 +176,12 @@ def find_container(ref):
     return None
 
 
+def milliseconds(spec, word):
+    """What an argument of the engine says: --create-ms (which goes on when its client has gone), --answer-ms."""
+    argv = (spec or {}).get("Entrypoint") or []
+    return int(argv[argv.index(word) + 1]) if word in argv else 0
+
+
 def start(c):
     for m in c["spec"]["HostConfig"].get("Mounts") or []:
         if not os.path.exists(m["Source"]):
@@ -190,6 +197,7 @@ def start(c):
             c["server"] = Unix("engine.sock", Model)
             os.chmod("engine.sock", 0o777)  # the gateway of a test has another uid
             os.chdir(here)
+            c["server"].answer_ms = milliseconds(c["spec"], "--answer-ms")
             c["server"].alias = argv[argv.index("--alias") + 1] if "--alias" in argv else "fake"
             threading.Thread(target=c["server"].serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     c["state"] = "running"
@@ -296,6 +304,8 @@ class Engine(Handler):
                 except (ValueError, KeyError, tarfile.TarError) as e:
                     return self.answer(200, {"errorDetail": {"message": str(e)}})
             spec = json.loads(f.read() or b"null")
+        if words[:2] == ["containers", "create"]:
+            time.sleep(milliseconds(spec, "--create-ms") / 1000)
         with lock:
             self.route(words, query, spec)
 

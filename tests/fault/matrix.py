@@ -28,7 +28,7 @@ class Operation:
 
     gateway = False  # needs one
     back = False  # to the older one
-    before = 0  # so often it is done before it is looked at: what is left then is as in each case
+    before = 1  # so often it is done before it is looked at: what is left then is as in each case
 
     def __init__(self, world):
         self.w = world
@@ -67,6 +67,8 @@ class Apply(Operation):
 
 class First(Apply):
     """The first release of a route, in a root that has only the model."""
+
+    before = 0
 
     def prepare(self):
         self.w.new_root()
@@ -163,11 +165,6 @@ class CollectAfter(Apply):
             self.applied(*self.changes)
         return Apply.prepare(self)
 
-    def settle(self):
-        wrong = Operation.settle(self)
-        status, said = self.w.run("gc")
-        return wrong + ([] if status == 0 else ["gc ended with %d: %s" % (status, said.strip()[-300:])])
-
 
 class Canary(Apply):
     """No traffic comes: it is held."""
@@ -191,7 +188,7 @@ class Promote(Canary):
     words = ["promote", "demo", "--reason", "the matrix"]
 
     def prepare(self):
-        before = self.w.active()
+        before = self.applied()  # the one before it runs then, however the last case ended
         version = self.w.release(*self.changes)
         status, said = self.w.run(*self.apply_words(version))
         if status != 10:
@@ -203,7 +200,6 @@ class Promote(Canary):
 
 class Abort(Promote):
     words = ["abort", "demo"]
-    before = 1
 
     def prepare(self):
         words, allowed = Promote.prepare(self)
@@ -213,6 +209,7 @@ class Abort(Promote):
 class Command(Operation):
     """Not of a route: what was killed is run again, and gives what it would have given."""
 
+    before = 0
     words = []
 
     def prepare(self):
