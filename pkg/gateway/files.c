@@ -117,27 +117,27 @@ static int process_text(const struct gateway *g, const struct gateway_state *s, 
 	return 0;
 }
 
-static int compare(const struct gateway *g, const char *name, const char *bytes, size_t n, gateway_found *found, void *ctx, struct err *e) {
+static void compare(const struct gateway *g, const char *name, const char *bytes, size_t n, gateway_found *found, void *ctx) {
 	struct buf have CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
 	char *what CLEANUP(freep) = mem_printf("gateway/%s", name);
-	bool there;
+	struct err unread = {0};
+	bool there = false;
 
-	if (fs_read_if(g->dir, name, &have, &there, e))
-		return err_wrap(e, "gateway");
-	if (!there || have.len != n || memcmp(buf_str(&have), bytes, n) != 0)
+	if (fs_read_if(g->dir, name, &have, &there, &unread))
+		found(ctx, what, "as the gateway's state says", unread.msg);
+	else if (!there || have.len != n || memcmp(buf_str(&have), bytes, n) != 0)
 		found(ctx, what, "as the gateway's state says", there ? "edited" : "nothing");
-	return 0;
 }
 
-static int compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx, struct err *e) {
+static void compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx) {
 	char *path CLEANUP(freep) = mem_printf("run/routes/%s/%c.sock", r->name, slot_names[slot]), *now CLEANUP(freep) = NULL;
 	char *target CLEANUP(freep) = *r->slots[slot].id ? mem_printf("../../%s/engine.sock", r->slots[slot].id) : mem_strdup("nothing");
+	struct err no_link = {0};
 
-	if (fs_readlink(g->o.root->fd, path, &now, e))
-		return -1;
-	if (strcmp(now ? now : "nothing", target))
+	if (fs_readlink(g->o.root->fd, path, &now, &no_link))
+		found(ctx, path, target, no_link.msg);
+	else if (strcmp(now ? now : "nothing", target))
 		found(ctx, path, target, now ? now : "nothing");
-	return 0;
 }
 
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
@@ -148,11 +148,10 @@ int files_compare(const struct gateway *g, const struct gateway_state *s, const 
 	if (render(s, &texts, mark, e) || process_text(g, s, &process, e))
 		return -1;
 	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
-		if (compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx, e))
-			return -1;
-	if (compare(g, "process.cfg", buf_str(&process), process.len, found, ctx, e))
-		return -1;
-	return files_links(g, s, route, found, ctx, e);
+		compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx);
+	compare(g, "process.cfg", buf_str(&process), process.len, found, ctx);
+	files_links(g, s, route, found, ctx);
+	return 0;
 }
 
 /* It comes last: a digest is never ahead of what it stands for. */
@@ -299,10 +298,11 @@ int files_link(const struct gateway *g, const char *route, int slot, const char 
 	return now && !strcmp(now, target) ? 0 : fs_flip(EFFECT_GATEWAY_LINK, root->fd, path, target, e);
 }
 
-int files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+void files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx) {
 	const struct gateway_route *r = gateway_state_find(s, route);
 
-	return r && (compare_link(g, r, 0, found, ctx, e) || compare_link(g, r, 1, found, ctx, e)) ? -1 : 0;
+	for (int i = 0; r && i < 2; i++)
+		compare_link(g, r, i, found, ctx);
 }
 
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e) {

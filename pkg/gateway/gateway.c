@@ -172,8 +172,10 @@ static int look_half_done(const struct gateway *g, const char *route, struct hal
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	*h = (struct half_done){0};
-	return files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_links(g, s, route, count_wrong, &h->links, e) ||
-	       files_torn(g, s, &h->torn, e) ? -1 : 0;
+	if (files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_torn(g, s, &h->torn, e))
+		return -1;
+	files_links(g, s, route, count_wrong, &h->links);
+	return 0;
 }
 
 static int finish_half_done(const struct gateway *g, const char *route, struct err *e) {

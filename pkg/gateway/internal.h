@@ -54,7 +54,7 @@ int files_without_refused(const struct gateway *g, const struct gateway_state *s
 /* run/routes/ROUTE/{a,b}.sock; id "": no link. */
 int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
 /* Links of the route that are others than the state says: nothing is changed. */
-int files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
+void files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx);
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
 
 /* ---- what an operator may have wrong (checks.c) ---- */

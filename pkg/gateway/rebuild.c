@@ -1,8 +1,10 @@
 #include "gateway/internal.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -85,13 +87,18 @@ static int made_anew(const struct gateway *g, const struct lock *const *active, 
 static int put_aside(const struct gateway *g, char **aside, struct err *e) {
 	char *name CLEANUP(freep) = NULL, *target CLEANUP(freep) = NULL;
 	struct err no_link = {0};
+	struct stat st;
 
 	if (!fs_readlink(g->dir, "state", &target, &no_link) && target) {
 		*aside = mem_printf("a link to '%s' stood there and is removed", target);
 		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
 	}
-	if (!fs_exists(g->dir, "state"))
-		return 0;
+	if (fstatat(g->dir, "state", &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : err_sys(e, "cannot look at 'gateway/state'");
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		*aside = mem_strdup("what stood there was no file and is removed");
+		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
+	}
 	for (unsigned i = 1; i <= ASIDE_MAX; i++) {
 		free(name);
 		name = mem_printf("state.damaged-%u", i);

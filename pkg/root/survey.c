@@ -21,6 +21,7 @@ static const struct place {
 } places[] = {
 	{"root-id", S_IFREG, false},
 	{"config.yaml", S_IFREG, false},
+	{"host.json", S_IFREG, false},
 	{"lock", S_IFREG, false},
 	{"journal", S_IFREG, false},
 	{"journal.*", S_IFREG, false},

@@ -263,6 +263,69 @@ orphans() {
 	result "what is another root's is still there" "$mine"
 }
 
+# The files that the gateway, the measurements and a repair make, damaged in every way: verify says which, no command hangs, dies by a signal
+# or writes through a link, and once it is put back all is well. The others are in hostile_test.sh.
+damage() { # FILE HOW
+	rm -rf "${root:?}/$1"
+	case $2 in
+	garbage) head -c 150 /dev/urandom >"$root/$1" ;;
+	link) ln -s "$state/victim" "$root/$1" ;;
+	pipe) mkfifo "$root/$1" ;;
+	dir) mkdir "$root/$1" ;;
+	owner) cp -a "$state/save/$1" "$root/$1" && chown -h 12345:12345 "$root/$1" ;;
+	esac
+}
+stranger() { # FILE HOW
+	local problem='' word
+	cp "$state/secret" "$state/victim"
+	damage "$1" "$2"
+	for word in verify status recover; do
+		run "$word" demo
+		case $status in
+		0 | 1 | 2 | 3 | 5 | 8 | 9 | 11 | 12) ;;
+		*) problem="$problem$word ended with $status; " ;;
+		esac
+		[ "$word" != verify ] || { [ "$status" != 0 ] && says "$(basename "$1")"; } || problem="${problem}verify did not name it ($status: $(tail -n 1 "$state/said")); "
+		cmp -s "$state/secret" "$state/victim" || problem="$problem$word wrote through the link; "
+	done
+	if [ -e "$state/save/$1" ] || [ -L "$state/save/$1" ]; then
+		{ [ -S "$state/save/$1" ] && [ ! -L "$state/save/$1" ]; } || { rm -rf "${root:?}/$1" && cp -a "$state/save/$1" "$root/$1"; }
+	else
+		rm -rf "${root:?}/$1"
+	fi
+	echo "$problem" >"$state/why"
+	[ -z "$problem" ]
+	result "$1: $2" $? "$state/why"
+}
+strangers() {
+	local file hows how v
+	for v in s1 s2; do apply "$v"; done
+	run pin demo s1 --reason "the audit wants it"
+	mkdir -p "$root/store/quarantine"
+	echo x >"$root/store/quarantine/x"
+	echo "somebody else's file" >"$state/secret"
+	cp -a "$root" "$state/save"
+	while read -r file hows; do
+		for how in ${hows//,/ }; do stranger "$file" "$how"; done
+	done <<-END
+		gateway/state garbage,link,pipe,dir,owner
+		gateway/state.loaded link,pipe,owner
+		gateway/haproxy.cfg garbage,link,pipe,dir,owner
+		gateway/releases.map garbage,link
+		gateway/process.cfg garbage,link
+		gateway/gateway.lock.json garbage,link
+		gateway/lock link,owner
+		run/routes/demo/a.sock garbage,dir
+		store/quarantine/x link,owner
+		host.json link,pipe,dir
+		routes/demo/releases/s1/pinned link,pipe
+	END
+	run verify demo --fix
+	[ "$status" = 0 ] && holds s2 >"$state/why" 2>&1
+	result "after all that --fix ends with 0" $? "$state/said" "$state/why"
+	rm -rf "$state/save"
+}
+
 # Clients notice nothing of a container that is made anew while the release before can answer.
 unnoticed() {
 	apply u1
@@ -421,7 +484,7 @@ release first
 serve
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"
-for part in ${PARTS:-found orphans unnoticed killed_fix beyond pins collectors}; do
+for part in ${PARTS:-found orphans strangers unnoticed killed_fix beyond pins collectors}; do
 	began=$SECONDS
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
