@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Every effect of every operation, killed and failed, and what was left when recovery was done. TAP, and a table.
 
-usage: matrix.py PROGRAM ROWS STATE MODEL [--gateway none|host] [--every] [--only OPERATION,...]
+usage: matrix.py PROGRAM ROWS STATE MODEL [--gateway=none|host] [--every] [--only=OPERATION,...] [--engine=SOCKET --tiny=PROGRAM]
+       matrix.py --rows ROWS <OUTPUT   what was seen against the rows
+
+With --engine each effect is killed before and after once, in the first operation that has it, on a real Engine, whose model server is PROGRAM.
 
 ROWS is the program of rows.c. Each operation is run once to see which effects it has, and how often. Then each effect is killed
 before and after (the first time it happens; with --every each time), and each fault that applies to it is made to happen.
@@ -297,6 +300,7 @@ OPERATIONS = {"lock": Lock, "build": Build, "pull": Pull, "first": First, "apply
 class Matrix:
     def __init__(self, world, rows, every):
         self.w, self.rows, self.every = world, rows, every
+        self.done = set()  # on a real Engine: effects that were killed
         self.count = self.failures = self.cases = 0
         self.table = []
 
@@ -334,6 +338,8 @@ class Matrix:
         for n in which:
             yield "%s:before:kill:%d" % (effect, n), True
             yield "%s:after:kill:%d" % (effect, n), True
+        if self.w.real:
+            return
         for fault in self.rows[effect][0]:
             if fault == "kill":
                 yield "%s:during:kill:1" % effect, True
@@ -375,6 +381,9 @@ class Matrix:
         if problems:
             return times
         for effect in getattr(op, "alone", times):
+            if self.w.real and effect in self.done:
+                continue
+            self.done.add(effect)
             bad = []
             ends = []
             for plan, kills in self.plans(effect, times[effect]):
@@ -451,9 +460,10 @@ def main():
     only = [a[7:].split(",") for a in sys.argv if a.startswith("--only=")]
     program, rows_program, state, model = args
     rows = read_rows(rows_program)
-    world = World(program, state, gateway)
+    said = dict(a[2:].split("=", 1) for a in sys.argv if a.startswith(("--engine=", "--tiny=")))
+    world = World(program, state, gateway, said.get("engine"))
     try:
-        shutil.copy("/bin/true", os.path.join(state, "tiny"))
+        shutil.copy(said.get("tiny", "/bin/true"), os.path.join(state, "tiny"))
         names = only[0] if only else [n for n in OPERATIONS if gateway != "none" or not OPERATIONS[n].gateway]
         if any(issubclass(OPERATIONS[n], Command) for n in names):
             make_packages(world)

@@ -1,4 +1,4 @@
-"""The world of the fault matrix: a root, an Engine with a memory (tests/fake/dockerd.py), an installed HAProxy, an archive of packages.
+"""The world of the fault matrix: a root, an Engine with a memory (tests/fake/dockerd.py) or a real one, an installed HAProxy, an archive of packages.
 
 What a fault left is looked at here, on the disk, in the Engine and in the gateway, never through llmdeploy's own word."""
 import glob
@@ -53,10 +53,11 @@ def free_port():
 
 
 class World:
-    def __init__(self, program, state, gateway):
+    def __init__(self, program, state, gateway, engine=None):
         self.program, self.state, self.gateway = os.path.abspath(program), os.path.abspath(state), gateway
         self.root = os.path.join(self.state, "root")
-        self.socket = os.path.join(self.state, "d.sock")
+        self.real = engine is not None
+        self.socket = engine or os.path.join(self.state, "d.sock")
         self.port, self.metrics = free_port(), free_port()
         self.engine = None
         self.versions = 0
@@ -85,6 +86,8 @@ class World:
         threading.Thread(target=self.web.serve_forever, daemon=True).start()
 
     def start_engine(self):
+        if self.real:
+            return
         self.engine = subprocess.Popen(["python3", os.path.join(TESTS, "fake", "dockerd.py"), self.socket])
         for _ in range(200):
             try:
@@ -96,10 +99,32 @@ class World:
 
     def stop(self):
         self.stop_gateway()
+        self.empty_engine()
         if self.engine:
             self.engine.terminate()
             self.engine.wait(10)
         self.web.shutdown()
+
+    def root_id(self):
+        try:
+            return open(os.path.join(self.root, "root-id")).read().strip()
+        except OSError:
+            return None
+
+    def our_containers(self):
+        """Of this root. A fake Engine has no other's."""
+        return [c for c in self.ask_engine("GET", "/v1.41/containers/json?all=1") or []
+                if not self.real or (c["Labels"] or {}).get("llmdeploy.root", "?") == self.root_id()]
+
+    def empty_engine(self):
+        if not self.real and not self.engine:
+            return
+        for c in self.our_containers():
+            self.ask_engine("DELETE", "/v1.41/containers/%s?force=1" % c["Id"])
+        for i in self.ask_engine("GET", "/v1.41/images/json") or []:
+            for tag in i["RepoTags"] or []:
+                if not self.real or (self.root_id() and tag.startswith("localhost/llmdeploy-%.8s/" % self.root_id())):
+                    self.ask_engine("DELETE", "/v1.41/images/" + tag)
 
     def ask_engine(self, method, path):
         c = UnixHTTP(self.socket)
@@ -150,7 +175,7 @@ class World:
         version = "v%04d" % self.versions
         gateway = {"listen": "127.0.0.1:%d" % self.port, "metrics": "127.0.0.1:%d" % self.metrics}
         tiny_release.make(os.path.join(self.state, "tiny"), os.path.join(self.state, "t"), route, version, "gateway=" + json.dumps(gateway), *changes,
-                          "--", "--alias", route, *arguments)
+                          "--", *(["--alias", route] if not self.real else []), *arguments)
         return version
 
     def lock(self, version):
@@ -166,17 +191,12 @@ class World:
 
     def new_root(self):
         self.stop_gateway()
+        self.empty_engine()
         shutil.rmtree(self.root, ignore_errors=True)
         os.makedirs(self.root)
         with open(os.path.join(self.root, "config.yaml"), "w") as f:
             f.write("mirror: %s/mirror\nkeyring: %s/keyring.gpg\ngateway: {mode: %s}\n" % (self.url, self.state, self.gateway))
-        if self.engine:
-            for c in self.ask_engine("GET", "/v1.41/containers/json?all=1") or []:
-                self.ask_engine("DELETE", "/v1.41/containers/%s?force=1" % c["Id"])
-            for i in self.ask_engine("GET", "/v1.41/images/json") or []:
-                for tag in i["RepoTags"] or []:
-                    self.ask_engine("DELETE", "/v1.41/images/" + tag)
-        else:
+        if not self.engine:
             self.start_engine()
         if os.path.exists(os.path.join(self.state, "t", "model")):
             self.put_model()
@@ -226,7 +246,7 @@ class World:
 
     def containers(self, route, now):
         wrong, running, ids = [], [], set()
-        for c in self.ask_engine("GET", "/v1.41/containers/json?all=1") or []:
+        for c in self.our_containers():
             labels = c["Labels"] or {}
             if labels.get("llmdeploy.route") != route:
                 continue

@@ -3,7 +3,7 @@
 #
 # SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds (churn.sh); beside it, in the first third the same with
 # llama.cpp, and then KILLS (1000) kill -9 of llmdeploy at random instants of applies and rollbacks (kills.sh, WORKERS=3), and one at
-# every step of them (steps.sh). What is counted is not timed: a machine that is slower or has other work takes longer than SOAK.
+# every step of them (steps.sh), and before and after each effect of the other operations, too (points.sh). What is counted is not timed: a machine that is slower or has other work takes longer than SOAK.
 # Ends with the counts; with 1 where a client noticed what it must not, and what journal and gateway say around it; build/soak/evidence has the rest.
 # SEED=N repeats instants and order.
 set -u
@@ -76,10 +76,13 @@ WORKERS=${WORKERS:-3} PORT=$((base + 20)) tests/load/kills.sh "$all/kills" "$kil
 killing=$!
 PORT=$((base + 40)) tests/load/steps.sh "$all/steps" 2>"$all/steps.err" &
 steps=$!
-pids="$tiny $killing $steps"
+tests/load/points.sh "$all/points" >"$all/points.err" 2>&1 &
+points=$!
+pids="$tiny $killing $steps $points"
 ended kills "$killing"
 took=$(($(date +%s) - from))
 ended steps "$steps"
+ended points "$points"
 ended tiny "$tiny"
 pids=
 tell real "llama.cpp" || failed=1
@@ -88,6 +91,7 @@ tell tiny "tiny engines, streams of 20 s" || failed=1
 echo "soak:   $(counts "$all/tiny/done")"
 tell steps "every step killed" || failed=1
 echo "soak:   $(cut -d' ' -f2 "$all/steps/steps" | sort | uniq -c | tr -s ' \n' ' ')"
+echo "soak:   $(grep -c '^ok ' "$all/points.err") effects killed before and after, $(grep -c '^not ok ' "$all/points.err") of them badly"
 for part in "$all"/kills/[0-9]*; do
 	tell "kills/${part##*/}" "llmdeploy killed, ${part##*/}" || failed=1
 done
