@@ -290,9 +290,10 @@ key=$("$build/llmdeploy" gateway keys add "$keys" alice)
 release inc k1 "{\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$metrics\",\"api_keys\":\"$keys\"}"
 gw seat "$state/k1.lock" && gw flip "$state/k1.lock" && sleep 0.3 && [ "$(who)" != k1 ] && [ "$(who -H "Authorization: Bearer $key")" = k1 ]
 verdict "a door with keys: put up with the release that asks for it" $? "$state/said"
-process=$(master)
+serving() { curl -s --max-time 5 "http://127.0.0.1:$metrics/metrics" | grep '^llmdeploy_gateway_start_time_seconds'; }
+process=$(serving)
 bob=$("$build/llmdeploy" gateway keys add inc bob) && [ "$(who -H "Authorization: Bearer $bob")" = k1 ] && "$build/llmdeploy" gateway keys remove inc alice >"$state/said" &&
-	[ "$(who -H "Authorization: Bearer $key")" != k1 ] && [ "$(master)" = "$process" ] && gw look && grep -q 'workers=1 ' "$state/said" && kill -KILL "$(master)" && sleep 1 && gw ensure && [ "$(who -H "Authorization: Bearer $bob")" = k1 ] &&
+	[ "$(who -H "Authorization: Bearer $key")" != k1 ] && [ -n "$process" ] && [ "$(serving)" = "$process" ] && kill -KILL "$(master)" && sleep 1 && gw ensure && [ "$(who -H "Authorization: Bearer $bob")" = k1 ] &&
 	[ "$(who -H "Authorization: Bearer $key")" != k1 ] && ! grep -qF "$bob" "$keys" && [ "$("$build/llmdeploy" gateway keys list inc)" = bob ]
 verdict "keys come and go at once, and survive a kill -9" $? "$state/said" "$keys"
 "$build/llmdeploy" gc >"$state/said" 2>&1 && [ "$(docker ps -q --filter label=llmdeploy.gateway | wc -l)" = 1 ] && docker rm -f "$name" >/dev/null &&
