@@ -35,7 +35,7 @@ class Killed(World):
 
     def __init__(self, program, state, port):
         self.program, self.state, self.port, self.gateway = os.path.abspath(program), os.path.abspath(state), port, "docker"
-        self.root = os.path.join(self.state, "root")
+        self.root, self.real, self.engine = os.path.join(self.state, "root"), True, None
         self.socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")[len("unix://"):]
         self.env = dict(os.environ, LLMDEPLOY_ROOT=self.root, NO_COLOR="1")
         with open(os.path.join(self.root, "root-id"), encoding="utf-8") as file:
