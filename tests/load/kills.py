@@ -109,7 +109,7 @@ def stray(problem):
 class Kills:
     def __init__(self, world, seed):
         self.w, self.random, self.n = world, random.Random(seed), 0
-        self.span_ms = {}
+        self.span_ms, self.switched = {}, False
         self.said = ""
 
     def run(self, *words):
@@ -144,8 +144,9 @@ class Kills:
         self.span_ms[kind] = 1000 * (time.monotonic() - began)
 
     def instant(self, kind):
-        """Anywhere in it; and as the machine may be slower now than when it was measured, one time in three rather late than early."""
-        part = self.random.uniform(0, 1) if self.random.random() < 0.67 else self.random.uniform(0.6, 1.6)
+        """Anywhere in it; and as the machine may be slower now than when it was measured, one time in three rather late than early, and always until one came after a switch."""
+        late = self.random.random() < 0.33 or (self.n > 12 and not self.switched)
+        part = self.random.uniform(0.6, 1.6) if late else self.random.uniform(0, 1)
         return part * self.span_ms[kind]
 
     def recover(self):
@@ -173,6 +174,7 @@ class Kills:
         killed = self.kill_at(words, at) == -signal.SIGKILL
         self.recover()
         self.check(allowed)
+        self.switched = self.switched or (killed and self.w.active() != old)
         with open(os.path.join(self.w.state, "kills"), "a", encoding="utf-8") as file:
             file.write("%s %s %s %.0f\n" % ("killed" if killed else "ended", "old" if self.w.active() == old else "new", kind, at))
         return killed
