@@ -15,6 +15,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -487,4 +488,6 @@ def main():
         shutil.rmtree(world.state, ignore_errors=True)
 
 
+# Who ends it early finds no Engine and no gateway of it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 sys.exit(main())

@@ -163,4 +163,6 @@ def main():
         world.stop()
 
 
+# Who ends it early finds no Engine and no gateway of it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 sys.exit(main())
