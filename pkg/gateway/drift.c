@@ -77,25 +77,33 @@ static void compare_image(const struct gateway *g, gateway_found *found, void *c
 		found(ctx, "gateway/gateway.lock.json", "the gateway's image", damaged.code ? damaged.msg : "nothing");
 }
 
-int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, bool *loaded, struct err *e) {
 	const struct gateway_route *r = gateway_state_find(s, route);
 	struct socket_workers all;
 	char digest[SHA256_HEX];
-	bool has;
 
-	compare_image(g, found, ctx);
+	*loaded = true;
 	if (socket_workers(g->dir, &all, e))
 		return -1;
 	const struct socket_worker *w = serving(&all);
 	/* That it does not run is told of elsewhere. */
 	if (!w || !r)
 		return 0;
-	if (files_digest(g, s, digest, e) || running_has(g, &all, digest, &has, e))
+	if (files_digest(g, s, digest, e) || running_has(g, &all, digest, loaded, e))
 		return -1;
-	if (!has)
-		found(ctx, "gateway's process", "loaded with what its state says", "loaded with something else");
-	for (size_t m = 0; has && m < sizeof maps / sizeof *maps; m++)
+	for (size_t m = 0; *loaded && m < sizeof maps / sizeof *maps; m++)
 		if (compare_map(g, w, r, m, found, ctx, e))
 			return -1;
+	return 0;
+}
+
+int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+	bool loaded;
+
+	compare_image(g, found, ctx);
+	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
+		return -1;
+	if (!loaded)
+		found(ctx, "gateway's process", "loaded with what its state says", "loaded with something else");
 	return 0;
 }

@@ -164,21 +164,26 @@ static void count_wrong(void *ctx, const char *what, const char *want, const cha
 }
 
 struct half_done {
-	size_t files, links;
+	size_t files, links, maps;
 	bool torn;
 };
 
 static int look_half_done(const struct gateway *g, const char *route, struct half_done *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct err ignored = {0};
+	bool loaded;
 
 	*h = (struct half_done){0};
 	if (files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_torn(g, s, &h->torn, e))
 		return -1;
 	files_links(g, s, route, count_wrong, &h->links);
+	/* A change that was saved, and never told. A process that cannot be asked is brought along by an ensure. */
+	if (drift_of_maps(g, s, route, count_wrong, &h->maps, &loaded, &ignored))
+		h->maps = 0;
 	return 0;
 }
 
-static int finish_half_done(const struct gateway *g, const char *route, struct err *e) {
+static int finish_half_done(const struct gateway *g, const char *route, const struct half_done *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	size_t n;
 
@@ -187,7 +192,9 @@ static int finish_half_done(const struct gateway *g, const char *route, struct e
 	const struct gateway_route *r = gateway_state_find(s, route);
 	if (r && (files_link(g, route, 0, r->slots[0].id, e) || files_link(g, route, 1, r->slots[1].id, e)))
 		return -1;
-	return gateway_state_count(s) ? files_save(g, s, NULL, e) : 0;
+	if (gateway_state_count(s) && files_save(g, s, NULL, e))
+		return -1;
+	return h->maps ? running_turn(g, s, e) : 0;
 }
 
 int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
@@ -198,9 +205,9 @@ int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
 		return 0;
 	if (look_half_done(g, route, &h, e))
 		return -1;
-	if (!h.files && !h.links && !h.torn)
+	if (!h.files && !h.links && !h.maps && !h.torn)
 		return 0;
-	return files_lock(g, &lock, e) || finish_half_done(g, route, e) ? -1 : 0;
+	return files_lock(g, &lock, e) || finish_half_done(g, route, &h, e) ? -1 : 0;
 }
 
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {

@@ -53,8 +53,8 @@ bool gateway_present(const struct gateway *g); /* false in mode none */
  * ERR_USAGE: there is no gateway image yet and nothing to make it from. */
 int gateway_ensure(struct gateway *g, struct err *e);
 
-/* Away with what a killed run left half written; a change that was cut off is finished: the configuration is that of the state, and the links
- * of the route lead where it says. What somebody edited is gateway_ensure's. */
+/* Away with what a killed run left half written; a change that was cut off is finished: the configuration is that of the state, the links of
+ * the route lead where it says, and a process that serves has its names and shares. What somebody edited is gateway_ensure's. */
 int gateway_tidy(struct gateway *g, const char *route, struct err *e);
 
 /* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.

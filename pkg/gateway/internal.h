@@ -119,7 +119,10 @@ int running_server(const struct gateway *g, const struct socket_workers *all, co
 
 /* ---- looking (look.c, sight.c, drift.c) ---- */
 
-/* What the process that serves was loaded with, and its maps, against the state; nothing where none serves. */
+/* The maps of the process that serves, which the runtime socket alone changes, against the state; nothing where none serves. loaded: it has the
+ * configuration of this state; without it they are not compared. */
+int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, bool *loaded, struct err *e);
+/* The same, and what it was loaded with. */
 int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 
 /* What the fallback of a route counted, into *v. */
