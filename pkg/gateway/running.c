@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-enum { ANSWER_CAP = 8 << 20, POLL_MS = 20, RELOAD_MS = 15000 };
+enum { ANSWER_CAP = 8 << 20, POLL_MS = 20, RELOAD_MS = 15000, RELOAD_TRIES = 10, RELOAD_AGAIN_MS = 200 };
 
 /* ---- which configuration it has ---- */
 
@@ -73,15 +73,28 @@ int running_failed(const struct gateway *g, const char *said, struct err *e) {
 	return err_set(e, ERR_UNREACHABLE, "HAProxy does not come up with its configuration: %s; nothing was switched", *cause ? cause : "it said nothing");
 }
 
-/* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. */
+/* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. A master whose first worker is
+ * still coming up says "Success=0" and nothing else: that is no verdict on the configuration, and it is asked again. */
+static int ask_to_reload(const struct gateway *g, struct buf *said, struct err *e) {
+	for (int tries = 0;; tries++) {
+		struct err why = {0};
+		bool listening = false;
+		buf_reset(said);
+		/* A master that executes itself anew may break off its answer: what it then serves is what counts. */
+		if (socket_ask(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, "reload", said, &listening, &why) && why.code != ERR_UNREACHABLE)
+			return err_set(e, why.code, "%s", why.msg);
+		if (!strstr(buf_str(said), "Success=0") || strstr(buf_str(said), "[ALERT]") || tries == RELOAD_TRIES)
+			return 0;
+		clock_sleep_ms(RELOAD_AGAIN_MS);
+	}
+}
+
 int running_reload(const struct gateway *g, const char *digest, struct err *e) {
 	struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct err why = {0};
-	bool listening = false, up = false;
+	bool up = false;
 
-	/* A master that executes itself anew may break off its answer: what it then serves is what counts. */
-	if (socket_ask(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, "reload", &said, &listening, &why) && why.code != ERR_UNREACHABLE)
-		return err_set(e, why.code, "%s", why.msg);
+	if (ask_to_reload(g, &said, e))
+		return -1;
 	if (strstr(buf_str(&said), "Success=0"))
 		return running_failed(g, buf_str(&said), e);
 	if (running_await(g, digest, RELOAD_MS, &up, e))
