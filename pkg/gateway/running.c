@@ -96,7 +96,7 @@ int running_reload(const struct gateway *g, const char *digest, struct err *e) {
 	if (ask_to_reload(g, &said, e))
 		return -1;
 	if (strstr(buf_str(&said), "Success=0"))
-		return running_failed(g, buf_str(&said), e);
+		return running_failed(g, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "", e);
 	if (running_await(g, digest, RELOAD_MS, &up, e))
 		return -1;
 	if (up)

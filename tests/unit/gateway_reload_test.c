@@ -1,0 +1,76 @@
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "fs/fs.h"
+#include "gateway/internal.h"
+#include "tests/fake/haproxy.h"
+
+static char dir[] = "/tmp/gateway_reload.XXXXXX";
+static int dir_fd = -1;
+
+static int make_dir(void **state) {
+	struct err e = {0};
+
+	(void) state;
+	return !mkdtemp(dir) || fs_open_dir(AT_FDCWD, dir, &dir_fd, &e);
+}
+
+static int remove_dir(void **state) {
+	struct err e = {0};
+
+	(void) state;
+	(void) close(dir_fd);
+	return fs_remove_tree(EFFECT_NONE, AT_FDCWD, dir, &e);
+}
+
+#define HEAD "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
+#define PROC {"show proc", HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1\n# workers\n9 worker 0 0d00h00m01s 3.2.26-1\n# programs\n\n", 0, 0}
+#define HAS {"@!9 show info", "Name: HAProxy\ndescription: d1\nNode: x\n\n", 0, 0}
+#define GOOD {"reload", "Success=1\n--\n[NOTICE]   (1) : Loading success.\n", 0, 0}
+#define NOT_NOW {"reload", "Success=0\n", 0, 0}
+
+/* What the master says to a reload, and what comes of it. */
+static void test_reload(void **state) {
+	static const struct {
+		const char *name;
+		struct fake_line lines[12];
+		size_t n;
+		const char *message;
+	} cases[] = {
+		{"done", {GOOD, PROC, HAS}, 3, ""},
+		{"refused without a reason while it comes up", {NOT_NOW, NOT_NOW, GOOD, PROC, HAS}, 5, ""},
+		{"refused", {{"reload", "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : config : fatal\n", 0, 0}}, 1,
+		 "HAProxy does not come up with its configuration: config : unknown keyword 'x'; nothing was switched"},
+		{"refused without a reason for good",
+		 {NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW}, 11,
+		 "HAProxy does not come up with its configuration: it said nothing; nothing was switched"},
+	};
+
+	(void) state;
+	EACH_CASE(c, cases) {
+		struct fake_haproxy *f = fake_haproxy_start(dir, SOCKET_MASTER, c->lines, c->n);
+		bool refused = false;
+		struct gateway g = {.dir = dir_fd, .refused = &refused};
+		struct err e = {0};
+		char fault[512];
+
+		int r = running_reload(&g, "d1", &e);
+		fake_haproxy_stop(f, fault);
+		assert_string_equal(fault, "");
+		assert_string_equal(e.msg, c->message);
+		assert_int_equal(r, *c->message ? -1 : 0);
+		assert_int_equal(refused, *c->message != 0);
+	}
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_reload)};
+
+	return cmocka_run_group_tests_name("gateway reload", tests, make_dir, remove_dir);
+}
