@@ -194,7 +194,10 @@ static int finish_half_done(const struct gateway *g, const char *route, const st
 		return -1;
 	if (gateway_state_count(s) && files_save(g, s, NULL, e))
 		return -1;
-	return h->maps ? running_turn(g, s, e) : 0;
+	if (!h->maps)
+		return 0;
+	progress_warn(g->o.progress, "HAProxy had other names or shares than its state says: put right", route);
+	return running_turn(g, s, e);
 }
 
 int gateway_tidy(struct gateway *g, const char *route, struct err *e) {

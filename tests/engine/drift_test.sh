@@ -195,7 +195,7 @@ found() {
 	row turn_server "MAINT" "the gateway did not do what the journal says: put right"
 	row remove_gateway "gateway" "all is as the lock says"
 	row no_weight "weight 0" "its files and its servers are as the link says"
-	row more_share "share" "its files and its servers are as the link says"
+	row more_share "share" "HAProxy had other names or shares than its state says: put right"
 	row no_state "does not know the route" "gateway/state was gone and is made anew from what is active"
 	row no_gateway_files "does not know the route" "gateway/state was gone and is made anew from what is active"
 	row cut_state "gateway/state" "gateway/state was damaged and is made anew from what is active; what stood there is kept as gateway/state.damaged-1"
