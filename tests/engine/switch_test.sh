@@ -217,7 +217,7 @@ canaries() {
 	canary c3 20 -- --first 20 --fail 60
 	[ "$status" = 6 ] && says "candidate 'c3' broke a gate in canary step 1 of 2" && says "'c2' is untouched" && [ "$(active)" = c2 ]
 	result "a canary that fails its clients: 6, the active one untouched" $? "$state/said"
-	canary c4 20 -- --first 200
+	canary c4 8 -- --first 200
 	[ "$status" = 6 ] && says "the active release's is" && [ "$(active)" = c2 ]
 	result "a canary that is slower than the active one: 6" $? "$state/said"
 	end_traffic
