@@ -1,9 +1,14 @@
 #include "context.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "docker/docker.h"
 #include "json/json.h"
+#include "lock/lock.h"
+#include "release/history.h"
 #include "report/report.h"
 
 static void tell(struct args *a, const char *route, const char *now, const struct rollout_result *r) {
@@ -23,6 +28,26 @@ static void tell(struct args *a, const char *route, const char *now, const struc
 	report_result(a->report, j);
 }
 
+/* Before anything moves: where it goes, and whether that runs. What cannot be found out is said by the rollback itself. */
+static void announce(struct args *a, const struct context *c, const struct rollout_session *s) {
+	struct docker_containers all CLEANUP(docker_containers_done) = {0};
+	struct release target CLEANUP(release_done) = RELEASE_INIT;
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+	struct err ignored = {0};
+	bool ours;
+
+	if (release_active_name(&s->route, &active, &ignored) ||
+	    release_rollback_target(&s->route, a->option[OPT_TO], &target, &ignored) ||
+	    (active && !strcmp(active, target.version)) || rollout_containers(&c->x, s->route.name, &all, &ignored) ||
+	    lock_parse(target.version, target.lock, target.lock_len, &l, &ignored))
+		return;
+	const struct docker_container_entry *found = rollout_container_among(&c->x, l, &all, &ours);
+	bool warm = found && !strcmp(found->state, "running");
+	report_line(a->report, "rollback of '%s': from '%s' to '%s', which %s", s->route.name, active ? active : "none",
+		    target.version, warm ? "runs" : "is stopped and is started first");
+}
+
 int cmd_rollback(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char *active CLEANUP(freep) = NULL;
@@ -31,6 +56,7 @@ int cmd_rollback(struct args *a, struct err *e) {
 
 	if (context_open(a, "rollback", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_begin(&c.x, a->at[0], false, &s, e))
 		return -1;
+	announce(a, &c, &s);
 	int r = rollout_rollback(&s, a->option[OPT_TO], &result, e) || release_active_name(&s.route, &active, e) ? -1 : 0;
 	if (!r)
 		tell(a, a->at[0], active, &result);

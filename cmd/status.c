@@ -16,20 +16,22 @@
 #include "release/history.h"
 #include "report/report.h"
 #include "traffic.h"
+#include "way_back.h"
 
 /* What a person wants to know of a route, in one row. */
 struct row {
-	char *active, *state, *before, *since, *held, *note, *drift, *speed, *pinned;
+	char *active, *state, *since, *held, *note, *drift, *speed, *pinned;
 	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
 	struct json *memory; /* of the active release's newest evidence, or NULL */
 	struct json *pins;
 	struct traffic traffic;
+	struct way_back back;
 };
 
 static void row_done(struct row *r) {
 	free(r->active);
 	free(r->state);
-	free(r->before);
+	way_back_done(&r->back);
 	free(r->since);
 	free(r->held);
 	free(r->note);
@@ -185,7 +187,6 @@ static void look_closer(const struct sources *s, const struct release_route *rou
 static int look(const struct sources *s, const char *name, struct row *r, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
-	struct release before CLEANUP(release_done) = RELEASE_INIT;
 	struct err why = {0};
 
 	if (release_route_open(&s->c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
@@ -195,8 +196,7 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 	else if (l && l->eval_skip)
 		r->note = mem_printf("no golden questions: %s", l->eval_skip);
 	r->state = l ? state_of(s, l) : mem_strdup(r->active ? "damaged" : "nothing active");
-	if (!release_rollback_target(&route, NULL, &before, &why))
-		r->before = mem_strdup(before.version);
+	way_back_look(&s->c->x, &route, s->asked ? &s->containers : NULL, &r->back);
 	fill_from_history(&route, r);
 	look_held(&route, r);
 	if (s->detail)
@@ -210,7 +210,11 @@ static struct json *as_json(const char *route, const struct row *r) {
 	json_set_str(o, "route", route);
 	json_set(o, "active", json_string(r->active));
 	json_set_str(o, "state", r->state);
-	json_set(o, "rollback_to", json_string(r->before));
+	json_set(o, "rollback_to", json_string(r->back.to));
+	if (r->back.known)
+		json_set_bool(o, "rollback_warm", r->back.warm);
+	json_set_str(o, "rollback_why", r->back.why);
+	json_set_str(o, "forward_to", r->back.forward);
 	json_set_str(o, "since", r->since);
 	json_set_str(o, "note", r->note);
 	if (r->speed_milli)
@@ -226,8 +230,10 @@ static struct json *as_json(const char *route, const struct row *r) {
 }
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
+	char *back CLEANUP(freep) = way_back_words(&r->back);
+	char *forward CLEANUP(freep) = way_back_forward_words(&r->back, route);
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback goes to", r->before ? r->before : "nowhere"}, {"held", r->held}, {"pinned", r->pinned},
+		{"since", r->since}, {"rollback", back}, {"forward again", forward}, {"held", r->held}, {"pinned", r->pinned},
 		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
 		{"speed", r->speed}, {"note", r->note}};
 
@@ -253,7 +259,7 @@ int cmd_status(struct args *a, struct err *e) {
 	for (size_t i = 0; i < n && !bad; i++) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&s, name, &rows[i], e);
-		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].before,
+		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].back.to,
 			rows[i].held ? rows[i].held : rows[i].note};
 		memcpy(&cells[6 * i], row, sizeof row);
 		if (s.detail)

@@ -47,9 +47,13 @@ void history_freep(struct history **h); /* for CLEANUP */
 int history_newest(const struct release_route *r, const char *event, size_t among, char time[CLOCK_STAMP], struct err *e);
 
 /* Where a rollback goes, read and checked. `named` NULL: the newest committed release that was active before and
- * was not itself rolled back from; else that version, if it was ever committed. ERR_USAGE: there is none
- * to go to. ERR_INTEGRITY: it is damaged; name another. */
+ * was not itself rolled back from; else that version, if it was ever committed. A rollback to a release that was applied
+ * later than the one it leaves goes forward again, which discredits neither. ERR_USAGE: there is none
+ * to go to, and why. ERR_INTEGRITY: it is damaged; name another. */
 int release_rollback_target(const struct release_route *r, const char *named, struct release *out, struct err *e);
+/* The way forward again after a rollback: the next committed release on disk after the active one, in the order in which they were
+ * last applied. *version NULL: the active release is the newest, or none is active. free(*version). */
+int release_forward(const struct release_route *r, char **version, struct err *e);
 
 /* Versions that were committed and are still on disk, the one that was active last first; free(*versions). */
 int release_committed(const struct release_route *r, char ***versions, size_t *n, struct err *e);

@@ -16,6 +16,14 @@ struct fate {
 	char *version;
 	bool decided, barred; /* barred: the last thing that happened to it was that it was rolled back from */
 	bool committed;
+	bool gone; /* committed, and not on disk any more */
+};
+
+/* A commit of an apply or a promote: the order of these is the order of the releases, which says of a rollback whether it
+ * went back or forward again. */
+struct deployed {
+	char *version;
+	uint64_t seq;
 };
 
 struct ledger {
@@ -23,13 +31,19 @@ struct ledger {
 	char *active; /* NULL: none */
 	struct fate *at; /* by last activity, the newest first */
 	size_t n, cap;
+	struct deployed *order; /* the newest first */
+	size_t n_order, cap_order;
+	bool ordered;
 	struct release *found;
 };
 
 static void ledger_done(struct ledger *l) {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->at[i].version);
+	for (size_t i = 0; i < l->n_order; i++)
+		free(l->order[i].version);
 	free(l->at);
+	free(l->order);
 	free(l->active);
 }
 
@@ -45,6 +59,70 @@ static struct fate *fate_of(struct ledger *l, const char *version) {
 	return &l->at[l->n++];
 }
 
+/* ---- the order of the releases ---- */
+
+static void add_deployed(struct ledger *l, const char *version, uint64_t seq) {
+	if (l->n_order == l->cap_order) {
+		l->cap_order = l->cap_order ? 2 * l->cap_order : 16;
+		l->order = mem_grow(l->order, l->cap_order, sizeof *l->order);
+	}
+	l->order[l->n_order++] = (struct deployed){mem_strdup(version), seq};
+}
+
+static bool is_text(const struct json *body, const char *key, const char *value) {
+	const char *text = json_str(body, key);
+
+	return text && !strcmp(text, value);
+}
+
+/* What was before a removal of the route is another life of it. */
+static int note_order(void *ctx, const struct journal_record *r, struct err *e) {
+	const char *version = json_str(r->body, "version");
+	struct ledger *l = ctx;
+
+	(void) e;
+	if (!strcmp(r->event, "removed"))
+		return 1;
+	const struct json *taken = strcmp(r->event, "accepted") ? NULL : json_get(r->body, "committed");
+	for (size_t i = json_count(taken); i--;)
+		add_deployed(l, json_text(json_at(taken, i)), r->seq);
+	if (!strcmp(r->event, "committed") && version && !is_text(r->body, "op", "rollback"))
+		add_deployed(l, version, r->seq);
+	return 0;
+}
+
+static int read_order(struct ledger *l, struct err *e) {
+	if (l->ordered)
+		return 0;
+	l->ordered = true;
+	return journal_read_back(l->route->fd, l->route->where, note_order, l, e);
+}
+
+/* Index in the order of the newest commit before a record; n_order: none. */
+static size_t deployed_before(const struct ledger *l, const char *version, uint64_t seq) {
+	size_t i = 0;
+
+	while (i < l->n_order && (l->order[i].seq >= seq || strcmp(l->order[i].version, version) != 0))
+		i++;
+	return i;
+}
+
+/* Did a rollback go to a release that is newer than the one it left? That discredits neither. */
+static int went_forward(struct ledger *l, const struct journal_record *r, bool *forward, struct err *e) {
+	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
+
+	*forward = false;
+	if (!from || !*from || !to || !*to || !is_text(r->body, "op", "rollback"))
+		return 0;
+	if (read_order(l, e))
+		return -1;
+	size_t left = deployed_before(l, from, r->seq);
+	*forward = left < l->n_order && deployed_before(l, to, r->seq) < left;
+	return 0;
+}
+
+/* ---- where a rollback goes ---- */
+
 /* A version that was active and committed: 1 when it is the one to go to. */
 static int consider(struct ledger *l, const char *version, struct err *e) {
 	struct fate *f = fate_of(l, version);
@@ -54,11 +132,12 @@ static int consider(struct ledger *l, const char *version, struct err *e) {
 		f->decided = true;
 		f->barred = false;
 	}
-	if (f->barred || (l->active && !strcmp(l->active, version)))
+	if (f->barred || f->gone || (l->active && !strcmp(l->active, version)))
 		return 0;
 	if (!release_read(l->route, version, l->found, &inner))
 		return 1;
-	if (inner.code == ERR_USAGE) /* collected since */
+	f->gone = inner.code == ERR_USAGE;
+	if (f->gone)
 		return 0;
 	*e = inner;
 	return err_wrap(e, "cannot roll back to '%s' (name another with --to)", version);
@@ -73,22 +152,61 @@ static int consider_all(struct ledger *l, const struct json *versions, struct er
 	return found;
 }
 
+static void bar(struct ledger *l, const char *version) {
+	struct fate *f = fate_of(l, version);
+
+	f->barred = f->decided ? f->barred : true;
+	f->decided = true;
+}
+
+/* The release that was gone to, and after it, where that was forward, the one that was left. */
+static int consider_switch(struct ledger *l, const struct journal_record *r, struct err *e) {
+	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
+	bool forward;
+
+	if (went_forward(l, r, &forward, e))
+		return -1;
+	if (from && *from && !forward)
+		bar(l, from);
+	int found = to && *to ? consider(l, to, e) : 0;
+	return found || !forward ? found : consider(l, from, e);
+}
+
 static int look_for_target(void *ctx, const struct journal_record *r, struct err *e) {
-	const char *version = json_str(r->body, "version"), *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
-	const char *op = json_str(r->body, "op");
+	const char *version = json_str(r->body, "version");
 	struct ledger *l = ctx;
 
+	if (!strcmp(r->event, "removed"))
+		return 1;
 	if (!strcmp(r->event, "committed") && version)
 		return consider(l, version, e);
 	if (!strcmp(r->event, "accepted"))
 		return consider_all(l, json_get(r->body, "committed"), e);
-	if (strcmp(r->event, "flipped") != 0 || !op || (strcmp(op, "rollback") != 0 && strcmp(op, "revert") != 0))
-		return 0;
-	if (from && !fate_of(l, from)->decided) {
-		fate_of(l, from)->decided = true;
-		fate_of(l, from)->barred = true;
+	if (!strcmp(r->event, "flipped") && (is_text(r->body, "op", "rollback") || is_text(r->body, "op", "revert")))
+		return consider_switch(l, r, e);
+	return 0;
+}
+
+/* Why there is none, release by release, the newest first. */
+static int no_target(struct ledger *l, struct err *e) {
+	struct buf why CLEANUP(buf_done) = BUF_INIT(250);
+	const char *barred = NULL;
+
+	if (read_order(l, e))
+		return -1;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct fate *f = &l->at[i];
+		if ((!f->barred && !f->gone) || deployed_before(l, f->version, UINT64_MAX) == l->n_order ||
+		    (l->active && !strcmp(f->version, l->active)))
+			continue;
+		(void) buf_printf(&why, "%s'%s' %s", why.len ? ", " : "", f->version,
+				  f->barred ? "was rolled back from" : "is not on disk any more");
+		barred = !barred && f->barred ? f->version : barred;
 	}
-	return to ? consider(l, to, e) : 0;
+	if (!why.len)
+		(void) buf_puts(&why, l->active ? "no other one was ever committed" : "none was ever committed");
+	return err_set(e, ERR_USAGE, "route '%s' has no release to roll back to: %s%s%s", l->route->name, buf_str(&why),
+		       barred ? "; to go to one all the same, name it: --to " : "", barred ? barred : "");
 }
 
 static int newest_target(const struct release_route *r, struct release *out, struct err *e) {
@@ -98,9 +216,28 @@ static int newest_target(const struct release_route *r, struct release *out, str
 	if (release_active_name(r, &l.active, e) || journal_read_back(r->fd, r->where, look_for_target, &l, e))
 		return -1;
 	if (!found.version)
-		return err_set(e, ERR_USAGE, "route '%s' has no release to roll back to: %s", r->name,
-			       l.active ? "no other one was committed and is still good" : "none was ever committed");
+		return no_target(&l, e);
 	*out = found;
+	return 0;
+}
+
+/* The next one after the active release, in the order in which they were last applied. */
+int release_forward(const struct release_route *r, char **version, struct err *e) {
+	struct ledger l CLEANUP(ledger_done) = {.route = r};
+
+	if (release_active_name(r, &l.active, e) || read_order(&l, e))
+		return -1;
+	*version = NULL;
+	size_t at = l.active ? deployed_before(&l, l.active, UINT64_MAX) : 0;
+	for (size_t i = at < l.n_order ? at : 0; i-- > 0;) {
+		struct release found CLEANUP(release_done) = RELEASE_INIT;
+		struct err gone = {0};
+		/* An older commit of a release that was applied again since is passed over. */
+		if (deployed_before(&l, l.order[i].version, UINT64_MAX) != i || release_read(r, l.order[i].version, &found, &gone))
+			continue;
+		*version = mem_strdup(l.order[i].version);
+		return 0;
+	}
 	return 0;
 }
 
@@ -109,6 +246,8 @@ static int note_commits(void *ctx, const struct journal_record *r, struct err *e
 	struct ledger *l = ctx;
 
 	(void) e;
+	if (!strcmp(r->event, "removed"))
+		return 1;
 	if (!strcmp(r->event, "flipped") && to)
 		(void) fate_of(l, to);
 	const struct json *taken = strcmp(r->event, "accepted") ? NULL : json_get(r->body, "committed");

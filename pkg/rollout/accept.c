@@ -12,21 +12,44 @@
 /* Versions by their last activity, the newest last, from the part of a journal that is whole. */
 struct known {
 	struct json *committed; /* array of strings */
+	struct json *applied;	/* the same, in the order in which they were last applied */
 };
 
-static void drop(struct known *k, const char *version) {
+static void drop(struct json **list, const char *version) {
 	struct json *rest = json_array();
 
-	for (const struct json *v = json_first(k->committed); v; v = json_next(v))
+	for (const struct json *v = json_first(*list); v; v = json_next(v))
 		if (strcmp(json_text(v), version))
 			json_push_str(rest, json_text(v));
-	json_free(k->committed);
-	k->committed = rest;
+	json_free(*list);
+	*list = rest;
 }
 
-static void keep(struct known *k, const char *version) {
-	drop(k, version);
-	json_push_str(k->committed, version);
+static void keep(struct json **list, const char *version) {
+	drop(list, version);
+	json_push_str(*list, version);
+}
+
+/* A rollback to a release that was applied later discredits nothing (release/history.h). */
+static bool is_forward(const struct known *k, const char *op, const char *from, const char *to) {
+	bool seen = false;
+
+	for (const struct json *v = json_first(k->applied); v && !strcmp(op, "rollback"); v = json_next(v)) {
+		if (seen && to && !strcmp(json_text(v), to))
+			return true;
+		seen |= !strcmp(json_text(v), from);
+	}
+	return false;
+}
+
+static void known_done(struct known *k) {
+	json_free(k->committed);
+	json_free(k->applied);
+}
+
+static void forget(struct known *k) {
+	known_done(k);
+	*k = (struct known){.committed = json_array(), .applied = json_array()};
 }
 
 static int note(void *ctx, const struct journal_record *r, struct err *e) {
@@ -34,12 +57,18 @@ static int note(void *ctx, const struct journal_record *r, struct err *e) {
 	struct known *k = ctx;
 
 	(void) e;
-	for (const struct json *v = json_first(json_get(r->body, "committed")); v; v = json_next(v))
-		keep(k, json_text(v));
+	if (!strcmp(r->event, "removed"))
+		forget(k);
+	for (const struct json *v = json_first(json_get(r->body, "committed")); v; v = json_next(v)) {
+		keep(&k->committed, json_text(v));
+		keep(&k->applied, json_text(v));
+	}
 	if (!strcmp(r->event, "committed") && version)
-		keep(k, version);
-	if (!strcmp(r->event, "flipped") && op && from && strcmp(op, "apply"))
-		drop(k, from);
+		keep(&k->committed, version);
+	if (!strcmp(r->event, "committed") && version && (!op || strcmp(op, "rollback")))
+		keep(&k->applied, version);
+	if (!strcmp(r->event, "flipped") && op && from && strcmp(op, "apply") && !is_forward(k, op, from, json_str(r->body, "to")))
+		drop(&k->committed, from);
 	return 0;
 }
 
@@ -66,16 +95,13 @@ static char *names_of(const struct json *list) {
 
 static int accept(const struct rollout *x, const struct release_route *r, struct rollout_accepted *out, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object(), *list;
-	struct known k = {.committed = json_array()};
+	struct known k CLEANUP(known_done) = {.committed = json_array(), .applied = json_array()};
 	struct err fault = {0};
 
-	if (release_active(r, &out->active, e)) {
-		json_free(k.committed);
+	if (release_active(r, &out->active, e))
 		return -1;
-	}
 	(void) journal_read(r->fd, r->where, note, &k, &fault);
 	list = still_there(r, &k, out->active);
-	json_free(k.committed);
 	out->fault = mem_strdup(fault.msg);
 	out->kept = names_of(list);
 	if (out->active)

@@ -116,6 +116,8 @@ static const struct {
 	{"in its middle: what comes after is not believed, but for the link", "abcd", 5, "a, b", "b", "dba"},
 	{"at its beginning", "abcd", 1, "", NULL, "d"},
 	{"one that was rolled back from is not taken over", "abc<bd", 9, "a, b", "b", "dba"},
+	{"going forward again drops none", "abc<b<cd", 11, "a, b, c", "c", "dcba"},
+	{"back from what was gone forward to", "ab<a<b<ac", 11, "a", "a", "ca"},
 	{"one release", "a", 1, "", NULL, "a"},
 };
 

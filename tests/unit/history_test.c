@@ -64,14 +64,22 @@ static void flipped(struct journal *j, const char *op, const char *from, const c
 	record(j, json);
 }
 
-static void committed(struct journal *j, const char *version) {
-	char *json CLEANUP(freep) = mem_printf("{\"event\":\"committed\",\"version\":\"%s\"}", version);
+static void committed(struct journal *j, const char *op, const char *version) {
+	char *json CLEANUP(freep) = mem_printf("{\"event\":\"committed\",\"op\":\"%s\",\"version\":\"%s\"}", op, version);
 
 	record(j, json);
 }
 
+static void remove_all(struct place *p, struct journal *j) {
+	struct err e = {0};
+
+	record(j, "{\"event\":\"removed\"}");
+	fine(release_flip(&p->chat, NULL, &e), &e);
+	fine(fs_remove_tree(EFFECT_NONE, p->chat.fd, "releases", &e), &e);
+}
+
 /* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied, and its watch
- * failed; "<X" a rollback to X; "-X" X is collected. */
+ * failed; "<X" a rollback to X; "-X" X is collected; "0" the route is removed. */
 static void play(struct place *p, const char *script) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct json *evidence CLEANUP(json_freep) = json_object();
@@ -82,6 +90,11 @@ static void play(struct place *p, const char *script) {
 
 	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
 	for (const char *s = script; *s; s++) {
+		if (*s == '0') {
+			remove_all(p, j);
+			active[0] = 0;
+			continue;
+		}
 		char how = strchr("!<-", *s) ? *s++ : 'a';
 		version[0] = (char) (*s + 'a' - 'A');
 		if (how == '-') {
@@ -92,42 +105,116 @@ static void play(struct place *p, const char *script) {
 			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed, &e), &e);
 		flipped(j, how == '<' ? "rollback" : "apply", active, version);
 		if (how == '!') {
-			flipped(j, "rollback", version, active);
+			flipped(j, "revert", version, active);
 			version[0] = active[0];
-		} else if (how == 'a') {
-			committed(j, version);
+		} else {
+			committed(j, how == '<' ? "rollback" : "apply", version);
 		}
 		active[0] = version[0];
 		fine(release_flip(&p->chat, active[0] ? active : NULL, &e), &e);
 	}
 }
 
+#define NO "route 'chat' has no release to roll back to: "
+
 static const struct {
 	const char *name, *script, *named;
 	const char *target; /* NULL: ERR_USAGE with msg */
 	const char *msg;
 } rollbacks[] = {
-	{"nothing there", "", NULL, NULL, "route 'chat' has no release to roll back to: none was ever committed"},
-	{"only one", "A", NULL, NULL, "route 'chat' has no release to roll back to: no other one was committed and is still good"},
+	{"nothing there", "", NULL, NULL, NO "none was ever committed"},
+	{"only one", "A", NULL, NULL, NO "no other one was ever committed"},
 	{"the one before", "AB", NULL, "a", ""},
 	{"of three", "ABC", NULL, "b", ""},
 	{"not the one rolled back from", "ABC<B", NULL, "a", ""},
-	{"nothing left", "AB<A", NULL, NULL, "route 'chat' has no release to roll back to: no other one was committed and is still good"},
+	{"nothing left", "AB<A", NULL, NULL, NO "'b' was rolled back from; to go to one all the same, name it: --to b"},
+	{"nothing left of three", "ABC<B<A", NULL, NULL,
+	 NO "'b' was rolled back from, 'c' was rolled back from; to go to one all the same, name it: --to b"},
+	{"all others collected", "ABC-A-B", NULL, NULL, NO "'b' is not on disk any more, 'a' is not on disk any more"},
+	{"failed its watch, and nothing else", "A!B", NULL, NULL, NO "no other one was ever committed"},
 	{"a later one after a rollback", "AB<AC", NULL, "a", ""},
 	{"what served last comes first", "ABC<AD", NULL, "a", ""},
 	{"never what failed its watch", "AB!C", NULL, "a", ""},
 	{"failed its watch, then committed", "A!BBC", NULL, "b", ""},
+	{"failed its watch after it was committed", "AB<A!BC", NULL, "a", ""},
 	{"rolled back from, then applied again", "ABC<BCD", NULL, "c", ""},
 	{"rolled back from, then returned to by name", "ABC<B<CD", NULL, "c", ""},
-	{"returned to, the other is barred", "ABC<B<C", NULL, "a", ""},
+	/* Going forward again discredits nothing. */
+	{"forward again, of two", "AB<A<B", NULL, "a", ""},
+	{"forward again, of three", "ABC<B<C", NULL, "b", ""},
+	{"forward again, and back", "AB<A<B<A", NULL, NULL, NO "'b' was rolled back from; to go to one all the same, name it: --to b"},
+	{"forward again, back, and forward", "AB<A<B<A<B", NULL, "a", ""},
+	{"forward again, back, and further back", "ABC<B<C<B", NULL, "a", ""},
+	{"two back, two forward", "ABC<B<A<C", NULL, "a", ""},
+	{"two back, one forward", "ABC<B<A<B", NULL, "a", ""},
+	{"two back, one and one forward", "ABC<B<A<B<C", NULL, "b", ""},
+	{"two back at once, one forward", "ABC<A<B", NULL, "a", ""},
+	{"two back at once, two forward at once", "ABC<A<C", NULL, "a", ""},
+	{"forward again, then a new one", "AB<A<BC", NULL, "b", ""},
+	{"forward again, then a new one and back", "AB<A<BC<B", NULL, "a", ""},
+	{"forward again, then a new one that failed", "AB<A<B!C", NULL, "a", ""},
+	{"to an older one that was rolled back from is back", "AB<AC<B", NULL, "a", ""},
+	{"to an older one, then forward again", "AB<AC<B<C", NULL, "b", ""},
+	{"applied again is the newest", "ABA<B", NULL, NULL, NO "'a' was rolled back from; to go to one all the same, name it: --to a"},
+	{"applied again, back, and forward again", "ABA<B<A", NULL, "b", ""},
+	{"an order of before counts for a rollback of before", "AB<ACA-C", NULL, NULL,
+	 NO "'c' is not on disk any more, 'b' was rolled back from; to go to one all the same, name it: --to b"},
+	{"forward again, and the one before is collected", "ABC<B<C-B", NULL, "a", ""},
+	{"removed", "AB0", NULL, NULL, NO "none was ever committed"},
+	{"removed, and applied again", "AB0A", NULL, NULL, NO "no other one was ever committed"},
+	{"removed, and two again", "ABC0BC", NULL, "b", ""},
 	{"collected ones are passed over", "ABC-B", NULL, "a", ""},
 	{"by name", "ABC", "a", "a", ""},
 	{"by name, though rolled back from", "ABC<B", "c", "c", ""},
 	{"never committed", "A!B", "b", NULL, "version 'b' of 'chat' was never committed; committed: a"},
+	{"never committed since the removal", "B0A!B", "b", NULL, "version 'b' of 'chat' was never committed; committed: a"},
 	{"unknown", "AB", "z", NULL, "no version 'z' of route 'chat'; did you mean 'a'?"},
 	{"unknown in an empty route", "", "z", NULL, "no version 'z' of route 'chat'"},
 	{"collected", "ABC-A", "a", NULL, "no version 'a' of route 'chat'; did you mean 'b'?"},
 };
+
+static void begin_again(struct place *p, const char *script) {
+	struct err e = {0};
+
+	fine(fs_remove_tree(EFFECT_NONE, p->root.fd, "routes/chat", &e), &e);
+	release_route_done(&p->chat);
+	fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
+	play(p, script);
+}
+
+static const struct {
+	const char *name, *script;
+	const char *target; /* NULL: none */
+} forwards[] = {
+	{"nothing there", "", NULL},
+	{"the newest", "ABC", NULL},
+	{"after a rollback", "AB<A", "b"},
+	{"one at a time", "ABC<B<A", "b"},
+	{"one at a time, further", "ABC<B<A<B", "c"},
+	{"two back at once", "ABC<A", "b"},
+	{"at the end again", "ABC<B<A<B<C", NULL},
+	{"not what was collected", "ABC<A-B", "c"},
+	{"not what failed its watch", "A!B", NULL},
+	{"applied again is the newest", "ABA", NULL},
+	{"back from what was applied again", "ABA<B", "a"},
+	{"a new one ends it", "AB<AC", NULL},
+	{"past the one that was rolled back from", "AB<AC<A", "b"},
+	{"removed", "AB<A0", NULL},
+	{"removed, and applied again", "AB<A0A", NULL},
+};
+
+static void forward_goes_to(void **state) {
+	struct place *p = *state;
+
+	EACH_CASE(c, forwards) {
+		char *to CLEANUP(freep) = NULL;
+		struct err e = {0};
+
+		begin_again(p, c->script);
+		fine(release_forward(&p->chat, &to, &e), &e);
+		assert_string_equal(to ? to : "none", c->target ? c->target : "none");
+	}
+}
 
 static void rollback_goes_to(void **state) {
 	struct place *p = *state;
@@ -136,10 +223,7 @@ static void rollback_goes_to(void **state) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
 		struct err e = {0};
 
-		fine(fs_remove_tree(EFFECT_NONE, p->root.fd, "routes/chat", &e), &e);
-		release_route_done(&p->chat);
-		fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
-		play(p, c->script);
+		begin_again(p, c->script);
 		assert_int_equal(release_rollback_target(&p->chat, c->named, &to, &e), c->target ? 0 : -1);
 		assert_string_equal(e.msg, c->msg);
 		assert_int_equal(e.code, c->target ? ERR_OK : ERR_USAGE);
@@ -299,7 +383,7 @@ static void broken_journal_is_no_history(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(rollback_goes_to),  IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
+		IN_PLACE(rollback_goes_to),  IN_PLACE(forward_goes_to), IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
 		IN_PLACE(newest_of_an_event),
 		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
 	};

@@ -1,0 +1,64 @@
+#include "way_back.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "docker/docker.h"
+#include "lock/lock.h"
+#include "release/history.h"
+#include "rollout/rollout.h"
+
+/* The reason alone: whose it is the reader knows. */
+static char *reason_of(const struct err *e) {
+	static const char said[] = "to roll back to: ";
+	const char *at = strstr(e->msg, said);
+
+	return mem_strdup(at ? at + strlen(said) : e->msg);
+}
+
+static void look_warm(const struct rollout *x, const struct release *target, const struct docker_containers *all,
+		      struct way_back *out) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err ignored = {0};
+	bool ours;
+
+	if (!all || lock_parse(target->version, target->lock, target->lock_len, &l, &ignored))
+		return;
+	const struct docker_container_entry *found = rollout_container_among(x, l, all, &ours);
+	out->known = true;
+	out->warm = found && !strcmp(found->state, "running");
+}
+
+void way_back_look(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
+		   struct way_back *out) {
+	struct release target CLEANUP(release_done) = RELEASE_INIT;
+	struct err why = {0}, ignored = {0};
+
+	*out = (struct way_back){0};
+	if (release_forward(route, &out->forward, &ignored))
+		out->forward = NULL;
+	if (release_rollback_target(route, NULL, &target, &why)) {
+		out->why = reason_of(&why);
+		return;
+	}
+	out->to = mem_strdup(target.version);
+	look_warm(x, &target, all, out);
+}
+
+void way_back_done(struct way_back *w) {
+	free(w->to);
+	free(w->why);
+	free(w->forward);
+}
+
+char *way_back_words(const struct way_back *w) {
+	if (!w->to)
+		return mem_printf("nowhere: %s", w->why ? w->why : "not known");
+	return mem_printf("to %s%s", w->to, !w->known ? "" : w->warm ? ", warm" : ", stopped: it is started first");
+}
+
+char *way_back_forward_words(const struct way_back *w, const char *route) {
+	return w->forward ? mem_printf("to %s: llmdeploy rollback %s --to %s", w->forward, route, w->forward) : NULL;
+}
