@@ -52,12 +52,14 @@ static void touch(struct transfer *t) {
  * that huggingface.co gives a file only where it redirects. */
 static void new_answer(struct transfer *t, const char *line) {
 	struct http_response *r = t->r;
-	char linked[sizeof r->linked_etag];
+	char linked[sizeof r->linked_etag], redirected[sizeof r->redirected];
 	const char *code = strchr(line, ' ');
 
 	memcpy(linked, r->linked_etag, sizeof linked);
+	memcpy(redirected, r->redirected, sizeof redirected);
 	http_response_reset(r, r->body.cap);
 	memcpy(r->linked_etag, linked, sizeof linked);
+	memcpy(r->redirected, redirected, sizeof redirected);
 	r->status = code ? strtol(code, NULL, 10) : 0;
 	r->first_byte_us = clock_mono_us() - t->start_us;
 	t->headers_end = false;
@@ -69,6 +71,15 @@ static void keep_number(const char *value, int64_t *out) {
 
 	if (text_u64(value, &n) && n <= INT64_MAX)
 		*out = (int64_t) n;
+}
+
+/* RateLimit of huggingface.co: `"api";r=0;t=55`, t seconds until requests are answered again. */
+static void keep_reset(struct http_response *r, const char *value) {
+	const char *t = strstr(value, "t=");
+	uint64_t seconds = t ? strtoull(t + 2, NULL, 10) : 0;
+
+	if (r->status == 429 && !r->retry_after_ms && seconds <= 86400)
+		r->retry_after_ms = seconds * 1000;
 }
 
 /* "bytes 10-99/100"; for 100 a star where the whole size is not known (RFC 9110, 14.4). */
@@ -94,6 +105,10 @@ static void keep_header(struct http_response *r, const char *name, const char *v
 		{"x-linked-etag", r->linked_etag, sizeof r->linked_etag},
 		{"api-version", r->api_version, sizeof r->api_version},
 		{"last-modified", r->last_modified, sizeof r->last_modified},
+		{"content-encoding", r->encoding, sizeof r->encoding},
+		{"link", r->link, sizeof r->link},
+		{"x-error-code", r->error_code, sizeof r->error_code},
+		{"x-error-message", r->error_message, sizeof r->error_message},
 	};
 	int64_t seconds = 0;
 
@@ -104,6 +119,10 @@ static void keep_header(struct http_response *r, const char *name, const char *v
 		keep_number(value, &r->content_length);
 	if (!strcasecmp(name, "content-range"))
 		keep_range(r, value);
+	if (!strcasecmp(name, "location") && r->status >= 300 && r->status < 400)
+		(void) snprintf(r->redirected, sizeof r->redirected, "%s", value);
+	if (!strcasecmp(name, "ratelimit"))
+		keep_reset(r, value);
 	if (!strcasecmp(name, "retry-after")) {
 		keep_number(value, &seconds);
 		r->retry_after_ms = seconds < 86400 ? (uint64_t) seconds * 1000 : 86400000;

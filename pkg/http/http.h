@@ -40,10 +40,16 @@ struct http_response {
 	/* X-Linked-Etag of this answer or of one that redirected here (huggingface.co: sha256) */
 	char linked_etag[256];
 	char api_version[32];	/* Api-Version (Docker Engine) */
+	char encoding[32];	/* Content-Encoding */
+	char link[1024];	/* Link */
+	char error_code[64];	/* X-Error-Code (huggingface.co): "GatedRepo", "EntryNotFound" */
+	char error_message[256]; /* X-Error-Message */
+	char redirected[512];	/* Location of the last redirect that was followed; "" without one */
 	char last_modified[64];
 	int64_t content_length;		 /* -1: not said */
 	int64_t range_from, range_total; /* of Content-Range "bytes FROM-TO/TOTAL"; -1: not said */
-	uint64_t retry_after_ms;	 /* Retry-After in seconds; 0: not said, or a date */
+	/* Retry-After in seconds, or of a 429 the t= of RateLimit; 0: not said, or a date */
+	uint64_t retry_after_ms;
 	uint64_t first_byte_us; /* from the call to the status line of the last answer */
 	uint64_t total_us;	/* from the call to the end of the body */
 	bool aborted;	  /* read, begin or sink said so; the rest of the answer was dropped */
@@ -103,3 +109,19 @@ char *http_shown(const char *url);
 
 /* Is its host this machine: localhost, 127.x, ::1? */
 bool http_is_loopback(const char *url);
+
+/* ---- answers that are not what was asked for (unexpected.c) ---- */
+
+/* The first bytes of a body that tell what it is. */
+enum { HTTP_HEAD = 4096 };
+
+/* What came in place of a file, and what to do: "an HTML page ('Sign in') came instead of the
+ * file: ...". `head` is the beginning of the body, at most HTTP_HEAD bytes of it are read. False:
+ * nothing that is known here, which is the usual case of other bytes; `out` is then untouched.
+ * `r` may be NULL: a local file. */
+bool http_unexpected(const struct http_response *r, const char *url, const void *head, size_t n,
+		     struct buf *out);
+/* What an answer with a status other than 2xx says, and what to do: "answered 403: no access;
+ * the server says: ...". `token`: a token was sent. `ranged`: a part was asked for. */
+void http_refused(const struct http_response *r, const char *url, bool token, bool ranged,
+		  struct buf *out);

@@ -66,10 +66,20 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 	return false;
 }
 
-static int bad_status(const struct remote *r, long status, struct err *e) {
-	if (status == 401 || status == 403)
-		return err_set(e, ERR_UNREACHABLE, "answered %ld: no access%s", status, r->token ? " with the token in HF_TOKEN" : "");
-	return err_set(e, ERR_UNREACHABLE, "answered %ld", status);
+static int bad_status(const struct remote *r, const struct http_response *answer, struct err *e) {
+	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
+
+	http_refused(answer, r->url, r->token, true, &what);
+	return err_set(e, ERR_UNREACHABLE, "%s", buf_str(&what));
+}
+
+/* A small whole body, that is no part of a model: by what it is. */
+static int check_kind(const struct remote *r, const struct http_response *answer, struct err *e) {
+	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
+
+	if (!http_unexpected(answer, r->url, buf_str(&r->have), r->have.len, &what))
+		return 0;
+	return err_set(e, ERR_INTEGRITY, "%s", buf_str(&what));
 }
 
 /* The bytes from have.len to `to`; *found false at 404. */
@@ -77,8 +87,8 @@ static int fetch(struct remote *r, uint64_t to, bool *found, struct err *e) {
 	struct http_response answer CLEANUP(http_response_done) = {0};
 	struct asking a = {.r = r};
 	char *auth CLEANUP(freep) = r->token ? mem_printf("Authorization: Bearer %s", r->token) : NULL;
-	const char *headers[] = {auth};
-	struct http_request q = {.url = r->url, .headers = headers, .n_headers = r->token != NULL, .follow = true, .begin = on_begin, .sink = on_data,
+	const char *headers[] = {"Accept-Encoding: identity", auth};
+	struct http_request q = {.url = r->url, .headers = headers, .n_headers = 1 + (r->token != NULL), .follow = true, .begin = on_begin, .sink = on_data,
 				 .sink_ctx = &a, .range_from = r->have.len, .range_to = to - 1, .connect_timeout_ms = CONNECT_MS,
 				 .stall_timeout_ms = STALL_MS};
 
@@ -94,7 +104,7 @@ static int fetch(struct remote *r, uint64_t to, bool *found, struct err *e) {
 		return 0;
 	}
 	if (answer.status < 200 || answer.status > 299)
-		return bad_status(r, answer.status, e);
+		return bad_status(r, &answer, e);
 	if (!r->size && accept_answer(&a, &answer)) { /* an empty body has no beginning */
 		*e = a.fault;
 		return -1;
@@ -103,7 +113,7 @@ static int fetch(struct remote *r, uint64_t to, bool *found, struct err *e) {
 
 	if (r->have.len < end)
 		return err_set(e, ERR_UNREACHABLE, "sent %zu of %llu bytes", r->have.len, (unsigned long long) end);
-	return 0;
+	return check_kind(r, &answer, e);
 }
 
 static int read_at(void *ctx, uint64_t at, void *out, size_t n, struct err *e) {

@@ -16,7 +16,7 @@ enum {
 	TICK_MS = 100,
 	WAIT_LOOK_MS = 50,
 	WAIT_MAX_MS = 600000, /* for another process that makes no progress */
-	FAULT_SHOWN = 170,
+	FAULT_SHOWN = 300, /* a fault and what to do about it */
 };
 
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total) {
@@ -31,9 +31,10 @@ void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total) {
 
 /* What is wrong with each source, as far as one line has room. */
 struct faults {
-	char text[400];
+	char text[420];
 	size_t used, n, left_out;
 	bool integrity;
+	bool names_digest;
 };
 
 static void add_fault(struct faults *a, const char *source, const struct err *fault) {
@@ -47,6 +48,8 @@ static void add_fault(struct faults *a, const char *source, const struct err *fa
 
 	a->n++;
 	a->integrity = a->integrity || fault->code == ERR_INTEGRITY;
+	/* A page in place of the file is known by its kind: the wanted digest would tell nothing. */
+	a->names_digest = a->names_digest || (fault->code == ERR_INTEGRITY && !strstr(fault->msg, "instead of the file"));
 	if (a->used + strlen(line) >= sizeof a->text) {
 		a->left_out++;
 		return;
@@ -59,9 +62,11 @@ static int report(const struct faults *a, const struct store_want *w, struct err
 
 	if (a->left_out)
 		(void) snprintf(more, sizeof more, " (and %zu more)", a->left_out);
-	if (a->integrity)
+	if (a->integrity && a->names_digest)
 		return err_set(e, ERR_INTEGRITY, "cannot fetch %.40s %s: %s%s", w->what, w->sha256,
 			       a->text, more);
+	if (a->integrity)
+		return err_set(e, ERR_INTEGRITY, "cannot fetch %.40s: %s%s", w->what, a->text, more);
 	return err_set(e, ERR_UNREACHABLE, "cannot fetch %.40s: %s%s", w->what, a->text, more);
 }
 

@@ -29,6 +29,15 @@ static int commit_if_right(struct fetch *f, struct store_writer *w, struct err *
 	return store_commit(w, NULL, NULL, e);
 }
 
+/* After a failure: is the file at `path` no model and no archive, but a pointer or a page? */
+static int or_something_else(const char *path, struct err *e) {
+	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && (e->code == ERR_INTEGRITY || e->code == ERR_UNREACHABLE))
+		(void) store_is_something_else(fd, NULL, path, e);
+	return -1;
+}
+
 static int copy(struct fetch *f, int from, uint64_t size, struct store_writer *w, struct err *e) {
 	char *piece CLEANUP(freep) = mem_zalloc(STORE_PIECE, 1);
 	uint64_t done = 0;
@@ -65,7 +74,7 @@ static int from_file(struct fetch *f, const char *path, struct err *e) {
 	if (store_begin(f->s, f->w->what, (uint64_t) st.st_size, &w, e) ||
 	    copy(f, fd, (uint64_t) st.st_size, w, e))
 		return -1;
-	return commit_if_right(f, w, e);
+	return commit_if_right(f, w, e) ? or_something_else(path, e) : 0;
 }
 
 /* --- a member of an archive --- */
@@ -142,6 +151,7 @@ static bool is_right(const struct fetch *f, char found[SHA256_HEX]) {
 static int from_url(struct fetch *f, const char *url, const char *token, struct err *e) {
 	struct target *t = &f->part;
 	char found[SHA256_HEX];
+	struct err what = {0};
 
 	if (!t->hash && open_part(f, e))
 		return -1;
@@ -157,8 +167,13 @@ static int from_url(struct fetch *f, const char *url, const char *token, struct 
 		}
 		if (is_right(f, found))
 			break;
+		bool known = store_is_something_else(t->fd, &f->seen, url, &what);
 		if (store_target_reset(t, e))
 			return -1;
+		if (known) {
+			*e = what;
+			return -1;
+		}
 		if (!before)
 			return wrong_digest(found, e);
 	}
@@ -193,6 +208,8 @@ static int from_url_archive(struct fetch *f, const char *url, const char *token,
 	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", a.to.fd);
 	if (!from_archive(f, path, member, e))
 		return 0;
+	if ((e->code == ERR_INTEGRITY || e->code == ERR_UNREACHABLE) && store_is_something_else(a.to.fd, &f->seen, url, e))
+		return -1;
 	char *at = strstr(e->msg, path), *rest CLEANUP(freep) = NULL;
 	if (at) { /* the name means nothing to a reader */
 		rest = mem_strdup(at + strlen(path));
@@ -222,7 +239,9 @@ int store_from_source(struct fetch *f, const char *source, struct err *e) {
 		char *archive CLEANUP(freep) = mem_strndup(path, strcspn(path, "#"));
 		if (*path != '/')
 			return err_set(e, ERR_UNREACHABLE, "its path is not absolute");
-		return member ? from_archive(f, archive, member + 1, e) : from_file(f, path, e);
+		if (!member)
+			return from_file(f, path, e);
+		return from_archive(f, archive, member + 1, e) ? or_something_else(archive, e) : 0;
 	}
 	if (text_starts(source, "https://") || text_starts(source, "http://") ||
 	    text_starts(source, "hf://"))

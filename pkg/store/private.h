@@ -63,9 +63,14 @@ struct fetch {
 	bool adopted;	  /* the part is the object now */
 	bool drop;	  /* keep no part */
 	uint64_t told_ms; /* when progress was last told */
+	struct http_response seen; /* headers of the last answer, without a body */
 };
 /* Tells progress and touches the part, ten times a second at most. */
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total);
+
+/* What stands in an open file in place of what was wanted: an HTML page, a Git LFS pointer (http_unexpected). `r` as there. Sets *e
+ * (ERR_INTEGRITY) and returns true where it is something that is known. */
+bool store_is_something_else(int fd, const struct http_response *r, const char *url, struct err *e);
 
 /* A whole download with its retries, from t->at on. `is_object`: the bytes are to be the wanted
  * ones (not an archive of them). `token` goes to the URL's own host, and may be NULL. */

@@ -21,6 +21,7 @@ enum {
 	BACKOFF_MS = 500,
 	RETRY_AFTER_MAX_MS = 30000,
 	CONNECT_MS = 10000,
+	LOOK_MAX = 64 << 10, /* a body of another size is looked at up to here */
 };
 
 struct download {
@@ -33,6 +34,8 @@ struct download {
 	bool begun;
 	bool passing;	  /* the fault may be gone at the next attempt */
 	bool refused;	  /* by us, with `fault` */
+	bool looking;	  /* it has another size, and is small: what is it? */
+	struct buf look;
 	uint64_t wait_ms; /* what the server asked for */
 	struct err fault;
 };
@@ -69,10 +72,13 @@ static int check_size(struct download *d, const struct http_response *r) {
 	if (total < 0 && r->status == 206 && r->content_length >= 0)
 		total = r->content_length + r->range_from;
 	d->total = total > 0 ? (uint64_t) total : d->is_object ? size : 0;
-	if (d->is_object && size && d->total != size)
-		return err_set(&d->fault, ERR_INTEGRITY,
+	if (d->is_object && size && d->total != size) {
+		(void) err_set(&d->fault, ERR_INTEGRITY,
 			       "it has %llu bytes instead of %llu, nothing of it was kept",
 			       (unsigned long long) d->total, (unsigned long long) size);
+		d->looking = d->total <= LOOK_MAX;
+		return d->looking ? 0 : -1;
+	}
 	return store_check_room(d->t->s, d->f->w->what,
 				d->total > d->t->at ? d->total - d->t->at : 0, &d->fault);
 }
@@ -98,9 +104,15 @@ static int accept_answer(struct download *d, const struct http_response *r) {
 	return 0;
 }
 
+static void keep_headers(struct fetch *f, const struct http_response *r) {
+	f->seen = *r;
+	f->seen.body = (struct buf){0};
+}
+
 static bool on_begin(void *ctx, const struct http_response *r) {
 	struct download *d = ctx;
 
+	keep_headers(d->f, r);
 	d->refused = accept_answer(d, r);
 	return !d->refused;
 }
@@ -109,6 +121,8 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 	struct download *d = ctx;
 	struct target *t = d->t;
 
+	if (d->looking)
+		return buf_add(&d->look, data, n);
 	if (d->total && n > d->total - t->at)
 		d->refused = err_set(&d->fault, ERR_INTEGRITY,
 				     "it has more than %llu bytes, nothing of it was kept",
@@ -124,8 +138,21 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 	return true;
 }
 
+bool store_is_something_else(int fd, const struct http_response *r, const char *url, struct err *e) {
+	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
+	char *head CLEANUP(freep) = mem_zalloc(HTTP_HEAD, 1);
+	ssize_t n = pread(fd, head, HTTP_HEAD, 0);
+
+	if (n <= 0 || !http_unexpected(r, url, head, (size_t) n, &what))
+		return false;
+	(void) err_set(e, ERR_INTEGRITY, "%s", buf_str(&what));
+	return true;
+}
+
 /* What a status other than 2xx means. Always -1. */
-static int bad_status(struct download *d, const struct http_response *r, struct err *e) {
+static int bad_status(struct download *d, const char *url, const struct http_response *r, struct err *e) {
+	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
+	bool ranged = d->t->at;
 	long status = r->status;
 
 	d->passing =
@@ -136,30 +163,40 @@ static int bad_status(struct download *d, const struct http_response *r, struct 
 		return err_set(e, ERR_UNREACHABLE, "answered %ld: it asks to come back in %llu s",
 			       status, (unsigned long long) d->wait_ms / 1000);
 	}
-	if (status == 401 || status == 403)
-		return err_set(e, ERR_UNREACHABLE, "answered %ld: no access%s", status,
-			       d->token ? " with the token in HF_TOKEN" : "");
-	if (status == 404 || status == 410)
-		return err_set(e, ERR_UNREACHABLE, "answered %ld: it is not there", status);
-	if (status == 416 && d->t->at) {
+	if ((status == 416 || status == 400) && ranged) { /* from the start, without a range */
 		d->passing = true;
 		if (store_target_reset(d->t, e))
 			return -1;
 	}
-	return err_set(e, ERR_UNREACHABLE, "answered %ld", status);
+	http_refused(r, url, d->token, ranged, &what);
+	return err_set(e, ERR_UNREACHABLE, "%s", buf_str(&what));
+}
+
+/* A body of another size than was wanted: by what it is, where that is known. */
+static int say_what_came(struct download *d, const char *url, const struct http_response *r, struct err *e) {
+	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
+
+	*e = d->fault;
+	if (http_unexpected(r, url, buf_str(&d->look), d->look.len, &what))
+		return err_set(e, ERR_INTEGRITY, "%s", buf_str(&what));
+	return -1;
 }
 
 /* The end of an answer that came whole, as far as HTTP knows. */
-static int check_end(struct download *d, const struct http_response *r, struct err *e) {
+static int check_end(struct download *d, const char *url, const struct http_response *r, struct err *e) {
 	if (r->status < 200 || r->status > 299)
-		return bad_status(d, r, e);
+		return bad_status(d, url, r, e);
 	if (!d->begun)
 		d->refused = accept_answer(d, r); /* an empty body */
+	if (d->looking)
+		return say_what_came(d, url, r, e);
 	if (d->refused) {
 		*e = d->fault;
 		return -1;
 	}
 	if (d->total && d->t->at < d->total) {
+		if (store_is_something_else(d->t->fd, r, url, e))
+			return -1;
 		d->passing = true;
 		return err_set(e, ERR_UNREACHABLE, "sent %llu of %llu bytes",
 			       (unsigned long long) d->t->at, (unsigned long long) d->total);
@@ -172,11 +209,13 @@ static int attempt(struct download *d, const char *url, struct err *e) {
 	char *auth CLEANUP(freep) =
 		mem_printf("Authorization: Bearer %s", d->token ? d->token : "");
 	char *unchanged CLEANUP(freep) = mem_printf("If-Range: %s", d->etag);
-	const char *headers[2];
+	/* Without this header a server may pack what it sends (RFC 9110, 12.5.3). */
+	const char *headers[3] = {"Accept-Encoding: identity"};
 	uint64_t stall = d->f->w->stall_timeout_ms;
 	struct http_request q = {
 		.url = url,
 		.headers = headers,
+		.n_headers = 1,
 		.follow = true,
 		.range_from = d->t->at,
 		.begin = on_begin,
@@ -191,7 +230,8 @@ static int attempt(struct download *d, const char *url, struct err *e) {
 		headers[q.n_headers++] = auth;
 	if (d->t->at && d->etag[0])
 		headers[q.n_headers++] = unchanged;
-	d->begun = d->refused = d->passing = false;
+	d->begun = d->refused = d->passing = d->looking = false;
+	buf_reset(&d->look);
 	d->wait_ms = 0;
 	if (http_do(d->t->s->http, &q, &r, e)) {
 		d->passing = e->code == ERR_UNREACHABLE;
@@ -199,7 +239,8 @@ static int attempt(struct download *d, const char *url, struct err *e) {
 			e->code = ERR_UNREACHABLE; /* not an address: the source's fault too */
 		return -1;
 	}
-	return check_end(d, &r, e);
+	keep_headers(d->f, &r);
+	return check_end(d, url, &r, e);
 }
 
 static int pause_before(struct download *d, unsigned tries, struct err *e) {
@@ -220,9 +261,13 @@ static int pause_before(struct download *d, unsigned tries, struct err *e) {
 	return interrupt_check(e);
 }
 
+static void download_done(struct download *d) {
+	buf_done(&d->look);
+}
+
 int store_download(struct fetch *f, struct target *t, bool is_object, const char *url,
 		   const char *token, struct err *e) {
-	struct download d = {.f = f, .t = t, .is_object = is_object, .token = token};
+	struct download d CLEANUP(download_done) = {.f = f, .t = t, .is_object = is_object, .token = token, .look = BUF_INIT(LOOK_MAX)};
 
 	if (!t->s->http)
 		t->s->http = http_new();

@@ -91,7 +91,7 @@ static const struct {
 	{"no ranges", "whole/big.gguf", "'{}': the server does not send a part of it (no range requests); download it first"},
 	{"another range", "lies/big.gguf", "'{}': the server sent another range than asked for"},
 	{"another size", "changes/big.gguf", "'{}': it changed while it was read"},
-	{"no access", "403/big.gguf", "'{}': answered 403: no access"},
+	{"no access; the server says 'no'", "403/big.gguf", "'{}': answered 403: no access; the server says 'no'"},
 	{"not there", "ok/none.gguf", "'{}' is not there"},
 };
 

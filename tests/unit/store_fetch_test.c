@@ -225,7 +225,7 @@ static const struct {
 	 .message = "cannot fetch model {right}: {url}/half.zip#m/model.gguf: 'the archive' is corrupt or cut short: ZIP decompression failed (-5)"},
 	{"404", {"{url}/404"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/404: answered 404: it is not there"},
 	{"403", {"{url}/403"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/403: answered 403: no access"},
-	{"400", {"{url}/400"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/400: answered 400"},
+	{"400", {"{url}/400"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/400: answered 400: the server does not take a plain request for the whole of it; check the address"},
 	{"204", {"{url}/204"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/204: answered 204"},
 	{"503 always", {"{url}/503"}, .hits = 4, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/503: answered 503"},
 	{"429 for an hour", {"{url}/429-later"}, .hits = 1, .code = ERR_UNREACHABLE,
