@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/address.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -10,6 +11,8 @@
 
 #define MAX_NAMES 16
 #define MAX_TEXT 1000
+#define MAX_NUMBER 1000000000000
+#define MAX_TIME_MS INT32_MAX /* HAProxy's own limit: 24.8 days */
 
 bool gateway_is_plain(const char *s) {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
@@ -46,14 +49,14 @@ static int read_path(struct arena *a, const struct json *o, const char *key, con
 	return 0;
 }
 
-static int read_number(const struct json *o, const char *key, const char *path, uint64_t otherwise, uint64_t *out, struct err *e) {
+static int read_number(const struct json *o, const char *key, const char *path, uint64_t otherwise, int64_t most, uint64_t *out, struct err *e) {
 	int64_t v;
 
 	*out = otherwise;
 	if (!json_get(o, key))
 		return 0;
-	if (!json_int(o, key, &v) || v < 1 || v > 1000000000000)
-		return err_set(e, ERR_SPEC, "gateway.%s must be a whole number from 1", path);
+	if (!json_int(o, key, &v) || v < 1 || v > most)
+		return err_set(e, ERR_SPEC, "gateway.%s must be a whole number from 1 to %lld", path, (long long) most);
 	*out = (uint64_t) v;
 	return 0;
 }
@@ -136,9 +139,9 @@ int gateway_door_read(struct arena *a, const struct json *section, struct gatewa
 	if (read_addresses(a, section, &d, e) || read_privacy(a, section, &d, e) ||
 	    read_path(a, json_get(section, "tls"), "certificate", "tls.certificate", &d.certificate, e) ||
 	    read_path(a, section, "api_keys", "api_keys", &d.api_keys, e) || read_text(a, section, "sticky", "sticky", &d.sticky, e) ||
-	    read_number(section, "max_body_bytes", "max_body_bytes", 10000000, &d.max_body_bytes, e) ||
-	    read_number(queue, "length", "queue.length", 16, &d.queue_length, e) ||
-	    read_number(queue, "timeout_ms", "queue.timeout_ms", 60000, &d.queue_timeout_ms, e))
+	    read_number(section, "max_body_bytes", "max_body_bytes", 10000000, MAX_NUMBER, &d.max_body_bytes, e) ||
+	    read_number(queue, "length", "queue.length", 16, MAX_NUMBER, &d.queue_length, e) ||
+	    read_number(queue, "timeout_ms", "queue.timeout_ms", 60000, MAX_TIME_MS, &d.queue_timeout_ms, e))
 		return -1;
 	if (!is_header_name(d.sticky))
 		return err_set(e, ERR_SPEC, "gateway.sticky: '%.100s' is not the name of a header", d.sticky);
@@ -148,5 +151,18 @@ int gateway_door_read(struct arena *a, const struct json *section, struct gatewa
 	if (fallback && read_fallback(a, fallback, &d.fallback, e))
 		return -1;
 	*out = d;
+	return 0;
+}
+
+int gateway_door_check(const struct gateway_door *d, struct err *e) {
+	const char *listen = address_listen_fault(d->listen), *metrics = address_listen_fault(d->metrics);
+	const char *url = d->has_fallback ? address_api_fault(d->fallback.url) : NULL;
+
+	if (listen)
+		return err_set(e, ERR_SPEC, "'%.100s' in gateway.listen %s", d->listen, listen);
+	if (metrics)
+		return err_set(e, ERR_SPEC, "'%.100s' in gateway.metrics %s", d->metrics, metrics);
+	if (url)
+		return err_set(e, ERR_SPEC, "'%.100s' in gateway.fallback.url %s", d->fallback.url, url);
 	return 0;
 }

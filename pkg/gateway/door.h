@@ -15,3 +15,7 @@ int gateway_door_read(struct arena *a, const struct json *section, struct gatewa
 bool gateway_is_plain(const char *s);
 /* HOST:PORT, the port from 1 to 65535. */
 bool gateway_is_address(const char *s);
+
+/* The stricter rules of a manifest (base/address.h), for a release that is to become active. What an older version let into a lock can still be
+ * read, so that a gateway that runs with it is not taken for damaged. */
+int gateway_door_check(const struct gateway_door *d, struct err *e);

@@ -8,6 +8,9 @@ struct gateway_fallback;
 struct gateway_route;
 struct gateway_slot;
 
+/* Names in one line of the configuration: HAProxy takes 64 words. */
+enum { GATEWAY_WORDS = 40 };
+
 /* Parts of the configuration, shared by render.c, route.c, lane.c and turn.c. */
 void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out);
 /* The way out and every fallback; nothing where no route has one. */

@@ -74,16 +74,35 @@ static void put_lane(const struct gateway_route *r, const struct gateway_paths *
 	gateway_block("lane", fills, out);
 }
 
+static void put_known(const struct gateway_state *s, struct buf *out) {
+	size_t n = gateway_state_count(s);
+
+	for (size_t i = 0; i < n;) {
+		struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
+		for (size_t words = 0; i < n && words < GATEWAY_WORDS; i++) {
+			const struct gateway_route *r = gateway_state_at(s, i);
+			if (!r->door.has_fallback)
+				continue;
+			(void) buf_printf(&names, " %s", r->name);
+			words++;
+		}
+		const struct gateway_fill fills[] = {{"ROUTES", buf_str(&names)}, {0}};
+		if (names.len)
+			gateway_block("out.known", fills, out);
+	}
+}
+
 void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
-	struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	const struct gateway_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
+	bool any = false;
 
 	for (size_t i = 0; i < gateway_state_count(s); i++)
-		if (gateway_state_at(s, i)->door.has_fallback)
-			(void) buf_printf(&names, " %s", gateway_state_at(s, i)->name);
-	if (!names.len)
+		any |= gateway_state_at(s, i)->door.has_fallback;
+	if (!any)
 		return;
-	const struct gateway_fill fills[] = {{"GATEWAY", p->gateway}, {"ROUTES", buf_str(&names)}, {0}};
 	gateway_block("out", fills, out);
+	put_known(s, out);
+	gateway_block("out.end", fills, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (gateway_state_at(s, i)->door.has_fallback)
 			put_lane(gateway_state_at(s, i), p, out);

@@ -74,25 +74,35 @@ static void put_shared(const struct gateway_route *const *routes, size_t n, cons
 	gateway_block("at.cut", fills, out);
 }
 
+/* HAProxy takes 64 words a line: lines of one condition are joined by "or". */
+static void put_lines(const char *block, const char *key, const char *before, const char *behind, const struct gateway_route *const *routes, size_t n,
+		      struct buf *out) {
+	for (size_t from = 0; from < n; from += GATEWAY_WORDS) {
+		struct buf words CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+		for (size_t i = from; i < n && i < from + GATEWAY_WORDS; i++)
+			(void) buf_printf(&words, " %s%s%s", before, routes[i]->name, behind);
+		const struct gateway_fill fills[] = {{key, buf_str(&words)}, {0}};
+		gateway_block(block, fills, out);
+	}
+}
+
 static void put_address(const struct gateway_state *s, const char *listen, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
 	char *name CLEANUP(freep) = proxy_name(listen);
-	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT), prefixes CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-	struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
 
 	tls_words(routes, n, p, &tls);
-	for (size_t i = 0; i < n; i++) {
-		(void) buf_printf(&prefixes, " /%s/", routes[i]->name);
-		(void) buf_printf(&names, " %s", routes[i]->name);
-	}
-	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"PREFIXES", buf_str(&prefixes)},
-		{"ROUTES", buf_str(&names)}, {"FIRST", routes[0]->name}, {"GATEWAY", p->gateway}, {0}};
+	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
+		{"GATEWAY", p->gateway}, {0}};
 	gateway_block("at", fills, out);
+	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
 	gateway_block("at.prefix", fills, out);
 	gateway_block("at.paths", fills, out);
-	if (n > 1)
+	if (n > 1) {
+		put_lines("at.routed", "ROUTES", "", "", routes, n, out);
 		put_shared(routes, n, fills, out);
+	}
 	gateway_block("at.end", fills, out);
 }
 

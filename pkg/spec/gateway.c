@@ -2,25 +2,10 @@
 
 #include <string.h>
 
+#include "base/address.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "spec/check.h"
 #include "spec/planning.h"
-#include "spec/source.h"
-
-/* HOST:PORT, with the host of IPv6 in brackets. */
-static bool is_listen_address(const char *s) {
-	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
-	const char *colon = strrchr(s, ':');
-	uint64_t port;
-
-	if (!colon || colon == s || !text_u64(colon + 1, &port) || port < 1 || port > 65535)
-		return false;
-	size_t n = (size_t) (colon - s);
-	if (*s == '[')
-		return n > 2 && colon[-1] == ']' && strspn(s + 1, "0123456789abcdefABCDEF:.") == n - 2;
-	return strspn(s, name) == n;
-}
 
 /* Every text of the section ends in the configuration of a program; what would need quotes there is refused. */
 static bool is_plain(const char *s) {
@@ -29,6 +14,9 @@ static bool is_plain(const char *s) {
 	return strlen(s) <= 1000 && s[strspn(s, plain)] == 0;
 }
 
+#define LISTEN_DEFAULT "127.0.0.1:8080"
+#define METRICS_DEFAULT "127.0.0.1:8404"
+enum { HEADER_MAX = 256 };
 #define PLAIN_FAULT "has a character that a gateway's configuration cannot have: letters, digits and ._~:/@%+,=-[] are fine"
 
 static void check_plain(const struct yaml_node *root, const char *path, struct complaints *c) {
@@ -44,8 +32,8 @@ static void check_fallback(const struct yaml_node *root, struct complaints *c) {
 	const struct yaml_node *privacy = yaml_at(root, "requirements.privacy");
 	const char *s = yaml_scalar(url, NULL), *word = yaml_scalar(privacy, NULL);
 
-	if (s && spec_url_fault(s))
-		spec_complain(c, url, "gateway.fallback.url", spec_url_fault(s));
+	if (s && address_api_fault(s))
+		spec_complain(c, url, "gateway.fallback.url", address_api_fault(s));
 	else
 		check_plain(root, "gateway.fallback.url", c);
 	if (yaml_kind(fallback) != YAML_MAPPING)
@@ -66,6 +54,8 @@ static void check_file(const struct yaml_node *root, const char *path, struct co
 
 	if (s && *s && *s != '/')
 		spec_complain(c, n, path, "is not an absolute path: the file is read where the gateway runs");
+	else if (s && *s && s[strlen(s) - 1] == '/')
+		spec_complain(c, n, path, "is a directory, and a file is wanted");
 	else
 		check_plain(root, path, c);
 }
@@ -94,27 +84,40 @@ static void check_header(const struct yaml_node *root, struct complaints *c) {
 	const struct yaml_node *n = yaml_at(root, "gateway.sticky");
 	const char *s = yaml_scalar(n, NULL);
 
-	if (s && s[strspn(s, token)])
+	if (s && (s[strspn(s, token)] || strlen(s) > HEADER_MAX))
 		spec_complain(c, n, "gateway.sticky", "is not the name of a header");
 }
 
 static void check_address(const struct yaml_node *root, const char *path, const char *like, struct complaints *c) {
 	const struct yaml_node *n = yaml_at(root, path);
-	const char *s = yaml_scalar(n, NULL);
-	char *fault CLEANUP(freep) = mem_printf("is not HOST:PORT with a port from 1 to 65535, like %s", like);
+	const char *s = yaml_scalar(n, NULL), *fault = s && *s ? address_listen_fault(s) : NULL;
 
-	if (s && *s && !is_listen_address(s))
-		spec_complain(c, n, path, fault);
+	if (!fault)
+		return;
+	char *said CLEANUP(freep) = mem_printf("%s: write HOST:PORT, like %s", fault, like);
+	spec_complain(c, n, path, said);
+}
+
+/* What is not said is the default, and may be what the other one says. */
+static void check_apart(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *metrics = yaml_at(root, "gateway.metrics"), *listen = yaml_at(root, "gateway.listen");
+	const char *door = yaml_scalar(listen, NULL), *page = yaml_scalar(metrics, NULL);
+
+	if (!address_overlaps(door ? door : LISTEN_DEFAULT, page ? page : METRICS_DEFAULT))
+		return;
+	if (page && door && !strcmp(page, door))
+		spec_complain(c, metrics, "gateway.metrics", "is also 'gateway.listen': give it another port");
+	else if (page)
+		spec_complain(c, metrics, "gateway.metrics", "overlaps with 'gateway.listen': give it another port");
+	else
+		spec_complain(c, listen, "gateway.listen", "overlaps with 'gateway.metrics' (" METRICS_DEFAULT
+			      " unless said): give one of them another port");
 }
 
 void spec_check_gateway(const struct yaml_node *root, struct complaints *c) {
-	const struct yaml_node *metrics = yaml_at(root, "gateway.metrics");
-	const char *listen = yaml_scalar(yaml_at(root, "gateway.listen"), NULL), *page = yaml_scalar(metrics, NULL);
-
-	check_address(root, "gateway.listen", "127.0.0.1:8080", c);
-	check_address(root, "gateway.metrics", "127.0.0.1:8404", c);
-	if (page && listen && !strcmp(page, listen))
-		spec_complain(c, metrics, "gateway.metrics", "is also 'gateway.listen': give it another port");
+	check_address(root, "gateway.listen", LISTEN_DEFAULT, c);
+	check_address(root, "gateway.metrics", METRICS_DEFAULT, c);
+	check_apart(root, c);
 	check_file(root, "gateway.tls.certificate", c);
 	check_file(root, "gateway.api_keys", c);
 	check_file(root, "gateway.fallback.api_key_file", c);

@@ -262,22 +262,33 @@ static const struct {
 	 "5:31: '5' in 'rollout.gates.error_rate' is too large, the most is 1.00\n"
 	 "5:92: '0.5' in 'rollout.canary.gates.against_active.p95' is too small, the least is 1.00"},
 	{"a port only", GOOD "gateway: {listen: 8080}\n",
-	 "5:19: '8080' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
+	 "5:19: '8080' in 'gateway.listen' has no port: write HOST:PORT, like 127.0.0.1:8080"},
 	{"a port too high", GOOD "gateway: {listen: 'h:65536'}\n",
-	 "5:19: 'h:65536' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080"},
+	 "5:19: 'h:65536' in 'gateway.listen' has a port that is no number from 1 to 65535: write HOST:PORT, like 127.0.0.1:8080"},
 	{"metrics where clients are", GOOD "gateway: {listen: '127.0.0.1:80', metrics: '127.0.0.1:80'}\n",
 	 "5:44: '127.0.0.1:80' in 'gateway.metrics' is also 'gateway.listen': give it another port"},
 	{"a page without a port", GOOD "gateway: {metrics: here}\n",
-	 "5:20: 'here' in 'gateway.metrics' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8404"},
+	 "5:20: 'here' in 'gateway.metrics' has no port: write HOST:PORT, like 127.0.0.1:8404"},
 	{"files of a gateway", GOOD "gateway: {tls: {certificate: x.pem}, api_keys: /with blank}\n",
 	 "5:30: 'x.pem' in 'gateway.tls.certificate' is not an absolute path: the file is read where the gateway runs\n"
 	 "5:48: '/with blank' in 'gateway.api_keys' has a character that a gateway's configuration cannot have: letters, digits and "
 	 "._~:/@%+,=-[] are fine"},
+	{"a gateway over its own metrics", GOOD "gateway: {listen: '0.0.0.0:8404'}\n",
+	 "5:19: '0.0.0.0:8404' in 'gateway.listen' overlaps with 'gateway.metrics' (127.0.0.1:8404 unless said): give one of them another port"},
+	{"metrics over the gateway", GOOD "gateway: {metrics: 'localhost:8080'}\n",
+	 "5:20: 'localhost:8080' in 'gateway.metrics' overlaps with 'gateway.listen': give it another port"},
+	{"a directory of certificates", GOOD "gateway: {tls: {certificate: /etc/ssl/}}\n",
+	 "5:30: '/etc/ssl/' in 'gateway.tls.certificate' is a directory, and a file is wanted"},
+	{"an address that HAProxy refuses", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: 'https://api.example.org:abc/v1', model: m}}\n",
+	 "6:27: 'https://api.example.org:abc/v1' in 'gateway.fallback.url' has a port that is no number from 1 to 65535"},
+	{"an endpoint of the API", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: 'https://h/v1/chat/completions', model: m}}\n",
+	 "6:27: 'https://h/v1/chat/completions' in 'gateway.fallback.url' names one endpoint of the API: leave it away and write what stands "
+	 "before /chat/completions, like https://HOST/v1"},
 	{"a header that is none", GOOD "gateway: {sticky: 'X Y'}\n", "5:19: 'X Y' in 'gateway.sticky' is not the name of a header"},
 	{"names that would be configuration", GOOD "requirements: {privacy: any}\n"
 	 "gateway: {fallback: {url: 'https://h/v1?key=1', model: 'a b', shareable: ['x#']}}\n",
-	 "6:27: 'https://h/v1?key=1' in 'gateway.fallback.url' has a character that a gateway's configuration cannot have: letters, digits and "
-	 "._~:/@%+,=-[] are fine\n"
+	 "6:27: 'https://h/v1?key=1' in 'gateway.fallback.url' has a query or a fragment: write the address up to what stands before /chat/completions, "
+	 "like https://HOST/v1\n"
 	 "6:56: 'a b' in 'gateway.fallback.model' has a character that a gateway's configuration cannot have: letters, digits and "
 	 "._~:/@%+,=-[] are fine\n"
 	 "6:75: 'x#' in 'gateway.fallback.shareable[0]' has a character that a gateway's configuration cannot have: letters, digits and "
@@ -289,7 +300,7 @@ static const struct {
 	 "._~:/@%+,=-[] are fine\n"
 	 "6:104: '0.1234567' in 'gateway.fallback.price.input_per_million_tokens' has more than six decimals"},
 	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
-	 "5:19: 'x' in 'gateway.listen' is not HOST:PORT with a port from 1 to 65535, like 127.0.0.1:8080\n"
+	 "5:19: 'x' in 'gateway.listen' has no port: write HOST:PORT, like 127.0.0.1:8080\n"
 	 "6:21: 'red' in 'rollout.strategy' is not known, use blue-green, canary or recreate\n"
 	 "7:11: unknown key 'nam', did you mean 'name'?\n"
 	 "8:1: 'eval' has no value"},
