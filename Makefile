@@ -3,6 +3,7 @@
 # make check      lint, unit tests, golden compilations, corpus replay, and the whole life on a real Engine
 # make SAN=1 ...  the same under ASan and UBSan
 # make soak       15 minutes of flips and kills under traffic (SOAK=seconds, KILLS=n)
+# make bare       the README's two commands in a fresh Debian 12 root, from a clone of HEAD
 # make bench | fuzz | install | deps
 
 .DELETE_ON_ERROR:
@@ -56,7 +57,7 @@ $B/%.o: %.c
 deps:
 	@tests/deps.sh
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j2 all build/tests/load/load
 	@tests/model.sh build/models
 	@examples/demo.sh
 demo-clean:
@@ -89,6 +90,8 @@ soak: deps
 	@$(MAKE) --no-print-directory all $(TOOLS)
 	@tests/model.sh build/models
 	@tests/load/soak.sh
+bare:
+	@tests/bare.sh
 install: all
 	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
 	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
@@ -101,6 +104,6 @@ $(TOOLS): %: %.o $B/libpkg.a
 clean:
 	rm -rf build
 
-.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench soak install clean
+.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench soak bare install clean
 .SECONDARY:
 -include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

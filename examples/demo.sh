@@ -1,11 +1,12 @@
 #!/bin/sh
-# The main job: apply r16, ask it, apply r17, see r18 and r19 rejected, roll back. From the first release on, clients ask through
-# the gateway all the time, and at the end none of them may have noticed. Its state is under build/demo.
+# The main job: build and apply r16, ask it, apply r17, see r18 and r19 rejected, roll back. From the first release on, four clients
+# ask through the gateway all the time, and at the end none of their requests may have failed. Its state is under build/demo.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/lib.sh
 
 program=$(pwd)/build/llmdeploy
+load=build/tests/load/load
 state=build/demo
 route=incident-assistant
 traffic=
@@ -13,6 +14,7 @@ LLMDEPLOY_ROOT=$(pwd)/$state/root
 export LLMDEPLOY_ROOT
 
 title() {
+	traffic_alive
 	if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\n\033[1m== %s\033[0m\n' "$1"; else printf '\n== %s\n' "$1"; fi
 }
 run() { printf '$ llmdeploy'; printf ' %s' "$@"; printf '\n'; "$program" "$@"; }
@@ -73,14 +75,32 @@ ask() {
 	tr -d '\r' <"$state/head" | sed -n 's/^x-llmdeploy-release: /answered by /ip'
 }
 
-# Four clients, two of them with token streams, two over HTTP/2; each rests a second between its questions.
+# Four clients, two of them with token streams, two over HTTP/2; each rests two seconds between its questions. The demo goes on when the
+# first answer is there: a client that is missing, or ends early, is an error at once.
 traffic_begins() {
-	build/tests/load/load --url "http://127.0.0.1:$port/v1/chat/completions" --model "$route" --clients 4 --streams 2 --http both \
-		--tokens 4 --pause 1000 --new-connections 25 --seconds 7200 --log "$state/traffic.log" >"$state/traffic.json" 2>"$state/traffic.err" &
+	[ -x "$load" ] || { echo "'$load' is missing, and with it the clients of the demo: make $load" >&2; exit 1; }
+	rm -f "$state/traffic.log"
+	"$load" --url "http://127.0.0.1:$port/v1/chat/completions" --model "$route" --clients 4 --streams 2 --http both \
+		--tokens 4 --pause 2000 --new-connections 25 --seconds 7200 --log "$state/traffic.log" >"$state/traffic.json" 2>"$state/traffic.err" &
 	traffic=$!
-	echo "from here on four clients ask all the time"
+	for _ in $(seq 600); do
+		traffic_alive
+		[ ! -s "$state/traffic.log" ] || { echo "from here on four clients ask all the time"; return 0; }
+		sleep 0.1
+	done
+	echo "no client was answered within a minute" >&2
+	exit 1
+}
+traffic_alive() {
+	[ -n "$traffic" ] || return 0
+	kill -0 "$traffic" 2>/dev/null && return 0
+	traffic=
+	echo "the clients ended before the demo did:" >&2
+	cat "$state/traffic.err" >&2
+	exit 1
 }
 traffic_ends() {
+	traffic_alive
 	kill -TERM "$traffic"
 	wait "$traffic" || :
 	traffic=
@@ -112,27 +132,38 @@ if [ "${1:-}" = clean ]; then
 	clean
 	exit 0
 fi
+# build_r16: as the reader types it. Where the mirror no longer has a locked package (exit 9), the packages are locked anew first.
+build_r16() {
+	status=0
+	run build "$r16" --output "$state/r16.lock.json" || status=$?
+	[ "$status" != 0 ] || return 0
+	[ "$status" = 9 ] || exit "$status"
+	runtimes_ready "$program" "$r16" "$LLMDEPLOY_ROOT" "$state/runtimes"
+	run build "$r16" --output "$state/r16.lock.json"
+}
+
 mkdir -p "$state"
 trap '[ -z "$traffic" ] || kill "$traffic" 2>/dev/null || :' EXIT
 trap 'exit 130' INT TERM
 ports
 engine_ready "$state/engine"
 r16=$(manifest r16)
-runtimes_ready "$program" "$r16" "$LLMDEPLOY_ROOT" "$state/runtimes"
-gateway_ready "$program" "$LLMDEPLOY_ROOT" "$state/runtimes"
+if [ -f "$state/runtimes/llama.cpp/packages.lock" ]; then # of an earlier run
+	LLMDEPLOY_RUNTIMES=$state/runtimes
+	export LLMDEPLOY_RUNTIMES
+fi
 
+title "r16: a first release, from a manifest to an answer"
+run validate "$r16"
+build_r16
 # A state that another version of the program or of the examples left: the same version never has two contents.
-"$program" build "$r16" --output "$state/r16.lock.json" >/dev/null
 old=$LLMDEPLOY_ROOT/routes/$route/releases/incident-q4-r16/release.lock.json
 if [ -f "$old" ] && ! cmp -s "$old" "$state/r16.lock.json"; then
 	echo "the state in $state is another version's: starting anew"
 	clean
 	exec examples/demo.sh
 fi
-
-title "r16: a first release, from a manifest to an answer"
-run validate "$r16"
-run build "$r16" --output "$state/r16.lock.json"
+gateway_ready "$program" "$LLMDEPLOY_ROOT" "$state/runtimes"
 run apply "$r16"
 traffic_begins
 ask rollback-status-running
@@ -141,11 +172,11 @@ title "r17: a better one"
 run apply "$(manifest r17)"
 serves incident-q4-r17
 
-title "r18: somebody copied the prompt format of another model family"
+title "r18: with the prompt format of another model family"
 rejected "$(manifest r18)" || { echo "r18 was not rejected" >&2; exit 1; }
 serves incident-q4-r17
 
-title "r19: somebody saved memory, two bits a weight"
+title "r19: a model of two bits a weight, to save memory"
 two_bits "$LLMDEPLOY_ROOT" "$state/r16.lock.json" "$state/models/incident-r19.Q2_K.gguf"
 r19_manifest "$state/models/incident-r19.Q2_K.gguf" "$state/incident-r19.yaml"
 listen >>"$state/incident-r19.yaml"

@@ -1,0 +1,98 @@
+#!/bin/bash
+# usage: tests/bare.sh [DIR]: the README's two commands, as they stand there, in a fresh Debian 12 root.
+#
+# DIR (build/bare) becomes a root that mmdebstrap makes of Debian's required packages and git, make and ca-certificates. The commit
+# under test is cloned into it; nothing else of this checkout is seen there, no build and no downloaded model. What the machine says of
+# apt and pip (sources, keys, proxies, certificates, indexes) holds inside, too. The commands run in mount and process namespaces of
+# their own, so that whatever they started ends with them. Ends with the line of `make check`: N passed, N failed. Needs root.
+# KEEP=1 leaves DIR behind.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$(realpath -m -- "${1:-build/bare}")
+work=/root/llmdeploy
+
+die() {
+	echo "bare.sh: $*" >&2
+	exit 1
+}
+
+# The commands of the README's section, one a line: what stands before the comment.
+commands() {
+	awk '/^## / { on = ($0 == "## Two commands") }
+		on && /^    make / { sub(/ *#.*/, ""); sub(/^ */, ""); print }' README.md
+}
+
+remove() {
+	[ ! -e "$root" ] || rm -rf --one-file-system "$root"
+}
+
+# The machine's own sources, whatever their form, and its answers to "through what".
+make_root() {
+	local sources=()
+	for each in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+		if [ -s "$each" ]; then sources+=("$each"); fi
+	done
+	apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|Check-Valid-Until)' >"$root.conf" || :
+	mmdebstrap --quiet --variant=minbase --include=git,make,ca-certificates --aptopt="$root.conf" bookworm "$root" "${sources[@]}"
+	cp "$root.conf" "$root/etc/apt/apt.conf.d/99machine"
+	rm -f "$root.conf"
+	! [ -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/"
+	# Certificates that this machine trusts beyond Debian's, where its downloads come through a proxy of its own.
+	cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+}
+
+# The environment of a login, and what of the machine's says how pip and apt reach their packages.
+environment() {
+	echo HOME=/root
+	echo PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	echo LANG=C.UTF-8
+	env | grep -E '^(PIP_[A-Z_]+|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|JOBS|SAN)=' || :
+}
+
+# A folder of wheels that pip looks into is the machine's, like its index.
+wheels() {
+	for each in ${PIP_FIND_LINKS:-}; do
+		if [ -d "$each" ]; then echo "$each"; fi
+	done
+}
+
+enter() { # SCRIPT: runs it in the root, process 1 of its own namespaces
+	local mounts='mount --bind "$1" "$1"; mount -t proc proc "$1/proc"; mount --rbind /sys "$1/sys"; mount --rbind /dev "$1/dev"'
+	local vars=()
+	while read -r each; do
+		mkdir -p "$root$each"
+		mounts="$mounts; mount --bind '$each' \"\$1$each\""
+	done < <(wheels)
+	mapfile -t vars < <(environment)
+	unshare --mount --pid --fork --kill-child sh -euc "$mounts; exec chroot \"\$@\"" sh "$root" \
+		env -i "${vars[@]}" sh "$1"
+}
+
+[ "$(id -u)" = 0 ] || die "a root of its own needs root"
+mapfile -t both < <(commands)
+[ "${both[*]}" = "make demo make check" ] || die "README's section 'Two commands' names '${both[*]}'"
+command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null; }
+[ ! -e "$root" ] || [ -f "$root/bare" ] || die "'$root' is there, and no root of this script"
+remove
+mkdir -p "$(dirname "$root")"
+[ "${KEEP:-}" = 1 ] || trap remove EXIT
+trap 'exit 130' INT TERM
+
+began=$SECONDS
+make_root
+touch "$root/bare"
+git clone --quiet --no-hardlinks . "$root$work"
+[ "$(git -C "$root$work" rev-parse HEAD)" = "$(git rev-parse HEAD)" ] || die "the clone is of another commit"
+echo "bare root: $((SECONDS - began)) s, commit $(git rev-parse --short HEAD)"
+{
+	echo "set -e"
+	echo "cd $work"
+	for each in "${both[@]}"; do
+		printf 'echo "$ %s"\nbegan=$(date +%%s)\n%s </dev/null\necho "%s: $(($(date +%%s) - began)) s"\n' "$each" "$each" "$each"
+	done
+} >"$root/commands"
+status=0
+enter /commands | tee "$root/log" || status=$?
+[ "$status" = 0 ] || die "the commands ended with exit status $status"
+grep -E '^[0-9]+ passed, 0 failed$' "$root/log" | tail -n 1 | grep . || die "no test was counted"
