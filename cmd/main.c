@@ -19,7 +19,8 @@ enum { MANY = 1 << 20 };
 
 /* In the order in which an engineer meets them. The one table for dispatch and help. */
 static const struct cmd commands[] = {
-	{"init", "[DIR]", "write a starter manifest and golden set that validate", OPT(OPT_FORCE), 0, 1, cmd_init},
+	{"init", "[DIR]", "write a starter manifest and golden set that validate; --model hf://ORG/REPO[@REVISION], FOLDER or FILE: of that model",
+		OPT_STATE | OPT(OPT_MODEL) | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 0, 1, cmd_init},
 	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON), 1, MANY, cmd_validate},
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |

@@ -149,7 +149,7 @@ int cmd_plan(struct args *a, struct err *e) {
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};
 	if (now.lock)
-		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli};
+		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli, NULL};
 	if (compiling_preview(a, &c, s, &known, &p, e))
 		return -1;
 	if (plan_runtimes(a, s, p.document, e))

@@ -31,9 +31,11 @@ struct compile {
 };
 
 /* What is known of the model that is active now: how fast it was. */
+struct model_facts;
 struct compile_known {
 	const char *model, *backend, *by; /* digest; NULL: nothing is known */
 	uint64_t measured_milli;	  /* tokens a second, thousandths */
+	const struct model_facts *candidates; /* headers of the candidates that were read before, one for each; NULL: they are read. Borrowed */
 };
 
 /* Everything that compile_release would decide, and nothing done: no byte is fetched, no package unpacked, no image made. The store may be NULL. */

@@ -32,6 +32,13 @@ static int facts_of(const struct compile_parts *p, const struct compile *c, cons
 				     : err_set(e, bad.code, "%s", bad.msg);
 }
 
+/* Headers that somebody else has read. */
+static void take_candidates(struct compile_parts *p, const struct model_facts *read) {
+	p->candidates = mem_zalloc(p->spec->n_candidates, sizeof *p->candidates);
+	for (size_t i = 0; i < p->spec->n_candidates; i++)
+		compile_facts_scaled(&read[i], read[i].tensor_bytes, &p->candidates[i]);
+}
+
 /* What each candidate says of itself; the sizes alone of others get the architecture of model.card, else of the first that is known. */
 static int candidates(struct compile_parts *p, const struct compile *c, const char **from, struct err *e) {
 	const struct spec *s = p->spec;
@@ -63,10 +70,14 @@ static int candidates(struct compile_parts *p, const struct compile *c, const ch
 	return 0;
 }
 
-static int facts(struct compile_parts *p, const struct compile *c, const char **from, struct err *e) {
+static int facts(struct compile_parts *p, const struct compile *c, const struct compile_known *known, const char **from, struct err *e) {
 	const struct spec *s = p->spec;
 	const char *ignored;
 
+	if (s->n_candidates && known->candidates) {
+		take_candidates(p, known->candidates);
+		return 0;
+	}
 	if (s->n_candidates ? candidates(p, c, from, e) : facts_of(p, c, &s->model, s->card, "the model", p->model, &p->sizes[0], from, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++) {
@@ -89,7 +100,7 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 	const char *from = "card";
 	bool packaged = false;
 
-	if (compile_runtime(p, c, complaints, e) || facts(p, c, &from, e) || compile_plan(p, c, complaints, e))
+	if (compile_runtime(p, c, complaints, e) || facts(p, c, known, &from, e) || compile_plan(p, c, complaints, e))
 		return -1;
 	/* A laptop plans for a server whose backend it has no packages of: then there is no lock to compare. */
 	for (size_t i = 0; i < p->in.n_locked; i++)

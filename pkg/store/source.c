@@ -22,18 +22,38 @@ static void add_escaped(struct buf *b, const char *s, size_t n) {
 	}
 }
 
+static const char *endpoint_of(void) {
+	const char *said = getenv("HF_ENDPOINT");
+
+	return said && *said ? said : "https://huggingface.co";
+}
+
+static char *token_of(void) {
+	const char *secret = getenv("HF_TOKEN");
+
+	return secret && *secret ? mem_strndup(secret, strcspn(secret, " \t\r\n")) : NULL;
+}
+
+int store_hub(char **endpoint, char **token, struct err *e) {
+	const char *said = endpoint_of();
+
+	if (text_starts(said, "http://") && !http_is_loopback(said))
+		return err_set(e, ERR_UNREACHABLE, "HF_ENDPOINT is http://, which is for this host only, take https://");
+	*endpoint = mem_strndup(said, strlen(said) - text_ends(said, "/"));
+	*token = token_of();
+	return 0;
+}
+
 static int hf_address(const char *source, char **url, struct err *e) {
 	const char *org = source + strlen("hf://"), *at = strchr(org, '@');
 	const char *slash = strchr(org, '/'), *file = at ? strchr(at, '/') : NULL;
-	const char *endpoint = getenv("HF_ENDPOINT");
+	const char *endpoint = endpoint_of();
 	struct buf b CLEANUP(buf_done) = BUF_INIT(ADDRESS_MAX);
 
 	if (!at || !file || !file[1] || !slash || slash == org || slash + 1 >= at ||
 	    at + 1 == file || memchr(slash + 1, '/', (size_t) (at - slash - 1)))
 		return err_set(e, ERR_UNREACHABLE,
 			       "it is not of the form hf://ORG/REPO@REVISION/FILE");
-	if (!endpoint || !*endpoint)
-		endpoint = "https://huggingface.co";
 	(void) buf_add(&b, endpoint, strlen(endpoint) - text_ends(endpoint, "/"));
 	(void) buf_putc(&b, '/');
 	add_escaped(&b, org, (size_t) (at - org));
@@ -49,14 +69,13 @@ static int hf_address(const char *source, char **url, struct err *e) {
 
 int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e) {
 	char *found CLEANUP(freep) = NULL;
-	const char *secret = getenv("HF_TOKEN");
 	bool hub = text_starts(source, "hf://");
 
 	if (hub ? hf_address(source, &found, e) : !(found = mem_strdup(source)))
 		return -1;
 	if (text_starts(found, "http://") && !plain_http && !http_is_loopback(found))
 		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, take https://");
-	*token = hub && secret && *secret ? mem_strndup(secret, strcspn(secret, " \t\r\n")) : NULL;
+	*token = hub ? token_of() : NULL;
 	*url = STEAL(found);
 	return 0;
 }

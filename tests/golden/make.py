@@ -217,4 +217,5 @@ def main():
     write_runtime(base, "swapped", good[:-1] + [swapped], runtime)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -397,14 +397,14 @@ static void test_starter(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(spec_starter("my-route", &manifest, &golden, &e), 0);
+	assert_int_equal(spec_starter("my-route", NULL, 0, &manifest, &golden, &e), 0);
 	write_text("my-route.yaml", &manifest);
 	write_text("my-route.golden.yaml", &golden);
 	if (spec_load("my-route.yaml", &s, &c, &e))
 		fail_msg("%s", e.msg);
 	assert_string_equal(s->route, "my-route");
 	assert_string_equal(json_str(s->golden, "name"), "my-route");
-	assert_int_equal(spec_starter("My Route", &manifest, &golden, &e), -1);
+	assert_int_equal(spec_starter("My Route", NULL, 0, &manifest, &golden, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_string_equal(e.msg, "'My Route' is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first");
 }
