@@ -64,6 +64,8 @@ static void tell(struct args *a, const struct lock *l, const struct rollout_resu
 	text_format_ms(other, own);
 	if (r->outcome == ROLLOUT_NOTHING)
 		report_line(a->report, "nothing to do: '%s' is active (%s)", l->version, total);
+	else if (r->outcome == ROLLOUT_STARTED)
+		report_line(a->report, "started: '%s' is active, and the route was stopped (%s)", l->version, total);
 	else
 		report_line(a->report, "'%s' is active%s%s%s (%s: engine %s, questions and watch %s, the rest %s)%s", l->version, *r->from ? ", after '" : "",
 			r->from, *r->from ? "'" : "", total, engine, eval, own, r->previous_warm ? "; the one before stays warm" : "");
@@ -71,7 +73,7 @@ static void tell(struct args *a, const struct lock *l, const struct rollout_resu
 	json_set_str(j, "active", l->version);
 	json_set_str(j, "from", r->from);
 	json_set_str(j, "lock", l->digest);
-	json_set_str(j, "outcome", r->outcome == ROLLOUT_NOTHING ? "nothing" : "switched");
+	json_set_str(j, "outcome", r->outcome == ROLLOUT_NOTHING ? "nothing" : r->outcome == ROLLOUT_STARTED ? "started" : "switched");
 	json_set_int(j, "total_ms", (int64_t) ms);
 	json_set_int(j, "engine_ms", (int64_t) r->engine_ms);
 	json_set_int(j, "eval_ms", (int64_t) r->eval_ms);

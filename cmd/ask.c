@@ -128,6 +128,8 @@ int cmd_ask(struct args *a, struct err *e) {
 		return -1;
 	if (a->option[OPT_SOCKET_PATH])
 		return tell_socket(a, &c, l);
+	if (context_is_started(&c, a->at[0], e))
+		return -1;
 	if (question(a, l, &messages, e))
 		return -1;
 	if (!a->option[OPT_JSON])

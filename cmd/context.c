@@ -15,6 +15,7 @@
 #include "debian/debian.h"
 #include "docker/docker.h"
 #include "gateway/gateway.h"
+#include "release/history.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
@@ -144,4 +145,13 @@ int context_active_lock(const struct context *c, const char *name, struct lock *
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 
 	return release_route_open(&c->root, name, false, &route, e) || rollout_active_lock(&route, l, e) ? -1 : 0;
+}
+
+int context_is_started(const struct context *c, const char *name, struct err *e) {
+	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	enum release_state state;
+
+	if (release_route_open(&c->root, name, false, &route, e) || release_state(&route, &state, NULL, e))
+		return -1;
+	return state == RELEASE_STOPPED ? err_set(e, ERR_USAGE, "route '%s' is stopped: llmdeploy start %s", name, name) : 0;
 }

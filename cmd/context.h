@@ -51,6 +51,9 @@ void context_gateway_dir(const struct args *a, const char *name, char **dir);
 struct lock;
 int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e);
 
+/* ERR_USAGE: the route is stopped. */
+int context_is_started(const struct context *c, const char *name, struct err *e);
+
 #define TOOL_VERSION "0.1.0"
 #define TOOL "llmdeploy " TOOL_VERSION
 

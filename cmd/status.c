@@ -16,6 +16,7 @@
 #include "release/history.h"
 #include "report/report.h"
 #include "traffic.h"
+#include "under_way.h"
 #include "way_back.h"
 
 /* What a person wants to know of a route, in one row. */
@@ -26,12 +27,14 @@ struct row {
 	struct json *pins;
 	struct traffic traffic;
 	struct way_back back;
+	struct under_way now;
 };
 
 static void row_done(struct row *r) {
 	free(r->active);
 	free(r->state);
 	way_back_done(&r->back);
+	under_way_done(&r->now);
 	free(r->since);
 	free(r->held);
 	free(r->note);
@@ -118,7 +121,7 @@ static void sources_done(struct sources *s) {
 }
 
 /* Without an Engine the state is unknown, which is not a failure of status. */
-static char *state_of(const struct sources *s, const struct lock *l) {
+static char *state_of(const struct sources *s, const struct lock *l, bool stopped) {
 	struct err ignored = {0};
 	bool ours, answers = false;
 
@@ -127,6 +130,8 @@ static char *state_of(const struct sources *s, const struct lock *l) {
 	if (!s->asked)
 		return mem_strdup("unknown: the Engine does not answer");
 	const struct docker_container_entry *found = rollout_container_among(&s->c->x, l, &s->containers, &ours);
+	if (stopped)
+		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, and its container runs" : "stopped");
 	if (!found)
 		return mem_strdup("no container");
 	if (strcmp(found->state, "running") || (ours && rollout_answers(&s->c->x, l, &answers, &ignored)))
@@ -138,6 +143,10 @@ static void fill_from_history(const struct release_route *route, struct row *r) 
 	char since[CLOCK_STAMP];
 	struct err broken = {0};
 
+	if (r->now.state != RELEASE_STARTED) {
+		r->since = mem_strdup(r->now.since);
+		return;
+	}
 	if (history_newest(route, "flipped", 200, since, &broken)) {
 		free(r->note);
 		r->note = mem_strdup(broken.msg);
@@ -195,7 +204,13 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 		r->note = mem_strdup(why.msg);
 	else if (l && l->eval_skip)
 		r->note = mem_printf("no golden questions: %s", l->eval_skip);
-	r->state = l ? state_of(s, l) : mem_strdup(r->active ? "damaged" : "nothing active");
+	under_way_look(&route, &r->now);
+	if (r->now.state == RELEASE_REMOVED && !r->active)
+		r->state = mem_strdup("removed");
+	else if (l)
+		r->state = state_of(s, l, r->now.state == RELEASE_STOPPED);
+	else
+		r->state = mem_strdup(r->active ? "damaged" : "nothing active");
 	way_back_look(&s->c->x, &route, s->asked ? &s->containers : NULL, &r->back);
 	fill_from_history(&route, r);
 	look_held(&route, r);
@@ -215,6 +230,8 @@ static struct json *as_json(const char *route, const struct row *r) {
 		json_set_bool(o, "rollback_warm", r->back.warm);
 	json_set_str(o, "rollback_why", r->back.why);
 	json_set_str(o, "forward_to", r->back.forward);
+	if (r->now.json)
+		json_set(o, "under_way", json_copy(r->now.json));
 	json_set_str(o, "since", r->since);
 	json_set_str(o, "note", r->note);
 	if (r->speed_milli)
@@ -233,7 +250,7 @@ static void show_one(struct args *a, const char *route, const struct row *r) {
 	char *back CLEANUP(freep) = way_back_words(&r->back);
 	char *forward CLEANUP(freep) = way_back_forward_words(&r->back, route);
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"rollback", back}, {"forward again", forward}, {"held", r->held}, {"pinned", r->pinned},
+		{"since", r->since}, {"under way", r->now.words}, {"rollback", back}, {"forward again", forward}, {"held", r->held}, {"pinned", r->pinned},
 		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
 		{"speed", r->speed}, {"note", r->note}};
 
@@ -260,7 +277,7 @@ int cmd_status(struct args *a, struct err *e) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&s, name, &rows[i], e);
 		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].back.to,
-			rows[i].held ? rows[i].held : rows[i].note};
+			rows[i].now.words ? rows[i].now.words : rows[i].held ? rows[i].held : rows[i].note};
 		memcpy(&cells[6 * i], row, sizeof row);
 		if (s.detail)
 			json_push(list, as_json(name, &rows[i]));

@@ -71,6 +71,7 @@ struct err;
 	X(EFFECT_RUN_REMOVE, "run.remove", "the directory of an engine's socket is removed", FAULTS_FILE)               \
 	X(EFFECT_QUESTION, "engine.question", "an engine is asked: a golden question, or for one token", FAULTS_ENGINE) \
 	X(EFFECT_ROUTE_DIR, "route.dir", "a directory of a route is made", FAULTS_FILE)                                 \
+	X(EFFECT_ROUTE_REMOVE, "route.remove", "the directory of a route is removed", FAULTS_FILE)                      \
 	X(EFFECT_RELEASE_PUT, "release.put", "a proved release is kept", FAULTS_FILE)                                   \
 	X(EFFECT_RELEASE_EVIDENCE, "release.evidence", "a release that was proved again gets new evidence", FAULTS_FILE) \
 	X(EFFECT_RELEASE_FLIP, "release.flip", "the link `active` is turned", FAULTS_FILE)                              \

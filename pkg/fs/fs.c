@@ -147,6 +147,12 @@ static bool is_gone(const char *pid) {
 	return n > 0 && !*end && n <= INT32_MAX && kill((pid_t) n, 0) && errno == ESRCH;
 }
 
+bool fs_is_left_over(const char *name) {
+	const char *pid = name[0] == '.' ? strstr(name, ".tmp-") : NULL;
+
+	return pid && is_gone(pid + strlen(".tmp-"));
+}
+
 /* Begin aside of `path`: what processes that were killed at it left there goes first. */
 static char *aside_new(enum effect as, int dir, const char *path) {
 	char *parent CLEANUP(freep) = parent_of(path), *pid CLEANUP(freep) = mem_printf("%ld", (long) getpid());

@@ -37,6 +37,8 @@ int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct e
 /* Write aside (".NAME.tmp-PID"; those of processes that are gone are removed), fsync, rename over, fsync the directory. On -1 the old file stands and
  * nothing is left aside. */
 int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e);
+/* Is it ".NAME.tmp-PID", left by a process that is gone? */
+bool fs_is_left_over(const char *name);
 int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name, struct err *e); /* plain, retried */
 /* Mode and fsync: for a file that nobody will change. */
 int fs_seal(enum effect as, int fd, mode_t mode, const char *name, struct err *e);
@@ -60,6 +62,9 @@ int fs_list(int dir, const char *path, char ***names, size_t *n, struct err *e);
  * process. `holder` is written into the file for people. Waits at most wait_ms;
  * ERR_BUSY names who holds it, from the file. *fd is the lock: close it to release. */
 int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *fd, struct err *e);
+
+/* What its holder wrote there, while it is held; *holder NULL: nobody holds it. Takes nothing, and needs no right but to read. free(*holder). */
+int fs_lock_holder(int dir, const char *path, char **holder, struct err *e);
 
 /* Free bytes of the file system that holds the directory; 0 where unknown. */
 uint64_t fs_free_bytes(int dir);

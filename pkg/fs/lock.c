@@ -19,12 +19,17 @@ static bool take(int fd) {
 	return !fcntl(fd, F_OFD_SETLK, &l);
 }
 
-static int busy(int fd, const char *path, struct err *e) {
-	char who[256];
-	ssize_t n = pread(fd, who, sizeof who - 1, 0);
+static void read_holder(int fd, char who[256]) {
+	ssize_t n = pread(fd, who, 255, 0);
 
 	who[n > 0 ? n : 0] = 0;
 	who[strcspn(who, "\n")] = 0;
+}
+
+static int busy(int fd, const char *path, struct err *e) {
+	char who[256];
+
+	read_holder(fd, who);
 	return err_set(e, ERR_BUSY, "'%s' is held by %s; wait for it, or give --lock-wait 60s", path, who[0] ? who : "another process");
 }
 
@@ -47,5 +52,22 @@ int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int
 		return err_sys(e, "cannot name the holder in '%s'", path);
 	*out = fd;
 	fd = -1;
+	return 0;
+}
+
+int fs_lock_holder(int dir, const char *path, char **holder, struct err *e) {
+	int fd CLEANUP(closep) = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char who[256];
+
+	*holder = NULL;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "cannot open lock '%s'", path);
+	if (fcntl(fd, F_OFD_GETLK, &l))
+		return err_sys(e, "cannot look at lock '%s'", path);
+	if (l.l_type == F_UNLCK)
+		return 0;
+	read_holder(fd, who);
+	*holder = mem_strdup(who[0] ? who : "another process");
 	return 0;
 }

@@ -18,6 +18,8 @@ static const struct {
 	{"apply", true, false},	  {"rollback", true, false}, {"promote", true, false},	   {"abort", true, false},
 	{"accepted", true, true}, {"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
 	{"fix", true, false}, {"fixed", false, true},
+	{"stop", true, false}, {"route_stopped", false, true}, {"start", true, false}, {"route_started", false, true},
+	{"remove", true, false}, {"removed", false, true},
 	{"failed", false, true},  {"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
 };
 

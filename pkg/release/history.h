@@ -55,5 +55,34 @@ int release_rollback_target(const struct release_route *r, const char *named, st
  * last applied. *version NULL: the active release is the newest, or none is active. free(*version). */
 int release_forward(const struct release_route *r, char **version, struct err *e);
 
+/* What the journal says of each version, by last activity, the newest first; free(*out). */
+struct release_fate {
+	char version[64];
+	char committed[CLOCK_STAMP]; /* when it was committed last; "": never */
+	bool left; /* the last thing that happened to it was that it was rolled back from, or that its watch failed */
+};
+int release_fates(const struct release_route *r, struct release_fate **out, size_t *n, struct err *e);
+
 /* Versions that were committed and are still on disk, the one that was active last first; free(*versions). */
 int release_committed(const struct release_route *r, char ***versions, size_t *n, struct err *e);
+
+/* What the journal says of the route as a whole. */
+enum release_state {
+	RELEASE_STARTED, /* whatever is active has the traffic */
+	RELEASE_STOPPED, /* by `stop`: the active release stays so, does not run, and has no traffic */
+	RELEASE_REMOVED, /* by `remove`: nothing is left but the journal */
+};
+/* `since` ("" where the journal says nothing; may be NULL): when it became so. */
+int release_state(const struct release_route *r, enum release_state *state, char since[CLOCK_STAMP], struct err *e);
+
+/* The newest operation of the journal. Whether its process still lives the holder of the route's lock says (release_holder). */
+struct release_operation {
+	char event[24];			/* "apply", "rollback", ...; "": the journal has none */
+	char version[64];		/* that it is about, or "" */
+	char began[CLOCK_STAMP];
+	const char *phase;		/* what goes on, in words; NULL: nothing, or not known. Static */
+	char phase_since[CLOCK_STAMP];
+	char last[24];			/* the newest record's event */
+	bool ended;
+};
+int release_operation(const struct release_route *r, struct release_operation *out, struct err *e);

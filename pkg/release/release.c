@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -64,7 +65,44 @@ void release_route_done(struct release_route *r) {
 }
 
 int release_route_lock(struct release_route *r, const char *command, uint64_t wait_ms, struct err *e) {
-	return root_take(r->fd, command, wait_ms, &r->lock, e) ? err_wrap(e, "route '%s' is busy", r->name) : 0;
+	struct err why = {0};
+	struct stat st;
+
+	int status = root_take(r->fd, command, wait_ms, &r->lock, &why);
+	if (!fstat(r->fd, &st) && !st.st_nlink)
+		return err_set(e, ERR_BUSY, "route '%s' was removed in this moment: try again", r->name);
+	if (!status)
+		return 0;
+	*e = why;
+	return err_wrap(e, why.code == ERR_BUSY ? "route '%s' is busy" : "route '%s'", r->name);
+}
+
+int release_holder(const struct release_route *r, char **holder, struct err *e) {
+	return fs_lock_holder(r->fd, "lock", holder, e) ? err_wrap(e, "%s", r->where) : 0;
+}
+
+int release_route_purge(const struct root *root, const struct release_route *r, struct err *e) {
+	char *gone CLEANUP(freep) = mem_printf("routes/.%s.tmp-%ld", r->name, (long) getpid());
+
+	if (fs_remove_tree(EFFECT_ROUTE_REMOVE, root->fd, gone, e))
+		return -1;
+	if (fs_rename(EFFECT_ROUTE_REMOVE, root->fd, r->where, gone, e))
+		return -1;
+	return fs_remove_tree(EFFECT_ROUTE_REMOVE, root->fd, gone, e);
+}
+
+int release_routes_clean(const struct root *root, struct err *e) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (fs_list(root->fd, "routes", &names, &n, e))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		char *path CLEANUP(freep) = mem_printf("routes/%s", names[i]);
+		if (fs_is_left_over(names[i]) && fs_remove_tree(EFFECT_ROUTE_REMOVE, root->fd, path, e))
+			return -1;
+	}
+	return 0;
 }
 
 int release_routes(const struct root *root, char ***names, size_t *n, struct err *e) {

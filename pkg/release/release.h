@@ -34,8 +34,14 @@ struct release_route {
 int release_route_open(const struct root *root, const char *name, bool create, struct release_route *out,
 		       struct err *e);
 void release_route_done(struct release_route *r); /* and gives up its lock */
-/* One writer a route. ERR_BUSY names the holder. Every function below that changes something wants it held. */
+/* One writer a route. ERR_BUSY names the holder, or says that the route was purged meanwhile. Every function below that changes something wants it held. */
 int release_route_lock(struct release_route *r, const char *command, uint64_t wait_ms, struct err *e);
+/* Who holds it, as root_holder says it: "eva@host pid 4711: apply r17.yaml, since ..."; *holder NULL: nobody. Takes nothing. free(*holder). */
+int release_holder(const struct release_route *r, char **holder, struct err *e);
+/* The route's directory, with its journal and all that is in it: gone at once (renamed aside), then its files. Wants its lock, which
+ * ends with `r`. What a killed process left of that is removed by release_routes_clean. */
+int release_route_purge(const struct root *root, const struct release_route *r, struct err *e);
+int release_routes_clean(const struct root *root, struct err *e);
 /* Names of all routes of a root, sorted; free(*names). What is not a directory with a route's name is not one. */
 int release_routes(const struct root *root, char ***names, size_t *n, struct err *e);
 /* Versions on disk, sorted bytewise; free(*names). */

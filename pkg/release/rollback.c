@@ -1,5 +1,6 @@
 #include "release/history.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct fate {
 	bool decided, barred; /* barred: the last thing that happened to it was that it was rolled back from */
 	bool committed;
 	bool gone; /* committed, and not on disk any more */
+	char time[CLOCK_STAMP]; /* of its newest commit, by release_fates */
 };
 
 /* A commit of an apply or a promote: the order of these is the order of the releases, which says of a rollback whether it
@@ -34,7 +36,7 @@ struct ledger {
 	struct deployed *order; /* the newest first */
 	size_t n_order, cap_order;
 	bool ordered;
-	struct release *found;
+	struct release *found; /* NULL: every release is looked at */
 };
 
 static void ledger_done(struct ledger *l) {
@@ -132,7 +134,7 @@ static int consider(struct ledger *l, const char *version, struct err *e) {
 		f->decided = true;
 		f->barred = false;
 	}
-	if (f->barred || f->gone || (l->active && !strcmp(l->active, version)))
+	if (!l->found || f->barred || f->gone || (l->active && !strcmp(l->active, version)))
 		return 0;
 	if (!release_read(l->route, version, l->found, &inner))
 		return 1;
@@ -218,6 +220,37 @@ static int newest_target(const struct release_route *r, struct release *out, str
 	if (!found.version)
 		return no_target(&l, e);
 	*out = found;
+	return 0;
+}
+
+static int look_at_all(void *ctx, const struct journal_record *r, struct err *e) {
+	const char *version = json_str(r->body, "version");
+	struct ledger *l = ctx;
+
+	if (look_for_target(ctx, r, e))
+		return strcmp(r->event, "removed") ? -1 : 1;
+	if (strcmp(r->event, "committed") != 0 || !version)
+		return 0;
+	struct fate *f = fate_of(l, version);
+	f->committed = true;
+	if (!f->time[0])
+		(void) snprintf(f->time, sizeof f->time, "%s", r->time);
+	return 0;
+}
+
+int release_fates(const struct release_route *r, struct release_fate **out, size_t *n, struct err *e) {
+	struct ledger l CLEANUP(ledger_done) = {.route = r};
+
+	if (journal_read_back(r->fd, r->where, look_at_all, &l, e))
+		return -1;
+	*n = l.n;
+	*out = mem_zalloc(l.n + 1, sizeof **out);
+	for (size_t i = 0; i < l.n; i++) {
+		struct release_fate *f = &(*out)[i];
+		(void) snprintf(f->version, sizeof f->version, "%s", l.at[i].version);
+		(void) snprintf(f->committed, sizeof f->committed, "%s", l.at[i].time);
+		f->left = l.at[i].barred;
+	}
 	return 0;
 }
 

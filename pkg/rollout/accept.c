@@ -13,6 +13,7 @@
 struct known {
 	struct json *committed; /* array of strings */
 	struct json *applied;	/* the same, in the order in which they were last applied */
+	bool stopped;		/* the route */
 };
 
 static void drop(struct json **list, const char *version) {
@@ -59,6 +60,12 @@ static int note(void *ctx, const struct journal_record *r, struct err *e) {
 	(void) e;
 	if (!strcmp(r->event, "removed"))
 		forget(k);
+	if (!strcmp(r->event, "accepted"))
+		k->stopped = json_true(r->body, "stopped");
+	if (!strcmp(r->event, "route_stopped"))
+		k->stopped = true;
+	if (!strcmp(r->event, "route_started") || !strcmp(r->event, "flipped"))
+		k->stopped = false;
 	for (const struct json *v = json_first(json_get(r->body, "committed")); v; v = json_next(v)) {
 		keep(&k->committed, json_text(v));
 		keep(&k->applied, json_text(v));
@@ -108,6 +115,8 @@ static int accept(const struct rollout *x, const struct release_route *r, struct
 		json_push_str(list, out->active);
 	json_set(record, "committed", list);
 	json_set_str(record, "active", out->active ? out->active : "");
+	if (k.stopped)
+		json_set_bool(record, "stopped", true);
 	journal_sign(record, x->tool, x->command);
 	return journal_accept(r->fd, r->where, record, e);
 }

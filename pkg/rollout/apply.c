@@ -23,6 +23,7 @@ struct attempt {
 	struct lock *old; /* of `from`; NULL for none, or where it cannot be read */
 	bool was_running; /* before this apply: a committed release that was kept warm */
 	bool vacated;	  /* the active release was stopped to make room */
+	bool stopped;	  /* the route: `old` is NULL, and `from` stays stopped whatever comes of this */
 	bool shared;	  /* clients were sent to the candidate */
 	struct json *evidence, *memory;
 	uint64_t engine_ms, eval_ms;
@@ -194,6 +195,8 @@ static int failed(struct attempt *a, const struct err *cause, struct err *e) {
 		return err_set(e, cause->code, "%.330s; what was begun is undone once it answers: llmdeploy recover %s", cause->msg, a->l->route);
 	if (r)
 		return err_set(e, cause->code, "%.220s; and cleaning up failed: %.170s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
+	if (a->stopped)
+		return err_set(e, cause->code, "%.400s; the route stays stopped", cause->msg);
 	if (!*a->from)
 		return err_set(e, cause->code, "%.400s; no release is active, as before", cause->msg);
 	return err_set(e, cause->code, "%.400s; '%s' is %s", cause->msg, a->from, a->vacated ? "active again" : "untouched");
@@ -217,7 +220,8 @@ static int canary(struct attempt *a, struct err *e) {
 	if (!a->l->n_steps)
 		return 0;
 	if (!a->old) {
-		progress_warn(a->s->x->progress, "no canary steps", "no release is active to compare with");
+		progress_warn(a->s->x->progress, "no canary steps",
+			      a->stopped ? "the route is stopped: there is no traffic to compare with" : "no release is active to compare with");
 		return 0;
 	}
 	a->shared = true;
@@ -252,14 +256,18 @@ static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
 
 static int find_place(struct attempt *a, bool *active, struct err *e) {
 	char *name CLEANUP(freep) = NULL;
+	enum release_state state;
 	bool known;
 
+	if (release_state(&a->s->route, &state, NULL, e))
+		return -1;
+	a->stopped = state == RELEASE_STOPPED;
 	if (release_compare(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, &known, e) ||
 	    release_active(&a->s->route, &name, e))
 		return -1;
 	(void) snprintf(a->from, sizeof a->from, "%s", name ? name : "");
 	*active = known && name && !strcmp(name, a->l->version);
-	return name ? rollout_lock_of(&a->s->route, name, &a->old, e) : 0;
+	return name && !a->stopped ? rollout_lock_of(&a->s->route, name, &a->old, e) : 0;
 }
 
 int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e) {
@@ -271,7 +279,10 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 	/* 1. Nothing is touched while the release may be refused. */
 	if (check_can(s->x, l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
 		return -1;
-	if (active) {
+	if (active && a.stopped) {
+		if (rollout_start(s, &result, e))
+			return -1;
+	} else if (active) {
 		result.outcome = ROLLOUT_NOTHING;
 		if (active_repair(s, l, &result.engine_ms, e))
 			return -1;

@@ -26,6 +26,7 @@ struct fixing {
 	struct rollout_fixes *out;
 	bool kinds[DRIFT_STRAY + 1];
 	bool paranoid;
+	bool stopped;  /* the route: nothing of it is started */
 	bool restored; /* a file of the store: who runs has another one open */
 };
 
@@ -282,8 +283,24 @@ int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was,
 	return record_put(s, r, e);
 }
 
+/* Recovery has stopped what ran of a route that is stopped, before this. */
+static int fix_stopped(struct fixing *f, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
+
+	if (fix_artifacts(f, e))
+		return -1;
+	if (f->kinds[DRIFT_STOPPED]) {
+		if (docker_container_set_restart(f->s->x->docker, name, "no", e) || container_stop(f->s->x, f->l, e))
+			return -1;
+		did(f, "container", "stopped, as the route is");
+	}
+	return traffic_guided(f->s->x) ? gateway_ensure(f->s->x->gateway, e) || tidy_traffic(f->s, e) ? -1 : 0 : 0;
+}
+
 /* From the ground up: what is above stands on it. */
 static int put_right(struct fixing *f, struct err *e) {
+	if (f->stopped)
+		return interrupt_check(e) || fix_stopped(f, e) ? -1 : 0;
 	if (interrupt_check(e) || fix_artifacts(f, e) || fix_others(f, e) || fix_container(f, e))
 		return -1;
 	return fix_gateway(f, e);
@@ -335,7 +352,11 @@ int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *
 	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
+	enum release_state state;
 
+	if (release_state(&s->route, &state, NULL, e))
+		return -1;
+	f.stopped = state == RELEASE_STOPPED;
 	if (verify_route(s->x, &s->route, paranoid, &d, e) || release_active_name(&s->route, &active, e))
 		return -1;
 	if (!d.n || !active)
@@ -349,11 +370,12 @@ int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *
 int fix_again(struct rollout_session *s, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
+	enum release_state state;
 	struct err why = {0};
 
-	if (release_active(&s->route, &active, e))
+	if (release_active(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
 		return -1;
-	if (!active)
+	if (!active || state == RELEASE_STOPPED)
 		return 0;
 	if (rollout_lock_of(&s->route, active, &l, e))
 		return -1;

@@ -246,6 +246,7 @@ struct tidy_how {
 	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
 	bool hurry;	   /* stops are told and not waited for */
 	bool leave_traffic; /* the gateway's part is the caller's, afterwards */
+	bool stopped;	    /* the route is being stopped: nothing runs, and no server has its traffic */
 	bool announce;	    /* no record of the caller's says that anything may be stopped: `tidying` goes before the first */
 };
 /* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
@@ -258,3 +259,16 @@ int tidy_traffic(struct rollout_session *s, struct err *e);
 int recover_route(struct rollout_session *s, struct err *e);
 /* The active release answers, started again where it did not, with its restart policy. `engine_ms` may be NULL. */
 int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e);
+
+/* ---- stop, start, remove (stop.c, remove.c) ---- */
+
+/* What its clients get while it is stopped, in words. */
+const char *stop_clients_get(const struct rollout *x, const struct lock *l);
+/* The route leads to no release any more, and what `l` has in flight ends. */
+int stop_traffic(struct rollout_session *s, const struct lock *l, struct err *e);
+/* After a failure or Ctrl-C in there: `l` has its traffic again, and the operation ends. Always -1. */
+int stop_undone(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e);
+/* For recovery; *what: how it ended, static. */
+int stop_again(struct rollout_session *s, const char **what, struct err *e);
+int start_again(struct rollout_session *s, const char **what, struct err *e);
+int remove_again(struct rollout_session *s, const char **what, struct err *e);

@@ -16,6 +16,7 @@
 
 struct actives {
 	struct lock **at;
+	bool *stopped; /* of the route: it is known to the gateway, and leads to no release */
 	size_t n;
 };
 
@@ -23,6 +24,7 @@ static void actives_done(struct actives *a) {
 	for (size_t i = 0; i < a->n; i++)
 		lock_free(a->at[i]);
 	free(a->at);
+	free(a->stopped);
 }
 
 /* A route whose release cannot be read is told of by verify, and does not keep the others from their traffic. */
@@ -30,13 +32,16 @@ static void add(const struct rollout *x, const char *name, struct actives *a) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
+	enum release_state state;
 	struct err why = {0};
 
 	if (release_route_open(x->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
-	    (active && rollout_lock_of(&r, active, &l, &why)))
+	    (active && rollout_lock_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
 		progress_warn(x->progress, "the gateway is set up without a route that cannot be read", why.msg);
-	else if (l)
+	else if (l) {
+		a->stopped[a->n] = state == RELEASE_STOPPED;
 		a->at[a->n++] = STEAL(l);
+	}
 }
 
 static int find_actives(const struct rollout *x, struct actives *a, struct err *e) {
@@ -46,6 +51,7 @@ static int find_actives(const struct rollout *x, struct actives *a, struct err *
 	if (release_routes(x->root, &names, &n, e))
 		return -1;
 	a->at = mem_zalloc(n + 1, sizeof *a->at);
+	a->stopped = mem_zalloc(n + 1, sizeof *a->stopped);
 	for (size_t i = 0; i < n; i++)
 		add(x, names[i], a);
 	return 0;
@@ -68,6 +74,9 @@ int mend_gateway(struct rollout_session *s, struct err *e) {
 		return 0;
 	if (gateway_rebuild(s->x->gateway, (const struct lock *const *) a.at, a.n, &aside, e))
 		return err_wrap(e, "gateway/state is %s and cannot be made anew", there ? "damaged" : "gone");
+	for (size_t i = 0; i < a.n; i++)
+		if (a.stopped[i] && gateway_flip(s->x->gateway, a.at[i]->route, NULL, e))
+			return err_wrap(e, "route '%s' is stopped", a.at[i]->route);
 	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is made anew from what is active%s%s", there ? "damaged" : "gone",
 		aside ? "; " : "", aside ? aside : "");
 	progress_warn(s->x->progress, "the gateway", what);

@@ -104,6 +104,11 @@ static int visit_switch(void *ctx, const struct journal_record *r, struct err *e
 	/* The intent decides nothing here: a switch that is on its way is recovery's. */
 	if (!strcmp(r->event, "flip_intent") || !strcmp(r->event, "accepted"))
 		return 1;
+	/* The link goes with the route; in between either may be. */
+	if (!strcmp(r->event, "remove") || !strcmp(r->event, "removed")) {
+		w->known = !strcmp(r->event, "removed");
+		return 1;
+	}
 	if (strcmp(r->event, "flipped"))
 		return 0;
 	w->known = to != NULL;

@@ -27,6 +27,9 @@ enum remedy {
 	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit; or back */
 	REMEDY_FIX,	/* verify --fix: the active release stands up again */
 	REMEDY_BACK,	/* the watch was lost: back to the release before */
+	REMEDY_STOP,	/* stop, start or remove of a route: finished */
+	REMEDY_START,
+	REMEDY_REMOVE,
 };
 
 static const struct row {
@@ -42,7 +45,9 @@ static const struct row {
 	{"rejected", REMEDY_NOTHING},   {"failed", REMEDY_NOTHING},	   {"interrupted", REMEDY_NOTHING},
 	{"rolled_back", REMEDY_NOTHING}, {"recovered", REMEDY_NOTHING}, {"gc", REMEDY_NOTHING},
 	{"accepted", REMEDY_NOTHING},   {"fix", REMEDY_FIX},		   {"stand_in", REMEDY_FIX},
-	{"fixed", REMEDY_NOTHING},
+	{"fixed", REMEDY_NOTHING},	      {"stop", REMEDY_STOP},	   {"route_stopped", REMEDY_NOTHING},
+	{"start", REMEDY_START},	      {"route_started", REMEDY_NOTHING}, {"remove", REMEDY_REMOVE},
+	{"removed", REMEDY_NOTHING},
 };
 
 static int remedy_of(const char *event, enum remedy *out, struct err *e) {
@@ -216,9 +221,20 @@ static int resume(struct rollout_session *s, enum remedy remedy, const struct js
 	return close_with(s, last, remedy == REMEDY_FORWARD ? "the switch was finished" : "what was left of the operation was done", e);
 }
 
+/* Of the route as a whole. */
+static int finish_route(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
+	const char *what = NULL;
+
+	if (remedy == REMEDY_STOP ? stop_again(s, &what, e) : remedy == REMEDY_START ? start_again(s, &what, e) : remove_again(s, &what, e))
+		return -1;
+	return close_with(s, last, what, e);
+}
+
 static int apply_remedy(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
 	if (remedy == REMEDY_HOLD)
 		return hold_again(s, st->last, e);
+	if (remedy == REMEDY_STOP || remedy == REMEDY_START || remedy == REMEDY_REMOVE)
+		return finish_route(s, remedy, st->last, e);
 	if (remedy == REMEDY_FIX)
 		return fix_again(s, e) || close_with(s, st->last, "verify --fix was ended; what is left of it, verify says", e) ? -1 : 0;
 	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
@@ -274,7 +290,13 @@ int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *eng
 static int wake_active(struct rollout_session *s, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
+	enum release_state state;
 
+	/* Not one that was stopped on purpose. */
+	if (release_state(&s->route, &state, NULL, e))
+		return -1;
+	if (state == RELEASE_STOPPED)
+		return 0;
 	if (release_active(&s->route, &active, e))
 		return -1;
 	bool was;

@@ -105,10 +105,14 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 	struct release target = RELEASE_INIT;
 	char *active CLEANUP(freep) = NULL;
 	uint64_t began = clock_mono_ms();
+	enum release_state state;
 
-	if (release_active_name(&s->route, &active, e))
+	if (release_active_name(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
 		return -1;
 	(void) snprintf(result.from, sizeof result.from, "%s", active ? active : "");
+	if (state == RELEASE_STOPPED && to && active && !strcmp(to, active))
+		return err_set(e, ERR_USAGE, "'%s' is the active release of '%s', and the route is stopped: llmdeploy start %s", active,
+			       s->route.name, s->route.name);
 	if (to && active && !strcmp(to, active)) {
 		result.outcome = ROLLOUT_NOTHING;
 		*out = result;
@@ -122,7 +126,8 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 		return -1;
 	struct return_to t = {.s = s, .to = l, .from = result.from};
 	struct err unread = {0};
-	if (active)
+	/* In a route that is stopped it has no traffic and does not run. */
+	if (active && state != RELEASE_STOPPED)
 		(void) rollout_lock_of(&s->route, active, &t.old, &unread);
 	r = move(&t, &result, e);
 	lock_free(t.old);

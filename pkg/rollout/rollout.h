@@ -58,7 +58,8 @@ void rollout_end(struct rollout_session *s);
 
 enum rollout_outcome {
 	ROLLOUT_SWITCHED, /* the release is active and committed */
-	ROLLOUT_NOTHING,  /* it was active already, with this very lock */
+	ROLLOUT_NOTHING,  /* it was active already, with this very lock; or what was asked for was so already */
+	ROLLOUT_STARTED,  /* it was active, in a route that was stopped, and has its traffic again */
 };
 
 struct rollout_result {
@@ -78,6 +79,16 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 
 /* To `to`, or to the newest committed release that was active before. Asks it for one token first; no network, no questions. */
 int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e);
+
+/* The route has no traffic and runs nothing, until `start`, or an apply, a rollback or a promote that switches: drained first. `active` stays. Clients
+ * get the fallback or 503 with Retry-After. ERR_USAGE: none is active. ERR_INTERRUPTED: in the drain; it serves as before. */
+int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct err *e);
+/* The active release of a stopped route is started, asked for one token, and gets its traffic back. A failure leaves the route
+ * stopped. Where the route is not stopped: ROLLOUT_NOTHING, and an active release that does not answer is started again. */
+int rollout_start(struct rollout_session *s, struct rollout_result *out, struct err *e);
+/* Drained, taken off the gateway; its containers, images and releases are removed. Journal and attempts stay, unless `purges`:
+ * then the session's route is gone, and only rollout_end may follow. Removed already: ROLLOUT_NOTHING. */
+int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e);
 
 /* A candidate is started beside what serves, asked its golden set, and removed again: no release, no record, no switch, and the route's
  * traffic is not touched. Whatever comes, nothing of it goes on running. 0: there is a verdict; -1: it could not be tried (ERR_INTERRUPTED,
@@ -137,6 +148,7 @@ enum rollout_drift {
 	DRIFT_IMAGE,	 /* the image is not in the Engine */
 	DRIFT_ARTIFACT,	 /* a model or an adapter in the store */
 	DRIFT_GATEWAY,	 /* what the gateway does, or its files */
+	DRIFT_STOPPED,	 /* it runs, or would be brought back, and the route is stopped */
 	DRIFT_STRAY,	 /* what belongs to no release */
 };
 struct rollout_difference {

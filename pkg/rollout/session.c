@@ -37,7 +37,7 @@ static int open_all(struct rollout_session *s, const char *route, bool create, s
 	uint64_t torn = 0;
 	size_t removed = 0;
 
-	if (release_route_open(x->root, route, create, &s->route, e) || release_route_lock(&s->route, x->command, x->lock_wait_ms, e))
+	if (release_routes_clean(x->root, e) || release_route_open(x->root, route, create, &s->route, e) || release_route_lock(&s->route, x->command, x->lock_wait_ms, e))
 		return -1;
 	if (journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
 		return broken_journal(s, e);

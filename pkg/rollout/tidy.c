@@ -35,6 +35,7 @@ struct duties {
 	char *active, *held;
 	struct lock *now, *beside; /* NULL: none, or not readable */
 	bool warm;
+	bool stopped; /* the route: then nobody may run, and none of these is set */
 };
 
 static void duties_done(struct duties *d) {
@@ -47,8 +48,14 @@ static void duties_done(struct duties *d) {
 static int duties_of(struct rollout_session *s, struct duties *d, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct lock *before CLEANUP(lock_freep) = NULL;
+	enum release_state state;
 	struct err none = {0};
 
+	if (release_state(&s->route, &state, NULL, e))
+		return -1;
+	d->stopped |= state == RELEASE_STOPPED;
+	if (d->stopped)
+		return 0;
 	if (release_active_name(&s->route, &d->active, e) || record_held(s, &d->held, e))
 		return -1;
 	if (d->active)
@@ -123,6 +130,8 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	done->stopped++;
 	if (announce(s, how, done, e))
 		return -1;
+	if (d->stopped && docker_container_set_restart(s->x->docker, c->name, "no", e))
+		return -1;
 	return how->hurry ? container_stop_begin(s->x, l, e) : container_stop(s->x, l, e);
 }
 
@@ -155,7 +164,7 @@ int tidy_traffic(struct rollout_session *s, struct err *e) {
 
 int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
-	struct duties d CLEANUP(duties_done) = {0};
+	struct duties d CLEANUP(duties_done) = {.stopped = how->stopped};
 
 	/* Nobody's container is stopped while it has a request. */
 	if (look_around(s, &d, &list, e) || (!how->leave_traffic && settle(s, &d, how->drain_ms, e)))

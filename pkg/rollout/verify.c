@@ -216,6 +216,21 @@ static int compare_container(struct rollout_differences *d, const struct rollout
 	return compare_image(d, x, l, &c, e) || compare_life(d, x, r, l, &c, e) ? -1 : 0;
 }
 
+/* Of a route that is stopped: its container may be there, does not run, and is not brought back by the Engine. */
+static int compare_stopped(struct rollout_differences *d, const struct rollout *x, const struct lock *l, struct err *e) {
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	bool found;
+
+	if (docker_container_inspect(x->docker, name, &found, &c, e))
+		return -1;
+	if (found && c.running)
+		differ(d, DRIFT_STOPPED, "container", "stopped, as the route is", c.state);
+	if (found && strcmp(c.restart, "no"))
+		differ(d, DRIFT_STOPPED, "restart policy", "no, as the route is stopped", c.restart);
+	return 0;
+}
+
 static void compare_artifacts(struct rollout_differences *d, const struct rollout *x, const struct lock *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
@@ -293,7 +308,8 @@ static int compare_link(struct rollout_differences *d, const struct release_rout
 int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
-	struct err damaged = {0};
+	struct err damaged = {0}, broken = {0};
+	enum release_state state;
 
 	if (release_active(r, &active, &damaged))
 		differ(d, DRIFT_LINK, "active", "a whole, proved release", damaged.msg);
@@ -301,9 +317,13 @@ int verify_route(const struct rollout *x, const struct release_route *r, bool pa
 		return -1;
 	if (!active)
 		return damaged.code ? 0 : verify_gateway(d, x, r->name, NULL, e);
-	if (rollout_lock_of(r, active, &l, e) || verify_gateway(d, x, r->name, l, e))
+	/* A journal that cannot be read is told of already. */
+	bool stopped = !release_state(r, &state, NULL, &broken) && state == RELEASE_STOPPED;
+	if (rollout_lock_of(r, active, &l, e) || verify_gateway(d, x, r->name, stopped ? NULL : l, e))
 		return -1;
 	compare_artifacts(d, x, l, paranoid);
+	if (stopped)
+		return compare_stopped(d, x, l, e);
 	return compare_container(d, x, r, l, e);
 }
 

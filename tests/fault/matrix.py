@@ -210,6 +210,61 @@ class Abort(Promote):
         return words, {self.w.active()}
 
 
+class Stop(Operation):
+    """Either it was stopped, or it serves as before."""
+
+    gateway = True
+
+    def prepare(self):
+        self.w.must("start", "demo")
+        return ["stop", "demo"], {self.w.active()}
+
+    def look(self, allowed):
+        return self.w.invariants(allowed, stopped=self.w.is_stopped())
+
+    def honest(self, status):
+        return [] if status or self.w.is_stopped() else ["it ended with 0, and the route is not stopped"]
+
+
+class Start(Stop):
+    def prepare(self):
+        self.w.must("stop", "demo")
+        return ["start", "demo"], {self.w.active()}
+
+    def honest(self, status):
+        return [] if status or not self.w.is_stopped() else ["it ended with 0, and the route is stopped"]
+
+
+class Remove(Operation):
+    gateway = True
+    words = ["remove", "demo", "--yes"]
+
+    def prepare(self):
+        return self.words, {None, self.w.active() or self.applied()}
+
+    def wanted(self, allowed):
+        return None
+
+    def settle(self):
+        status, said = self.w.run("recover", "demo")
+        # A route that was purged is none.
+        gone = status == 2 and not os.path.exists(os.path.join(self.w.root, "routes", "demo"))
+        return [] if status == 0 or gone else ["recover ended with %d: %s" % (status, said.strip()[-300:])]
+
+    def look(self, allowed):
+        return self.w.invariants(allowed) + ([] if self.w.active() else self.w.removed())
+
+    def honest(self, status):
+        return [] if status or not self.w.active() else ["it ended with 0, and a release is active"]
+
+
+class Purge(Remove):
+    words = ["remove", "demo", "--yes", "--purge"]
+
+    def honest(self, status):
+        return [] if status or not os.path.exists(os.path.join(self.w.root, "routes", "demo")) else ["it ended with 0, and the route is there"]
+
+
 class Command(Operation):
     """Not of a route: what was killed is run again, and gives what it would have given."""
 
@@ -295,7 +350,8 @@ class Measure(Command):
 
 
 OPERATIONS = {"lock": Lock, "build": Build, "pull": Pull, "first": First, "apply": Apply, "again": Again, "rollback": Rollback, "reject": Reject,
-              "recover": Torn, "gc": Collect, "collect": CollectAfter, "canary": Canary, "promote": Promote, "abort": Abort, "recreate": Recreate, "gate": Gate, "measure": Measure}
+              "recover": Torn, "gc": Collect, "collect": CollectAfter, "canary": Canary, "promote": Promote, "abort": Abort, "recreate": Recreate, "gate": Gate, "measure": Measure, "stop": Stop, "start": Start,
+              "remove": Remove, "purge": Purge}
 
 
 class Matrix:
@@ -368,6 +424,8 @@ class Matrix:
 
     def honest(self, op, status, allowed):
         """The exit status says which release is active, before anybody recovers anything."""
+        if hasattr(op, "honest"):
+            return op.honest(status)
         if len(allowed) < 2 or status not in (0, 6, 7):
             return []
         is_new = self.w.active() == op.wanted(allowed)

@@ -37,6 +37,9 @@ none pull,first
 host recreate,promote
 none apply,again,recover,reject
 none lock,build,measure
+host remove
+host purge
+host stop,start
 host canary
 host apply
 END

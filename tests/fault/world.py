@@ -209,7 +209,29 @@ class World:
         except OSError:
             return None
 
-    def invariants(self, allowed, route="demo"):
+    def is_stopped(self, route="demo"):
+        """By the newest record of its journal that says so."""
+        path = os.path.join(self.root, "routes", route, "journal")
+        lines = open(path, "rb").read().splitlines() if os.path.exists(path) else []
+        events = [json.loads(line[74:]).get("event") for line in lines]
+        return ([e for e in events if e in ("route_stopped", "route_started", "flipped", "removed")] or [None])[-1] == "route_stopped"
+
+    def removed(self, route="demo"):
+        """Of a route that was removed nothing is left but its journal and its attempts."""
+        base = os.path.join(self.root, "routes", route)
+        wrong = ["%s is left" % n for n in glob.glob(base + "/*") if not re.fullmatch(r"journal(\.\d+)?|lock|attempts|releases", os.path.basename(n))]
+        wrong += ["%s is left" % n for n in glob.glob(base + "/releases/*") + glob.glob(os.path.join(self.root, "run", "routes", route))]
+        wrong += ["container of %s" % c["Labels"]["llmdeploy.version"] for c in self.our_containers() if (c["Labels"] or {}).get("llmdeploy.route") == route]
+        tag = "localhost/llmdeploy-%.8s/%s:" % (self.root_id() or "?", route)
+        wrong += [t for i in self.ask_engine("GET", "/v1.41/images/json") or [] for t in i["RepoTags"] or [] if t.startswith(tag)]
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            wrong.append("something listens on its port")
+        except OSError:
+            pass
+        return wrong
+
+    def invariants(self, allowed, route="demo", stopped=False):
         """Empty, or what is wrong."""
         wrong = []
         base = os.path.join(self.root, "routes", route)
@@ -217,11 +239,11 @@ class World:
         if now not in allowed:
             wrong.append("active is %s, not one of %s" % (now, allowed))
         wrong += self.releases(base, now)
-        wrong += self.containers(route, now)
+        wrong += self.containers(route, now, stopped)
         wrong += self.left_over()
         wrong += self.journals()
         if self.gateway != "none":
-            wrong += self.traffic(route, now)
+            wrong += self.traffic(route, now, stopped)
         return wrong
 
     def releases(self, base, now):
@@ -244,7 +266,7 @@ class World:
             wrong.append("active leads nowhere")
         return wrong
 
-    def containers(self, route, now):
+    def containers(self, route, now, stopped=False):
         wrong, running, ids = [], [], set()
         for c in self.our_containers():
             labels = c["Labels"] or {}
@@ -257,8 +279,10 @@ class World:
                 wrong.append("a container of %s, which is no release here" % version)
             if c["State"] == "running":
                 running.append(version)
-        if now and now not in running:
+        if now and now not in running and not stopped:
             wrong.append("%s is active and does not run" % now)
+        if stopped and running:
+            wrong.append("%s runs in a route that is stopped" % running)
         if len(running) > 2:
             wrong.append("%s run" % running)
         for path in glob.glob(os.path.join(self.root, "run", "*")):
@@ -288,8 +312,8 @@ class World:
                 previous = digest(line)
         return wrong
 
-    def traffic(self, route, now):
-        """Clients are answered by the active release, and by no other."""
+    def traffic(self, route, now, stopped=False):
+        """Clients are answered by the active release, and by no other; in a route that is stopped they are told to come again."""
         if not now:
             return []
         for attempt in range(50):
@@ -301,6 +325,8 @@ class World:
                 r.read()
                 c.close()
                 by = r.getheader("x-llmdeploy-release")
+                if stopped:
+                    return [] if r.status == 503 and r.getheader("retry-after") else ["it is stopped, and the gateway answers with %d" % r.status]
                 if r.status == 200:
                     return [] if by == now else ["%s is active, %s answers" % (now, by)]
                 problem = "status %d" % r.status

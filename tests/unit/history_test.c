@@ -356,6 +356,175 @@ static void newest_of_an_event(void **state) {
 	}
 }
 
+/* Events, a blank between them; "accepted*" says that the route was stopped. */
+static void write_events(struct place *p, const char *events) {
+	struct journal *j CLEANUP(journal_freep) = NULL;
+	char *text CLEANUP(freep) = mem_strdup(events), *save = NULL;
+	struct err e = {0};
+	uint64_t torn;
+
+	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
+	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		size_t n = strcspn(word, "*");
+		char *json CLEANUP(freep) = mem_printf("{\"event\":\"%.*s\"%s,\"version\":\"r1\"}", (int) n, word, word[n] ? ",\"stopped\":true" : "");
+		record(j, json);
+	}
+}
+
+static void again_with(struct place *p, const char *events) {
+	begin_again(p, "");
+	write_events(p, events);
+}
+
+static void state_of_a_route(void **state) {
+	static const struct {
+		const char *name, *events;
+		enum release_state state;
+		bool since;
+	} table[] = {
+		{"nothing", "", RELEASE_STARTED, false},
+		{"an apply", "apply started proved flip_intent flipped committed", RELEASE_STARTED, true},
+		{"an apply that came to nothing", "apply started rejected", RELEASE_STARTED, false},
+		{"stopped", "flipped committed stop drained route_stopped", RELEASE_STOPPED, true},
+		{"a stop that was begun", "flipped committed stop drained", RELEASE_STARTED, true},
+		{"a stop that was given up", "flipped committed stop interrupted", RELEASE_STARTED, true},
+		{"a stop that recovery finished", "flipped committed stop recovering route_stopped recovered", RELEASE_STOPPED, true},
+		{"a start that was begun", "flipped route_stopped start", RELEASE_STOPPED, true},
+		{"a start that failed", "flipped route_stopped start failed", RELEASE_STOPPED, true},
+		{"started", "flipped route_stopped start route_started", RELEASE_STARTED, true},
+		{"an apply that failed while it was stopped", "flipped route_stopped apply started rejected", RELEASE_STOPPED, true},
+		{"a switch while it was stopped", "flipped route_stopped apply flip_intent flipped", RELEASE_STARTED, true},
+		{"an intent of a switch is none", "flipped route_stopped apply flip_intent", RELEASE_STOPPED, true},
+		{"collected and pinned while it was stopped", "flipped route_stopped gc pinned tidied", RELEASE_STOPPED, true},
+		{"a recreate stops the active release, and not the route", "flipped committed apply stop_intent stopped", RELEASE_STARTED, true},
+		{"removed", "flipped committed remove removed", RELEASE_REMOVED, true},
+		{"removed while it was stopped", "flipped route_stopped remove removed", RELEASE_REMOVED, true},
+		{"a removal that was begun", "flipped route_stopped remove", RELEASE_STOPPED, true},
+		{"applied again", "flipped remove removed apply flipped committed", RELEASE_STARTED, true},
+		{"a journal that was given up", "route_stopped accepted", RELEASE_STARTED, true},
+		{"a journal that was given up, of a stopped route", "flipped accepted* recovered", RELEASE_STOPPED, true},
+	};
+	struct place *p = *state;
+
+	EACH_CASE(c, table) {
+		enum release_state got = RELEASE_REMOVED;
+		char since[CLOCK_STAMP] = "x";
+		struct err e = {0};
+
+		again_with(p, c->events);
+		fine(release_state(&p->chat, &got, since, &e), &e);
+		assert_int_equal(got, c->state);
+		assert_int_equal(strlen(since), c->since ? 20 : 0);
+	}
+}
+
+static void operation_under_way(void **state) {
+	static const struct {
+		const char *name, *events;
+		const char *event, *phase, *last;
+		bool ended;
+	} table[] = {
+		{"nothing", "", "", NULL, "", false},
+		{"begun", "apply", "apply", "preparing the candidate", "apply", false},
+		{"in the proof", "apply started ready", "apply", "asking the golden questions", "ready", false},
+		{"in the watch", "apply started ready proved flip_intent flipped", "apply", "watching the new release", "flipped", false},
+		{"in the drain", "apply flip_intent flipped committed", "apply", "draining the release before", "committed", true},
+		{"after the drain", "apply flip_intent flipped committed drained", "apply", "draining the release before", "drained", true},
+		{"rejected", "apply started rejected", "apply", NULL, "rejected", true},
+		{"a second one", "apply rejected apply started", "apply", "waiting for the candidate to get ready", "started", false},
+		{"in a recovery", "apply started recovering", "apply", "recovering", "recovering", false},
+		{"recovered", "apply started recovering recovered", "apply", NULL, "recovered", true},
+		{"collected", "apply committed gc", "gc", NULL, "gc", true},
+		{"stopping", "stop drained", "stop", "draining and stopping", "drained", false},
+		{"starting", "start", "start", "starting the active release", "start", false},
+		{"removing", "remove", "remove", "draining and removing", "remove", false},
+		{"stopped", "stop drained route_stopped", "stop", NULL, "route_stopped", true},
+		{"held", "apply canary_step held", "apply", NULL, "held", true},
+	};
+	struct place *p = *state;
+
+	EACH_CASE(c, table) {
+		struct release_operation o;
+		struct err e = {0};
+
+		again_with(p, c->events);
+		fine(release_operation(&p->chat, &o, &e), &e);
+		assert_string_equal(o.event, c->event);
+		assert_string_equal(o.phase ? o.phase : "none", c->phase ? c->phase : "none");
+		assert_string_equal(o.last, c->last);
+		assert_int_equal(o.ended, c->ended);
+		assert_int_equal(strlen(o.phase_since), c->phase ? 20 : 0);
+	}
+}
+
+static void fates_of_releases(void **state) {
+	static const struct {
+		const char *name, *script, *text; /* by last activity; "+": committed, "!": left */
+	} table[] = {
+		{"nothing", "", ""},
+		{"three", "ABC", "c+ b+ a+"},
+		{"rolled back from", "ABC<B", "b+ c+! a+"},
+		{"forward again", "ABC<B<C", "c+ b+ a+"},
+		{"failed its watch", "A!B", "b! a+"},
+		{"since the removal", "AB0A", "a+"},
+	};
+	struct place *p = *state;
+
+	EACH_CASE(c, table) {
+		struct release_fate *fates CLEANUP(freep) = NULL;
+		struct buf text CLEANUP(buf_done) = BUF_INIT(200);
+		struct err e = {0};
+		size_t n;
+
+		begin_again(p, c->script);
+		fine(release_fates(&p->chat, &fates, &n, &e), &e);
+		for (size_t i = 0; i < n; i++)
+			(void) buf_printf(&text, "%s%s%s%s", i ? " " : "", fates[i].version, fates[i].committed[0] ? "+" : "", fates[i].left ? "!" : "");
+		assert_string_equal(buf_str(&text), c->text);
+	}
+}
+
+static void holder_of_the_lock(void **state) {
+	struct place *p = *state;
+	struct release_route other CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	char *holder CLEANUP(freep) = NULL;
+	struct err e = {0};
+
+	fine(release_holder(&p->chat, &holder, &e), &e);
+	assert_null(holder);
+	fine(release_route_open(&p->root, "chat", false, &other, &e), &e);
+	fine(release_route_lock(&other, "apply r2.yaml", 0, &e), &e);
+	fine(release_holder(&p->chat, &holder, &e), &e);
+	char *pid CLEANUP(freep) = mem_printf(" pid %ld: apply r2.yaml, since 2", (long) getpid());
+	assert_non_null(strstr(holder, pid));
+	freep(&holder);
+	holder = NULL;
+	release_route_done(&other);
+	fine(release_holder(&p->chat, &holder, &e), &e);
+	assert_null(holder);
+}
+
+/* Who waited for a route that was purged meanwhile, and what a killed purge left. */
+static void purged(void **state) {
+	struct place *p = *state;
+	struct release_route waits CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
+	struct err e = {0};
+
+	play(p, "A");
+	fine(release_route_open(&p->root, "chat", false, &waits, &e), &e);
+	fine(release_route_purge(&p->root, &p->chat, &e), &e);
+	assert_false(fs_exists(p->root.fd, "routes/chat"));
+	assert_int_equal(release_route_lock(&waits, "apply", 0, &e), -1);
+	assert_string_equal(e.msg, "route 'chat' was removed in this moment: try again");
+	assert_int_equal(e.code, ERR_BUSY);
+	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, "routes/.chat.tmp-4194305/releases/a", 0755, &e), &e);
+	char *alive CLEANUP(freep) = mem_printf("routes/.chat.tmp-%ld", (long) getpid());
+	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, alive, 0755, &e), &e);
+	fine(release_routes_clean(&p->root, &e), &e);
+	assert_false(fs_exists(p->root.fd, "routes/.chat.tmp-4194305"));
+	assert_true(fs_exists(p->root.fd, alive));
+}
+
 static void empty_history(void **state) {
 	struct place *p = *state;
 	struct history *h CLEANUP(history_freep) = NULL;
@@ -384,7 +553,8 @@ static void broken_journal_is_no_history(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_PLACE(rollback_goes_to),  IN_PLACE(forward_goes_to), IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
-		IN_PLACE(newest_of_an_event),
+		IN_PLACE(newest_of_an_event), IN_PLACE(state_of_a_route), IN_PLACE(operation_under_way), IN_PLACE(fates_of_releases),
+		IN_PLACE(holder_of_the_lock), IN_PLACE(purged),
 		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
 	};
 

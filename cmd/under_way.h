@@ -1,0 +1,18 @@
+#pragma once
+
+#include "release/history.h"
+
+struct json;
+struct release_route;
+
+/* What is done with a route at this moment, and whether it is stopped or removed: for status. */
+struct under_way {
+	enum release_state state;
+	char since[CLOCK_STAMP]; /* of the state, or "" */
+	char *words;	 /* "apply r17.yaml by eva@host pid 4711, since ...: asking the golden questions, since ..."; NULL: nothing */
+	struct json *json; /* {"holder", "operation", "version", "began", "phase", "phase_since", "interrupted"}; NULL: nothing */
+};
+
+/* Never a failure: what cannot be read is not known here. */
+void under_way_look(const struct release_route *route, struct under_way *out);
+void under_way_done(struct under_way *u);
