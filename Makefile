@@ -96,7 +96,9 @@ install: all
 	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
 	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests manifests/*.json
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/systemd templates/systemd/*.service
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/systemd templates/systemd/*.service templates/systemd/*.timer
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/prometheus templates/prometheus/alerts.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/grafana templates/grafana/llmdeploy.json
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests/models manifests/models/*.yaml
 $(TOOLS): %: %.o $B/libpkg.a
 	@echo "LD $@"

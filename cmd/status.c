@@ -15,6 +15,7 @@
 #include "lock/lock.h"
 #include "release/history.h"
 #include "report/report.h"
+#include "status_prometheus.h"
 #include "traffic.h"
 #include "under_way.h"
 #include "way_back.h"
@@ -24,6 +25,8 @@ struct row {
 	char *active, *state, *since, *held, *note, *drift, *speed, *pinned;
 	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
 	struct json *memory; /* of the active release's newest evidence, or NULL */
+	struct json *gate;   /* the same of its golden run: what metrics say of it, or NULL */
+	uint64_t planned_bytes, measured_bytes; /* by the lockfile; by Docker, now. 0: not known */
 	struct json *pins;
 	struct traffic traffic;
 	struct way_back back;
@@ -43,6 +46,7 @@ static void row_done(struct row *r) {
 	free(r->pinned);
 	json_free(r->pins);
 	json_free(r->memory);
+	json_free(r->gate);
 	traffic_done(&r->traffic);
 }
 
@@ -88,6 +92,8 @@ static void fill_memory(const struct context *c, const struct release_route *rou
 
 	if (!r->active || release_read(route, r->active, &rel, &ignored))
 		return;
+	r->gate = status_gate(rel.proof);
+	r->planned_bytes = l ? l->planned_bytes : 0;
 	r->speed_milli = eval_speed_milli(json_get(rel.proof, "golden"));
 	if (r->speed_milli && l)
 		r->speed = speed_of(c, l, r->speed_milli);
@@ -101,6 +107,7 @@ static void fill_memory(const struct context *c, const struct release_route *rou
 struct sources {
 	const struct context *c;
 	bool detail; /* what the table of all routes has no room for */
+	bool metrics; /* for Prometheus: also what a person would not wait for */
 	bool asked;  /* the Engine answered */
 	struct docker_containers containers;
 	struct traffic_source traffic;
@@ -109,7 +116,8 @@ struct sources {
 static void sources_open(const struct context *c, const char *route, bool detail, struct sources *s) {
 	struct err ignored = {0};
 
-	*s = (struct sources){.c = c, .detail = detail};
+	s->c = c;
+	s->detail = detail;
 	s->asked = c->docker && !rollout_containers(&c->x, route, &s->containers, &ignored);
 	if (detail)
 		traffic_open(c, &s->traffic);
@@ -187,10 +195,24 @@ static void look_pinned(const struct release_route *route, struct row *r) {
 	r->pinned = text.len ? mem_strdup(buf_str(&text)) : NULL;
 }
 
+/* What Docker says that the active release's container takes; 0: not known. */
+static uint64_t memory_now(const struct sources *s, const struct lock *l) {
+	struct err ignored = {0};
+	uint64_t bytes = 0;
+	bool ours;
+
+	if (!s->asked || !rollout_container_among(&s->c->x, l, &s->containers, &ours) || !ours)
+		return 0;
+	char *name CLEANUP(freep) = rollout_container_name(&s->c->root, l);
+	return docker_container_memory(s->c->docker, name, &bytes, &ignored) ? 0 : bytes;
+}
+
 static void look_closer(const struct sources *s, const struct release_route *route, const struct lock *l, struct row *r) {
 	fill_memory(s->c, route, l, r);
 	look_pinned(route, r);
 	traffic_look(&s->traffic, route->name, l, &r->traffic);
+	if (l && s->metrics)
+		r->measured_bytes = memory_now(s, l);
 }
 
 static int look(const struct sources *s, const char *name, struct row *r, struct err *e) {
@@ -238,6 +260,12 @@ static struct json *as_json(const char *route, const struct row *r) {
 		json_set_int(o, "milli_tokens_per_s", (int64_t) r->speed_milli);
 	if (r->memory)
 		json_set(o, "memory", json_copy(r->memory));
+	if (r->gate)
+		json_set(o, "gate", json_copy(r->gate));
+	if (r->planned_bytes)
+		json_set_int(o, "planned_bytes", (int64_t) r->planned_bytes);
+	if (r->measured_bytes)
+		json_set_int(o, "measured_bytes", (int64_t) r->measured_bytes);
 	json_set_str(o, "held", r->held);
 	if (r->pins)
 		json_set(o, "pinned", json_copy(r->pins));
@@ -269,7 +297,9 @@ int cmd_status(struct args *a, struct err *e) {
 	if (context_open(a, "status", NEED_STORE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
 	context_try_engine(a, &c);
-	sources_open(&c, one[0], a->n || a->report->mode == REPORT_JSON, &s);
+	bool metrics = a->option[OPT_PROMETHEUS] != NULL;
+	s.metrics = metrics;
+	sources_open(&c, one[0], metrics || a->n || a->report->mode == REPORT_JSON, &s);
 	struct row *rows CLEANUP(freep) = mem_zalloc(n, sizeof *rows);
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * n, sizeof *cells);
 	int bad = 0;
@@ -282,13 +312,15 @@ int cmd_status(struct args *a, struct err *e) {
 		if (s.detail)
 			json_push(list, as_json(name, &rows[i]));
 	}
-	if (!bad && !n)
+	if (!bad && metrics)
+		bad = status_prometheus(a, list, e);
+	else if (!bad && !n)
 		report_line(a->report, "no routes under '%s' yet: llmdeploy apply FILE makes the first", c.root.path);
 	else if (!bad && a->n)
 		show_one(a, one[0], &rows[0]);
 	else if (!bad)
 		report_table(a->report, columns, 6, cells, n);
-	if (!bad)
+	if (!bad && !metrics)
 		report_result(a->report, a->n ? json_at(list, 0) : list);
 	for (size_t i = 0; i < n; i++)
 		row_done(&rows[i]);

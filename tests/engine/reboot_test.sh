@@ -99,7 +99,8 @@ apply() { # VERSION [FAULT]
 mkdir -p "$state"
 tiny_ready || exit 1
 
-systemd-analyze verify --man=no "$unit" templates/systemd/llmdeploy-gateway.service >"$state/said" 2>&1
+systemd-analyze verify --man=no "$unit" templates/systemd/llmdeploy-gateway.service templates/systemd/llmdeploy-metrics.service \
+	templates/systemd/llmdeploy-metrics.timer >"$state/said" 2>&1
 # What it may say is that the programs are not installed under their paths here.
 [ -z "$(grep -v 'is not executable: No such file' "$state/said")" ] && grep -q '^After=.*docker.service' "$unit"
 check $? "the units are what systemd takes, and recovery comes after the Engine" "$state/said"
