@@ -100,7 +100,7 @@ run 0 init huge --model hf://acme/huge && says "warning: none of them fits on th
 verdict $? "where nothing fits the manifest is for another machine, and that is said"
 HF_TOKEN=hf_good run 0 init gated --model hf://acme/gated && grep -q "Bearer hf_good" hub/asked && ! grep -rq hf_good gated out err && alive
 verdict $? "a gated repository with a token, which goes to the hub alone"
-run 0 init json --model hf://acme/tiny-GGUF --json && tail -n 1 out | jq -e --arg c "$new" '.result // . | .commit == $c and .repository == "acme/tiny-GGUF" and
+run 0 init json --model hf://acme/tiny-GGUF --json && tail -n 1 out | jq -e --arg c "$new" '.commit == $c and .repository == "acme/tiny-GGUF" and
 	(.files | length) == 12 and ([.files[] | select(.candidate) | .candidate] == ["q4_k_m", "q5_k_m", "q6_k", "q8_0"]) and
 	([.files[] | select(.candidate)] | all(.sha256 and .fits and .planned_bytes > .bytes)) and .manifest == "json/json.yaml"' >/dev/null
 verdict $? "--json"
@@ -168,6 +168,121 @@ refused 3 "$models/pointer.Q6_K.gguf" "'$models/pointer.Q6_K.gguf': is a pointer
 refused 3 "$models/adapter.gguf" "'$models/adapter.gguf': no model: adapter"
 mkdir "$work/nothing"
 refused 3 "$work/nothing" "'$work/nothing' has no files"
+
+# ---- pin-model ----
+
+q4=6e0251279525e259bc5abaa792eb7e0c11b3e7df75b621790b0930277175bbd5
+q8=1c048bb5d79b867592f8e34ed88fe859d58eeb7b124f2080a7454f97e600cc5c
+v1=46f720ba147c
+tiny=$(sha256sum <"$models/tiny.Q4_K_M.gguf" | cut -d' ' -f1)
+lora=$(sha256sum <"$models/adapter.gguf" | cut -d' ' -f1)
+mkdir pin
+cat >pin/m.yaml <<'END'
+# keeps its comments
+apiVersion: llmdeploy/v1
+route: "pinned"        # and its quotes
+version: r1
+model:
+  candidates:
+    - {name: q4, source: 'hf://acme/tiny-GGUF@main/tiny.Q4_K_M.gguf', sha256: 0000000000000000000000000000000000000000000000000000000000000000}
+    - name: q8
+      source:           # a list
+        - file:nowhere.gguf
+        - hf://acme/tiny-GGUF/tiny.Q8_0.gguf
+    - name: local
+      source: ../models/tiny.Q4_K_M.gguf   # beside
+      sha256:
+    - {name: card, bytes: 4GB}
+  adapters:
+    - source: ../models/adapter.gguf
+eval: {skip: none yet}
+END
+chmod 640 pin/m.yaml
+cp pin/m.yaml before
+cat >want.yaml <<END
+# keeps its comments
+apiVersion: llmdeploy/v1
+route: "pinned"        # and its quotes
+version: r1
+model:
+  candidates:
+    - {name: q4, source: 'hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf', sha256: $q4}
+    - name: q8
+      sha256: $q8
+      source:           # a list
+        - file:nowhere.gguf
+        - hf://acme/tiny-GGUF@$new/tiny.Q8_0.gguf
+    - name: local
+      source: ../models/tiny.Q4_K_M.gguf   # beside
+      sha256: $tiny
+    - {name: card, bytes: 4GB}
+  adapters:
+    - source: ../models/adapter.gguf
+      sha256: $lora
+eval: {skip: none yet}
+END
+ln -s m.yaml pin/link.yaml
+: >hub/asked
+run 11 pin-model pin/m.yaml --check && says "llmdeploy: 4 of 4 artifacts of 'pin/m.yaml' would change" && cmp -s pin/m.yaml before
+verdict $? "pin-model --check says what would change, exit 11"
+run 0 pin-model pin/m.yaml --dry-run && says "4 of 4 artifacts would change; nothing was written" && cmp -s pin/m.yaml before
+verdict $? "pin-model --dry-run writes nothing"
+run 0 pin-model pin/link.yaml && cmp -s pin/m.yaml want.yaml && [ -L pin/link.yaml ] && [ "$(stat -c %a pin/m.yaml)" = 640 ] && [ "$(ls pin | wc -l)" = 2 ] &&
+	says "model.candidates[0]" && says "11.9 kB, by the hub's list of files at main" &&
+	says "    source  hf://acme/tiny-GGUF@main/tiny.Q4_K_M.gguf -> hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf" &&
+	says "    sha256  0000000000000000000000000000000000000000000000000000000000000000 -> $q4" && says "    sha256  (none) -> $q8" &&
+	says "warning: file:nowhere.gguf: No such file or directory" && says "by the file here" && says "wrote pin/link.yaml; next: llmdeploy validate pin/link.yaml"
+verdict $? "pin-model fills in digests and commits, and leaves every other byte"
+diff want.yaml pin/m.yaml
+[ "$(grep -c /api/ hub/asked)" = 6 ] && alive
+verdict $? "a repository is asked once a run"
+run 0 validate pin/m.yaml && run 0 pin-model pin/m.yaml --check && says "pin/m.yaml is pinned as its sources are: nothing to change" && run 0 pin-model pin/m.yaml && cmp -s pin/m.yaml want.yaml
+verdict $? "what is pinned stays as it is"
+run 0 pin-model pin/m.yaml --revision v1 || { run 9 pin-model pin/m.yaml --revision v1 && says "hf://acme/tiny-GGUF@0e0e0e0e0e0e has no such file" && cmp -s pin/m.yaml want.yaml; }
+verdict $? "a revision without one of the files changes nothing"
+printf 'model: {source: hf://acme/tiny-GGUF@%s/tiny.Q4_K_M.gguf, sha256: %s}\n' "$new" "$q4" >pin/one.yaml
+run 0 pin-model pin/one.yaml --revision v1 && says "-> $v1" && holds pin/one.yaml "hf://acme/tiny-GGUF@$old/tiny.Q4_K_M.gguf, sha256: $v1" && run 0 pin-model pin/one.yaml --revision main &&
+	holds pin/one.yaml "@$new/tiny.Q4_K_M.gguf, sha256: $q4"
+verdict $? "--revision goes to another one, and back"
+run 0 pin-model pin/one.yaml --json && tail -n 1 out | jq -e '.[0] | .artifact == "model" and (.changed | not) and .sources[0].from == "the hub'"'"'s list of files"' >/dev/null
+verdict $? "pin-model --json"
+printf 'model: {source: hf://acme/old-name/tiny.Q4_K_M.gguf}\n' >pin/renamed.yaml
+run 0 pin-model pin/renamed.yaml && holds pin/renamed.yaml "hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf"
+verdict $? "a repository that was renamed gets its name of today"
+printf 'model: {source: "file:%s#m/model.gguf"}\n' "$models/a.zip" >pin/zip.yaml
+python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").write(sys.argv[2], "m/model.gguf")' "$models/a.zip" "$models/tiny.Q4_K_M.gguf"
+run 0 pin-model pin/zip.yaml && holds pin/zip.yaml "sha256: $tiny"
+verdict $? "a member of an archive"
+printf 'model: {source: %s/acme/tiny-GGUF/resolve/main/tiny.Q4_K_M.gguf}\n' "$HF_ENDPOINT" >pin/url.yaml
+run 0 pin-model pin/url.yaml && says "by a download" && holds pin/url.yaml "sha256: $q4" && holds pin/url.yaml "/resolve/main/"
+verdict $? "an address is downloaded for its digest"
+printf 'model: {source: [hf://acme/tiny-GGUF/tiny.Q4_K_M.gguf, %s/acme/tiny-GGUF/resolve/main/tiny.Q4_K_M.gguf]}\n' "$HF_ENDPOINT" >pin/both.yaml
+run 0 pin-model pin/both.yaml && says "not asked, it would be a download"
+verdict $? "but not where another source has told"
+printf 'model: {source: hf://acme/plain/small.gguf}\n' >pin/plain.yaml
+run 0 pin-model pin/plain.yaml && says "by a download at main" && grep -q 'sha256: [0-9a-f]\{64\}' pin/plain.yaml && alive
+verdict $? "a file that is not in Git LFS is downloaded, too"
+
+# unpinned STATUS MODEL MESSAGE
+unpinned() {
+	printf 'model: %s\n' "$2" >pin/bad.yaml
+	cp pin/bad.yaml before
+	run "$1" pin-model pin/bad.yaml && says "llmdeploy: $3" && cmp -s pin/bad.yaml before && alive
+	verdict $? "not pinned: $2"
+}
+other=$(sha256sum <"$models/tiny.Q8_0.gguf" | cut -c1-12)
+ln -s models m
+unpinned 5 "{source: [../m/tiny.Q8_0.gguf, ../m/tiny.Q4_K_M.gguf]}" "pin/bad.yaml:1:39: the sources of 'model' differ: '../m/tiny.Q8_0.gguf' has the digest $other..., '../m/tiny.Q4_K_M.gguf' has ${tiny:0:12}...; remove one of them"
+unpinned 9 "{source: nowhere.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned, no source answers: nowhere.gguf: No such file or directory"
+unpinned 9 "{source: hf://acme/none/a.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned, no source answers: hf://acme/none/a.gguf: hf://acme/none@main: answered 401: there is no such repository, or it is private: then set HF_TOKEN"
+unpinned 9 "{source: hf://acme/gated/model.Q4_K_M.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned, no source answers: hf://acme/gated/model.Q4_K_M.gguf: hf://acme/gated@main: answered 401: the repository is gated: accept its terms on its page, then set HF_TOKEN"
+unpinned 3 "{source: hf://acme/tiny-GGUF}" "pin/bad.yaml:1:17: 'hf://acme/tiny-GGUF' cannot be pinned: it names no file: hf://ORG/REPO@REVISION/FILE"
+unpinned 3 "{source: $models/pointer.Q6_K.gguf}" "pin/bad.yaml:1:17: '$models/pointer.Q6_K.gguf' cannot be pinned: a Git LFS pointer to 5 B (sha256 000000000000...) stands there instead of the file: run git lfs pull"
+unpinned 3 "{source: oci://acme/one}" "pin/bad.yaml:1:17: 'oci://acme/one' cannot be pinned: models in OCI registries are not supported yet"
+unpinned 3 "{source: https://acme.example/a.zip#m}" "pin/bad.yaml:1:17: 'https://acme.example/a.zip#m' cannot be pinned: a member of an archive that is not here: download it, and pin file:ARCHIVE#MEMBER"
+unpinned 3 "{card: smollm2}" "'pin/bad.yaml' names no artifact by a source: there is nothing to pin"
+run 2 pin-model pin/one.yaml --revision a/b && says "llmdeploy: '--revision a/b' is no branch, tag or commit"
+verdict $? "a revision that is none"
 
 alive
 verdict $? "the hub was asked nothing that the real one would not understand"
