@@ -101,7 +101,7 @@ static int under_lock(struct args *a, struct context *c, struct rollout_session 
 	uint64_t began = clock_mono_ms();
 	struct rollout_result result;
 
-	if (spec && (compiling_lock(a, c, spec, l, e) || fs_read_user(a->at[0], &manifest, e)))
+	if (spec && (compiling_lock_asked(a, c, spec, l, NULL, NULL, e) || fs_read_user(a->at[0], &manifest, e)))
 		return -1;
 	if (import_archive(a, c, *l, e) || rollout_apply(s, *l, spec ? buf_str(&manifest) : NULL, &result, e))
 		return -1;

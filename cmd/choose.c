@@ -83,7 +83,7 @@ static int try_one(struct choosing *x, struct rollout_session *s, size_t i, stru
 
 	report_line(x->a->report, "candidate '%s'", r->name);
 	spec_choose(x->spec, r->index);
-	if (compiling_lock(x->a, x->c, x->spec, &l, e) || rollout_try(s, l, &trial, e))
+	if (compiling_lock_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_try(s, l, &trial, e))
 		return err_wrap(e, "candidate '%s'", r->name);
 	note_trial(r, &trial);
 	if (trial.passed)

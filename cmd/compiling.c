@@ -11,10 +11,13 @@
 #include "debian/debian.h"
 #include "eval/eval.h"
 #include "fs/fs.h"
+#include "json/json.h"
 #include "lock/lock.h"
 #include "lock/wrapped.h"
+#include "oracle/oracle.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
+#include "size/size.h"
 #include "spec/spec.h"
 
 enum { COMPILE_WAIT_MS = 600000 };
@@ -87,6 +90,11 @@ int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
 
 int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
 		      struct err *e) {
+	return compiling_preview_measured(a, c, s, known, NULL, out, e);
+}
+
+int compiling_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
+			       const struct size_measured *measured, struct compile_preview *out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	char *dir CLEANUP(freep) = NULL;
 
@@ -95,7 +103,8 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	self[n > 0 ? n : 0] = 0;
-	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .program = self, .progress = &a->report->progress};
+	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .program = self, .measured = measured,
+		.progress = &a->report->progress};
 	if (!compile_preview(&job, s, known, out, &all, e))
 		return 0;
 	if (all.n > 1)
@@ -103,7 +112,13 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 	return -1;
 }
 
-int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
+/* What the runtime said already, or that it is about to be asked. */
+struct asking {
+	bool asking;
+	const struct size_measured *measured;
+};
+
+static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q, struct lock **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct debian_mirrors mirrors = {0};
@@ -120,12 +135,64 @@ int compiling_lock(struct args *a, struct context *c, const struct spec *s, stru
 	if (root_lock(&c->root, c->command, wait, &held, e))
 		return -1;
 	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL,
-		.paranoid = a->option[OPT_PARANOID] != NULL, .progress = &a->report->progress};
+		.asking = q->asking, .measured = q->measured, .paranoid = a->option[OPT_PARANOID] != NULL, .progress = &a->report->progress};
 	if (!compile_release(&job, s, out, &all, e))
 		return 0;
 	if (all.n > 1)
 		report_complaints(a->report, &all);
 	return -1;
+}
+
+int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
+	return compile(a, c, s, &(struct asking){0}, out, e);
+}
+
+static bool is_inexact(const struct lock *l) {
+	return json_get(json_get(l->tree, "budget"), "uncertain_bytes") != NULL;
+}
+
+/* Its numbers are whole MiB, cut off. */
+static struct size_measured measured_of(const struct oracle *o) {
+	struct size_measured m = {.caches = (uint64_t) o->n << 20, .compute = (uint64_t) o->n << 20};
+
+	for (size_t i = 0; i < o->n; i++) {
+		m.caches += o->devices[i].context;
+		m.compute += o->devices[i].compute;
+	}
+	return m;
+}
+
+int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct oracle *said,
+			 struct size_measured *measured, struct err *e) {
+	struct lock *first CLEANUP(lock_freep) = NULL;
+	struct size_measured m;
+	struct err why = {0};
+	struct oracle o;
+
+	if (compile(a, c, s, &(struct asking){.asking = true}, &first, e))
+		return -1;
+	bool inexact = is_inexact(first);
+
+	if (!inexact && !said) {
+		*out = STEAL(first);
+		return 0;
+	}
+	if (rollout_estimate(&c->x, first, 0, &o, &why)) {
+		if (said || why.code == ERR_INTERRUPTED)
+			return err_set(e, why.code, "%s", why.msg);
+		report_warning(a->report, "the runtime was asked what it takes, and did not say: %s", why.msg);
+		return compile(a, c, s, &(struct asking){0}, out, e);
+	}
+	m = measured_of(&o);
+	if (inexact && compile(a, c, s, &(struct asking){.measured = &m}, out, e))
+		return -1;
+	if (!inexact)
+		*out = STEAL(first);
+	if (measured)
+		*measured = m;
+	if (said)
+		*said = o;
+	return 0;
 }
 
 int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e) {

@@ -11,8 +11,17 @@ int compiling_spec(struct args *a, const char *path, struct spec **out, struct e
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
 struct compile_known;
 struct compile_preview;
+struct oracle;
+struct size_measured;
 int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out, struct err *e);
+/* With what the runtime said of the load of a model whose memory is not known exactly; NULL: it was not asked. */
+int compiling_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
+			       const struct size_measured *measured, struct compile_preview *out, struct err *e);
 int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e);
+/* As compiling_lock, with an open Docker Engine: where the memory of the model is not known exactly, the runtime is asked for its own estimate,
+ * and the release is planned with that. `said` is not NULL: the runtime is asked in any case, and this is its answer. */
+int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct oracle *said,
+			 struct size_measured *measured, struct err *e);
 /* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
  * that expects a release to be active: *planned tells. */
 struct lock_expected;

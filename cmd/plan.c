@@ -17,6 +17,7 @@
 #include "plan/diff.h"
 #include "plan/plan.h"
 #include "report/report.h"
+#include "size/size.h"
 #include "spec/spec.h"
 
 /* What is active on the route now. */
@@ -92,7 +93,9 @@ static int write_out(struct args *a, struct context *c, const struct spec *s, co
 		(void) snprintf(x.active, sizeof x.active, "%s", now->lock->version);
 		memcpy(x.active_lock, now->lock->digest, sizeof x.active_lock);
 	}
-	if (compiling_lock(a, c, s, &l, e) || lock_wrap(l, &x, &text, e) ||
+	int r = a->option[OPT_ESTIMATE] ? compiling_lock_asked(a, c, s, &l, NULL, NULL, e) : compiling_lock(a, c, s, &l, e);
+
+	if (r || lock_wrap(l, &x, &text, e) ||
 	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
 		return -1;
 	report_line(a->report, "written: %s (lock %.12s, to be applied while %s%s%s is active)", a->option[OPT_OUT], l->digest,
@@ -131,6 +134,24 @@ static int conclude(struct args *a, struct context *c, const struct spec *s, con
 		now->lock ? now->lock->version : "nothing", now->lock ? "'" : "");
 }
 
+/* A plan that is not known exactly is made anew with what the runtime said. */
+static int add_estimate(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *p,
+			struct err *e) {
+	struct json *estimate CLEANUP(json_freep) = NULL;
+	struct size_measured measured;
+
+	if (plan_estimate(a, c, s, &estimate, &measured, e))
+		return -1;
+	if (json_get(json_get(p->document, "memory"), "uncertain_bytes")) {
+		compile_preview_done(p);
+		*p = (struct compile_preview){0};
+		if (compiling_preview_measured(a, c, s, known, &measured, p, e))
+			return -1;
+	}
+	json_set(p->document, "estimate", STEAL(estimate));
+	return 0;
+}
+
 int cmd_plan(struct args *a, struct err *e) {
 	struct compile_preview p CLEANUP(compile_preview_done) = {0};
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
@@ -152,10 +173,10 @@ int cmd_plan(struct args *a, struct err *e) {
 		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli, NULL};
 	if (compiling_preview(a, &c, s, &known, &p, e))
 		return -1;
+	if (a->option[OPT_ESTIMATE] && add_estimate(a, &c, s, &known, &p, e))
+		return -1;
 	if (plan_runtimes(a, s, p.document, e))
 		return -1;
 	add_changes(p.document, s, &now, &p);
-	if (a->option[OPT_ESTIMATE] && plan_estimate(a, &c, s, p.document, e))
-		return -1;
 	return conclude(a, &c, s, &now, &p, e);
 }

@@ -5,6 +5,7 @@ struct context;
 struct err;
 struct json;
 struct report;
+struct size_measured;
 struct spec;
 
 /* "runtimes" of the document: which engines could serve what is asked for, and why the others cannot. */
@@ -12,6 +13,6 @@ int plan_runtimes(const struct args *a, const struct spec *s, struct json *docum
 /* A plan's document as people read it: a picture where it is a terminal, short tables, lines. */
 void plan_show(struct report *r, const struct json *document);
 
-/* plan --estimate: the engine's own number, asked of its image; kept in the document under "estimate". */
-int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json *document, struct err *e);
+/* plan --estimate: the runtime's own number, asked of its image; for the document's "estimate". *measured is what a plan can be made with. */
+int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json **estimate, struct size_measured *measured, struct err *e);
 void plan_show_estimate(struct report *r, const struct json *estimate);

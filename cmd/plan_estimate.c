@@ -8,6 +8,7 @@
 #include "oracle/oracle.h"
 #include "plan.h"
 #include "report/report.h"
+#include "size/size.h"
 
 static struct json *document_of(const struct oracle *o, const struct lock *l) {
 	static const char *const same[] = {"weights_bytes", "kv_bytes", "recurrent_bytes", "compute_bytes"};
@@ -30,13 +31,13 @@ static struct json *document_of(const struct oracle *o, const struct lock *l) {
 	return d;
 }
 
-int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json *document, struct err *e) {
+int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json **estimate, struct size_measured *measured, struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	struct oracle o;
 
-	if (context_need_engine(a, c, e) || compiling_lock(a, c, s, &l, e) || rollout_estimate(&c->x, l, 0, &o, e))
+	if (context_need_engine(a, c, e) || compiling_lock_asked(a, c, s, &l, &o, measured, e))
 		return -1;
-	json_set(document, "estimate", document_of(&o, l));
+	*estimate = document_of(&o, l);
 	return 0;
 }
 

@@ -66,7 +66,7 @@ static const struct {
 	{"weights", "weights_bytes", "34", 'W'}, {"adapters", "adapters_bytes", "36", 'A'}, {"KV cache", "kv_bytes", "32", 'K'},
 	{"recurrent states", "recurrent_bytes", "32", 'S'}, {"compute buffers", "compute_bytes", "33", 'C'},
 	{"output buffers", "output_bytes", "33", 'O'}, {"overhead", "overhead_bytes", "35", 'X'},
-	{"fragmentation", "fragmentation_bytes", "35", 'F'},
+	{"fragmentation", "fragmentation_bytes", "35", 'F'}, {"not known exactly", "uncertain_bytes", "31", 'U'},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 

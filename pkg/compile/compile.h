@@ -11,6 +11,7 @@ struct err;
 struct json;
 struct lock;
 struct progress;
+struct size_measured;
 struct spec;
 struct store;
 
@@ -26,6 +27,8 @@ struct compile {
 	const char *tool;     /* "llmdeploy 0.1.0" */
 	const char *program;  /* path of the running program, for model cards; NULL: there are none */
 	int root;	      /* open, for what was measured of this machine; below 0: none */
+	bool asking;	      /* plan_input's: the runtime is about to be asked what it takes */
+	const struct size_measured *measured; /* what it said; NULL: it was not asked */
 	bool paranoid;	      /* hash model and adapters again */
 	const struct progress *progress;
 };

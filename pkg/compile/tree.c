@@ -51,7 +51,8 @@ int compile_plan(struct compile_parts *p, const struct compile *c, struct compla
 	bool packaged = !strcmp(p->runtime->launch, "packages");
 
 	p->in = (struct plan_input){.spec = p->spec, .runtime = p->runtime, .model = p->candidates ? NULL : p->model, .candidates = p->candidates,
-		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .judge = p->judge};
+		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .judge = p->judge,
+		.asking = c->asking, .measured = c->measured};
 	p->in.n_locked = packaged ? locked_backends(p, c, p->locked) : 0;
 	if (plan_make(&p->in, &p->plan, complaints, e))
 		return -1;

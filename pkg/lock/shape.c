@@ -66,7 +66,7 @@ static const struct shape rollout_shape[] = {
 static const struct shape budget_shape[] = {
 	{"weights_bytes", SHAPE_COUNT, false, NULL}, {"adapters_bytes", SHAPE_COUNT, false, NULL}, {"kv_bytes", SHAPE_COUNT, false, NULL},
 	{"compute_bytes", SHAPE_COUNT, false, NULL}, {"output_bytes", SHAPE_COUNT, false, NULL}, {"overhead_bytes", SHAPE_COUNT, false, NULL},
-	{"recurrent_bytes", SHAPE_COUNT, true, NULL}, {"fragmentation_bytes", SHAPE_COUNT, true, NULL},
+	{"recurrent_bytes", SHAPE_COUNT, true, NULL}, {"fragmentation_bytes", SHAPE_COUNT, true, NULL}, {"uncertain_bytes", SHAPE_COUNT, true, NULL},
 	{"planned_bytes", SHAPE_COUNT, false, NULL}, {"reserve_percent", SHAPE_COUNT, false, NULL}, {"limit_bytes", SHAPE_COUNT, false, NULL},
 	{"admission", SHAPE_TEXT, false, NULL}, {"active_bytes", SHAPE_COUNT, true, NULL}, {"bandwidth", SHAPE_COUNT, true, NULL}, {0},
 };

@@ -52,6 +52,9 @@ static void take_role(const struct gguf_tensor *t, struct model_facts *m) {
 	else if (layer >= 0 && strstr(rest, "_exps.")) {
 		m->expert_bytes += t->bytes;
 		m->layers[layer].has_experts = true;
+		/* Some architectures do not look at the key of the experts' width: the tensor has it. */
+		if (!strncmp(rest, ".ffn_down_exps.weight", 21) && t->dims[0] <= 1 << 24)
+			m->layers[layer].feed_forward = (uint32_t) t->dims[0];
 	}
 }
 
@@ -71,8 +74,8 @@ static int take_tensors(const struct gguf *g, struct model_facts *m, struct err 
 
 /* --- the architecture's numbers --- */
 
-static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e) {
-	uint64_t vocabulary, layers, nextn;
+static int take_sizes(const struct gguf *g, struct model_facts *m, uint64_t *nextn, struct err *e) {
+	uint64_t vocabulary, layers;
 	const struct {
 		const char *key;
 		uint64_t *out;
@@ -80,7 +83,7 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e
 	} keys[] = {
 		{"embedding_length", &m->embedding_length, 1 << 24}, {"context_length", &m->context_length, (uint64_t) 1 << 40},
 		{"vocab_size", &vocabulary, (uint64_t) 1 << 32},     {"block_count", &layers, UINT64_MAX},
-		{"nextn_predict_layers", &nextn, UINT64_MAX},	     {"rope.dimension_count", &m->rope_dimension, 1 << 24},
+		{"nextn_predict_layers", nextn, UINT64_MAX},	     {"rope.dimension_count", &m->rope_dimension, 1 << 24},
 		{"expert_count", &m->experts, 1 << 24},		     {"expert_used_count", &m->experts_used, 1 << 24},
 		{"expert_shared_count", &m->experts_shared, 1 << 24}, {"expert_feed_forward_length", &m->expert_feed_forward, 1 << 24},
 	};
@@ -95,10 +98,10 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, struct err *e
 	if (layers > MODEL_MAX_LAYERS)
 		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.block_count' with %llu layers, the limit is %d", g->name, m->architecture,
 			       (unsigned long long) layers, MODEL_MAX_LAYERS);
-	if (nextn > layers)
+	if (*nextn > layers)
 		return err_set(e, ERR_INTEGRITY, "'%s' says %llu layers that predict further tokens and has %llu", g->name,
-			       (unsigned long long) nextn, (unsigned long long) layers);
-	m->n_layers = (size_t) (layers - nextn);
+			       (unsigned long long) *nextn, (unsigned long long) layers);
+	m->n_layers = (size_t) (layers - *nextn);
 	m->vocabulary = gguf_count(g, "tokenizer.ggml.tokens");
 	if (!m->vocabulary)
 		m->vocabulary = vocabulary;
@@ -130,7 +133,6 @@ static int take_names(const struct gguf *g, struct model_facts *m, struct err *e
 }
 
 static int check_experts(const struct gguf *g, struct model_facts *m, struct err *e) {
-	tally_experts(m);
 	if (m->experts_used > m->experts)
 		return err_set(e, ERR_INTEGRITY, "'%s' uses %llu experts at once and has %llu", g->name, (unsigned long long) m->experts_used,
 			       (unsigned long long) m->experts);
@@ -138,7 +140,9 @@ static int check_experts(const struct gguf *g, struct model_facts *m, struct err
 }
 
 static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struct err *e) {
-	if (take_names(parts[0], m, e) || take_sizes(parts[0], m, e) || gguf_layers(parts[0], m, e))
+	uint64_t nextn;
+
+	if (take_names(parts[0], m, e) || take_sizes(parts[0], m, &nextn, e) || gguf_layers(parts[0], m, nextn, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (take_tensors(parts[i], m, e))

@@ -125,7 +125,7 @@ static void by_period(struct model_facts *m, uint64_t period, bool dense_first) 
 }
 
 /* The window, and where: a list of the file, its period, or what the architecture is known for. An architecture that
- * is known for no window has none, whatever number stands there, unless the file has a pattern. */
+ * is known for no window has none, whatever stands there: the runtime does not look. */
 static int windows(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
 	struct gguf_numbers pattern = {0};
 	uint64_t window;
@@ -135,9 +135,12 @@ static int windows(const struct gguf *g, struct model_facts *m, const struct arc
 	full_key(m, "attention.sliding_window_pattern", key);
 	if (gguf_own_number(g, m, "attention.sliding_window", a->window, &window, e) || gguf_numbers(g, key, &pattern, e))
 		return -1;
-	if (!window || (!a->period && !pattern.set) || (a->only_layers && a->only_layers != m->n_layers))
+	if (!window || a->windows == ARCH_NO_WINDOW || (a->windows == ARCH_LISTED && !pattern.set) ||
+	    (a->only_layers && a->only_layers != m->n_layers))
 		return 0;
-	if (pattern.array) {
+	if (a->windows == ARCH_ALL_WINDOWED) {
+		by_period(m, 0, false);
+	} else if (pattern.array) {
 		if (each_layer(g, m, "attention.sliding_window_pattern", list, &found, e))
 			return -1;
 		for (size_t i = 0; i < m->n_layers; i++)
@@ -152,9 +155,16 @@ static int windows(const struct gguf *g, struct model_facts *m, const struct arc
 	return 0;
 }
 
-static bool is_recurrent(const struct arch *a, const struct model_layer *l) {
-	return a->recurrence == ARCH_RECURRENT || (a->recurrence == ARCH_WITHOUT_KV && !l->kv_heads) ||
-	       (a->recurrence == ARCH_BARE && !l->kv_heads && !l->feed_forward);
+static bool is_recurrent(const struct arch *a, const struct model_layer *l, size_t i, uint64_t interval) {
+	switch (a->recurrence) {
+	case ARCH_RECURRENT: return true;
+	case ARCH_WITHOUT_KV: return !l->kv_heads;
+	case ARCH_BARE: return !l->kv_heads && !l->feed_forward;
+	case ARCH_INTERVAL: return interval && (i + 1) % interval != 0;
+	case ARCH_ATTENTION:
+	case ARCH_BESIDE: break;
+	}
+	return false;
 }
 
 /* list: 1 for each recurrent layer. */
@@ -162,17 +172,17 @@ static int recurrences(const struct gguf *g, struct model_facts *m, const struct
 	uint64_t interval;
 	bool listed;
 
-	if (each_layer(g, m, "attention.recurrent_layers", list, &listed, e) ||
-	    gguf_own_number(g, m, "full_attention_interval", a->recurrence == ARCH_INTERVAL ? 4 : 0, &interval, e))
+	if (each_layer(g, m, "attention.recurrent_layers", list, &listed, e) || gguf_own_number(g, m, "full_attention_interval", 4, &interval, e))
 		return -1;
+	listed &= a->recurrence == ARCH_INTERVAL;
 	for (size_t i = 0; i < m->n_layers; i++) {
 		struct model_layer *l = &m->layers[i];
-		bool recurrent = listed ? list[i] != 0 : interval ? (i + 1) % interval != 0 : is_recurrent(a, l);
+		bool recurrent = listed ? list[i] != 0 : is_recurrent(a, l, i, interval);
 
 		l->has_state = recurrent || a->recurrence == ARCH_BESIDE;
 		if (recurrent)
 			l->kind = MODEL_RECURRENT;
-		else if (!l->kv_heads && a->recurrence == ARCH_BARE)
+		else if (a->recurrence == ARCH_BARE && l->feed_forward)
 			l->kind = MODEL_NONE;
 		if (l->kind == MODEL_RECURRENT || l->kind == MODEL_NONE)
 			l->heads = l->kv_heads = l->key_length = l->value_length = 0;
@@ -233,8 +243,49 @@ static int state_numbers(const struct gguf *g, struct model_facts *m, const stru
 	return 0;
 }
 
-int gguf_layers(const struct gguf *g, struct model_facts *m, struct err *e) {
+/* The indexer keeps one key of its own for each token, in layers that select by themselves; the others take what was selected before.
+ * Files of models that were trained for less than 1,048,576 tokens may lack the list: then each layer selects. */
+static int indexers(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
+	uint32_t length = 0, top = 0, own_heads = 0;
+	bool listed;
+
+	if (!a->has_indexer)
+		return 0;
+	if (one_for_all(g, m, "attention.indexer.key_length", 0, &length, e) || one_for_all(g, m, "attention.indexer.top_k", 0, &top, e) ||
+	    one_for_all(g, m, "attention.indexer.head_count", 0, &own_heads, e) ||
+	    each_layer(g, m, "attention.indexer.types", list, &listed, e))
+		return -1;
+	for (size_t i = 0; i < m->n_layers; i++)
+		m->layers[i].index_length = !listed || list[i] ? length : 0;
+	m->indexer_selected = top;
+	m->indexer_query = (uint64_t) own_heads * length;
+	return 0;
+}
+
+static void unsure(struct model_facts *m, const char *why) {
+	(void) snprintf(m->unsure, sizeof m->unsure, "architecture '%s' %s", m->architecture, why);
+}
+
+/* An architecture that is not in the table is read as plain attention, and says that this is a guess. */
+static const struct arch *known(struct model_facts *m) {
+	static const struct arch plain = {.windows = ARCH_LISTED};
 	const struct arch *a = arch_find(m->architecture);
+
+	if (!a)
+		unsure(m, "is not in the table, so what it keeps of a token is a guess");
+	else if (a->unsure)
+		unsure(m, a->unsure);
+	return a ? a : &plain;
+}
+
+/* The runtime gives layers that only predict further tokens a cache in these. */
+static void check_nextn(struct model_facts *m, const struct arch *a, uint64_t nextn) {
+	if (nextn && a->recurrence != ARCH_ATTENTION && a->recurrence != ARCH_INTERVAL && !m->unsure[0])
+		unsure(m, "has recurrent layers and layers that predict further tokens, which together are not in the table");
+}
+
+int gguf_layers(const struct gguf *g, struct model_facts *m, uint64_t nextn, struct err *e) {
+	const struct arch *a = known(m);
 	uint32_t *list CLEANUP(freep) = mem_zalloc(m->n_layers + 1, sizeof *list);
 
 	m->layers = mem_zalloc(m->n_layers + 1, sizeof *m->layers);
@@ -242,8 +293,12 @@ int gguf_layers(const struct gguf *g, struct model_facts *m, struct err *e) {
 		return -1;
 	uint64_t heads_of_first = m->n_layers ? m->layers[0].heads : 0;
 
-	return windows(g, m, a, list, e) || head_lengths(g, m, e) || latent(g, m, e) || recurrences(g, m, a, list, e) ||
-			       sharing(g, m, a, e) || state_keys(g, m, e) || state_numbers(g, m, a, heads_of_first, e)
-		       ? -1
-		       : 0;
+	if (windows(g, m, a, list, e) || head_lengths(g, m, e) || latent(g, m, e))
+		return -1;
+	if (recurrences(g, m, a, list, e) || sharing(g, m, a, e) || indexers(g, m, a, list, e))
+		return -1;
+	if (state_keys(g, m, e) || state_numbers(g, m, a, heads_of_first, e))
+		return -1;
+	check_nextn(m, a, nextn);
+	return 0;
 }

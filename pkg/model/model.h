@@ -32,6 +32,7 @@ struct model_layer {
 	/* What one KV head keeps of one token, in numbers. Of latent attention that is one head with kv_lora_rank + rope_dimension
 	 * as key and nothing as value, so that the sum over layers of kv_heads x (key_length + value_length) is always the cache. */
 	uint32_t key_length, value_length;
+	uint32_t index_length; /* of the key by which sparse attention selects tokens; one a layer, beside the others */
 	uint32_t feed_forward; /* width; of one expert where it has experts */
 };
 
@@ -52,6 +53,9 @@ struct model_facts {
 	uint64_t files, file_bytes; /* that were read */
 	uint64_t split_files;	    /* of how many the model says that it is made; 0 and 1: one */
 	uint64_t tensors, tensor_bytes, parameters;
+	/* Why what it keeps of a token is not known exactly: "architecture 'x' is not in the table, ..."; empty where it is. The numbers below
+	 * are then those of plain attention, and a guess. */
+	char unsure[192];
 	bool estimated; /* bytes of the weights: rounded, or parameters times bits, as a card has them */
 	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
 	size_t n_types;
@@ -60,6 +64,8 @@ struct model_facts {
 	struct model_layer *layers;			       /* owned */
 	size_t n_layers;				       /* without layers that only predict further tokens (nextn) */
 	uint64_t sliding_window;			       /* tokens; 0: none */
+	uint64_t indexer_selected; /* tokens that sparse attention selects; 0: it is not sparse */
+	uint64_t indexer_query;	   /* numbers by which it asks for them: heads x key */
 	uint64_t kv_lora_rank, rope_dimension; /* rank: of latent attention whose latents are cached; 0: none */
 	uint64_t experts, experts_used, experts_shared;	       /* mixture of experts; 0: dense */
 	uint64_t expert_feed_forward;			       /* width of one expert; 0: the layer's own says it */

@@ -25,6 +25,8 @@ static struct json *layer_json(const struct model_layer *l) {
 	put(o, "key_length", l->key_length);
 	put(o, "value_length", l->value_length);
 	put(o, "feed_forward", l->feed_forward);
+	if (l->index_length)
+		put(o, "index_length", l->index_length);
 	return o;
 }
 
@@ -50,6 +52,8 @@ static void put_texts(struct json *o, const struct model_facts *m) {
 	json_set_str(o, "quantization", m->quantization);
 	json_set_str(o, "sparsity", m->sparsity);
 	json_set_bool(o, "estimated", m->estimated);
+	if (m->unsure[0])
+		json_set_str(o, "not_known_exactly", m->unsure);
 }
 
 struct json *model_json(const struct model_facts *m) {

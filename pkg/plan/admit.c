@@ -18,6 +18,12 @@ struct plan_ask plan_asked(const struct planner *p) {
 		.kv_cache = s->kv_cache, .backend = p->plan.backend, .model = p->plan.model};
 }
 
+/* It was asked of the manifest's own load. */
+static bool is_measured(const struct plan_input *in, const struct plan_ask *ask) {
+	return in->measured && ask->context == (uint64_t) in->spec->context_tokens && ask->sequences == (uint64_t) in->spec->concurrent_sequences &&
+	       !strcmp(ask->kv_cache, in->spec->kv_cache);
+}
+
 int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out, struct err *e) {
 	const struct plan_input *in = p->in;
 	struct size_load load = {
@@ -27,6 +33,7 @@ int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_b
 		.batch_tokens = p->batch_tokens,
 		.on_device = ask->backend->on_device,
 		.device_overhead = ask->backend->device_overhead,
+		.measured = is_measured(in, ask) ? in->measured : NULL,
 	};
 
 	for (size_t i = 0; i < in->spec->n_adapters; i++)
@@ -82,6 +89,8 @@ static enum plan_verdict judge(const struct planner *p, const struct plan_place 
 
 	if (place->capacity && place->backend->on_device && size_paged(&p->in->runtime->memory, b, place->memory, &pages) && !pages.holds_load)
 		return PLAN_TOO_LARGE;
+	if (place->capacity && b->uncertain && !p->in->asking)
+		return PLAN_INEXACT;
 	return plan_judge(place->capacity, s->reserve_percent, b->planned, place->p95_ms, s->needed_p95_ms, s->asynchronous);
 }
 
@@ -153,6 +162,8 @@ static void budget_tree(struct planner *p) {
 	json_set_int(o, "output_bytes", (int64_t) b->output);
 	json_set_int(o, "overhead_bytes", (int64_t) b->overhead);
 	json_set_int(o, "fragmentation_bytes", (int64_t) b->fragmentation);
+	if (b->uncertain)
+		json_set_int(o, "uncertain_bytes", (int64_t) b->uncertain);
 	json_set_int(o, "planned_bytes", (int64_t) b->planned);
 	json_set_int(o, "reserve_percent", p->in->spec->reserve_percent);
 	json_set_int(o, "limit_bytes", (int64_t) p->plan.memory_bytes);
@@ -208,6 +219,8 @@ static const char *reason_of(const struct planner *p, const struct plan_place *p
 		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
 	case PLAN_TOO_SLOW:
 		return arena_printf(p->arena, "fits, and p95 is %llu ms, the gate is %llu ms", p95, gate);
+	case PLAN_INEXACT:
+		return arena_printf(p->arena, "not known exactly: %s; %s is a guess with caches and buffers counted twice", p->plan.model->unsure, planned);
 	case PLAN_UNKNOWN: break;
 	}
 	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; say resources: {device: {memory: 24GB}}",
@@ -247,11 +260,13 @@ static const char *refusal(const struct planner *p) {
 	const struct plan_place *place = &p->plan.places[0];
 	const char *all = "";
 
-	if (p->in->spec->n_machines) {
+	if (p->in->spec->n_machines && place->verdict != PLAN_INEXACT) {
 		for (size_t i = 0; i < p->plan.n_places; i++)
 			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "", p->plan.places[i].name, p->plan.places[i].reason);
 		return arena_printf(p->arena, "no machine is admitted for '%s': %s: %s", p->in->spec->version, all, plan_way_out(p));
 	}
+	if (place->verdict == PLAN_INEXACT)
+		return arena_printf(p->arena, "the memory of '%s' is %s: %s", p->in->spec->version, place->reason, plan_way_out(p));
 	if (place->verdict != PLAN_TOO_LARGE)
 		return place->reason;
 	return arena_printf(p->arena, "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and %s has %s (%s less %u%%): %s",

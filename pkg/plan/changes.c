@@ -163,5 +163,8 @@ const char *plan_way_out(const struct planner *p) {
 		all = arena_printf(p->arena, "%s%s%s%s%s%s", all, !i ? "" : i + 1 == n ? ", or " : ", ", k->text, k->planned ? " (" : "",
 			k->planned ? planned : "", k->planned ? ")" : "");
 	}
+	if (p->plan.places[0].verdict == PLAN_INEXACT)
+		return "'llmdeploy plan --estimate' and 'llmdeploy apply' ask the runtime, where a Docker Engine answers; resources: {admission: warn} "
+		       "deploys with the guess";
 	return n ? arena_printf(p->arena, "%s would be admitted", all) : "nothing smaller would be admitted: take a smaller model or a larger machine";
 }

@@ -53,6 +53,8 @@ static void memory(const struct json *d, struct buf *out) {
 	LINE("        = %s + %s + %s + %s + %s + %s + %s + %s\n", at(m, "weights_bytes").text, at(m, "adapters_bytes").text, at(m, "kv_bytes").text,
 	     at(m, "recurrent_bytes").text, at(m, "compute_bytes").text, at(m, "output_bytes").text, at(m, "overhead_bytes").text,
 	     at(m, "fragmentation_bytes").text);
+	if (number(m, "uncertain_bytes"))
+		LINE("        + %s: caches, states and compute buffers once more, because they are not known exactly\n", at(m, "uncertain_bytes").text);
 	LINE("        = %llu bytes = %s\n", number(m, "planned_bytes"), at(m, "planned_bytes").text);
 	LINE("The container's limit is what it takes of the host's memory and the reserve on top: %s.\n", at(m, "limit_bytes").text);
 }

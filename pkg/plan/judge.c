@@ -14,7 +14,7 @@ enum plan_verdict plan_judge(uint64_t capacity, unsigned reserve_percent, uint64
 }
 
 const char *plan_verdict_name(enum plan_verdict v) {
-	static const char *const names[] = {"admitted", "asynchronous", "too large", "too slow", "unknown"};
+	static const char *const names[] = {"admitted", "asynchronous", "too large", "too slow", "not known exactly", "unknown"};
 
 	return names[v];
 }

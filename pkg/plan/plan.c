@@ -145,6 +145,17 @@ static void check_format(struct planner *p) {
 			"those that do", format, rt->name, format);
 }
 
+static void check_architecture(struct planner *p, const char *name) {
+	const struct runtime *rt = p->in->runtime;
+
+	if (runtime_loads(rt, name))
+		return;
+	const char *near = text_nearest(name, rt->architectures, rt->n_architectures);
+
+	plan_complain(p, "model.source", "the model's architecture is '%s' (general.architecture), which %s %s does not load%s%s%s", name, rt->name,
+		      rt->checked, near ? "; the nearest that it loads is '" : "", near ? near : "", near ? "'" : "");
+}
+
 static void check_model(struct planner *p) {
 	const struct model_facts *m = p->plan.model;
 	const struct spec *s = p->in->spec;
@@ -152,6 +163,8 @@ static void check_model(struct planner *p) {
 
 	if (model_is_adapter(m))
 		plan_complain(p, "model.source", "the model is an adapter: it belongs under model.adapters");
+	else if (!strcmp(m->format, "gguf"))
+		check_architecture(p, m->architecture);
 	if (m->split_files > m->files)
 		plan_complain(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
 			      (unsigned long long) m->split_files);
@@ -238,7 +251,7 @@ static int make(struct planner *p, struct err *e) {
 		plan_pick(p);
 	if (p->plan.model) {
 		check_format(p);
-	check_model(p);
+		check_model(p);
 		check_adapters(p);
 	}
 	if (complaints_result(p->c, e))

@@ -37,6 +37,9 @@ struct plan_input {
 	const char *measured_by;
 	/* A plan that is refused is made all the same, and says so in `refused`: for `llmdeploy plan`. */
 	bool judge;
+	/* A model whose memory is not known exactly is planned for all the same: the runtime is about to be asked. */
+	bool asking;
+	const struct size_measured *measured; /* what it said; NULL: it was not asked */
 };
 
 /* ---- the decisions, each by itself ---- */
@@ -46,6 +49,7 @@ enum plan_verdict {
 	PLAN_ASYNCHRONOUS, /* it fits and is too slow for somebody who waits */
 	PLAN_TOO_LARGE,
 	PLAN_TOO_SLOW,
+	PLAN_INEXACT,	   /* what this model takes is not known exactly, and the runtime was not asked */
 	PLAN_UNKNOWN,	   /* nobody said how much memory there is: that is not large enough */
 };
 /* planned <= capacity x (1 - reserve), and what was measured is not above its gate; 0: not measured, no gate. */

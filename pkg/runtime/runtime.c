@@ -122,7 +122,8 @@ static void take_sums(const struct json *list, struct runtime_family *out) {
 		[RUNTIME_WIDTH_QUERY] = "query",		   [RUNTIME_WIDTH_KV] = "kv",
 		[RUNTIME_WIDTH_ROTATED] = "rotated",		   [RUNTIME_WIDTH_EXPERTS_INNER] = "experts_inner",
 		[RUNTIME_WIDTH_EXPERTS_OUTPUT] = "experts_output", [RUNTIME_WIDTH_PER_LAYER] = "per_layer",
-		[RUNTIME_WIDTH_CONVOLUTION] = "convolution",
+		[RUNTIME_WIDTH_CONVOLUTION] = "convolution",	   [RUNTIME_WIDTH_SELECTED] = "selected",
+		[RUNTIME_WIDTH_INNER] = "inner",		   [RUNTIME_WIDTH_INDEX_QUERY] = "index_query",
 	};
 
 	for (const struct json *o = json_first(list); o; o = json_next(o)) {
@@ -154,6 +155,7 @@ static void take_memory(struct loaded *l) {
 
 		family->architectures = texts(l->arena, json_get(f, "architectures"), &family->n_architectures);
 		take_sums(json_get(f, "sums"), family);
+		family->cell_bytes = whole(f, "cell_bytes");
 	}
 	m->rotates_quantized = json_true(o, "rotates_quantized");
 	m->number_bytes = whole(compute, "number_bytes");
@@ -190,6 +192,7 @@ static void take_artifacts(struct loaded *l) {
 	rt->formats = texts(l->arena, json_get(o, "format"), &rt->n_formats);
 	rt->format = rt->formats[0];
 	rt->quantizations = texts(l->arena, json_get(o, "quantizations"), &rt->n_quantizations);
+	rt->architectures = texts(l->arena, json_get(o, "architectures"), &rt->n_architectures);
 	rt->layout = json_str(o, "layout");
 	rt->adapter = json_str(o, "adapter");
 	rt->folder = json_str(o, "folder");
@@ -369,6 +372,13 @@ bool runtime_reads(const struct runtime *rt, const char *format) {
 		if (!strcmp(rt->formats[i], format))
 			return true;
 	return false;
+}
+
+bool runtime_loads(const struct runtime *rt, const char *architecture) {
+	for (size_t i = 0; i < rt->n_architectures; i++)
+		if (!strcmp(rt->architectures[i], architecture))
+			return true;
+	return !rt->n_architectures;
 }
 
 void runtime_schema(struct buf *out) {

@@ -77,6 +77,9 @@ enum runtime_width {
 	RUNTIME_WIDTH_EXPERTS_OUTPUT, /* experts that a token uses x embedding, if wider than two inner ones */
 	RUNTIME_WIDTH_PER_LAYER,    /* a row of the per-layer embeddings, all layers */
 	RUNTIME_WIDTH_CONVOLUTION,  /* of a recurrent layer: inner + 2 x groups x state */
+	RUNTIME_WIDTH_INNER,	    /* of a recurrent layer, without groups and states */
+	RUNTIME_WIDTH_INDEX_QUERY,  /* heads x key, of the indexer of sparse attention */
+	RUNTIME_WIDTH_SELECTED,	    /* tokens that sparse attention selects, in all layers */
 	RUNTIME_WIDTHS,
 };
 
@@ -95,6 +98,7 @@ struct runtime_family {
 	size_t n_architectures;
 	struct runtime_sum sums[RUNTIME_MAX_SUMS];
 	size_t n_sums;
+	uint64_t cell_bytes; /* in place of the common ones; 0: those */
 };
 
 enum runtime_memory_model {
@@ -158,6 +162,8 @@ struct runtime {
 	size_t n_formats;
 	const char *const *quantizations; /* of weights; none: all of its formats */
 	size_t n_quantizations;
+	const char *const *architectures; /* that it loads, as a model's file names them; none named: not known */
+	size_t n_architectures;
 	const char *layout;		  /* "file", "directory" or "store" */
 	struct runtime_flag flags[RUNTIME_SETTINGS];
 	const char *const *fixed_args;
@@ -201,6 +207,8 @@ const char *runtime_setting_name(enum runtime_setting s); /* "context_tokens" */
 /* This program launches engines that it packages itself; all others can be planned with. */
 bool runtime_is_packaged(const struct runtime *rt);
 bool runtime_reads(const struct runtime *rt, const char *format);
+/* True, too, where the definition does not say which it loads. */
+bool runtime_loads(const struct runtime *rt, const char *architecture);
 
 /* What the settings are, for one start of the engine. What is NULL or 0 is not passed; neither is what the
  * engine has no way to be told. */

@@ -160,7 +160,7 @@ static const struct schema_field logs_fields[] = {
 
 static const struct schema_field sum_fields[] = {
 	WIDTH("embedding"), WIDTH("feed_forward"), WIDTH("query"), WIDTH("kv"), WIDTH("rotated"), WIDTH("experts_inner"),
-	WIDTH("experts_output"), WIDTH("per_layer"), WIDTH("convolution"),
+	WIDTH("experts_output"), WIDTH("per_layer"), WIDTH("convolution"), WIDTH("inner"), WIDTH("index_query"), WIDTH("selected"),
 	{.key = "states", .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times the states of one recurrent layer, once a batch."},
 	{0},
 };
@@ -168,6 +168,7 @@ static const struct schema_field sum = {.type = SCHEMA_OBJECT, .fields = sum_fie
 static const struct schema_field family_fields[] = {
 	{.key = "architectures", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .min = 1, .max = 64, .doc = "As the model's file names them."},
 	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "In place of the common ones."},
+	{.key = "cell_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1024, .doc = "In place of the common ones; 0: those."},
 	{0},
 };
 static const struct schema_field family = {.type = SCHEMA_OBJECT, .fields = family_fields};
@@ -263,6 +264,8 @@ static const struct schema_field quantization = {.type = SCHEMA_NAME};
 static const struct schema_field artifacts_fields[] = {
 	{.key = "format", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .element = &format, .max = 4, .doc = "Formats of a model that it reads; the first is the usual one."},
 	{.key = "layout", .type = SCHEMA_ENUM, .fallback = "file", .choices = layouts, .doc = "What it is given: a file, a directory, or a name in a store of its own."},
+	{.key = "architectures", .type = SCHEMA_LIST, .fallback = "[]", .element = &any_text, .max = 1024,
+	 .doc = "Architectures of a model that it loads, as the file names them; none named: it is not known which."},
 	{.key = "quantizations", .type = SCHEMA_LIST, .fallback = "[]", .element = &quantization, .max = 32, .doc = "Quantizations of weights that it reads; none named: all of its format."},
 	{.key = "adapter", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Kind of adapter that it takes."},
 	{.key = "folder", .type = SCHEMA_STRING, .fallback = "/models", .doc = "Where the container has them."},

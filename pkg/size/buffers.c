@@ -46,6 +46,8 @@ static struct widths widths_of(const struct model_facts *m) {
 		w.of[RUNTIME_WIDTH_QUERY] = larger(w.of[RUNTIME_WIDTH_QUERY], (uint64_t) l->heads * l->key_length);
 		w.of[RUNTIME_WIDTH_KV] = larger(w.of[RUNTIME_WIDTH_KV], (uint64_t) l->kv_heads * l->key_length);
 	}
+	w.of[RUNTIME_WIDTH_INNER] = m->inner_size;
+	w.of[RUNTIME_WIDTH_INDEX_QUERY] = m->indexer_query;
 	w.of[RUNTIME_WIDTH_FEED_FORWARD] = dense ? dense : expert;
 	w.of[RUNTIME_WIDTH_ROTATED] = m->kv_lora_rank ? heads * m->rope_dimension : 0;
 	w.of[RUNTIME_WIDTH_CONVOLUTION] = m->inner_size ? m->inner_size + 2 * m->group_count * m->state_size : 0;
@@ -94,13 +96,19 @@ static uint64_t rotation(const struct model_facts *m, const char *kv_cache) {
 	return bytes;
 }
 
+/* The lists of selected tokens of all layers are there at once; none is longer than the context. */
+static uint64_t selected(const struct model_facts *m, const struct size_cells *cells) {
+	return m->n_layers * (m->indexer_selected < cells->full ? m->indexer_selected : cells->full);
+}
+
 static int compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
 		   const struct size_cells *cells, struct size_budget *b, struct err *e) {
 	const struct runtime_family *family = family_of(rt, m->architecture);
 	struct widths w = widths_of(m);
-	uint64_t widest = 0, states, one, mask, tokens = rt->token_bytes;
+	uint64_t widest = 0, states, one, mask, tokens = rt->token_bytes, cell_bytes = family->cell_bytes ? family->cell_bytes : rt->cell_bytes;
 	uint64_t rotated = rt->rotates_quantized ? rotation(m, load->kv_cache) : 0;
 
+	w.of[RUNTIME_WIDTH_SELECTED] = selected(m, cells);
 	if (!size_recurrent_bytes(m, &states) || MUL(states, load->sequences, &states))
 		return size_overflow(e);
 	for (size_t i = 0; i < family->n_sums; i++) {
@@ -108,7 +116,7 @@ static int compute(const struct model_facts *m, const struct runtime_memory *rt,
 			return size_overflow(e);
 		widest = larger(widest, one);
 	}
-	if (ADD(cells->full, cells->window, &mask) || !size_add_product(mask, rt->cell_bytes, &tokens) || MUL(tokens, cells->batch, &tokens) ||
+	if (ADD(cells->full, cells->window, &mask) || !size_add_product(mask, cell_bytes, &tokens) || MUL(tokens, cells->batch, &tokens) ||
 	    ADD(widest, tokens, &widest) || ADD(widest, rotated, &widest))
 		return size_overflow(e);
 	b->compute = widest;

@@ -75,11 +75,18 @@ int size_cells(const struct model_facts *m, const struct runtime_memory *rt, con
 	return 0;
 }
 
-/* Keys and values of one token in this layer; latent attention keeps one vector for both, and model_facts says so. */
+/* Keys and values of one token in this layer, and the indexer's key; latent attention keeps one vector for both, and model_facts says so. */
 static bool token_bytes(const struct model_layer *l, const char *type, uint64_t *bytes) {
-	uint64_t key = (uint64_t) l->kv_heads * l->key_length, value = (uint64_t) l->kv_heads * l->value_length, k, v;
+	const uint64_t numbers[] = {(uint64_t) l->kv_heads * l->key_length, (uint64_t) l->kv_heads * l->value_length, l->index_length};
+	uint64_t all = 0;
 
-	return size_kv_bytes(type, key, &k) && size_kv_bytes(type, value, &v) && !ADD(k, v, bytes);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		uint64_t one;
+		if (!size_kv_bytes(type, numbers[i], &one) || ADD(all, one, &all))
+			return false;
+	}
+	*bytes = all;
+	return true;
 }
 
 int size_caches(const struct model_facts *m, const struct size_load *load, const struct size_cells *cells, struct size_budget *b,

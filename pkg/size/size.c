@@ -66,13 +66,14 @@ static int totals(const struct model_facts *m, const struct runtime_memory *rt, 
 
 	if (!sum(host, 4, &on_host) || !sum(lost, 3, &b->fragmentation))
 		return size_overflow(e);
+	b->uncertain = m->unsure[0] && !load->measured ? b->fragmentation : 0;
 	b->fragmentation = percent_of(b->fragmentation, rt->fragmentation_percent);
 	if (load->on_device) {
 		b->overhead = load->device_overhead;
 		b->output = 0;
 	}
-	const uint64_t all[] = {b->weights, b->adapters, b->kv_cache, b->recurrent, b->compute, b->output, b->overhead, b->fragmentation};
-	if (!sum(all, 8, &b->planned))
+	const uint64_t all[] = {b->weights, b->adapters, b->kv_cache, b->recurrent, b->compute, b->output, b->overhead, b->fragmentation, b->uncertain};
+	if (!sum(all, 9, &b->planned))
 		return size_overflow(e);
 	b->host = load->on_device && rt->model != RUNTIME_UNIFIED ? on_host : b->planned;
 	return 0;
@@ -91,11 +92,17 @@ int size_compute(const struct model_facts *m, const struct runtime_memory *rt, c
 
 	assert(load->context_tokens && load->sequences && load->batch_tokens && rt->context_multiple && rt->window_multiple &&
 	       rt->block_tokens && rt->number_bytes);
-	if (!m->n_layers || !m->embedding_length || !has_cache(m))
+	if (!m->n_layers || !m->embedding_length || (!has_cache(m) && !m->unsure[0]))
 		return err_set(e, ERR_SPEC, "the model does not say its layers, width and heads, so its KV cache cannot be sized");
 	weights(m, rt, load, &b);
-	if (size_cells(m, rt, load, &cells, e) || size_caches(m, load, &cells, &b, e) || size_buffers(m, rt, load, &cells, &b, e) ||
-	    totals(m, rt, load, &b, e))
+	if (size_cells(m, rt, load, &cells, e) || size_caches(m, load, &cells, &b, e) || size_buffers(m, rt, load, &cells, &b, e))
+		return -1;
+	if (load->measured) {
+		b.kv_cache = b.kv_full = load->measured->caches;
+		b.kv_window = b.recurrent = 0;
+		b.compute = load->measured->compute;
+	}
+	if (totals(m, rt, load, &b, e))
 		return -1;
 	*out = b;
 	return 0;

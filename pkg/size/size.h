@@ -12,6 +12,11 @@ struct runtime_memory;
 /* Memory that a deployment needs, and whether a device admits it. Pure arithmetic: no files, no network, no clock. Bytes
  * throughout. The formulas and their sources are in docs/memory.md. */
 
+/* What the runtime said of a load: caches and states, and compute buffers. */
+struct size_measured {
+	uint64_t caches, compute;
+};
+
 /* What is asked of the model. */
 struct size_load {
 	uint64_t context_tokens; /* of one sequence, > 0 */
@@ -19,12 +24,13 @@ struct size_load {
 	const char *kv_cache;	 /* "f16", "q8_0", ... */
 	uint64_t batch_tokens;	 /* computed at once; > 0 */
 	uint64_t adapters;	 /* tensors of all adapters together */
+	const struct size_measured *measured; /* what the runtime itself says of this load; NULL: nobody asked */
 	bool on_device;		 /* weights, KV cache and compute buffers are in a device's memory */
 	uint64_t device_overhead;
 };
 
 /* planned is what must fit: the device's memory, or the host's where nothing is on a device. It is the sum of weights, adapters,
- * kv_cache, recurrent, compute, output, overhead and fragmentation. host is what the container takes of the host's memory; on a
+ * kv_cache, recurrent, compute, output, overhead, fragmentation and uncertain. host is what the container takes of the host's memory; on a
  * device that is all mapped files, the output buffer and the process. */
 struct size_budget {
 	uint64_t weights, adapters;
@@ -34,6 +40,7 @@ struct size_budget {
 	uint64_t compute;	  /* activations of a prefill batch, and its masks */
 	uint64_t output;	  /* logits; with the host where a device computes: 0 then */
 	uint64_t overhead, fragmentation;
+	uint64_t uncertain;	  /* caches, states and compute once more, of a model whose memory is not known exactly and was not measured */
 	uint64_t planned, host;
 	uint64_t host_weights; /* tables that are read by row and stay with the host, of a load on a device */
 };

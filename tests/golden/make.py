@@ -41,16 +41,16 @@ def gguf(pairs, tensors):
     return head + bytes(-len(head) % 32) + data
 
 
-def model(**changed):
+def model(architecture="llama", **changed):
     pairs = {
-        "general.architecture": "llama",
+        "general.architecture": architecture,
         "general.name": "tiny",
-        "llama.block_count": 2,
-        "llama.context_length": 4096,
-        "llama.embedding_length": 64,
-        "llama.feed_forward_length": 128,
-        "llama.attention.head_count": 2,
-        "llama.attention.head_count_kv": 1,
+        f"{architecture}.block_count": 2,
+        f"{architecture}.context_length": 4096,
+        f"{architecture}.embedding_length": 64,
+        f"{architecture}.feed_forward_length": 128,
+        f"{architecture}.attention.head_count": 2,
+        f"{architecture}.attention.head_count_kv": 1,
         "tokenizer.ggml.tokens": ["<s>", "a", "b", "c"],
     }
     pairs.update(changed)
@@ -70,6 +70,8 @@ def write_models(folder):
         "tiny.gguf": tiny,
         "cut.gguf": tiny[:-100],
         "text.gguf": b"<!DOCTYPE html> not found\n",
+        "unloadable.gguf": model("lama2"),
+        "inexact.gguf": model("deepseek4"),
         "narrow.gguf": model(**{"llama.attention.head_count": 4}),
         "one.gguf": adapter(4),
         "two.gguf": adapter(8),
