@@ -48,13 +48,30 @@ static int open_engine(const struct args *a, struct context *c, struct err *e) {
 	/* What was said now comes before the environment, and that before the machine's configuration. */
 	if (!o.host && !getenv("DOCKER_HOST"))
 		o.host = c->config->engine;
-	return docker_open(&o, &c->docker, e);
+	if (docker_open(&o, &c->docker, e))
+		return -1;
+	return docker_suits(c->docker, (unsigned) c->root.owner, e);
+}
+
+/* A container in the network of a rootless Docker listens where nobody outside of it can connect. */
+static int check_gateway(const struct context *c, struct err *e) {
+	const struct docker_nature *nature;
+
+	if (c->config->gateway != CONFIG_GATEWAY_DOCKER || !c->docker || docker_is_of_root(c->docker))
+		return 0;
+	if (docker_learn(c->docker, &nature, e))
+		return -1;
+	return nature->rootless ? err_set(e, ERR_USAGE, "gateway.mode is docker, and the gateway of a rootless Docker cannot be reached from outside of its network "
+					  "namespace: set gateway.mode to host (an installed HAProxy) or none in %s", c->config->path)
+				: 0;
 }
 
 static int open_gateway(const struct args *a, struct context *c, struct err *e) {
 	struct gateway_options o = {.root = &c->root, .store = c->store, .docker = c->docker, .config = c->config,
 		.progress = &a->report->progress, .tool = TOOL};
 
+	if (check_gateway(c, e))
+		return -1;
 	return gateway_open(&o, &c->gateway, e);
 }
 

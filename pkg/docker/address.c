@@ -56,7 +56,12 @@ static int read_json(const char *path, struct json **out, struct err *e) {
 	*out = NULL;
 	if (stat(path, &st))
 		return 0;
-	if (fs_read_user(path, &text, e) || json_parse(buf_str(&text), text.len, out, e))
+	if (fs_read_user(path, &text, e))
+		return err_wrap(e, "docker's configuration '%s'", path);
+	/* As the docker command does it: nothing but blanks is as good as no file. */
+	if (!buf_str(&text)[strspn(buf_str(&text), " \t\r\n")])
+		return 0;
+	if (json_parse(buf_str(&text), text.len, out, e))
 		return err_wrap(e, "docker's configuration '%s'", path);
 	return 0;
 }

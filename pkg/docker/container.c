@@ -30,6 +30,7 @@ int docker_container_start(struct docker *d, const char *name, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/start");
 
+	d->outages_at_start = d->outages;
 	return act(d, EFFECT_CONTAINER_START, "start container", "POST", name, path, d->slow_ms, NULL, &a, e);
 }
 

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -111,12 +112,14 @@ static struct json *restart_policy(const char *name) {
 	return o;
 }
 
-static struct json *log_config(void) {
+/* Podman's driver starts a new file at max-size, and keeps one. */
+static struct json *log_config(const struct docker *d) {
 	struct json *o = json_object(), *config = json_object();
 
 	json_set_str(config, "max-size", "10m");
-	json_set_str(config, "max-file", "3");
-	json_set_str(o, "Type", "json-file");
+	if (!d->podman)
+		json_set_str(config, "max-file", "3");
+	json_set_str(o, "Type", d->podman ? "k8s-file" : "json-file");
 	json_set(o, "Config", config);
 	return o;
 }
@@ -137,9 +140,10 @@ static int host_config(const struct docker *d, const struct docker_container_spe
 	json_set(h, "CapDrop", strings("ALL"));
 	json_set(h, "SecurityOpt", strings("no-new-privileges"));
 	json_set(h, "RestartPolicy", restart_policy(s->restart));
-	/* Podman has no json-file driver of the same options, and logs by itself. */
-	if (!d->podman)
-		json_set(h, "LogConfig", log_config());
+	json_set(h, "LogConfig", log_config(d));
+	/* Our uids are those of this machine: the files that are mounted belong to them. */
+	if (d->nature.userns_remap)
+		json_set_str(h, "UsernsMode", "host");
 	return s->gpu && *s->gpu ? set_gpu(d, s->gpu, h, e) : 0;
 }
 
@@ -168,30 +172,59 @@ static void tell_warnings(const struct docker *d, const char *name, const struct
 		progress_warn(d->progress, name, json_text(w));
 }
 
+/* Docker refuses it; Podman makes an empty folder there. */
+static int check_sources(const struct docker *d, const struct docker_container_spec *s, struct err *e) {
+	struct stat st;
+
+	for (size_t i = 0; d->podman && i < s->n_mounts; i++)
+		if (lstat(s->mounts[i].source, &st))
+			return err_set(e, ERR_SYS, "bind source path does not exist: %s", s->mounts[i].source);
+	return 0;
+}
+
+/* Docker says 409; Podman 500, with these words. */
+static bool name_is_taken(const struct answer *a) {
+	return a->status == 409 || (a->status == 500 && strstr(a->said, "is already in use"));
+}
+
+/* The kernel or Docker cannot: without control groups in a rootless Docker, for one. Docker itself says nothing of it. */
+static void warn_of_limits(const struct docker *d, const struct docker_container_spec *s) {
+	if (d->nature.known && !d->nature.limits_memory && s->memory_bytes)
+		progress_warn(d->progress, "this Docker keeps no limit of memory or processes (rootless needs cgroup v2): a release that takes more than was planned "
+			      "takes it from the machine", s->name);
+}
+
 int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
 			    char id[65], struct err *e) {
-	static const int results[] = {409, 0};
+	static const int results[] = {409, 0}, podman_results[] = {409, 500, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = mem_strdup("/containers/create");
 	struct call c = {
 		"create container", s->name,	       "POST", .effect = EFFECT_CONTAINER_CREATE, .body = body, .deadline_ms = d->slow_ms,
-		.results = results, .wants_json = true, .again = true};
+		.results = d->podman ? podman_results : results, .wants_json = true, .again = true};
 
 	assert(s->name && s->image);
 	docker_query(&path, "name", s->name);
 	c.path = path;
-	if (create_body(d, s, body, e))
+	if (check_sources(d, s, e) || create_body(d, s, body, e))
 		return err_wrap(e, "engine: create container '%s'", s->name);
 	if (docker_call(d, &c, &a, e))
 		return -1;
-	if (a.status != 409 && strlen(docker_text(a.json, "Id")) != 64)
+	*taken = name_is_taken(&a);
+	if (a.status == 500 && !*taken)
+		return err_set(e, ERR_SYS, "engine: create container '%s': 500 Internal Server Error: %s%s", s->name, a.said, docker_way_out(a.said));
+	if (!*taken && strlen(docker_text(a.json, "Id")) != 64)
 		return err_set(e, ERR_SYS, "engine: create container '%s': the answer has no id",
 			       s->name);
-	*taken = a.status == 409;
 	(void) snprintf(id, 65, "%s", docker_text(a.json, "Id"));
 	tell_warnings(d, s->name, a.json);
+	warn_of_limits(d, s);
 	return 0;
+}
+
+bool docker_create_may_want_image(const struct err *why) {
+	return why->code == ERR_SYS && strstr(why->msg, ": 500 ") && !*docker_way_out(why->msg);
 }
 
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,

@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "docker/internal.h"
 
-enum { OLDEST = 41, NEWEST = 51, BACK_LOOK_MS = 100 };
+enum { OLDEST = 41, NEWEST = 51, BACK_LOOK_MS = 100, PODMAN_MAJOR = 5, PODMAN_MINOR = 1 };
 
 void docker_free(struct docker *d) {
 	if (!d)
@@ -79,10 +79,29 @@ unsigned docker_outages(const struct docker *d) {
 	return d->outages;
 }
 
+unsigned docker_outages_since_start(const struct docker *d) {
+	return d->outages - d->outages_at_start;
+}
+
 static void note_podman(void *ctx, const char *name, const char *value) {
-	(void) value;
-	if (!strcasecmp(name, "Libpod-API-Version"))
-		*(bool *) ctx = true;
+	struct docker *d = ctx;
+
+	if (strcasecmp(name, "Libpod-API-Version") != 0)
+		return;
+	d->podman = true;
+	(void) snprintf(d->podman_version, sizeof d->podman_version, "%s", value);
+}
+
+/* Podman counts its own versions: before 5.1 it cannot change the restart policy of a container that is there. */
+static int check_podman(const struct docker *d, struct err *e) {
+	unsigned major = 0, minor = 0;
+
+	if (!d->podman)
+		return 0;
+	if (sscanf(d->podman_version, "%u.%u", &major, &minor) == 2 && (major > PODMAN_MAJOR || (major == PODMAN_MAJOR && minor >= PODMAN_MINOR)))
+		return 0;
+	return err_set(e, ERR_UNREACHABLE, "Podman %s at '%s' cannot change the restart policy of a container, which a switch needs: upgrade it to %d.%d or later",
+		       d->podman_version, d->socket, PODMAN_MAJOR, PODMAN_MINOR);
 }
 
 /* "1.41" to 41. */
@@ -102,7 +121,7 @@ static int negotiate(struct docker *d, struct err *e) {
 				 .connect_timeout_ms = d->quick_ms,
 				 .total_timeout_ms = d->quick_ms,
 				 .on_header = note_podman,
-				 .header_ctx = &d->podman,
+				 .header_ctx = d,
 				 .max_body = 65536};
 	int theirs;
 
@@ -119,7 +138,7 @@ static int negotiate(struct docker *d, struct err *e) {
 			       "20.10 or later",
 			       d->socket, r.api_version, OLDEST);
 	d->minor = theirs < NEWEST ? theirs : NEWEST;
-	return 0;
+	return check_podman(d, e);
 }
 
 int docker_open(const struct docker_options *o, struct docker **out, struct err *e) {
@@ -150,22 +169,33 @@ static int wrap(const struct call *c, struct err *e) {
 	return err_wrap(e, "engine: %s", c->verb);
 }
 
+void docker_words(const char *text, char out[static DOCKER_WORDS]) {
+	/* What to do stands behind them, and has to be read, too. */
+	int most = *docker_way_out(text) ? DOCKER_WORDS / 2 : DOCKER_WORDS, head = most * 2 / 5, tail = most - head - (int) sizeof " ... ";
+	size_t n = strlen(text);
+
+	while (n && ((unsigned char) text[n - 1] <= ' ' || text[n - 1] == 0x7f))
+		n--;
+	if (n < (size_t) most)
+		(void) snprintf(out, DOCKER_WORDS, "%.*s", (int) n, text);
+	else
+		(void) snprintf(out, DOCKER_WORDS, "%.*s ... %.*s", head, text, tail, text + n - tail);
+	for (char *s = out; *s; s++)
+		if ((unsigned char) *s < ' ' || *s == 0x7f)
+			*s = ' ';
+}
+
 /* The Engine's own words on one line: {"message": "..."}, or else the text as it came. */
-static void said(const struct http_response *r, char out[static 256]) {
+static void said(const struct http_response *r, char out[static DOCKER_WORDS]) {
 	struct json *j CLEANUP(json_freep) = NULL;
 	struct err ignored;
 	const char *text = buf_str(&r->body);
 
 	if (!json_parse(text, r->body.len, &j, &ignored) && json_str(j, "message"))
 		text = json_str(j, "message");
-	(void) snprintf(out, 256, "%s", text);
-	for (char *s = out; *s; s++)
-		if ((unsigned char) *s < ' ' || *s == 0x7f)
-			*s = ' ';
-	for (size_t n = strlen(out); n && out[n - 1] == ' '; n--)
-		out[n - 1] = '\0';
+	docker_words(text, out);
 	if (!*out)
-		(void) snprintf(out, 256, "no reason given");
+		(void) snprintf(out, DOCKER_WORDS, "no reason given");
 }
 
 static const char *reason(long status) {
@@ -183,7 +213,7 @@ static const char *reason(long status) {
 }
 
 int docker_refused(const struct call *c, const struct http_response *r, struct err *e) {
-	char words[256];
+	char words[DOCKER_WORDS];
 
 	said(r, words);
 	(void) err_set(e, ERR_SYS, "%ld%s: %s%s", r->status, reason(r->status), words, docker_way_out(words));

@@ -10,8 +10,8 @@ struct err;
 struct json;
 struct progress;
 
-/* The Docker Engine's HTTP API (1.41 to 1.51), over its Unix socket. Podman's compatible API works
- * as far as it goes.
+/* The Docker Engine's HTTP API (1.41 to 1.51), over its Unix socket; also the one that Podman offers, from 5.1 on. Where the two
+ * differ is known here alone (docs/engines.md).
  *
  * A `struct docker` is one connection that is used again and again, by one thread.
  *
@@ -40,7 +40,7 @@ struct docker_options {
 
 /* Connects, asks for the version and agrees on min(its own, 1.51). `o` may be NULL. ERR_UNREACHABLE,
  * with the way out: not a Unix socket, no socket, no permission on it, nobody listens, no answer in
- * time, not an Engine, older than 1.41. */
+ * time, not an Engine, older than 1.41, Podman before 5.1. */
 int docker_open(const struct docker_options *o, struct docker **out, struct err *e);
 void docker_free(struct docker *d);
 void docker_freep(struct docker **d); /* for CLEANUP */
@@ -55,8 +55,26 @@ int docker_find_host(const char *host, char **out, struct err *e);
 const char *docker_socket(const struct docker *d); /* its path; borrowed */
 bool docker_api_at_least(const struct docker *d, int minor); /* 1.minor was agreed on, or later */
 bool docker_is_podman(const struct docker *d);
+
+/* What kind of Docker it is, as far as containers have to be made differently for it. */
+struct docker_nature {
+	bool known;
+	bool rootless;	    /* uid 0 in a container is the user who runs Docker; its network is not this machine's */
+	bool userns_remap;  /* uids in a container are others outside, unless it asks for the machine's user namespace */
+	bool limits_memory; /* a memory limit is kept, and memory is counted */
+};
+/* Asks for it (GET /info), once a connection. */
+int docker_learn(struct docker *d, const struct docker_nature **out, struct err *e);
+/* The owner of the socket is root: then Docker is not rootless, and need not be asked. */
+bool docker_is_of_root(const struct docker *d);
+/* Does its user see this owner's files as their own? ERR_USAGE with the way out: a rootless Docker of somebody else. */
+int docker_suits(struct docker *d, unsigned owner, struct err *e);
+/* "UID:GID" in a container for who is uid:uid on this machine: "0:0" where Docker is rootless. Before it was learned: not rootless. Yours. */
+char *docker_user(const struct docker *d, unsigned uid);
 /* How often it hung up so far. More than before: what ran in it may have been ended by that, and by nothing else. */
 unsigned docker_outages(const struct docker *d);
+/* The same, counted from just before it was last asked to start a container. */
+unsigned docker_outages_since_start(const struct docker *d);
 
 /* What the structs below point to belongs to their `raw`, the Engine's own words; x_done frees it all
  * and accepts a zeroed struct. Absent texts are "", never NULL. */
@@ -68,7 +86,7 @@ struct docker_info {
 	const char *cgroup_driver, *cgroup_version; /* "systemd" | "cgroupfs" | "none"; "1" | "2" */
 	uint64_t memory_bytes;
 	int64_t cpus;
-	bool rootless, containerd_store;
+	bool rootless, userns_remap, containerd_store;
 	bool limits_memory, limits_pids; /* the kernel and the Engine can */
 	bool nvidia, cdi; /* has a runtime "nvidia"; knows directories with CDI definitions */
 };
@@ -163,6 +181,9 @@ struct docker_container_spec {
  * taken, too. */
 int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
 			    char id[65], struct err *e);
+/* Was it Docker's own failure (500, and no full disk)? An image that it lists and that lacks a layer ("content digest ... not found") is one: it
+ * ends when the image is loaded again, whole. */
+bool docker_create_may_want_image(const struct err *why);
 int docker_container_start(struct docker *d, const char *name, struct err *e);
 /* The stop signal, then SIGKILL after the grace. Absent or stopped is done. */
 int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms, struct err *e);

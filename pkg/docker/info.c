@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -13,10 +15,10 @@ static bool has_containerd_store(const struct json *info) {
 	return false;
 }
 
-/* ["name=seccomp,profile=default", "name=rootless"] */
-static bool is_rootless(const struct json *info) {
+/* ["name=seccomp,profile=default", "name=rootless", "name=userns"] */
+static bool has_option(const struct json *info, const char *option) {
 	for (const struct json *s = json_first(json_get(info, "SecurityOptions")); s; s = json_next(s))
-		if (json_text(s) && strstr(json_text(s), "name=rootless"))
+		if (json_text(s) && !strncmp(json_text(s), option, strcspn(json_text(s), ",")) && strcspn(json_text(s), ",") == strlen(option))
 			return true;
 	return false;
 }
@@ -42,7 +44,8 @@ int docker_info(struct docker *d, struct docker_info *out, struct err *e) {
 		.cgroup_version = docker_text(raw, "CgroupVersion"),
 		.memory_bytes = memory > 0 ? (uint64_t) memory : 0,
 		.cpus = json_int_or(raw, "NCPU", 0),
-		.rootless = is_rootless(raw),
+		.rootless = has_option(raw, "name=rootless"),
+		.userns_remap = has_option(raw, "name=userns"),
 		.containerd_store = has_containerd_store(raw),
 		.limits_memory = json_true(raw, "MemoryLimit"),
 		.limits_pids = json_true(raw, "PidsLimit"),
@@ -55,4 +58,42 @@ int docker_info(struct docker *d, struct docker_info *out, struct err *e) {
 void docker_info_done(struct docker_info *i) {
 	json_free(i->raw);
 	*i = (struct docker_info){0};
+}
+
+int docker_learn(struct docker *d, const struct docker_nature **out, struct err *e) {
+	struct docker_info i CLEANUP(docker_info_done) = {0};
+
+	if (!d->nature.known) {
+		if (docker_info(d, &i, e))
+			return -1;
+		d->nature = (struct docker_nature){true, i.rootless, i.userns_remap, i.limits_memory};
+	}
+	if (out)
+		*out = &d->nature;
+	return 0;
+}
+
+bool docker_is_of_root(const struct docker *d) {
+	struct stat st;
+
+	return !stat(d->socket, &st) && st.st_uid == 0;
+}
+
+int docker_suits(struct docker *d, unsigned owner, struct err *e) {
+	const struct docker_nature *nature;
+	struct stat st;
+
+	if (docker_is_of_root(d))
+		return 0;
+	if (docker_learn(d, &nature, e))
+		return -1;
+	if (!nature->rootless || stat(d->socket, &st) || st.st_uid == owner)
+		return 0;
+	return err_set(e, ERR_USAGE, "the rootless Docker at '%s' belongs to uid %u, and the root directory to uid %u: its containers see only files of uid %u; "
+		       "run as uid %u with --root in a directory of that user, or use another Docker", d->socket, (unsigned) st.st_uid, owner,
+		       (unsigned) st.st_uid, (unsigned) st.st_uid);
+}
+
+char *docker_user(const struct docker *d, unsigned uid) {
+	return d && d->nature.rootless ? mem_strdup("0:0") : mem_printf("%u:%u", uid, uid);
 }

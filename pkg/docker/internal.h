@@ -13,8 +13,10 @@ struct docker {
 	char *socket;
 	int minor; /* speaks API 1.minor */
 	bool podman;
+	char podman_version[32];
+	struct docker_nature nature;
 	uint64_t quick_ms, slow_ms, load_ms, back_ms;
-	unsigned outages;
+	unsigned outages, outages_at_start;
 	bool given_up; /* it was waited for in vain: not again, until it answers */
 	const struct progress *progress;
 };
@@ -33,10 +35,15 @@ struct call {
 	bool again; /* may be asked twice, as GET may */
 };
 
+/* The longest text of Docker's in a message. */
+enum { DOCKER_WORDS = 256 };
+/* On one line; of a longer one the beginning, which says what failed, and the end, which says why. */
+void docker_words(const char *text, char out[static DOCKER_WORDS]);
+
 struct answer {
 	long status;
 	struct json *json; /* of a 2xx, NULL when not asked for */
-	char said[256]; /* the Engine's message of another status, one line */
+	char said[DOCKER_WORDS]; /* the Engine's message of another status, one line */
 };
 
 /* CLEANUP(docker_answer_done) */

@@ -29,7 +29,7 @@ struct load {
 	const char *name;
 	uint64_t sent;
 	struct docker_objects objects;
-	char failure[256]; /* what the Engine reported inside a 200 */
+	char failure[DOCKER_WORDS]; /* what the Engine reported inside a 200 */
 };
 
 static void *run(void *ctx) {
@@ -96,10 +96,7 @@ static bool note_line(void *ctx, const struct json *j) {
 	if (!text && stream && text_starts(stream, "Error unpacking image"))
 		text = stream;
 	if (text && !*l->failure)
-		(void) snprintf(l->failure, sizeof l->failure, "%s", text);
-	for (char *s = l->failure; *s; s++)
-		if ((unsigned char) *s < ' ')
-			*s = s[1] ? ' ' : '\0';
+		docker_words(text, l->failure);
 	return true; /* to the end: a sink that stops would close the connection */
 }
 

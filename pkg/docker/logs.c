@@ -138,7 +138,11 @@ int docker_events(struct docker *d, const char *const *labels, int64_t since_ms,
 	o.each = hear;
 	o.ctx = &who;
 	query_time(&path, "since", since_ms);
-	query_time(&path, "until", until_ms);
+	/* Podman leaves out the newest ones where `until` is not ahead; it can be told not to wait for more instead. */
+	if (d->podman && ahead <= 0)
+		docker_query(&path, "stream", "false");
+	else
+		query_time(&path, "until", until_ms);
 	docker_query_labels(&path, labels);
 	c.path = path;
 	q.total_timeout_ms = d->quick_ms + (ahead > 0 ? (uint64_t) ahead : 0);

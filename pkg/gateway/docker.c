@@ -96,11 +96,29 @@ static void spec_digest(const struct gateway_image *i, const struct mounts *m, u
 	sha256_of(buf_str(&text), text.len, out);
 }
 
+/* An image that Docker lists and that lacks a layer is loaded again, once. */
+static int make(const struct gateway *g, const struct gateway_image *i, struct docker_container_spec *c, bool *taken, struct err *e) {
+	struct err why = {0};
+	char image[65], id[65];
+
+	for (int again = 0; again < 2; again++) {
+		if (gateway_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, again, image, e))
+			return -1;
+		char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
+		c->image = ref;
+		if (!docker_container_create(g->o.docker, c, taken, id, &why))
+			return 0;
+		if (!docker_create_may_want_image(&why))
+			break;
+	}
+	return err_set(e, why.code, "%s", why.msg);
+}
+
 static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, bool takes_over, struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
-	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid), *ref CLEANUP(freep) = NULL;
+	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid);
 	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array(), *argv CLEANUP(json_freep) = argv_make(i, takes_over);
-	char image[65], id[65], spec[SHA256_HEX];
+	char spec[SHA256_HEX];
 	bool taken;
 
 	spec_digest(i, m, uid, spec);
@@ -108,13 +126,12 @@ static int create_with(const struct gateway *g, const struct gateway_image *i, c
 	json_set_str(labels, LABEL_ROOT, g->o.root->id);
 	json_set_str(labels, GATEWAY_LABEL, i->version);
 	json_set_str(labels, LABEL_SPEC, spec);
-	if (gateway_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, image, e))
+	if (docker_learn(g->o.docker, NULL, e))
 		return -1;
-	ref = mem_printf("sha256:%s", image);
-	const struct docker_container_spec c = {.name = name, .image = ref, .argv = argv, .env = env, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
+	struct docker_container_spec c = {.name = name, .argv = argv, .env = env, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
 		.network = "host", .pids = PIDS, .stop_signal = "SIGUSR1", .stop_timeout_ms = STOP_MS, .restart = "no"};
 	/* Whatever has our name was left by somebody. */
-	if (docker_container_remove(g->o.docker, name, true, e) || docker_container_create(g->o.docker, &c, &taken, id, e))
+	if (docker_container_remove(g->o.docker, name, true, e) || make(g, i, &c, &taken, e))
 		return -1;
 	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name)
 		     : docker_container_start(g->o.docker, name, e);

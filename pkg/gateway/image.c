@@ -120,14 +120,14 @@ static int produce(void *ctx, int fd, struct err *e) {
 }
 
 int gateway_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct gateway_image *i, char id[65], struct err *e) {
+		       const struct gateway_image *i, bool again, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/gateway:%.12s", root->id, i->config);
 	struct load load = {.store = store, .i = i, .tag = tag};
 	bool found;
 
 	if (docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id, e))
 		return -1;
-	if (found)
+	if (found && !again)
 		return 0;
 	progress_step(progress, "load gateway image");
 	if (docker_image_load(docker, tag, produce, &load, e) ||

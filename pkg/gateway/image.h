@@ -34,6 +34,6 @@ void gateway_image_done(struct gateway_image *i); /* for CLEANUP */
 /* Is it an object of the store that the image is made of? For gc: such are roots. Packages count, so that it can be made again. */
 bool gateway_image_names(const struct gateway_image *i, const char *sha256);
 
-/* It is in the Engine, loaded from the store where it was not. */
+/* It is in Docker, loaded from the store where it was not; `again`: in any case. */
 int gateway_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct gateway_image *i, char id[65], struct err *e);
+		       const struct gateway_image *i, bool again, char id[65], struct err *e);

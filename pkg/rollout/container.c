@@ -110,8 +110,12 @@ static int load_image(const struct rollout *x, const struct lock *l, const char 
 	return *found ? 0 : docker_image_load(x->docker, tag, produce, &load, e) || find_image(x, l, found, id, e) ? -1 : 0;
 }
 
+static char *image_tag(const struct rollout *x, const struct lock *l) {
+	return mem_printf("localhost/llmdeploy-%.8s/%s:%s", x->root->id, l->route, l->id);
+}
+
 int container_image(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
-	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/%s:%s", x->root->id, l->route, l->id);
+	char *tag CLEANUP(freep) = image_tag(x, l);
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	struct err partial = {0};
 	bool found;
@@ -158,7 +162,9 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 
 static int create_with(const struct rollout *x, const struct lock *l, const char *name, const char *image, const struct docker_mount *mounts,
 		       bool *taken, struct err *e) {
-	char *user CLEANUP(freep) = mem_printf("%u:%u", (unsigned) x->root->engine_uid, (unsigned) x->root->engine_uid);
+	if (docker_learn(x->docker, NULL, e))
+		return -1;
+	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
 	char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
 	struct json *labels CLEANUP(json_freep) = container_labels(x, l);
 	const struct json *c = json_get(l->tree, "container");
@@ -179,14 +185,38 @@ static int create_with(const struct rollout *x, const struct lock *l, const char
 	return r;
 }
 
+static int image_again(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
+	char *tag CLEANUP(freep) = image_tag(x, l);
+	bool found;
+
+	progress_warn(x->progress, "Docker has the image and cannot make a container of it: it is loaded again, whole", l->version);
+	if (load_image(x, l, tag, NULL, &found, id, e))
+		return -1;
+	return found ? 0 : err_set(e, ERR_INTEGRITY, "the Engine loaded an image that is not the one of the lock: wanted config %.12s of '%s'", l->image_config, tag);
+}
+
+static int create_again(const struct rollout *x, const struct lock *l, const char *name, const struct docker_mount *mounts, const struct err *why,
+			bool *taken, struct err *e) {
+	char image[65];
+
+	if (!docker_create_may_want_image(why))
+		return err_set(e, why->code, "%s", why->msg);
+	if (image_again(x, l, image, e))
+		return -1;
+	return create_with(x, l, name, image, mounts, taken, e);
+}
+
 static int create(const struct rollout *x, const struct lock *l, const char *name, bool *taken, struct err *e) {
 	char *run CLEANUP(freep) = NULL;
+	struct err why = {0};
 	char image[65];
 
 	if (container_image(x, l, image, e) || release_run_dir(x->root, l->id, &run, e))
 		return -1;
 	struct docker_mount *mounts = mem_zalloc(l->n_artifacts + 1, sizeof *mounts);
-	int r = container_mounts(x, l, run, mounts, e) || create_with(x, l, name, image, mounts, taken, e) ? -1 : 0;
+	int r = container_mounts(x, l, run, mounts, e);
+	if (!r && create_with(x, l, name, image, mounts, taken, &why))
+		r = create_again(x, l, name, mounts, &why, taken, e);
 	mounts_done(mounts, l->n_artifacts + 1);
 	return r;
 }

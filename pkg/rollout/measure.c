@@ -107,11 +107,11 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 
 int rollout_estimate(const struct rollout *x, const struct lock *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", x->root->id, l->id, (long) getpid());
-	char *user CLEANUP(freep) = mem_printf("%u:%u", (unsigned) x->root->engine_uid, (unsigned) x->root->engine_uid);
+	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();
 	char image[65];
 
-	if (container_image(x, l, image, e))
+	if (container_image(x, l, image, e) || docker_learn(x->docker, NULL, e))
 		return -1;
 	/* No version: between operations it is nobody's, and goes with what else was left. */
 	json_set_str(labels, ROLLOUT_LABEL_ROOT, x->root->id);

@@ -35,7 +35,6 @@ struct watched {
 	const struct rollout *x;
 	const struct lock *l;
 	char *name;
-	unsigned outages; /* of the Engine, before it was begun */
 };
 
 static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
@@ -46,7 +45,7 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
 		return -1;
 	*is = found && c.running && strcmp(c.state, "restarting");
-	if (!*is && docker_outages(w->x->docker) != w->outages) {
+	if (!*is && docker_outages_since_start(w->x->docker)) {
 		docker_container_done(&c);
 		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again", w->l->version);
 	}
@@ -126,7 +125,7 @@ static int check_log(const struct watched *w, struct err *e) {
 int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_ms, struct err *e) {
 	struct probe_limits limits = {.startup_timeout_ms = l->startup_timeout_ms, .stall_timeout_ms = l->stall_timeout_ms};
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
-	struct watched w = {x, l, name, docker_outages(x->docker)};
+	struct watched w = {x, l, name};
 	struct probe_watch watch = {.alive = alive, .log_progress = log_bytes, .ctx = &w};
 	struct probe_result result;
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
@@ -143,10 +142,10 @@ int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_m
 }
 
 /* That the engine died explains failed answers better than they do; that the Engine went, better than that. */
-static int explain(const struct rollout *x, const struct lock *l, unsigned outages, struct err *e) {
+static int explain(const struct rollout *x, const struct lock *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
-	struct watched w = {x, l, name, outages};
+	struct watched w = {x, l, name};
 	struct err why = {0};
 	bool is = true;
 
@@ -163,18 +162,17 @@ int prove_answers(const struct rollout *x, const struct lock *l, struct json **e
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
-	unsigned outages = docker_outages(x->docker);
 
 	if (engine_open(x, l, &en, e))
 		return -1;
 	progress_step(x->progress, "golden questions");
 	if (eval_run(l->golden, &en.endpoint, &opt, x->progress, &result, e))
-		return explain(x, l, outages, e);
+		return explain(x, l, e);
 	*evidence = eval_evidence(result);
 	if (x->judged)
 		x->judged(x->ctx, *evidence);
 	if (eval_gate(result, e)) {
-		(void) explain(x, l, outages, e);
+		(void) explain(x, l, e);
 		return e->code == ERR_UNREACHABLE ? -1 : err_wrap(e, "candidate '%s' did not pass", l->version);
 	}
 	progress_done(x->progress, "golden questions", NULL);

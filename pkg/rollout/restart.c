@@ -11,13 +11,14 @@
  * tells that from somebody's `docker restart` or `docker start` is what came before the start: a stop by hand is an event of its own. A crash
  * is counted (RestartCount, which a start by hand resets), and an Engine that was restarted remembers nothing before its own start. */
 struct story {
-	bool started, by_hand;
+	bool started, died, by_hand;
 };
 
 static bool hear(void *ctx, const struct docker_event *ev) {
 	struct story *s = ctx;
 
 	s->started = s->started || !strcmp(ev->action, "start");
+	s->died = s->died || !strcmp(ev->action, "die");
 	s->by_hand = s->by_hand || !strcmp(ev->action, "stop") || !strcmp(ev->action, "restart") || !strcmp(ev->action, "kill");
 	return true;
 }
@@ -35,7 +36,8 @@ static bool listen(const struct rollout *x, const struct lock *l, int64_t since_
 bool container_was_stopped(const struct rollout *x, const struct lock *l, const struct docker_container *c) {
 	struct story s = {0};
 
-	return listen(x, l, prove_unix_ms(c->started_at), &s) && s.by_hand;
+	/* A Docker that knows neither of its start nor of its death was started after both, and ended it. */
+	return listen(x, l, prove_unix_ms(c->started_at), &s) && (s.by_hand || (!s.started && !s.died));
 }
 
 bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time) {
@@ -47,5 +49,6 @@ bool container_started_by_hand(const struct rollout *x, const struct lock *l, co
 	/* A record's time has whole seconds: within the second it may have been us. */
 	if (!time || !clock_parse(time, &then) || !listen(x, l, (then + 1) * 1000, &s))
 		return true;
-	return s.by_hand || !s.started;
+	/* Podman has no event of a stop. It counts what its restart policy did, and that is known already. */
+	return s.by_hand || !s.started || docker_is_podman(x->docker);
 }

@@ -76,11 +76,21 @@ static void compare_labels(struct rollout_differences *d, const struct json *wan
 		compare_text(d, json_key(c), json_text(c), json_str(have, json_key(c)));
 }
 
+/* Podman gives these to each container, where neither it nor its image has them. */
+static bool is_of_podman(const char *variable) {
+	static const char *const names[] = {"PATH=", "HOME=", "HOSTNAME=", "TERM=", "container="};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strncmp(variable, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 /* A variable that neither the lock nor the image has was given by somebody. */
-static void find_more_env(struct rollout_differences *d, const struct lock *l, const struct json *image, const struct json *have) {
+static void find_more_env(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
-		bool known = !text;
+		bool known = !text || (docker_is_podman(x->docker) && is_of_podman(text));
 		for (size_t i = 0; i < l->n_env && !known; i++)
 			known = !strcmp(l->env[i], text);
 		for (const struct json *w = json_first(image); w && !known; w = json_next(w))
@@ -112,11 +122,25 @@ static void compare_mounts(struct rollout_differences *d, const struct rollout *
 		differ(d, DRIFT_REPLACE, "mounts", "the artifacts and the socket's directory", "more than these");
 }
 
+/* "ALL", or what is dropped less than that. Podman writes ALL out: each one that a container has by default. */
+static const char *drops_all(const struct rollout *x, const struct json *drop) {
+	static const char *const all[] = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"};
+	const char *first = json_text(json_at(drop, 0));
+	size_t found = 0;
+
+	for (size_t i = 0; docker_is_podman(x->docker) && i < sizeof all / sizeof *all; i++)
+		for (const struct json *c = json_first(drop); c; c = json_next(c)) {
+			const char *name = json_text(c) ? json_text(c) : "";
+			found += !strcmp(strncmp(name, "CAP_", 4) ? name : name + 4, all[i]);
+		}
+	return found == sizeof all / sizeof *all ? "ALL" : first;
+}
+
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
 static void compare_hardening(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
-	char *user CLEANUP(freep) = mem_printf("%u:%u", (unsigned) x->root->engine_uid, (unsigned) x->root->engine_uid);
-	const char *drop = json_text(json_at(json_get(host, "CapDrop"), 0)), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
+	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
+	const char *drop = drops_all(x, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
 
 	compare_text(d, "user", user, json_text(json_path(raw, "Config.User")));
 	compare_text(d, "network", l->network, json_str(host, "NetworkMode"));
@@ -150,7 +174,7 @@ static int compare_image(struct rollout_differences *d, const struct rollout *x,
 	else if (!docker_image_matches(&image, l->image_config, l->image_manifest, diff_ids, l->n_layers))
 		differ(d, DRIFT_REPLACE, "image", l->image_config, image.id);
 	else
-		find_more_env(d, l, json_path(image.raw, "Config.Env"), json_path(c->raw, "Config.Env"));
+		find_more_env(d, x, l, json_path(image.raw, "Config.Env"), json_path(c->raw, "Config.Env"));
 	docker_image_done(&image);
 	return 0;
 }

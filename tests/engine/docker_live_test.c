@@ -24,6 +24,7 @@
 #define SHORT_MS 20000
 
 struct room {
+	const struct docker_nature *nature;
 	struct docker *d;
 	struct tiny_image image;
 	char *ref, *dir; /* "sha256:ID"; a directory of the host */
@@ -102,6 +103,7 @@ static int enter(void **state) {
 	ok(fs_read_user(need_env("LLMDEPLOY_TEST_TINY"), &program, &e), &e);
 	tiny_image_make(program.data, program.len, TAG, &r->image);
 	ok(docker_open(&o, &r->d, &e), &e);
+	ok(docker_learn(r->d, &r->nature, &e), &e);
 	sweep(r->d);
 	sweep_images(r->d);
 	ok(docker_image_load(r->d, TAG, produce, &r->image.archive, &e), &e);
@@ -207,8 +209,8 @@ static void knows_its_host(void **state) {
 	struct err e = {0};
 
 	ok(docker_info(r->d, &i, &e), &e);
-	print_message("  Engine %s, %s, storage %s, cgroup %s of %s, podman %d\n", i.version, i.os, i.storage_driver, i.cgroup_driver,
-		      i.cgroup_version, docker_is_podman(r->d));
+	print_message("  %s %s, %s, storage %s, cgroup %s of %s%s%s\n", docker_is_podman(r->d) ? "Podman" : "Docker", i.version, i.os, i.storage_driver,
+		      i.cgroup_driver, i.cgroup_version, i.rootless ? ", rootless" : "", i.userns_remap ? ", userns-remap" : "");
 	assert_true(*i.version && *i.storage_driver && *i.root_dir && i.memory_bytes && i.cpus > 0);
 }
 
@@ -381,12 +383,14 @@ static void is_hardened(void **state) {
 static void answers_on_a_socket_of_the_host(void **state) {
 	struct room *r = *state;
 	struct docker_mount mounts[] = {{r->dir, "/run/engine", false}};
-	struct docker_container_spec s = {.user = "65532:65532", .mounts = mounts, .n_mounts = 1};
+	uid_t uid = geteuid() ? geteuid() : 65532;
+	char *user CLEANUP(freep) = docker_user(r->d, uid);
+	struct docker_container_spec s = {.user = user, .mounts = mounts, .n_mounts = 1};
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char text[8] = "";
 
-	assert_return_code(chown(r->dir, 65532, 65532), 0);
+	assert_return_code(geteuid() ? 0 : chown(r->dir, uid, uid), 0);
 	run(r, &s, "listen:/run/engine/e.sock");
 	await_log(r, "/run/engine/e.sock: ok\n");
 	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s/e.sock", r->dir);
@@ -404,6 +408,14 @@ static void says_when_memory_was_short(void **state) {
 	bool found = false;
 
 	run(r, &s, "eat:200");
+	/* Without control groups nothing is limited, and no figure is made up. */
+	if (!r->nature->limits_memory) {
+		uint64_t bytes = 1;
+		assert_int_equal(end_of(r), 0);
+		ok(docker_container_memory(r->d, NAME, &bytes, &e), &e);
+		assert_int_equal(bytes, 0);
+		return;
+	}
 	assert_int_equal(end_of(r), 137);
 	ok(docker_container_inspect(r->d, NAME, &found, &c, &e), &e);
 	assert_true(found && c.oom_killed);
@@ -423,7 +435,8 @@ static void refuses_what_cannot_be(void **state) {
 	s.n_mounts = 1;
 	assert_int_equal(docker_container_create(r->d, &s, &taken, id, &e), -1);
 	print_message("  %s\n", e.msg);
-	assert_non_null(strstr(e.msg, "engine: create container '" NAME "': 4"));
+	assert_int_equal(strncmp(e.msg, "engine: create container '" NAME "': ", strlen("engine: create container '" NAME "': ")), 0);
+	assert_non_null(strstr(e.msg, "bind source path does not exist: /nonexistent/models"));
 	s.n_mounts = 0;
 	s.image = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 	assert_int_equal(docker_container_create(r->d, &s, &taken, id, &e), -1);
@@ -436,7 +449,8 @@ static void refuses_what_cannot_be(void **state) {
 	print_message("  %s\n", e.msg);
 	assert_non_null(strstr(e.msg, "engine: start container '" NAME "': "));
 	ok(docker_container_inspect(r->d, NAME, &found, &c, &e), &e);
-	assert_true(found && !c.running && *c.error);
+	/* Podman says it to who starts it, and keeps it nowhere. */
+	assert_true(found && !c.running && (*c.error || docker_is_podman(r->d)));
 }
 
 /* ---- logs, events, networks ---- */
@@ -473,6 +487,9 @@ static void follows_logs(void **state) {
 
 static bool note(void *ctx, const struct docker_event *ev) {
 	assert_string_equal(ev->type, "container");
+	/* Podman has more of them. */
+	if (!strcmp(ev->action, "init") || !strcmp(ev->action, "cleanup"))
+		return true;
 	(void) buf_printf(ctx, "%s ", ev->action);
 	return true;
 }

@@ -6,6 +6,7 @@
 # directory of their own, /tmp/llmdeploy-XXXXXX, whose name stands in DIR/short. The host's Docker, its configuration, bridges
 # and firewall are left alone: there is no default bridge, and no rule is written. Network modes none and host work, and bridges
 # between host and container; published ports do not. Needs root and docker.io, but no docker group, systemd or docker command.
+# Another dockerd is started where it comes first in PATH (engines.sh); LLMDEPLOY_DOCKERD_ARGS are more arguments for it.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 LC_ALL=C
@@ -76,7 +77,7 @@ launch() {
 		-H "unix://$short/d.sock" --storage-driver "$driver" \
 		--containerd-namespace "$namespace" --containerd-plugins-namespace "$namespace-plugins" \
 		--bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
-		"$@" >"$dir/log" 2>&1 </dev/null 9>&- &
+		${LLMDEPLOY_DOCKERD_ARGS:-} "$@" >"$dir/log" 2>&1 </dev/null 9>&- &
 	started=$!
 }
 

@@ -182,7 +182,7 @@ static struct json *parse(const char *text) {
 #define LOGS ",\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"10m\",\"max-file\":\"3\"}}"
 #define BODY(host) "{\"Image\":\"sha256:" DIGEST "\",\"Healthcheck\":{\"Test\":[\"NONE\"]},\"HostConfig\":{" host "}}"
 #define MOUNT_RO(options)                                                                                         \
-	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/m\",\"Target\":\"/models/m\",\"ReadOnly\":true,\"BindOptions\":{" \
+	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"/models/m\",\"ReadOnly\":true,\"BindOptions\":{" \
 	"\"Propagation\":\"rprivate\"" options "}}],\"ReadonlyRootfs\":true,"
 
 static const struct {
@@ -192,7 +192,7 @@ static const struct {
 	{"bare", PING_41, NULL, BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS), "", false},
 	{"mount, 1.41", PING_41, "", BODY(MOUNT_RO("") HARDENED("") LOGS), "", true},
 	{"mount, 1.45", PING_45, "", BODY(MOUNT_RO(",\"ReadOnlyForceRecursive\":true") HARDENED("") LOGS), "", true},
-	{"podman", PING_PODMAN, "", BODY(MOUNT_RO("") HARDENED("")), "", true},
+	{"podman", PING_PODMAN, "", BODY(MOUNT_RO("") HARDENED("") ",\"LogConfig\":{\"Type\":\"k8s-file\",\"Config\":{\"max-size\":\"10m\"}}"), "", true},
 	{"all GPUs", PING_41, "nvidia",
 	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
 	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"Count\":-1}]"),
@@ -213,7 +213,7 @@ static const struct {
 };
 
 static void creates_hardened_containers(void **state) {
-	const struct docker_mount mount = {"/m", "/models/m", true};
+	const struct docker_mount mount = {"/etc", "/models/m", true};
 
 	(void) state;
 	EACH_CASE (c, bodies) {
@@ -232,6 +232,109 @@ static void creates_hardened_containers(void **state) {
 		assert_string_equal(id, c->body ? ID : "");
 		assert_int_equal(taken, !c->body);
 	}
+}
+
+/* ---- other kinds of Docker ---- */
+
+#define INFO(options, limits)                                                                                             \
+	{.request = "GET " V "/info", .json = "{\"ServerVersion\":\"28.5.2\",\"MemoryLimit\":" limits ",\"SecurityOptions\":[" options "]}"}
+
+static const struct {
+	const char *name;
+	struct fake_call info;
+	const char *user, *userns;
+	bool rootless, limits;
+} natures[] = {
+	{"of root", INFO("\"name=seccomp,profile=builtin\"", "true"), "65532:65532", "", false, true},
+	{"no options", INFO("", "true"), "65532:65532", "", false, true},
+	{"rootless", INFO("\"name=seccomp\",\"name=rootless\"", "true"), "0:0", "", true, true},
+	{"rootless with cgroup v1", INFO("\"name=rootless\"", "false"), "0:0", "", true, false},
+	{"userns-remap", INFO("\"name=seccomp,profile=builtin\",\"name=userns\"", "true"), "65532:65532", ",\"UsernsMode\":\"host\"", false, true},
+	{"another option that begins like it", INFO("\"name=rootlessness\"", "true"), "65532:65532", "", false, true},
+};
+
+static void makes_containers_as_docker_is(void **state) {
+	(void) state;
+	EACH_CASE (c, natures) {
+		char *body CLEANUP(freep) = mem_printf(BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS "%s"), c->userns);
+		const struct fake_call calls[] = {c->info,
+			{.request = "POST " V "/containers/create?name=x", .body = body, .status = 201, .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"}};
+		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST};
+		const struct docker_nature *nature;
+		struct stage s = {0};
+		struct err e = {0};
+		char id[65];
+		bool taken;
+		stage_open(&s, PING_41, calls, 2);
+		assert_int_equal(docker_learn(s.d, &nature, &e), 0);
+		assert_int_equal(docker_learn(s.d, &nature, &e), 0); /* asked once */
+		char *user CLEANUP(freep) = docker_user(s.d, 65532);
+		assert_string_equal(user, c->user);
+		assert_int_equal(nature->rootless, c->rootless);
+		assert_int_equal(nature->limits_memory, c->limits);
+		assert_int_equal(docker_container_create(s.d, &spec, &taken, id, &e), 0);
+		stage_close(&s);
+	}
+}
+
+static const struct {
+	const char *name, *ping, *source;
+	struct fake_call call;
+	size_t n;
+	bool taken, want_image;
+	const char *message;
+} failures[] = {
+	{"a name that is taken", PING_41, NULL, {.status = 409, .json = "{\"message\":\"Conflict\"}"}, 1, true, false, ""},
+	{"a name that is taken, Podman", PING_PODMAN, NULL,
+	 {.status = 500, .json = "{\"message\":\"container create: creating container storage: the container name \\\"x\\\" is already in use by b9\"}"}, 1, true,
+	 false, ""},
+	{"another failure of Podman", PING_PODMAN, NULL, {.status = 500, .json = "{\"message\":\"no such thing\"}"}, 1, false, true,
+	 "engine: create container 'x': 500 Internal Server Error: no such thing"},
+	{"a source that is not there, Podman", PING_PODMAN, "/nonexistent/m", {0}, 0, false, false,
+	 "engine: create container 'x': bind source path does not exist: /nonexistent/m"},
+	{"an image without a layer", PING_41, NULL, {.status = 500, .json = "{\"message\":\"content digest sha256:" DIGEST ": not found\"}"}, 1, false, true,
+	 "engine: create container 'x': 500 Internal Server Error: content digest sha256:" DIGEST ": not found"},
+	{"a full disk", PING_41, NULL, {.status = 500, .json = "{\"message\":\"mkdir /x: no space left on device\"}"}, 1, false, false,
+	 "engine: create container 'x': 500 Internal Server Error: mkdir /x: no space left on device; free space where the Engine keeps its data (docker system df), "
+	 "then run this again"},
+	{"a bad request", PING_41, NULL, {.status = 400, .json = "{\"message\":\"invalid mount\"}"}, 1, false, false,
+	 "engine: create container 'x': 400 Bad Request: invalid mount"},
+};
+
+static void tells_failures_of_create_apart(void **state) {
+	(void) state;
+	EACH_CASE (c, failures) {
+		struct docker_mount mount = {c->source, "/m", true};
+		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST, .mounts = &mount, .n_mounts = c->source != NULL};
+		struct fake_call call = c->call;
+		struct stage s = {0};
+		struct err e = {0};
+		char id[65];
+		bool taken = false;
+		call.request = "POST " V "/containers/create?name=x";
+		call.body = "*";
+		stage_open(&s, c->ping, &call, c->n);
+		int r = docker_container_create(s.d, &spec, &taken, id, &e);
+		stage_close(&s);
+		assert_string_equal(e.msg, c->message);
+		assert_int_equal(r, *c->message ? -1 : 0);
+		assert_int_equal(taken, c->taken);
+		assert_int_equal(docker_create_may_want_image(&e), c->want_image);
+	}
+}
+
+static void counts_no_memory_where_none_is_counted(void **state) {
+	const struct fake_call calls[] = {INFO("\"name=rootless\"", "false")};
+	struct stage s = {0};
+	struct err e = {0};
+	uint64_t bytes = 7;
+
+	(void) state;
+	stage_open(&s, PING_41, calls, 1);
+	assert_int_equal(docker_learn(s.d, NULL, &e), 0);
+	assert_int_equal(docker_container_memory(s.d, "x", &bytes, &e), 0);
+	assert_int_equal(bytes, 0);
+	stage_close(&s);
 }
 
 static void creates_with_everything(void **state) {
@@ -271,6 +374,9 @@ int main(void) {
 		cmocka_unit_test(knows_both_identities),
 		cmocka_unit_test(reads_info_networks_and_images),
 		cmocka_unit_test(creates_hardened_containers),
+		cmocka_unit_test(makes_containers_as_docker_is),
+		cmocka_unit_test(tells_failures_of_create_apart),
+		cmocka_unit_test(counts_no_memory_where_none_is_counted),
 		cmocka_unit_test(creates_with_everything),
 	};
 

@@ -78,6 +78,8 @@ static const struct {
 	{.name = "DOCKER_CONTEXT", .context = "rootless", .config = "{\"currentContext\":\"far\"}", .want = "/run/user/7/docker.sock"},
 	{.name = "current context", .config = "{\"auths\":{},\"currentContext\":\"rootless\"}", .want = "/run/user/7/docker.sock"},
 	{.name = "context default", .config = "{\"currentContext\":\"default\"}", .want = "/var/run/docker.sock"},
+	{.name = "an empty config", .config = "", .want = "/var/run/docker.sock"},
+	{.name = "a config of blanks", .config = " \n\t\r\n", .want = "/var/run/docker.sock"},
 	{.name = "no current context", .config = "{}", .want = "/var/run/docker.sock"},
 	{.name = "tcp",
 	 .docker_host = "tcp://10.0.0.5:2376",
@@ -160,6 +162,7 @@ static void plain_path(char *message, const char *socket) {
 	memcpy(at, "SOCK", 4);
 }
 
+#define PODMAN(version) "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: " version "\r\nContent-Length: 2\r\n\r\nOK"
 #define NOT_ENGINE " (its log says more: journalctl -u docker)"
 
 static const struct {
@@ -175,6 +178,17 @@ static const struct {
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK"},
 	 0,
 	 .message = "the Docker Engine at 'SOCK' speaks API 1.40, 1.41 is needed: upgrade it to 20.10 or later"},
+	{"Podman", {.request = "GET /_ping", .raw = PODMAN("5.8.6")}, 41, .message = ""},
+	{"Podman 5.1", {.request = "GET /_ping", .raw = PODMAN("5.1.0")}, 41, .message = ""},
+	{"Podman 10", {.request = "GET /_ping", .raw = PODMAN("10.0.1-dev")}, 41, .message = ""},
+	{"Podman 5.0",
+	 {.request = "GET /_ping", .raw = PODMAN("5.0.3")},
+	 0,
+	 .message = "Podman 5.0.3 at 'SOCK' cannot change the restart policy of a container, which a switch needs: upgrade it to 5.1 or later"},
+	{"Podman 4",
+	 {.request = "GET /_ping", .raw = PODMAN("4.3.1")},
+	 0,
+	 .message = "Podman 4.3.1 at 'SOCK' cannot change the restart policy of a container, which a switch needs: upgrade it to 5.1 or later"},
 	{"no version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
 	 0,
