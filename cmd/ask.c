@@ -124,7 +124,7 @@ int cmd_ask(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct lock *l CLEANUP(lock_freep) = NULL;
 
-	if (context_open(a, "ask", NEED_READ, &c, e) || context_active_lock(&c, a->at[0], &l, e))
+	if (context_open(a, "ask", a->option[OPT_SOCKET_PATH] ? NEED_READ : NEED_ASK, &c, e) || context_active_lock(&c, a->at[0], &l, e))
 		return -1;
 	if (a->option[OPT_SOCKET_PATH])
 		return tell_socket(a, &c, l);

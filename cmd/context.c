@@ -75,10 +75,18 @@ static int open_gateway(const struct args *a, struct context *c, struct err *e) 
 	return gateway_open(&o, &c->gateway, e);
 }
 
+static int open_root(const struct args *a, unsigned needs, struct root *out, struct err *e) {
+	enum root_use use = needs & NEED_WRITE ? ROOT_WRITE : needs & NEED_CHANGE ? ROOT_CHANGE : ROOT_READ;
+
+	if (root_open(a->option[OPT_ROOT], use, out, e))
+		return -1;
+	return needs & NEED_ASK ? root_may_ask(out, e) : 0;
+}
+
 int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e) {
 	uint64_t wait_ms = 0;
 
-	if (context_lock_wait(a, &wait_ms, e) || root_open(a->option[OPT_ROOT], needs & NEED_WRITE ? ROOT_WRITE : ROOT_READ, &c->root, e) ||
+	if (context_lock_wait(a, &wait_ms, e) || open_root(a, needs, &c->root, e) ||
 	    load_config(a, c, e))
 		return -1;
 	if (needs & NEED_STORE && store_open(c->root.fd, c->root.path, &c->store, e))
@@ -148,12 +156,17 @@ int context_need_engine(const struct args *a, struct context *c, struct err *e) 
 }
 
 void context_try_engine(const struct args *a, struct context *c) {
-	struct err why = {0};
+	struct err why = {0}, denied = {0};
 
-	if (open_engine(a, c, &why))
+	if (open_engine(a, c, &why) && why.code != ERR_SYS)
 		report_warning(a->report, "%s", why.msg);
+	if (why.code == ERR_SYS)
+		c->denied = why;
+	why = (struct err){0};
 	if (open_gateway(a, c, &why))
 		report_warning(a->report, "%s", why.msg);
+	if (root_may_ask(&c->root, &denied) && !c->denied.code)
+		c->denied = denied;
 	c->x.docker = c->docker;
 	c->x.gateway = c->gateway;
 }

@@ -19,6 +19,7 @@ struct context {
 	struct gateway *gateway;
 	struct rollout x;
 	char *command; /* for journal and lock */
+	struct err denied; /* by context_try_engine: what we have no right to look at; code ERR_OK: nothing */
 };
 
 #define CONTEXT_INIT {.root = ROOT_INIT}
@@ -26,6 +27,8 @@ struct context {
 enum context_need {
 	NEED_READ = 0,	  /* the root must be there */
 	NEED_WRITE = 1,	  /* the root is made */
+	NEED_CHANGE = 16, /* the root must be there, and ours: it is changed */
+	NEED_ASK = 32,	  /* engines or the gateway are asked: the root must be ours, or we root */
 	NEED_STORE = 2,
 	NEED_ENGINE = 4,
 	NEED_GATEWAY = 8, /* with store and Engine: the one that config.yaml wants, which may be none */
@@ -36,7 +39,8 @@ void context_done(struct context *c);
 
 /* The Engine, where only some of a command's ways need it. */
 int context_need_engine(const struct args *a, struct context *c, struct err *e);
-/* The Engine if it answers, and with it the gateway; else a warning, and none. */
+/* The Engine if it answers, and with it the gateway; else a warning, and none. What we have no right to look at is c->denied: whether that
+ * is a warning or an error is the caller's to say. */
 void context_try_engine(const struct args *a, struct context *c);
 /* Mirrors of the configuration, else those of the host's apt; their texts are borrowed, the list is yours. ERR_USAGE: none. */
 struct debian_mirror;

@@ -147,7 +147,7 @@ static int status(struct args *a, struct err *e) {
 	struct gateway_view v;
 
 	json_set(j, "routes", routes);
-	if (open_all(a, NEED_STORE, &c, &g, e) || gateway_look(g, &v, e))
+	if (open_all(a, NEED_ASK | NEED_STORE, &c, &g, e) || gateway_look(g, &v, e))
 		return -1;
 	json_set_str(j, "mode", mode_name(c.config));
 	json_set_bool(j, "running", v.running);

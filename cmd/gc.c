@@ -40,7 +40,7 @@ int cmd_gc(struct args *a, struct err *e) {
 	struct json *list = json_array();
 	char bytes[TEXT_BYTES];
 
-	if (context_open(a, "gc", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e)) {
+	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e)) {
 		json_free(list);
 		return -1;
 	}

@@ -130,7 +130,7 @@ static void look(const struct releases *r, const char *version, struct row *row)
 	row->state = mem_strdup(state_of(r, version, f));
 	if (release_read(&r->route, version, &rel, &why) || lock_parse(version, rel.lock, rel.lock_len, &l, &why)) {
 		free(row->state);
-		row->state = mem_strdup("damaged");
+		row->state = mem_strdup(why.code == ERR_SYS ? "unknown" : "damaged");
 		row->evidence = mem_strdup("");
 		row->size = mem_strdup("");
 		row->note = mem_strdup(why.msg);
@@ -210,6 +210,8 @@ int cmd_releases(struct args *a, struct err *e) {
 	if (context_open(a, "releases", NEED_READ, &c, e))
 		return -1;
 	context_try_engine(a, &c);
+	if (c.denied.code && !c.docker)
+		report_warning(a->report, "%s", c.denied.msg);
 	if (releases_open(&c, a->at[0], &r, e))
 		return -1;
 	sort(&r);

@@ -134,7 +134,7 @@ static char *state_of(const struct sources *s, const struct lock *l, bool stoppe
 	bool ours, answers = false;
 
 	if (!s->c->docker)
-		return mem_strdup("unknown: no Engine");
+		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Engine");
 	if (!s->asked)
 		return mem_strdup("unknown: the Engine does not answer");
 	const struct docker_container_entry *found = rollout_container_among(&s->c->x, l, &s->containers, &ours);
@@ -142,6 +142,8 @@ static char *state_of(const struct sources *s, const struct lock *l, bool stoppe
 		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, and its container runs" : "stopped");
 	if (!found)
 		return mem_strdup("no container");
+	if (!strcmp(found->state, "running") && s->c->denied.code)
+		return mem_strdup("running, not asked: permission denied");
 	if (strcmp(found->state, "running") || (ours && rollout_answers(&s->c->x, l, &answers, &ignored)))
 		return mem_strdup(found->state);
 	return mem_strdup(answers ? "serving" : "running, not ready");
@@ -232,7 +234,7 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 	else if (l)
 		r->state = state_of(s, l, r->now.state == RELEASE_STOPPED);
 	else
-		r->state = mem_strdup(r->active ? "damaged" : "nothing active");
+		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied" : r->active ? "damaged" : "nothing active");
 	way_back_look(&s->c->x, &route, s->asked ? &s->containers : NULL, &r->back);
 	fill_from_history(&route, r);
 	look_held(&route, r);
@@ -324,5 +326,6 @@ int cmd_status(struct args *a, struct err *e) {
 		report_result(a->report, a->n ? json_at(list, 0) : list);
 	for (size_t i = 0; i < n; i++)
 		row_done(&rows[i]);
-	return bad;
+	/* What was not seen is said in its place, and is not taken for a success. */
+	return bad ? -1 : c.denied.code ? err_set(e, c.denied.code, "%s", c.denied.msg) : 0;
 }

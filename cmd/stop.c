@@ -30,7 +30,7 @@ int cmd_stop(struct args *a, struct err *e) {
 	struct rollout_session s;
 	struct rollout_result result;
 
-	if (context_open(a, "stop", NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "stop", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
 	if (rollout_begin(&c.x, a->at[0], false, &s, e))
 		return -1;

@@ -40,6 +40,7 @@ void way_back_look(const struct rollout *x, const struct release_route *route, c
 	if (release_forward(route, &out->forward, &ignored))
 		out->forward = NULL;
 	if (release_rollback_target(route, NULL, &target, &why)) {
+		out->unknown = why.code == ERR_SYS;
 		out->why = reason_of(&why);
 		return;
 	}
@@ -55,7 +56,7 @@ void way_back_done(struct way_back *w) {
 
 char *way_back_words(const struct way_back *w) {
 	if (!w->to)
-		return mem_printf("nowhere: %s", w->why ? w->why : "not known");
+		return mem_printf("%s: %s", w->unknown ? "not known" : "nowhere", w->why);
 	return mem_printf("to %s%s", w->to, !w->known ? "" : w->warm ? ", warm" : ", stopped: it is started first");
 }
 

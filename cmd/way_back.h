@@ -10,6 +10,7 @@ struct rollout;
 struct way_back {
 	char *to;	/* a version, or NULL */
 	char *why;	/* why there is none, where `to` is NULL */
+	bool unknown;	/* `why` says why it could not be found out */
 	bool known;	/* `warm` is known: the Engine was asked */
 	bool warm;	/* its container runs */
 	char *forward;	/* a version, or NULL: the active release is the newest */

@@ -57,8 +57,8 @@ static int no_engine(const struct docker *d, struct err *e) {
 			       d->socket);
 	case EACCES:
 	case EPERM:
-		return err_set(e, ERR_UNREACHABLE,
-			       "no permission on the Docker Engine's socket '%s'; run as root, or as a "
+		return err_set(e, ERR_SYS,
+			       "permission denied: the Docker Engine's socket '%s'; run as root, or as a "
 			       "member of the group that owns it "
 			       "(usermod -aG docker USER)",
 			       d->socket);

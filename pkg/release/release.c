@@ -1,5 +1,6 @@
 #include "release/release.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,12 +133,17 @@ static int incomplete(const struct release_route *r, const char *version, struct
 		       version, r->name, why, r->where, version);
 }
 
+/* What we have no right to read is not damaged. */
+static bool is_denied(int dir, const char *name) {
+	return faccessat(dir, name, R_OK, AT_EACCESS) && errno == EACCES;
+}
+
 static int read_lock(const struct release_route *r, int fd, const char *version, struct buf *out, struct err *e) {
 	bool found;
 	struct err inner = {0};
 
 	if (fs_read_if(fd, "release.lock.json", out, &found, &inner))
-		return incomplete(r, version, e, inner.msg);
+		return is_denied(fd, "release.lock.json") ? err_set(e, ERR_SYS, "%s/releases/%s: %.250s", r->where, version, inner.msg) : incomplete(r, version, e, inner.msg);
 	return found ? 0 : incomplete(r, version, e, "it has no release.lock.json");
 }
 
@@ -156,6 +162,8 @@ static int read_proof(const struct release_route *r, int fd, struct release *out
 	(void) snprintf(name, sizeof name, "%u.json", out->evidence);
 	if (fs_read(evidence, name, &text, e) || json_parse(text.data, text.len, &out->proof, e)) {
 		struct err inner = *e;
+		if (is_denied(evidence, name))
+			return err_set(e, ERR_SYS, "%s: %.250s", shown, inner.msg);
 		return err_set(e, ERR_INTEGRITY, "'%s/%s' is damaged: %.250s", shown, name, inner.msg);
 	}
 	const char *sealed = json_str(out->proof, "lock");

@@ -58,7 +58,7 @@ static int check_link(const char *path, struct err *e) {
 static int open_place(const char *path, enum root_use use, struct root *r, struct err *e) {
 	if (check_link(path, e))
 		return -1;
-	if (use == ROOT_READ && !fs_exists(AT_FDCWD, path))
+	if (use != ROOT_WRITE && !fs_exists(AT_FDCWD, path))
 		return err_set(e, ERR_USAGE, "no root at '%s': nothing was deployed there; give --root", path);
 	if (use == ROOT_WRITE && fs_mkdirs(EFFECT_ROOT_DIR, AT_FDCWD, path, 0755, e))
 		return err_wrap(e, "root");
@@ -73,8 +73,8 @@ static int check_owner(struct root *r, enum root_use use, struct err *e) {
 
 	if (fstat(r->fd, &st))
 		return err_sys(e, "root '%s'", r->path);
-	if (use == ROOT_WRITE && st.st_uid != geteuid())
-		return err_set(e, ERR_USAGE, "root '%s' belongs to uid %u, we are uid %u: run as its owner, or give --root",
+	if (use != ROOT_READ && st.st_uid != geteuid())
+		return err_set(e, ERR_SYS, "permission denied: root '%s' belongs to uid %u, we are uid %u: run as its owner, or give --root",
 			       r->path, (unsigned) st.st_uid, (unsigned) geteuid());
 	if (st.st_mode & S_IWOTH)
 		return err_set(e, ERR_USAGE, "root '%s' can be written by everybody: chmod o-w it", r->path);
@@ -129,13 +129,22 @@ int root_open(const char *path, enum root_use use, struct root *out, struct err 
 		return err_set(e, ERR_USAGE, "root '': the path is empty");
 	if (open_place(place, use, &r, e) || check_owner(&r, use, e) || read_id(&r, &found, e))
 		return -1;
-	if (!found && use == ROOT_READ)
+	if (!found && use != ROOT_WRITE)
 		return err_set(e, ERR_USAGE, "'%s' is no llmdeploy root: it has no root-id; give --root", r.path);
 	if (!found && make_id(&r, e))
 		return -1;
 	*out = r;
 	r = (struct root) ROOT_INIT;
 	return 0;
+}
+
+int root_may_ask(const struct root *r, struct err *e) {
+	uid_t me = geteuid();
+
+	if (!me || me == r->owner)
+		return 0;
+	return err_set(e, ERR_SYS, "permission denied: engines and gateway of root '%s' answer uid %u alone, we are uid %u: run as its owner",
+		       r->path, (unsigned) r->owner, (unsigned) me);
 }
 
 void root_done(struct root *r) {

@@ -22,15 +22,18 @@ struct root {
 #define ROOT_ENGINE_UID 65532
 
 enum root_use {
-	ROOT_READ,  /* must be there; may belong to another */
-	ROOT_WRITE, /* made if absent, with its id; must belong to us */
+	ROOT_READ,   /* must be there; may belong to another */
+	ROOT_CHANGE, /* must be there, and belong to us */
+	ROOT_WRITE,  /* made if absent, with its id; must belong to us */
 };
 
 /* `path` NULL: $LLMDEPLOY_ROOT, else /var/lib/llmdeploy for uid 0, else $XDG_DATA_HOME/llmdeploy, else
- * $HOME/.local/share/llmdeploy. ERR_USAGE: no root there (ROOT_READ), a symbolic link, somebody
- * else's, or writable by everybody. ERR_INTEGRITY: root-id is damaged. */
+ * $HOME/.local/share/llmdeploy. ERR_USAGE: no root there (but ROOT_WRITE), a symbolic link,
+ * or writable by everybody. ERR_SYS: somebody else's. ERR_INTEGRITY: root-id is damaged. */
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e);
 void root_done(struct root *r);
+/* Would its engines and its gateway answer us? Their sockets answer their uid alone, and root. ERR_SYS "permission denied: ...". */
+int root_may_ask(const struct root *r, struct err *e);
 
 /* As fs_lock, named by user, host and `command`. Who collects garbage (a command that begins with "gc") holds many locks for a moment: it is waited
  * for a minute whatever wait_ms says, but by those who collect themselves. */

@@ -172,11 +172,41 @@ static void somebody_elses_is_refused(void **state) {
 
 	if (!geteuid())
 		assert_int_equal(chown(path, 4711, 4711), 0);
-	char *expect CLEANUP(freep) = mem_printf("root '%s' belongs to uid %d, we are uid %u: run as its owner, or give --root", path,
+	char *expect CLEANUP(freep) = mem_printf("permission denied: root '%s' belongs to uid %d, we are uid %u: run as its owner, or give --root", path,
 						 geteuid() ? 0 : 4711, (unsigned) geteuid());
 	assert_int_equal(root_open(path, ROOT_WRITE, &r, &e), -1);
 	assert_string_equal(e.msg, expect);
-	assert_int_equal(e.code, ERR_USAGE);
+	assert_int_equal(e.code, ERR_SYS);
+	e = (struct err){0};
+	assert_int_equal(root_open(path, ROOT_CHANGE, &r, &e), -1);
+	assert_string_equal(e.msg, expect);
+	assert_int_equal(e.code, ERR_SYS);
+}
+
+static void who_may_ask(void **state) {
+	static const struct {
+		const char *name;
+		uid_t owner, me;
+		bool may;
+	} table[] = {{"root, its own", 0, 0, true}, {"root, a user's", 4711, 0, true}, {"a user, root's", 0, 4711, false},
+		     {"a user, his own", 4711, 4711, true}, {"a user, another's", 4711, 4712, false}};
+	uid_t before = geteuid();
+
+	(void) state;
+	EACH_CASE(c, table) {
+		struct root r = {.path = (char *) (uintptr_t) "/r", .owner = c->owner};
+		struct err e = {0};
+		if (before && c->me != before)
+			continue; /* only root can be another */
+		assert_int_equal(seteuid(c->me), 0);
+		int got = root_may_ask(&r, &e);
+		assert_int_equal(seteuid(before), 0);
+		assert_int_equal(got, c->may ? 0 : -1);
+		char *want CLEANUP(freep) = mem_printf("permission denied: engines and gateway of root '/r' answer uid %u alone, we are uid %u: run as its owner",
+						       (unsigned) c->owner, (unsigned) c->me);
+		assert_string_equal(e.msg, c->may ? "" : want);
+		assert_int_equal(e.code, c->may ? ERR_OK : ERR_SYS);
+	}
 }
 
 static void lock_names_its_holder(void **state) {
@@ -212,7 +242,7 @@ static void sudo_is_named(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(made_once_and_found_again), IN_PLACE(usual_places), IN_PLACE(refuses), IN_PLACE(somebody_elses_is_refused),
+		IN_PLACE(made_once_and_found_again), IN_PLACE(usual_places), IN_PLACE(refuses), IN_PLACE(somebody_elses_is_refused), cmocka_unit_test(who_may_ask),
 		IN_PLACE(lock_names_its_holder),     IN_PLACE(sudo_is_named),
 	};
 
