@@ -83,12 +83,20 @@ int gateway_remove(struct gateway *g, const char *route, struct err *e);
 #define GATEWAY_BUCKETS 24
 /* What a release's clients saw, counted since the gateway's process began: take two and subtract. */
 struct gateway_sample {
-	uint64_t requests, errors; /* errors: 5xx and cut answers, not what the client did */
+	uint64_t requests, errors; /* errors: 5xx, cut answers, and late ones that clients gave up on; requests: these and the good answers */
+	uint64_t refused, left;    /* no requests: 4xx, what clients got wrong; what they gave up on before it was late */
 	uint64_t total_ms[GATEWAY_BUCKETS], first_ms[GATEWAY_BUCKETS]; /* histograms; gateway_bucket_ms gives the upper edges */
 	uint64_t began_ms; /* of the process: when it differs, the difference means nothing */
 };
 uint64_t gateway_bucket_ms(size_t i); /* UINT64_MAX: the last one */
-int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e);
+/* When a request that its client gave up on was late; it holds for what ends after it was told. 0: no limit. */
+struct gateway_patience {
+	uint64_t first_ms;  /* no byte came: since the request, queue included */
+	uint64_t served_ms; /* no byte came: since it was at the release */
+	uint64_t whole_ms;  /* in the middle of an answer */
+};
+int gateway_sample(struct gateway *g, const char *route, const struct lock *l, const struct gateway_patience *patience,
+		   struct gateway_sample *out, struct err *e);
 /* `after` less `before`; false when the process is another. */
 bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out);
 /* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */

@@ -47,11 +47,12 @@ int look_elsewhere(struct gateway *g, const struct socket_workers *all, const ch
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
 }
 
-int gateway_sample(struct gateway *g, const char *route, const struct lock *l, struct gateway_sample *out, struct err *e) {
+int gateway_sample(struct gateway *g, const char *route, const struct lock *l, const struct gateway_patience *patience,
+		   struct gateway_sample *out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct socket_workers all;
-	char line[128];
+	char line[192];
 
 	*out = (struct gateway_sample){0};
 	if (g->none)
@@ -60,7 +61,8 @@ int gateway_sample(struct gateway *g, const char *route, const struct lock *l, s
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, route);
 	int slot = r ? gateway_route_slot(r, l->id) : -1;
-	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c", route, "ab"[slot == 1]);
+	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route, "ab"[slot == 1],
+		(unsigned long long) patience->first_ms, (unsigned long long) patience->served_ms, (unsigned long long) patience->whole_ms);
 	if (slot >= 0 && ask_counters(g, &all, line, &text, e))
 		return -1;
 	return text.len ? gateway_sample_parse(buf_str(&text), out, e) : 0;

@@ -137,6 +137,8 @@ static void render_cfg(const struct gateway_state *s, const struct gateway_paths
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (is_first_with(s, i, false))
 			put_address(s, gateway_state_at(s, i)->door.listen, p, out);
+	if (gateway_state_count(s))
+		gateway_block("ask", head, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		gateway_put_route(gateway_state_at(s, i), p, out);
 	gateway_put_lanes(s, p, out);
@@ -149,7 +151,11 @@ static void render_conf(const struct gateway_state *s, const struct gateway_path
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
 		const struct gateway_fallback *f = &r->door.fallback;
-		(void) buf_printf(out, "route\t%s\t%s/%s\n", r->name, p->run, r->name);
+		char *at CLEANUP(freep) = proxy_name(r->door.listen);
+		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t%s%s\n", r->name, p->run, r->name, at, *r->door.api_keys ? p->host : "",
+			r->door.api_keys);
+		for (size_t k = 0; k < f->n_names; k++)
+			(void) buf_printf(out, "name\t%s\t%s\n", r->name, f->names[k]);
 		if (r->door.has_fallback)
 			(void) buf_printf(out, "lane\t%s\t%s\t%s%s\n", r->name, f->model, *f->api_key_file ? p->host : "", f->api_key_file);
 	}

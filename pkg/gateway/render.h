@@ -51,7 +51,8 @@ bool gateway_turn(const struct gateway_state *before, const struct gateway_state
 /* The same for one slot and whatever runs: idempotent, for recovery. */
 void gateway_turn_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out);
 
-/* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS TOTAL*24 FIRST*24".
+/* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS REFUSED LEFT TOTAL*24
+ * FIRST*24".
  * ERR_SYS when the text is something else. */
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e);
 /* Likewise "llmdeploy fallback ROUTE": "BEGAN_MS", then "REQUESTS PROMPT_TOKENS GENERATED_TOKENS ESTIMATED" for each gateway_reason, of what was

@@ -51,6 +51,7 @@ static void put_blocks(const struct gateway_route *r, const struct gateway_fill 
 	gateway_block("route", fills, out);
 	if (*d->api_keys)
 		gateway_block("route.keys", fills, out);
+	gateway_block("route.caller", fills, out);
 	gateway_block("route.body", fills, out);
 	if (d->has_fallback && d->fallback.n_names)
 		gateway_block("route.asked", fills, out);

@@ -33,15 +33,17 @@ static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *
 }
 
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
-	uint64_t v[3 + 2 * GATEWAY_BUCKETS];
+	uint64_t v[5 + 2 * GATEWAY_BUCKETS];
 
 	if (read_numbers(text, v, sizeof v / sizeof *v, e))
 		return -1;
 	out->began_ms = v[0];
 	out->requests = v[1];
 	out->errors = v[2];
-	memcpy(out->total_ms, v + 3, sizeof out->total_ms);
-	memcpy(out->first_ms, v + 3 + GATEWAY_BUCKETS, sizeof out->first_ms);
+	out->refused = v[3];
+	out->left = v[4];
+	memcpy(out->total_ms, v + 5, sizeof out->total_ms);
+	memcpy(out->first_ms, v + 5 + GATEWAY_BUCKETS, sizeof out->first_ms);
 	return 0;
 }
 
@@ -60,10 +62,13 @@ int gateway_fallback_parse(const char *text, struct gateway_route_view *out, str
 bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out) {
 	struct gateway_sample d = *after;
 
-	if (before->began_ms != after->began_ms || before->requests > after->requests || before->errors > after->errors)
+	if (before->began_ms != after->began_ms || before->requests > after->requests || before->errors > after->errors ||
+	    before->refused > after->refused || before->left > after->left)
 		return false;
 	d.requests -= before->requests;
 	d.errors -= before->errors;
+	d.refused -= before->refused;
+	d.left -= before->left;
 	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
 		if (before->total_ms[i] > after->total_ms[i] || before->first_ms[i] > after->first_ms[i])
 			return false;

@@ -13,8 +13,11 @@
 
 /* haproxy.cfg: blocks that begin with a line "@@ NAME". */
 extern const char gateway_template[], gateway_template_end[], gateway_lua[], gateway_lua_end[];
+extern const char gateway_answers[], gateway_answers_end[], gateway_counters[], gateway_counters_end[];
 EMBED(gateway_template, "templates/haproxy/haproxy.cfg");
 EMBED(gateway_lua, "templates/haproxy/llmdeploy.lua");
+EMBED(gateway_answers, "templates/haproxy/answers.lua");
+EMBED(gateway_counters, "templates/haproxy/counters.lua");
 
 /* First byte behind the line "@@ NAME", and the end of its block. */
 static const char *find(const char *block, const char **end) {
@@ -70,4 +73,6 @@ void gateway_block(const char *block, const struct gateway_fill *fills, struct b
 
 void gateway_put_lua(const struct gateway_fill *fills, struct buf *out) {
 	fill(gateway_lua, gateway_lua_end, fills, out);
+	fill(gateway_answers, gateway_answers_end, fills, out);
+	fill(gateway_counters, gateway_counters_end, fills, out);
 }

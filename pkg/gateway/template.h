@@ -12,4 +12,5 @@ struct gateway_fill {
 
 /* Append a block of haproxy.cfg, filled. A block or a name that is not there is a caller's bug. `fills` ends with a NULL name. */
 void gateway_block(const char *block, const struct gateway_fill *fills, struct buf *out);
+/* llmdeploy.lua: its three texts one after the other, so that they share what is local to the file. */
 void gateway_put_lua(const struct gateway_fill *fills, struct buf *out);

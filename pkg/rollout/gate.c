@@ -53,6 +53,8 @@ void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now) {
 	if (m->begun && gateway_sample_since(&m->last, now, &d)) {
 		m->sum.requests += d.requests;
 		m->sum.errors += d.errors;
+		m->sum.refused += d.refused;
+		m->sum.left += d.left;
 		for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
 			m->sum.total_ms[i] += d.total_ms[i];
 			m->sum.first_ms[i] += d.first_ms[i];

@@ -127,13 +127,15 @@ int probation_look(struct rollout_session *s, const struct lock *l, struct proba
 }
 
 int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e) {
+	const struct gateway_patience *patience = &m->patience;
 	struct gateway_sample now = {0};
 	struct err why = {0};
 
 	if (!traffic_guided(s->x))
 		return 0;
-	if (gateway_sample(s->x->gateway, l->route, l, &now, &why) &&
-	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->x->gateway, &why) || gateway_sample(s->x->gateway, l->route, l, &now, &why)))
+	if (gateway_sample(s->x->gateway, l->route, l, patience, &now, &why) &&
+	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->x->gateway, &why) ||
+	     gateway_sample(s->x->gateway, l->route, l, patience, &now, &why)))
 		return err_set(e, why.code, "%s", why.msg);
 	gate_meter_take(m, &now);
 	return 0;

@@ -55,6 +55,12 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 		u->gone++;
 		return false;
 	}
+	const char *say = strstr(q->head, "\r\nx-say: ");
+	if (say) {
+		const char *text = say + strlen("\r\nx-say: 500 ");
+		char *body CLEANUP(freep) = mem_printf("%.*s", (int) strcspn(text, "\r"), text);
+		return httpd_reply(c, atoi(say + strlen("\r\nx-say: ")), "Content-Type: application/json\r\n", body, strlen(body));
+	}
 	if (strstr(q->body, "half"))
 		return false;
 	if (strstr(q->body, "late"))

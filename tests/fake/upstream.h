@@ -19,6 +19,7 @@ struct httpd;
  *     "usage"    and so many tokens, 100 and 20: as chat/completions says it, in a stream by a last event, which comes in two pieces
  *     "spent"    the same as /v1/responses says it
  *
+ * A header "X-Say: 501 TEXT" is answered with this status and text;
  * and everything else is answered at once with its name. /health is 200 while `well`, else 503; /metrics has two counters. */
 struct upstream {
 	const char *name;

@@ -103,7 +103,12 @@ static const struct {
 } paths[] = {
 	{"by the model's name", "-d '{\"model\":\"one\"}' @" CHAT, "{\"from\":\"ONE\"}"},
 	{"by the other's", "-d '{\"messages\":[],\"model\":\"two\"}' @/v1/completions", "{\"from\":\"TWO\"}"},
-	{"by nobody's: who was first", "-d '{\"model\":\"gpt\"}' @/v1/embeddings", "{\"from\":\"TWO\"}"},
+	{"no name: who was first", "-d '{\"input\":\"x\"}' @/v1/embeddings", "{\"from\":\"TWO\"}"},
+	{"a name that nobody has", "-d '{\"model\":\"gpt-4o\"}' @" CHAT, "404\n"},
+	{"in words", "-d '{\"model\":\"gpt-4o\"}' @" CHAT,
+	 "{\"error\":{\"message\":\"the model \\\"gpt-4o\\\" is not served here: GET /v1/models lists those that are\",\"type\":\"invalid_request_error\","
+	 "\"param\":\"model\",\"code\":\"model_not_found\"}}"},
+	{"a name of no route, with a route in the path", "-d '{\"model\":\"gpt-4o\"}' @/one" CHAT, "{\"from\":\"ONE\"}"},
 	{"by the path", "-d '{\"model\":\"two\"}' @/one/v1/responses", "{\"from\":\"ONE\"}"},
 	{"HTTP/2", "--http2-prior-knowledge -d '{\"model\":\"one\"}' @" CHAT, "{\"from\":\"ONE\"}"},
 	{"models", "@/one/v1/models", "ONE"},
@@ -218,7 +223,7 @@ static void test_tls(void **state) {
 		char *came CLEANUP(freep) = proxy_ask(&d.p, words);
 		assert_true(has(came, c->expect));
 	}
-	char *stream CLEANUP(freep) = mem_printf("curl -sN -m 5 --cacert cert.pem -d stream https://localhost:%u/one" CHAT " -o streamed & cp cert.pem old.pem; "
+	char *stream CLEANUP(freep) = mem_printf("curl -sN -m 5 --cacert cert.pem -d '{\"x\":\"stream\"}' https://localhost:%u/one" CHAT " -o streamed & cp cert.pem old.pem; "
 						 "sleep 0.1", d.port);
 	assert_int_equal(system(stream), 0);
 	certificate("second");
@@ -250,7 +255,7 @@ static void test_body_limit(void **state) {
 	(void) state;
 	begin(&d, ",\"max_body_bytes\":5000", "");
 	EACH_CASE(c, cases) {
-		char *make CLEANUP(freep) = mem_printf("head -c %u /dev/zero | tr '\\0' x >question", c->bytes);
+		char *make CLEANUP(freep) = mem_printf("{ printf '{\"x\":\"'; head -c %u /dev/zero | tr '\\0' x; printf '\"}'; } >question", c->bytes - 8);
 		assert_int_equal(system(make), 0);
 		char *words CLEANUP(freep) = mem_printf("%s --data-binary @question http://127.0.0.1:%u/one" CHAT, c->words, d.port);
 		unsigned before = d.one.questions;
@@ -268,20 +273,20 @@ static void test_queue(void **state) {
 
 	(void) state;
 	begin(&d, ",\"queue\":{\"length\":1,\"timeout_ms\":400}", "");
-	char *hang CLEANUP(freep) = upstream_post("/one" CHAT, "", "hang");
+	char *hang CLEANUP(freep) = upstream_post("/one" CHAT, "", "{\"x\":\"hang\"}");
 	int fd = upstream_send(d.port, hang);
 	assert_true(shows(&d, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
 	uint64_t began = clock_mono_ms();
 	int waiting CLEANUP(closep) = upstream_send(d.port, hang);
 	assert_true(shows(&d, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
 	char *third CLEANUP(freep) = ask(&d, "/one" CHAT, "", "{}");
-	assert_true(has(third, "HTTP/1.1 429") && has(third, "\r\nretry-after: 2\r\n") && has(third, "\"code\":\"queue_full\""));
+	assert_true(has(third, "HTTP/1.1 429") && has(third, "\r\nretry-after: ") && has(third, "\"code\":\"queue_full\""));
 	char *models CLEANUP(freep) = upstream_ask(d.port, "GET /one/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	assert_true(has(models, "HTTP/1.1 200") && has(models, "ONE")); /* what asks no model waits for no place */
 	char said[600] = "";
 	assert_true(read(waiting, said, sizeof said - 1) > 0);
 	uint64_t took = clock_mono_ms() - began;
-	assert_true(has(said, "HTTP/1.1 429") && has(said, "\r\nretry-after: 2\r\n"));
+	assert_true(has(said, "HTTP/1.1 429") && has(said, "\r\nretry-after: "));
 	assert_true(took >= 380 && took < 2000);
 	assert_int_equal(d.one.questions, 1);
 	(void) close(fd);
@@ -296,9 +301,9 @@ static void test_errors(void **state) {
 	static const struct {
 		const char *name, *body, *expect;
 	} cases[] = {
-		{"its own 500", "fail", "HTTP/1.1 500"},
-		{"no answer", "half", "HTTP/1.1 502"},
-		{"a cut answer", "cut", "HTTP/1.1 200"},
+		{"its own 500", "{\"x\":\"fail\"}", "HTTP/1.1 500"},
+		{"no answer", "{\"x\":\"half\"}", "HTTP/1.1 502"},
+		{"a cut answer", "{\"x\":\"cut\"}", "HTTP/1.1 200"},
 	};
 	struct door d = {0};
 
@@ -310,7 +315,7 @@ static void test_errors(void **state) {
 	}
 	free(proxy_command(&d.p, "set server r:one/a state maint"));
 	char *came CLEANUP(freep) = ask(&d, "/one" CHAT, "", "{}");
-	assert_true(has(came, "HTTP/1.1 503") && has(came, "\r\nretry-after: 2\r\n") && has(came, "\"code\":\"unavailable\""));
+	assert_true(has(came, "HTTP/1.1 503") && has(came, "\r\nretry-after: ") && has(came, "\"code\":\"unavailable\""));
 	char *other CLEANUP(freep) = ask(&d, "/two" CHAT, "", "{}");
 	assert_true(has(other, "{\"from\":\"TWO\"}"));
 	end(&d);
@@ -330,7 +335,7 @@ static void test_counters(void **state) {
 		"\nllmdeploy_in_flight{route=\"one\",release=\"r1\"} 0\n",
 		"\nllmdeploy_release_info{route=\"one\",release=\"r1\",server=\"a\",state=\"up\"} 1\n",
 	};
-	static const char *const bodies[] = {"{\"x\":\"secret words\"}", "{}", "cut", "fail", "stream", "hang"};
+	static const char *const bodies[] = {"{\"x\":\"secret words\"}", "{}", "{\"x\":\"cut\"}", "{\"x\":\"fail\"}", "{\"x\":\"stream\"}", "{\"x\":\"hang\"}"};
 	struct door d = {0};
 
 	(void) state;
@@ -339,14 +344,14 @@ static void test_counters(void **state) {
 		char *text CLEANUP(freep) = upstream_post("/one" CHAT, "", bodies[i]);
 		int fd = upstream_send(d.port, text);
 		char piece[512];
-		if (!strcmp(bodies[i], "hang"))
+		if (strstr(bodies[i], "hang"))
 			clock_sleep_ms(100); /* and then it goes: no error of ours */
 		else
 			while (read(fd, piece, sizeof piece) > 0)
 				;
 		(void) close(fd);
 	}
-	assert_true(shows(&d, "llmdeploy sample one a", " 6 2 "));
+	assert_true(shows(&d, "llmdeploy sample one a", " 5 2 0 1 "));
 	char *request CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/metrics", d.metrics);
 	char *came CLEANUP(freep) = proxy_ask(&d.p, request);
 	for (size_t i = 0; i < sizeof page / sizeof *page; i++)

@@ -245,12 +245,12 @@ static const struct {
 	const char *name, *text;
 	int result;
 } samples[] = {
-	{"counters", "7 3 1 0 " ZEROS23 " 2 " ZEROS23 "\n", 0},
+	{"counters", "7 3 1 5 6 0 " ZEROS23 " 2 " ZEROS23 "\n", 0},
 	{"nothing", "", -1},
-	{"one less", "7 3 1 0 " ZEROS23 " " ZEROS23 "\n", -1},
-	{"one more", "7 3 1 0 " ZEROS23 " 2 " ZEROS23 " 9\n", -1},
+	{"one less", "7 3 1 5 6 0 " ZEROS23 " " ZEROS23 "\n", -1},
+	{"one more", "7 3 1 5 6 0 " ZEROS23 " 2 " ZEROS23 " 9\n", -1},
 	{"words", "Unknown command: 'llmdeploy'", -1},
-	{"signs", "7 3 -1 0 " ZEROS23 " 2 " ZEROS23 "\n", -1},
+	{"signs", "7 3 -1 5 6 0 " ZEROS23 " 2 " ZEROS23 "\n", -1},
 };
 
 static void test_samples(void **state) {
@@ -262,7 +262,7 @@ static void test_samples(void **state) {
 		if (c->result)
 			assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
 		else
-			assert_true(s.began_ms == 7 && s.requests == 3 && s.errors == 1 && s.first_ms[0] == 2);
+			assert_true(s.began_ms == 7 && s.requests == 3 && s.errors == 1 && s.refused == 5 && s.left == 6 && s.first_ms[0] == 2);
 	}
 }
 
