@@ -15,6 +15,7 @@
 #include "lock/lock.h"
 #include "lock/wrapped.h"
 #include "oracle/oracle.h"
+#include "plan/plan.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
 #include "size/size.h"
@@ -22,11 +23,45 @@
 
 enum { COMPILE_WAIT_MS = 600000 };
 
+struct loading {
+	const struct args *a;
+	const struct spec *part;
+};
+
+static struct pos where(void *ctx, const char *path) {
+	const struct loading *l = ctx;
+
+	return spec_pos(l->part, path);
+}
+
+/* A name that the manifest has wrong is a fault of the manifest. */
+static void check_runtime(void *ctx, const struct spec *part, struct complaints *c) {
+	struct complaints own CLEANUP(complaints_done) = {0};
+	struct runtime *rt CLEANUP(runtime_freep) = NULL;
+	struct loading *l = ctx;
+	char *dir CLEANUP(freep) = NULL;
+	struct err why = {0};
+
+	l->part = part;
+	if (!part->runtime)
+		return;
+	if (context_runtime_dir(l->a, part->runtime, &dir, &why))
+		complaints_add(c, spec_pos(part, "runtime.name"), "%s", why.msg);
+	else if (runtime_load(dir, &rt, &own, &why))
+		complaints_add(c, spec_pos(part, "runtime.name"), "the definition of runtime '%s' cannot be used: %s", part->runtime, why.msg);
+	else
+		plan_check(rt, part, where, l, c);
+}
+
+int compiling_load(const struct args *a, const char *path, struct spec **out, struct complaints *c, struct err *e) {
+	return spec_load_with(path, check_runtime, &(struct loading){.a = a}, out, c, e);
+}
+
 int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 
-	if (spec_load(path, &s, &all, e)) {
+	if (compiling_load(a, path, &s, &all, e)) {
 		if (all.n > 1)
 			report_complaints(a->report, &all);
 		return -1;

@@ -7,6 +7,9 @@ struct spec;
 
 /* A manifest to a lock, with all that a command needs for it: what build and apply share. Complaints are shown. */
 int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e);
+/* As spec_load, with what the runtime that it names makes of its settings. */
+struct complaints;
+int compiling_load(const struct args *a, const char *path, struct spec **out, struct complaints *c, struct err *e);
 /* ERR_SPEC, at runtime.name: a runtime that can be planned with, and that this version does not start. */
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
 struct compile_known;

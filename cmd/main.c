@@ -23,7 +23,7 @@ static const struct cmd commands[] = {
 		OPT_STATE | OPT(OPT_MODEL) | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 0, 1, cmd_init},
 	{"pin-model", "MANIFEST", "fill in or renew the digests and revisions of a manifest's model, candidates and adapters, in place",
 		OPT(OPT_JSON) | OPT(OPT_REVISION) | OPT(OPT_CHECK) | OPT(OPT_DRY_RUN), 1, 1, cmd_pin_model},
-	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON), 1, MANY, cmd_validate},
+	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON) | OPT(OPT_RUNTIMES), 1, MANY, cmd_validate},
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
 			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE), 1, 1, cmd_plan},

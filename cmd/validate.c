@@ -1,4 +1,4 @@
-#include "cmd.h"
+#include "compiling.h"
 
 #include <string.h>
 
@@ -24,14 +24,14 @@ static int is_golden(const char *path, bool *is, struct err *e) {
 	return 0;
 }
 
-static int check(const char *path, struct complaints *all, struct err *e) {
+static int check(const struct args *a, const char *path, struct complaints *all, struct err *e) {
 	struct json *golden CLEANUP(json_freep) = NULL;
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 	bool alone;
 
 	if (is_golden(path, &alone, e))
 		return -1;
-	if (alone ? golden_load(path, &golden, all, e) : spec_load(path, &spec, all, e))
+	if (alone ? golden_load(path, &golden, all, e) : compiling_load(a, path, &spec, all, e))
 		return -1;
 	const struct json *set = alone ? golden : spec->golden;
 	return set ? eval_check(set, e) : 0;
@@ -53,7 +53,7 @@ int cmd_validate(struct args *a, struct err *e) {
 	for (int i = 0; i < a->n; i++) {
 		struct complaints all CLEANUP(complaints_done) = {0};
 		struct err here = {0};
-		bool valid = !check(a->at[i], &all, &here);
+		bool valid = !check(a, a->at[i], &all, &here);
 		note_file(list, a->at[i], valid);
 		if (valid) {
 			report_line(a->report, "%s is valid", a->at[i]);

@@ -121,6 +121,22 @@ static bool changes_batch(const struct runtime *rt, const char *name) {
 	return false;
 }
 
+static double number_of(const struct planner *p, const char *name) {
+	const struct runtime_extra *x = extra_find(p->in->runtime, name);
+	const struct json *v = x ? p->extra_values[x - p->in->runtime->extras] : NULL;
+
+	return v && json_is_number(v) ? json_value(v) : 0;
+}
+
+/* Arguments that are right by themselves, and not beside each other. */
+static void check_together(struct planner *p) {
+	double batch = number_of(p, "batch-size"), ubatch = number_of(p, "ubatch-size");
+
+	if (batch > 0 && ubatch > batch)
+		plan_complain(p, "runtime.extra_args.ubatch-size", "'ubatch-size' of %.0f is larger than 'batch-size' of %.0f, of which it is a part", ubatch,
+			      batch);
+}
+
 void plan_extras(struct planner *p) {
 	const struct runtime *rt = p->in->runtime;
 
@@ -142,6 +158,7 @@ void plan_extras(struct planner *p) {
 		if (x->value == RUNTIME_INT && changes_batch(rt, name) && json_value(v) >= 1)
 			p->batch_tokens = (uint64_t) json_value(v);
 	}
+	check_together(p);
 }
 
 /* ---- argv ---- */

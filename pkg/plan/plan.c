@@ -64,15 +64,28 @@ static const struct runtime_backend *automatic(const struct plan_input *in) {
 	return NULL;
 }
 
+/* Has the runtime the backend that the manifest names? */
+static void check_backend(struct planner *p) {
+	const struct runtime *rt = p->in->runtime;
+	const char *asked = p->in->spec->backend, *all = "";
+
+	if (!asked || !strcmp(asked, "auto") || runtime_backend(rt, asked))
+		return;
+	for (size_t i = 0; i < rt->n_backends; i++)
+		all = arena_printf(p->arena, "%s%s%s", all, i ? ", " : "", rt->backends[i].name);
+	plan_complain(p, "runtime.backend", "%s has no backend '%s'; it has %s", rt->name, asked, all);
+}
+
 static void choose_backend(struct planner *p) {
 	const struct plan_input *in = p->in;
 	const char *asked = in->spec->backend;
 	bool is_auto = !strcmp(asked, "auto");
 	const struct runtime_backend *b = is_auto ? automatic(in) : runtime_backend(in->runtime, asked);
 
-	if (!b)
-		plan_complain(p, "runtime.backend", is_auto ? "%s has no backend that this machine has the devices for" : "%s has no backend '%s'",
-			      in->runtime->name, asked);
+	if (!b && is_auto)
+		plan_complain(p, "runtime.backend", "%s has no backend that this machine has the devices for", in->runtime->name);
+	else if (!b)
+		check_backend(p);
 	else if (!is_locked(in, b->name) && in->judge)
 		plan_note(p, "the packages of backend '%s' are not locked for %s: nothing can be built for it before 'llmdeploy runtime lock %s --backend %s'",
 			  b->name, in->host->architecture, in->runtime->name, b->name);
@@ -111,6 +124,8 @@ static void check_settings(struct planner *p) {
 	check_supported(p, RUNTIME_CHAT_TEMPLATE, s->chat_template != NULL, "model.chat_template");
 	check_needed(p, RUNTIME_CONTEXT, "runtime.context_tokens", "a longer context takes more memory than this plan");
 	check_needed(p, RUNTIME_SEQUENCES, "runtime.concurrent_sequences", "more sequences at once take more memory than this plan");
+	if (!s->kv_cache)
+		return;
 	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache) : strcmp(s->kv_cache, "f16") != 0)
 		plan_complain(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
 }
@@ -265,6 +280,18 @@ static int make(struct planner *p, struct err *e) {
 	take_probes(p);
 	plan_argv(p);
 	return 0;
+}
+
+void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*where)(void *ctx, const char *path), void *where_ctx,
+		struct complaints *c) {
+	struct plan_input in = {.spec = part, .runtime = rt, .where = where, .where_ctx = where_ctx};
+	struct planner *p = begin(&in, c);
+
+	check_backend(p);
+	check_settings(p);
+	check_capabilities(p);
+	plan_extras(p);
+	plan_free(&p->plan);
 }
 
 int plan_make(const struct plan_input *in, struct plan **out, struct complaints *c, struct err *e) {

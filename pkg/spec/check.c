@@ -41,6 +41,26 @@ static void check_artifacts(const struct yaml_node *root, struct complaints *c) 
 	}
 }
 
+/* The same bytes cannot be model and adapter; an adapter that stands there twice is applied twice. */
+static void check_digests(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *adapters = yaml_at(root, "model.adapters"), *model = yaml_at(root, "model.sha256");
+	size_t n = yaml_kind(adapters) == YAML_SEQUENCE ? yaml_count(adapters) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct yaml_node *own = yaml_get(yaml_item(adapters, i), "sha256");
+		const char *digest = yaml_scalar(own, NULL), *of_model = yaml_scalar(model, NULL);
+
+		if (digest && of_model && !strcmp(digest, of_model))
+			complaints_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is the digest of the model in line %d", i, yaml_pos(model).line);
+		for (size_t k = 0; digest && k < i; k++) {
+			const struct yaml_node *other = yaml_get(yaml_item(adapters, k), "sha256");
+			if (yaml_scalar(other, NULL) && !strcmp(yaml_scalar(other, NULL), digest))
+				complaints_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: name it once, with its scale",
+					       i, yaml_pos(other).line);
+		}
+	}
+}
+
 static void check_eval(const struct yaml_node *root, struct complaints *c) {
 	const struct yaml_node *golden = yaml_at(root, "eval.golden"), *skip = yaml_at(root, "eval.skip");
 	const struct yaml_node *latency = yaml_at(root, "eval.latency_p95");
@@ -59,6 +79,11 @@ static void check_rollout(const struct yaml_node *root, struct complaints *c) {
 		complaints_add(c, yaml_pos(previous),
 			       "'rollout.previous' is warm, and 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
 			       yaml_pos(strategy).line);
+	const struct yaml_node *watch = yaml_at(root, "rollout.watch"), *gates = yaml_at(root, "rollout.gates");
+	const char *w = yaml_scalar(watch, NULL);
+	if (gates && w && *w == '0' && !w[strspn(w, "0msh")])
+		complaints_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: nothing would be measured; give the watch a time",
+			       w, yaml_pos(watch).line);
 	const struct yaml_node *canary = yaml_at(root, "rollout.canary");
 	if (canary && (!s || strcmp(s, "canary")))
 		complaints_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section");
@@ -66,6 +91,7 @@ static void check_rollout(const struct yaml_node *root, struct complaints *c) {
 
 void spec_check(const struct yaml_node *root, struct complaints *c) {
 	check_artifacts(root, c);
+	check_digests(root, c);
 	spec_check_planning(root, c);
 	check_eval(root, c);
 	check_rollout(root, c);

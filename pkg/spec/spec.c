@@ -14,6 +14,7 @@
 #include "spec/planning.h"
 #include "spec/source.h"
 #include "spec/tables.h"
+#include "spec/template.h"
 #include "yaml/yaml.h"
 
 #define MAX_TEMPLATE (256u << 10)
@@ -24,6 +25,8 @@ struct whole {
 	struct arena *arena;
 	struct json *tree, *golden;
 	struct yaml *yaml; /* for places */
+	spec_more *more;   /* or NULL */
+	void *more_ctx;
 };
 
 void spec_free(struct spec *s) {
@@ -130,6 +133,10 @@ static int read_files(struct whole *w, const struct yaml_node *root, struct comp
 	struct err bad = {0};
 
 	w->spec.chat_template = arena_strdup(w->arena, template);
+	if (template) {
+		char *file CLEANUP(freep) = spec_beside(beside, yaml_scalar(yaml_at(root, "model.chat_template"), NULL));
+		template_check(file, template, c);
+	}
 	if (!text)
 		return 0;
 	char *name CLEANUP(freep) = spec_beside(beside, yaml_scalar(golden, NULL)), *dir CLEANUP(freep) = spec_dir_of(name);
@@ -150,6 +157,18 @@ static int resolve_dir(struct whole *w, struct err *e) {
 	return 0;
 }
 
+static void ask_more(struct whole *w, struct complaints *c) {
+	struct spec *s = &w->spec;
+
+	if (!w->more)
+		return;
+	s->tree = w->tree;
+	fill_runtime(s);
+	s->n_adapters = json_count(json_path(w->tree, "model.adapters"));
+	w->more(w->more_ctx, s, c);
+	s->n_adapters = 0;
+}
+
 static int check_all(struct whole *w, const char *text, size_t n, struct complaints *c, struct err *e) {
 	if (yaml_parse(w->spec.path, text, n, &w->yaml, c, e))
 		return complaints_result(c, e);
@@ -158,6 +177,7 @@ static int check_all(struct whole *w, const char *text, size_t n, struct complai
 	spec_check(root, c);
 	if (read_files(w, root, c, e))
 		return -1;
+	ask_more(w, c);
 	return complaints_result(c, e);
 }
 
@@ -178,10 +198,16 @@ struct pos spec_pos(const struct spec *s, const char *path) {
 }
 
 int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e) {
+	return spec_load_with(path, NULL, NULL, out, c, e);
+}
+
+int spec_load_with(const char *path, spec_more *more, void *ctx, struct spec **out, struct complaints *c, struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct spec *s CLEANUP(spec_freep) = &w->spec;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
 
+	w->more = more;
+	w->more_ctx = ctx;
 	w->arena = arena_new();
 	s->path = arena_strdup(w->arena, path);
 	if (fs_read_user(path, &text, e) || resolve_dir(w, e) || check_all(w, buf_str(&text), text.len, c, e))

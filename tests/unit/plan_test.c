@@ -358,7 +358,7 @@ static const struct {
 } refused[] = {
 	{"backend not locked", not_locked, "runtime.backend",
 	 "the packages of backend 'cuda' are not locked for amd64; run 'llmdeploy runtime lock llama.cpp --backend cuda'"},
-	{"unknown backend", no_backend, "runtime.backend", "llama.cpp has no backend 'abacus'"},
+	{"unknown backend", no_backend, "runtime.backend", "llama.cpp has no backend 'abacus'; it has cpu, vulkan, cuda"},
 	{"more context than trained", long_context, "runtime.context_tokens",
 	 "16384 tokens of context are more than the 8192 that the model was trained for"},
 	{"capability missing", capability, "requirements.capabilities.1",

@@ -13,6 +13,8 @@
 #include "spec/spec.h"
 
 #define SHA "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+#define SHA_2 "c179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+#define SHA_3 "d179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 #define HEAD "apiVersion: llmdeploy/v1\nroute: r\nversion: v\n"
 #define MODEL "model: {source: m.gguf, sha256: " SHA "}\n"
 #define GOOD HEAD MODEL
@@ -28,7 +30,7 @@ static int enter_directory(void **state) {
 				     "cases: [{id: a, question: q, assert: [{contains: x}]}]\n";
 	*state = dir;
 	return fs_write(EFFECT_NONE, AT_FDCWD, "golden.yaml", golden, strlen(golden), 0644, &e) ||
-	       fs_write(EFFECT_NONE, AT_FDCWD, "t.jinja", "{{ x }}\n", 8, 0644, &e) || fs_write(EFFECT_NONE, AT_FDCWD, "empty", "", 0, 0644, &e) ||
+	       fs_write(EFFECT_NONE, AT_FDCWD, "t.jinja", "{{ messages }}\n", 15, 0644, &e) || fs_write(EFFECT_NONE, AT_FDCWD, "empty", "", 0, 0644, &e) ||
 	       fs_write(EFFECT_NONE, AT_FDCWD, "latin", "\xe9\n", 2, 0644, &e) ||
 	       fs_write(EFFECT_NONE, AT_FDCWD, "broken.yaml", "apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\n", 49, 0644, &e);
 }
@@ -92,7 +94,7 @@ static const char everything[] =
 	HEAD "model:\n"
 	     "  source: [../models/a.whl#d/m.gguf, file:/abs/m.gguf, 'hf://O/R@r1/f.gguf', https://host/m.gguf, http://127.0.0.1:1/m]\n"
 	     "  sha256: " SHA "\n"
-	     "  adapters: [{source: ./a.gguf, sha256: " SHA ", scale: 0.50}, {source: b, sha256: " SHA "}]\n"
+	     "  adapters: [{source: ./a.gguf, sha256: " SHA_2 ", scale: 0.50}, {source: b, sha256: " SHA_3 "}]\n"
 	     "  chat_template: ../t.jinja\n"
 	     "runtime: {name: vllm, backend: cuda, context_tokens: 2048, concurrent_sequences: 2, kv_cache: q8_0,\n"
 	     "          extra_args: {--threads: 4, --flash-attn: 'on', x: 0.5}}\n"
@@ -152,7 +154,7 @@ static void test_everything(void **state) {
 	assert_string_equal(s->adapters[0].sources[0], adapter);
 	assert_string_equal(s->adapters[0].scale, "0.5");
 	assert_string_equal(s->adapters[1].scale, "1.0");
-	assert_string_equal(s->chat_template, "{{ x }}\n");
+	assert_string_equal(s->chat_template, "{{ messages }}\n");
 	assert_string_equal(s->runtime, "vllm");
 	assert_string_equal(s->backend, "cuda");
 	assert_int_equal(s->context_tokens, 2048);
