@@ -1,5 +1,19 @@
 # Sourced by the demo and by the tests that need a real Engine. No command line of its own.
 
+# reachable DIR: DIR, where every user can pass through its parents; else, in a clone below a closed home directory, one of its own under /var/tmp.
+# For tests whose gateway runs as another user: what lies below a closed directory is rightly refused.
+reachable() {
+	each=$1
+	while [ "$each" != / ]; do
+		each=$(dirname "$each")
+		case $(stat -c %A "$each") in
+		d????????[xt]) ;;
+		*) echo "/var/tmp/llmdeploy-$(printf %s "$1" | cksum | cut -d' ' -f1)" && return 0 ;;
+		esac
+	done
+	echo "$1"
+}
+
 # engine_ready DIR: sets DOCKER_HOST to an Engine that answers; starts a private one under DIR where there is none.
 engine_ready() {
 	if [ -n "${DOCKER_HOST:-}" ] && docker version >/dev/null 2>&1; then

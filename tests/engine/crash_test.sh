@@ -436,15 +436,20 @@ places() {
 		result "DOCKER_HOST=$host: 9; $(head -n 1 "$state/said" | cut -c1-120)" $ok "$state/said" "$state/why"
 	done
 	if [ "$(id -u)" = 0 ]; then
-		mkdir -p "$state/open" && chmod 777 "$state/open"
-		cp "$program" "$state/open/llmdeploy"
-		chmod 755 "$state"
-		setpriv --reuid 65534 --regid 65534 --clear-groups "$state/open/llmdeploy" rollback --root "$state/open/root" main >"$state/said" 2>&1
-		setpriv --reuid 65534 --regid 65534 --clear-groups "$state/open/llmdeploy" apply --root "$state/open/root" "$(manifest main p4)" >"$state/said" 2>&1
+		# Where every user can look, also in a clone below a home directory that is closed.
+		open=$(mktemp -d /tmp/llmdeploy-open-XXXXXX)
+		chmod 777 "$open"
+		cp "$program" "$open/llmdeploy"
+		cp "$(manifest main p4)" "$open/p4.yaml"
+		cp -R "$LLMDEPLOY_RUNTIMES" "$open/runtimes"
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$open/llmdeploy" rollback --root "$open/root" main >"$state/said" 2>&1
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$open/llmdeploy" apply --root "$open/root" --runtimes "$open/runtimes" \
+			"$open/p4.yaml" >"$state/said" 2>&1
 		status=$?
 		[ "$status" = 9 ] && grep -qi permission "$state/said"
 		ok=$?
 		result "no permission on the Engine's socket: 9; $(tail -n 1 "$state/said" | cut -c1-120)" $ok "$state/said"
+		rm -rf "$open"
 	fi
 }
 

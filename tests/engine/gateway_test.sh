@@ -1,12 +1,12 @@
 #!/bin/bash
 # usage: gateway_test.sh [BUILD_DIR]   the packaged HAProxy on a real Engine, before model servers that answer at once
 #
-# State is under BUILD_DIR/tests/gateway; the Engine is one of its own, because it is killed. Every wait is bounded.
+# State is under BUILD_DIR/tests/gateway, or where every user can reach it; the Engine is one of its own, because it is killed. Every wait is bounded.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib.sh
 build=$(realpath "${1:-build}")
-state=$build/tests/gateway
+state=$(reachable "$build/tests/gateway")
 root=$state/root
 tool=$build/tests/load/gateway
 n=0
