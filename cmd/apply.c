@@ -9,12 +9,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cases.h"
-#include "fs/fs.h"
+#include "exposure.h"
 #include "git/git.h"
 #include "image/image.h"
 #include "json/json.h"
 #include "lock/lock.h"
 #include "lock/wrapped.h"
+#include "reach.h"
 #include "report/report.h"
 #include "spec/spec.h"
 
@@ -27,6 +28,9 @@ static int origin_of(struct args *a, const char *path, struct json **out, struct
 	struct git_origin o CLEANUP(git_origin_done) = GIT_ORIGIN_INIT;
 	bool found;
 
+	/* The standard input is in no repository. */
+	if (!strcmp(path, "-"))
+		return 0;
 	if (git_origin_of(path, &o, &found, e))
 		return -1;
 	if (o.note)
@@ -53,22 +57,63 @@ static int import_archive(struct args *a, struct context *c, const struct lock *
 	return image_read_archive(c->store, fd, path, l->image_manifest, &image, e);
 }
 
-static void tell(struct args *a, const struct lock *l, const struct rollout_result *r, uint64_t began) {
-	struct json *j CLEANUP(json_freep) = json_object();
-	char total[TEXT_BYTES], engine[TEXT_BYTES], eval[TEXT_BYTES], own[TEXT_BYTES];
-	uint64_t ms = clock_mono_ms() - began, other = ms - r->engine_ms - r->eval_ms;
+/* ", engine start 3.20 s"; what took no time is not named. */
+static void add_time(struct buf *b, const char *what, uint64_t ms) {
+	char took[TEXT_BYTES];
+
+	if (!ms)
+		return;
+	text_format_ms(ms, took);
+	(void) buf_printf(b, "%s%s %s", b->len ? ", " : "", what, took);
+}
+
+/* "12.3 s: engine start 3.20 s, golden questions 5.00 s, watch 2.00 s, other 2.10 s" */
+static char *times_of(const struct rollout_result *r, uint64_t ms) {
+	struct buf parts CLEANUP(buf_done) = BUF_INIT(1000);
+	uint64_t named = r->engine_ms + r->eval_ms + r->canary_ms;
+	char total[TEXT_BYTES];
 
 	text_format_ms(ms, total);
-	text_format_ms(r->engine_ms, engine);
-	text_format_ms(r->eval_ms, eval);
-	text_format_ms(other, own);
-	if (r->outcome == ROLLOUT_NOTHING)
-		report_line(a->report, "nothing to do: '%s' is active (%s)", l->version, total);
-	else if (r->outcome == ROLLOUT_STARTED)
-		report_line(a->report, "started: '%s' is active, and the route was stopped (%s)", l->version, total);
+	add_time(&parts, "engine start", r->engine_ms);
+	add_time(&parts, "golden questions", r->eval_ms - r->watch_ms);
+	add_time(&parts, "canary", r->canary_ms);
+	add_time(&parts, "watch", r->watch_ms);
+	add_time(&parts, "other", ms > named ? ms - named : 0);
+	return mem_printf("%s%s%s", total, r->outcome == ROLLOUT_SWITCHED ? ": " : "", r->outcome == ROLLOUT_SWITCHED ? buf_str(&parts) : "");
+}
+
+static void show_next(struct args *a, const struct lock *l, const struct rollout_result *r, const struct reach *reach) {
+	char *clients CLEANUP(freep) = mem_printf("%s  %s", reach->url, reach->note), *next CLEANUP(freep) = NULL;
+
+	if (*r->from && r->outcome == ROLLOUT_SWITCHED)
+		next = mem_printf("llmdeploy status %s\nllmdeploy rollback %s  (back to '%s', %s)", l->route, l->route, r->from,
+				  r->previous_warm ? "which stays warm" : "which starts again");
 	else
-		report_line(a->report, "'%s' is active%s%s%s (%s: engine %s, questions and watch %s, the rest %s)%s", l->version, *r->from ? ", after '" : "",
-			r->from, *r->from ? "'" : "", total, engine, eval, own, r->previous_warm ? "; the one before stays warm" : "");
+		next = mem_printf("llmdeploy status %s", l->route);
+	const struct report_pair pairs[] = {{"clients", clients}, {"try it", reach->curl}, {"next", next}};
+	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
+}
+
+static void tell_people(struct args *a, const struct lock *l, const struct rollout_result *r, uint64_t ms, const struct reach *reach) {
+	char *times CLEANUP(freep) = times_of(r, ms);
+
+	if (r->outcome == ROLLOUT_NOTHING)
+		report_line(a->report, "nothing to do: '%s' is active (%s)", l->version, times);
+	else if (r->outcome == ROLLOUT_STARTED)
+		report_line(a->report, "started: '%s' is active, and the route was stopped (%s)", l->version, times);
+	else
+		report_line(a->report, "'%s' is active%s%s%s (%s)", l->version, *r->from ? ", after '" : "", r->from, *r->from ? "'" : "", times);
+	show_next(a, l, r, reach);
+}
+
+static void tell(struct args *a, const struct context *c, const struct lock *l, const struct rollout_result *r, uint64_t began) {
+	struct json *j CLEANUP(json_freep) = json_object();
+	struct reach reach CLEANUP(reach_done) = {0};
+	uint64_t ms = clock_mono_ms() - began;
+
+	reach_of(c, l, &reach);
+	if (a->report->mode != REPORT_JSON)
+		tell_people(a, l, r, ms, &reach);
 	json_set_str(j, "route", l->route);
 	json_set_str(j, "active", l->version);
 	json_set_str(j, "from", r->from);
@@ -77,7 +122,10 @@ static void tell(struct args *a, const struct lock *l, const struct rollout_resu
 	json_set_int(j, "total_ms", (int64_t) ms);
 	json_set_int(j, "engine_ms", (int64_t) r->engine_ms);
 	json_set_int(j, "eval_ms", (int64_t) r->eval_ms);
+	json_set_int(j, "canary_ms", (int64_t) r->canary_ms);
+	json_set_int(j, "watch_ms", (int64_t) r->watch_ms);
 	json_set_bool(j, "previous_warm", r->previous_warm);
+	json_set_str(j, "url", reach.url);
 	report_result(a->report, j);
 }
 
@@ -96,16 +144,18 @@ static int check_expected(const struct rollout_session *s, const struct lock *l,
 		*x->active ? x->active : "nothing", *x->active ? "'" : "", now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");
 }
 
-static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, struct lock **l, struct err *e) {
-	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 20);
+/* `manifest`: its text, where a manifest and not a lockfile is applied. */
+static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, const struct input *manifest,
+		      struct lock **l, struct err *e) {
 	uint64_t began = clock_mono_ms();
 	struct rollout_result result;
 
-	if (spec && (compiling_lock_asked(a, c, spec, l, NULL, NULL, e) || fs_read_user(a->at[0], &manifest, e)))
+	if (spec && compiling_lock_asked(a, c, spec, l, NULL, NULL, e))
 		return -1;
-	if (import_archive(a, c, *l, e) || rollout_apply(s, *l, spec ? buf_str(&manifest) : NULL, &result, e))
+	if (import_archive(a, c, *l, e) ||
+	    rollout_apply(s, *l, spec ? buf_str(&manifest->text) : NULL, &result, e))
 		return -1;
-	tell(a, *l, &result, began);
+	tell(a, c, *l, &result, began);
 	return 0;
 }
 
@@ -114,15 +164,24 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct json *origin CLEANUP(json_freep) = NULL;
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct lock_expected expected;
 	struct rollout_session s;
 	bool made;
 	bool planned;
 
+	if (a->option[OPT_DRY_RUN])
+		return cmd_plan(a, e);
 	/* Everything that can be refused without touching anything is refused first. */
-	if (compiling_read_lock(a->at[0], &l, &expected, &planned, e) || (!l && (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))) ||
-	    origin_of(a, a->at[0], &origin, e) ||
-	    context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (input_read(a->at[0], &in, e) ||
+	    (a->option[OPT_ARCHIVE] && input_check(a->option[OPT_ARCHIVE], e)) ||
+	    compiling_read_lock(&in, &l, &expected, &planned, e) ||
+	    (!l && (compiling_spec(a, &in, &spec, e) || compiling_can_run(a, spec, e))) ||
+	    origin_of(a, a->at[0], &origin, e))
+		return -1;
+	if (l)
+		exposure_warn(a, json_get(l->tree, "gateway"), NULL);
+	if (context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
 	/* A machine without the gateway's image makes it before anything of the route is touched. */
 	if (compiling_gateway(a, &c, false, &made, e))
@@ -132,7 +191,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	c.x.ctx = a->report;
 	if (rollout_begin(&c.x, l ? l->route : spec->route, true, &s, e))
 		return -1;
-	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &l, e) ? -1 : 0;
+	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &in, &l, e) ? -1 : 0;
 	rollout_end(&s);
 	return r;
 }

@@ -15,6 +15,26 @@ static const struct option_row {
 #undef OPTION
 };
 
+/* A letter means what it means elsewhere: kubectl apply -f FILE, tail -f. */
+static const struct {
+	char letter;
+	enum cmd_option id;
+} letters[] = {{'f', OPT_FILE}, {'f', OPT_FOLLOW}, {'w', OPT_WATCH}};
+
+static char letter_of(const struct cmd *cmd, int id) {
+	for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+		if ((int) letters[i].id == id && cmd->options & OPT(id))
+			return letters[i].letter;
+	return 0;
+}
+
+static int find_letter(const struct cmd *cmd, const char *word) {
+	for (int i = 0; word[1] && !word[2] && i < OPT_COUNT; i++)
+		if (cmd->options & OPT(i) && letter_of(cmd, i) == word[1])
+			return i;
+	return -1;
+}
+
 static int find(const struct cmd *cmd, const char *name, size_t n) {
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cmd->options & OPT(i) && strlen(rows[i].name) == n && !strncmp(rows[i].name, name, n))
@@ -35,14 +55,16 @@ static int unknown(const struct cmd *cmd, const char *word, struct err *e) {
 	return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
 }
 
-/* One option at argv[i]; the number of words that it took, or -1. */
+/* One option at argv[i]; the number of words that it took, or -1. A FILE that is given as an option is an argument like the others. */
 static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args *out, struct err *e) {
-	const char *word = argv[i], *equals = strchr(word, '=');
+	const char *word = argv[i], *equals = text_starts(word, "--") ? strchr(word, '=') : NULL;
 	size_t n = (equals ? (size_t) (equals - word) : strlen(word)) - 2;
-	int id = find(cmd, word + 2, n);
+	int id = text_starts(word, "--") ? find(cmd, word + 2, n) : find_letter(cmd, word);
 
-	if (id < 0)
+	if (id < 0 && text_starts(word, "--"))
 		return unknown(cmd, word, e);
+	if (id < 0)
+		return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
 	if (!rows[id].arg) {
 		if (equals)
 			return err_set(e, ERR_USAGE, "'--%s' takes no value", rows[id].name);
@@ -51,7 +73,11 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 	}
 	if (!equals && i + 1 == argc)
 		return err_set(e, ERR_USAGE, "'--%s' wants %s", rows[id].name, rows[id].arg);
-	out->option[id] = equals ? equals + 1 : argv[i + 1];
+	char *value = equals ? argv[i] + (equals + 1 - word) : argv[i + 1];
+	if (id == OPT_FILE)
+		argv[out->n++] = value;
+	else
+		out->option[id] = value;
 	return equals ? 1 : 2;
 }
 
@@ -63,13 +89,11 @@ int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, s
 		if (!words_only && !strcmp(argv[i], "--")) {
 			words_only = true;
 			i++;
-		} else if (!words_only && text_starts(argv[i], "--")) {
+		} else if (!words_only && argv[i][0] == '-' && argv[i][1]) {
 			int n = take(cmd, argc, argv, i, &a, e);
 			if (n < 0)
 				return -1;
 			i += n;
-		} else if (!words_only && argv[i][0] == '-' && argv[i][1]) {
-			return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, argv[i], cmd->name);
 		} else {
 			argv[a.n++] = argv[i++];
 		}
@@ -89,7 +113,8 @@ void args_help(const struct cmd *cmd, char **text) {
 	(void) buf_printf(&b, "usage: llmdeploy %s%s%s\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->summary);
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cmd->options & OPT(i)) {
-			char *left CLEANUP(freep) = mem_printf("--%s%s%s", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+			char letter = letter_of(cmd, i), *left CLEANUP(freep) = mem_printf("%s%.1s%s--%s%s%s", letter ? "-" : "",
+				&letter, letter ? ", " : "", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
 			(void) buf_printf(&b, "  %-24s %s\n", left, rows[i].help);
 		}
 	*text = buf_steal(&b);

@@ -101,12 +101,17 @@ static void tell(struct args *a, const struct lock *l, const char *path, bool sa
 int cmd_build(struct args *a, struct err *e) {
 	const char *path = a->option[OPT_OUTPUT] ? a->option[OPT_OUTPUT] : "release.lock.json";
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct lock *l CLEANUP(lock_freep) = NULL;
 	uint64_t began = clock_mono_ms();
 	bool same;
 
-	if (compiling_spec(a, a->at[0], &s, e) || compiling_can_run(a, s, e) || context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) || compiling_lock(a, &c, s, &l, e))
+	if (input_read(a->at[0], &in, e) ||
+	    compiling_spec(a, &in, &s, e) ||
+	    compiling_can_run(a, s, e) ||
+	    context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) ||
+	    compiling_lock(a, &c, s, &l, e))
 		return -1;
 	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
 		return -1;

@@ -239,9 +239,12 @@ int cmd_choose(struct args *a, struct err *e) {
 	struct compile_preview p CLEANUP(compile_preview_done) = {0};
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct spec *spec CLEANUP(spec_freep) = NULL;
+	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct compile_known unknown = {0};
 
-	if (compiling_spec(a, a->at[0], &spec, e) || compiling_can_run(a, spec, e))
+	if (input_read(a->at[0], &in, e) ||
+	    compiling_spec(a, &in, &spec, e) ||
+	    compiling_can_run(a, spec, e))
 		return -1;
 	if (!spec->n_candidates)
 		return err_at(e, spec_pos(spec, "model"), "'model.candidates' is missing: there is nothing to choose among");

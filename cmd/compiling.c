@@ -10,7 +10,7 @@
 #include "compile/compile.h"
 #include "debian/debian.h"
 #include "eval/eval.h"
-#include "fs/fs.h"
+#include "exposure.h"
 #include "json/json.h"
 #include "lock/lock.h"
 #include "lock/wrapped.h"
@@ -53,21 +53,23 @@ static void check_runtime(void *ctx, const struct spec *part, struct complaints 
 		plan_check(rt, part, where, l, c);
 }
 
-int compiling_load(const struct args *a, const char *path, struct spec **out, struct complaints *c, struct err *e) {
-	return spec_load_with(path, check_runtime, &(struct loading){.a = a}, out, c, e);
+int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct complaints *c, struct err *e) {
+	return spec_parse(in->name, buf_str(&in->text), in->text.len, check_runtime, &(struct loading){.a = a}, out, c, e);
 }
 
-int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e) {
+int compiling_spec(struct args *a, const struct input *in, struct spec **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 
-	if (compiling_load(a, path, &s, &all, e)) {
+	if (compiling_load(a, in, &s, &all, e)) {
 		if (all.n > 1)
 			report_complaints(a->report, &all);
 		return -1;
 	}
 	if (s->golden && eval_check(s->golden, e))
 		return -1;
+	struct pos at = spec_pos(s, "gateway.listen");
+	exposure_warn(a, s->gateway, &at);
 	*out = STEAL(s);
 	return 0;
 }
@@ -230,17 +232,15 @@ int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s
 	return 0;
 }
 
-int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
+int compiling_read_lock(const struct input *in, struct lock **l, struct lock_expected *x, bool *planned, struct err *e) {
+	const char *text = buf_str(&in->text);
 
-	if (fs_read_user(path, &text, e))
-		return -1;
 	*l = NULL;
 	*planned = false;
-	if (buf_str(&text)[strspn(buf_str(&text), " \t\r\n")] != '{')
+	if (text[strspn(text, " \t\r\n")] != '{')
 		return 0;
-	if (lock_unwrap(path, buf_str(&text), text.len, l, x, e))
+	if (lock_unwrap(in->name, text, in->text.len, l, x, e))
 		return -1;
 	*planned = *l;
-	return *l ? 0 : lock_parse(path, buf_str(&text), text.len, l, e);
+	return *l ? 0 : lock_parse(in->name, text, in->text.len, l, e);
 }

@@ -1,15 +1,16 @@
 #pragma once
 
 #include "context.h"
+#include "input.h"
 
 struct lock;
 struct spec;
 
 /* A manifest to a lock, with all that a command needs for it: what build and apply share. Complaints are shown. */
-int compiling_spec(struct args *a, const char *path, struct spec **out, struct err *e);
-/* As spec_load, with what the runtime that it names makes of its settings. */
+int compiling_spec(struct args *a, const struct input *in, struct spec **out, struct err *e);
+/* As spec_parse, with what the runtime that it names makes of its settings. */
 struct complaints;
-int compiling_load(const struct args *a, const char *path, struct spec **out, struct complaints *c, struct err *e);
+int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct complaints *c, struct err *e);
 /* ERR_SPEC, at runtime.name: a runtime that can be planned with, and that this version does not start. */
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
 struct compile_known;
@@ -28,7 +29,7 @@ int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s
 /* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
  * that expects a release to be active: *planned tells. */
 struct lock_expected;
-int compiling_read_lock(const char *path, struct lock **l, struct lock_expected *x, bool *planned, struct err *e);
+int compiling_read_lock(const struct input *in, struct lock **l, struct lock_expected *x, bool *planned, struct err *e);
 /* The gateway's image is in the store, and gateway/gateway.lock.json names it, where this machine's gateway is a container. `newer`: made anew where the
  * runtimes' packages.lock is another than the one it was made from. *made says whether. In gateway.c. */
 int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e);

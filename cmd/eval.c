@@ -12,6 +12,7 @@
 #include "cases.h"
 #include "eval/eval.h"
 #include "fs/fs.h"
+#include "input.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
 #include "report/report.h"
@@ -21,6 +22,8 @@
 static int read_key(const char *path, struct buf *key, struct err *e) {
 	struct stat st;
 
+	if (input_check(path, e))
+		return -1;
 	if (stat(path, &st))
 		return err_sys(e, "cannot open '%s'", path);
 	if (st.st_mode & 077)
@@ -57,6 +60,8 @@ int cmd_eval(struct args *a, struct err *e) {
 	if (endpoint_of(a, &ep, e) || (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
 		return -1;
 	ep.api_key = key.len ? buf_str(&key) : NULL;
+	if (input_check(a->at[0], e))
+		return -1;
 	if (golden_load(a->at[0], &golden, &all, e)) {
 		report_complaints(a->report, &all);
 		return -1;

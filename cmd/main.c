@@ -23,16 +23,17 @@ static const struct cmd commands[] = {
 		OPT_STATE | OPT(OPT_MODEL) | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 0, 1, cmd_init},
 	{"pin-model", "MANIFEST", "fill in or renew the digests and revisions of a manifest's model, candidates and adapters, in place",
 		OPT(OPT_JSON) | OPT(OPT_REVISION) | OPT(OPT_CHECK) | OPT(OPT_DRY_RUN), 1, 1, cmd_pin_model},
-	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place", OPT(OPT_JSON) | OPT(OPT_RUNTIMES), 1, MANY, cmd_validate},
+	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place",
+		OPT(OPT_JSON) | OPT(OPT_RUNTIMES) | OPT(OPT_FILE), 1, MANY, cmd_validate},
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
-			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE), 1, 1, cmd_plan},
+			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE) | OPT(OPT_FILE), 1, 1, cmd_plan},
 	{"choose", "FILE", "try the candidates of a manifest, the smallest first, and write the manifest with the one that passes",
-		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_PARANOID), 1, 1, cmd_choose},
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_PARANOID) | OPT(OPT_FILE), 1, 1, cmd_choose},
 	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
-		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_build},
+		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID) | OPT(OPT_FILE), 1, 1, cmd_build},
 	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",
-		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID), 1, 1, cmd_apply},
+		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID) | OPT(OPT_DRY_RUN) | OPT(OPT_FILE), 1, 1, cmd_apply},
 	{"rollback", "ROUTE", "back to the release before, without network, build or questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback},
 	{"promote", "ROUTE", "switch to a held candidate all the same", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_promote},
 	{"abort", "ROUTE", "drop a held candidate", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_abort},
@@ -82,9 +83,33 @@ static const struct cmd *find(const char *name) {
 	return NULL;
 }
 
-static int no_command(const char *name, struct err *e) {
-	const char *names[sizeof commands / sizeof *commands];
+/* What other tools call it. Of several commands the first that there is. */
+static const char *known_elsewhere(const char *name) {
+	static const struct {
+		const char *name, *command;
+	} others[] = {
+		{"list", "status"}, {"ls", "status"}, {"ps", "status"}, {"get", "status"}, {"info", "status"}, {"show", "status"},
+		{"describe", "status"}, {"top", "status"}, {"deploy", "apply"}, {"up", "apply"}, {"create", "apply"}, {"install", "apply"},
+		{"update", "apply"}, {"upgrade", "apply"}, {"push", "apply"}, {"serve", "apply"}, {"release", "apply"}, {"down", "remove"},
+		{"destroy", "remove"}, {"delete", "remove"}, {"rm", "remove"}, {"uninstall", "remove"}, {"undeploy", "remove"},
+		{"undo", "rollback"}, {"revert", "rollback"}, {"back", "rollback"}, {"diff", "plan"}, {"preview", "plan"},
+		{"check", "validate"}, {"lint", "validate"}, {"compile", "build"}, {"test", "eval"}, {"chat", "ask"}, {"run", "ask"},
+		{"query", "ask"}, {"tail", "logs"}, {"audit", "history"}, {"events", "history"}, {"prune", "gc"}, {"clean", "gc"},
+		{"cleanup", "gc"}, {"doctor", "verify"}, {"drift", "verify"}, {"repair", "recover"}, {"cancel", "abort"},
+		{"models", "model"}, {"pull", "model"}, {"runtimes", "runtime"}, {"new", "init"}, {"keys", "gateway"},
+	};
 
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (!strcmp(others[i].name, name) && find(others[i].command))
+			return others[i].command;
+	return NULL;
+}
+
+static int no_command(const char *name, struct err *e) {
+	const char *names[sizeof commands / sizeof *commands], *other = known_elsewhere(name);
+
+	if (other)
+		return err_set(e, ERR_USAGE, "no command '%s', did you mean '%s'?", name, other);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		names[i] = commands[i].name;
 	const char *near = text_nearest(name, names, sizeof names / sizeof *names);
@@ -92,11 +117,23 @@ static int no_command(const char *name, struct err *e) {
 		    : err_set(e, ERR_USAGE, "no command '%s', see llmdeploy --help", name);
 }
 
+static bool is_help(const char *word) {
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 static bool wants_help(int argc, char **argv) {
 	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+		if (is_help(argv[i]))
 			return true;
 	return false;
+}
+
+static int unknown_command(const char *name) {
+	struct err e = {0};
+
+	(void) no_command(name, &e);
+	(void) fprintf(stderr, "llmdeploy: %s\n", e.msg);
+	return err_exit_status(e.code);
 }
 
 static int help(const struct cmd *cmd) {
@@ -105,6 +142,14 @@ static int help(const struct cmd *cmd) {
 	args_help(cmd, &text);
 	(void) fputs(text, stdout);
 	return 0;
+}
+
+/* "help", "help COMMAND". */
+static int help_on(const char *name) {
+	if (!name || is_help(name) || !strcmp(name, "help"))
+		return usage(stdout, 0);
+	const struct cmd *cmd = find(name);
+	return cmd ? help(cmd) : unknown_command(name);
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
@@ -146,19 +191,16 @@ int main(int argc, char **argv) {
 		return bad_fault(&e);
 	if (argc < 2)
 		return usage(stderr, err_exit_status(ERR_USAGE));
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		return usage(stdout, 0);
+	if (is_help(argv[1]) || !strcmp(argv[1], "help"))
+		return help_on(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(argv[1], "--version"))
 		argv[1] = (char *) (uintptr_t) "version";
 
 	const struct cmd *cmd = find(argv[1]);
 	if (cmd && wants_help(argc - 2, argv + 2))
 		return help(cmd);
-	if (!cmd) {
-		(void) no_command(argv[1], &e);
-		(void) fprintf(stderr, "llmdeploy: %s\n", e.msg);
-		return err_exit_status(e.code);
-	}
+	if (!cmd)
+		return unknown_command(argv[1]);
 	int status = run(cmd, argc - 2, argv + 2, &e);
 	return output_is_lost() ? err_exit_status(ERR_SYS) : status;
 }

@@ -1,4 +1,5 @@
 #include "context.h"
+#include "input.h"
 #include "model_show.h"
 
 #include <string.h>
@@ -140,9 +141,12 @@ static int pull_all(struct args *a, struct context *c, const struct spec *s, str
 static int pull(struct args *a, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct spec *s CLEANUP(spec_freep) = NULL;
 
-	if (spec_load(a->at[1], &s, &all, e)) {
+	if (input_read(a->at[1], &in, e))
+		return -1;
+	if (spec_parse(in.name, buf_str(&in.text), in.text.len, NULL, NULL, &s, &all, e)) {
 		if (all.n > 1)
 			report_complaints(a->report, &all);
 		return -1;

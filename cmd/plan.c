@@ -158,6 +158,7 @@ int cmd_plan(struct args *a, struct err *e) {
 	struct active now CLEANUP(active_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct buf help CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct input in CLEANUP(input_done) = INPUT_INIT;
 	bool there;
 
 	if (a->option[OPT_EXPLAIN] && !strcmp(a->option[OPT_EXPLAIN], "help")) {
@@ -165,7 +166,7 @@ int cmd_plan(struct args *a, struct err *e) {
 		report_text(a->report, buf_str(&help), help.len - 1);
 		return 0;
 	}
-	if (compiling_spec(a, a->at[0], &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	if (input_read(a->at[0], &in, e) || compiling_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};

@@ -14,6 +14,7 @@
 #include "json/json.h"
 #include "lock/lock.h"
 #include "release/history.h"
+#include "reach.h"
 #include "report/report.h"
 #include "status_prometheus.h"
 #include "traffic.h"
@@ -31,6 +32,7 @@ struct row {
 	struct traffic traffic;
 	struct way_back back;
 	struct under_way now;
+	struct reach reach; /* of the active release */
 };
 
 static void row_done(struct row *r) {
@@ -48,6 +50,7 @@ static void row_done(struct row *r) {
 	json_free(r->memory);
 	json_free(r->gate);
 	traffic_done(&r->traffic);
+	reach_done(&r->reach);
 }
 
 /* "264 MB planned, 1.2 % less in the engine's log, 310 MB resident" */
@@ -236,6 +239,8 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 	else
 		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied" : r->active ? "damaged" : "nothing active");
 	way_back_look(&s->c->x, &route, s->asked ? &s->containers : NULL, &r->back);
+	if (l)
+		reach_of(s->c, l, &r->reach);
 	fill_from_history(&route, r);
 	look_held(&route, r);
 	if (s->detail)
@@ -271,57 +276,87 @@ static struct json *as_json(const char *route, const struct row *r) {
 	json_set_str(o, "held", r->held);
 	if (r->pins)
 		json_set(o, "pinned", json_copy(r->pins));
+	json_set_str(o, "url", r->reach.url);
 	if (r->traffic.json)
 		json_set(o, "gateway", json_copy(r->traffic.json));
 	return o;
 }
 
+/* What to run next, by what is there. */
+static char *next_of(const char *route, const struct row *r) {
+	if (r->held)
+		return mem_printf("llmdeploy promote %s --reason TEXT\nllmdeploy abort %s", route, route);
+	if (r->now.state == RELEASE_STOPPED)
+		return mem_printf("llmdeploy start %s\nllmdeploy history %s", route, route);
+	if (!r->active)
+		return mem_printf("llmdeploy history %s\nllmdeploy apply FILE", route);
+	if (strcmp(r->state, "serving") && strncmp(r->state, "unknown", 7))
+		return mem_printf("llmdeploy verify %s  (--fix repairs what differs)\nllmdeploy logs %s", route, route);
+	return mem_printf("llmdeploy logs %s\nllmdeploy history %s%s%s", route, route, r->back.to ? "\nllmdeploy rollback " : "", r->back.to ? route : "");
+}
+
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	char *back CLEANUP(freep) = way_back_words(&r->back);
 	char *forward CLEANUP(freep) = way_back_forward_words(&r->back, route);
+	char *clients CLEANUP(freep) = r->reach.url ? mem_printf("%s  %s", r->reach.url, r->reach.note) : NULL;
+	char *next CLEANUP(freep) = next_of(route, r);
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"under way", r->now.words}, {"rollback", back}, {"forward again", forward}, {"held", r->held}, {"pinned", r->pinned},
+		{"since", r->since}, {"under way", r->now.words}, {"clients", clients}, {"try it", r->reach.curl}, {"rollback", back}, {"forward again", forward},
+		{"held", r->held}, {"pinned", r->pinned},
 		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
-		{"speed", r->speed}, {"note", r->note}};
+		{"speed", r->speed}, {"note", r->note}, {"next", next}};
 
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
 
+static int nothing_yet(struct args *a, const char *place) {
+	struct json *none CLEANUP(json_freep) = json_array();
+
+	report_line(a->report, "nothing is deployed here yet (%s)", place);
+	report_line(a->report, "next: llmdeploy init writes a first manifest, llmdeploy apply FILE deploys one");
+	report_result(a->report, none);
+	return 0;
+}
+
 int cmd_status(struct args *a, struct err *e) {
-	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"since", false, 0},
-		{"rollback goes to", false, 8}, {"note", false, 4}};
+	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"clients", false, 12},
+		{"since", false, 0}, {"rollback goes to", false, 8}, {"note", false, 4}};
+	enum { COLUMNS = sizeof columns / sizeof *columns };
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};
 	struct json *list CLEANUP(json_freep) = json_array();
 	struct sources s CLEANUP(sources_done) = {0};
+	char *place CLEANUP(freep) = NULL;
 	size_t n = 1;
 
+	if (!a->n && root_is_fresh(a->option[OPT_ROOT], &place))
+		return a->option[OPT_PROMETHEUS] ? status_prometheus(a, list, e) : nothing_yet(a, place);
 	if (context_open(a, "status", NEED_STORE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
+	if (!n && !a->option[OPT_PROMETHEUS])
+		return nothing_yet(a, c.root.path);
 	context_try_engine(a, &c);
 	bool metrics = a->option[OPT_PROMETHEUS] != NULL;
 	s.metrics = metrics;
 	sources_open(&c, one[0], metrics || a->n || a->report->mode == REPORT_JSON, &s);
 	struct row *rows CLEANUP(freep) = mem_zalloc(n, sizeof *rows);
-	const char **cells CLEANUP(freep) = mem_zalloc(6 * n, sizeof *cells);
+	const char **cells CLEANUP(freep) = mem_zalloc(COLUMNS * n, sizeof *cells);
 	int bad = 0;
 	for (size_t i = 0; i < n && !bad; i++) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&s, name, &rows[i], e);
-		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].since, rows[i].back.to,
+		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].reach.url, rows[i].since, rows[i].back.to,
 			rows[i].now.words ? rows[i].now.words : rows[i].held ? rows[i].held : rows[i].note};
-		memcpy(&cells[6 * i], row, sizeof row);
+		memcpy(&cells[COLUMNS * i], row, sizeof row);
 		if (s.detail)
 			json_push(list, as_json(name, &rows[i]));
 	}
 	if (!bad && metrics)
 		bad = status_prometheus(a, list, e);
-	else if (!bad && !n)
-		report_line(a->report, "no routes under '%s' yet: llmdeploy apply FILE makes the first", c.root.path);
 	else if (!bad && a->n)
 		show_one(a, one[0], &rows[0]);
 	else if (!bad)
-		report_table(a->report, columns, 6, cells, n);
+		report_table(a->report, columns, COLUMNS, cells, n);
 	if (!bad && !metrics)
 		report_result(a->report, a->n ? json_at(list, 0) : list);
 	for (size_t i = 0; i < n; i++)

@@ -7,34 +7,52 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "eval/eval.h"
-#include "fs/fs.h"
+#include "exposure.h"
+#include "input.h"
 #include "json/json.h"
 #include "report/report.h"
+#include "spec/files.h"
 #include "spec/golden.h"
 #include "spec/spec.h"
 
 /* A golden set says so itself, in a line of its own; everything else is held to be a manifest. */
-static int is_golden(const char *path, bool *is, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
+static bool is_golden(const char *text) {
+	const char *kind = !strncmp(text, "kind:", 5) ? text - 1 : strstr(text, "\nkind:");
 
-	if (fs_read_user(path, &text, e))
+	return kind && !strncmp(kind + 6 + strspn(kind + 6, " \t\"'"), "GoldenSet", 9);
+}
+
+static int check_golden(const struct input *in, struct complaints *all, struct err *e) {
+	struct json *golden CLEANUP(json_freep) = NULL;
+	char *dir CLEANUP(freep) = spec_dir_of(in->name);
+
+	if (golden_parse(in->name, dir, buf_str(&in->text), in->text.len, &golden, all, e))
 		return -1;
-	const char *kind = text.len > 5 && !strncmp(buf_str(&text), "kind:", 5) ? buf_str(&text) - 1 : strstr(buf_str(&text), "\nkind:");
-	*is = kind && !strncmp(kind + 6 + strspn(kind + 6, " \t\"'"), "GoldenSet", 9);
+	return eval_check(golden, e);
+}
+
+static int check_manifest(struct args *a, const struct input *in, struct complaints *all, struct err *e) {
+	struct spec *spec CLEANUP(spec_freep) = NULL;
+
+	if (compiling_load(a, in, &spec, all, e))
+		return -1;
+	if (spec->golden && eval_check(spec->golden, e))
+		return -1;
+	struct pos at = spec_pos(spec, "gateway.listen");
+	exposure_warn(a, spec->gateway, &at);
 	return 0;
 }
 
-static int check(const struct args *a, const char *path, struct complaints *all, struct err *e) {
-	struct json *golden CLEANUP(json_freep) = NULL;
-	struct spec *spec CLEANUP(spec_freep) = NULL;
-	bool alone;
+static int check(struct args *a, const char *path, const char **name, struct complaints *all, struct err *e) {
+	struct input in CLEANUP(input_done) = INPUT_INIT;
+	int failed = input_read(path, &in, e);
 
-	if (is_golden(path, &alone, e))
+	*name = in.name;
+	if (failed)
 		return -1;
-	if (alone ? golden_load(path, &golden, all, e) : compiling_load(a, path, &spec, all, e))
-		return -1;
-	const struct json *set = alone ? golden : spec->golden;
-	return set ? eval_check(set, e) : 0;
+	if (is_golden(buf_str(&in.text)))
+		return check_golden(&in, all, e);
+	return check_manifest(a, &in, all, e);
 }
 
 static void note_file(struct json *list, const char *path, bool valid) {
@@ -53,18 +71,19 @@ int cmd_validate(struct args *a, struct err *e) {
 	for (int i = 0; i < a->n; i++) {
 		struct complaints all CLEANUP(complaints_done) = {0};
 		struct err here = {0};
-		bool valid = !check(a, a->at[i], &all, &here);
-		note_file(list, a->at[i], valid);
+		const char *name;
+		bool valid = !check(a, a->at[i], &name, &all, &here);
+		note_file(list, name, valid);
 		if (valid) {
-			report_line(a->report, "%s is valid", a->at[i]);
+			report_line(a->report, "%s is valid", name);
 			continue;
 		}
 		if (all.n)
 			report_complaints(a->report, &all);
-		else if (strstr(here.msg, a->at[i]))
+		else if (strstr(here.msg, name))
 			report_warning(a->report, "%s", here.msg);
 		else
-			report_warning(a->report, "%s: %s", a->at[i], here.msg);
+			report_warning(a->report, "%s: %s", name, here.msg);
 		worst = worst.code ? worst : here;
 		bad++;
 	}

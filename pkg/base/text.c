@@ -128,7 +128,7 @@ size_t text_distance(const char *a, const char *b) {
 }
 
 const char *text_nearest(const char *s, const char *const *names, size_t n) {
-	size_t best = strlen(s) / 3 < 2 ? 3 : strlen(s) / 3 + 1;
+	size_t best = strlen(s) / 3 < 2 ? least(3, strlen(s)) : strlen(s) / 3 + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {

@@ -132,7 +132,7 @@ struct plan {
  * it does not fit, with the numbers and the smallest changes that would (admission: enforce). */
 int plan_make(const struct plan_input *in, struct plan **out, struct complaints *c, struct err *e);
 /* What needs neither the model nor the machine: has the runtime this backend, these settings, extra arguments and capabilities? `part` may lack what was
- * complained about already (spec_load_with); `where` as in plan_input. */
+ * complained about already (spec_parse); `where` as in plan_input. */
 void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*where)(void *ctx, const char *path), void *where_ctx,
 		struct complaints *c);
 /* All of it as JSON: model, runtime, memory, admission, candidates, speed, traffic, cost, notes; what people are shown is read from

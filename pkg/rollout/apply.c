@@ -26,7 +26,7 @@ struct attempt {
 	bool stopped;	  /* the route: `old` is NULL, and `from` stays stopped whatever comes of this */
 	bool shared;	  /* clients were sent to the candidate */
 	struct json *evidence, *memory;
-	uint64_t engine_ms, eval_ms;
+	uint64_t engine_ms, eval_ms, canary_ms;
 };
 
 static void attempt_done(struct attempt *a) {
@@ -225,7 +225,10 @@ static int canary(struct attempt *a, struct err *e) {
 		return 0;
 	}
 	a->shared = true;
-	return canary_run(a->s, a->l, a->old, e);
+	uint64_t began = clock_mono_ms();
+	int status = canary_run(a->s, a->l, a->old, e);
+	a->canary_ms = clock_mono_ms() - began;
+	return status;
 }
 
 /* Up to the switch: what fails in here is undone by the caller. */
@@ -247,6 +250,7 @@ static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
 	if (candidate(a, &cause))
 		return not_switched(a, &cause, e);
 	out->eval_ms = a->eval_ms;
+	out->canary_ms = a->canary_ms;
 	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause)) {
 		gc_after(a->s);
 		return 0;

@@ -68,6 +68,8 @@ struct rollout_result {
 	uint64_t total_ms;   /* of the whole operation */
 	uint64_t engine_ms;  /* of these: the engine's own start */
 	uint64_t eval_ms;    /* of these: the golden questions and the watch */
+	uint64_t watch_ms;   /* of eval_ms: the switch and the watch */
+	uint64_t canary_ms;  /* of the whole: the canary's steps */
 	bool previous_warm;  /* the release before still runs */
 };
 

@@ -139,7 +139,8 @@ int switch_over(struct rollout_session *s, const struct lock *l, const char *fro
 
 	if (switch_to(s, l, from, SWITCH_APPLY, until, begun, e) || switch_watch(s, l, from, until, &traffic, e))
 		return -1;
-	out->eval_ms += clock_mono_ms() - began;
+	out->watch_ms = clock_mono_ms() - began;
+	out->eval_ms += out->watch_ms;
 	end.traffic = traffic;
 	return switch_commit(s, &end, &out->previous_warm, e);
 }

@@ -1,5 +1,6 @@
 #include "root/root.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -145,6 +146,26 @@ int root_may_ask(const struct root *r, struct err *e) {
 		return 0;
 	return err_set(e, ERR_SYS, "permission denied: engines and gateway of root '%s' answer uid %u alone, we are uid %u: run as its owner",
 		       r->path, (unsigned) r->owner, (unsigned) me);
+}
+
+static bool is_empty(const char *path) {
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT;
+	do
+		entry = readdir(dir);
+	while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+	(void) closedir(dir);
+	return !entry;
+}
+
+bool root_is_fresh(const char *path, char **place) {
+	char *usual CLEANUP(freep) = path ? NULL : usual_path();
+
+	*place = path || usual ? without_slashes(path ? path : usual) : NULL;
+	return *place && **place && is_empty(*place);
 }
 
 void root_done(struct root *r) {

@@ -34,6 +34,9 @@ int root_open(const char *path, enum root_use use, struct root *out, struct err 
 void root_done(struct root *r);
 /* Would its engines and its gateway answer us? Their sockets answer their uid alone, and root. ERR_SYS "permission denied: ...". */
 int root_may_ask(const struct root *r, struct err *e);
+/* Nothing was ever deployed: where root_open would look there is nothing, or an empty directory. *place is that path; yours, NULL where
+ * there is none (HOME is not set). */
+bool root_is_fresh(const char *path, char **place);
 
 /* As fs_lock, named by user, host and `command`. Who collects garbage (a command that begins with "gc") holds many locks for a moment: it is waited
  * for a minute whatever wait_ms says, but by those who collect themselves. */

@@ -197,22 +197,26 @@ struct pos spec_pos(const struct spec *s, const char *path) {
 	return yaml_pos(n ? n : root);
 }
 
-int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e) {
-	return spec_load_with(path, NULL, NULL, out, c, e);
-}
-
-int spec_load_with(const char *path, spec_more *more, void *ctx, struct spec **out, struct complaints *c, struct err *e) {
+int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct complaints *c,
+	       struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct spec *s CLEANUP(spec_freep) = &w->spec;
-	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
 
 	w->more = more;
 	w->more_ctx = ctx;
 	w->arena = arena_new();
-	s->path = arena_strdup(w->arena, path);
-	if (fs_read_user(path, &text, e) || resolve_dir(w, e) || check_all(w, buf_str(&text), text.len, c, e))
+	s->path = arena_strdup(w->arena, name);
+	if (resolve_dir(w, e) || check_all(w, text, n, c, e))
 		return -1;
 	fill(w);
 	*out = STEAL(s);
 	return 0;
+}
+
+int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
+
+	if (fs_read_user(path, &text, e))
+		return -1;
+	return spec_parse(path, buf_str(&text), text.len, NULL, NULL, out, c, e);
 }

@@ -110,11 +110,13 @@ struct spec {
 /* Reads the manifest and the files that it names (chat template, golden set and its sources). `c` is empty before. ERR_SPEC:
  * what is wrong stands in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
 int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e);
-/* As spec_load, with what others know of its settings: `more` may add complaints. It is called whenever the file is YAML, with what could be read of
+/* A manifest is read with what others know of its settings: `more` may add complaints. It is called whenever the file is YAML, with what could be read of
  * the runtime's part: runtime, backend, context_tokens, concurrent_sequences, kv_cache, extra_args, capabilities, chat_template and n_adapters. A
  * field that was complained about is NULL or 0; nothing else is filled in, and spec_pos works. */
 typedef void spec_more(void *ctx, const struct spec *part, struct complaints *c);
-int spec_load_with(const char *path, spec_more *more, void *ctx, struct spec **out, struct complaints *c, struct err *e);
+/* From text; `name` stands in positions, and its directory is where relative paths start from. `more` may be NULL. */
+int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct complaints *c,
+	       struct err *e);
 /* ERR_SPEC: a manifest that can be planned and no more, because no bytes are named: it says what to do. Whatever makes or moves a
  * release asks this first. */
 int spec_is_release(const struct spec *s, struct err *e);

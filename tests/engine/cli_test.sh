@@ -66,6 +66,20 @@ for c in $out; do
 	grep -q "^| .*\`$c\b\|[\`,] *$c\b" README.md || bad="$bad $c(README)"
 done
 verdict "$([ -z "$bad" ] && [ "$(wc -w <<<"$out")" -ge 17 ] && echo 1 || echo 0)" "every command has its help, and stands in README.md" "$bad"
+says "help apply" 0 "usage: llmdeploy apply FILE" help apply
+says "help of help" 0 "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]..." help help
+says "help of no command" 2 "llmdeploy: no command 'aply', did you mean 'apply'?" help aply
+same=1
+for c in $out; do
+	[ "$("$program" help "$c")" = "$("$program" "$c" --help)" ] || same=0
+done
+verdict $same "help COMMAND is COMMAND --help, for each command"
+for c in list ls ps; do
+	says "llmdeploy $c" 2 "llmdeploy: no command '$c', did you mean 'status'?" $c
+done
+says "llmdeploy deploy" 2 "llmdeploy: no command 'deploy', did you mean 'apply'?" deploy
+says "llmdeploy undo" 2 "llmdeploy: no command 'undo', did you mean 'rollback'?" undo
+says "two letters are like nothing" 2 "llmdeploy: no command 'xy', see llmdeploy --help" xy
 says "unknown command" 2 "llmdeploy: no command 'frobnicate', see llmdeploy --help" frobnicate
 says "nearest command" 2 "llmdeploy: no command 'aply', did you mean 'apply'?" aply
 says "nearest option" 2 "llmdeploy: version knows no option '--jsn', did you mean '--json'?" version --jsn
@@ -90,13 +104,21 @@ says "--version" 0 "llmdeploy 0.1.0" --version
 json "version --json" 0 '.version == "0.1.0"' version --json
 
 # --- without a root, without an Engine ---
-for c in "status" "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify"; do
+for c in "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify"; do
 	# shellcheck disable=SC2086 # words
 	says "$c without a root" 2 "llmdeploy: no root at '$dir/none': nothing was deployed there; give --root" $c
 done
 verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "none of these made one"
 says "a directory that is no root" 2 "" status --root /proc
-json "status --json without a root" 2 '.event == "error" and .status == 2 and .code == "usage"' status --json
+says "status without a root" 0 "nothing is deployed here yet ($dir/none)" status
+says "status without a root says what is next" 0 \
+	"next: llmdeploy init writes a first manifest, llmdeploy apply FILE deploys one" status
+json "status --json without a root" 0 '. == []' status --json
+verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "status made none"
+mkdir "$dir/empty"
+says "status of an empty directory" 0 "nothing is deployed here yet ($dir/empty)" status --root "$dir/empty"
+says "status of a route without a root" 2 "llmdeploy: no root at '$dir/none': nothing was deployed there; give --root" status r
+json "history --json without a root" 2 '.event == "error" and .status == 2 and .code == "usage"' history r --json
 
 # --- init and validate ---
 mkdir "$dir/my-app"
@@ -117,7 +139,56 @@ says "a typo has its place and the nearest key" 3 "bad.yaml:$line:1: unknown key
 says "all complaints at once" 3 "llmdeploy: 1 of 2 files are not valid" validate bad.yaml my-app.golden.yaml
 says "build refuses it likewise" 3 "bad.yaml:$line:1: unknown key 'rout', did you mean 'route'?" build bad.yaml
 json "complaints in JSON" 3 '.event == "error" or (.[0].valid == false)' validate --json bad.yaml
-says "a missing file is named once" 1 "llmdeploy: warning: cannot open 'nope.yaml': No such file or directory" validate nope.yaml
+says "a missing file is named once" 2 "llmdeploy: warning: cannot open 'nope.yaml': No such file or directory" validate nope.yaml
+for c in apply build plan choose "eval --endpoint http://x" "model pull" "apply --dry-run"; do
+	# shellcheck disable=SC2086 # words
+	says "$c of a missing file" 2 "llmdeploy: cannot open '/nope.yaml': No such file or directory" $c /nope.yaml
+done
+says "a path through a file" 2 "llmdeploy: cannot open 'bad.yaml/x': Not a directory" apply bad.yaml/x
+says "a directory is no manifest" 2 "llmdeploy: 'my-app' is a directory, not a file" apply my-app
+says "an archive that is not there" 2 "" apply my-app/my-app.yaml --archive nope.tar
+says "-f FILE is FILE" 0 "my-app/my-app.yaml is valid" validate -f my-app/my-app.yaml
+says "--file FILE is FILE" 0 "my-app/my-app.yaml is valid" validate --file=my-app/my-app.yaml
+says "-f without its value" 2 "llmdeploy: '--file' wants FILE" apply -f
+says "a letter that is none" 2 "llmdeploy: apply knows no option '-x', see llmdeploy apply --help" apply -x
+# reads NAME STATUS TEXT FILE WORD...: as says, with the file as the standard input.
+reads() {
+	local name=$1 status=$2 text=$3 out got
+	out=$(cd "$dir" && timeout 20 "$program" "${@:5}" 2>&1 <"$4")
+	got=$?
+	verdict "$([ "$got" = "$status" ] && grep -qxF -- "$text" <<<"$out" && echo 1 || echo 0)" "$name" "exit status $got: $out"
+}
+line=$(grep -n '^rout:' "$dir/bad.yaml" | cut -d: -f1)
+reads "validate -" 0 "standard input is valid" my-app.golden.yaml validate -
+reads "validate -f -" 3 "standard input:$line:1: unknown key 'rout', did you mean 'route'?" bad.yaml validate -f -
+for c in apply build plan; do
+	reads "$c -" 3 "standard input:$line:1: unknown key 'rout', did you mean 'route'?" bad.yaml $c -
+	reads "$c -f -" 3 "standard input:$line:1: unknown key 'rout', did you mean 'route'?" bad.yaml $c -f -
+done
+reads "an empty standard input" 2 "llmdeploy: the standard input is empty: a manifest is expected, as in llmdeploy apply - <manifest.yaml" \
+	/dev/null apply -
+
+# --- a route that is open to the network, without keys (F22) ---
+exposed="is open to the network and gateway.api_keys is not set: everyone who reaches the port can use the model; set gateway.api_keys (docs/gateway.md), or listen on 127.0.0.1"
+for at in "0.0.0.0:8080" "[::]:8080" "[0:0:0:0:0:0:0:0]:8080" "[::ffff:0.0.0.0]:8080" "192.0.2.1:8080" "[2001:db8::1]:8080" "llm.example.org:8080" \
+	"127.0.0.1:8080" "127.1.2.3:8080" "localhost:8080" "[::1]:8080" "[::ffff:127.0.0.1]:8080"; do
+	sed "s/listen: .*}/listen: \"$at\"}/" "$dir/my-app/my-app.yaml" >"$dir/my-app/open.yaml"
+	place=$(grep -n 'listen:' "$dir/my-app/open.yaml" | cut -d: -f1):$(grep 'listen:' "$dir/my-app/open.yaml" | awk '{print index($0, "\"")}')
+	got=$(cd "$dir" && "$program" validate my-app/open.yaml 2>&1)
+	case $at in
+	127.* | localhost* | "[::1]"* | "[::ffff:127"*) want="my-app/open.yaml is valid" ;;
+	*) want="llmdeploy: warning: my-app/open.yaml:$place: gateway.listen $at $exposed
+my-app/open.yaml is valid" ;;
+	esac
+	verdict "$([ "$got" = "$want" ] && echo 1 || echo 0)" "validate of gateway.listen $at" "$got"
+done
+sed "s/listen: .*}/listen: \"0.0.0.0:8080\", api_keys: \/etc\/keys}/" "$dir/my-app/my-app.yaml" >"$dir/my-app/open.yaml"
+verdict "$([ "$(cd "$dir" && "$program" validate my-app/open.yaml 2>&1)" = "my-app/open.yaml is valid" ] && echo 1 || echo 0)" "with keys it is not"
+sed "s/listen: .*}/listen: 0.0.0.0:8080}/" "$dir/my-app/my-app.yaml" >"$dir/my-app/open.yaml"
+for c in plan apply build; do
+	got=$(cd "$dir" && timeout 20 "$program" $c my-app/open.yaml --root "$dir/exposed" 2>&1 </dev/null | grep -c "gateway.listen 0.0.0.0:8080 $exposed")
+	verdict "$([ "$got" = 1 ] && echo 1 || echo 0)" "$c warns of it, once" "$got times"
+done
 says "a wrong manifest makes no root" 3 "" model pull bad.yaml
 verdict "$([ ! -e "$dir/none" ] && echo 1 || echo 0)" "indeed"
 printf 'apiVersion: llmdeploy/v1\nkind: GoldenSet\nname: g\ncases: []\n' >"$dir/g.yaml"
@@ -206,7 +277,7 @@ json "the one that is left" 0 '.keys == ["bob"]' gateway keys list "$dir/keys" -
 # --- eval ---
 says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server" eval my-app.golden.yaml
 says "eval of another scheme" 2 "llmdeploy: '--endpoint ftp://x' is neither http://, https:// nor unix:PATH" eval my-app.golden.yaml --endpoint ftp://x
-says "eval of a missing file" 1 "llmdeploy: cannot open 'nope.yaml': No such file or directory" eval nope.yaml --endpoint http://x
+says "eval of a missing file" 2 "llmdeploy: cannot open 'nope.yaml': No such file or directory" eval nope.yaml --endpoint http://x
 echo key >"$dir/key"
 chmod 644 "$dir/key"
 says "a key that others can read" 2 "llmdeploy: 'key' can be read by others: chmod 600 it" eval my-app.golden.yaml --endpoint http://x --api-key-file key
@@ -216,7 +287,7 @@ json "nobody answers" 6 '.event == "error" or .gate.passed == false' eval my-app
 says "apply without an Engine" 9 "llmdeploy: no Docker Engine: there is no socket '$dir/no.sock'; start it (systemctl start docker) or set DOCKER_HOST" \
 	apply my-app/my-app.yaml --root "$dir/root"
 says "an Engine elsewhere" 9 "" gc --root "$dir/root" --engine tcp://192.0.2.1:2375
-says "status without an Engine" 0 "no routes under '$dir/root' yet: llmdeploy apply FILE makes the first" status --root "$dir/root"
+says "status without an Engine" 0 "nothing is deployed here yet ($dir/root)" status --root "$dir/root"
 json "status --json of an empty root" 0 '. == []' status --json --root "$dir/root"
 says "model list of an empty root" 0 "" model list --root "$dir/root"
 says "nothing to verify is not green" 2 "llmdeploy: no release under '$dir/root' uses a model: there is nothing to verify" model verify --root "$dir/root"
@@ -232,9 +303,9 @@ says "a config.yaml that is wrong" 3 \
 escape=$(printf '\033')
 verdict "$("$program" status 2>&1 | grep -q "$escape" && echo 0 || echo 1)" "no escapes in a pipe"
 if command -v script >/dev/null; then
-	verdict "$(TERM=xterm script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 1 || echo 0)" "colour on a terminal"
-	verdict "$(TERM=xterm NO_COLOR=1 script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with NO_COLOR"
-	verdict "$(TERM=dumb script -qc "$program status" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with TERM=dumb"
+	verdict "$(TERM=xterm script -qc "$program history r" /dev/null </dev/null | grep -q "$escape" && echo 1 || echo 0)" "colour on a terminal"
+	verdict "$(TERM=xterm NO_COLOR=1 script -qc "$program history r" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with NO_COLOR"
+	verdict "$(TERM=dumb script -qc "$program history r" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with TERM=dumb"
 fi
 echo "1..$n"
 exit $failed

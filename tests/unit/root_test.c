@@ -165,6 +165,30 @@ static void refuses(void **state) {
 	}
 }
 
+static const struct {
+	const char *name;
+	void (*make)(const char *dir);
+	bool fresh;
+} first_times[] = {
+	{"nothing there", nothing, true},
+	{"an empty directory", make_dir, true},
+	{"a file", make_file, false},
+	{"a link", make_link, false},
+	{"a root, even a damaged one", bad_id, false},
+};
+
+static void knows_a_fresh_machine(void **state) {
+	EACH_CASE(c, first_times) {
+		char *path CLEANUP(freep) = mem_printf("%s/r", (char *) *state), *place CLEANUP(freep) = NULL;
+		struct err e = {0};
+
+		c->make(path);
+		assert_int_equal(root_is_fresh(path, &place), c->fresh);
+		assert_string_equal(place, path);
+		fine(fs_remove_tree(EFFECT_NONE, AT_FDCWD, path, &e), &e);
+	}
+}
+
 static void somebody_elses_is_refused(void **state) {
 	const char *path = geteuid() ? "/usr" : *state;
 	struct root r CLEANUP(root_done) = ROOT_INIT;
@@ -242,7 +266,8 @@ static void sudo_is_named(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(made_once_and_found_again), IN_PLACE(usual_places), IN_PLACE(refuses), IN_PLACE(somebody_elses_is_refused), cmocka_unit_test(who_may_ask),
+		IN_PLACE(made_once_and_found_again), IN_PLACE(usual_places), IN_PLACE(refuses), IN_PLACE(knows_a_fresh_machine),
+		IN_PLACE(somebody_elses_is_refused), cmocka_unit_test(who_may_ask),
 		IN_PLACE(lock_names_its_holder),     IN_PLACE(sudo_is_named),
 	};
 
