@@ -67,7 +67,7 @@ static void add_time(struct buf *b, const char *what, uint64_t ms) {
 	(void) buf_printf(b, "%s%s %s", b->len ? ", " : "", what, took);
 }
 
-/* "12.3 s: engine start 3.20 s, golden questions 5.00 s, watch 2.00 s, other 2.10 s" */
+/* "12.3 s: engine start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10 s" */
 static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	struct buf parts CLEANUP(buf_done) = BUF_INIT(1000);
 	uint64_t named = r->engine_ms + r->eval_ms + r->canary_ms;
@@ -77,7 +77,7 @@ static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	add_time(&parts, "engine start", r->engine_ms);
 	add_time(&parts, "golden questions", r->eval_ms - r->watch_ms);
 	add_time(&parts, "canary", r->canary_ms);
-	add_time(&parts, "watch", r->watch_ms);
+	add_time(&parts, "switch and watch", r->watch_ms);
 	add_time(&parts, "other", ms > named ? ms - named : 0);
 	return mem_printf("%s%s%s", total, r->outcome == ROLLOUT_SWITCHED ? ": " : "", r->outcome == ROLLOUT_SWITCHED ? buf_str(&parts) : "");
 }

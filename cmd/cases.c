@@ -1,50 +1,65 @@
 #include "cases.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "eval/eval.h"
 #include "json/json.h"
 #include "report/report.h"
 
-/* The attempt that gave the case its verdict. */
-static const struct json *worst_of(const struct json *c) {
-	const char *verdict = json_str(c, "verdict");
-	const struct json *attempts = json_get(c, "attempts");
+static int by_number(const void *a, const void *b) {
+	uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
 
-	for (const struct json *t = json_first(attempts); t; t = json_next(t))
-		if (json_str(t, "verdict") && verdict && !strcmp(json_str(t, "verdict"), verdict))
-			return t;
-	return json_first(attempts);
+	return (x > y) - (x < y);
 }
 
-static void fill(struct report_case *out, const struct json *c, struct arena *a) {
-	const struct json *worst = worst_of(c), *failure = json_at(json_get(worst, "failures"), 0);
-	const char *answer = json_str(worst, "answer"), *got = json_str(failure, "got");
+static bool was_answered(const struct json *c) {
+	const char *verdict = json_str(c, "verdict");
 
-	*out = (struct report_case){.id = json_str(c, "id"), .verdict = json_str(c, "verdict"), .severity = json_str(c, "severity"),
-		.latency_ms = (uint64_t) json_int_or(c, "latency_ms", 0)};
-	out->passed = out->verdict && !strcmp(out->verdict, "PASS");
-	if (out->passed || !failure)
+	return verdict && (!strcmp(verdict, "PASS") || !strcmp(verdict, "FAIL"));
+}
+
+/* Latencies of the cases that were answered, sorted; how many. */
+static size_t latencies(const struct json *phase, uint64_t *ms) {
+	size_t n = 0;
+
+	for (const struct json *c = json_first(json_get(phase, "cases")); c; c = json_next(c))
+		if (was_answered(c))
+			ms[n++] = (uint64_t) json_int_or(c, "latency_ms", 0);
+	qsort(ms, n, sizeof *ms, by_number);
+	return n;
+}
+
+/* ", p95 latency 1.10 s (slowest 1.20 s, limit 1.50 s)" */
+static void add_latency(struct buf *line, const struct json *phase, const struct json *latency) {
+	uint64_t *ms CLEANUP(freep) = mem_zalloc(json_count(json_get(phase, "cases")) + 1, sizeof *ms);
+	size_t n = latencies(phase, ms);
+	char p95[TEXT_BYTES], slowest[TEXT_BYTES], limit[TEXT_BYTES];
+
+	if (!n)
 		return;
-	out->expected = arena_printf(a, "%s: %s", json_str(failure, "assertion"), json_str(failure, "expected"));
-	out->came = answer ? answer : got;
+	text_format_ms(ms[(95 * n + 99) / 100 - 1], p95);
+	text_format_ms(ms[n - 1], slowest);
+	text_format_ms((uint64_t) json_int_or(latency, "limit_ms", 0), limit);
+	(void) buf_printf(line, ", p95 latency %s (slowest %s%s%s)", p95, slowest,
+			  json_int_or(latency, "limit_ms", 0) ? ", limit " : "",
+			  json_int_or(latency, "limit_ms", 0) ? limit : "");
 }
 
 void cases_show(struct report *r, const struct json *evidence) {
-	const struct json *gate = json_get(evidence, "gate"), *latency = json_get(evidence, "latency");
-	struct arena *a CLEANUP(arena_freep) = arena_new();
+	unsigned long long speed = eval_speed_milli(evidence);
 
-	for (const struct json *phase = json_first(json_get(evidence, "phases")); phase; phase = json_next(phase)) {
-		const struct json *cases = json_get(phase, "cases");
-		struct report_case *rows CLEANUP(freep) = mem_zalloc(json_count(cases), sizeof *rows);
-		size_t n = 0;
-		for (const struct json *c = json_first(cases); c; c = json_next(c))
-			fill(&rows[n++], c, a);
-		report_cases(r, rows, n);
-		char took[TEXT_BYTES];
-		text_format_ms((uint64_t) json_int_or(latency, "value_ms", 0), took);
-		report_line(r, "%lld of %zu right, latency %s %s: %s", (long long) json_int_or(json_get(phase, "totals"), "PASS", 0), n,
-			json_str(latency, "statistic"), took, json_true(gate, "passed") ? "passed" : "not passed");
+	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p)) {
+		struct buf line CLEANUP(buf_done) = BUF_INIT(1000);
+		(void) buf_printf(&line, "%lld of %zu passed", (long long) json_int_or(json_get(p, "totals"), "PASS", 0),
+				  json_count(json_get(p, "cases")));
+		add_latency(&line, p, json_get(evidence, "latency"));
+		if (speed)
+			(void) buf_printf(&line, ", %llu.%llu tokens/s", speed / 1000, speed % 1000 / 100);
+		report_line(r, "%s%s", r->mode == REPORT_JSON ? "" : "      ", buf_str(&line));
 	}
 }

@@ -38,16 +38,17 @@ int cmd_gc(struct args *a, struct err *e) {
 	bool dry = a->option[OPT_DRY_RUN] != NULL;
 	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
 	struct json *list = json_array();
-	char bytes[TEXT_BYTES];
 
 	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.x, dry, &f, e)) {
 		json_free(list);
 		return -1;
 	}
 	show(a, &f, list);
-	text_format_bytes(f.bytes, bytes);
-	report_line(a->report, "%s %zu releases, %zu containers, %zu images, %zu objects of the store: %s",
-		dry ? "would free" : "freed", f.releases, f.containers, f.images, f.objects, bytes);
+	char *freed CLEANUP(freep) = rollout_freed_words(&f);
+	if (freed)
+		report_line(a->report, "%s %s", dry ? "would free" : "freed", freed);
+	else
+		report_line(a->report, "nothing to free: releases need all that is there");
 	struct json *j CLEANUP(json_freep) = json_object();
 	json_set_bool(j, "dry_run", dry);
 	json_set_int(j, "releases", (int64_t) f.releases);

@@ -158,6 +158,9 @@ static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
 
 	int bad = args_parse(cmd, argc, argv, &a, e);
 	report_init(&report, stdout, stderr, !bad && a.option[OPT_JSON]);
+	/* What may take long says how long it takes. */
+	if (!bad && cmd->options & (OPT(OPT_LOCK_WAIT) | OPT(OPT_ENDPOINT)))
+		report_pulse(&report);
 	if (bad || cmd->run(&a, e))
 		report_error(&report, e);
 	report_done(&report);

@@ -27,6 +27,10 @@ void progress_warn(const struct progress *p, const char *what, const char *detai
 	tell(p, (struct progress_event){.kind = PROGRESS_WARN, .what = what, .detail = detail});
 }
 
-void progress_case(const struct progress *p, const char *id, const char *verdict) {
-	tell(p, (struct progress_event){.kind = PROGRESS_CASE, .what = id, .detail = verdict});
+void progress_case(const struct progress *p, const struct progress_case *one) {
+	tell(p, (struct progress_event){.kind = PROGRESS_CASE, .what = one->id, .detail = one->verdict, .one = one});
+}
+
+void progress_state(const struct progress *p, const char *what, const char *detail) {
+	tell(p, (struct progress_event){.kind = PROGRESS_STATE, .what = what, .detail = detail});
 }

@@ -134,6 +134,31 @@ static void conclude(struct eval_case *c) {
 	c->verdict = c->worst->verdict;
 }
 
+static size_t widest_id(const struct eval_set *set) {
+	size_t widest = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (strlen(set->questions[i].id) > widest)
+			widest = strlen(set->questions[i].id);
+	return widest;
+}
+
+static void tell_case(const struct run *run, const struct eval_case *c, size_t number) {
+	const struct eval_failure *f = c->worst->n_failures ? &c->worst->failures[0] : NULL;
+	struct progress_case one = {.id = c->id, .verdict = eval_verdict_name(c->verdict), .severity = eval_severity_name(c->severity),
+		.passed = c->verdict == EVAL_PASS, .latency_ms = c->latency_ms, .number = number, .total = run->set->n,
+		.widest = widest_id(run->set)};
+
+	if (f && !one.passed) {
+		one.expected = f->expected;
+		one.got = c->worst->answer && c->verdict == EVAL_FAIL ? c->worst->answer : f->got;
+	}
+	/* 0 is no answer. */
+	if (c->worst->answered && !one.latency_ms)
+		one.latency_ms = 1;
+	progress_case(run->progress, &one);
+}
+
 static int ask_case(struct run *run, const struct eval_question *q, struct eval_case *c, struct err *e) {
 	c->id = arena_strdup(run->result->arena, q->id);
 	c->severity = q->severity;
@@ -143,7 +168,6 @@ static int ask_case(struct run *run, const struct eval_question *q, struct eval_
 		if (ask(run, q, &c->attempts[i], e))
 			return -1;
 	conclude(c);
-	progress_case(run->progress, c->id, eval_verdict_name(c->verdict));
 	return 0;
 }
 
@@ -153,6 +177,7 @@ static int ask_all(struct run *run, struct eval_phase *phase, struct err *e) {
 	for (size_t i = 0; i < run->set->n; i++) {
 		if (ask_case(run, &run->set->questions[i], &phase->cases[i], e))
 			return -1;
+		tell_case(run, &phase->cases[i], i + 1);
 		phase->n_cases++;
 		phase->totals[phase->cases[i].verdict]++;
 	}

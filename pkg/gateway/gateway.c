@@ -196,7 +196,7 @@ static int finish_half_done(const struct gateway *g, const char *route, const st
 		return -1;
 	if (!h->maps)
 		return 0;
-	progress_warn(g->o.progress, "HAProxy had other names or shares than its state says: put right", route);
+	progress_note(g->o.progress, "HAProxy's names and shares were not those of the gateway's state and were set again", route);
 	return running_turn(g, s, e);
 }
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -153,6 +154,16 @@ static int still_alive(const struct wait *s, const char *doing, struct err *e) {
 	return err_set(e, ERR_GATE, "the engine died while %s: %s", doing, shown);
 }
 
+/* An instance that does not listen yet, or answers 404 or 500 for a moment, is starting: no fault of it. The last answer is
+ * in the error, should it never get ready. */
+static void tell_state(const struct wait *s, const char *said) {
+	const struct json *loading = json_path(s->probes, "readiness.loading.status");
+	char *detail CLEANUP(freep) = mem_printf("the engine's answer: %s", said);
+	bool loads = loading && status_in(loading, strtol(said, NULL, 10));
+
+	progress_state(s->progress, loads ? "loading the model" : "starting", detail);
+}
+
 /* Has anything moved since the last look? */
 static void note_change(struct wait *s, const char said[256]) {
 	uint64_t counter = s->watch && s->watch->log_progress ? s->watch->log_progress(s->watch->ctx) : 0;
@@ -161,7 +172,7 @@ static void note_change(struct wait *s, const char said[256]) {
 	if (other || counter != s->counter)
 		s->changed = clock_mono_ms();
 	if (other)
-		progress_note(s->progress, "the engine's answer", said);
+		tell_state(s, said);
 	s->counter = counter;
 	memcpy(s->last, said, sizeof s->last);
 }

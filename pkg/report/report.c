@@ -31,6 +31,15 @@ static size_t width_of(FILE *out) {
 	return columns && text_u64(columns, &n) && n >= 20 && n <= 1000 ? (size_t) n : 80;
 }
 
+static void mutex_init(pthread_mutex_t *m) {
+	pthread_mutexattr_t kind;
+
+	(void) pthread_mutexattr_init(&kind);
+	(void) pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
+	(void) pthread_mutex_init(m, &kind);
+	(void) pthread_mutexattr_destroy(&kind);
+}
+
 void report_init(struct report *r, FILE *out, FILE *err, bool json) {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 	bool terminal = fileno(out) >= 0 && isatty(fileno(out)) && term && strcmp(term, "dumb") != 0;
@@ -42,24 +51,25 @@ void report_init(struct report *r, FILE *out, FILE *err, bool json) {
 	r->progress = (struct progress){tell, r};
 	r->state = mem_zalloc(1, sizeof *r->state);
 	r->state->started_ms = r->now_ms();
+	r->state->wraps_err = r->mode == REPORT_TERMINAL && fileno(err) >= 0 && isatty(fileno(err));
+	mutex_init(&r->state->mutex);
+	(void) pthread_cond_init(&r->state->ended, NULL);
 }
 
 void report_done(struct report *r) {
 	if (!r->state)
 		return;
+	state_end_pulse(r);
 	state_close_step(r, "..", NULL);
 	state_clear(r);
+	(void) pthread_cond_destroy(&r->state->ended);
+	(void) pthread_mutex_destroy(&r->state->mutex);
 	free(r->state->complaint);
+	free(r->state->rest);
+	free(r->state->waits);
 	free(r->state->meter.what);
 	free(r->state);
 	r->state = NULL;
-}
-
-static void move_step(struct report *r, const char *rest) {
-	char *step CLEANUP(freep) = state_clean(r->state->step), *more CLEANUP(freep) = state_clean(rest);
-	char *line CLEANUP(freep) = mem_printf("..    %s%s%s", step, more[0] ? "  " : "", more);
-
-	state_move(r, line);
 }
 
 static void on_step(struct report *r, const struct progress_event *ev) {
@@ -67,7 +77,7 @@ static void on_step(struct report *r, const struct progress_event *ev) {
 	r->state->step = mem_strdup(ev->what);
 	r->state->step_ms = state_now(r);
 	if (r->mode == REPORT_TERMINAL)
-		move_step(r, NULL);
+		state_show_step(r, NULL);
 	if (r->mode != REPORT_JSON)
 		return;
 	struct json *event CLEANUP(json_freep) = json_object();
@@ -137,7 +147,7 @@ static void show_bytes(struct report *r, const struct progress_event *ev, uint64
 	bool named = step && !strcmp(step, ev->what);
 	if (r->mode == REPORT_TERMINAL && step) {
 		char *rest CLEANUP(freep) = mem_printf("%s%s%s", named ? "" : what, named ? "" : "  ", buf_str(&text));
-		move_step(r, rest);
+		state_show_step(r, rest);
 		return;
 	}
 	char *line CLEANUP(freep) = mem_printf("%s%s  %s", r->mode == REPORT_TERMINAL ? "..    " : INDENT, what, buf_str(&text));
@@ -179,27 +189,37 @@ static void on_warn(struct report *r, const struct progress_event *ev) {
 }
 
 static void on_case(struct report *r, const struct progress_event *ev) {
-	char *text CLEANUP(freep) = mem_printf("%s: %s", ev->what, ev->detail ? ev->detail : "");
+	state_case(r, ev->one);
+}
+
+/* What a machine reads stays as it was known; a person is told what it means, once. */
+static void on_state(struct report *r, const struct progress_event *ev) {
+	struct report_state *s = r->state;
 
 	if (r->mode == REPORT_JSON) {
-		struct json *event CLEANUP(json_freep) = json_object();
-		json_set_str(event, "id", ev->what);
-		json_set_str(event, "verdict", ev->detail);
-		state_event(r, "case", event);
-	} else if (r->mode == REPORT_TERMINAL) {
-		if (r->state->step)
-			move_step(r, text);
-	} else {
-		char *clean CLEANUP(freep) = state_clean(text), *line CLEANUP(freep) = mem_printf(INDENT "%s", clean);
-		state_line(r, false, line);
+		report_line(r, "%s", ev->detail ? ev->detail : ev->what);
+		return;
 	}
+	if (s->waits && !strcmp(s->waits, ev->what))
+		return;
+	free(s->waits);
+	s->waits = mem_strdup(ev->what);
+	s->waits_ms = state_now(r);
+	if (r->mode == REPORT_TERMINAL)
+		state_show_step(r, s->waits);
+	else
+		report_line(r, INDENT "%s", s->waits);
 }
 
 static void tell(void *ctx, const struct progress_event *ev) {
 	static void (*const on[])(struct report *, const struct progress_event *) = {
 		[PROGRESS_STEP] = on_step, [PROGRESS_BYTES] = on_bytes, [PROGRESS_DONE] = on_done,
 		[PROGRESS_NOTE] = on_note, [PROGRESS_CASE] = on_case,	[PROGRESS_WARN] = on_warn,
+		[PROGRESS_STATE] = on_state,
 	};
+	struct report *r = ctx;
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
 
-	on[ev->kind](ctx, ev);
+	(void) held;
+	on[ev->kind](r, ev);
 }

@@ -39,6 +39,12 @@ void report_init(struct report *r, FILE *out, FILE *err, bool json);
 /* Clears the line that moves; a step that is still open is shown as it stands. The streams stay open. */
 void report_done(struct report *r);
 
+/* From here on nobody who looks is left without a word: a terminal's line counts the seconds of the open step, a pipe gets a line after 20 s of
+ * silence, json an event {"event":"waiting","what":...,"took_ms":...}. By a thread, until report_done. */
+void report_pulse(struct report *r);
+/* What the thread does each second. */
+void report_beat(struct report *r);
+
 /* One line, or one {"event":"note","what":...}. */
 void report_line(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Many lines as they are (an answer, a log, a file), each made safe to show; one {"event":"text","text":...}. */
@@ -75,18 +81,8 @@ struct report_part {
 void report_budget(struct report *r, const struct report_part *parts, size_t n, uint64_t whole);
 
 struct report_pair {
-	const char *key, *value; /* value NULL: the pair is left out; of several lines: each under the first */
+	const char *key, *value; /* value NULL: the pair is left out; of several lines: each under the first. A command of
+				  * several lines (each but the last ends in a backslash) is never wrapped. */
 };
 
 void report_pairs(struct report *r, const struct report_pair *pairs, size_t n);
-
-/* The golden cases: a table, and under each case that did not pass what was expected and what came. */
-struct report_case {
-	const char *id, *verdict; /* "pass", "fail", "invalid", ... */
-	const char *severity;	  /* or NULL */
-	bool passed;
-	uint64_t latency_ms;
-	const char *expected, *came; /* any text, or NULL */
-};
-
-void report_cases(struct report *r, const struct report_case *cases, size_t n);

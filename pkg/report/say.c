@@ -12,12 +12,17 @@
 #include "report/state.h"
 #include "report/words.h"
 
+/* What begins a further line of a message, and of one that stands under a step. */
+#define FURTHER "  "
+#define FURTHER_NOTE "        "
+
 /* One message, as an event and, or else, as a line behind `head`. */
 static void say(struct report *r, bool to_err, const char *head, const char *sgr, const char *event, const char *key,
 		const char *text) {
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
 	char *clean CLEANUP(freep) = state_clean(text);
-	struct buf line CLEANUP(buf_done) = BUF_INIT(4U << 20);
 
+	(void) held;
 	if (r->mode == REPORT_JSON) {
 		struct json *j CLEANUP(json_freep) = json_object();
 		json_set_str(j, key, clean);
@@ -25,9 +30,7 @@ static void say(struct report *r, bool to_err, const char *head, const char *sgr
 	}
 	if (r->mode == REPORT_JSON && !to_err)
 		return;
-	state_colored(r, sgr, head, &line);
-	(void) buf_puts(&line, clean);
-	state_line(r, to_err, buf_str(&line));
+	state_text(r, to_err, head, sgr, clean, text[0] == ' ' ? FURTHER_NOTE : FURTHER);
 }
 
 __attribute__((format(printf, 1, 0))) static char *vtext(const char *fmt, va_list ap) {
@@ -60,6 +63,9 @@ void report_text(struct report *r, const char *text, size_t n) {
 	struct buf clean CLEANUP(buf_done) = BUF_INIT(64U << 20);
 	struct json *j CLEANUP(json_freep) = json_object();
 
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
+
+	(void) held;
 	for (size_t i = 0, len; i < n; i += len + 1) {
 		const char *newline = memchr(text + i, '\n', n - i);
 		len = newline ? (size_t) (newline - text) - i : n - i;
@@ -97,6 +103,9 @@ static void complaint_event(struct report *r, const struct complaint *c) {
 }
 
 void report_complaints(struct report *r, const struct complaints *c) {
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
+
+	(void) held;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct complaint *one = &c->at[i];
 		char *text = mem_printf("%s:%d:%d: %s", one->file, one->line, one->col, one->message);
@@ -104,7 +113,7 @@ void report_complaints(struct report *r, const struct complaints *c) {
 
 		if (r->mode == REPORT_JSON)
 			complaint_event(r, one);
-		state_line(r, true, clean);
+		state_text(r, true, "", "0", clean, FURTHER);
 		free(r->state->complaint);
 		r->state->complaint = text;
 	}
@@ -121,11 +130,12 @@ static const char *name_of(enum err_code code) {
 }
 
 void report_error(struct report *r, const struct err *e) {
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
 	char *clean CLEANUP(freep) = state_clean(e->msg);
-	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	const char *said = r->state->complaint;
+	const char *said = held->complaint;
 
-	state_close_step(r, "FAIL", NULL);
+	/* What was stopped did not fail. */
+	state_close_step(r, e->code == ERR_INTERRUPTED ? "stop" : "FAIL", NULL);
 	if (r->mode == REPORT_JSON) {
 		struct json *j CLEANUP(json_freep) = json_object();
 		json_set_str(j, "code", name_of(e->code));
@@ -135,14 +145,15 @@ void report_error(struct report *r, const struct err *e) {
 	}
 	if (said && !strncmp(said, e->msg, sizeof e->msg - 1))
 		return;
-	state_colored(r, "31", "llmdeploy: ", &line);
-	(void) buf_puts(&line, clean);
-	state_line(r, true, buf_str(&line));
+	state_text(r, true, "llmdeploy: ", "31", clean, FURTHER);
 }
 
 void report_result(struct report *r, const struct json *result) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64U << 20), line CLEANUP(buf_done) = BUF_INIT(128U << 20);
 
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
+
+	(void) held;
 	if (r->mode != REPORT_JSON)
 		return;
 	json_print(result, &text);

@@ -23,6 +23,22 @@ char *state_clean(const char *s) {
 	return buf_steal(&b);
 }
 
+struct report_state *state_hold(struct report *r) {
+	(void) pthread_mutex_lock(&r->state->mutex);
+	return r->state;
+}
+
+void state_release(struct report_state **s) {
+	(void) pthread_mutex_unlock(&(*s)->mutex);
+}
+
+void state_show_step(struct report *r, const char *rest) {
+	char *step CLEANUP(freep) = state_clean(r->state->step), *more CLEANUP(freep) = state_clean(rest);
+	char *line CLEANUP(freep) = mem_printf("..    %s%s%s", step, more[0] ? "  " : "", more);
+
+	state_move(r, line);
+}
+
 void state_clear(struct report *r) {
 	if (!r->state->moving)
 		return;
@@ -37,6 +53,26 @@ void state_line(struct report *r, bool to_err, const char *line) {
 	state_clear(r);
 	(void) fprintf(to, "%s\n", line);
 	(void) fflush(to);
+	r->state->shown_ms = r->state->said_ms = state_now(r);
+}
+
+void state_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text, const char *indent) {
+	bool wraps = r->mode == REPORT_TERMINAL && (!to_err || r->state->wraps_err);
+	size_t width = wraps && r->width ? r->width : SIZE_MAX, first = words_width(head);
+	struct buf line CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+
+	state_colored(r, sgr, head, &line);
+	for (const char *s = text;;) {
+		size_t n = words_fit(s, width > first ? width - first : 1);
+		(void) buf_add(&line, s, n);
+		state_line(r, to_err, buf_str(&line));
+		s += n + strspn(s + n, " ");
+		if (!*s)
+			return;
+		buf_reset(&line);
+		(void) buf_puts(&line, indent);
+		first = words_width(indent);
+	}
 }
 
 void state_move(struct report *r, const char *line) {
@@ -60,6 +96,7 @@ void state_event(struct report *r, const char *name, struct json *event) {
 	words_redact(buf_str(&text), text.len, &line);
 	(void) fprintf(r->out, "%s\n", buf_str(&line));
 	(void) fflush(r->out);
+	r->state->shown_ms = r->state->said_ms = state_now(r);
 }
 
 void state_colored(const struct report *r, const char *sgr, const char *text, struct buf *out) {
@@ -91,6 +128,8 @@ void state_close_step(struct report *r, const char *word, const char *detail) {
 	char *what CLEANUP(freep) = STEAL(s->step);
 
 	free(STEAL(s->meter.what));
+	free(STEAL(s->rest));
+	free(STEAL(s->waits));
 	if (!what)
 		return;
 	uint64_t took = state_now(r) - s->step_ms;

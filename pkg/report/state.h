@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,15 +15,35 @@ struct report_state {
 	uint64_t started_ms;
 	char *step; /* the open one; NULL: none */
 	uint64_t step_ms;
+	char *rest;    /* what stands behind the step in the line that moves */
+	char *waits;   /* what the step waits for ("loading the model"); NULL: not said */
+	uint64_t waits_ms; /* since when */
 	bool moving; /* there is a line without an end on the terminal */
 	char *complaint; /* the last one shown */
+	uint64_t shown_ms, said_ms; /* when something was last shown; when by anything but the pulse */
+	bool wraps_err; /* errors and warnings go to the terminal, too */
 	struct meter { /* of the bytes that are going on */
 		char *what;
 		uint64_t first_ms, first_done; /* where the average begins */
 		uint64_t shown_ms;
 	} meter;
+	/* Everything above, the streams too: the pulse comes from a thread of its own. Recursive. */
+	pthread_mutex_t mutex;
+	pthread_cond_t ended;
+	pthread_t pulse;
+	bool beats, ends;
 };
 
+/* Held until it goes out of scope: struct report_state *held CLEANUP(state_release) = state_hold(r); */
+struct report_state *state_hold(struct report *r);
+void state_release(struct report_state **s);
+
+/* "..    step  rest", where the terminal's line moves. */
+void state_show_step(struct report *r, const char *rest);
+/* A golden case that ended. */
+void state_case(struct report *r, const struct progress_case *c);
+/* The thread of report_pulse, if there is one, is over. */
+void state_end_pulse(struct report *r);
 /* A finished line: clean text, a newline added; the line that moves makes room. To r->out, or r->err if `to_err`. */
 void state_line(struct report *r, bool to_err, const char *line);
 /* Replace the line that moves; terminal only. */
@@ -32,6 +53,8 @@ void state_clear(struct report *r);
 void state_event(struct report *r, const char *name, struct json *event);
 /* Show the open step as `word` and forget it. */
 void state_close_step(struct report *r, const char *word, const char *detail);
+/* A text that may be longer than a line: wrapped where it goes to a terminal, each further line behind `indent`. */
+void state_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text, const char *indent);
 /* The text in colour (an SGR number), where there is colour. */
 void state_colored(const struct report *r, const char *sgr, const char *text, struct buf *out);
 /* Clean form of a text; yours to free. NULL gives "". */

@@ -10,7 +10,7 @@
 #include "report/words.h"
 
 #define GAP 2
-#define BLOCK_LINES 12 /* of a text that came from a model */
+#define LEAST_WRAPPED 20 /* a narrower column is not wrapped */
 
 /* A cell of a table, and how it is shown. */
 struct cell {
@@ -87,6 +87,9 @@ void report_table(struct report *r, const struct report_column *columns, size_t 
 		  size_t n_rows) {
 	size_t n = n_columns * (n_rows + 1);
 
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
+
+	(void) held;
 	if (r->mode == REPORT_JSON || !n_columns)
 		return;
 	struct cell *all = mem_zalloc(n, sizeof *all);
@@ -99,32 +102,42 @@ void report_table(struct report *r, const struct report_column *columns, size_t 
 	cells_free(all, n);
 }
 
-/* A text of several lines under `key`, its other lines under the first; at most `most` of them. */
-static void block(struct report *r, const char *indent, const char *key, size_t key_width, const char *text, size_t most) {
-	size_t lines = 0, more = 0;
+/* One line of a pair's value, its other parts under the first where it is wrapped. */
+static void pair_line(struct report *r, const char *key, size_t key_width, const char *text, bool exact) {
+	bool wraps = !exact && r->width > key_width + 2 + LEAST_WRAPPED;
+	size_t columns = wraps ? r->width - key_width - 2 : SIZE_MAX;
 
-	for (const char *s = text; s; lines++) {
-		size_t n = strcspn(s, "\n");
-		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = state_clean(raw);
-		s = s[n] && s[n + 1] ? s + n + 1 : NULL;
-		if (lines >= most) {
-			more++;
-			continue;
-		}
-		char *line CLEANUP(freep) = mem_printf("%s%-*s  %s", indent, (int) key_width, lines ? "" : key, clean);
+	do {
+		size_t fits = words_fit(text, columns);
+		char *line CLEANUP(freep) = mem_printf("%-*s  %.*s", (int) key_width, key, (int) fits, text);
 		for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 			line[end - 1] = 0;
 		state_line(r, false, line);
-	}
-	if (more) {
-		char *line CLEANUP(freep) = mem_printf("%s%-*s  (%zu more lines)", indent, (int) key_width, "", more);
-		state_line(r, false, line);
+		text += fits + strspn(text + fits, " ");
+		key = "";
+	} while (*text);
+}
+
+static void pair(struct report *r, const struct report_pair *p, size_t key_width) {
+	const char *s = p->value, *key = p->key;
+	bool command = false;
+
+	while (s) {
+		size_t n = strcspn(s, "\n");
+		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = state_clean(raw);
+		bool goes_on = n && s[n - 1] == '\\';
+		pair_line(r, key, key_width, clean, command || goes_on);
+		command = goes_on;
+		key = "";
+		s = s[n] && s[n + 1] ? s + n + 1 : NULL;
 	}
 }
 
 void report_pairs(struct report *r, const struct report_pair *pairs, size_t n) {
+	struct report_state *held CLEANUP(state_release) = state_hold(r);
 	size_t widest = 0;
 
+	(void) held;
 	if (r->mode == REPORT_JSON)
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -132,40 +145,5 @@ void report_pairs(struct report *r, const struct report_pair *pairs, size_t n) {
 			widest = strlen(pairs[i].key);
 	for (size_t i = 0; i < n; i++)
 		if (pairs[i].value)
-			block(r, "", pairs[i].key, widest, pairs[i].value, SIZE_MAX);
-}
-
-static void case_row(const struct report_case *c, struct cell *row) {
-	char took[TEXT_BYTES] = "-";
-
-	if (c->latency_ms)
-		text_format_ms(c->latency_ms, took);
-	row[0] = (struct cell){state_clean(c->id), NULL};
-	row[1] = (struct cell){state_clean(c->severity ? c->severity : ""), NULL};
-	row[2] = (struct cell){state_clean(c->verdict), c->passed ? "32" : "31"};
-	row[3] = (struct cell){mem_strdup(took), NULL};
-}
-
-void report_cases(struct report *r, const struct report_case *cases, size_t n) {
-	static const struct report_column columns[] = {
-		{"case", false, 12}, {"severity", false, 0}, {"verdict", false, 0}, {"latency", true, 0}};
-	enum { COLUMNS = sizeof columns / sizeof *columns };
-
-	if (r->mode == REPORT_JSON)
-		return;
-	struct cell *all = mem_zalloc((n + 1) * COLUMNS, sizeof *all);
-	for (size_t i = 0; i < COLUMNS; i++)
-		all[i] = (struct cell){mem_strdup(columns[i].title), "1"};
-	for (size_t i = 0; i < n; i++)
-		case_row(&cases[i], all + (i + 1) * COLUMNS);
-	size_t *widths CLEANUP(freep) = measure(r, columns, COLUMNS, all, n + 1);
-	add_row(r, columns, widths, COLUMNS, all);
-	for (size_t i = 0; i < n; i++) {
-		add_row(r, columns, widths, COLUMNS, all + (i + 1) * COLUMNS);
-		if (cases[i].passed)
-			continue;
-		block(r, "    ", "expected", 8, cases[i].expected ? cases[i].expected : "-", BLOCK_LINES);
-		block(r, "    ", "came", 8, cases[i].came ? cases[i].came : "-", BLOCK_LINES);
-	}
-	cells_free(all, (n + 1) * COLUMNS);
+			pair(r, &pairs[i], widest);
 }

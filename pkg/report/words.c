@@ -164,3 +164,21 @@ void words_cut(const char *s, size_t columns, struct buf *out) {
 	if (columns)
 		(void) buf_puts(out, "\xe2\x80\xa6");
 }
+
+size_t words_fit(const char *s, size_t columns) {
+	size_t n = strlen(s), used = 0, at = 0, blank = 0;
+	uint32_t c;
+
+	while (at < n) {
+		size_t len = decode(s + at, n - at, &c), takes = len ? columns_of(c) : 1;
+		if (at && used + takes > columns && s[at] != ' ')
+			return 3 * blank >= at ? blank : at;
+		if (s[at] == ' ')
+			blank = at;
+		if (at && used + takes > columns)
+			return blank;
+		used += takes;
+		at += len ? len : 1;
+	}
+	return n;
+}

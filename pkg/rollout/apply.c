@@ -115,7 +115,7 @@ static int start(struct attempt *a, struct err *e) {
 	progress_step(a->s->x->progress, "start candidate");
 	if (container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e))
 		return -1;
-	progress_done(a->s->x->progress, "start candidate", name);
+	progress_done(a->s->x->progress, "start candidate", a->l->version);
 	struct json *r = record_new("started", a->l);
 	json_set_str(r, "container", name);
 	return record_put(a->s, r, e);
@@ -144,7 +144,7 @@ static int prove(struct attempt *a, struct err *e) {
 	if (a->l->eval_skip) {
 		struct json *r = record_new("skip_eval", a->l);
 		json_set_str(r, "reason", a->l->eval_skip);
-		progress_warn(x->progress, "no golden questions are asked", a->l->eval_skip);
+		progress_note(x->progress, "no golden questions are asked", a->l->eval_skip);
 		return record_put(a->s, r, e);
 	}
 	from = clock_mono_ms();
@@ -220,7 +220,7 @@ static int canary(struct attempt *a, struct err *e) {
 	if (!a->l->n_steps)
 		return 0;
 	if (!a->old) {
-		progress_warn(a->s->x->progress, "no canary steps",
+		progress_note(a->s->x->progress, "no canary steps",
 			      a->stopped ? "the route is stopped: there is no traffic to compare with" : "no release is active to compare with");
 		return 0;
 	}

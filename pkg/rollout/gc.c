@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -437,6 +438,29 @@ static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out,
 	return 0;
 }
 
+static void add_count(struct buf *b, size_t n, const char *what) {
+	if (n)
+		(void) buf_printf(b, "%s%zu %s%s", b->len ? ", " : "", n, what, n == 1 ? "" : "s");
+}
+
+char *rollout_freed_words(const struct rollout_freed *f) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
+	char bytes[TEXT_BYTES];
+
+	add_count(&b, f->releases, "release");
+	add_count(&b, f->containers, "container");
+	add_count(&b, f->images, "image");
+	add_count(&b, f->objects, "object");
+	size_t named = f->releases + f->containers + f->images + f->objects;
+	add_count(&b, f->n > named ? f->n - named : 0, "leftover");
+	if (!b.len)
+		return NULL;
+	text_format_bytes(f->bytes, bytes);
+	if (f->bytes)
+		(void) buf_printf(&b, ", %s", bytes);
+	return buf_steal(&b);
+}
+
 /* The newest that says something of a collecting. */
 static int visit_gc(void *ctx, const struct journal_record *r, struct err *e) {
 	bool *begun = ctx;
@@ -449,7 +473,6 @@ static int visit_gc(void *ctx, const struct journal_record *r, struct err *e) {
 static void collect(struct rollout_session *s, bool begun) {
 	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
 	struct err why = {0};
-	char bytes[TEXT_BYTES];
 	bool any = begun;
 
 	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
@@ -461,9 +484,9 @@ static void collect(struct rollout_session *s, bool begun) {
 	}
 	if (!any)
 		return;
-	text_format_bytes(f.bytes, bytes);
-	char *said CLEANUP(freep) = mem_printf("%zu releases, %zu containers, %zu images, %zu objects: %s", f.releases, f.containers, f.images, f.objects, bytes);
-	progress_note(s->x->progress, "collected what no release needs", said);
+	char *said CLEANUP(freep) = rollout_freed_words(&f);
+	if (said)
+		progress_note(s->x->progress, "collected what no release needs", said);
 }
 
 void gc_after(struct rollout_session *s) {

@@ -321,7 +321,7 @@ static int relink(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!was)
 		return 0;
-	progress_warn(s->x->progress, "the link 'active' is not what the journal says: put right", said ? said : "no release is active");
+	progress_note(s->x->progress, "the link 'active' was not what the journal says and was set again", said ? said : "no release is active");
 	r = record_new("relinked", NULL);
 	json_set_str(r, "version", said);
 	char *what CLEANUP(freep) = mem_printf("'active' named %s, and is '%s' again", active ? active : "nothing", said ? said : "no release");

@@ -204,6 +204,8 @@ struct rollout_freed {
 	size_t n;
 };
 void rollout_freed_done(struct rollout_freed *f);
+/* "1 release, 2 objects, 120 MB"; NULL: nothing was freed. Yours. */
+char *rollout_freed_words(const struct rollout_freed *f);
 int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e);
 
 /* A committed release that gc never takes, until it is unpinned. ERR_USAGE: not committed, or not there; or not pinned. */

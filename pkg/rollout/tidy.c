@@ -5,11 +5,14 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "docker/docker.h"
 #include "host/host.h"
 #include "json/json.h"
 #include "root/root.h"
 #include "size/size.h"
+
+#define STOP_STEP "stop the release before" /* its engine may take its whole stop timeout */
 
 /* Design: one rule says what each container of a route should be doing when no operation is on its way. It is applied after
  * each commit and by each recovery, so that what a crash left in between is put right by whoever comes next. */
@@ -132,7 +135,13 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		return -1;
 	if (d->stopped && docker_container_set_restart(s->x->docker, c->name, "no", e))
 		return -1;
-	return how->hurry ? container_stop_begin(s->x, l, e) : container_stop(s->x, l, e);
+	if (how->hurry)
+		return container_stop_begin(s->x, l, e);
+	progress_step(s->x->progress, STOP_STEP);
+	if (container_stop(s->x, l, e))
+		return -1;
+	progress_done(s->x->progress, STOP_STEP, version);
+	return 0;
 }
 
 /* What cannot be read is not taken away from its clients. */

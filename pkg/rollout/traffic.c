@@ -136,7 +136,7 @@ static bool is_home(const struct gateway_route_view *v, const struct lock *activ
 static int put_right(struct rollout_session *s, const struct lock *active, struct err *e) {
 	struct json *r = record_new("realigned", active);
 
-	progress_warn(s->x->progress, "the gateway did not do what the journal says: put right", active ? active->version : "no release is active");
+	progress_note(s->x->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
 	json_set_str(r, "what", active ? "the gateway leads to the active release again" : "the gateway leads to no release, as none is active");
 	if ((active && traffic_seat(s->x, active, e)) || traffic_turn(s->x, s->route.name, active, e)) {
 		json_free(r);

@@ -156,16 +156,15 @@ static int judge(struct rollout_session *s, const struct lock *l, struct gate_me
 static void conclude(struct rollout_session *s, const struct lock *l, const struct gate_meter *m, struct json **traffic) {
 	char reason[GATE_REASON] = "";
 
-	if (!traffic_guided(s->x))
+	if (!traffic_guided(s->x)) {
+		progress_done(s->x->progress, "watch", NULL);
 		return;
+	}
 	enum gate_verdict v = gate_judge(&l->gates, &m->sum, NULL, GATE_LEAST, reason);
 	*traffic = gate_json(&m->sum);
 	json_set_str(*traffic, "verdict", gate_word(v));
 	json_set_str(*traffic, "reason", reason);
-	if (v == GATE_NONE)
-		progress_warn(s->x->progress, "the watch judged health alone, not answers", reason);
-	else
-		progress_note(s->x->progress, "the watch saw", reason);
+	progress_done(s->x->progress, "watch", reason);
 }
 
 /* The Engine, and not the release, is what fails. It was restarted: its containers come back with it, this one has to, and the watch goes
@@ -228,7 +227,6 @@ int switch_watch(struct rollout_session *s, const struct lock *l, const char *fr
 		return switch_back(s, l, from, &cause, e);
 	if (!watched)
 		return 0;
-	progress_done(s->x->progress, "watch", NULL);
 	conclude(s, l, &meter, traffic);
 	return 0;
 }

@@ -102,7 +102,7 @@ switches() {
 	[ "$saw" = 0 ] && [ "$(last committed 'select(.version == "s2") | .traffic.verdict')" = pass ]
 	result "the watch judged what clients saw" $? "$state/said"
 	apply s3 rollout.watch_ms=600
-	[ "$status" = 0 ] && says "the watch judged health alone, not answers: no traffic was seen" && [ "$(last committed .traffic.verdict)" = none ]
+	[ "$status" = 0 ] && says "no traffic was seen" && [ "$(last committed .traffic.verdict)" = none ]
 	result "a watch without traffic says so, and records it" $? "$state/said"
 	run status --json demo
 	jq -e 'select(.route == "demo") | .gateway.running and .gateway.listen == "127.0.0.1:'"$port"'" and ([.gateway.servers[] | select(.version == "s3") | .want] == ["ready"])' "$state/said" >/dev/null
@@ -373,7 +373,7 @@ drifts() {
 	[ "$status" = 11 ] && says "gateway server" && says "MAINT"
 	result "a server that somebody turned is drift" $? "$state/said"
 	run recover demo
-	[ "$status" = 0 ] && says "the gateway did not do what the journal says: put right" && holds v2 >"$state/why" 2>&1
+	[ "$status" = 0 ] && says "the gateway did not lead to what the journal says and was set again" && holds v2 >"$state/why" 2>&1
 	result "recover puts it right" $? "$state/said" "$state/why"
 	docker kill "$gateway" >/dev/null 2>&1
 	docker update --restart no "$gateway" >/dev/null 2>&1

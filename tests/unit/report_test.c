@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/complaints.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -13,44 +14,7 @@
 #include "report/report.h"
 #include "report/state.h"
 #include "report/words.h"
-
-/* A report into memory, with a clock that the test turns. */
-struct place {
-	struct report r;
-	FILE *out, *err;
-	char *out_text, *err_text;
-	size_t out_len, err_len;
-};
-
-static uint64_t now;
-
-static uint64_t fake_now(void) {
-	return now;
-}
-
-static void begin(struct place *p, enum report_mode mode, bool color, size_t width) {
-	*p = (struct place){0};
-	p->out = open_memstream(&p->out_text, &p->out_len);
-	p->err = open_memstream(&p->err_text, &p->err_len);
-	assert_true(p->out && p->err);
-	report_init(&p->r, p->out, p->err, mode == REPORT_JSON);
-	assert_int_equal(p->r.mode, mode == REPORT_JSON ? REPORT_JSON : REPORT_PLAIN);
-	p->r.mode = mode;
-	p->r.color = color;
-	p->r.width = width;
-	p->r.now_ms = fake_now;
-	p->r.state->started_ms = now = 5000;
-}
-
-static void end(struct place *p, const char *out, const char *err) {
-	report_done(&p->r);
-	(void) fclose(p->out);
-	(void) fclose(p->err);
-	assert_string_equal(p->out_text, out);
-	assert_string_equal(p->err_text, err);
-	free(p->out_text);
-	free(p->err_text);
-}
+#include "report_place.h"
 
 static const struct {
 	const char *name, *text;
@@ -142,7 +106,8 @@ static void tell_story(struct place *p) {
 	progress_bytes(g, "other\n", 5000, 0);
 	now += 10000;
 	progress_bytes(g, "other\n", 25000, 0);
-	progress_case(g, "rollback-status", "pass");
+	progress_case(g, &(struct progress_case){.id = "rollback-status", .verdict = "PASS", .severity = "blocker", .passed = true,
+					      .latency_ms = 412, .number = 1, .total = 2, .widest = 15});
 	now += 250;
 	progress_step(g, "switch");
 	now += 1;
@@ -162,15 +127,13 @@ static void story_plain(void **state) {
 	    "ok    fetch model  11.05 s  100.0 MB\n"
 	    "      image: there already\n"
 	    "      other\\n  2.0 kB/s  25.0 kB\n"
-	    "      rollback-status: pass\n"
+	    "      rollback-status  blocker   PASS        412 ms\n"
 	    "..    golden set  10.25 s\n"
 	    "ok    switch  1 ms\n"
 	    "ok    commit  0 ms  r1\n"
 	    "..    drain  0 ms\n",
 	    "llmdeploy: warning: clock: jumped\n");
 }
-
-#define M "\r\033[K"
 
 static void story_on_a_terminal(void **state) {
 	struct place p;
@@ -184,7 +147,10 @@ static void story_on_a_terminal(void **state) {
 	    M "..    fetch model  [############### ]  99 %  8.1 MB/s  124 ms left  99.0 MB of\xe2\x80\xa6"
 	    M "\033[32mok\033[0m    fetch model  11.05 s  100.0 MB\n"
 	    "      image: there already\n"
-	    M "..    golden set" M "..    golden set  other\\n  2.0 kB/s  25.0 kB" M "..    golden set  rollback-status: pass"
+	    M "..    golden set" M "..    golden set  other\\n  2.0 kB/s  25.0 kB"
+	    M "      \033[1mcase             severity  verdict    latency\033[0m\n"
+	    "      rollback-status  blocker   \033[32mPASS\033[0m        412 ms\n"
+	    M "..    golden set  1 of 2"
 	    M "\033[2m..\033[0m    golden set  10.25 s\n"
 	    M "..    switch" M "\033[32mok\033[0m    switch  1 ms\n"
 	    "\033[32mok\033[0m    commit  0 ms  r1\n"
@@ -207,7 +173,7 @@ static void story_as_events(void **state) {
 	    "{\"event\":\"warning\",\"ms\":11050,\"message\":\"clock: jumped\"}\n"
 	    "{\"event\":\"step\",\"ms\":11050,\"what\":\"golden set\"}\n"
 	    "{\"event\":\"bytes\",\"ms\":21050,\"what\":\"other\\n\",\"done\":25000,\"total\":0,\"bytes_per_s\":2000}\n"
-	    "{\"event\":\"case\",\"ms\":21050,\"id\":\"rollback-status\",\"verdict\":\"pass\"}\n"
+	    "{\"event\":\"case\",\"ms\":21050,\"id\":\"rollback-status\",\"verdict\":\"PASS\"}\n"
 	    "{\"event\":\"left\",\"ms\":21300,\"what\":\"golden set\",\"took_ms\":10250}\n"
 	    "{\"event\":\"step\",\"ms\":21300,\"what\":\"switch\"}\n"
 	    "{\"event\":\"done\",\"ms\":21301,\"what\":\"switch\",\"took_ms\":1}\n"
@@ -338,58 +304,6 @@ static void pairs(void **state) {
 	    "");
 }
 
-static void golden_cases(void **state) {
-	static const struct report_case cases[] = {
-		{"rollback-status", "pass", "blocker", true, 412, NULL, NULL},
-		{"paging", "fail", "blocker", false, 1200, "contains \"RB-101\"", "The window is\n\n\x1b[2Jnot known.\n"},
-		{"empty", "invalid", "major", false, 0, "an answer", NULL},
-		{"long", "fail", NULL, false, 5, "x", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14"},
-	};
-	struct place p;
-
-	(void) state;
-	begin(&p, REPORT_PLAIN, false, 0);
-	report_cases(&p.r, cases, 4);
-	end(&p,
-	    "case             severity  verdict  latency\n"
-	    "rollback-status  blocker   pass      412 ms\n"
-	    "paging           blocker   fail      1.20 s\n"
-	    "    expected  contains \"RB-101\"\n"
-	    "    came      The window is\n"
-	    "\n"
-	    "              \\x1b[2Jnot known.\n"
-	    "empty            major     invalid        -\n"
-	    "    expected  an answer\n"
-	    "    came      -\n"
-	    "long                       fail        5 ms\n"
-	    "    expected  x\n"
-	    "    came      1\n"
-	    "              2\n"
-	    "              3\n"
-	    "              4\n"
-	    "              5\n"
-	    "              6\n"
-	    "              7\n"
-	    "              8\n"
-	    "              9\n"
-	    "              10\n"
-	    "              11\n"
-	    "              12\n"
-	    "              (2 more lines)\n",
-	    "");
-	begin(&p, REPORT_TERMINAL, true, 80);
-	report_cases(&p.r, cases, 2);
-	report_done(&p.r);
-	(void) fflush(p.out);
-	assert_non_null(strstr(p.out_text, "blocker   \033[32mpass\033[0m      412 ms\n"));
-	assert_non_null(strstr(p.out_text, "blocker   \033[31mfail\033[0m      1.20 s\n"));
-	assert_null(strstr(p.out_text, "\033[2J"));
-	(void) fclose(p.out);
-	(void) fclose(p.err);
-	free(p.out_text);
-	free(p.err_text);
-}
-
 static const struct {
 	const char *name, *term, *no_color, *columns;
 	bool terminal, json;
@@ -482,8 +396,7 @@ int main(void) {
 		cmocka_unit_test(story_plain),		     cmocka_unit_test(story_on_a_terminal),
 		cmocka_unit_test(story_as_events),	     cmocka_unit_test(saying_plain),
 		cmocka_unit_test(saying_as_events),	     cmocka_unit_test(one_complaint_is_said_once),
-		cmocka_unit_test(tables),		     cmocka_unit_test(pairs),
-		cmocka_unit_test(golden_cases),		     cmocka_unit_test(mode_is_found),
+		cmocka_unit_test(tables),		     cmocka_unit_test(pairs),		     cmocka_unit_test(mode_is_found),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

@@ -1,0 +1,128 @@
+#include "report/report.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "json/json.h"
+#include "report/state.h"
+
+/* Design: modules report when something changes, and some of their waits are long: a watch, a drain, a
+ * container that stops, an answer. None of them knows when something was last shown. So one thread
+ * looks each second, and says how long the open step has taken. */
+
+#define BEAT_MS 1000
+#define STEP_QUIET_MS 3000 /* before a terminal says that something goes on without a step */
+#define PIPE_QUIET_MS 20000 /* a pipe is never silent for 30 s */
+#define TRANSFER_MS 5000 /* a transfer that moves says more than its time */
+
+static char *seconds(uint64_t ms) {
+	unsigned long long s = ms / 1000;
+
+	return s < 60 ? mem_printf("%llu s", s) : mem_printf("%llu m %02llu s", s / 60, s % 60);
+}
+
+/* What is waited for: the part of a step where one is named, else the step. */
+static const char *waits_for(const struct report_state *s) {
+	if (!s->step)
+		return "still working";
+	return s->waits ? s->waits : s->step;
+}
+
+static uint64_t waited_ms(const struct report *r) {
+	const struct report_state *s = r->state;
+	uint64_t since = !s->step ? s->said_ms : s->waits ? s->waits_ms : s->step_ms;
+
+	return state_now(r) - since;
+}
+
+static void beat_terminal(struct report *r) {
+	const struct report_state *s = r->state;
+	uint64_t waited = waited_ms(r);
+
+	if (waited < (s->step ? BEAT_MS : STEP_QUIET_MS))
+		return;
+	if (s->meter.what && state_now(r) - s->meter.shown_ms < TRANSFER_MS)
+		return;
+	char *took CLEANUP(freep) = seconds(waited);
+	if (!s->step) {
+		char *line CLEANUP(freep) = mem_printf("..    still working (%s)", took);
+		state_move(r, line);
+		return;
+	}
+	char *text CLEANUP(freep) = s->waits ? mem_printf("%s (%s)", s->waits, took) : mem_strdup(took);
+	char *rest CLEANUP(freep) =
+		mem_printf("%s%s%s", s->rest ? s->rest : "", s->rest ? "  " : "", text);
+	state_show_step(r, rest);
+}
+
+static void beat_json(struct report *r) {
+	struct json *event CLEANUP(json_freep) = json_object();
+
+	json_set_str(event, "what", waits_for(r->state));
+	json_set_int(event, "took_ms", (int64_t) waited_ms(r));
+	state_event(r, "waiting", event);
+}
+
+static void beat_plain(struct report *r) {
+	char *clean CLEANUP(freep) = state_clean(waits_for(r->state));
+	char *took CLEANUP(freep) = seconds(waited_ms(r));
+	char *line CLEANUP(freep) = mem_printf("      %s (%s)", clean, took);
+
+	state_line(r, false, line);
+}
+
+void report_beat(struct report *r) {
+	struct report_state *s CLEANUP(state_release) = state_hold(r);
+	uint64_t said = s->said_ms;
+
+	if (r->mode == REPORT_TERMINAL)
+		beat_terminal(r);
+	else if (state_now(r) - s->shown_ms < PIPE_QUIET_MS)
+		return;
+	else if (r->mode == REPORT_JSON)
+		beat_json(r);
+	else
+		beat_plain(r);
+	s->said_ms = said;
+}
+
+static void *beat(void *ctx) {
+	struct report *r = ctx;
+	struct report_state *s CLEANUP(state_release) = state_hold(r);
+
+	while (!s->ends) {
+		uint64_t next = clock_mono_ms() + BEAT_MS;
+		struct timespec at = {(time_t) (next / 1000), (long) (next % 1000) * 1000000};
+		if (pthread_cond_clockwait(&s->ended, &s->mutex, CLOCK_MONOTONIC, &at) && !s->ends)
+			report_beat(r);
+	}
+	return NULL;
+}
+
+/* Signals are the command's own. */
+void report_pulse(struct report *r) {
+	sigset_t all, before;
+
+	if (r->state->beats)
+		return;
+	(void) sigfillset(&all);
+	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
+	r->state->beats = !pthread_create(&r->state->pulse, NULL, beat, r);
+	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void state_end_pulse(struct report *r) {
+	struct report_state *s = r->state;
+
+	if (!s->beats)
+		return;
+	(void) pthread_mutex_lock(&s->mutex);
+	s->ends = true;
+	(void) pthread_cond_signal(&s->ended);
+	(void) pthread_mutex_unlock(&s->mutex);
+	(void) pthread_join(s->pulse, NULL);
+	s->beats = false;
+}
