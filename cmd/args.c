@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+enum { HELP_WIDTH = 80, OPTION_WIDTH = 27 };
+
 static const struct option_row {
 	const char *name, *arg, *help;
 } rows[OPT_COUNT] = {
@@ -107,15 +109,41 @@ int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, s
 	return 0;
 }
 
+void args_wrap(struct buf *out, const char *left, size_t indent, const char *text) {
+	size_t at = strlen(left) < indent || !*left ? indent : strlen(left) + 1;
+
+	(void) buf_printf(out, "%s%*s", left, (int) (at - strlen(left)), "");
+	for (const char *word = text; *word; word += strspn(word, " ")) {
+		size_t n = strcspn(word, " ");
+		bool first = word == text;
+		if (!first && at + 1 + n > HELP_WIDTH) {
+			(void) buf_printf(out, "\n%*s", (int) indent, "");
+			at = indent;
+			first = true;
+		}
+		(void) buf_printf(out, "%s%.*s", first ? "" : " ", (int) n, word);
+		at += n + !first;
+		word += n;
+	}
+	(void) buf_putc(out, '\n');
+}
+
+static void add_option(const struct cmd *cmd, int i, struct buf *b) {
+	char letter = letter_of(cmd, i);
+	char *left CLEANUP(freep) = mem_printf("  %s%.1s%s--%s%s%s", letter ? "-" : "", &letter, letter ? ", " : "", rows[i].name,
+					       rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+
+	args_wrap(b, left, OPTION_WIDTH, rows[i].help);
+}
+
 void args_help(const struct cmd *cmd, char **text) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
-	(void) buf_printf(&b, "usage: llmdeploy %s%s%s\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->summary);
+	(void) buf_printf(&b, "usage: llmdeploy %s%s%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args);
+	args_wrap(&b, "", 0, cmd->summary);
+	(void) buf_putc(&b, '\n');
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (cmd->options & OPT(i)) {
-			char letter = letter_of(cmd, i), *left CLEANUP(freep) = mem_printf("%s%.1s%s--%s%s%s", letter ? "-" : "",
-				&letter, letter ? ", " : "", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
-			(void) buf_printf(&b, "  %-24s %s\n", left, rows[i].help);
-		}
+		if (cmd->options & OPT(i))
+			add_option(cmd, i, &b);
 	*text = buf_steal(&b);
 }

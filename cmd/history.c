@@ -1,11 +1,13 @@
 #include "context.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "follow.h"
 #include "json/json.h"
 #include "release/history.h"
 #include "report/report.h"
@@ -21,7 +23,7 @@ static struct json *as_json(const struct history_item *h) {
 	return o;
 }
 
-enum { USUAL = 100 };
+enum { USUAL = 100, FOLLOW_EVERY_MS = 500 };
 
 /* "2h" back from now, a day, or a moment; as the journal writes it. */
 static int since_of(const char *text, char out[CLOCK_STAMP], struct err *e) {
@@ -46,13 +48,73 @@ static int limit_of(const struct args *a, uint64_t *limit, struct err *e) {
 	return strcmp(text, "all") ? err_set(e, ERR_USAGE, "'--tail %s' is not a number, nor all", text) : 0;
 }
 
+enum { COLUMNS = 5 };
+
+/* Who began an operation stands with what it says. */
+static void fill_row(const struct history_item *item, struct arena *arena, const char **row) {
+	char took[TEXT_BYTES] = "";
+
+	if (!item->begins)
+		text_format_ms(item->duration_ms, took);
+	const char *cells[COLUMNS] = {item->time, item->event, item->version, arena_strdup(arena, took), item->detail};
+	if (item->begins && *item->by)
+		cells[4] = arena_printf(arena, "by %s%s%s", item->by, *item->detail ? ", " : "", item->detail);
+	memcpy(row, cells, sizeof cells);
+}
+
+static void show(struct args *a, const struct history *h) {
+	static const struct report_column columns[COLUMNS] = {{"time", false, 0}, {"event", false, 0}, {"version", false, 8},
+		{"after", true, 0}, {"detail", false, 20}};
+	struct arena *arena CLEANUP(arena_freep) = arena_new();
+	const char **cells CLEANUP(freep) = mem_zalloc(COLUMNS * h->n + 1, sizeof *cells);
+
+	for (size_t i = 0; i < h->n; i++)
+		fill_row(&h->items[i], arena, cells + COLUMNS * i);
+	if (h->n)
+		report_table(a->report, columns, COLUMNS, cells, h->n);
+	else
+		report_line(a->report, "nothing was recorded");
+}
+
+/* One record, as it comes: in columns of the usual width. */
+static void show_next(struct args *a, const struct history_item *item) {
+	struct arena *arena CLEANUP(arena_freep) = arena_new();
+	const char *row[COLUMNS];
+
+	if (a->report->mode == REPORT_JSON) {
+		struct json *record CLEANUP(json_freep) = as_json(item);
+		report_result(a->report, record);
+		return;
+	}
+	fill_row(item, arena, row);
+	report_line(a->report, "%s  %-14s  %-12s  %8s  %s", row[0], row[1], row[2], row[3], row[4]);
+}
+
+static int follow(struct args *a, const struct release_route *route, const struct history *h, struct err *e) {
+	uint64_t seen = h->n ? h->items[h->n - 1].seq : 0;
+	char since[CLOCK_STAMP] = "";
+
+	if (h->n)
+		(void) snprintf(since, sizeof since, "%s", h->items[h->n - 1].time);
+	while (follow_wait(FOLLOW_EVERY_MS)) {
+		struct history *more CLEANUP(history_freep) = NULL;
+		if (history_load(route, *since ? since : NULL, 0, true, &more, e))
+			return -1;
+		for (size_t i = 0; i < more->n; i++) {
+			if (more->items[i].seq <= seen)
+				continue;
+			show_next(a, &more->items[i]);
+			seen = more->items[i].seq;
+			(void) snprintf(since, sizeof since, "%s", more->items[i].time);
+		}
+	}
+	return 0;
+}
+
 int cmd_history(struct args *a, struct err *e) {
-	static const struct report_column columns[] = {{"time", false, 0}, {"event", false, 0}, {"version", false, 8}, {"after", true, 0},
-		{"by", false, 4}, {"detail", false, 20}};
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct history *h CLEANUP(history_freep) = NULL;
-	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	const bool as_records = a->report->mode == REPORT_JSON;
 	char since[CLOCK_STAMP] = "";
 	uint64_t limit;
@@ -62,20 +124,17 @@ int cmd_history(struct args *a, struct err *e) {
 	if (context_open(a, "history", NEED_READ, &c, e) || release_route_open(&c.root, a->at[0], false, &route, e) ||
 	    history_load(&route, since[0] ? since : NULL, limit, as_records, &h, e))
 		return -1;
-	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
-	const char **cells CLEANUP(freep) = mem_zalloc(6 * h->n, sizeof *cells);
-	for (size_t i = 0; i < h->n; i++) {
-		const struct history_item *item = &h->items[i];
-		char took[TEXT_BYTES] = "";
-		if (!item->begins)
-			text_format_ms(item->duration_ms, took);
-		const char *row[] = {item->time, item->event, item->version, arena_strdup(arena, took), item->begins ? item->by : "", item->detail};
-		for (size_t k = 0; k < 6; k++)
-			cells[6 * i + k] = row[k];
-		if (as_records)
-			json_push(list, as_json(item));
+	if (as_records && a->option[OPT_FOLLOW])
+		for (size_t i = 0; i < h->n; i++)
+			show_next(a, &h->items[i]);
+	if (a->option[OPT_FOLLOW]) {
+		show(a, h);
+		return follow(a, &route, h, e);
 	}
-	report_table(a->report, columns, 6, cells, h->n);
+	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
+	for (size_t i = 0; as_records && i < h->n; i++)
+		json_push(list, as_json(&h->items[i]));
+	show(a, h);
 	bool more = h->n && h->items[0].seq > 1;
 	if (more && !a->option[OPT_TAIL] && !a->option[OPT_SINCE])
 		report_line(a->report, "the newest %d; older ones: --tail N, --tail all, --since TIME", USUAL);

@@ -42,11 +42,11 @@ static const struct cmd commands[] = {
 	{"remove", "ROUTE", "drain a route, stop it and take it off the gateway; its journal stays", OPT_MOVE | OPT(OPT_PURGE) | OPT(OPT_YES), 1, 1, cmd_remove},
 	{"releases", "ROUTE", "the releases of a route: state, evidence, size, and where a rollback goes", OPT_STATE | OPT(OPT_ENGINE), 1, 1, cmd_releases},
 	{"status", "[ROUTE]", "what is active, what is behind it, and whether it runs",
-		OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_PROMETHEUS) | OPT(OPT_OUTPUT), 0, 1, cmd_status},
-	{"history", "ROUTE", "every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE), 1, 1, cmd_history},
+		OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_PROMETHEUS) | OPT(OPT_OUTPUT) | OPT(OPT_WATCH), 0, 1, cmd_status},
+	{"history", "ROUTE", "every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE) | OPT(OPT_FOLLOW), 1, 1, cmd_history},
 	{"ask", "ROUTE [QUESTION]", "ask the active release one question",
 		OPT_STATE | OPT(OPT_SOCKET_PATH) | OPT(OPT_CASE) | OPT(OPT_SOURCES), 1, 2, cmd_ask},
-	{"logs", "ROUTE", "the log of the active release's engine", OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_TAIL), 1, 1, cmd_logs},
+	{"logs", "ROUTE", "the log of the active release's engine", OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_TAIL) | OPT(OPT_FOLLOW), 1, 1, cmd_logs},
 	{"verify", "[ROUTE]", "compare what is there with the lock: container, image, model, gateway, link",
 		OPT_MOVE | OPT(OPT_PARANOID) | OPT(OPT_FIX), 0, 1, cmd_verify},
 	{"eval", "FILE", "ask a golden set of any OpenAI-compatible server, and judge the answers",
@@ -67,12 +67,17 @@ static const struct cmd commands[] = {
 };
 
 static int usage(FILE *to, int status) {
-	(void) fprintf(to, "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]...\n\n");
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		(void) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	(void) fprintf(to, "\nllmdeploy COMMAND --help says more. Exit status: 0 done, 1 system error, 2 usage, 3 invalid manifest,\n"
-			   "4 refused by admission, 5 integrity, 6 gate failed, 7 rolled back, 8 busy, 9 unreachable,\n"
-			   "10 held, 11 drift, 12 recovery needs a human, 130 interrupted.\n");
+	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
+
+	(void) buf_puts(&b, "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]...\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		char *left CLEANUP(freep) = mem_printf("  %s", commands[i].name);
+		args_wrap(&b, left, 13, commands[i].summary);
+	}
+	(void) buf_puts(&b, "\nllmdeploy help COMMAND says more.\n\n");
+	args_wrap(&b, "Exit status:", 13, "0 done, 1 system error, 2 usage, 3 invalid manifest, 4 refused by admission, 5 integrity, 6 gate failed, "
+			     "7 rolled back, 8 busy, 9 unreachable, 10 held, 11 drift, 12 recovery needs a human, 130 interrupted.");
+	(void) fputs(buf_str(&b), to);
 	return status;
 }
 

@@ -72,7 +72,7 @@ static int collect(const struct context *c, struct uses *u, struct err *e) {
 }
 
 static int list(struct args *a, struct context *c, struct err *e) {
-	static const struct report_column columns[] = {{"sha256", false, 0}, {"size", true, 0}, {"used as", false, 10}};
+	static const struct report_column columns[] = {{"sha256", false, 12}, {"size", true, 0}, {"used as", false, 10}};
 	struct uses u CLEANUP(uses_done) = {0};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct json *j CLEANUP(json_freep) = json_array();

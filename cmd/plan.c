@@ -159,14 +159,21 @@ int cmd_plan(struct args *a, struct err *e) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct buf help CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct input in CLEANUP(input_done) = INPUT_INIT;
-	bool there;
+	struct lock *compiled CLEANUP(lock_freep) = NULL;
+	struct lock_expected expected;
+	bool there, planned;
 
 	if (a->option[OPT_EXPLAIN] && !strcmp(a->option[OPT_EXPLAIN], "help")) {
 		plan_explain_help(&help);
 		report_text(a->report, buf_str(&help), help.len - 1);
 		return 0;
 	}
-	if (input_read(a->at[0], &in, e) || compiling_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	if (input_read(a->at[0], &in, e) ||
+	    compiling_read_lock(&in, &compiled, &expected, &planned, e))
+		return -1;
+	if (compiled)
+		return plan_of_lock(a, compiled, e);
+	if (compiling_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};

@@ -1,6 +1,8 @@
 #include "plan.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -31,6 +33,18 @@ static const char *time_text(struct arena *a, const struct json *o, const char *
 
 	text_format_ms(number(o, key), text);
 	return arena_strdup(a, text);
+}
+
+/* "speed       at most ...": further lines, where it is wrapped, stand under the first. */
+__attribute__((format(printf, 3, 4))) static void say(struct report *r, const char *key, const char *fmt, ...) {
+	char *text CLEANUP(freep) = NULL, *padded CLEANUP(freep) = mem_printf("%-10s", key);
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	const struct report_pair pair = {padded, n < 0 ? "" : text};
+	report_pairs(r, &pair, 1);
 }
 
 /* ---- what is planned ---- */
@@ -151,11 +165,11 @@ static void show_admission(struct report *r, struct arena *a, const struct json 
 	if (json_count(places) > 1)
 		show_places(r, a, places);
 	if (!strcmp(json_str(x, "mode"), "off"))
-		report_line(r, "admission   off: nothing is refused");
+		say(r, "admission", "off: nothing is refused");
 	else if (admitted)
-		report_line(r, "admission   %s: %s", json_count(places) > 1 ? "admitted" : "fits", json_str(x, "reason"));
+		say(r, "admission", "%s: %s", json_count(places) > 1 ? "admitted" : "fits", json_str(x, "reason"));
 	else
-		report_line(r, "admission   %s: %s", !strcmp(json_str(x, "mode"), "warn") ? "only a warning" : "refused", refusal(x, places));
+		say(r, "admission", "%s: %s", !strcmp(json_str(x, "mode"), "warn") ? "only a warning" : "refused", refusal(x, places));
 	show_changes_that_fit(r, a, json_get(x, "would_be_admitted"));
 }
 
@@ -182,36 +196,36 @@ static void show_speed(struct report *r, struct arena *a, const struct json *s) 
 		(unsigned long long) number(s, "sequences")) : "";
 
 	if (json_get(s, "ceiling_milli"))
-		report_line(r, "speed       at most %s tokens/s at the start of a context, %s at its end%s (%s/s over %s)", tenths(a, s, "ceiling_milli"),
+		say(r, "speed", "at most %s tokens/s at the start of a context, %s at its end%s (%s/s over %s)", tenths(a, s, "ceiling_milli"),
 			tenths(a, s, "ceiling_full_milli"), all, bytes(a, s, "bandwidth"), bytes(a, s, "active_bytes"));
 	else
-		report_line(r, "speed       no ceiling: the bandwidth is not known; say resources: {device: {bandwidth: 400GB/s}}");
+		say(r, "speed", "no ceiling: the bandwidth is not known; say resources: {device: {bandwidth: 400GB/s}}");
 	if (json_get(s, "measured_percent"))
-		report_line(r, "measured    %s tokens/s by '%s', %llu %% of the ceiling", tenths(a, s, "measured_milli"), json_str(s, "measured_by"),
+		say(r, "measured", "%s tokens/s by '%s', %llu %% of the ceiling", tenths(a, s, "measured_milli"), json_str(s, "measured_by"),
 			(unsigned long long) number(s, "measured_percent"));
 	else if (json_get(s, "measured_milli"))
-		report_line(r, "measured    %s tokens/s by '%s'", tenths(a, s, "measured_milli"), json_str(s, "measured_by"));
+		say(r, "measured", "%s tokens/s by '%s'", tenths(a, s, "measured_milli"), json_str(s, "measured_by"));
 	if (json_str(s, "hint"))
-		report_line(r, "            %s", json_str(s, "hint"));
+		say(r, "", "%s", json_str(s, "hint"));
 }
 
 static void show_traffic(struct report *r, struct arena *a, const struct json *t) {
 	if (!t)
 		return;
 	if (!json_get(t, "answer_ms")) {
-		report_line(r, "traffic     %llu requests in the busiest hour; how long an answer takes is not known (traffic.output_tokens, a bandwidth)",
+		say(r, "traffic", "%llu requests in the busiest hour; how long an answer takes is not known (traffic.output_tokens, a bandwidth)",
 			(unsigned long long) number(t, "busy_hour_requests"));
 		return;
 	}
-	report_line(r, "traffic     %llu requests in the busiest hour (%s), an answer takes %s (%s): %llu %% busy", (unsigned long long) number(t, "busy_hour_requests"),
+	say(r, "traffic", "%llu requests in the busiest hour (%s), an answer takes %s (%s): %llu %% busy", (unsigned long long) number(t, "busy_hour_requests"),
 		json_str(t, "pattern"), time_text(a, t, "answer_ms"), json_str(t, "answer_from"), (unsigned long long) number(t, "utilization_percent"));
 	if (json_true(t, "overloaded"))
-		report_line(r, "            more comes than can be answered: the queue grows without end");
+		say(r, "", "more comes than can be answered: the queue grows without end");
 	else
-		report_line(r, "            %llu %% of them wait, on average %s, 95 %% at most %s", (unsigned long long) number(t, "waits_percent"),
+		say(r, "", "%llu %% of them wait, on average %s, 95 %% at most %s", (unsigned long long) number(t, "waits_percent"),
 			time_text(a, t, "wait_ms"), time_text(a, t, "wait_p95_ms"));
 	if (json_get(t, "peak_users"))
-		report_line(r, "            %llu users at the same moment: %llu rounds, the last has its answer after %s", (unsigned long long) number(t, "peak_users"),
+		say(r, "", "%llu users at the same moment: %llu rounds, the last has its answer after %s", (unsigned long long) number(t, "peak_users"),
 			(unsigned long long) number(t, "peak_rounds"), time_text(a, t, "peak_last_ms"));
 }
 
@@ -227,9 +241,9 @@ static void show_cost(struct report *r, struct arena *a, const struct json *c) {
 	if (!c)
 		return;
 	if (json_get(c, "local_micro"))
-		report_line(r, "cost        local %s a month, hosted %s; they meet at %llu requests a month", money(a, c, "local_micro"), money(a, c, "hosted_micro"),
+		say(r, "cost", "local %s a month, hosted %s; they meet at %llu requests a month", money(a, c, "local_micro"), money(a, c, "hosted_micro"),
 			(unsigned long long) number(c, "crossover_requests"));
-	report_line(r, "%s%s%s%s", json_get(c, "local_micro") ? "            " : "cost        ", json_str(c, "verdict"), json_str(c, "reminder") ? "; " : "",
+	say(r, json_get(c, "local_micro") ? "" : "cost", "%s%s%s", json_str(c, "verdict"), json_str(c, "reminder") ? "; " : "",
 		json_str(c, "reminder") ? json_str(c, "reminder") : "");
 }
 
@@ -242,7 +256,7 @@ static void show_runtimes(struct report *r, struct arena *a, const struct json *
 		if (json_true(x, "survives"))
 			names = arena_printf(a, "%s%s%s", names, n++ ? ", " : "", json_str(x, "name"));
 	if (json_count(list))
-		report_line(r, "runtimes    %zu of %zu can serve this, candidates to be measured: %s", n, json_count(list), n ? names : "none");
+		say(r, "runtimes", "%zu of %zu can serve this, candidates to be measured: %s", n, json_count(list), n ? names : "none");
 }
 
 /* ---- changes ---- */
@@ -255,28 +269,19 @@ static const char *const backs[][2] = {
 };
 
 static void show_diff(struct report *r, struct arena *a, const struct json *x) {
-	static const struct report_column columns[] = {{"change", false, 10}, {"now", false, 12}, {"then", false, 12}};
-	const struct json *list = json_get(x, "list");
-	const char **cells CLEANUP(freep) = mem_zalloc(3 * (json_count(list) + 1), sizeof *cells);
-	size_t n = 0;
+	size_t n = json_count(json_get(x, "list"));
 
 	if (!x)
 		return;
 	if (!json_str(x, "against")) {
-		report_line(r, "changes     no release of this route is active: everything is new");
+		say(r, "changes", "no release of this route is active: everything is new");
 		return;
 	}
-	for (const struct json *c = json_first(list); c; c = json_next(c), n++) {
-		cells[3 * n] = json_str(c, "what");
-		cells[3 * n + 1] = json_str(c, "now");
-		cells[3 * n + 2] = json_str(c, "then");
-	}
-	report_line(r, n ? "changes     against '%s', which is active:" : "changes     none: '%s' is active, and is this release", json_str(x, "against"));
-	if (n)
-		report_table(r, columns, 3, cells, n);
+	say(r, "changes", n ? "against '%s', which is active:" : "none: '%s' is active, and is this release", json_str(x, "against"));
+	plan_show_changes(r, json_get(x, "list"));
 	for (size_t i = 0; i < sizeof backs / sizeof *backs; i++)
 		if (!strcmp(json_str(x, "rollback"), backs[i][0]))
-			report_line(r, "rollback    %s (%s together)", backs[i][1], bytes(a, x, "both_bytes"));
+			say(r, "rollback", "%s (%s together)", backs[i][1], bytes(a, x, "both_bytes"));
 }
 
 void plan_show(struct report *r, const struct json *d) {
@@ -298,5 +303,5 @@ void plan_show(struct report *r, const struct json *d) {
 	show_runtimes(r, a, json_get(d, "runtimes"));
 	show_diff(r, a, json_get(d, "changes"));
 	for (const struct json *n = json_first(json_get(d, "notes")); n; n = json_next(n))
-		report_line(r, "note        %s", json_text(n));
+		say(r, "note", "%s", json_text(n));
 }

@@ -89,7 +89,7 @@ static char *evidence_of(const struct release *rel) {
 		return mem_printf("%u: no questions", rel->evidence);
 	for (const struct json *p = json_first(phases); p; p = json_next(p))
 		for (const struct json *c = json_first(json_get(p, "cases")); c; c = json_next(c)) {
-			passed += json_str(c, "verdict") && !strcmp(json_str(c, "verdict"), "pass");
+			passed += json_str(c, "verdict") && !strcmp(json_str(c, "verdict"), "PASS");
 			cases++;
 		}
 	return mem_printf("%u: %lld of %lld passed", rel->evidence, (long long) passed, (long long) cases);

@@ -1,14 +1,17 @@
 #include "context.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cost/cost.h"
 #include "docker/docker.h"
 #include "eval/eval.h"
+#include "follow.h"
 #include "host/host.h"
 #include "host/measure.h"
 #include "json/json.h"
@@ -20,6 +23,8 @@
 #include "traffic.h"
 #include "under_way.h"
 #include "way_back.h"
+
+enum { WATCH_EVERY_MS = 2000 };
 
 /* What a person wants to know of a route, in one row. */
 struct row {
@@ -309,6 +314,24 @@ static void show_one(struct args *a, const char *route, const struct row *r) {
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
 
+/* "3 d ago": in the overview the exact time is not needed. */
+static const char *age_of(const char *stamp, char out[TEXT_BYTES]) {
+	static const struct {
+		int64_t seconds;
+		const char *unit;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+	int64_t then, age;
+	size_t i = 0;
+
+	if (!clock_parse(stamp, &then))
+		return stamp;
+	age = clock_unix() > then ? clock_unix() - then : 0;
+	while (units[i].seconds > 1 && age < 2 * units[i].seconds)
+		i++;
+	(void) snprintf(out, TEXT_BYTES, "%lld %s ago", (long long) (age / units[i].seconds), units[i].unit);
+	return out;
+}
+
 static int nothing_yet(struct args *a, const char *place) {
 	struct json *none CLEANUP(json_freep) = json_array();
 
@@ -318,9 +341,9 @@ static int nothing_yet(struct args *a, const char *place) {
 	return 0;
 }
 
-int cmd_status(struct args *a, struct err *e) {
-	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"clients", false, 12},
-		{"since", false, 0}, {"rollback goes to", false, 8}, {"note", false, 4}};
+static int once(struct args *a, struct err *e) {
+	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"since", true, 0},
+		{"clients", false, 24}, {"rollback to", false, 8}, {"note", false, 20}};
 	enum { COLUMNS = sizeof columns / sizeof *columns };
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};
@@ -341,11 +364,13 @@ int cmd_status(struct args *a, struct err *e) {
 	sources_open(&c, one[0], metrics || a->n || a->report->mode == REPORT_JSON, &s);
 	struct row *rows CLEANUP(freep) = mem_zalloc(n, sizeof *rows);
 	const char **cells CLEANUP(freep) = mem_zalloc(COLUMNS * n, sizeof *cells);
+	char(*ages)[TEXT_BYTES] CLEANUP(freep) = mem_zalloc(n, sizeof *ages);
 	int bad = 0;
 	for (size_t i = 0; i < n && !bad; i++) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&s, name, &rows[i], e);
-		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, rows[i].reach.url, rows[i].since, rows[i].back.to,
+		const char *since = rows[i].since ? age_of(rows[i].since, ages[i]) : NULL;
+		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, since, rows[i].reach.url, rows[i].back.to,
 			rows[i].now.words ? rows[i].now.words : rows[i].held ? rows[i].held : rows[i].note};
 		memcpy(&cells[COLUMNS * i], row, sizeof row);
 		if (s.detail)
@@ -363,4 +388,19 @@ int cmd_status(struct args *a, struct err *e) {
 		row_done(&rows[i]);
 	/* What was not seen is said in its place, and is not taken for a success. */
 	return bad ? -1 : c.denied.code ? err_set(e, c.denied.code, "%s", c.denied.msg) : 0;
+}
+
+/* A route that comes and goes meanwhile is shown, and is no end of it. */
+int cmd_status(struct args *a, struct err *e) {
+	if (!a->option[OPT_WATCH])
+		return once(a, e);
+	do {
+		struct err now = {0};
+		report_clear(a->report);
+		if (once(a, &now) && now.code == ERR_INTERRUPTED)
+			return 0;
+		if (now.code)
+			report_warning(a->report, "%s", now.msg);
+	} while (follow_wait(WATCH_EVERY_MS));
+	return 0;
 }

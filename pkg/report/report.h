@@ -45,6 +45,9 @@ void report_pulse(struct report *r);
 /* What the thread does each second. */
 void report_beat(struct report *r);
 
+/* An empty screen; terminal only. */
+void report_clear(struct report *r);
+
 /* One line, or one {"event":"note","what":...}. */
 void report_line(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Many lines as they are (an answer, a log, a file), each made safe to show; one {"event":"text","text":...}. */
@@ -58,7 +61,7 @@ void report_error(struct report *r, const struct err *e);
 /* The command's result, json mode only: one line, as it is. */
 void report_result(struct report *r, const struct json *result);
 
-/* Rows under a heading. In json mode nothing: the result is what counts there. */
+/* Rows under a heading; on a terminal the last column is wrapped, the others are cut, where they do not fit. In json mode nothing: the result is what counts there. */
 struct report_column {
 	const char *title;
 	bool right;    /* numbers */

@@ -39,6 +39,13 @@ __attribute__((format(printf, 1, 0))) static char *vtext(const char *fmt, va_lis
 	return vasprintf(&s, fmt, ap) < 0 ? mem_strdup("") : s;
 }
 
+void report_clear(struct report *r) {
+	if (r->mode != REPORT_TERMINAL)
+		return;
+	(void) fputs("\033[H\033[2J", r->out);
+	(void) fflush(r->out);
+}
+
 void report_line(struct report *r, const char *fmt, ...) {
 	va_list ap;
 

@@ -1,5 +1,6 @@
 #include "report/report.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,14 +57,32 @@ static void add_cell(const struct report *r, const struct report_column *column,
 		(void) buf_printf(line, "%*s", (column->right ? 0 : blank) + GAP, "");
 }
 
+static void end_row(struct report *r, struct buf *line) {
+	while (line->len && line->data[line->len - 1] == ' ')
+		line->data[--line->len] = 0;
+	state_line(r, false, buf_str(line));
+	buf_reset(line);
+}
+
+/* The last column is wrapped where it has the room for words; the others are cut. */
 static void add_row(struct report *r, const struct report_column *columns, const size_t *widths, size_t n, const struct cell *row) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	const struct report_column *last = &columns[n - 1];
+	const char *rest = row[n - 1].text;
+	size_t width = widths[n - 1];
 
-	for (size_t i = 0; i < n; i++)
-		add_cell(r, &columns[i], &row[i], widths[i], i + 1 == n, &line);
-	while (line.len && line.data[line.len - 1] == ' ')
-		line.data[--line.len] = 0;
-	state_line(r, false, buf_str(&line));
+	for (size_t i = 0; i + 1 < n; i++)
+		add_cell(r, &columns[i], &row[i], widths[i], false, &line);
+	while (!last->right && width >= LEAST_WRAPPED && words_width(rest) > width) {
+		size_t fits = words_fit(rest, width);
+		(void) buf_add(&line, rest, fits);
+		end_row(r, &line);
+		rest += fits + strspn(rest + fits, " ");
+		(void) buf_printf(&line, "%*s", (int) (total_of(widths, n) - width), "");
+	}
+	const struct cell end = {(char *) (uintptr_t) rest, row[n - 1].sgr};
+	add_cell(r, last, &end, width, true, &line);
+	end_row(r, &line);
 }
 
 /* Widths that all rows agree on; the heading is row 0. */

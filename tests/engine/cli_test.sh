@@ -74,6 +74,8 @@ for c in $out; do
 	[ "$("$program" help "$c")" = "$("$program" "$c" --help)" ] || same=0
 done
 verdict $same "help COMMAND is COMMAND --help, for each command"
+wide=$({ "$program" help; for c in $out; do "$program" help "$c"; done; } | grep -v '^usage:' | awk 'length > 80')
+verdict "$([ -z "$wide" ] && echo 1 || echo 0)" "no help is wider than 80 columns" "$wide"
 for c in list ls ps; do
 	says "llmdeploy $c" 2 "llmdeploy: no command '$c', did you mean 'status'?" $c
 done

@@ -260,6 +260,7 @@ static void tables(void **state) {
 	static const char *const cells[] = {
 		"r1", "12 MB", "first", "incident-q4-r17", "1.2 GB", "gr\xc3\xbc\xc3\x9f\x1b[0m", "r3", NULL, "a long text of many words",
 	};
+	static const char *const notes[] = {"12 MB", "a note of so many words that three lines of them are not too many", "1.2 GB", "short"};
 	struct place p;
 
 	(void) state;
@@ -278,6 +279,16 @@ static void tables(void **state) {
 	    "r1             12 MB  first\n"
 	    "incident-q4\xe2\x80\xa6  1.2 GB  gr\xc3\xbc\xc3\x9f\\x1b[0m\n"
 	    "r3                    a long text\xe2\x80\xa6\n",
+	    "");
+	/* The last column is wrapped where there is room for words. */
+	begin(&p, REPORT_TERMINAL, false, 36);
+	report_table(&p.r, columns + 1, 2, notes, 2);
+	end(&p,
+	    "  size  what it is\n"
+	    " 12 MB  a note of so many words that\n"
+	    "        three lines of them are not\n"
+	    "        too many\n"
+	    "1.2 GB  short\n",
 	    "");
 	begin(&p, REPORT_TERMINAL, false, 20);
 	report_table(&p.r, columns, 3, cells, 1);

@@ -1,0 +1,65 @@
+#include "plan.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "compiling.h"
+#include "exposure.h"
+#include "json/json.h"
+#include "lock/lock.h"
+#include "plan/diff.h"
+#include "report/report.h"
+
+/* A route that nothing was ever deployed on is no fault. */
+static int active_lock(struct args *a, struct context *c, const char *route, struct lock **now, struct err *e) {
+	struct err none = {0};
+
+	if (!context_open(a, "plan", NEED_STORE, c, &none) && !context_active_lock(c, route, now, &none))
+		return 0;
+	if (none.code == ERR_USAGE)
+		return 0;
+	*e = none;
+	return -1;
+}
+
+static void show(struct args *a, const struct lock *l, const struct lock *now, const struct json *list) {
+	char bytes[TEXT_BYTES];
+
+	text_format_bytes(l->planned_bytes, bytes);
+	char *what CLEANUP(freep) = mem_printf("%s of route %s, compiled: lockfile %.12s", l->version, l->route, l->digest);
+	const struct report_pair pairs[] = {{"plan", what}, {"runtime", l->runtime}, {"memory", bytes}};
+	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
+	if (!now)
+		report_line(a->report, "changes: no release of this route is active, everything is new");
+	else if (!json_count(list))
+		report_line(a->report, "changes: none, '%s' is active, and is this release", now->version);
+	else
+		report_line(a->report, "changes against '%s', which is active:", now->version);
+	if (now)
+		plan_show_changes(a->report, list);
+}
+
+int plan_of_lock(struct args *a, const struct lock *l, struct err *e) {
+	struct context c CLEANUP(context_done) = CONTEXT_INIT;
+	struct json *document CLEANUP(json_freep) = json_object();
+	struct lock *now CLEANUP(lock_freep) = NULL;
+
+	if (active_lock(a, &c, l->route, &now, e))
+		return -1;
+	exposure_warn(a, json_get(l->tree, "gateway"), NULL);
+	struct json *changes = json_object(), *list = plan_diff(now ? now->tree : NULL, l->tree);
+	size_t n = json_count(list);
+	if (a->report->mode != REPORT_JSON)
+		show(a, l, now, list);
+	json_set_str(document, "route", l->route);
+	json_set_str(document, "version", l->version);
+	json_set_str(document, "lock", l->digest);
+	json_set_str(changes, "against", now ? now->version : NULL);
+	json_set_int(changes, "count", (int64_t) n);
+	json_set(changes, "list", list);
+	json_set(document, "changes", changes);
+	report_result(a->report, document);
+	if (!a->option[OPT_EXIT_CODE] || !n)
+		return 0;
+	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s", l->version, n, n == 1 ? "" : "s");
+}
