@@ -31,6 +31,10 @@ static int support_ending(struct archive *a, const char *ending) {
 		return archive_read_support_filter_zstd(a);
 	if (!strcmp(ending, ".gz"))
 		return archive_read_support_filter_gzip(a);
+	if (!strcmp(ending, ".bz2"))
+		return archive_read_support_filter_bzip2(a);
+	if (!strcmp(ending, ".lzma"))
+		return archive_read_support_filter_lzma(a);
 	return ARCHIVE_FATAL;
 }
 
@@ -55,13 +59,22 @@ static la_ssize_t read_member(struct archive *inner, void *ctx, const void **dat
 	return -1;
 }
 
+/* The next member that counts: names that begin with '_' are for whoever understands them (deb(5)). */
+static int next_part(struct reader *outer, struct archive_entry **entry, struct err *e) {
+	do
+		if (reader_next(outer, entry, e))
+			return -1;
+	while (*entry && text_starts(archive_entry_pathname(*entry), "_"));
+	return 0;
+}
+
 /* Visit the tar in the member `part` + ending ("data.tar", ".xz"). */
 static int visit_part(struct reader *outer, const char *part, const struct archive_visitor *v,
 		      struct err *e) {
 	struct archive_entry *entry;
 	struct reader inner CLEANUP(reader_close) = {.name = outer->name, .limit = outer->limit};
 
-	if (reader_next(outer, &entry, e))
+	if (next_part(outer, &entry, e))
 		return -1;
 	const char *found = entry ? archive_entry_pathname(entry) : "nothing";
 	if (!entry || !text_starts(found, part))
@@ -71,7 +84,7 @@ static int visit_part(struct reader *outer, const char *part, const struct archi
 	(void) archive_read_support_format_tar(reader_new(&inner));
 	if (support_ending(inner.a, found + strlen(part)) != ARCHIVE_OK)
 		return err_set(e, ERR_INTEGRITY,
-			       "'%s' has a member '%s': it may be plain, .gz, .xz or .zst",
+			       "'%s' has a member '%s': it may be plain, .gz, .xz, .zst, .bz2 or .lzma",
 			       outer->name, found);
 	if (reader_opened(&inner, archive_read_open(inner.a, outer, NULL, read_member, NULL), e))
 		return -1;

@@ -42,7 +42,7 @@ static struct rule most_telling(Solver *solver, Id problem, Queue *rules) {
 }
 
 static const char *version(const struct world *w, Id p) {
-	return pool_id2str(w->pool, pool_id2solvable(w->pool, p)->evr);
+	return world_version(w, p);
 }
 
 /* ": there is 1.5", where a package of that name exists in another version. */

@@ -106,7 +106,7 @@ static int fill(const struct world *w, Id p, struct debian_lock *lock, struct de
 
 	*out = (struct debian_package){
 		.name = arena_strdup(a, world_name(w, p)),
-		.version = arena_strdup(a, pool_id2str(w->pool, s->evr)),
+		.version = arena_strdup(a, world_version(w, p)),
 		.architecture = arena_strdup(a, pool_id2str(w->pool, s->arch)),
 		.suite = arena_strdup(a, in->suite),
 		.path = arena_strdup(a, solvable_lookup_location(s, NULL)),

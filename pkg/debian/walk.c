@@ -46,15 +46,17 @@ static Id only_provider(const struct world *w, Id dep) {
 	return name ? world_best(w, name, dep) : 0;
 }
 
-static const char *bare_name(const struct world *w, Id dep) {
+/* Without version and without ":any"; yours. */
+static char *bare_name(const struct world *w, Id dep) {
 	while (ISRELDEP(dep))
 		dep = GETRELDEP(w->pool, dep)->name;
-	return pool_id2str(w->pool, dep);
+	const char *name = pool_id2str(w->pool, dep);
+	return mem_strndup(name, strcspn(name, ":"));
 }
 
 /* Which package to take for one alternative; 0: none has it, or *ambiguous. */
 static int choose(const struct world *w, Id one, Id *p, bool *ambiguous, struct err *e) {
-	const char *name = bare_name(w, one);
+	char *name CLEANUP(freep) = bare_name(w, one);
 	const struct debian_prefer *want = preference(w, name);
 
 	*ambiguous = false;

@@ -36,11 +36,12 @@ Id world_alternative(const struct world *w, Id dep, Id *rest) {
 	return rd->name;
 }
 
-/* The bare name of one alternative: without version, without ":any". */
-static Id dep_name(const Pool *pool, Id dep) {
+/* The bare name of one alternative: without version, without ":any" or ":amd64". */
+static Id dep_name(Pool *pool, Id dep) {
 	while (ISRELDEP(dep))
 		dep = GETRELDEP(pool, dep)->name;
-	return dep;
+	const char *text = pool_id2str(pool, dep), *colon = strchr(text, ':');
+	return colon ? pool_strn2id(pool, text, (unsigned) (colon - text), 1) : dep;
 }
 
 const struct solve_input *world_input(const struct world *w, Id p) {
@@ -63,7 +64,7 @@ static void print_one(const struct world *w, Id dep, struct buf *out) {
 	if (rd->flags == REL_MULTIARCH)
 		(void) buf_printf(out, ":%s", pool_id2str(w->pool, rd->evr));
 	else if (rd->flags > 0 && rd->flags < 8)
-		(void) buf_printf(out, " (%s %s)", operators[rd->flags], pool_id2str(w->pool, rd->evr));
+		(void) buf_printf(out, " (%s %s)", operators[rd->flags], world_rel_version(w, dep));
 }
 
 void world_print_dep(const struct world *w, Id dep, struct buf *out) {
@@ -204,6 +205,7 @@ int world_init(struct world *w, const struct debian_request *q, const struct sol
 	remove_excluded(w, &met);
 	drop_met_deps(w, &met);
 	free_filtered(w);
+	world_rename(w);
 	pool_createwhatprovides(w->pool);
 	map_init(&w->planned, w->pool->nsolvables);
 	w->needed_by = mem_zalloc((size_t) w->pool->nsolvables, sizeof *w->needed_by);
@@ -214,6 +216,8 @@ int world_init(struct world *w, const struct debian_request *q, const struct sol
 void world_done(struct world *w) {
 	free(w->needed_by);
 	free(w->needed_as);
+	free(w->versions);
+	free(w->rel_versions);
 	map_free(&w->planned);
 	queue_free(&w->plan);
 	queue_free(&w->dropped);

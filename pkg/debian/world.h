@@ -30,7 +30,15 @@ struct world {
 	Map planned;   /* the same as a set */
 	Id *needed_by; /* by solvable: who needed it first; 0: a root */
 	Id *needed_as; /* by solvable: the dependency */
+	Id *versions;  /* by solvable: its version as the index has it (names.c) */
+	Id *rel_versions; /* the same of relations, by their number */
+	Id n_rels;
 };
+
+/* Before the pool is indexed: what libsolv does not know of Debian's versions and architectures (names.c). */
+void world_rename(struct world *w);
+const char *world_version(const struct world *w, Id p); /* as the index has it */
+const char *world_rel_version(const struct world *w, Id dep);
 
 int world_init(struct world *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
 	       struct err *e);

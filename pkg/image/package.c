@@ -97,8 +97,17 @@ static int plain_path(struct package *p, const char *raw, const char **path, str
 
 /* ---- what is wanted of a package ---- */
 
+/* A kept hard link to a file whose content went by unread: it is read in a second pass. */
+struct late {
+	size_t node;
+	const char *target;
+};
+
 struct unpacking {
 	struct package *p;
+	struct tree skipped; /* what was not kept, without content: later entries may be links to it */
+	struct late *late;
+	size_t n_late;
 	bool *found;	 /* for each wanted file or folder */
 	size_t n_wanted; /* 0: everything is wanted */
 	bool has_folder; /* among what is wanted: nobody knows when that is complete */
@@ -171,27 +180,90 @@ static int add_file(struct unpacking *u, struct node *n, const struct archive_it
 	return 0;
 }
 
-/* Another name of an earlier file: here it becomes a file of its own, for a layer has no use for
- * the tie. */
-static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item,
-			struct err *e) {
+/* The newest entry of that path, as it would lie on a disk. */
+static const struct node *newest(const struct tree *t, const char *path) {
+	for (size_t i = t->n; i > 0; i--)
+		if (!strcmp(t->at[i - 1].path, path))
+			return &t->at[i - 1];
+	return NULL;
+}
+
+/* The file whose content a kept link waits for, NULL: it has it. */
+static const char *late_of(const struct unpacking *u, const struct node *n) {
+	size_t i = (size_t) (n - u->p->nodes.at);
+
+	for (size_t k = 0; k < u->n_late; k++)
+		if (u->late[k].node == i)
+			return u->late[k].target;
+	return NULL;
+}
+
+static int not_there(const struct package *p, const struct node *n, const struct archive_item *item, struct err *e) {
+	return err_set(e, ERR_INTEGRITY, "'%s' has a hard link '%s' to '%s', which is not there before it", p->file, n->path, item->link);
+}
+
+/* Another name of an earlier file or symbolic link: here it becomes one of its own, for a layer has no use for the tie. What was
+ * skipped counts, too: the content of a file is then read in a second pass. */
+static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item, struct err *e) {
 	struct package *p = u->p;
-	const char *target;
+	const char *target, *path = n->path;
+	const struct node *there = NULL, *gone = NULL;
 
 	if (plain_path(p, item->link, &target, e))
 		return -1;
-	for (size_t i = 0; target && i < p->nodes.n; i++) {
-		const struct node *there = &p->nodes.at[i];
-		if (there->type == NODE_FILE && !strcmp(there->path, target)) {
-			const char *path = n->path;
-			*n = *there;
-			n->path = path;
-			return count_bytes(p, n->size, e);
-		}
+	if (target) {
+		there = newest(&p->nodes, target);
+		gone = there ? NULL : newest(&u->skipped, target);
 	}
-	return err_set(e, ERR_INTEGRITY,
-		       "'%s' has a hard link '%s' to '%s', which is not there before it", p->file,
-		       n->path, item->link);
+	if (!there && !gone)
+		return not_there(p, n, item, e);
+	const struct node *from = there ? there : gone;
+	if (from->type == NODE_DIR)
+		return not_there(p, n, item, e);
+	*n = *from;
+	n->path = path;
+	n->rank = RANK_PACKAGE;
+	n->owner = p->want->name;
+	n->layer = p->layer;
+	if (from->mode & 06000)
+		return err_set(e, ERR_INTEGRITY, "'%s' has a set-user-id or set-group-id file '%s': refused", p->file, path);
+	const char *unread = there ? late_of(u, there) : gone->data ? NULL : gone->owner;
+	if (unread && n->type == NODE_FILE && n->size) {
+		u->late = mem_grow(u->late, u->n_late + 1, sizeof *u->late);
+		u->late[u->n_late++] = (struct late){p->nodes.n, unread};
+	}
+	return n->type == NODE_FILE ? count_bytes(p, n->size, e) : 0;
+}
+
+/* A hard link that is not kept is what it is a link to. */
+static bool follow_skipped(struct unpacking *u, const struct archive_item *item, struct node *n) {
+	struct err ignored = {0};
+	const char *target;
+
+	if (plain_path(u->p, item->link, &target, &ignored) || !target)
+		return false;
+	const struct node *kept = newest(&u->p->nodes, target), *to = kept ? kept : newest(&u->skipped, target);
+	if (!to)
+		return false;
+	*n = *to;
+	if (kept)
+		n->owner = late_of(u, kept);
+	return true;
+}
+
+/* What is not kept, for later links to it: of a file `owner` is the path whose content it has, NULL where `data` has it. Its faults are no faults of the
+ * image, which has nothing of it. */
+static void note_skipped(struct unpacking *u, const char *path, const struct archive_item *item) {
+	struct node n = {.path = path, .mode = item->mode, .size = item->size, .owner = path};
+
+	if (item->type == ARCHIVE_TYPE_FILE)
+		n.type = NODE_FILE;
+	else if (item->type == ARCHIVE_TYPE_SYMLINK && *item->link && is_printable(item->link))
+		n = (struct node){.type = NODE_LINK, .mode = 0777, .target = arena_strdup(u->p->arena, item->link)};
+	else if (item->type != ARCHIVE_TYPE_HARDLINK || !follow_skipped(u, item, &n))
+		return;
+	n.path = path;
+	tree_add(&u->skipped, &n);
 }
 
 static int fill_node(struct unpacking *u, struct node *n, const struct archive_item *item,
@@ -235,6 +307,8 @@ static int data_item(void *ctx, const struct archive_item *item, enum archive_wi
 	if (!n.path)
 		return 0;
 	if (!is_kept(u, n.path, item->type)) {
+		if (u->skipped.n < MAX_NODES)
+			note_skipped(u, n.path, item);
 		p->pruned_bytes += item->type == ARCHIVE_TYPE_FILE ? item->size : 0;
 		return 0;
 	}
@@ -257,6 +331,75 @@ static int data_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 	memcpy(u->fill, data, n);
 	u->fill += n;
 	return 0;
+}
+
+/* ---- the second pass ---- */
+
+struct second {
+	struct unpacking *u;
+	const char *path; /* of the present file */
+	char *fill, *fill_end;
+};
+
+static int second_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+	struct second *s = ctx;
+	struct unpacking *u = s->u;
+
+	s->path = NULL;
+	if (item->type != ARCHIVE_TYPE_FILE || !item->size)
+		return 0;
+	if (plain_path(u->p, item->path, &s->path, e))
+		return -1;
+	char *data = NULL;
+	for (size_t i = 0; s->path && i < u->n_late; i++) {
+		struct node *n = &u->p->nodes.at[u->late[i].node];
+		if (strcmp(u->late[i].target, s->path) != 0 || n->size != item->size)
+			continue;
+		data = data ? data : arena_zalloc(u->p->arena, item->size, 1);
+		n->data = data;
+	}
+	s->fill = data;
+	s->fill_end = data ? data + item->size : NULL;
+	*wish = data ? ARCHIVE_TAKE : ARCHIVE_SKIP;
+	return 0;
+}
+
+static int second_bytes(void *ctx, const void *data, size_t n, struct err *e) {
+	struct second *s = ctx;
+
+	if (n > (size_t) (s->fill_end - s->fill))
+		return err_set(e, ERR_INTEGRITY, "'%s' has a file that is longer than it says", s->u->p->file);
+	memcpy(s->fill, data, n);
+	s->fill += n;
+	return 0;
+}
+
+static int nothing_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+	(void) ctx;
+	(void) item;
+	(void) e;
+	*wish = ARCHIVE_SKIP;
+	return 0;
+}
+
+/* The content of files that were skipped before a link to them was kept. */
+static int read_late(struct unpacking *u, int fd, struct err *e) {
+	struct second s = {.u = u};
+	const struct archive_visitor control = {nothing_item, NULL, NULL}, data = {second_item, second_bytes, &s};
+
+	if (!u->n_late)
+		return 0;
+	if (archive_deb(fd, u->p->file, &control, &data, e))
+		return -1;
+	for (size_t i = 0; i < u->n_late; i++)
+		if (!u->p->nodes.at[u->late[i].node].data)
+			return err_set(e, ERR_INTEGRITY, "'%s' changed while it was read", u->p->file);
+	return 0;
+}
+
+static void unpacking_done(struct unpacking *u) {
+	tree_done(&u->skipped);
+	free(u->late);
 }
 
 /* ---- control ---- */
@@ -400,7 +543,7 @@ static void start(struct package *p) {
 }
 
 int package_unpack(struct package *p, int fd, struct err *e) {
-	struct unpacking u = {.p = p};
+	struct unpacking u CLEANUP(unpacking_done) = {.p = p};
 	struct controlling c = {.p = p};
 
 	start(p);
@@ -411,7 +554,7 @@ int package_unpack(struct package *p, int fd, struct err *e) {
 	const struct archive_visitor control = {control_item, control_bytes, &c};
 	const struct archive_visitor data = {data_item, data_bytes, &u};
 	if (archive_deb(fd, p->file, &control, &data, e) || check_control(p, e) ||
-	    check_found(&u, e))
+	    check_found(&u, e) || read_late(&u, fd, e))
 		return -1;
 	add_status(p);
 	return 0;

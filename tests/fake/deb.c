@@ -34,6 +34,10 @@ static void set_kind(struct archive *a, const char *kind) {
 		must(!archive_write_add_filter_gzip(a));
 	if (!strcmp(kind, "tar.xz"))
 		must(!archive_write_add_filter_xz(a));
+	if (!strcmp(kind, "tar.bz2"))
+		must(!archive_write_add_filter_bzip2(a));
+	if (!strcmp(kind, "tar.lzma"))
+		must(!archive_write_add_filter_lzma(a));
 	if (!strcmp(kind, "tar.zst"))
 		must(!archive_write_add_filter_zstd(a));
 }
