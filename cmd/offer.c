@@ -45,6 +45,7 @@ static int list_file(struct offer *o, const char *path, struct err *e) {
 
 	if (!full)
 		return err_sys(e, "cannot find '%s'", path);
+	o->named = true;
 	o->folder = mem_strndup(full, name == full ? 1 : (size_t) (name - full));
 	if (hub_list_folder(o->folder, &all, e))
 		return -1;
@@ -73,6 +74,7 @@ static int only_named(struct offer *o, struct err *e) {
 
 	if (!f)
 		return err_set(e, ERR_UNREACHABLE, "hf://%s@%.12s has no file '%.200s'", o->address.repo, o->repo.commit, o->address.file);
+	o->named = true;
 	kept = *f;
 	kept.path = mem_strdup(f->path);
 	for (size_t i = 0; i < o->repo.n; i++)
@@ -125,6 +127,8 @@ static void sort_out(struct offer *o) {
 		struct offer_row *r = &o->rows[i];
 		const struct hub_file *f = o->models[i].file;
 		r->model = &o->models[i];
+		if (o->named && r->model->kind != HUB_SPLIT && r->model->kind != HUB_SAFETENSORS)
+			o->models[i].kind = HUB_MODEL; /* its header says what it is */
 		r->usable = true;
 		r->source = o->address.repo ? mem_printf("hf://%s@%s/%s", o->address.repo, o->repo.commit, f->path) :
 			mem_printf("file:%s/%s", strcmp(o->folder, "/") ? o->folder : "", f->path);
@@ -173,7 +177,7 @@ static int nothing(const struct args *a, const struct offer *o, struct err *e) {
 			return err_set(e, ERR_SPEC, "'%.200s': %.250s", o->said, o->rows[i].why);
 	}
 	if (!o->repo.n)
-		return err_set(e, ERR_SPEC, "'%.200s' has no files", o->said);
+		return err_set(e, ERR_SPEC, "'%.200s' has no files%s", o->said, o->folder ? "; folders in it are not looked into" : "");
 	if (count[HUB_MODEL] + count[HUB_SPLIT])
 		return err_set(e, ERR_SPEC, "'%.200s' has no GGUF file that can be deployed: the table says why", o->said);
 	text_format_bytes(bytes, shown);

@@ -36,6 +36,7 @@ struct offer {
 	char *folder;		 /* of local files, absolute */
 	uint64_t usable_bytes;	 /* of the place that was planned for; 0: not known */
 	int64_t context_tokens; /* what was planned with, and the manifest gets */
+	bool named; /* one file was named */
 	bool none_fits;
 };
 

@@ -60,6 +60,7 @@ static int tries_error(const struct tries *t, const char *suite, struct err *e) 
 static int get(const char *url, struct buf *out, struct err *e) {
 	struct http *h CLEANUP(http_freep) = NULL;
 	struct http_response r CLEANUP(http_response_done) = {0};
+	struct buf what CLEANUP(buf_done) = BUF_INIT(300);
 	struct http_request q = {.url = url, .connect_timeout_ms = CONNECT_MS, .stall_timeout_ms = STALL_MS,
 				 .max_body = INRELEASE_CAP, .follow = true, .effect = EFFECT_PACKAGE_FETCH};
 
@@ -75,6 +76,8 @@ static int get(const char *url, struct buf *out, struct err *e) {
 	char *shown CLEANUP(freep) = http_shown(url);
 	if (r.status != 200)
 		return err_set(e, ERR_UNREACHABLE, "'%s' answers %ld", shown, r.status);
+	if (http_unexpected(&r, url, buf_str(&r.body), r.body.len, &what))
+		return err_set(e, ERR_UNREACHABLE, "'%s': %s", shown, buf_str(&what));
 	(void) buf_add(out, r.body.data, r.body.len);
 	return 0;
 }

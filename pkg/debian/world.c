@@ -1,5 +1,6 @@
 #include "debian/world.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -176,14 +177,38 @@ static void free_filtered(struct world *w) {
 	}
 }
 
+/* "(<" and "(>" alone: old words for "<=" and ">=" to dpkg and apt, and not to libsolv. The next of them, NULL: none. */
+static const char *old_relation(const char *text, const char *end) {
+	while ((text = memchr(text, '(', (size_t) (end - text))) && ++text + 1 < end)
+		if ((*text == '<' || *text == '>') && !strchr("<>=", text[1]))
+			return text;
+	return NULL;
+}
+
+static void renew_relations(const struct solve_input *in, struct buf *out) {
+	const char *end = in->text + in->n, *from = in->text;
+
+	for (const char *at; from < end && (at = old_relation(from, end)); from = at + 1) {
+		(void) buf_add(out, from, (size_t) (at + 1 - from));
+		(void) buf_putc(out, '=');
+	}
+	if (out->len)
+		(void) buf_add(out, from, (size_t) (end - from));
+}
+
 static int add_input(struct world *w, const struct solve_input *in, struct err *e) {
+	struct buf renewed CLEANUP(buf_done) = BUF_INIT(2 * in->n + 1);
 	Repo *repo = repo_create(w->pool, in->suite);
-	FILE *f = in->n ? fmemopen((void *) in->text, in->n, "r") : NULL;
+
+	renew_relations(in, &renewed);
+	const char *text = renewed.len ? buf_str(&renewed) : in->text;
+	size_t n = renewed.len ? renewed.len : in->n;
+	FILE *f = n ? fmemopen((void *) (uintptr_t) text, n, "r") : NULL;
 
 	repo->appdata = (void *) in;
 	repo->priority = in->priority;
 	if (!f)
-		return in->n ? err_sys(e, "cannot read the packages of '%s'", in->suite) : 0;
+		return n ? err_sys(e, "cannot read the packages of '%s'", in->suite) : 0;
 	int failed = repo_add_debpackages(repo, f, 0);
 	(void) fclose(f);
 	return failed ? err_set(e, ERR_INTEGRITY, "cannot read the packages of '%s': %s", in->suite,

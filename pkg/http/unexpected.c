@@ -249,6 +249,25 @@ static bool say_document(struct body b, struct buf *out) {
 	return true;
 }
 
+/* A page that begins in another way, by its own word; a server that says so of a model is wrong about it. */
+static bool is_said_html(const struct http_response *r, struct body b) {
+	return r && (text_starts(r->content_type, "text/html") || text_starts(r->content_type, "application/xhtml")) && begins(b, "<") &&
+	       text_is_utf8(b.text, b.n < 64 ? b.n : 1);
+}
+
+/* A few words in place of a file: "Access denied". */
+static bool say_text(const struct http_response *r, struct body b, struct buf *out) {
+	char words[SHOWN + 1];
+
+	if (!r || !text_starts(r->content_type, "text/") || b.n >= POINTER || !text_is_utf8(b.text, b.n))
+		return false;
+	show(b.text, b.n, words);
+	if (!*words)
+		return false;
+	(void) buf_printf(out, "a text came instead of the file: '%.90s'", words);
+	return true;
+}
+
 bool http_unexpected(const struct http_response *r, const char *url, const void *head, size_t n, struct buf *out) {
 	struct body raw = {head, n}, b = trimmed(head, n);
 
@@ -260,11 +279,11 @@ bool http_unexpected(const struct http_response *r, const char *url, const void 
 	}
 	if (say_packed(r, url, raw, out))
 		return true;
-	if (is_html(b) || (is_xml(b) && memmem(b.text, b.n, "<html", 5))) {
+	if (is_html(b) || (is_xml(b) && memmem(b.text, b.n, "<html", 5)) || is_said_html(r, b)) {
 		say_page(r, url, b, out);
 		return true;
 	}
-	return say_document(b, out);
+	return say_document(b, out) || say_text(r, b, out);
 }
 
 /* ---- statuses ---- */

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "http/http.h"
+#include "hub/internal.h"
 #include "json/json.h"
 #include "store/store.h"
 
@@ -170,8 +171,17 @@ static int add_entry(struct hub_repo *r, const struct json *entry, struct err *e
 	return 0;
 }
 
+int hub_take_page(const struct json *page, struct hub_repo *out, struct err *e) {
+	if (!json_is_array(page))
+		return malformed("no list of files", e);
+	for (const struct json *f = json_first(page); f; f = json_next(f))
+		if (add_entry(out, f, e))
+			return -1;
+	return 0;
+}
+
 /* The path and query of `<https://hub/api/...>; rel="next"`, at our own endpoint: a token goes nowhere else. NULL: the last page. Yours. */
-static char *next_page(const char *link, const char *endpoint) {
+char *hub_next_page(const char *link, const char *endpoint) {
 	for (const char *from = strchr(link, '<'); from; from = strchr(from + 1, '<')) {
 		const char *to = strchr(from, '>'), *end = to ? to + strcspn(to, ",") : NULL;
 		const char *rel = to ? strstr(to, "rel=\"next\"") : NULL;
@@ -232,12 +242,9 @@ static int read_tree(const struct asking *a, struct hub_repo *out, struct err *e
 			return err_set(e, ERR_UNREACHABLE, "its list of files has more than %d pages", MAX_PAGES);
 		if (ask_json(a->http, url, a->token, &r, &j, e))
 			return -1;
-		if (!json_is_array(j))
-			return malformed("no list of files", e);
-		for (const struct json *f = json_first(j); f; f = json_next(f))
-			if (add_entry(out, f, e))
-				return -1;
-		char *next = next_page(r.link, a->endpoint);
+		if (hub_take_page(j, out, e))
+			return -1;
+		char *next = hub_next_page(r.link, a->endpoint);
 		free(url);
 		url = next;
 	}

@@ -90,6 +90,7 @@ repos = {
     "acme/half-huge": {NEW: {"huge.Q8_0.gguf": File(big, size=big_size), "tiny.Q4_K_M.gguf": File(sized(20))}},
     "acme/adapter": {NEW: {"lora.gguf": File(make.adapter(4))}},
     "acme/gated": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
+    "acme/terms": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
     "acme/limited": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
     "acme/many": {NEW: dict({"dir/%05d.txt" % i: README for i in range(2500)}, **{"z.Q4_K_M.gguf": File(sized(50))})},
 }
@@ -188,6 +189,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return self.reply(307, Location=self.path.replace(repo, "acme/tiny-GGUF"))
         if not self.may(repo, auth):
             return None
+        if repo == "acme/terms" and auth != "Bearer " + GOOD: # its list is for everybody, its files are not
+            return self.refuse(403 if auth else 401, "GatedRepo", "Access to model acme/terms is restricted.")
         f = repos[repo].get(names.get(revision), {}).get(path)
         if not f:
             return self.refuse(404, "EntryNotFound", "Entry not found")

@@ -126,6 +126,9 @@ refused 3 hf://acme/plain "'hf://acme/plain': not in Git LFS, so that the hub ha
 refused 3 hf://acme/adapter "'hf://acme/adapter': no model: adapter"
 refused 9 hf://acme/gated "hf://acme/gated@main: answered 401: the repository is gated: accept its terms on its page, then set HF_TOKEN"
 refused 9 hf://acme/gated "hf://acme/gated@main: answered 403: the repository is gated, and the token in HF_TOKEN has no access: ask for it on the repository's page" HF_TOKEN=hf_poor
+refused 9 hf://acme/terms "'hf://acme/terms@$new/model.Q4_K_M.gguf': answered 401: the repository is gated: accept its terms on its page, then set HF_TOKEN"
+refused 3 hf://acme/tiny-GGUF/README.md "'hf://acme/tiny-GGUF/README.md': not in Git LFS, so that the hub has no SHA-256 of it: download it and name the file"
+refused 3 hf://acme/tiny-GGUF/mmproj-tiny-F16.gguf "'hf://acme/tiny-GGUF/mmproj-tiny-F16.gguf': no model: mmproj"
 refused 9 hf://acme/none "hf://acme/none@main: answered 401: there is no such repository, or it is private: then set HF_TOKEN"
 refused 9 hf://acme/none "hf://acme/none@main: answered 404: there is no such repository, or the token in HF_TOKEN may not see it" HF_TOKEN=hf_good
 refused 9 hf://acme/one "hf://acme/one@main: answered 401: no access with the token in HF_TOKEN; the server says 'Invalid credentials in Authorization header'" HF_TOKEN=hf_invalid
@@ -167,7 +170,12 @@ verdict $? "a file beside the manifest is named from there"
 refused 3 "$models/pointer.Q6_K.gguf" "'$models/pointer.Q6_K.gguf': is a pointer of Git LFS, not the model: run git lfs pull"
 refused 3 "$models/adapter.gguf" "'$models/adapter.gguf': no model: adapter"
 mkdir "$work/nothing"
-refused 3 "$work/nothing" "'$work/nothing' has no files"
+refused 3 "$work/nothing" "'$work/nothing' has no files; folders in it are not looked into"
+cp "$models/tiny.Q4_K_M.gguf" "$models/sha256-of-a-blob"
+run 0 init blob --model "$models/sha256-of-a-blob" && holds blob/blob.yaml "source: file:$models/sha256-of-a-blob" && run 0 plan blob/blob.yaml
+verdict $? "a file is known by its first bytes, not by its name"
+echo hello >"$models/text"
+refused 3 "$models/text" "'$models/text': is neither GGUF nor safetensors nor a model card"
 
 # ---- pin-model ----
 
@@ -249,6 +257,9 @@ verdict $? "pin-model --json"
 printf 'model: {source: hf://acme/old-name/tiny.Q4_K_M.gguf}\n' >pin/renamed.yaml
 run 0 pin-model pin/renamed.yaml && holds pin/renamed.yaml "hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf"
 verdict $? "a repository that was renamed gets its name of today"
+printf 'model: {source: hf://acme/terms/model.Q4_K_M.gguf}\n' >pin/terms.yaml
+run 0 pin-model pin/terms.yaml && grep -q 'sha256: [0-9a-f]\{64\}' pin/terms.yaml
+verdict $? "the list of a gated repository is open where its files are not"
 printf 'model: {source: "file:%s#m/model.gguf"}\n' "$models/a.zip" >pin/zip.yaml
 python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").write(sys.argv[2], "m/model.gguf")' "$models/a.zip" "$models/tiny.Q4_K_M.gguf"
 run 0 pin-model pin/zip.yaml && holds pin/zip.yaml "sha256: $tiny"

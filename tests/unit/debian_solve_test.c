@@ -87,6 +87,8 @@ static const struct row rows[] = {
 	 "a 1 asked for\nb 1.0 a depends on b (= 1.0-0)\nc 2-0 a depends on c (= 2)\n"},
 	{"a revision of zero, provided", V("a", "1", "Depends: v (= 1.0-0)\n") V("b", "7", "Provides: v (= 1.0)\n"), NULL, "a", "", "", ERR_OK,
 	 "a 1 asked for\nb 7 a depends on v (= 1.0-0)\n"},
+	{"old words for relations", P("a", "Depends: b (< 1), c(>1), d (<< 2)\n") P("b", "") P("c", "") P("d", ""), NULL, "a", "", "", ERR_OK,
+	 "a 1 asked for\nb 1 a depends on b (<= 1)\nc 1 a depends on c (>= 1)\nd 1 a depends on d (<< 2)\n"},
 	{"no architecture", PKG("a", "1", "all", ""), NULL, "a", "", "", ERR_OK, "a 1 asked for\n"},
 	{"another architecture", PKG("a", "1", "arm64", ""), NULL, "a", "", "", ERR_SPEC,
 	 "no package 'a' for amd64 in suite 'one'"},

@@ -41,7 +41,7 @@ static const char *const epochs[] = {"", "", "", "0:", "1:", "00:"};
 static const char *const heads[] = {"0", "1", "1.0", "1.00", "01", "1.2", "2"};
 static const char *const tails[] = {"", "", "", "~", "~rc1", "+b1", ".0", "a", "-2", "~~", "+", ".", "z", "0"};
 static const char *const revisions[] = {"", "", "-0", "-00", "-1", "-1.1", "-0~", "-0+deb12", "-01", "-0a"};
-static const char *const operators[] = {"<<", "<=", "=", ">=", ">>"};
+static const char *const operators[] = {"<<", "<=", "=", ">=", ">>", "<", ">"}; /* the last two are old words for <= and >= */
 
 #define OF(list) list[pick(sizeof list / sizeof *list)]
 

@@ -31,6 +31,7 @@ struct row {
 	size_t n; /* of the body; 0: its text */
 	uint64_t size; /* that is wanted; 0: not known */
 	enum err_code code;
+	const char *member; /* behind the path; or NULL */
 	const char *message; /* behind "cannot fetch model: {u}PATH: " */
 };
 
@@ -105,6 +106,16 @@ static const struct row rows[] = {
 	 .message = "answered 502; the server says 'Bad gateway'"},
 	{"a rate limit by its own header", "/429", 429, "RateLimit: \"resolvers\";r=0;t=55\r\n", "", .code = ERR_UNREACHABLE,
 	 .message = "answered 429: it asks to come back in 55 s"},
+	{"a page that begins with a remark", "/remark", 200, "Content-Type: text/html; charset=utf-8\r\n", "<!-- x --><html><title>Oops</title>", .code = ERR_INTEGRITY,
+	 .message = "an HTML page ('Oops') came instead of the file: give the address of the file itself; behind a login or a network's sign-in page, "
+		    "sign in first"},
+	{"a model that is served as a page", "/mistaken", 200, "Content-Type: text/html\r\n", WHOLE, .code = ERR_OK},
+	{"a few words", "/words", 200, "Content-Type: text/plain\r\n", "Access denied\n", .code = ERR_INTEGRITY,
+	 .message = "a text came instead of the file: 'Access denied'"},
+	{"a page in place of an archive", "/a.zip", 200, "", PAGE, .member = "#m/model.gguf", .code = ERR_INTEGRITY,
+	 .message = "an HTML page ('Sign in to Acme') came instead of the file: give the address of the file itself; behind a login or a "
+		    "network's sign-in page, sign in first"},
+	{"a ZIP file with other bytes is one", "/b.zip", 200, "", "PK\x03\x04xx", 6, .code = ERR_INTEGRITY},
 	{"other bytes are told by their digests", "/other", 200, "", "GGUF other", .code = ERR_INTEGRITY},
 	{"the right bytes", "/right", 200, "", WHOLE, .code = ERR_OK},
 };
@@ -166,7 +177,7 @@ static void what_came(void **state) {
 	struct bench *b = *state;
 
 	EACH_CASE(c, rows) {
-		char *url CLEANUP(freep) = mem_printf("http://127.0.0.1:%u%s", httpd_port(b->web), c->path);
+		char *url CLEANUP(freep) = mem_printf("http://127.0.0.1:%u%s%s", httpd_port(b->web), c->path, c->member ? c->member : "");
 		char *expect CLEANUP(freep) = mem_printf("cannot fetch model: %s: %s", url, c->message);
 		struct err e = {0};
 		int r = fetch(b, url, c->size, &e);
