@@ -40,6 +40,16 @@ static void show(const char *text, size_t n, char out[SHOWN + 1]) {
 	out[len] = 0;
 }
 
+/* Some servers repeat the address, and with it what permits its use. */
+static bool tells_secret(const char *words) {
+	static const char *const marks[] = {"signature=", "sig=", "token=", "credential=", "accesskeyid=", "bearer ", "hf_"};
+
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+		if (strcasestr(words, marks[i]))
+			return true;
+	return false;
+}
+
 /* Text between <NAME ...> and </NAME>, without markup; "" where there is none. */
 static void element(struct body b, const char *name, char out[SHOWN + 1]) {
 	char *open CLEANUP(freep) = mem_printf("<%s", name);
@@ -104,6 +114,8 @@ static void xml_words(struct body b, char out[2 * SHOWN + 4]) {
 	element(b, "Code", code);
 	element(b, "Message", message);
 	(void) snprintf(out, 2 * SHOWN + 4, "%s%s%s", code, *code && *message ? ": " : "", message);
+	if (tells_secret(out))
+		out[0] = 0;
 }
 
 /* What a server says of its own refusal, "" where it says nothing that is fit to be shown. */
@@ -120,7 +132,7 @@ static void words_of(struct body b, char out[2 * SHOWN + 4]) {
 		json_words(b, text);
 	else
 		show(b.text, text_is_utf8(b.text, b.n) && b.n < POINTER ? b.n : 0, text);
-	(void) snprintf(out, 2 * SHOWN + 4, "%s", text);
+	(void) snprintf(out, 2 * SHOWN + 4, "%s", tells_secret(text) ? "" : text);
 }
 
 /* ---- addresses ---- */
@@ -262,7 +274,7 @@ static bool say_text(const struct http_response *r, struct body b, struct buf *o
 	if (!r || !text_starts(r->content_type, "text/") || b.n >= POINTER || !text_is_utf8(b.text, b.n))
 		return false;
 	show(b.text, b.n, words);
-	if (!*words)
+	if (!*words || tells_secret(words))
 		return false;
 	(void) buf_printf(out, "a text came instead of the file: '%.90s'", words);
 	return true;
@@ -329,6 +341,8 @@ void http_refused(const struct http_response *r, const char *url, bool token, bo
 	words_of(b, words);
 	if (!*words)
 		show(r->error_message, strlen(r->error_message), words);
+	if (tells_secret(words))
+		words[0] = 0;
 	const char *why = known_refusal(r, url, words, token);
 	(void) buf_printf(out, "answered %ld", r->status);
 	if (why)

@@ -203,7 +203,8 @@ int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pin
 	p->list = w->list;
 	if (!w->dir)
 		return err_sys(e, "cannot find the directory of '%s'", path);
-	if (yaml_parse(path, w->text, n, &w->yaml, c, e))
+	int failed = yaml_parse(path, w->text, n, &w->yaml, c, e);
+	if (failed && !c->n)
 		return -1;
 	if (c->n)
 		return complaints_result(c, e);

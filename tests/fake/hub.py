@@ -15,6 +15,7 @@ import pathlib
 import re
 import sys
 import threading
+import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
@@ -91,6 +92,7 @@ repos = {
     "acme/adapter": {NEW: {"lora.gguf": File(make.adapter(4))}},
     "acme/gated": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
     "acme/terms": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
+    "acme/archive": {NEW: {"a.zip": File(b"PK")}},
     "acme/limited": {NEW: {"model.Q4_K_M.gguf": File(sized(50))}},
     "acme/many": {NEW: dict({"dir/%05d.txt" % i: README for i in range(2500)}, **{"z.Q4_K_M.gguf": File(sized(50))})},
 }
@@ -151,6 +153,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return self.reply(307, Location=self.path.replace(repo, "acme/tiny-GGUF"))
         if repo == "acme/portal":
             return self.reply(200, b"<html><title>Hotel</title></html>", Content_Type="text/html")
+        if repo == "acme/hang":
+            time.sleep(30)
         if repo == "acme/broken":
             return self.reply(200, b'{"sha": "not a commit"}')
         if repo == "acme/down":

@@ -102,6 +102,11 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 		return good(c, s);
 	if (!strcmp(path, "/norange"))
 		return s->hits == 1 ? cut(c, s, 1, "") : httpd_reply(c, 200, "", s->bytes, SIZE);
+	if (!strcmp(path, "/refuses-range")) {
+		if (s->hits == 1)
+			return cut(c, s, 1, "");
+		return *s->range ? httpd_reply(c, 400, "", "no ranges", 9) : httpd_reply(c, 200, "", s->bytes, SIZE);
+	}
 	if (!strcmp(path, "/cut"))
 		return cut(c, s, 1, "ETag: \"v1\"\r\n");
 	if (!strcmp(path, "/cut-3"))

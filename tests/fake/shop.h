@@ -7,7 +7,7 @@
 
 /* A web server that has one artifact, and every way to deliver it well or badly; the path says which:
  *     /good  /moved  /ORG/... (huggingface)   whole, with ranges and the ETag "v1"
- *     /cut /cut-3 /drip /weak /changed /norange /wrong-range /until-close   broken off, at first or always
+ *     /cut /cut-3 /drip /weak /changed /norange /wrong-range /refuses-range /until-close   broken off, at first or always
  *     /stall /stall-once /slow /silent        slow or dead
  *     /other /short /empty /endless /linked   other bytes
  *     /404 /503 /503-once /429-soon ...       a status

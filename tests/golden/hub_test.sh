@@ -145,6 +145,14 @@ refused 2 oci://acme/one "'oci://acme/one': models in OCI registries are not sup
 refused 2 https://acme.example/m.gguf "'https://acme.example/m.gguf' is not a repository of the hub: name hf://ORG/REPO[@REVISION], a folder or a file"
 refused 2 nowhere "there is no folder or file 'nowhere'; a repository of the hub is hf://ORG/REPO"
 
+"$program" init no --model hf://acme/hang >"$work/out" 2>"$work/err" &
+asked=$!
+sleep 1
+kill -INT $asked
+wait $asked
+[ $? = 130 ] && [ ! -e no ]
+verdict $? "Ctrl-C ends the waiting, exit 130, and nothing is written"
+
 # ---- init offline ----
 
 models=$work/models
@@ -291,6 +299,12 @@ unpinned 3 "{source: hf://acme/tiny-GGUF}" "pin/bad.yaml:1:17: 'hf://acme/tiny-G
 unpinned 3 "{source: $models/pointer.Q6_K.gguf}" "pin/bad.yaml:1:17: '$models/pointer.Q6_K.gguf' cannot be pinned: a Git LFS pointer to 5 B (sha256 000000000000...) stands there instead of the file: run git lfs pull"
 unpinned 3 "{source: oci://acme/one}" "pin/bad.yaml:1:17: 'oci://acme/one' cannot be pinned: models in OCI registries are not supported yet"
 unpinned 3 "{source: https://acme.example/a.zip#m}" "pin/bad.yaml:1:17: 'https://acme.example/a.zip#m' cannot be pinned: a member of an archive that is not here: download it, and pin file:ARCHIVE#MEMBER"
+unpinned 3 "{source: hf://acme/archive/a.zip#m.gguf}" "pin/bad.yaml:1:17: 'hf://acme/archive/a.zip#m.gguf' cannot be pinned: a member of an archive on the hub has no digest there: download the archive, and pin file:ARCHIVE#MEMBER"
+: >"$models/empty"
+unpinned 3 "{source: ../models/empty}" "pin/bad.yaml:1:17: '../models/empty' cannot be pinned: it is empty"
+unpinned 3 "{source: ../models}" "pin/bad.yaml:1:17: '../models' cannot be pinned: it is not a regular file"
+unpinned 3 "{source: ftp://acme.example/a}" "pin/bad.yaml:1:17: 'ftp://acme.example/a' cannot be pinned: "
+unpinned 3 "[a" "pin/bad.yaml:"
 unpinned 3 "{card: smollm2}" "'pin/bad.yaml' names no artifact by a source: there is nothing to pin"
 run 2 pin-model pin/one.yaml --revision a/b && says "llmdeploy: '--revision a/b' is no branch, tag or commit"
 verdict $? "a revision that is none"

@@ -209,6 +209,7 @@ static const struct {
 	 .message = "cannot fetch model: hf://ORG/REPO/FILE: it is not of the form hf://ORG/REPO@REVISION/FILE"},
 	{"nobody listens", {"http://localhost:1/x"}, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: http://localhost:1/x: cannot reach 'localhost:1': Connection refused"},
+	{"a range is refused with 400", {"{url}/refuses-range"}, .hits = 3},
 	{"wrong bytes", {"{url}/other"}, .hits = 1, .code = ERR_INTEGRITY,
 	 .message = "cannot fetch model {right}: {url}/other: it has the digest {wrong}, nothing of it was kept"},
 	{"too few bytes, as announced", {"{url}/short"}, .hits = 1, .code = ERR_INTEGRITY,

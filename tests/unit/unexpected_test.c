@@ -91,6 +91,8 @@ static const struct row rows[] = {
 	 .code = ERR_UNREACHABLE,
 	 .message = "answered 403: the address's signature is wrong: copy it whole, with every character of its query; the server says "
 		    "'SignatureDoesNotMatch: no'"},
+	{"a body that repeats what permits the address", "/echo", 403, "", "no access to /m.gguf?X-Amz-Signature=abc", .code = ERR_UNREACHABLE,
+	 .message = "answered 403: no access"},
 	{"gated", "/gated", 401, "X-Error-Code: GatedRepo\r\n", "Access to model ORG/REPO is restricted.", .code = ERR_UNREACHABLE,
 	 .message = "answered 401: the repository is gated: accept its terms on its page, then set HF_TOKEN; the server says 'Access to model "
 		    "ORG/REPO is restricted.'"},
