@@ -85,20 +85,29 @@ static const struct yaml_node *key_node(const struct yaml_node *map, const char 
 	return NULL;
 }
 
-/* Behind the colon of a key that has no value, or around its "~" or "null". */
-static void place_empty(struct whole *w, const struct yaml_node *key, struct place *p) {
-	static const char *const nulls[] = {"~", "null", "Null", "NULL"};
-	size_t at = offset_of(w, yaml_pos(key)), end;
-
-	while (at < w->n && w->text[at] != ':')
+static size_t skip_blanks(const struct whole *w, size_t at) {
+	while (at < w->n && (w->text[at] == ' ' || w->text[at] == '\t'))
 		at++;
-	end = ++at;
-	while (end < w->n && strchr(" \t", w->text[end]))
-		end++;
+	return at;
+}
+
+/* Behind the colon of a key that has no value, or around its "~" or "null". False: there is no colon ("{sha256}"). */
+static bool place_empty(struct whole *w, const struct yaml_node *key, struct place *p) {
+	static const char *const nulls[] = {"~", "null", "Null", "NULL"};
+	size_t from, to;
+
+	if (!find_scalar(w, key, &from, &to))
+		return false;
+	to += to < w->n && strchr("'\"", w->text[to]) && w->text[to];
+	to = skip_blanks(w, to);
+	if (to >= w->n || w->text[to] != ':')
+		return false;
+	size_t at = to + 1, end = skip_blanks(w, at);
 	*p = (struct place){at, at, " ", "", NULL};
 	for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
 		if (w->n - end >= strlen(nulls[i]) && !strncmp(w->text + end, nulls[i], strlen(nulls[i])))
 			*p = (struct place){end, end + strlen(nulls[i]), "", "", NULL};
+	return true;
 }
 
 /* Of a mapping without the key: behind the line of its source where that is one line of a block, else before the key `source`. */
@@ -158,12 +167,11 @@ static void read_sha256(struct whole *w, const struct yaml_node *map, struct spe
 		place_missing(w, map, &places->sha256);
 		return;
 	}
-	if (yaml_kind(value) == YAML_NULL) {
-		place_empty(w, key, &places->sha256);
+	bool empty = yaml_kind(value) == YAML_NULL;
+	if (empty && place_empty(w, key, &places->sha256))
 		return;
-	}
 	places->sha256 = (struct place){.before = "", .after = ""};
-	if (!find_scalar(w, value, &places->sha256.from, &places->sha256.to))
+	if (empty || !find_scalar(w, value, &places->sha256.from, &places->sha256.to))
 		complaints_add(c, yaml_pos(value), "'%s.sha256' cannot be edited: write it as text in one line", pin->path);
 	else
 		pin->sha256 = yaml_scalar(value, NULL);
