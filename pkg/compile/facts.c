@@ -140,6 +140,8 @@ void compile_facts_scaled(const struct model_facts *base, uint64_t bytes, struct
 	uint64_t *const parts[] = {&out->token_embedding_bytes, &out->output_bytes, &out->per_layer_embedding_bytes, &out->expert_bytes, &out->nextn_bytes};
 
 	*out = *base;
+	out->tensor_list = NULL;
+	out->n_tensor_list = 0;
 	out->layers = mem_zalloc(base->n_layers + 1, sizeof *out->layers);
 	memcpy(out->layers, base->layers, base->n_layers * sizeof *out->layers);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

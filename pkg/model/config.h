@@ -24,6 +24,9 @@ const struct json *config_get(const struct config *c, const char *key);
 int config_facts(const struct json *root, const char *name, struct model_facts *m, struct err *e);
 /* quantization.c: method, bits and sparsity in words. */
 void config_quantization(const struct config *c, struct model_facts *m);
+/* What MLX says of its quantization, which has no method; NULL: it is not MLX's. And the bits of a tensor's module, which may have its own. */
+const struct json *config_mlx(const struct config *c);
+int64_t config_mlx_bits(const struct json *quantization, const char *tensor);
 /* state.c: sizes of the recurrent layers' state. */
 int config_state(const struct config *c, struct model_facts *m, struct err *e);
 /* kinds.c: what each layer is; *window: tokens of a sliding window. */

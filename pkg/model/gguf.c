@@ -58,6 +58,38 @@ static void take_role(const struct gguf_tensor *t, struct model_facts *m) {
 	}
 }
 
+/* Names of encoders that are built into one file by other programs. */
+static bool is_encoder(const char *name) {
+	static const char *const heads[] = {"v.", "mm.", "a.", "clip.", "vision_", "audio_", "visual.", "model.vision", "model.visual", "resampler."};
+
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+		if (!strncmp(name, heads[i], strlen(heads[i])))
+			return true;
+	return false;
+}
+
+static int by_name(const void *a, const void *b) {
+	return strcmp(((const struct model_tensor *) a)->name, ((const struct model_tensor *) b)->name);
+}
+
+/* What adapters are held against. */
+static void keep_tensors(const struct gguf *g, struct model_facts *m) {
+	m->tensor_list = mem_zalloc(g->n_tensors + 1, sizeof *m->tensor_list);
+	for (size_t i = 0; i < g->n_tensors; i++)
+		m->tensor_list[i] = (struct model_tensor){mem_strdup(g->tensors[i].name), {g->tensors[i].dims[0], g->tensors[i].dims[1]}};
+	m->n_tensor_list = g->n_tensors;
+	qsort(m->tensor_list, m->n_tensor_list, sizeof *m->tensor_list, by_name);
+}
+
+/* layers: all that the file says, those that predict further tokens, too. */
+static void find_stranger(const struct gguf *g, struct model_facts *m, uint64_t layers) {
+	const char *rest;
+
+	for (size_t i = 0; i < g->n_tensors && !m->stranger[0]; i++)
+		if (is_encoder(g->tensors[i].name) || layer_of(g->tensors[i].name, &rest) >= (long) layers)
+			put(m->stranger, sizeof m->stranger, g->tensors[i].name);
+}
+
 static int take_tensors(const struct gguf *g, struct model_facts *m, struct err *e) {
 	for (size_t i = 0; i < g->n_tensors; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
@@ -108,8 +140,27 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, uint64_t *nex
 	return 0;
 }
 
+/* What a file is, where it says so by its type, by its architecture, or by having no tensors at all; the first part of a split model may have none. */
+static const char *kind_of(const struct gguf *g, const char *architecture) {
+	const char *type = gguf_text(g, "general.type");
+	struct gguf_numbers parts = {0};
+	struct err ignored = {0};
+
+	if (type && !strcmp(type, "imatrix"))
+		return "imatrix";
+	if (architecture && !strcmp(architecture, "controlvector"))
+		return "control vector";
+	if (architecture && !strcmp(architecture, "clip"))
+		return "mmproj";
+	if (type && *type && strcmp(type, "model") != 0)
+		return type;
+	if (gguf_numbers(g, "split.count", &parts, &ignored))
+		return "model";
+	return g->n_tensors || parts.set ? "model" : "vocabulary";
+}
+
 static int take_names(const struct gguf *g, struct model_facts *m, struct err *e) {
-	const char *architecture = gguf_text(g, "general.architecture"), *kind = gguf_text(g, "general.type");
+	const char *architecture = gguf_text(g, "general.architecture"), *kind = kind_of(g, architecture);
 	uint64_t type, count, part;
 
 	if (gguf_number(g, "split.count", 0, &count, e) || gguf_number(g, "split.no", 0, &part, e))
@@ -117,13 +168,15 @@ static int take_names(const struct gguf *g, struct model_facts *m, struct err *e
 	if (part)
 		return err_set(e, ERR_SPEC, "'%s' is part %llu of %llu of a split model: name its first part", g->name, (unsigned long long) part + 1,
 			       (unsigned long long) count);
-	if (!architecture || !*architecture || strlen(architecture) >= sizeof m->architecture)
+	if (!strcmp(kind, "imatrix") && !architecture)
+		architecture = "";
+	else if (!architecture || !*architecture || strlen(architecture) >= sizeof m->architecture)
 		return err_set(e, ERR_INTEGRITY, "'%s' does not say 'general.architecture'", g->name);
 	if (gguf_number(g, "general.file_type", UINT64_MAX, &type, e))
 		return -1;
 	put(m->format, sizeof m->format, "gguf");
 	put(m->architecture, sizeof m->architecture, architecture);
-	put(m->kind, sizeof m->kind, kind && *kind ? kind : "model");
+	put(m->kind, sizeof m->kind, kind);
 	put(m->name, sizeof m->name, gguf_text(g, "general.name"));
 	put(m->adapter_type, sizeof m->adapter_type, gguf_text(g, "adapter.type"));
 	if (type < sizeof file_types / sizeof *file_types)
@@ -140,10 +193,16 @@ static int check_experts(const struct gguf *g, struct model_facts *m, struct err
 }
 
 static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struct err *e) {
-	uint64_t nextn;
+	uint64_t nextn = 0;
 
-	if (take_names(parts[0], m, e) || take_sizes(parts[0], m, &nextn, e) || gguf_layers(parts[0], m, nextn, e))
+	if (take_names(parts[0], m, e))
 		return -1;
+	if ((!model_is_other(m) || !strcmp(m->kind, "vocabulary")) && (take_sizes(parts[0], m, &nextn, e) || gguf_layers(parts[0], m, nextn, e)))
+		return -1;
+	if (n == 1)
+		keep_tensors(parts[0], m);
+	for (size_t i = 0; i < n && !model_is_adapter(m) && !model_is_other(m); i++)
+		find_stranger(parts[i], m, m->n_layers + nextn);
 	for (size_t i = 0; i < n; i++)
 		if (take_tensors(parts[i], m, e))
 			return -1;

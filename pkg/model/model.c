@@ -9,11 +9,41 @@ void model_facts_done(struct model_facts *m) {
 	if (!m)
 		return;
 	free(m->layers);
+	for (size_t i = 0; i < m->n_tensor_list; i++)
+		free(m->tensor_list[i].name);
+	free(m->tensor_list);
 	*m = (struct model_facts){0};
 }
 
 bool model_is_adapter(const struct model_facts *m) {
 	return !strcmp(m->kind, "adapter");
+}
+
+const char *model_is_other(const struct model_facts *m) {
+	static const struct {
+		const char *kind, *is;
+	} others[] = {
+		{"mmproj", "an encoder of images or sound (mmproj), without the language model that it belongs to: name that model's own file"},
+		{"control vector", "a control vector, which moves the answers of a model: name the model's own file"},
+		{"imatrix", "an importance matrix (imatrix), which llama-quantize reads: name the model's own file"},
+		{"vocabulary", "a vocabulary alone, without any tensor: name the file with the weights"},
+	};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (!strcmp(m->kind, others[i].kind))
+			return others[i].is;
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+	return strcmp(((const struct model_tensor *) a)->name, ((const struct model_tensor *) b)->name);
+}
+
+const struct model_tensor *model_tensor_find(const struct model_facts *m, const char *name) {
+	char *wanted CLEANUP(freep) = mem_strdup(name);
+	struct model_tensor key = {.name = wanted};
+
+	return m->n_tensor_list ? bsearch(&key, m->tensor_list, m->n_tensor_list, sizeof key, by_name) : NULL;
 }
 
 static uint32_t larger(uint32_t a, uint32_t b) {

@@ -42,11 +42,18 @@ struct model_type_sum {
 	uint64_t tensors, bytes;
 };
 
+/* A tensor of a GGUF file: the first two of its dimensions, 1 where there are fewer. */
+struct model_tensor {
+	char *name;
+	uint64_t dims[2];
+};
+
 struct model_facts {
 	char format[16];       /* "gguf", "safetensors" or "card" */
 	char architecture[64]; /* as the file says: "llama", "qwen35moe", "LlamaForCausalLM" */
 	char name[128];	       /* empty if absent or not UTF-8 */
-	char kind[32];	       /* "model", "adapter", "mmproj" */
+	/* "model", "adapter", "mmproj", "control vector", "imatrix", "vocabulary"; only the first two have layers or an architecture for sure. */
+	char kind[32];
 	char adapter_type[32]; /* "lora"; empty for a model */
 	char quantization[32]; /* "Q4_K_M", "awq", "fp8", "" where nothing says so */
 	char sparsity[32];     /* "2:4", "unstructured 50 %", "" for a dense checkpoint: counted as dense unless the runtime executes it */
@@ -59,6 +66,9 @@ struct model_facts {
 	bool estimated; /* bytes of the weights: rounded, or parameters times bits, as a card has them */
 	struct model_type_sum types[MODEL_MAX_TYPES]; /* in order of first appearance */
 	size_t n_types;
+	struct model_tensor *tensor_list; /* of one GGUF file, sorted by name; owned. NULL: they were not kept */
+	size_t n_tensor_list;
+	char stranger[96]; /* a tensor that is no part of the language model, which the runtime would not load; "" */
 
 	uint64_t embedding_length, vocabulary, context_length; /* context: what it was trained for; 0: not said */
 	struct model_layer *layers;			       /* owned */
@@ -104,6 +114,10 @@ void model_card_schema(struct buf *out);
 void model_facts_done(struct model_facts *m);
 
 bool model_is_adapter(const struct model_facts *m);
+/* What a file is that is neither a model nor an adapter, as a noun with what to do instead; NULL of those two. */
+const char *model_is_other(const struct model_facts *m);
+/* Of tensor_list; NULL: not there. */
+const struct model_tensor *model_tensor_find(const struct model_facts *m, const char *name);
 /* The largest of each number over all layers; zeros where there are none. */
 struct model_layer model_widest(const struct model_facts *m);
 /* Layers of this kind; those that share another layer's cells are counted, too. */

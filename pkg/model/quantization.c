@@ -42,11 +42,35 @@ static void sparsity(const struct json *q, struct model_facts *m) {
 		(void) snprintf(m->sparsity, sizeof m->sparsity, "unstructured %.0f %%", json_value(share) * 100);
 }
 
+/* MLX writes "quantization", newer versions "quantization_config" too, with bits and group_size and no method. */
+const struct json *config_mlx(const struct config *c) {
+	const struct json *own = config_get(c, "quantization"), *q = config_get(c, "quantization_config");
+	const struct json *any = json_is_object(own) ? own : q;
+
+	if (!json_is_object(any) || json_get(any, "quant_method") || json_get(any, "quant_algo") || !json_get(any, "group_size"))
+		return NULL;
+	return bits_of(any) ? any : NULL;
+}
+
+int64_t config_mlx_bits(const struct json *q, const char *tensor) {
+	const char *dot = strrchr(tensor, '.');
+	const struct json *own;
+	char module[256];
+
+	(void) snprintf(module, sizeof module, "%.*s", (int) (dot ? dot - tensor : 0), tensor);
+	own = json_get(q, module);
+	return json_is_object(own) && bits_of(own) ? bits_of(own) : bits_of(q);
+}
+
 void config_quantization(const struct config *c, struct model_facts *m) {
 	const struct json *q = config_get(c, "quantization_config");
 	const char *method = json_str(q, "quant_method"), *algorithm = json_str(q, "quant_algo");
 	int64_t bits = bits_of(q);
 
+	if (config_mlx(c)) {
+		(void) snprintf(m->quantization, sizeof m->quantization, "mlx-%lldbit", (long long) bits_of(config_mlx(c)));
+		return;
+	}
 	if (!json_is_object(q)) {
 		q = config_get(c, "compression_config");
 		sparsity(q, m);

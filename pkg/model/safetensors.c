@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "fs/fs.h"
 #include "json/json.h"
 #include "model/config.h"
 #include "model/model.h"
@@ -32,6 +33,9 @@ struct reading {
 	struct entry *entries;	     /* of the index, by tensor */
 	size_t n_entries, found;
 	int64_t bits; /* of packed weights; 0 */
+	const struct json *mlx; /* its quantization; NULL */
+	struct entry *seen;	/* every tensor of every file; owned, and so are their texts */
+	size_t n_seen, cap_seen;
 	bool tied;
 	struct err *e;
 };
@@ -40,6 +44,11 @@ static void reading_done(struct reading *r) {
 	json_free(r->config);
 	json_free(r->index);
 	free(r->entries);
+	for (size_t i = 0; i < r->n_seen; i++) {
+		free((char *) r->seen[i].tensor);
+		free((char *) r->seen[i].file);
+	}
+	free(r->seen);
 	model_facts_done(&r->m);
 }
 
@@ -137,6 +146,10 @@ static uint64_t weights_in(const struct reading *r, const struct safetensors_ten
 	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
 		if (!strcmp(last, scales[i]) || text_ends(last, "_scales") || has(last, "quant_state"))
 			return 0;
+	if (r->mlx && !strcmp(last, "biases"))
+		return 0;
+	if (r->mlx && !strcmp(last, "weight") && !strcmp(t->dtype, "u32"))
+		return t->elements * 32 / (uint64_t) config_mlx_bits(r->mlx, t->name);
 	if (text_ends(last, "_blocks") && !strcmp(t->dtype, "u8"))
 		return 2 * t->elements;
 	bool packed = !strcmp(last, "qweight") || !strcmp(last, "weight_packed");
@@ -160,6 +173,25 @@ static bool is_in_index(const struct reading *r, const char *tensor, const char 
 	return found && !strcmp(found->file, file);
 }
 
+static void note_seen(struct reading *r, const char *tensor, const char *file) {
+	if (r->n_seen == r->cap_seen) {
+		r->cap_seen = r->cap_seen ? r->cap_seen * 2 : 256;
+		r->seen = mem_grow(r->seen, r->cap_seen, sizeof *r->seen);
+	}
+	r->seen[r->n_seen++] = (struct entry){mem_strdup(tensor), mem_strdup(file)};
+}
+
+/* A tensor belongs to one file: which of two the runtime would take is not known. */
+static int check_twice(struct reading *r) {
+	if (r->n_seen)
+		qsort(r->seen, r->n_seen, sizeof *r->seen, by_tensor);
+	for (size_t i = 1; i < r->n_seen; i++)
+		if (!strcmp(r->seen[i - 1].tensor, r->seen[i].tensor))
+			return err_set(r->e, ERR_INTEGRITY, "'%s%s' and '%s%s' both have the tensor '%.200s'", r->p->base, r->seen[i - 1].file, r->p->base,
+				       r->seen[i].file, r->seen[i].tensor);
+	return 0;
+}
+
 static int take_tensors(struct reading *r, const struct part *f, const char *file, const struct safetensors *s) {
 	for (size_t i = 0; i < s->n_tensors; i++) {
 		const struct safetensors_tensor *t = &s->tensors[i];
@@ -169,6 +201,8 @@ static int take_tensors(struct reading *r, const struct part *f, const char *fil
 		if (!model_is_adapter(&r->m))
 			take_role(r, t);
 		r->found += is_in_index(r, t->name, file);
+		if (*file)
+			note_seen(r, t->name, file);
 	}
 	r->m.file_bytes += s->file_bytes;
 	r->m.files++;
@@ -222,7 +256,59 @@ static int take_shards(struct reading *r) {
 	if (r->found != n)
 		return err_set(r->e, ERR_INTEGRITY, "'%s" INDEX "' names %zu tensors, of which its files have %zu", r->p->base, n, r->found);
 	r->m.split_files = r->m.files;
-	return 0;
+	return check_twice(r);
+}
+
+/* The part of a name behind "-of-", as a number; 0: it has none. */
+static unsigned long count_in(const char *name) {
+	const char *of = strstr(name, "-of-");
+
+	return of ? strtoul(of + 4, NULL, 10) : 0;
+}
+
+/* Files of the weights themselves: Mistral's consolidated.safetensors is the same weights once more, where others are there. */
+static size_t weight_files(char *const *names, size_t n, const char **out) {
+	size_t found = 0, consolidated = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!text_ends(names[i], ".safetensors") || text_starts(names[i], "adapter_"))
+			continue;
+		consolidated += text_starts(names[i], "consolidated");
+		out[found++] = names[i];
+	}
+	if (!consolidated || consolidated == found)
+		return found;
+	size_t kept = 0;
+	for (size_t i = 0; i < found; i++)
+		if (!text_starts(out[i], "consolidated"))
+			out[kept++] = out[i];
+	return kept;
+}
+
+/* A folder without an index and without model.safetensors: all of its files, which must be as many as their names say. */
+static int take_folder(struct reading *r) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n, files;
+
+	if (r->p->dir < 0)
+		return err_set(r->e, ERR_INTEGRITY, "'%s" ONE "' is missing, and so is '" INDEX "'", r->p->base);
+	if (fs_list(r->p->dir, ".", &names, &n, r->e))
+		return -1;
+	const char **weights CLEANUP(freep) = mem_zalloc(n + 1, sizeof *weights);
+
+	files = weight_files(names, n, weights);
+	for (size_t i = 0; i < files; i++) {
+		struct part *f CLEANUP(part_freep) = NULL;
+		if (count_in(weights[i]) > files)
+			return err_set(r->e, ERR_INTEGRITY, "'%s%s' is one of %lu files, and %zu are there; there is no '" INDEX "' that names the others",
+				       r->p->base, weights[i], count_in(weights[i]), files);
+		if (place_need(r->p, weights[i], "it was there", &f, r->e) || take_file(r, f, weights[i]))
+			return -1;
+	}
+	if (!files)
+		return err_set(r->e, ERR_INTEGRITY, "'%s" ONE "' is missing", r->p->base);
+	r->m.split_files = r->m.files;
+	return check_twice(r);
 }
 
 static int take_files(struct reading *r, struct part *only) {
@@ -234,9 +320,9 @@ static int take_files(struct reading *r, struct part *only) {
 		return take_shards(r);
 	if (place_open(r->p, model_is_adapter(&r->m) ? ADAPTER : ONE, &f, r->e))
 		return -1;
-	if (!f)
-		return err_set(r->e, ERR_INTEGRITY, "'%s%s' is missing", r->p->base, model_is_adapter(&r->m) ? ADAPTER : ONE);
-	return take_file(r, f, "");
+	if (!f && model_is_adapter(&r->m))
+		return err_set(r->e, ERR_INTEGRITY, "'%s" ADAPTER "' is missing", r->p->base);
+	return f ? take_file(r, f, "") : take_folder(r);
 }
 
 /* --- beside the files --- */
@@ -250,6 +336,16 @@ static int take_adapter(struct reading *r, const struct json *config) {
 	return 0;
 }
 
+/* Mistral's own form has params.json in its place. */
+static int no_config(struct reading *r, const char *name) {
+	struct part *params CLEANUP(part_freep) = NULL;
+
+	if (place_open(r->p, "params.json", &params, r->e))
+		return -1;
+	return err_set(r->e, ERR_SPEC, "'%s' is missing: it says the layers and heads of a safetensors model%s", name,
+		       params ? "; params.json, which is there, is not read: take config.json from the model's repository" : "");
+}
+
 static int take_config(struct reading *r) {
 	struct json *adapter CLEANUP(json_freep) = NULL;
 	char *name CLEANUP(freep) = mem_printf("%sconfig.json", r->p->base);
@@ -260,8 +356,7 @@ static int take_config(struct reading *r) {
 	if (!r->config) {
 		if (read_json(r->p, "adapter_config.json", MAX_CONFIG, &adapter, r->e))
 			return -1;
-		return adapter ? take_adapter(r, adapter)
-			       : err_set(r->e, ERR_SPEC, "'%s' is missing: it says the layers and heads of a safetensors model", name);
+		return adapter ? take_adapter(r, adapter) : no_config(r, name);
 	}
 	if (config_facts(r->config, name, &r->m, r->e))
 		return -1;
@@ -269,6 +364,7 @@ static int take_config(struct reading *r) {
 	r->tied = json_truth(tied ? tied : json_get(r->config, "tie_word_embeddings"));
 	const char *dash = strrchr(r->m.quantization, '-');
 
+	r->mlx = config_mlx(&(struct config){.root = r->config, .text = r->config, .name = name});
 	r->bits = dash ? strtol(dash + 1, NULL, 10) : !strcmp(r->m.quantization, "nvfp4") ? 4 : 0;
 	return 0;
 }
@@ -297,6 +393,17 @@ int safetensors_facts(const struct place *p, struct part *only, struct model_fac
 	return 0;
 }
 
+static int any_weights(const struct place *p, bool *there, struct err *e) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (fs_list(p->dir, ".", &names, &n, e))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		*there |= text_ends(names[i], ".safetensors") && !text_starts(names[i], "adapter_");
+	return 0;
+}
+
 int safetensors_there(const struct place *p, bool *there, struct err *e) {
 	static const char *const names[] = {INDEX, ONE, ADAPTER};
 
@@ -307,5 +414,7 @@ int safetensors_there(const struct place *p, bool *there, struct err *e) {
 			return -1;
 		*there = f;
 	}
+	if (!*there && p->dir >= 0)
+		return any_weights(p, there, e);
 	return 0;
 }

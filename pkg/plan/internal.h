@@ -25,6 +25,9 @@ void plan_note(struct planner *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void plan_extras(struct planner *p);
 void plan_argv(struct planner *p);
 
+/* adapters.c */
+void plan_adapters(struct planner *p);
+
 /* A load that may differ from the manifest's. */
 struct plan_ask {
 	uint64_t context, sequences;

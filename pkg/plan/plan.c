@@ -176,10 +176,20 @@ static void check_model(struct planner *p) {
 	const struct spec *s = p->in->spec;
 	struct model_layer widest = model_widest(m);
 
+	if (model_is_other(m)) {
+		plan_complain(p, "model.source", "the model is %s", model_is_other(m));
+		return;
+	}
 	if (model_is_adapter(m))
 		plan_complain(p, "model.source", "the model is an adapter: it belongs under model.adapters");
 	else if (!strcmp(m->format, "gguf"))
 		check_architecture(p, m->architecture);
+	if (!strncmp(m->stranger, "blk.", 4))
+		plan_complain(p, "model.source", "the model's file has the tensor '%s' and says '%s.block_count' with fewer layers: %s would not load it",
+			      m->stranger, m->architecture, p->in->runtime->name);
+	else if (m->stranger[0])
+		plan_complain(p, "model.source", "the model's file has the tensor '%s', which is no part of the language model: %s would not load it; take the "
+			"file without the encoder, or convert the model anew", m->stranger, p->in->runtime->name);
 	if (m->split_files > m->files)
 		plan_complain(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
 			      (unsigned long long) m->split_files);
@@ -189,20 +199,6 @@ static void check_model(struct planner *p) {
 	if (is_in_blocks(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
 		plan_complain(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
 			      widest.key_length, widest.value_length, s->kv_cache);
-}
-
-static void check_adapters(struct planner *p) {
-	for (size_t i = 0; i < p->in->spec->n_adapters; i++) {
-		const struct model_facts *a = &p->in->adapters[i];
-		char *path CLEANUP(freep) = mem_printf("model.adapters.%zu.source", i);
-
-		if (!model_is_adapter(a))
-			plan_complain(p, path, "adapter %zu is a whole model", i + 1);
-		else if (strcmp(a->adapter_type, p->in->runtime->adapter) != 0)
-			plan_complain(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);
-		else if (strcmp(a->architecture, p->plan.model->architecture) != 0)
-			plan_complain(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->plan.model->architecture);
-	}
 }
 
 /* ---- what comes of it ---- */
@@ -267,7 +263,7 @@ static int make(struct planner *p, struct err *e) {
 	if (p->plan.model) {
 		check_format(p);
 		check_model(p);
-		check_adapters(p);
+		plan_adapters(p);
 	}
 	if (complaints_result(p->c, e))
 		return -1;

@@ -41,7 +41,10 @@ def gguf(pairs, tensors):
     return head + bytes(-len(head) % 32) + data
 
 
-def model(architecture="llama", **changed):
+TENSORS = [("token_embd.weight", 4, 64), ("blk.0.attn_q.weight", 64, 64), ("blk.1.attn_q.weight", 64, 64)]
+
+
+def model(architecture="llama", tensors=TENSORS, **changed):
     pairs = {
         "general.architecture": architecture,
         "general.name": "tiny",
@@ -54,13 +57,14 @@ def model(architecture="llama", **changed):
         "tokenizer.ggml.tokens": ["<s>", "a", "b", "c"],
     }
     pairs.update(changed)
-    return gguf(pairs, [("token_embd.weight", 4, 64), ("blk.0.attn_q.weight", 64, 64), ("blk.1.attn_q.weight", 64, 64)])
+    return gguf(pairs, tensors)
 
 
-def adapter(rank, **changed):
+def adapter(rank, layer=0, width=64, b=True, **changed):
     pairs = {"general.type": "adapter", "general.architecture": "llama", "adapter.type": "lora"}
     pairs.update(changed)
-    return gguf(pairs, [("blk.0.attn_q.weight.lora_a", rank, 64), ("blk.0.attn_q.weight.lora_b", 64, rank)])
+    tensors = [(f"blk.{layer}.attn_q.weight.lora_a", rank, 64), (f"blk.{layer}.attn_q.weight.lora_b", width, rank)]
+    return gguf(pairs, tensors if b else tensors[:1])
 
 
 def write_models(folder):
@@ -70,6 +74,15 @@ def write_models(folder):
         "tiny.gguf": tiny,
         "cut.gguf": tiny[:-100],
         "text.gguf": b"<!DOCTYPE html> not found\n",
+        "vocabulary.gguf": model(tensors=[]),
+        "vision.gguf": model(tensors=TENSORS + [("v.blk.0.attn_q.weight", 8, 64)]),
+        "deeper.gguf": model(tensors=TENSORS + [("blk.2.attn_q.weight", 64, 64)]),
+        "mmproj.gguf": gguf({"general.architecture": "clip", "general.type": "mmproj"}, [("v.patch_embd.weight", 8, 64)]),
+        "control.gguf": gguf({"general.architecture": "controlvector", "controlvector.layer_count": 2}, [("direction.1", 1, 64)]),
+        "imatrix.gguf": gguf({"general.type": "imatrix", "imatrix.chunk_count": 8}, [("blk.0.attn_q.weight.in_sum2", 1, 64)]),
+        "elsewhere.gguf": adapter(4, layer=7),
+        "wider.gguf": adapter(4, width=96),
+        "half.gguf": adapter(4, b=False),
         "unloadable.gguf": model("lama2"),
         "inexact.gguf": model("deepseek4"),
         "narrow.gguf": model(**{"llama.attention.head_count": 4}),

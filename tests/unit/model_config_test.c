@@ -242,6 +242,107 @@ static void model_packed(void **state) {
 	assert_int_equal(m.token_embedding_bytes, 12800);
 }
 
+/* MLX packs weights of any bits into 32; scales and biases of the groups are no weights, and a module may have bits of its own. */
+static void model_mlx(void **state) {
+	static const struct {
+		const char *name, *quantization, *words;
+		uint64_t parameters;
+	} cases[] = {
+		{"4 bits", "\"quantization\":{\"group_size\":64,\"bits\":4}", "mlx-4bit", 64 * 16 * 8 + 64 * 8 * 8},
+		{"also as quantization_config", "\"quantization_config\":{\"group_size\":64,\"bits\":4}", "mlx-4bit", 64 * 16 * 8 + 64 * 8 * 8},
+		{"both", "\"quantization\":{\"group_size\":32,\"bits\":8},\"quantization_config\":{\"group_size\":32,\"bits\":8}", "mlx-8bit",
+		 64 * 16 * 4 + 64 * 8 * 4},
+		{"3 bits", "\"quantization\":{\"group_size\":64,\"bits\":3}", "mlx-3bit", 64 * 16 * 32 / 3 + 64 * 8 * 32 / 3},
+		{"a module of its own", "\"quantization\":{\"group_size\":64,\"bits\":4,\"mode\":\"affine\",\"model.layers.0.mlp.up_proj\":{\"bits\":8,"
+		 "\"group_size\":32},\"lm_head\":false}", "mlx-4bit", 64 * 16 * 4 + 64 * 8 * 8},
+	};
+	struct safetensors_file *f CLEANUP(safetensors_file_freep) = safetensors_file_new();
+	char *path CLEANUP(freep) = path_in(state, "model.safetensors");
+
+	safetensors_file_tensor(f, "model.layers.0.mlp.up_proj.weight", "U32", 64, 16);
+	safetensors_file_tensor(f, "model.layers.0.mlp.up_proj.scales", "F16", 64, 2);
+	safetensors_file_tensor(f, "model.layers.0.mlp.up_proj.biases", "F16", 64, 2);
+	safetensors_file_tensor(f, "model.embed_tokens.weight", "U32", 64, 8);
+	assert_int_equal(safetensors_file_write(f, path), 0);
+	EACH_CASE(k, cases) {
+		struct model_facts m CLEANUP(model_facts_done) = {0};
+		char *config CLEANUP(freep) = mem_printf("{\"architectures\":[\"A\"],\"num_hidden_layers\":1,%s," HEADS "}", k->quantization);
+		struct err e = {0};
+
+		write_text(state, "config.json", config);
+		if (model_read_path(path, &m, &e))
+			fail_msg("%s: %s", k->name, e.msg);
+		assert_string_equal(m.quantization, k->words);
+		assert_int_equal(m.parameters, k->parameters);
+	}
+	remove_file(state, "model.safetensors");
+}
+
+/* Files without an index, a tensor in two of them, Mistral's names. */
+static void model_no_index(void **state) {
+	static const char *const first[] = {"model.embed_tokens.weight"}, *const second[] = {"model.layers.0.self_attn.q_proj.weight"};
+	static const struct {
+		const char *name, *a, *b, *config;
+		bool same;
+		const char *msg; /* NULL: read, with so many tensors */
+		size_t tensors;
+	} cases[] = {
+		{"two files", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "config.json", false, NULL, 2},
+		{"any names", "a.safetensors", "b.safetensors", "config.json", false, NULL, 2},
+		{"one of three is missing", "model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors", "config.json", false,
+		 "'{}/model-00001-of-00003.safetensors' is one of 3 files, and 2 are there; there is no 'model.safetensors.index.json' that names the others", 0},
+		{"a tensor in both", "a.safetensors", "b.safetensors", "config.json", true,
+		 "'{}/a.safetensors' and '{}/b.safetensors' both have the tensor 'model.embed_tokens.weight'", 0},
+		{"consolidated alone", "consolidated.safetensors", NULL, "config.json", false, NULL, 1},
+		{"consolidated beside the others", "consolidated.safetensors", "model-00001-of-00001.safetensors", "config.json", true, NULL, 1},
+		{"Mistral's own form", "consolidated.safetensors", NULL, "params.json", false,
+		 "'{}/config.json' is missing: it says the layers and heads of a safetensors model; params.json, which is there, is not read: take config.json "
+		 "from the model's repository", 0},
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		remove_file(state, ((const char *[]) {"a.safetensors", "b.safetensors", "config.json", "model.safetensors.index.json"})[i]);
+	EACH_CASE(k, cases) {
+		struct model_facts m CLEANUP(model_facts_done) = {0};
+		char *once CLEANUP(freep) = k->msg ? with_folder(k->msg, *state) : NULL, *msg CLEANUP(freep) = once ? with_folder(once, *state) : NULL;
+		struct err e = {0};
+
+		write_text(state, k->config, MOE_CONFIG);
+		write_tensors(state, k->a, first, 1, "BF16");
+		if (k->b)
+			write_tensors(state, k->b, k->same ? first : second, 1, "BF16");
+		int r = model_read_path(*state, &m, &e);
+		if (r ? !k->msg : k->msg != NULL)
+			fail_msg("%s: %s", k->name, e.msg);
+		if (r)
+			assert_string_equal(e.msg, msg);
+		else
+			assert_int_equal(m.tensors, k->tensors);
+		remove_file(state, k->config);
+		remove_file(state, k->a);
+		if (k->b)
+			remove_file(state, k->b);
+	}
+}
+
+/* The index has a tensor once, and both shards have it. */
+static void model_twice(void **state) {
+	static const char *const again[] = {"model.layers.1.mlp.experts.3.w1.weight", "model.embed_tokens.weight", "model.layers.1.mlp.shared_experts.w1.weight",
+					    "lm_head.weight", "model.layers.2.mlp.experts.0.w1.weight", "visual.blocks.1.mlp.experts.weight", "mtp.fc.weight"};
+	char *once CLEANUP(freep) = with_folder("'{}/a.safetensors' and '{}/b.safetensors' both have the tensor 'model.embed_tokens.weight'", *state);
+	char *msg CLEANUP(freep) = with_folder(once, *state);
+	struct model_facts m CLEANUP(model_facts_done) = {0};
+	struct err e = {0};
+
+	write_shards(state, INDEX("\"mtp.fc.weight\":\"b.safetensors\""));
+	write_tensors(state, "b.safetensors", again, 7, "BF16");
+	assert_int_equal(model_read_path(*state, &m, &e), -1);
+	assert_string_equal(e.msg, msg);
+	assert_int_equal(e.code, ERR_INTEGRITY);
+	for (size_t i = 0; i < 4; i++)
+		remove_file(state, ((const char *[]) {"a.safetensors", "b.safetensors", "config.json", "model.safetensors.index.json"})[i]);
+}
+
 static void model_peft(void **state) {
 	static const char *const tensors[] = {"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"};
 	struct model_facts m CLEANUP(model_facts_done) = {0};
@@ -267,7 +368,7 @@ int main(void) {
 		cmocka_unit_test(model_bad_configs),
 		cmocka_unit_test(model_shards),
 		cmocka_unit_test(model_bad_shards),
-		cmocka_unit_test(model_packed),
+		cmocka_unit_test(model_packed), cmocka_unit_test(model_mlx), cmocka_unit_test(model_no_index), cmocka_unit_test(model_twice),
 		cmocka_unit_test(model_peft),
 	};
 
