@@ -70,8 +70,9 @@ static int from_source(const char *source, const char *what, struct model_facts 
 
 	if (!text_starts(source, "file:")) {
 		struct http *http CLEANUP(http_freep) = NULL;
+		char *shown CLEANUP(freep) = store_shown(source);
 		if (member)
-			return err_set(e, ERR_UNREACHABLE, "'%.200s' is a member of an archive that is not here", source);
+			return err_set(e, ERR_UNREACHABLE, "'%.200s' is a member of an archive that is not here", shown);
 		*from = "address";
 		http = http_new();
 		*size = 0;

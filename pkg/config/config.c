@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/signed.h"
 #include "base/text.h"
 #include "config/apt.h"
 #include "fs/fs.h"
@@ -68,11 +69,30 @@ static void refuse(struct complaints *c, const struct yaml_node *n, const char *
 	complaints_add(c, yaml_pos(n), "'%s' %s", yaml_show(yaml_scalar(n, NULL), shown), what);
 }
 
+static bool has_password(const char *s) {
+	const char *host = strstr(s, "://");
+
+	return host && memchr(host + 3, '@', strcspn(host + 3, "/?#"));
+}
+
+static const char *secretless(const char *s, char shown[YAML_SHOWN]) {
+	char *plain CLEANUP(freep) = signed_shown(s);
+
+	return yaml_show(plain, shown);
+}
+
 static void check_url(const struct yaml_node *n, const char *what, struct complaints *c) {
 	const char *s = yaml_scalar(n, NULL);
+	char shown[YAML_SHOWN];
 
 	if (s && *s && !is_url(s))
 		refuse(c, n, what);
+	else if (s && signed_query(s))
+		complaints_add(c, yaml_pos(n), "'%s' has a signature, a token or a key in its query, which would be written into journals and messages",
+			       secretless(s, shown));
+	else if (s && has_password(s))
+		complaints_add(c, yaml_pos(n), "'%s' has a user or a password in it, which would be written into journals and messages",
+			       secretless(s, shown));
 }
 
 static void check_urls(const struct yaml_node *n, const char *what, struct complaints *c) {

@@ -3,15 +3,18 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/signed.h"
 #include "base/text.h"
 #include "spec/gateway.h"
 #include "spec/planning.h"
 #include "spec/source.h"
 
 void spec_complain(struct complaints *c, const struct yaml_node *n, const char *path, const char *fault) {
+	const char *value = yaml_scalar(n, NULL);
+	char *plain CLEANUP(freep) = value ? signed_shown(value) : NULL; /* what must not be recorded is not shown */
 	char shown[YAML_SHOWN];
 
-	complaints_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), path, fault);
+	complaints_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(plain, shown), path, fault);
 }
 
 static void check_source(const struct yaml_node *n, const char *path, struct complaints *c) {

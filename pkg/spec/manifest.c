@@ -19,7 +19,8 @@ static const char *const previous[] = {"warm", "stopped", "auto", NULL};
 
 #define SOURCE_DOC                                                                                       \
 	"Where the file may be had: hf://ORG/REPO@REVISION/FILE, https://..., file:PATH or a path beside the " \
-	"manifest; ARCHIVE#MEMBER for a member of an archive. A list is tried in order."
+	"manifest; ARCHIVE#MEMBER for a member of an archive. A list is tried in order. url_file:/PATH or url_env:NAME where the address " \
+	"must stay secret: a file or a variable with the address in it."
 
 static const struct schema_field adapter_fields[] = {
 	{.key = "source", .type = SCHEMA_ONE_OR_LIST, .flags = SCHEMA_REQUIRED, .max = 16, .doc = SOURCE_DOC},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/signed.h"
 #include "base/text.h"
 
 #define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -64,6 +65,9 @@ const char *spec_url_fault(const char *url) {
 		return "has a blank or a control character in it, write it as %20";
 	if (memchr(host, '@', strcspn(host, "/?#")))
 		return "has a user or a password in it, which would be written into the lock";
+	if (signed_query(url))
+		return "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, "
+		       "or url_env:NAME";
 	if (!plain && !text_starts(url, "https://"))
 		return "is not an https:// address";
 	if (!host_length(host))
@@ -73,8 +77,25 @@ const char *spec_url_fault(const char *url) {
 	return NULL;
 }
 
+static bool is_elsewhere(const char *source) {
+	return text_starts(source, "url_file:") || text_starts(source, "url_env:");
+}
+
+/* Behind the colon: an absolute path, or a variable's name; both up to a '#'. */
+static const char *elsewhere_fault(const char *source) {
+	const char *value = strchr(source, ':') + 1;
+	size_t n = strcspn(value, "#");
+
+	if (text_starts(source, "url_file:"))
+		return *value == '/' && n > 1 ? NULL : "names no file by its absolute path, write url_file:/PATH";
+	return n && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == n ? NULL
+													      : "names no variable of the environment, write url_env:NAME";
+}
+
 /* The path of a file of this machine, or NULL when the source is no such thing. */
 static const char *local_path(const char *source) {
+	if (is_elsewhere(source))
+		return NULL;
 	if (text_starts(source, "file:///"))
 		return source + 7;
 	if (text_starts(source, "file:"))
@@ -97,14 +118,18 @@ const char *spec_source_fault(const char *source) {
 
 	if (has_controls(source))
 		return "has a control character in it";
-	if (text_starts(source, "hf://"))
+	if (is_elsewhere(source))
+		fault = elsewhere_fault(source);
+	else if (text_starts(source, "hf://") && signed_query(source))
+		fault = "has a token or a signature in its query, which would be written into the lock: set HF_TOKEN";
+	else if (text_starts(source, "hf://"))
 		fault = hub_fault(source + 5);
 	else if (text_starts(source, "https://") || text_starts(source, "http://"))
 		fault = spec_url_fault(source);
 	else if (text_starts(source, "file://") && !text_starts(source, "file:///"))
 		fault = "names a host, write file:PATH";
 	else if (!path)
-		fault = "has a scheme that is not known, use hf://, https:// or file:";
+		fault = "has a scheme that is not known, use hf://, https://, file:, url_file: or url_env:";
 	else if (!*path || *path == '#')
 		fault = "names no file";
 	return fault ? fault : member_fault(source);

@@ -6,6 +6,8 @@ struct arena;
 
 /* Where an artifact may be had; the forms stand in spec.h. */
 
+/* An address that must not be read by others comes from elsewhere: "url_file:/PATH" is a file with the address in it, "url_env:NAME" a variable of the
+ * environment. That is what is recorded, never the address. */
 /* What is wrong with it, as the end of a sentence ("has no revision, write ..."), or NULL. */
 const char *spec_source_fault(const char *source);
 /* A file of this machine becomes file:/ABSOLUTE, from `dir` when it was relative; everything else stays. In the arena. */

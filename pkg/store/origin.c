@@ -244,7 +244,7 @@ int store_from_source(struct fetch *f, const char *source, struct err *e) {
 		return from_archive(f, archive, member + 1, e) ? or_something_else(archive, e) : 0;
 	}
 	if (text_starts(source, "https://") || text_starts(source, "http://") ||
-	    text_starts(source, "hf://"))
+	    text_starts(source, "hf://") || text_starts(source, "url_file:") || text_starts(source, "url_env:"))
 		return from_address(f, source, e);
-	return err_set(e, ERR_UNREACHABLE, "it begins with none of file:/, https://, hf://");
+	return err_set(e, ERR_UNREACHABLE, "it begins with none of file:/, https://, hf://, url_file:, url_env:");
 }

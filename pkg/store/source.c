@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "fs/fs.h"
 #include "store/private.h"
 
 enum { ADDRESS_MAX = 4096 };
@@ -67,11 +68,34 @@ static int hf_address(const char *source, char **url, struct err *e) {
 	return 0;
 }
 
+/* The address that a file or a variable holds; what is wrong with it is said without it. */
+static int from_elsewhere(const char *source, char **url, struct err *e) {
+	const char *value = strchr(source, ':') + 1;
+	struct buf text CLEANUP(buf_done) = BUF_INIT(ADDRESS_MAX);
+	bool is_file = text_starts(source, "url_file:");
+	const char *said = NULL;
+
+	if (is_file && fs_read_user(value, &text, e)) {
+		e->code = ERR_UNREACHABLE;
+		return -1;
+	}
+	said = is_file ? buf_str(&text) : getenv(value);
+	if (!said)
+		return err_set(e, ERR_UNREACHABLE, "the variable '%.80s' is not set", value);
+	said += strspn(said, " \t\r\n");
+	*url = mem_strndup(said, strcspn(said, " \t\r\n"));
+	if (text_starts(*url, "https://") || text_starts(*url, "http://"))
+		return 0;
+	free(*url);
+	*url = NULL;
+	return err_set(e, ERR_UNREACHABLE, "what stands there is no https:// address");
+}
+
 int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e) {
 	char *found CLEANUP(freep) = NULL;
-	bool hub = text_starts(source, "hf://");
+	bool hub = text_starts(source, "hf://"), elsewhere = text_starts(source, "url_file:") || text_starts(source, "url_env:");
 
-	if (hub ? hf_address(source, &found, e) : !(found = mem_strdup(source)))
+	if (hub ? hf_address(source, &found, e) : elsewhere ? from_elsewhere(source, &found, e) : !(found = mem_strdup(source)))
 		return -1;
 	if (text_starts(found, "http://") && !plain_http && !http_is_loopback(found))
 		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, take https://");

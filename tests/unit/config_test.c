@@ -95,39 +95,44 @@ static void test_formats(void **state) {
 
 #define APT "deb http://a/debian bookworm main\n"
 
+static const struct {
+	const char *name, *config, *list, *sources; /* NULL: no such file */
+	const char *mirrors, *keyring, *engine, *complaints;
+} loads[] = {
+	{"nothing at all", NULL, NULL, NULL, "", CONFIG_KEYRING, NULL, NULL},
+	{"what apt says", NULL, APT, "Types: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", "http://a/debian http://b/debian",
+	 CONFIG_KEYRING, NULL, NULL},
+	{"a mirror of its own", "mirror: https://m/debian/\n", APT, NULL, "https://m/debian", CONFIG_KEYRING, NULL, NULL},
+	{"several", "mirror: [https://m/debian, http://n/archive/debian/20260101T000000Z, https://m/debian]\n", APT, NULL,
+	 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
+	{"a snapshot archive", "snapshot: https://s/archive/debian\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+	{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
+	{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\nengine_timeout: 2m\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
+	{"a gateway that is none", "gateway: {mode: none}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+	{"an installed gateway", "gateway: {mode: host, program: /opt/haproxy}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+	{"another gateway", "gateway: {mode: nginx, program: haproxy}\n", APT, NULL, NULL, NULL, NULL,
+	 "1:17: 'nginx' in 'gateway.mode' is not known, use docker, host or none\n1:33: 'haproxy' in 'gateway.program' is not an absolute path"},
+	{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
+	{"a list", "[mirror]\n", APT, NULL, NULL, NULL, NULL, "1:1: the file must hold a mapping (key: value), not a list"},
+	{"a typo", "miror: x\n", NULL, NULL, NULL, NULL, NULL, "1:1: unknown key 'miror', did you mean 'mirror'?"},
+	{"a mirror with a token", "mirror: [https://m/debian?token=s3cr3t, 'https://u:s3cr3t@m/debian']\nsnapshot: https://s/?sig=s3cr3t\n", NULL, NULL, NULL, NULL, NULL,
+	 "1:10: 'https://m/debian' has a signature, a token or a key in its query, which would be written into journals and messages\n"
+	 "1:41: 'https://m/debian' has a user or a password in it, which would be written into journals and messages\n"
+	 "2:11: 'https://s/' has a signature, a token or a key in its query, which would be written into journals and messages"},
+	{"addresses that are none", "mirror: [m/debian, 'https:///debian']\nkeyring: k.gpg\nengine: tcp://host:2375\n", NULL, NULL, NULL, NULL, NULL,
+	 "1:10: 'm/debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
+	 "1:20: 'https:///debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
+	 "2:10: 'k.gpg' in 'keyring' is not an absolute path\n"
+	 "3:9: 'tcp://host:2375' in 'engine' is not unix:///PATH: only an Engine on this machine is used"},
+};
+
 static void test_load(void **state) {
-	static const struct {
-		const char *name, *config, *list, *sources; /* NULL: no such file */
-		const char *mirrors, *keyring, *engine, *complaints;
-	} cases[] = {
-		{"nothing at all", NULL, NULL, NULL, "", CONFIG_KEYRING, NULL, NULL},
-		{"what apt says", NULL, APT, "Types: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", "http://a/debian http://b/debian",
-		 CONFIG_KEYRING, NULL, NULL},
-		{"a mirror of its own", "mirror: https://m/debian/\n", APT, NULL, "https://m/debian", CONFIG_KEYRING, NULL, NULL},
-		{"several", "mirror: [https://m/debian, http://n/archive/debian/20260101T000000Z, https://m/debian]\n", APT, NULL,
-		 "https://m/debian http://n/archive/debian/20260101T000000Z", CONFIG_KEYRING, NULL, NULL},
-		{"a snapshot archive", "snapshot: https://s/archive/debian\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
-		{"a folder", "mirror: file:/srv/debian\n", APT, NULL, "file:/srv/debian", CONFIG_KEYRING, NULL, NULL},
-		{"all but mirrors", "keyring: /k.gpg\nengine: unix:///run/e.sock\nengine_timeout: 2m\n", APT, NULL, "http://a/debian", "/k.gpg", "unix:///run/e.sock", NULL},
-		{"a gateway that is none", "gateway: {mode: none}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
-		{"an installed gateway", "gateway: {mode: host, program: /opt/haproxy}\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
-		{"another gateway", "gateway: {mode: nginx, program: haproxy}\n", APT, NULL, NULL, NULL, NULL,
-		 "1:17: 'nginx' in 'gateway.mode' is not known, use docker, host or none\n1:33: 'haproxy' in 'gateway.program' is not an absolute path"},
-		{"only comments", "# nothing yet\n\n  # mirror: x\n", APT, NULL, "http://a/debian", CONFIG_KEYRING, NULL, NULL},
-		{"a list", "[mirror]\n", APT, NULL, NULL, NULL, NULL, "1:1: the file must hold a mapping (key: value), not a list"},
-		{"a typo", "miror: x\n", NULL, NULL, NULL, NULL, NULL, "1:1: unknown key 'miror', did you mean 'mirror'?"},
-		{"addresses that are none", "mirror: [m/debian, 'https:///debian']\nkeyring: k.gpg\nengine: tcp://host:2375\n", NULL, NULL, NULL, NULL, NULL,
-		 "1:10: 'm/debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
-		 "1:20: 'https:///debian' in 'mirror' is not an https:// or http:// address, and not file:/PATH\n"
-		 "2:10: 'k.gpg' in 'keyring' is not an absolute path\n"
-		 "3:9: 'tcp://host:2375' in 'engine' is not unix:///PATH: only an Engine on this machine is used"},
-	};
 	int root CLEANUP(closep) = -1;
 	struct err e = {0};
 
 	(void) state;
 	assert_int_equal(fs_open_dir(AT_FDCWD, "root", &root, &e), 0);
-	EACH_CASE(k, cases) {
+	EACH_CASE(k, loads) {
 		struct complaints c CLEANUP(complaints_done) = {0};
 		struct config *config CLEANUP(config_freep) = NULL;
 		struct buf said CLEANUP(buf_done) = BUF_INIT(4096);

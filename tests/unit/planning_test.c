@@ -51,7 +51,7 @@ static const struct {
 	{"a candidate with half a file", HEAD "model: {candidates: [{name: a, source: m, bytes: 1GB}]}\n",
 	 "4:40: 'model.candidates[0].source' without 'model.candidates[0].sha256': a file is named by both\n"},
 	{"a candidate from nowhere", HEAD "model: {candidates: [{name: a, source: 's3://b', sha256: " SHA "}]}\n",
-	 "4:40: 's3://b' in 'model.candidates[0].source' has a scheme that is not known, use hf://, https:// or file:\n"},
+	 "4:40: 's3://b' in 'model.candidates[0].source' has a scheme that is not known, use hf://, https://, file:, url_file: or url_env:\n"},
 	{"a candidate twice", HEAD "model: {candidates: [{name: a, bytes: 1GB}, {name: b, bytes: 1GB}, {name: a, bytes: 2GB}]}\n",
 	 "4:75: 'a' stands twice in 'model.candidates', in line 4 too\n"},
 	{"a quality above 1", HEAD "model: {candidates: [{name: a, bytes: 1GB, quality: 93.2}]}\n",

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/signed.h"
 #include "fs/fs.h"
 #include "json/json.h"
 #include "spec/spec.h"
@@ -289,7 +290,7 @@ static const struct {
 	{"a header that is none", GOOD "gateway: {sticky: 'X Y'}\n", "5:19: 'X Y' in 'gateway.sticky' is not the name of a header"},
 	{"names that would be configuration", GOOD "requirements: {privacy: any}\n"
 	 "gateway: {fallback: {url: 'https://h/v1?key=1', model: 'a b', shareable: ['x#']}}\n",
-	 "6:27: 'https://h/v1?key=1' in 'gateway.fallback.url' has a query or a fragment: write the address up to what stands before /chat/completions, "
+	 "6:27: 'https://h/v1' in 'gateway.fallback.url' has a query or a fragment: write the address up to what stands before /chat/completions, "
 	 "like https://HOST/v1\n"
 	 "6:56: 'a b' in 'gateway.fallback.model' has a character that a gateway's configuration cannot have: letters, digits and "
 	 "._~:/@%+,=-[] are fine\n"
@@ -345,9 +346,17 @@ static const struct {
 	{"a name that only begins like 127", "http://127.0.0.1.example.org/x",
 	 "is sent in the clear, write https:// (http:// is for this machine only)"},
 	{"a password", "https://u:p@host/x", "has a user or a password in it, which would be written into the lock"},
+	{"a signature", "https://b.s3.amazonaws.com/m.gguf?X-Amz-Credential=c&X-Amz-Signature=s3cr3t", "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, or url_env:NAME"},
+	{"a signature before a member", "https://host/a.zip?sig=s3cr3t#m.gguf", "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, or url_env:NAME"},
+	{"a token of the hub", "hf://O/R@r/f?token=s3cr3t", "has a token or a signature in its query, which would be written into the lock: set HF_TOKEN"},
+	{"an address from a file", "url_file:/run/secrets/model-url", NULL},
+	{"an address from a file, a member", "url_file:/run/secrets/model-url#a/m.gguf", NULL},
+	{"an address from the environment", "url_env:MODEL_URL", NULL},
+	{"an address from a relative file", "url_file:model-url", "names no file by its absolute path, write url_file:/PATH"},
+	{"an address from no variable", "url_env:MODEL-URL", "names no variable of the environment, write url_env:NAME"},
 	{"no host", "https:///x", "has no host"},
 	{"a blank", "https://host/a b", "has a blank or a control character in it, write it as %20"},
-	{"another scheme", "s3://b/k", "has a scheme that is not known, use hf://, https:// or file:"},
+	{"another scheme", "s3://b/k", "has a scheme that is not known, use hf://, https://, file:, url_file: or url_env:"},
 	{"a file of another host", "file://host/x", "names a host, write file:PATH"},
 	{"no file", "file:", "names no file"},
 	{"a member of nothing", "#x", "names no file"},
@@ -367,7 +376,9 @@ static void test_sources(void **state) {
 		assert_int_equal(load("m.yaml", text, &s, &c, &e), f->fault ? -1 : 0);
 		if (!f->fault)
 			continue;
-		char *want CLEANUP(freep) = mem_printf("'%s' in 'model.source[1]' %s", strchr(f->source, '\\') ? "a?b" : f->source, f->fault);
+		char *plain CLEANUP(freep) = signed_shown(strchr(f->source, '\\') ? "a?b" : f->source);
+		char *want CLEANUP(freep) = mem_printf("'%s' in 'model.source[1]' %s", plain, f->fault);
+		assert_null(strstr(c.at[0].message, "s3cr3t"));
 		assert_int_equal(c.n, 1);
 		assert_string_equal(c.at[0].message, want);
 		assert_int_equal(c.at[0].col, 96);

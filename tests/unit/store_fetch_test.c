@@ -56,6 +56,11 @@ static int enter(void **state) {
 	save("wrong", b->shop.other, SIZE);
 	save("half", b->shop.bytes, HALF);
 	save("a.zip", b->shop.zip.data, b->shop.zip.len);
+	char *address CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/good?token=s3cr3t\n", httpd_port(b->shop.web));
+	save("address", address, strlen(address));
+	save("text", "hello\n", 6);
+	address[strlen(address) - 1] = '\0';
+	(void) setenv("STORE_FETCH_TEST_URL", address, 1);
 	*state = b;
 	return mkdir("directory", 0755) || mkfifo("fifo", 0644);
 }
@@ -177,6 +182,14 @@ static const struct {
 	{"the second source", {"file:{dir}/none", "file:{dir}/right"}, .hits = 0},
 	{"the second source, after wrong bytes", {"{url}/other", "{url}/good"}, .hits = 2, .range = ""},
 	{"the second source goes on where the first was cut", {"{url}/drip", "{url}/good"}, .hits = 5, .range = "bytes=1200000-"},
+	{"an address from a file", {"url_file:{dir}/address"}, .hits = 1},
+	{"an address from the environment", {"url_env:STORE_FETCH_TEST_URL"}, .hits = 1},
+	{"a file without an address", {"url_file:{dir}/text"}, .code = ERR_UNREACHABLE,
+	 .message = "cannot fetch model: url_file:{dir}/text: what stands there is no https:// address"},
+	{"no file with an address", {"url_file:{dir}/none"}, .code = ERR_UNREACHABLE,
+	 .message = "cannot fetch model: url_file:{dir}/none: cannot open '{dir}/none': No such file or directory"},
+	{"no variable with an address", {"url_env:STORE_FETCH_TEST_NONE"}, .code = ERR_UNREACHABLE,
+	 .message = "cannot fetch model: url_env:STORE_FETCH_TEST_NONE: the variable 'STORE_FETCH_TEST_NONE' is not set"},
 	{"no sources", {NULL}, .code = ERR_UNREACHABLE, .message = "cannot fetch model: it has no source"},
 	{"no such file", {"file:{dir}/none"}, .code = ERR_UNREACHABLE, .message = "cannot fetch model: file:{dir}/none: No such file or directory"},
 	{"a directory", {"file:{dir}/directory"}, .code = ERR_UNREACHABLE,
@@ -200,7 +213,7 @@ static const struct {
 	{"a member of something else", {"file:{dir}/right#x"}, .code = ERR_INTEGRITY,
 	 .message = "cannot fetch model {right}: file:{dir}/right#x: '{dir}/right' is not an archive that can be read: Unrecognized archive format"},
 	{"another scheme", {"s3://bucket/x"}, .code = ERR_UNREACHABLE,
-	 .message = "cannot fetch model: s3://bucket/x: it begins with none of file:/, https://, hf://"},
+	 .message = "cannot fetch model: s3://bucket/x: it begins with none of file:/, https://, hf://, url_file:, url_env:"},
 	{"plain http elsewhere", {"http://example.invalid/x"}, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: http://example.invalid/x: http:// is for this host only, take https://"},
 	{"malformed", {"https://user:secret@[x/y"}, .code = ERR_UNREACHABLE,
