@@ -90,6 +90,7 @@ static void tell(struct args *a, const struct lock *l, const char *path, bool sa
 		report_line(a->report, "nothing to do: %s is up to date (lock %.12s, %s)", path, l->digest, took);
 	else
 		report_line(a->report, "built %s: %s (lock %.12s, image %.12s, %s planned, %s)", l->version, path, l->digest, l->image_manifest, planned, took);
+	report_line(a->report, "next: llmdeploy apply %s", path);
 	json_set_str(j, "version", l->version);
 	json_set_str(j, "lock", l->digest);
 	json_set_str(j, "image_config", l->image_config);

@@ -56,7 +56,9 @@ static void fill_row(const struct history_item *item, struct arena *arena, const
 
 	if (!item->begins)
 		text_format_ms(item->duration_ms, took);
-	const char *cells[COLUMNS] = {item->time, item->event, item->version, arena_strdup(arena, took), item->detail};
+	/* As wide as most: the column stands still. */
+	const char *after = arena_printf(arena, "%8s", took);
+	const char *cells[COLUMNS] = {item->time, item->event, item->version, after, item->detail};
 	if (item->begins && *item->by)
 		cells[4] = arena_printf(arena, "by %s%s%s", item->by, *item->detail ? ", " : "", item->detail);
 	memcpy(row, cells, sizeof cells);

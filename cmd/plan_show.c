@@ -50,7 +50,8 @@ __attribute__((format(printf, 3, 4))) static void say(struct report *r, const ch
 /* ---- what is planned ---- */
 
 static const char *model_text(struct arena *a, const struct json *m) {
-	const char *name = json_str(m, "name"), *sparsity = json_str(m, "sparsity"), *type = json_str(m, "quantization");
+	const char *kind = json_str(m, "architecture"), *sparsity = json_str(m, "sparsity"), *type = json_str(m, "quantization");
+	const char *name = strcmp(json_str(m, "name"), kind) ? json_str(m, "name") : "";
 
 	return arena_printf(a, "%s%s%s%s%s: %s of weights%s%s%s, read from the %s", *name ? name : json_str(m, "architecture"), *name ? ", " : "",
 		*name ? json_str(m, "architecture") : "", *type ? ", " : "", type, bytes(a, m, "weights_bytes"), sparsity ? ", " : "",

@@ -1,6 +1,7 @@
 #include "context.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -17,6 +18,7 @@
 struct row {
 	char *state, *evidence, *size, *note;
 	const char *when;
+	char minute[CLOCK_STAMP]; /* of it */
 	uint64_t bytes;
 };
 
@@ -80,19 +82,19 @@ static const char *state_of(const struct releases *r, const char *version, const
 	return f && f->committed[0] ? "committed" : "proved";
 }
 
-/* "2: 12 of 12 passed" or "1: no questions" */
+/* "12 of 12 passed" or "no questions" */
 static char *evidence_of(const struct release *rel) {
 	const struct json *phases = json_path(rel->proof, "golden.phases");
 	int64_t passed = 0, cases = 0;
 
 	if (!json_get(rel->proof, "golden"))
-		return mem_printf("%u: no questions", rel->evidence);
+		return mem_strdup("no questions");
 	for (const struct json *p = json_first(phases); p; p = json_next(p))
 		for (const struct json *c = json_first(json_get(p, "cases")); c; c = json_next(c)) {
 			passed += json_str(c, "verdict") && !strcmp(json_str(c, "verdict"), "PASS");
 			cases++;
 		}
-	return mem_printf("%u: %lld of %lld passed", rel->evidence, (long long) passed, (long long) cases);
+	return mem_printf("%lld of %lld passed", (long long) passed, (long long) cases);
 }
 
 /* Models and adapters, and the image's layers. */
@@ -181,14 +183,16 @@ static void sort(struct releases *r) {
 
 static void show(struct args *a, const struct releases *r, struct json *list) {
 	static const struct report_column columns[] = {{"version", false, 8}, {"state", false, 6}, {"committed", false, 0},
-		{"evidence", false, 8}, {"size", true, 0}, {"note", false, 4}};
+		{"evidence", false, 13}, {"size", true, 0}, {"note", false, 18}};
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * r->n + 1, sizeof *cells);
 	struct row *rows CLEANUP(freep) = mem_zalloc(r->n + 1, sizeof *rows);
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct row *row = &rows[i];
 		look(r, r->versions[i], row);
-		const char *texts[] = {r->versions[i], row->state, row->when, row->evidence, row->size, row->note};
+		/* To the minute. */
+		(void) snprintf(row->minute, sizeof row->minute, "%.10s %.5s", row->when, *row->when ? row->when + 11 : "");
+		const char *texts[] = {r->versions[i], row->state, *row->when ? row->minute : "", row->evidence, row->size, row->note};
 		memcpy(&cells[6 * i], texts, sizeof texts);
 		json_push(list, as_json(r, r->versions[i], row));
 	}

@@ -328,7 +328,12 @@ static const char *age_of(const char *stamp, char out[TEXT_BYTES]) {
 	age = clock_unix() > then ? clock_unix() - then : 0;
 	while (units[i].seconds > 1 && age < 2 * units[i].seconds)
 		i++;
-	(void) snprintf(out, TEXT_BYTES, "%lld %s ago", (long long) (age / units[i].seconds), units[i].unit);
+	/* As wide as most: the column stands still under --watch. */
+	int n = snprintf(out, TEXT_BYTES, "%lld %s ago", (long long) (age / units[i].seconds), units[i].unit);
+	if (n < 8) {
+		memmove(out + 8 - n, out, (size_t) n + 1);
+		memset(out, ' ', (size_t) (8 - n));
+	}
 	return out;
 }
 
@@ -343,7 +348,7 @@ static int nothing_yet(struct args *a, const char *place) {
 
 static int once(struct args *a, struct err *e) {
 	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"since", true, 0},
-		{"clients", false, 24}, {"rollback to", false, 8}, {"note", false, 20}};
+		{"clients", false, 26}, {"rollback", false, 8}, {"note", false, 4}};
 	enum { COLUMNS = sizeof columns / sizeof *columns };
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};

@@ -76,7 +76,7 @@ static int fix_one(struct context *c, const char *name, bool paranoid, struct ro
 }
 
 static void show_fixed(struct args *a, const char *route, const struct rollout_fixes *f, struct json *list) {
-	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"put right", false, 10}};
+	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"repaired", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -114,12 +114,12 @@ static int judge(const struct args *a, const struct rollout_differences *d, cons
 		return err_set(e, ERR_INTEGRITY, "a journal is broken: put its file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
 			a->n ? a->at[0] : "ROUTE");
 	if (d->n && !a->option[OPT_FIX])
-		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there: llmdeploy verify%s%s --fix puts right what can be",
+		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there: llmdeploy verify%s%s --fix repairs what can be repaired",
 			d->n, d->n == 1 ? "" : "s", a->n ? " " : "", a->n ? a->at[0] : "");
 	if (first->code == ERR_RECOVERY || first->code == ERR_INTERRUPTED || first->code == ERR_BUSY || (first->code && !d->n))
 		return err_set(e, first->code, "%s", first->msg);
 	if (d->n)
-		return err_set(e, ERR_DRIFT, "%zu difference%s left%s%.300s", d->n, d->n == 1 ? " is" : "s are", first->code ? ": " : ": that wants a hand",
+		return err_set(e, ERR_DRIFT, "%zu difference%s left%s%.300s", d->n, d->n == 1 ? " is" : "s are", first->code ? ": " : ": repair by hand",
 			first->msg);
 	return 0;
 }

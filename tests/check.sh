@@ -65,7 +65,7 @@ judge() { # NUMBER
 }
 
 # Those that take long first, so that the short ones fill the gaps.
-for t in tests/fault/*_test.sh tests/engine/*_test.sh; do
+for t in tests/fault/*_test.sh tests/engine/*_test.sh tests/screens/*_test.sh; do
 	begin tap "$t" timeout 1500 "$t" "$build"
 done
 begin tap "the Engine client on a real Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"

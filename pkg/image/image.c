@@ -178,8 +178,8 @@ static void tell_size(const struct unpacked *all, const struct progress *progres
 	}
 	text_format_bytes(kept, a);
 	text_format_bytes(pruned, b);
-	char *detail CLEANUP(freep) = mem_printf(
-		"%zu packages, %s, and %s of manuals and the like left out", all->n, a, b);
+	char *left CLEANUP(freep) = pruned ? mem_printf(", without %s of manuals", b) : mem_strdup("");
+	char *detail CLEANUP(freep) = mem_printf("%zu package%s, %s%s", all->n, all->n == 1 ? "" : "s", a, left);
 	progress_done(progress, "unpack packages", detail);
 }
 

@@ -26,14 +26,14 @@ static char *seconds(uint64_t ms) {
 
 /* What is waited for: the part of a step where one is named, else the step. */
 static const char *waits_for(const struct report_state *s) {
-	if (!s->step)
-		return "still working";
-	return s->waits ? s->waits : s->step;
+	if (s->waits)
+		return s->waits;
+	return s->step ? s->step : "still working";
 }
 
 static uint64_t waited_ms(const struct report *r) {
 	const struct report_state *s = r->state;
-	uint64_t since = !s->step ? s->said_ms : s->waits ? s->waits_ms : s->step_ms;
+	uint64_t since = s->waits ? s->waits_ms : s->step ? s->step_ms : s->said_ms;
 
 	return state_now(r) - since;
 }
@@ -42,20 +42,12 @@ static void beat_terminal(struct report *r) {
 	const struct report_state *s = r->state;
 	uint64_t waited = waited_ms(r);
 
-	if (waited < (s->step ? BEAT_MS : STEP_QUIET_MS))
+	if (waited < (s->step || s->waits ? BEAT_MS : STEP_QUIET_MS))
 		return;
 	if (s->meter.what && state_now(r) - s->meter.shown_ms < TRANSFER_MS)
 		return;
 	char *took CLEANUP(freep) = seconds(waited);
-	if (!s->step) {
-		char *line CLEANUP(freep) = mem_printf("..    still working (%s)", took);
-		state_move(r, line);
-		return;
-	}
-	char *text CLEANUP(freep) = s->waits ? mem_printf("%s (%s)", s->waits, took) : mem_strdup(took);
-	char *rest CLEANUP(freep) =
-		mem_printf("%s%s%s", s->rest ? s->rest : "", s->rest ? "  " : "", text);
-	state_show_step(r, rest);
+	state_show_waits(r, took);
 }
 
 static void beat_json(struct report *r) {

@@ -206,7 +206,7 @@ static void on_state(struct report *r, const struct progress_event *ev) {
 	s->waits = mem_strdup(ev->what);
 	s->waits_ms = state_now(r);
 	if (r->mode == REPORT_TERMINAL)
-		state_show_step(r, s->waits);
+		state_show_waits(r, NULL);
 	else
 		report_line(r, INDENT "%s", s->waits);
 }

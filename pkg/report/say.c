@@ -12,9 +12,7 @@
 #include "report/state.h"
 #include "report/words.h"
 
-/* What begins a further line of a message, and of one that stands under a step. */
-#define FURTHER "  "
-#define FURTHER_NOTE "        "
+enum { FURTHER = 2 }; /* how much deeper a further line of a message begins */
 
 /* One message, as an event and, or else, as a line behind `head`. */
 static void say(struct report *r, bool to_err, const char *head, const char *sgr, const char *event, const char *key,
@@ -30,7 +28,8 @@ static void say(struct report *r, bool to_err, const char *head, const char *sgr
 	}
 	if (r->mode == REPORT_JSON && !to_err)
 		return;
-	state_text(r, to_err, head, sgr, clean, text[0] == ' ' ? FURTHER_NOTE : FURTHER);
+	char *indent CLEANUP(freep) = mem_printf("%*s", (int) strspn(clean, " ") + FURTHER, "");
+	state_text(r, to_err, head, sgr, clean, indent);
 }
 
 __attribute__((format(printf, 1, 0))) static char *vtext(const char *fmt, va_list ap) {
@@ -120,7 +119,7 @@ void report_complaints(struct report *r, const struct complaints *c) {
 
 		if (r->mode == REPORT_JSON)
 			complaint_event(r, one);
-		state_text(r, true, "", "0", clean, FURTHER);
+		state_text(r, true, "", "0", clean, "  ");
 		free(r->state->complaint);
 		r->state->complaint = text;
 	}
@@ -152,7 +151,7 @@ void report_error(struct report *r, const struct err *e) {
 	}
 	if (said && !strncmp(said, e->msg, sizeof e->msg - 1))
 		return;
-	state_text(r, true, "llmdeploy: ", "31", clean, FURTHER);
+	state_text(r, true, "llmdeploy: ", "31", clean, "  ");
 }
 
 void report_result(struct report *r, const struct json *result) {

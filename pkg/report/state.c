@@ -39,6 +39,20 @@ void state_show_step(struct report *r, const char *rest) {
 	state_move(r, line);
 }
 
+void state_show_waits(struct report *r, const char *took) {
+	const struct report_state *s = r->state;
+	char *waits CLEANUP(freep) = state_clean(s->waits ? s->waits : s->step ? "" : "still working");
+	char *time CLEANUP(freep) = !took ? mem_strdup("") : *waits ? mem_printf(" (%s)", took) : mem_strdup(took);
+	char *rest CLEANUP(freep) = mem_printf("%s%s%s%s", s->rest ? s->rest : "", s->rest ? "  " : "", waits, time);
+
+	if (s->step) {
+		state_show_step(r, rest);
+		return;
+	}
+	char *line CLEANUP(freep) = mem_printf("..    %s", rest);
+	state_move(r, line);
+}
+
 void state_clear(struct report *r) {
 	if (!r->state->moving)
 		return;
@@ -110,9 +124,9 @@ void state_colored(const struct report *r, const char *sgr, const char *text, st
 static void step_line(struct report *r, const char *word, const char *what, const uint64_t *took_ms, const char *detail) {
 	char *clean CLEANUP(freep) = state_clean(what), *more CLEANUP(freep) = state_clean(detail);
 	struct buf line CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+	const char *sgr = !strcmp(word, "ok") ? "32" : !strcmp(word, "FAIL") ? "31" : "2";
 	char took[TEXT_BYTES];
 
-	state_colored(r, !strcmp(word, "ok") ? "32" : !strcmp(word, "FAIL") ? "31" : "2", word, &line);
 	(void) buf_printf(&line, "%*s%s", (int) (6 - strlen(word)), "", clean);
 	if (took_ms) {
 		text_format_ms(*took_ms, took);
@@ -120,7 +134,7 @@ static void step_line(struct report *r, const char *word, const char *what, cons
 	}
 	if (more[0])
 		(void) buf_printf(&line, "  %s", more);
-	state_line(r, false, buf_str(&line));
+	state_text(r, false, word, sgr, buf_str(&line), "        ");
 }
 
 void state_close_step(struct report *r, const char *word, const char *detail) {

@@ -40,6 +40,8 @@ void state_release(struct report_state **s);
 
 /* "..    step  rest", where the terminal's line moves. */
 void state_show_step(struct report *r, const char *rest);
+/* What is waited for, there, with or without a step; `took`: "12 s", or NULL. */
+void state_show_waits(struct report *r, const char *took);
 /* A golden case that ended. */
 void state_case(struct report *r, const struct progress_case *c);
 /* The thread of report_pulse, if there is one, is over. */

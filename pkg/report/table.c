@@ -11,7 +11,7 @@
 #include "report/words.h"
 
 #define GAP 2
-#define LEAST_WRAPPED 20 /* a narrower column is not wrapped */
+#define LEAST_WRAPPED 16 /* a narrower column is not wrapped */
 
 /* A cell of a table, and how it is shown. */
 struct cell {

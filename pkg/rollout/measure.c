@@ -93,7 +93,7 @@ struct json *measure_memory(const struct rollout *x, const struct lock *l) {
 	struct json *m = json_object();
 	if (measure(x, l, m, &why)) {
 		json_set_str(m, "warning", why.msg);
-		progress_warn(x->progress, "the engine's memory could not be measured", why.msg);
+		progress_note(x->progress, "the engine's memory could not be measured", why.msg);
 	}
 	return m;
 }

@@ -275,7 +275,7 @@ int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *eng
 	if (record_put(s, record_new("repairing", l), e))
 		return -1;
 	if (!alive) {
-		progress_warn(s->x->progress, "the active release does not answer: it is started again", l->version);
+		progress_note(s->x->progress, "the active release does not answer and is started again", l->version);
 		if (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e)) {
 			struct err why = *e;
 			return err_set(e, why.code, "%.350s; '%s' is active and does not come up: llmdeploy rollback %s", why.msg, l->version, l->route);

@@ -126,9 +126,11 @@ static int bring_up(struct rollout_session *s, const struct lock *l, uint64_t *e
 	if (container_image(s->x, l, image, e) || traffic_seat(s->x, l, e))
 		return -1;
 	progress_step(s->x->progress, "start the active release");
-	if (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e))
+	if (container_start(s->x, l, e))
 		return -1;
 	progress_done(s->x->progress, "start the active release", l->version);
+	if (prove_ready(s->x, l, engine_ms, e))
+		return -1;
 	return interrupt_check(e);
 }
 

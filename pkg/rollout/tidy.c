@@ -12,8 +12,6 @@
 #include "root/root.h"
 #include "size/size.h"
 
-#define STOP_STEP "stop the release before" /* its engine may take its whole stop timeout */
-
 /* Design: one rule says what each container of a route should be doing when no operation is on its way. It is applied after
  * each commit and by each recovery, so that what a crash left in between is put right by whoever comes next. */
 
@@ -137,11 +135,10 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		return -1;
 	if (how->hurry)
 		return container_stop_begin(s->x, l, e);
-	progress_step(s->x->progress, STOP_STEP);
-	if (container_stop(s->x, l, e))
-		return -1;
-	progress_done(s->x->progress, STOP_STEP, version);
-	return 0;
+	/* Its engine may take its whole stop timeout. */
+	char *stopping CLEANUP(freep) = mem_printf("stopping '%s'", version);
+	progress_state(s->x->progress, stopping, NULL);
+	return container_stop(s->x, l, e);
 }
 
 /* What cannot be read is not taken away from its clients. */

@@ -85,7 +85,7 @@ mkdir -p "$state/other"
 cp -R "${LLMDEPLOY_RUNTIMES:-runtimes}/llama.cpp" "$state/other/"
 sed -i 's/ buffer size =/ buffer space =/' "$state/other/llama.cpp/runtime.yaml"
 "$program" apply --runtimes "$state/other" "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
-	grep -qF "the engine's memory could not be measured: log format changed: no line of the engine's log names a buffer" "$state/err" &&
+	grep -qF "the engine's memory could not be measured: log format changed: no line of the engine's log names a buffer" "$state/out" &&
 	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | has("warning") and (has("measured") | not)' >/dev/null &&
 	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF 'log format changed' "$state/out"
 check "a log of another form is a warning, in the evidence, too" $?

@@ -212,6 +212,8 @@ canaries() {
 	canary c2 20 -- --first 20
 	[ "$status" = 0 ] && [ "$(last canary_verdict '"\(.step) \(.verdict)"')" = "2 pass" ] && [ "$(active)" = c2 ]
 	result "a canary that holds its gates: both steps, then the switch" $? "$state/said"
+	grep -Eq "'c2' is active, after '[^']*' \(.*, canary [0-9.]+ m?s, switch and watch .*\)" "$state/said"
+	result "its own time is named" $? "$state/said"
 	[ "$(last canary_verdict '(.candidate.requests > .active.requests)')" = true ]
 	result "its share grows: in the second step it has the most requests" $? "$root/routes/demo/journal"
 	canary c3 20 -- --first 20 --fail 60
