@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cases.h"
+#include "conflict.h"
 #include "exposure.h"
 #include "git/git.h"
 #include "image/image.h"
@@ -151,6 +152,8 @@ static int under_lock(struct args *a, struct context *c, struct rollout_session 
 	struct rollout_result result;
 
 	if (spec && compiling_lock_asked(a, c, spec, l, NULL, NULL, e))
+		return -1;
+	if (conflict_check(a, &s->route, *l, e))
 		return -1;
 	if (import_archive(a, c, *l, e) ||
 	    rollout_apply(s, *l, spec ? buf_str(&manifest->text) : NULL, &result, e))

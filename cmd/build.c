@@ -75,6 +75,7 @@ static int record_build(const struct context *c, const struct lock *l, uint64_t 
 	json_set_str(r, "route", l->route);
 	json_set_str(r, "version", l->version);
 	json_set_str(r, "lock", l->digest);
+	json_set_str(r, "model", l->n_artifacts ? l->artifacts[0].sha256 : NULL);
 	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &held, e))
 		return -1;
 	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);

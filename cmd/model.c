@@ -2,7 +2,9 @@
 #include "input.h"
 #include "model_show.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/complaints.h"
@@ -71,13 +73,79 @@ static int collect(const struct context *c, struct uses *u, struct err *e) {
 	return 0;
 }
 
+/* ---- what no release uses: built or pulled for one that is still to come, or left by one that was rejected ---- */
+
+struct strays {
+	const struct context *c;
+	struct uses *uses;
+	struct json *known; /* digest: version, of the root's journal */
+};
+
+static bool is_used(const struct uses *u, const char *sha256) {
+	for (size_t i = 0; i < u->n; i++)
+		if (!strcmp(u->at[i].sha256, sha256))
+			return true;
+	return false;
+}
+
+static int note_record(void *ctx, const struct journal_record *r, struct err *e) {
+	const char *model = json_str(r->body, "model"), *version = json_str(r->body, "version");
+	struct json *known = ctx;
+
+	(void) e;
+	if (model && version && !json_get(known, model))
+		json_set_str(known, model, version);
+	return 0;
+}
+
+/* By its first bytes: packages, layers and blobs are in the store, too. */
+static const char *format_of(const char *path) {
+	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	unsigned char head[9] = {0};
+
+	if (fd < 0 || pread(fd, head, sizeof head, 0) != sizeof head)
+		return NULL;
+	if (!memcmp(head, "GGUF", 4))
+		return "GGUF";
+	/* safetensors: the length of its header in eight bytes, then JSON. */
+	return head[8] == '{' && !head[5] && !head[6] && !head[7] && (head[0] || head[1] || head[2] || head[3]) ? "safetensors" : NULL;
+}
+
+static int note_stray(void *ctx, const char *sha256, uint64_t size, struct err *e) {
+	struct strays *s = ctx;
+	char *path CLEANUP(freep) = store_path(s->c->store, sha256);
+	const char *format = is_used(s->uses, sha256) ? NULL : format_of(path), *version = json_str(s->known, sha256);
+
+	(void) e;
+	if (!format)
+		return 0;
+	s->uses->at = mem_grow(s->uses->at, s->uses->n + 1, sizeof *s->uses->at);
+	s->uses->at[s->uses->n++] = (struct use){mem_strdup(sha256),
+		version ? mem_printf("%s; fetched for %s, and no release uses it", format, version) : mem_printf("%s; no release uses it", format), size};
+	return 0;
+}
+
+static int collect_all(const struct context *c, struct uses *u, struct err *e) {
+	struct strays s = {.c = c, .uses = u, .known = json_object()};
+	struct err broken = {0};
+
+	int r = collect(c, u, e);
+	/* Without the journal it is not said what they were fetched for. */
+	if (!r)
+		(void) journal_read_back(c->root.fd, "", note_record, s.known, &broken);
+	if (!r)
+		r = store_each(c->store, note_stray, &s, e);
+	json_free(s.known);
+	return r;
+}
+
 static int list(struct args *a, struct context *c, struct err *e) {
 	static const struct report_column columns[] = {{"sha256", false, 12}, {"size", true, 0}, {"used as", false, 10}};
 	struct uses u CLEANUP(uses_done) = {0};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct json *j CLEANUP(json_freep) = json_array();
 
-	if (collect(c, &u, e))
+	if (collect_all(c, &u, e))
 		return -1;
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * u.n, sizeof *cells);
 	for (size_t i = 0; i < u.n; i++) {
@@ -92,7 +160,10 @@ static int list(struct args *a, struct context *c, struct err *e) {
 		json_set_str(o, "used_as", u.at[i].text);
 		json_push(j, o);
 	}
-	report_table(a->report, columns, 3, cells, u.n);
+	if (u.n)
+		report_table(a->report, columns, 3, cells, u.n);
+	else
+		report_line(a->report, "no model is in the store of '%s': llmdeploy model pull MANIFEST, or build", c->root.path);
 	report_result(a->report, j);
 	return 0;
 }
@@ -182,10 +253,10 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 		report_result(a->report, done);
 		return 0;
 	}
-	if (collect(c, &u, e))
+	if (collect_all(c, &u, e))
 		return -1;
 	if (!u.n)
-		return err_set(e, ERR_USAGE, "no release under '%s' uses a model: there is nothing to verify", c->root.path);
+		return err_set(e, ERR_USAGE, "no model is in the store of '%s': there is nothing to verify", c->root.path);
 	for (size_t i = 0; i < u.n; i++) {
 		struct err here = {0};
 		bool good = !store_verify(c->store, u.at[i].sha256, paranoid, &here);

@@ -106,7 +106,8 @@ says "--version" 0 "llmdeploy 0.1.0" --version
 json "version --json" 0 '.version == "0.1.0"' version --json
 
 # --- without a root, without an Engine ---
-for c in "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify"; do
+for c in "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify" \
+	"stop r" "start r" "remove r --yes" "releases r"; do
 	# shellcheck disable=SC2086 # words
 	says "$c without a root" 2 "llmdeploy: no root at '$dir/none': nothing was deployed there; give --root" $c
 done
@@ -291,8 +292,8 @@ says "apply without an Engine" 9 "llmdeploy: no Docker Engine: there is no socke
 says "an Engine elsewhere" 9 "" gc --root "$dir/root" --engine tcp://192.0.2.1:2375
 says "status without an Engine" 0 "nothing is deployed here yet ($dir/root)" status --root "$dir/root"
 json "status --json of an empty root" 0 '. == []' status --json --root "$dir/root"
-says "model list of an empty root" 0 "" model list --root "$dir/root"
-says "nothing to verify is not green" 2 "llmdeploy: no release under '$dir/root' uses a model: there is nothing to verify" model verify --root "$dir/root"
+says "model list of an empty root" 0 "no model is in the store of '$dir/root': llmdeploy model pull MANIFEST, or build" model list --root "$dir/root"
+says "nothing to verify is not green" 2 "llmdeploy: no model is in the store of '$dir/root': there is nothing to verify" model verify --root "$dir/root"
 says "unknown route" 2 "llmdeploy: no route 'nope' under '$dir/root'" history nope --root "$dir/root"
 says "a digest that is none" 2 "llmdeploy: 'ABC' is not a SHA-256: 64 lower-case hex digits" model verify ABC --root "$dir/root"
 echo '{}' >"$dir/lock.json"

@@ -446,9 +446,9 @@ places() {
 		setpriv --reuid 65534 --regid 65534 --clear-groups "$open/llmdeploy" apply --root "$open/root" --runtimes "$open/runtimes" \
 			"$open/p4.yaml" >"$state/said" 2>&1
 		status=$?
-		[ "$status" = 9 ] && grep -qi permission "$state/said"
+		[ "$status" = 1 ] && grep -qi "permission denied" "$state/said"
 		ok=$?
-		result "no permission on the Engine's socket: 9; $(tail -n 1 "$state/said" | cut -c1-120)" $ok "$state/said"
+		result "no permission on the Engine's socket: 1; $(tail -n 1 "$state/said" | cut -c1-120)" $ok "$state/said"
 		rm -rf "$open"
 	fi
 }

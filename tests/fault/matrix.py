@@ -309,9 +309,10 @@ class Build(Command):
         return open(self.out, "rb").read() if os.path.exists(self.out) else None
 
     def look(self, allowed):
+        wrong = self.w.lists_model("build.yaml")
         # What a killed build left in the store is collected by gc.
         self.w.must("gc")
-        return Command.look(self, allowed)
+        return wrong + Command.look(self, allowed)
 
 
 class Pull(Command):
@@ -323,6 +324,7 @@ class Pull(Command):
         sha = digest(open(os.path.join(self.w.state, "web", "model.gguf"), "rb").read())
         path = os.path.join(self.w.root, "store", "sha256", sha[:2], sha)
         wrong = [] if os.path.isfile(path) and digest(open(path, "rb").read()) == sha else ["the model is not in the store, or another"]
+        wrong += self.w.lists_model("pull.yaml", "fetched for b1")
         self.w.must("gc")
         return wrong + Command.look(self, allowed)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stop, start, remove, releases, and an apply under way: what clients get, what is said and left, while another route is asked all the time. TAP.
+"""stop, start, remove, releases, versions with other content, and an apply under way: what clients get, what is said and left, while another route is asked all the time. TAP.
 
 usage: stop.py PROGRAM STATE
 
@@ -15,11 +15,11 @@ import sys
 import threading
 import time
 
-from world import World, free_port
+from world import World, free_port, tiny_release
 
 WRONG = {"name": "g", "cases": [{"id": "a", "severity": "blocker", "messages": [{"role": "user", "content": "x"}], "context": [], "max_tokens": 4,
                                  "seed": 42, "timeout_ms": 5000, "attempts": 1, "assert": [{"kind": "contains", "values": ["no such word"]}]}]}
-EXIT_USAGE, EXIT_GATE, EXIT_DRIFT, EXIT_INTERRUPTED = 2, 6, 11, 130
+EXIT_USAGE, EXIT_SPEC, EXIT_GATE, EXIT_DRIFT, EXIT_INTERRUPTED = 2, 3, 6, 11, 130
 
 
 class Clients(threading.Thread):
@@ -301,6 +301,33 @@ class Stop:
         self.result("of a stopped route", self.run("releases", "demo", says="active, stopped"))
         self.w.must("start", "demo")
 
+    def conflicts(self):
+        """The same version with another content: which fields differ, and what to do."""
+        version, bad = self.apply()
+        self.result("a release, for its likes", bad)
+        text = json.load(open(self.w.lock(version)))
+        for changes, says, table in (
+                ({"rollout.keep": 4}, "rollout.keep 5 -> 4; give it a new version", "rollout.keep"),
+                ({"eval.skip": "another reason"}, "eval.skip a tiny engine -> another reason; give", "eval.skip"),
+                ({"container.argv": text["container"]["argv"] + ["--ctx-size", "4096"]}, "--ctx-size none -> 4096; give", "--ctx-size"),
+                ({"tool": "another"}, "tool tiny_release -> another; give", "tool"),
+                ({"probes.warmup.max_tokens": 2}, "probes.warmup.max_tokens 1 -> 2; give", "probes.warmup.max_tokens"),
+                ({"container.env": ["A=b"]}, "container.env [] -> [\"A=b\"]; give", "container.env"),
+                ({"container.memory_bytes": 65 << 20}, "container.memory_bytes 67108864 -> 68157440; give", "memory limit"),
+                ({"rollout.keep": 4, "health.stall_timeout_ms": 1, "eval.skip": "x", "rollout.drain_ms": 7, "rollout.watch_ms": 5},
+                 "eval.skip a tiny engine -> x, health.stall_timeout_ms 20000 -> 1, rollout.drain_ms 1000 -> 7 and 2 more; give it a new version", "rollout.watch_ms")):
+            other = json.loads(json.dumps(text))
+            for path, value in changes.items():
+                at = other
+                for key in path.split(".")[:-1]:
+                    at = at[key]
+                at[path.split(".")[-1]] = value
+            path = os.path.join(self.w.state, "other.lock.json")
+            with open(path, "wb") as f:
+                f.write(tiny_release.canonical(other) + b"\n")
+            self.result("another content: " + says, self.run("apply", path, status=EXIT_SPEC, says=["version '%s' of 'demo' exists with other content: %s" % (version, says), table]))
+        self.result("the same content is none", self.run("apply", self.w.lock(version), says="nothing to do"), self.answers(200, version))
+
     def under_way(self):
         """An apply in its watch, then one that was killed there."""
         version = self.w.release("rollout.watch_ms=60000")
@@ -336,7 +363,7 @@ def main():
         world.release()
         world.new_root()
         t = Stop(world)
-        for part in (t.stop_and_start, t.interrupted, t.fallback, t.remove, t.outcomes, t.releases, t.under_way):
+        for part in (t.stop_and_start, t.interrupted, t.fallback, t.remove, t.outcomes, t.releases, t.conflicts, t.under_way):
             part()
         print("1..%d" % t.count)
         return 1 if t.failures else 0

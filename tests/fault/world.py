@@ -189,6 +189,15 @@ class World:
             f.write(data)
         os.chmod(path, 0o444)
 
+    def lists_model(self, manifest, *says):
+        """`model list` has what a manifest's build or pull brought."""
+        sha = re.search("sha256: ([0-9a-f]{64})", open(os.path.join(self.state, manifest)).read())[1]
+        status, said = self.run("model", "list", "--json")
+        row = [r for r in json.loads(said.splitlines()[-1]) if r["sha256"] == sha] if status == 0 else []
+        used = row[0]["used_as"] if row else ""
+        good = "GGUF" in used and "no release uses it" in used and all(text in used for text in says)
+        return [] if good else ["model list does not show the model: " + said]
+
     def new_root(self):
         self.stop_gateway()
         self.empty_engine()
