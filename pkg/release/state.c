@@ -67,8 +67,8 @@ static const char *phase_after(const char *event) {
 		const char *event, *phase;
 	} table[] = {
 		{"apply", "preparing the candidate"},
-		{"rollback", "waking the release before"},
-		{"promote", "waking the candidate"},
+		{"rollback", "starting the release before"},
+		{"promote", "starting the candidate"},
 		{"abort", "dropping the candidate"},
 		{"stop", "draining and stopping"},
 		{"start", "starting the active release"},

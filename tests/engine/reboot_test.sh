@@ -137,5 +137,25 @@ check $? "files of the gateway that are older than the link ($before): recovery 
 run rollback demo
 [ "$status" = 0 ] && says "'$before'" && [ "$(answers)" = "200 $before" ]
 check $? "and the release before is there to go back to" "$state/said"
+
+# A route that is stopped comes back as it was: HAProxy says 503, nothing of it runs.
+is_stopped() {
+	[ -z "$(docker ps -q --filter "label=llmdeploy.route=demo")" ] || { docker ps; return 1; }
+	for _ in $(seq 100); do
+		[ "$(answers)" != "503 " ] || return 0
+		sleep 0.05
+	done
+	echo "the gateway answers '$(answers)'"
+	return 1
+}
+run stop demo
+[ "$status" = 0 ] && cut_power && tests/engine/engine.sh start "$state/engine" >/dev/null 2>"$state/why" && is_stopped >"$state/why" 2>&1
+check $? "the power is cut while the route is stopped: the Engine brings none of it back" "$state/said" "$state/why"
+unit_runs
+[ "$status" = 0 ] && is_stopped >"$state/why" 2>&1 && run verify demo && [ "$status" = 0 ]
+check $? "neither does the unit's recovery, and verify finds no difference" "$state/said" "$state/why"
+run start demo
+[ "$status" = 0 ] && holds "$before" >"$state/why" 2>&1
+check $? "start brings it back" "$state/said" "$state/why"
 echo "1..$n"
 [ "$failed" = 0 ]

@@ -19,7 +19,7 @@ from world import World, free_port, tiny_release
 
 WRONG = {"name": "g", "cases": [{"id": "a", "severity": "blocker", "messages": [{"role": "user", "content": "x"}], "context": [], "max_tokens": 4,
                                  "seed": 42, "timeout_ms": 5000, "attempts": 1, "assert": [{"kind": "contains", "values": ["no such word"]}]}]}
-EXIT_USAGE, EXIT_SPEC, EXIT_GATE, EXIT_DRIFT, EXIT_INTERRUPTED = 2, 3, 6, 11, 130
+EXIT_USAGE, EXIT_SPEC, EXIT_GATE, EXIT_HELD, EXIT_DRIFT, EXIT_RECOVERY, EXIT_INTERRUPTED = 2, 3, 6, 10, 11, 12, 130
 
 
 class Clients(threading.Thread):
@@ -200,6 +200,54 @@ class Stop:
                     "'%s' serves as before" % slow not in self.said and self.said, got != [(200, slow)] and got, self.answers(200, slow), self.run("verify", "demo"))
         self.apply()
 
+    def held(self):
+        """A candidate without a verdict is aborted by a stop, as by an apply."""
+        canary = {"steps": [{"weight_percent": 50, "duration_ms": 20, "min_requests": 5}], "gates": {
+            "error_rate_percent": 5, "against_active": {"error_rate_percent": 50, "p95_percent": 9000, "ttft_percent": 9000}}}
+        active = self.w.active()
+        candidate, bad = self.apply('rollout.strategy="canary"', "rollout.canary=" + json.dumps(canary), status=EXIT_HELD)
+        wrong = self.run("stop", "demo", says="the held candidate is aborted first")
+        self.result("stop aborts a held candidate", bad, wrong, self.is_stopped(active), self.container(candidate)[0], *self.status(state="stopped", held=None))
+
+    def repairs(self):
+        """Of a route that is stopped: the gateway's state is lost, its journal is given up, its model is replaced."""
+        active = self.w.active()
+        os.unlink(os.path.join(self.w.root, "gateway", "state"))
+        self.result("the gateway's state is made anew: the stopped route leads to no release", self.run("recover", "other", says="made anew from what is active"),
+                    self.answers(503), self.answers(200, route="other"), self.run("recover", "demo"), self.run("verify"), *self.status(state="stopped"))
+        journal = os.path.join(self.w.root, "routes", "demo", "journal")
+        text = open(journal, "rb").read()
+        at = text.index(b"\n") - 20
+        with open(journal, "wb") as f:
+            f.write(text[:at] + bytes([text[at] ^ 1]) + text[at + 1:])
+        self.result("a journal that is broken before it said so", self.run("recover", "demo", status=EXIT_RECOVERY),
+                    self.run("recover", "demo", "--accept-journal"), *self.status(active=active))
+        self.run("stop", "demo")
+        with open(journal, "ab") as f:
+            f.write(b"0123abcd a line that is no record\n" + b"another\n")
+        self.result("a journal that is broken after it said so: the route stays stopped", self.run("recover", "demo", status=EXIT_RECOVERY),
+                    self.run("recover", "demo", "--accept-journal"), self.is_stopped(active), *self.status(state="stopped", active=active))
+        self.result("start after that", self.run("start", "demo"), self.answers(200, active), self.run("verify", "demo"))
+
+    def damaged(self):
+        """A route whose active release cannot be read can be removed."""
+        self.w.put_model()
+        version, bad = self.apply(route="third")
+        path = os.path.join(self.w.root, "routes", "third", "releases", version, "release.lock.json")
+        os.chmod(path, 0o644)
+        with open(path, "ab") as f:
+            f.write(b" ")
+        self.result("a damaged release does not keep its route from being removed", bad, self.run("remove", "third", "--yes", says="cannot be read: its requests are not waited for"),
+                    *[w for w in self.w.removed("third") if "port" not in w and "localhost/" not in w])
+        slow, bad = self.apply(route="third", arguments=("--answer-ms", "1000"))
+        got = []
+        client = threading.Thread(target=lambda: got.append(ask(self.w.port, "third")[:2]))
+        client.start()
+        time.sleep(0.3)
+        wrong = self.run("remove", "third", "--yes", "--purge")
+        client.join()
+        self.result("a request in flight ends before its route goes", bad, wrong, got != [(200, slow)] and got)
+
     def fallback(self):
         port = free_port()
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Hosted)
@@ -363,7 +411,7 @@ def main():
         world.release()
         world.new_root()
         t = Stop(world)
-        for part in (t.stop_and_start, t.interrupted, t.fallback, t.remove, t.outcomes, t.releases, t.conflicts, t.under_way):
+        for part in (t.stop_and_start, t.interrupted, t.held, t.repairs, t.damaged, t.fallback, t.remove, t.outcomes, t.releases, t.conflicts, t.under_way):
             part()
         print("1..%d" % t.count)
         return 1 if t.failures else 0
