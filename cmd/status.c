@@ -151,7 +151,7 @@ static char *state_of(const struct sources *s, const struct lock *l, bool stoppe
 	if (!found)
 		return mem_strdup("no container");
 	if (!strcmp(found->state, "running") && s->c->denied.code)
-		return mem_strdup("running, not asked: permission denied");
+		return mem_strdup("unknown: running, permission denied");
 	if (strcmp(found->state, "running") || (ours && rollout_answers(&s->c->x, l, &answers, &ignored)))
 		return mem_strdup(found->state);
 	return mem_strdup(answers ? "serving" : "running, not ready");

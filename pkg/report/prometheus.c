@@ -152,6 +152,9 @@ void report_prometheus(const struct json *routes, int64_t now_s, struct buf *out
 	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
 		(void) buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", metrics[i].name, metrics[i].help, metrics[i].name);
 		for (const struct json *r = json_first(routes); r; r = json_next(r)) {
+			/* Of a route that was removed nothing is to be watched. */
+			if (json_str(r, "state") && !strcmp(json_str(r, "state"), "removed"))
+				continue;
 			const struct label labels[] = {{"route", json_str(r, "route")}, {"release", json_str(r, "active")}};
 			metrics[i].put(out, metrics[i].name, r, labels);
 		}

@@ -15,7 +15,7 @@ ENGINES = "permission denied: engines and gateway of root 'ROOT' answer uid 0 al
 OWNER = "permission denied: root 'ROOT' belongs to uid 0, we are uid 65534: run as its owner, or give --root"
 DOCKER = "permission denied: the Docker Engine's socket 'SOCKET'; run as root, or as a member of the group that owns it (usermod -aG docker USER)"
 DIRECTORY = "root: cannot open directory 'ROOT': Permission denied"
-RUNNING = "running, not asked: permission denied"
+RUNNING = "unknown: running, permission denied"
 # What would be a claim.
 NEVER = ("not ready", "busy", "damaged", "does not answer", "no container", "nothing active", "serving", "nowhere", "not running", "all is as")
 

@@ -297,7 +297,9 @@ class Stop:
         # The address is another route's, too, and so is the image: all tiny engines have the same.
         self.result("nothing is left but its journal", *[w for w in self.w.removed("demo") if "port" not in w and "localhost/" not in w])
         got = ask(self.w.port, "demo", "/demo/v1/chat/completions")[:2]
-        self.result("its clients get 404 on the shared address", got[0] != 404 and got)
+        code, _, answer = ask(self.w.port, "demo")
+        error = json.loads(answer[1]).get("error", {}) if answer else {}
+        self.result("its clients get 404 on the shared address", got[0] != 404 and got, code != 404 and code, error.get("code") != "model_not_found" and error)
         self.result("status, history and releases say so", *self.status(state="removed", active=None), self.run("history", "demo", says=["remove", "removed"]),
                     self.run("releases", "demo", says="it was removed"))
         self.result("verify and gc find nothing", self.run("verify"), self.run("gc"), self.run("recover", "--all"))
