@@ -14,12 +14,18 @@
 #include "compiling.h"
 #include "cost/cost.h"
 #include "fs/fs.h"
+#include "host/host.h"
+#include "host/measure.h"
 #include "json/json.h"
 #include "offer.h"
+#include "release/release.h"
 #include "report/report.h"
 #include "spec/spec.h"
 
-enum { AT_ONCE = 16 }; /* candidates of one manifest */
+enum {
+	AT_ONCE = 16, /* candidates of one manifest */
+	MEASURE_MS = 300,
+};
 
 /* A manifest that nobody sees: the rows as candidates, with what the written one will say of the runtime. */
 static int manifest_of(const struct offer *o, const size_t *rows, size_t n, struct spec **out, struct err *e) {
@@ -42,8 +48,10 @@ static int manifest_of(const struct offer *o, const size_t *rows, size_t n, stru
 
 static void take(struct offer *o, const size_t *rows, size_t n, const struct json *document) {
 	const struct json *list = json_path(document, "candidates.list");
-	uint64_t bandwidth = (uint64_t) json_int_or(json_get(document, "speed"), "bandwidth", 0);
-	uint64_t full, all;
+	uint64_t bandwidth = (uint64_t) json_int_or(json_get(document, "speed"), "bandwidth", 0), full, all;
+
+	if (!bandwidth && !json_true(json_get(document, "runtime"), "on_device"))
+		bandwidth = o->measured;
 
 	o->usable_bytes = (uint64_t) json_int_or(json_get(document, "memory"), "usable_bytes", 0);
 	for (size_t i = 0; i < n; i++) {
@@ -58,6 +66,25 @@ static void take(struct offer *o, const size_t *rows, size_t n, const struct jso
 	}
 }
 
+/* For a moment, where nobody has measured this machine and no route of it could be disturbed. What cannot be measured stays unknown. */
+static void measure(const struct context *c, struct offer *o) {
+	struct host_facts *h CLEANUP(freep) = mem_zalloc(1, sizeof *h);
+	char **routes CLEANUP(freep) = NULL;
+	struct host_measure m = {0};
+	struct err none = {0};
+	size_t n = 0;
+
+	if (o->measured || (c->root.fd >= 0 && (release_routes(&c->root, &routes, &n, &none) || n)))
+		return;
+	if (host_read("", h, &none) || host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, &none))
+		return;
+	o->measured = m.bytes_per_second;
+}
+
+static bool needs_bandwidth(const struct json *document) {
+	return !json_get(json_get(document, "speed"), "bandwidth") && !json_true(json_get(document, "runtime"), "on_device");
+}
+
 static int plan_some(struct args *a, struct context *c, struct offer *o, const size_t *rows, size_t n, struct err *e) {
 	struct compile_preview p CLEANUP(compile_preview_done) = {0};
 	struct model_facts *facts CLEANUP(freep) = mem_zalloc(n, sizeof *facts);
@@ -69,6 +96,8 @@ static int plan_some(struct args *a, struct context *c, struct offer *o, const s
 	known.candidates = facts;
 	if (manifest_of(o, rows, n, &s, e) || compiling_preview(a, c, s, &known, &p, e))
 		return -1;
+	if (needs_bandwidth(p.document))
+		measure(c, o);
 	take(o, rows, n, p.document);
 	return 0;
 }

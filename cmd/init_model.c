@@ -78,8 +78,11 @@ void init_model_show(struct args *a, const struct offer *o) {
 		return;
 	report_line(a->report, "here: what it takes with %d x %lld tokens of context; this machine has %s for it", OFFER_SEQUENCES,
 		(long long) o->context_tokens, bytes(arena, o->usable_bytes));
-	report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence%s",
-		fast ? "" : "; known after llmdeploy host --measure");
+	if (o->measured)
+		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence: %s/s, measured for a moment", bytes(arena, o->measured));
+	else
+		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence%s",
+			fast ? "" : "; known after llmdeploy host --measure");
 }
 
 /* ---- the manifest ---- */
@@ -186,6 +189,8 @@ void init_model_result(struct args *a, const struct offer *o, const char *manife
 	json_set_str(j, "repository", o->address.repo);
 	json_set_str(j, "folder", o->folder);
 	json_set_str(j, "commit", o->repo.commit[0] ? o->repo.commit : NULL);
+	if (o->measured)
+		json_set_int(j, "measured_bytes_per_second", (int64_t) o->measured);
 	json_set_str(j, "license", o->repo.license[0] ? o->repo.license : NULL);
 	for (size_t i = 0; i < o->n; i++)
 		json_push(list, row_json(&o->rows[i]));

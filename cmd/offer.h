@@ -35,6 +35,7 @@ struct offer {
 	size_t n, picks[HUB_PICKS], n_picks;
 	char *folder;		 /* of local files, absolute */
 	uint64_t usable_bytes;	 /* of the place that was planned for; 0: not known */
+	uint64_t measured;	 /* bytes a second, measured for this offer alone; 0: it was not */
 	int64_t context_tokens; /* what was planned with, and the manifest gets */
 	bool named; /* one file was named */
 	bool none_fits;

@@ -61,7 +61,8 @@ cd "$work" || exit 1
 run 0 init app --model hf://acme/tiny-GGUF && says "hf://acme/tiny-GGUF at main is commit $new, license mit" &&
 	says "tiny.Q4_K_M.gguf" && says "6e0251279525  fits: taken" && says "projector" && says "importance matrix" &&
 	says "tiny.F32-00001-of-00002.gguf (2 of 2 parts)" && says "in parts: merge them (llama-gguf-split --merge) and name the file" &&
-	says "and 2 other files" && says "next: your questions in app/app.golden.yaml; then llmdeploy choose app/app.yaml" && alive
+	says "and 2 other files" && says "tokens/s: the most that the memory's bandwidth allows for one sequence: " && says "/s, measured for a moment" &&
+	grep -qE 'tiny.Q8_0.gguf +17.5 kB +[0-9.]+ MB +[0-9.]+ +1c048bb5d79b  fits: taken' out && [ ! -e root ] && says "next: your questions in app/app.golden.yaml; then llmdeploy choose app/app.yaml" && alive
 verdict $? "a repository is listed with sizes, digests and what fits"
 run 0 validate app/app.yaml app/app.golden.yaml && [ "$(grep -c 'sha256: [0-9a-f]\{64\}$' app/app.yaml)" = 4 ] &&
 	[ "$(grep -c "source: \"\?hf://acme/tiny-GGUF@$new/" app/app.yaml)" = 4 ] && holds app/app.yaml "- name: q4_k_m" && holds app/app.yaml "- name: q8_0" &&
@@ -104,8 +105,13 @@ run 0 init json --model hf://acme/tiny-GGUF --json && tail -n 1 out | jq -e --ar
 	(.files | length) == 12 and ([.files[] | select(.candidate) | .candidate] == ["q4_k_m", "q5_k_m", "q6_k", "q8_0"]) and
 	([.files[] | select(.candidate)] | all(.sha256 and .fits and .planned_bytes > .bytes)) and .manifest == "json/json.yaml"' >/dev/null
 verdict $? "--json"
-mkdir -p root && run 0 host --measure && run 0 init fast --model hf://acme/one && grep -qE 'model.gguf +15.7 kB +[0-9.]+ MB +[0-9.]+ +9fdee52a6751' out && holds fast/fast.yaml "tokens/s here"
-verdict $? "with the memory's bandwidth measured, how fast it could be"
+mkdir -p root && run 0 host --measure && run 0 init fast --model hf://acme/one && grep -qE 'model.gguf +15.7 kB +[0-9.]+ MB +[0-9.]+ +9fdee52a6751' out && holds fast/fast.yaml "tokens/s here" && ! says "measured for a moment"
+verdict $? "the bandwidth that host --measure kept is taken"
+mkdir -p root/routes/busy/releases
+rm root/host.json
+run 0 init still --model hf://acme/one && says "known after llmdeploy host --measure"
+verdict $? "a machine with routes is not measured by the way"
+rm -r root
 
 # ---- init: what cannot be ----
 

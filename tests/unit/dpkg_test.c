@@ -178,13 +178,15 @@ static void write_deb(const struct made *m, const char *path) {
 	const char *ending = OF(endings), *data_ending = OF(more);
 	struct buf c CLEANUP(buf_done) = BUF_INIT(1 << 20), d CLEANUP(buf_done) = BUF_INIT(1 << 22), deb CLEANUP(buf_done) = BUF_INIT(1 << 23);
 	char *kind CLEANUP(freep) = mem_printf("tar%s", ending), *data_kind CLEANUP(freep) = mem_printf("tar%s", data_ending);
-	char *name CLEANUP(freep) = mem_printf("control.tar%s", ending), *data_name CLEANUP(freep) = mem_printf("data.tar%s", data_ending);
+	const char *slash = pick(3) ? "" : "/"; /* as ar of GNU writes names */
+	char *name CLEANUP(freep) = mem_printf("control.tar%s%s", ending, slash), *data_name CLEANUP(freep) = mem_printf("data.tar%s%s", data_ending, slash);
+	char *first CLEANUP(freep) = mem_printf("debian-binary%s", slash);
 	struct err e = {0};
 
 	fake_archive(kind, control, 1, &c);
 	fake_archive(data_kind, m->entries, m->n, &d);
 	fake_ar_head(&deb);
-	fake_ar_member("debian-binary", pick(2) ? "2.0\n" : "2.7\n", 4, &deb);
+	fake_ar_member(first, pick(2) ? "2.0\n" : "2.7\n", 4, &deb);
 	for (uint32_t i = pick(3); i; i--)
 		fake_ar_member("_before", "odd", 3, &deb);
 	fake_ar_member(name, c.data, c.len, &deb);
