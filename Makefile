@@ -30,7 +30,7 @@ CMD     := $(patsubst %.c,$B/%.o,$(wildcard cmd/*.c))
 FAKE    := $(patsubst %.c,$B/%.o,$(wildcard tests/fake/*.c))
 UNIT    := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c))
 FUZZ    := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/*_fuzz.c))
-TOOLS   := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c tests/fault/*.c))
+TOOLS   := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c tests/fault/*.c tests/compare/*.c))
 ROWS    := $B/tests/bench/memory_row $B/tests/bench/gguf_make
 
 all: $B/llmdeploy

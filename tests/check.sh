@@ -70,7 +70,7 @@ for t in tests/fault/*_test.sh tests/engine/*_test.sh tests/screens/*_test.sh; d
 done
 begin tap "the Engine client on a real Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"
 begin whole "lint" make -s lint
-for t in tests/golden/*.sh; do
+for t in tests/golden/*.sh tests/compare/*_test.sh; do
 	begin tap "$t" timeout 600 "$t" "$build"
 done
 for t in "$build"/tests/unit/*_test; do

@@ -224,11 +224,13 @@ static void judge_not_regex(const struct eval_assertion *a, const struct eval_an
 }
 
 static void judge_json(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	struct json *j CLEANUP(json_freep) = NULL;
+	struct buf expected CLEANUP(buf_done) = BUF_INIT(EVAL_SHOWN);
 	struct err why = {0};
 
-	if (json_parse(answer->text, answer->len, &j, &why))
-		eval_find(out, a->kind->name, "is JSON, all of it", answer->text);
+	if (!json_check(answer->text, answer->len, &why))
+		return;
+	(void) buf_printf(&expected, "is JSON, all of it (%s)", why.msg);
+	eval_find(out, a->kind->name, buf_str(&expected), answer->text);
 }
 
 /* Distinct ids in the order of their first mention. */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -20,87 +19,6 @@ static struct json *own(cJSON *c) {
 	if (!c)
 		abort(); /* out of memory */
 	return (struct json *) c;
-}
-
-static int by_text(const void *a, const void *b) {
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* The header of a large model is one object with 100,000 keys. */
-static int check_keys(const cJSON *c, struct err *e) {
-	size_t n = 0;
-
-	for (const cJSON *k = c->child; k; k = k->next)
-		n++;
-	const char **keys CLEANUP(freep) = n > 1 ? mem_zalloc(n, sizeof *keys) : NULL;
-
-	n = 0;
-	for (const cJSON *k = c->child; keys && k; k = k->next)
-		keys[n++] = k->string;
-	if (keys)
-		qsort(keys, n, sizeof *keys, by_text);
-	for (size_t i = 1; i < n; i++)
-		if (!strcmp(keys[i - 1], keys[i]))
-			return err_set(e, ERR_SYS, "JSON with the key '%.60s' twice", keys[i]);
-	return 0;
-}
-
-static int check_tree(const cJSON *c, int depth, struct err *e) {
-	if (depth > 100)
-		return err_set(e, ERR_SYS, "JSON nested more than 100 deep");
-	if (cJSON_IsObject(c) && check_keys(c, e))
-		return -1;
-	for (const cJSON *k = c->child; k; k = k->next)
-		if (check_tree(k, depth + 1, e))
-			return -1;
-	return 0;
-}
-
-/* Depth before the parser recurses: brackets outside of strings. */
-static bool too_deep(const char *s, size_t n) {
-	int depth = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < n; i++) {
-		if (quoted && s[i] == '\\')
-			i++;
-		else if (s[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && (s[i] == '[' || s[i] == '{') && ++depth > 100)
-			return true;
-		else if (!quoted && (s[i] == ']' || s[i] == '}'))
-			depth--;
-	}
-	return false;
-}
-
-/* An escaped NUL would end a text in its middle, as the library and the getters see it. */
-static bool escapes_nul(const char *s, size_t n) {
-	for (size_t i = 0; i + 6 <= n; i += s[i] == '\\' ? 2 : 1)
-		if (!memcmp(s + i, "\\u0000", 6))
-			return true;
-	return false;
-}
-
-int json_parse(const char *text, size_t n, struct json **out, struct err *e) {
-	const char *end = NULL;
-
-	text = n ? text : ""; /* nothing may stand at no address */
-	if (!text_is_utf8(text, n) || memchr(text, 0, n) || escapes_nul(text, n))
-		return err_set(e, ERR_SYS, "JSON that is not UTF-8 text");
-	if (too_deep(text, n))
-		return err_set(e, ERR_SYS, "JSON nested more than 100 deep");
-	/* The parser wants the text to end in NUL; a copy makes that sure. */
-	char *copy CLEANUP(freep) = mem_strndup(text, n);
-	cJSON *c = cJSON_ParseWithLengthOpts(copy, n + 1, &end, 1);
-	if (!c)
-		return err_set(e, ERR_SYS, "not JSON at byte %zu", end && end >= copy ? (size_t) (end - copy) : 0);
-	if (check_tree(c, 0, e)) {
-		cJSON_Delete(c);
-		return -1;
-	}
-	*out = own(c);
-	return 0;
 }
 
 void json_free(struct json *j) {
@@ -223,7 +141,7 @@ const char *json_str(const struct json *o, const char *key) {
 bool json_int(const struct json *o, const char *key, int64_t *v) {
 	const cJSON *c = raw(json_get(o, key));
 
-	if (!cJSON_IsNumber(c) || floor(c->valuedouble) < c->valuedouble || fabs(c->valuedouble) > 9007199254740992.0)
+	if (!cJSON_IsNumber(c) || floor(c->valuedouble) < c->valuedouble || !(fabs(c->valuedouble) <= 9007199254740992.0))
 		return false;
 	*v = (int64_t) c->valuedouble;
 	return true;

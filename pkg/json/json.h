@@ -13,9 +13,16 @@ struct err;
  * Numbers are doubles; whole numbers are exact up to 2^53. */
 struct json;
 
-/* Strict: one value, at most 100 deep, valid UTF-8, no NUL, no duplicate keys,
- * nothing but blanks after it. ERR_SYS with the byte's place; wrap it with what the text was. */
+/* One value of RFC 8259, exactly: UTF-8 without a mark before it, no control characters in texts, no 01, +1, 1. or .5, no
+ * half of a surrogate pair, nothing but blanks after it. Also refused, each by its name, although the grammar has them: a
+ * key that stands twice in one object (readers differ in which one counts), more than 100 levels, the escape \u0000 (texts end
+ * there), a number beyond a double. ERR_SYS with the byte's place; wrap it with what the text was. */
 int json_parse(const char *text, size_t n, struct json **out, struct err *e);
+/* What Python's json.dump() writes as well: NaN, Infinity, -Infinity and numbers beyond a double, which become null, and half
+ * a surrogate pair or NUL, which becomes U+FFFD. For the files of models, which Python programs write. */
+int json_parse_python(const char *text, size_t n, struct json **out, struct err *e);
+/* Is it one value of RFC 8259? For a text that somebody else will read: \u0000 and large numbers are as good as any. */
+int json_check(const char *text, size_t n, struct err *e);
 void json_free(struct json *j);
 void json_freep(struct json **j); /* for CLEANUP */
 

@@ -111,6 +111,10 @@ static void break_line(struct buf *out, int indent, int depth) {
 static void shortest(double v, struct buf *out) {
 	char text[40];
 
+	if (!isfinite(v)) { /* JSON has no such number */
+		(void) buf_puts(out, "null");
+		return;
+	}
 	for (int digits = 15; digits <= 17; digits += 2) {
 		(void) snprintf(text, sizeof text, "%.*g", digits, v);
 		if (!(strtod(text, NULL) < v) && !(strtod(text, NULL) > v))

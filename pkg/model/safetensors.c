@@ -52,7 +52,7 @@ static void reading_done(struct reading *r) {
 	model_facts_done(&r->m);
 }
 
-/* A JSON file of the place; *out NULL: not there. */
+/* A JSON file of the place, which a Python program wrote: Infinity and NaN may stand in it. *out NULL: not there. */
 static int read_json(const struct place *p, const char *name, size_t most, struct json **out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	struct err why = {0};
@@ -68,7 +68,7 @@ static int read_json(const struct place *p, const char *name, size_t most, struc
 
 	if (f->bytes.read(f->bytes.ctx, 0, text, (size_t) f->bytes.size, e))
 		return err_wrap(e, "'%s'", f->name);
-	if (json_parse(text, (size_t) f->bytes.size, out, &why))
+	if (json_parse_python(text, (size_t) f->bytes.size, out, &why))
 		return err_set(e, ERR_INTEGRITY, "'%s': %s", f->name, why.msg);
 	return 0;
 }

@@ -202,7 +202,7 @@ static const struct {
 	 inspect_x,
 	 -1,
 	 ERR_SYS,
-	 .message = "engine: inspect container 'x': 200 with an answer that cannot be read: not JSON at byte 7"},
+	 .message = "engine: inspect container 'x': 200 with an answer that cannot be read: not JSON at byte 6: a text without its closing quote"},
 	{"inspect: cut by a length",
 	 {{.request = "GET " V "/containers/x/json",
 	   .raw = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"Id\":\"x\"}",

@@ -57,7 +57,7 @@ static const struct {
 	enum err_code code;
 	const char *message;
 } faults[] = {
-	{"not JSON", "{\"apiVersion\"", "{apiVersion\"", ERR_SPEC, "x.json: not JSON at byte 2"},
+	{"not JSON", "{\"apiVersion\"", "{apiVersion\"", ERR_SPEC, "x.json: not JSON at byte 1"},
 	{"missing field", "\"kind\":\"Release\",", "", ERR_SPEC, "x.json: kind is missing"},
 	{"missing field inside", "\"config\":\"" A64 "\",", "", ERR_SPEC, "x.json: image.config is missing"},
 	{"missing field in a list", "\"name\":\"base\",", "", ERR_SPEC, "x.json: image.layers.0.name is missing"},

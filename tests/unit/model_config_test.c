@@ -11,6 +11,9 @@ static const struct {
 } configs[] = {
 	{"multi-head", "{\"architectures\":[\"GPT2LMHeadModel\"],\"n_layer\":2,\"n_head\":4,\"n_embd\":256}", "FF", .full = 1024, .architecture = "GPT2LMHeadModel"},
 	{"grouped queries", "{\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":2,\"num_key_value_heads\":2," HEADS "}", "FF", .full = 512},
+	{"Infinity and NaN, as Python writes them",
+	 "{\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"time_step_limit\":[0.0,Infinity],"
+	 "\"attention_dropout\":NaN,\"pad\":-Infinity," HEADS "}", "FF", .full = 512},
 	{"one KV head", "{\"architectures\":[\"FalconForCausalLM\"],\"num_hidden_layers\":2,\"multi_query\":true," HEADS "}", "FF", .full = 256},
 	{"a head of its own width", "{\"architectures\":[\"Qwen3ForCausalLM\"],\"num_hidden_layers\":2,\"head_dim\":128,\"num_key_value_heads\":2," HEADS "}", "FF",
 	 .full = 1024},
@@ -108,6 +111,8 @@ static const struct {
 	enum err_code code;
 } bad_configs[] = {
 	{"no JSON", "{", "'{}/config.json': not JSON at byte 1", ERR_INTEGRITY},
+	{"a line break in a text", "{\"a\":\"\n\"}",
+	 "'{}/config.json': not JSON at byte 6: a control character in a text, which must be escaped", ERR_INTEGRITY},
 	{"a list", "[]", "'{}/config.json' is no JSON object", ERR_INTEGRITY},
 	{"of nothing", "{}", "'{}/config.json' does not say 'architectures'", ERR_INTEGRITY},
 	{"layers in words", "{\"model_type\":\"a\",\"num_hidden_layers\":\"two\"}",
