@@ -229,11 +229,12 @@ bool docker_create_may_want_image(const struct err *why) {
 
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
 				 struct err *e) {
+	static const int absent[] = {404, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
 	struct call c = {"set the restart policy of", name, "POST", path, EFFECT_CONTAINER_UPDATE, .body = body,
-			 .deadline_ms = d->slow_ms, .again = true};
+			 .deadline_ms = d->slow_ms, .results = strcmp(policy, "no") ? NULL : absent, .again = true};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));
 	return docker_call(d, &c, &a, e);

@@ -146,6 +146,11 @@ void docker_images_done(struct docker_images *l);
 
 /* ---- containers ---- */
 
+/* The restart policy of a container that has to run. A dockerd that dies alone leaves its containers running; its successor stops
+ * them, and counts them as stopped by hand: "unless-stopped" does not start them again, "always" does. Whoever stops such
+ * a container sets its policy to "no" first, or the next start of Docker starts it again. */
+#define DOCKER_RESTART_KEEP "always"
+
 struct docker_mount {
 	const char *source, *target; /* absolute; a source that the Engine does not see is a failure */
 	bool read_only; /* with all that is mounted below it, where the Engine can (API 1.44) */
@@ -175,7 +180,7 @@ struct docker_container_spec {
 	const struct json *devices; /* paths of the host, the same inside */
 	const char *stop_signal;
 	uint64_t stop_timeout_ms; /* rounded up to seconds */
-	const char *restart; /* "no" (when NULL), "unless-stopped", "always", "on-failure" */
+	const char *restart; /* "no" (when NULL), DOCKER_RESTART_KEEP, "unless-stopped", "on-failure" */
 };
 /* taken: another container has the name, and nothing was made. A name that a failed start left is
  * taken, too. */
@@ -196,6 +201,7 @@ int docker_container_kill(struct docker *d, const char *name, const char *signal
 int docker_container_remove(struct docker *d, const char *name, bool force, struct err *e);
 int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken,
 			    struct err *e);
+/* An absent container has no policy: "no" is done. */
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy, struct err *e);
 
 struct docker_container {

@@ -199,7 +199,20 @@ int docker_process_settle(const struct gateway *g, struct err *e) {
 
 	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
 		return -1;
-	return found && strcmp(c.restart, "unless-stopped") ? docker_container_set_restart(g->o.docker, name, "unless-stopped", e) : 0;
+	return found && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP) ? docker_container_set_restart(g->o.docker, name, DOCKER_RESTART_KEEP, e) : 0;
+}
+
+int docker_process_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "");
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool there;
+
+	if (docker_container_inspect(g->o.docker, name, &there, &c, e))
+		return -1;
+	/* That it is not there is reported with what runs. */
+	if (there && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP))
+		found(ctx, "gateway's restart policy", DOCKER_RESTART_KEEP, c.restart);
+	return 0;
 }
 
 static int rename_to(const struct gateway *g, const char *from, const char *to, struct err *e) {
@@ -299,7 +312,7 @@ static int sweep_old(const struct gateway *g, bool all, struct err *e) {
 		return -1;
 	if (!found)
 		return sweep_socket(g, e);
-	if (running && !all && (docker_container_kill(g->o.docker, old, "SIGUSR1", e) || idle_socket(g, SOCKET_MASTER_OLD, &idle, e)))
+	if (running && !all && (let_go(g, e) || idle_socket(g, SOCKET_MASTER_OLD, &idle, e)))
 		return -1;
 	return idle || all ? docker_container_remove(g->o.docker, old, true, e) : 0;
 }

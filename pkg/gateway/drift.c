@@ -101,6 +101,8 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 	bool loaded;
 
 	compare_image(g, found, ctx);
+	if (!g->host && docker_process_drift(g, found, ctx, e))
+		return -1;
 	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
 		return -1;
 	if (!loaded)

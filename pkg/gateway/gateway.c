@@ -206,6 +206,9 @@ int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
 
 	if (g->none)
 		return 0;
+	/* Also one that an earlier version made, with another policy. */
+	if (process_settle(g, e))
+		return -1;
 	if (look_half_done(g, route, &h, e))
 		return -1;
 	if (!h.files && !h.links && !h.maps && !h.torn)

@@ -76,7 +76,7 @@ struct process {
 int process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e);
 /* From nothing, or in the place of one that does not run. Returns before it answers. */
 int process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
-/* It answers: from now on it is brought back by itself. */
+/* From now on Docker starts it again; nothing where it does not run. */
 int process_settle(const struct gateway *g, struct err *e);
 /* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
 int process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
@@ -88,6 +88,8 @@ int docker_process_look(const struct gateway *g, const struct gateway_state *s, 
 int docker_process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
 int docker_process_settle(const struct gateway *g, struct err *e);
 int docker_process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
+/* Its restart policy. */
+int docker_process_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e);
 int docker_process_sweep(const struct gateway *g, bool all, struct err *e);
 void docker_process_last_words(const struct gateway *g, struct buf *out);
 

@@ -293,6 +293,8 @@ int container_remove(const struct rollout *x, const struct lock *l, struct err *
 int container_stop(const struct rollout *x, const struct lock *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
+	if (docker_container_set_restart(x->docker, name, "no", e))
+		return -1;
 	return docker_container_stop(x->docker, name, l->stop_timeout_ms, e);
 }
 
@@ -303,7 +305,7 @@ int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept,
 
 	if (docker_container_inspect(x->docker, name, &found, &c, e))
 		return -1;
-	*kept = found && !strcmp(c.restart, "unless-stopped");
+	*kept = found && !strcmp(c.restart, DOCKER_RESTART_KEEP);
 	return 0;
 }
 
@@ -314,12 +316,14 @@ int container_keep(const struct rollout *x, const struct lock *l, struct err *e)
 
 	if (container_is_kept(x, l, &kept, e))
 		return -1;
-	return kept ? 0 : docker_container_set_restart(x->docker, name, "unless-stopped", e);
+	return kept ? 0 : docker_container_set_restart(x->docker, name, DOCKER_RESTART_KEEP, e);
 }
 
 int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
+	if (docker_container_set_restart(x->docker, name, "no", e))
+		return -1;
 	return docker_container_stop_begin(x->docker, name, l->stop_timeout_ms, e);
 }
 

@@ -150,7 +150,7 @@ static int make_anew(struct fixing *f, struct err *e) {
 
 	progress_step(f->s->x->progress, "make the container anew");
 	if (container_remove(f->s->x, f->l, e) || container_start(f->s->x, f->l, e) || prove_ready(f->s->x, f->l, NULL, e) ||
-	    docker_container_set_restart(f->s->x->docker, name, "unless-stopped", e))
+	    docker_container_set_restart(f->s->x->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	progress_done(f->s->x->progress, "make the container anew", f->l->version);
 	return 0;
@@ -234,7 +234,7 @@ static int fix_container(struct fixing *f, struct err *e) {
 		return start(f, e);
 	if (!f->kinds[DRIFT_POLICY])
 		return 0;
-	if (docker_container_set_restart(f->s->x->docker, name, "unless-stopped", e))
+	if (docker_container_set_restart(f->s->x->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	did(f, "restart policy", "set");
 	return 0;

@@ -51,6 +51,7 @@ int container_image(const struct rollout *x, const struct lock *l, char id[65], 
 int container_start(const struct rollout *x, const struct lock *l, struct err *e);
 /* Gone, with its run directory. Absent is fine. */
 int container_remove(const struct rollout *x, const struct lock *l, struct err *e);
+/* Its restart policy is "no" first: what was stopped on purpose stays so when Docker starts again. */
 int container_stop(const struct rollout *x, const struct lock *l, struct err *e);
 /* From now on the Engine brings it back by itself. */
 int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept, struct err *e);

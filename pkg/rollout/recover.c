@@ -281,7 +281,7 @@ int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *eng
 			return err_set(e, why.code, "%.350s; '%s' is active and does not come up: llmdeploy rollback %s", why.msg, l->version, l->route);
 		}
 	}
-	if (docker_container_set_restart(s->x->docker, name, "unless-stopped", e))
+	if (docker_container_set_restart(s->x->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	return record_put(s, record_new("repaired", l), e);
 }

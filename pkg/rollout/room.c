@@ -53,7 +53,7 @@ static int stand_up(struct rollout_session *s, const struct lock *l, struct err 
 	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
 
 	return container_start(s->x, l, e) || prove_ready(s->x, l, NULL, e) ||
-	       docker_container_set_restart(s->x->docker, name, "unless-stopped", e) ? -1 : 0;
+	       docker_container_set_restart(s->x->docker, name, DOCKER_RESTART_KEEP, e) ? -1 : 0;
 }
 
 int room_give_back(struct rollout_session *s, struct err *e) {

@@ -124,7 +124,8 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		return 0;
 	if (d->beside && !strcmp(version, d->beside->version)) {
 		done->warm = d->warm;
-		return 0;
+		/* A version before this one kept it by another policy. */
+		return d->warm ? container_keep(s->x, d->beside, e) : 0;
 	}
 	if (rollout_lock_of(&s->route, version, &l, &unread))
 		return 0;

@@ -235,8 +235,8 @@ static int compare_container(struct rollout_differences *d, const struct rollout
 	compare_labels(d, labels, c.labels);
 	compare_mounts(d, x, l, json_get(c.raw, "Mounts"));
 	compare_hardening(d, x, l, c.raw);
-	if (strcmp(c.restart, "unless-stopped"))
-		differ(d, DRIFT_POLICY, "restart policy", "unless-stopped", c.restart);
+	if (strcmp(c.restart, DOCKER_RESTART_KEEP))
+		differ(d, DRIFT_POLICY, "restart policy", DOCKER_RESTART_KEEP, c.restart);
 	return compare_image(d, x, l, &c, e) || compare_life(d, x, r, l, &c, e) ? -1 : 0;
 }
 

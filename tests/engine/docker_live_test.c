@@ -349,7 +349,7 @@ static void stops_restarts_and_renames(void **state) {
 	ok(docker_container_wait(r->d, NAME, DOCKER_NEXT_EXIT, 200, &ended, &status, &e), &e);
 	assert_false(ended);
 	assert_int_equal(docker_container_remove(r->d, NAME, false, &e), -1);
-	ok(docker_container_set_restart(r->d, NAME, "unless-stopped", &e), &e);
+	ok(docker_container_set_restart(r->d, NAME, DOCKER_RESTART_KEEP, &e), &e);
 	ok(docker_container_rename(r->d, NAME, NAME "2", &taken, &e), &e);
 	assert_false(taken);
 	ok(docker_container_rename(r->d, NAME "2", NAME, &taken, &e), &e);
@@ -357,7 +357,7 @@ static void stops_restarts_and_renames(void **state) {
 	ok(docker_container_inspect(r->d, NAME, &found, &c, &e), &e);
 	assert_false(c.running);
 	assert_int_equal(c.exit_code, 7);
-	assert_string_equal(c.restart, "unless-stopped");
+	assert_string_equal(c.restart, DOCKER_RESTART_KEEP);
 	ok(docker_container_start(r->d, NAME, &e), &e);
 	ok(docker_container_kill(r->d, NAME, "SIGKILL", &e), &e);
 }

@@ -94,6 +94,8 @@ restart_it() { sleep 1.1; docker restart -t 1 "$(name d2)"; }
 remove_it() { docker rm -f "$(name d2)"; }
 stop_it() { docker stop -t 1 "$(name d2)"; }
 no_policy() { docker update --restart=no "$(name d2)"; }
+old_policy() { docker update --restart=unless-stopped "$(name d2)"; }
+old_gateway_policy() { docker update --restart=unless-stopped "$(gateway)"; }
 more_memory() { docker update --memory 100m --memory-swap 100m "$(name d2)"; }
 more_processes() { docker update --pids-limit 1000 "$(name d2)"; }
 another_one() { # of the same name, made by hand
@@ -184,6 +186,8 @@ found() {
 	row remove_it "nothing" "container  started again"
 	row stop_it "exited" "container  started again"
 	row no_policy "restart policy" "restart policy  set"
+	row old_policy "unless-stopped" "restart policy  set"
+	row old_gateway_policy "gateway's restart policy" "all is as the lock says"
 	row more_processes "process limit" "made anew; 'd1' answered meanwhile"
 	row another_one "argv|environment|/models/model.gguf|llmdeploy.lock|user|capabilities dropped|root file system|memory limit|security option|restart policy|SECRET" \
 		"made anew; 'd1' answered meanwhile"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # usage: engine.sh start DIR [DOCKERD-ARGUMENT...]   prints the address of a private Docker Engine, starting it if need be
+#        engine.sh revive DIR [DOCKERD-ARGUMENT...]  starts a dockerd that died alone: containerd, shims and containers are left as they are
 #        engine.sh stop DIR                          ends it and removes DIR
 #
 # Everything of the Engine is in DIR, but for its sockets: their paths are limited to 107 bytes, so they live in a
@@ -18,7 +19,7 @@ die() {
 }
 
 usage() {
-	sed -n '2,3s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
@@ -184,6 +185,21 @@ start() {
 	echo "unix://$short/d.sock"
 }
 
+# As systemd does after a kill -9 of dockerd (KillMode=process): the processes in containers and their shims are alive.
+revive() {
+	[ -e "$dir/short" ] || die "'$dir' was not made by engine.sh; nothing done"
+	lock
+	read_short
+	[ -z "$(daemon_pid)" ] || die "dockerd is alive"
+	rm -f "$dir/pid" "$short/d.sock"
+	# containerd dies with its dockerd; as a zombie it would be believed to be alive.
+	pid=$(cat "$short/x/containerd/containerd.pid" 2>/dev/null || :)
+	[ -n "$(words_of "${pid:-none}")" ] || rm -f "$short/x/containerd/containerd.pid"
+	launch "$@"
+	await || { tail -n 15 "$dir/log" >&2; die "dockerd did not start; the end of '$dir/log' is above"; }
+	echo "unix://$short/d.sock"
+}
+
 stop() {
 	if [ ! -e "$dir" ]; then
 		return 0
@@ -207,6 +223,7 @@ dir=$(realpath -m -- "$2")
 shift 2
 case $command in
 start) start "$@" ;;
+revive) revive "$@" ;;
 stop) stop ;;
 *) usage ;;
 esac

@@ -116,7 +116,7 @@ gw seat "$state/v1.lock" && [ "$(who)" != v1 ] && gw flip "$state/v1.lock" && co
 verdict "a release is seated without traffic, and flipped to" $? "$state/said"
 name=$(docker ps --filter label=llmdeploy.gateway --format '{{.Names}}')
 docker inspect "$name" | jq -e '.[0] | .Config.User == "65532:65532" and .HostConfig.ReadonlyRootfs and .HostConfig.CapDrop == ["ALL"] and
-	.HostConfig.NetworkMode == "host" and .HostConfig.RestartPolicy.Name == "unless-stopped" and (.HostConfig.SecurityOpt | index("no-new-privileges")) != null and
+	.HostConfig.NetworkMode == "host" and .HostConfig.RestartPolicy.Name == "always" and (.HostConfig.SecurityOpt | index("no-new-privileges")) != null and
 	([.Mounts[] | select(.Destination == "/llmdeploy/run") | .RW] == [false]) and ([.Mounts[] | select(.RW) | .Destination] == ["/llmdeploy/gateway"])' >"$state/said"
 verdict "its container is hardened, and sees run/ read-only" $? "$state/said"
 gw seat "$state/v2.lock" && gw seat "$state/v2.lock" && [ "$(who)" = v1 ]

@@ -66,7 +66,7 @@ jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and .drift_permille >
 check "the measured memory is kept with the release, and status shows the drift" $?
 
 [ "$(field incident-q4-r16 '{{.HostConfig.NetworkMode}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.Config.User}} {{.HostConfig.RestartPolicy.Name}}')" = \
-	"none true [ALL] 65532:65532 unless-stopped" ] && [ "$(field incident-q4-r16 '{{range .Mounts}}{{.Destination}}={{.RW}} {{end}}' | tr ' ' '\n' | grep -c '^/models/.*=false')" = 2 ]
+	"none true [ALL] 65532:65532 always" ] && [ "$(field incident-q4-r16 '{{range .Mounts}}{{.Destination}}={{.RW}} {{end}}' | tr ' ' '\n' | grep -c '^/models/.*=false')" = 2 ]
 check "its container is hardened, model and adapter read-only" $?
 
 [ "$(field incident-q4-r16 '{{index .Config.Labels "llmdeploy.manifest.commit"}}')" = "$(git rev-parse HEAD)" ] && ! grep -q "$(git rev-parse HEAD)" "$state/r16.lock.json" &&

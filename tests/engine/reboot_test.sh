@@ -65,11 +65,14 @@ cut_power() {
 }
 
 now() { date +%s%3N; }
-# boot VERSION: the Engine; then whoever has traffic is VERSION (or "any") within 10 seconds, before anybody does anything
+of() { docker ps -aq --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter "label=llmdeploy.version=$1"; }
+state_of() { docker inspect -f '{{.State.Status}}' "$(of "$1")"; }
+# boot VERSION [start|revive]: the Engine; then whoever has traffic is VERSION (or "any") within 10 seconds, before anybody does anything
 boot() {
-	tests/engine/engine.sh start "$state/engine" >/dev/null 2>"$state/why" || return
 	local began said
 	began=$(now)
+	tests/engine/engine.sh "${2:-start}" "$state/engine" >/dev/null 2>"$state/why" || return
+	[ "${2:-start}" = revive ] || began=$(now)
 	for _ in $(seq 200); do
 		said=$(answers)
 		case "$1 $said" in
@@ -102,11 +105,44 @@ tiny_ready || exit 1
 systemd-analyze verify --man=no "$unit" templates/systemd/llmdeploy-gateway.service templates/systemd/llmdeploy-metrics.service \
 	templates/systemd/llmdeploy-metrics.timer >"$state/said" 2>&1
 # What it may say is that the programs are not installed under their paths here.
-[ -z "$(grep -v 'is not executable: No such file' "$state/said")" ] && grep -q '^After=.*docker.service' "$unit"
-check $? "the units are what systemd takes, and recovery comes after the Engine" "$state/said"
+[ -z "$(grep -v 'is not executable: No such file' "$state/said")" ] && grep -q '^After=.*docker.service' "$unit" &&
+	grep -q '^WantedBy=docker.service' "$unit"
+check $? "the units are what systemd takes, and recovery runs after each start of Docker" "$state/said"
 
+# Only dockerd dies; the processes in its containers go on, until the next dockerd stops them and starts what has to run.
 apply b1
 apply b2
+dockerd_dies() {
+	local pid
+	pid=$(cat "$state/engine/pid")
+	kill -KILL "$pid"
+	for _ in $(seq 100); do
+		[ -n "$(cat "/proc/$pid/cmdline" 2>/dev/null)" ] || break
+		sleep 0.05
+	done
+	[ "$(answers)" = "200 $1" ] || { echo "without a dockerd the gateway answers '$(answers)'" >"$state/why"; return 1; }
+	boot "$1" revive
+}
+shims=$(pgrep -f -- "containerd-shim.*$(cat "$state/engine/short")/x" | wc -l)
+dockerd_dies b2
+check $? "kill -9 of dockerd alone: $shims shims go on, and the next dockerd's restart policy brings the route back (${took:-?} ms)" "$state/why"
+unit_runs
+[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1 && grep -q "all is as the lock says" "$state/verify"
+check $? "the unit's recovery takes note of it, and nothing differs" "$state/said" "$state/why"
+# What was stopped on purpose stays stopped: not the one before, which a rollback has just left, and not a hand-stopped one.
+tiny_release b0 rollout.drain_ms=1000 'rollout.previous="stopped"'
+LLMDEPLOY_ROOT=$root timeout 120 "$program" apply "$state/t/b0.lock.json" >"$state/said" 2>&1 && run rollback demo && [ "$(state_of b0)" = exited ] &&
+	dockerd_dies b2 && [ "$(state_of b0)" = exited ]
+check $? "a release that was stopped on purpose stays so" "$state/said" "$state/why"
+unit_runs
+# An earlier version's policy is one that the next dockerd does not know to start: it is named, and the next command changes it.
+docker update --restart=unless-stopped "$(of b2)" "$(docker ps -q --filter label=llmdeploy.gateway)" >/dev/null
+run verify demo
+[ "$status" = 11 ] && says "unless-stopped" && says "gateway's restart policy" && run recover demo && [ "$status" = 0 ] && run verify demo && [ "$status" = 0 ] &&
+	dockerd_dies b2
+check $? "containers with the policy of an earlier version: verify names them, recover sets it, the route comes back" "$state/said" "$state/why"
+unit_runs
+
 cut_power && boot b2
 check $? "the power is cut at rest: the Engine and its restart policies alone bring back what is active (${took:-?} ms after the Engine)" "$state/why"
 unit_runs

@@ -210,7 +210,7 @@ def power_off():
     """The daemon ends, and every container with it; who comes back is who has a restart policy and was not stopped by hand."""
     with lock:
         for c in containers.values():
-            c["again"] = c["state"] == "running" and c["spec"]["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+            c["again"] = c["state"] == "running" and c["spec"]["HostConfig"]["RestartPolicy"]["Name"] in ("always", "unless-stopped")
             if c["state"] == "running":
                 stop(c)
 

@@ -72,7 +72,11 @@ static int create_x(struct docker *d, struct err *e) {
 }
 
 static int restart_x(struct docker *d, struct err *e) {
-	return docker_container_set_restart(d, "x", "unless-stopped", e);
+	return docker_container_set_restart(d, "x", DOCKER_RESTART_KEEP, e);
+}
+
+static int restart_no_x(struct docker *d, struct err *e) {
+	return docker_container_set_restart(d, "x", "no", e);
 }
 
 static int rename_x(struct docker *d, struct err *e) {
@@ -245,9 +249,23 @@ static const struct {
 	 .message = "engine: create container 'x': the answer has no id"},
 	{"restart policy",
 	 {{.request = "POST " V "/containers/x/update",
-	   .body = "{\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":0}}",
+	   .body = "{\"RestartPolicy\":{\"Name\":\"always\",\"MaximumRetryCount\":0}}",
 	   .json = "{\"Warnings\":null}"}},
 	 restart_x,
+	 0,
+	 0,
+	 .message = ""},
+	{"restart policy of what is not there",
+	 {{.request = "POST " V "/containers/x/update", .body = "*", .status = 404, .json = "{\"message\":\"No such container: x\"}"}},
+	 restart_x,
+	 -1,
+	 ERR_SYS,
+	 .message = "engine: set the restart policy of 'x': 404 Not Found: No such container: x"},
+	{"no restart policy of what is not there",
+	 {{.request = "POST " V "/containers/x/update",
+	   .body = "{\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}}",
+	   .status = 404}},
+	 restart_no_x,
 	 0,
 	 0,
 	 .message = ""},
