@@ -39,7 +39,7 @@ void spec_pins_free(struct spec_pins *p) {
 
 	if (!w)
 		return;
-	yaml_free(w->yaml);
+	yaml_done(w->yaml);
 	arena_free(w->arena);
 	free(w->text);
 	free(w->dir);

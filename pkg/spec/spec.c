@@ -36,7 +36,7 @@ void spec_free(struct spec *s) {
 		return;
 	json_free(w->tree);
 	json_free(w->golden);
-	yaml_free(w->yaml);
+	yaml_done(w->yaml);
 	arena_free(w->arena);
 	free(w);
 }

@@ -7,7 +7,8 @@
 
 /* YAML 1.2 that a user wrote, as a tree of nodes that know their place. One document, UTF-8,
  * nothing that makes a file mean more than it shows: no anchors, aliases, tags, merge keys
- * or directives. What a scalar means (number, text, size) is decided by its reader: pkg/schema.
+ * or directives; and nothing that readers of YAML differ in: no tabs outside of quotes, comments and text blocks, no separators
+ * of Unicode as they are. What is taken is the tree that ruamel.yaml makes of it (tests/compare). What a scalar means (number, text, size) is decided by its reader: pkg/schema.
  *
  *     struct yaml *y CLEANUP(yaml_freep) = NULL;
  *     if (yaml_parse("a.yaml", text, n, &y, &complaints, e))
@@ -34,7 +35,7 @@ enum yaml_kind {
  * last complaint. 0 with complaints where the rest can still be checked: a duplicate or merge key, placed at the
  * second key, whose pair is left out. End with complaints_result(). */
 int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct complaints *c, struct err *e);
-void yaml_free(struct yaml *y);
+void yaml_done(struct yaml *y); /* yaml_free() is the library's */
 void yaml_freep(struct yaml **y); /* for CLEANUP */
 /* Never NULL, and never YAML_NULL: an empty file is a complaint. */
 const struct yaml_node *yaml_root(const struct yaml *y);
@@ -51,8 +52,7 @@ const struct yaml_node *yaml_value(const struct yaml_node *n, size_t i);   /* of
 const struct yaml_node *yaml_get(const struct yaml_node *n, const char *key);
 /* "model.adapters.0.scale": keys, and numbers of items from 0. */
 const struct yaml_node *yaml_at(const struct yaml_node *n, const char *path);
-/* Where the node begins; a value that is not there has the place of its key, a text
- * block that of its first line. */
+/* Where the node begins, a text block at its mark ('|' or '>'); a value that is not there has the place of its key. */
 struct pos yaml_pos(const struct yaml_node *n);
 /* "a list", "a mapping", "text", "nothing": for messages. */
 const char *yaml_kind_name(enum yaml_kind kind);

@@ -5,6 +5,6 @@ cd "$(dirname "$0")/../.."
 build=${1:-build}
 failed=0
 for reader in tests/compare/*_compare.py; do
-	timeout 500 python3 "$reader" "$build/tests/compare/read" "${COUNT:-20000}" || failed=1
+	timeout 500 /usr/bin/python3 "$reader" "$build/tests/compare/read" "${COUNT:-20000}" || failed=1
 done
 exit $failed

@@ -20,7 +20,7 @@ git2 git
 archive archive
 openssl/ crypto
 cJSON json
-libfyaml yaml
+yaml.h yaml
 solv/ debian
 pcre2 eval
 EOF

@@ -160,6 +160,8 @@ static const struct {
 	 "4:39: 'cases[0].assert[0]' must have exactly one key, it has 2"},
 	{"text for an assertion", "cases: [{id: a, question: q, assert: [contains]}]\n",
 	 "4:39: 'cases[0].assert[0]' must be a mapping, not 'contains'"},
+	{"an empty text block as question, and keys behind it", "cases:\n- id: a\n  question: |\n\n  severity: info\n  " OK "\n- {id: b, question: q, " OK "}\n",
+	 "6:13: 'cases[0].question' is empty"},
 	{"nothing to look for", "cases: [{id: a, question: q, assert: [{contains: ''}]}]\n", "4:50: 'cases[0].assert[0].contains' is empty"},
 	{"nothing that a wrong answer fails",
 	 "cases: [{id: a, question: q, assert: [{not_contains: x}, {not_regex: x}, {abstain: forbidden}, {latency: 1s}, "

@@ -46,7 +46,7 @@ static const struct {
 } faults[] = {
 	{"no source", "model: {card: c}\nroute: x\n", "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
 	{"no model", "route: x\n", "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
-	{"a block", "model:\n  source: >-\n    a\n    b\n", "/tmp/m.yaml:3:1: 'model.source' cannot be edited: write it as text in one line, without escapes"},
+	{"a block", "model:\n  source: >-\n    a\n    b\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
 	{"an escape", "model:\n  source: \"a\\u0062\"\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
 	{"a key without a colon", "model: {source: a, sha256}\n", "/tmp/m.yaml:1:20: 'model.sha256' cannot be edited: write it as text in one line"},
 	{"a mapping", "model:\n  source: {a: b}\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
