@@ -19,7 +19,7 @@ B       := build$(if $(SAN),/san)
 ifdef SAN
   SANF  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-VENDOR  := libcurl libcjson libarchive libcrypto libgit2 yaml-0.1 libsolv libsolvext libpcre2-8
+VENDOR  := libcurl libcjson libarchive libcrypto libgit2 yaml-0.1 libsolv libsolvext libpcre2-8 libutf8proc
 ALL      = $(STD) $(WARN) -Ipkg -Icmd -I. $(CFLAGS) $(SANF) $(VENDOR_CFLAGS) -MMD -MP
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(VENDOR)) -lpthread -lm
 VENDOR_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(VENDOR) 2>/dev/null)

@@ -35,16 +35,35 @@ static int read_key(const char *path, struct buf *key, struct err *e) {
 	return 0;
 }
 
-static int endpoint_of(const struct args *a, struct endpoint *ep, struct err *e) {
+static void cut_slashes(char *url) {
+	while (text_ends(url, "/"))
+		url[strlen(url) - 1] = 0;
+}
+
+/* What clients are given is "http://HOST/v1", and what they ask ".../v1/chat/completions"; our paths begin with /v1. */
+static char *base_of(const char *url) {
+	static const char *const ends[] = {"/chat/completions", "/completions", "/models", "/v1"};
+	char *base = mem_strdup(url);
+
+	cut_slashes(base);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		if (text_ends(base, ends[i])) {
+			base[strlen(base) - strlen(ends[i])] = 0;
+			cut_slashes(base);
+		}
+	return base;
+}
+
+static int endpoint_of(const struct args *a, struct endpoint *ep, char **base, struct err *e) {
 	const char *url = a->option[OPT_ENDPOINT];
 
 	if (!url)
-		return err_set(e, ERR_USAGE, "eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server");
+		return err_set(e, ERR_USAGE, "eval wants --endpoint: http://HOST:PORT, with or without /v1, or unix:PATH of a running server");
 	*ep = (struct endpoint){.base_url = "http://localhost", .model = a->option[OPT_MODEL]};
 	if (text_starts(url, "unix:"))
 		ep->unix_socket = url + (text_starts(url, "unix://") ? 7 : 5);
 	else if (text_starts(url, "http://") || text_starts(url, "https://"))
-		ep->base_url = url;
+		ep->base_url = *base = base_of(url);
 	else
 		return err_set(e, ERR_USAGE, "'--endpoint %s' is neither http://, https:// nor unix:PATH", url);
 	return 0;
@@ -55,9 +74,10 @@ int cmd_eval(struct args *a, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct json *golden CLEANUP(json_freep) = NULL, *evidence CLEANUP(json_freep) = NULL;
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
+	char *base CLEANUP(freep) = NULL;
 	struct endpoint ep;
 
-	if (endpoint_of(a, &ep, e) || (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
+	if (endpoint_of(a, &ep, &base, e) || (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
 		return -1;
 	ep.api_key = key.len ? buf_str(&key) : NULL;
 	if (input_check(a->at[0], e))

@@ -6,17 +6,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "eval/pattern.h"
+#include "eval/reasoning.h"
 #include "eval/words.h"
 #include "json/json.h"
 #include "probe/excerpt.h"
-
-/* A text in which no honest expectation can be found: what matches here as well as in "" matches everything. */
-#define FOREIGN "~ quux \xc2\xbf 0x7e3 ~"
 
 struct eval_kind {
 	const char *name;
 	int (*compile)(const struct json *row, struct arena *arena, struct eval_assertion *a, struct err *e);
 	void (*judge)(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out);
+	enum { SEEKS, FORBIDS, EITHER, ASIDE } sense; /* EITHER: abstain, citations */
 };
 
 /* Findings */
@@ -50,6 +49,13 @@ static void find_values(const struct eval_assertion *a, const char *verb, const 
 
 /* Compiling */
 
+/* Nothing is left of it as it is compared: blanks, zero-width spaces. Emphasis marks are looked for as they are. */
+static bool is_empty(const char *s) {
+	char *words CLEANUP(freep) = eval_words(s, strlen(s), EVAL_WORDS);
+
+	return !*words;
+}
+
 static int strings(const struct json *row, const char *key, struct arena *arena, struct eval_strings *out, struct err *e) {
 	const struct json *j = json_get(row, key);
 	size_t n = json_count(j);
@@ -59,8 +65,10 @@ static int strings(const struct json *row, const char *key, struct arena *arena,
 	out->at = arena_zalloc(arena, n + 1, sizeof *out->at);
 	for (size_t i = 0; i < n; i++) {
 		const char *s = json_text(json_at(j, i));
-		if (!s || !*s)
+		if (!s || is_empty(s))
 			return err_set(e, ERR_SPEC, "'%s' has an empty text, which is in every answer", key);
+		if (strlen(s) > EVAL_ANSWER_MAX)
+			return err_set(e, ERR_SPEC, "'%s' has a text of more than %d KiB, which is in no answer", key, EVAL_ANSWER_MAX >> 10);
 		out->at[i] = arena_strdup(arena, s);
 	}
 	out->n = n;
@@ -93,12 +101,9 @@ static int compile_pattern(const char *text, struct eval_assertion *a, struct er
 }
 
 static int compile_regex(const struct json *row, struct arena *arena, struct eval_assertion *a, struct err *e) {
-	if (compile_values(row, arena, a, e) || compile_pattern(a->values.at[0], a, e))
+	if (compile_values(row, arena, a, e))
 		return -1;
-	if (eval_pattern_match(a->pattern, "", 0) == EVAL_MATCHES &&
-	    eval_pattern_match(a->pattern, FOREIGN, strlen(FOREIGN)) == EVAL_MATCHES)
-		return err_set(e, ERR_SPEC, "pattern '%.100s' matches every answer: it decides nothing", a->values.at[0]);
-	return 0;
+	return compile_pattern(a->values.at[0], a, e);
 }
 
 static int compile_nothing(const struct json *row, struct arena *arena, struct eval_assertion *a, struct err *e) {
@@ -116,6 +121,14 @@ static bool among(const struct eval_strings *s, const char *text, size_t n) {
 	return false;
 }
 
+/* Ids as they are compared. */
+static void as_words(struct eval_strings *s, struct arena *arena) {
+	for (size_t i = 0; i < s->n; i++) {
+		char *words CLEANUP(freep) = eval_words(s->at[i], strlen(s->at[i]), EVAL_EMPHASIS);
+		s->at[i] = arena_strdup(arena, words);
+	}
+}
+
 static int compile_citations(const struct json *row, struct arena *arena, struct eval_assertion *a, struct err *e) {
 	a->min = json_int_or(row, "min", -1);
 	a->max = json_int_or(row, "max", -1);
@@ -126,6 +139,8 @@ static int compile_citations(const struct json *row, struct arena *arena, struct
 		return err_set(e, ERR_SPEC, "pattern '%.100s' must have one group, around the id", json_str(row, "pattern"));
 	if (a->max >= 0 && (a->min > a->max || (int64_t) a->required.n > a->max))
 		return err_set(e, ERR_SPEC, "at most %lld ids allowed, more asked for: it can never pass", (long long) a->max);
+	as_words(&a->required, arena);
+	as_words(&a->allowed, arena);
 	for (size_t i = 0; i < a->required.n; i++)
 		if (!among(&a->allowed, a->required.at[i], strlen(a->required.at[i])))
 			return err_set(e, ERR_SPEC, "'%.60s' is required and not allowed: it can never pass", a->required.at[i]);
@@ -142,12 +157,6 @@ static int compile_abstain(const struct json *row, struct arena *arena, struct e
 		return -1;
 	if (!a->values.n)
 		return err_set(e, ERR_SPEC, "no phrases to know an abstention by");
-	for (size_t i = 0; i < a->values.n; i++) {
-		char *folded CLEANUP(freep) = eval_words(a->values.at[i], strlen(a->values.at[i]));
-		a->values.at[i] = arena_strdup(arena, folded);
-		if (!*folded)
-			return err_set(e, ERR_SPEC, "'phrases' has an empty text, which is in every answer");
-	}
 	return 0;
 }
 
@@ -159,11 +168,22 @@ static int compile_latency(const struct json *row, struct arena *arena, struct e
 
 /* Judging */
 
+/* What is looked at for `text`: an assertion about reasoning's marks would find none in what is left without them. */
+static const char *looked_at(const struct eval_answer *answer, const char *text) {
+	return answer->whole && eval_names_reasoning(text) ? answer->whole : answer->text;
+}
+
+static bool says(const struct eval_answer *answer, const char *text, const struct eval_search *how) {
+	const char *in = looked_at(answer, text);
+
+	return eval_says(in, strlen(in), text, how);
+}
+
 static void judge_all(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct eval_strings missing = {.at = arena_zalloc(out->arena, a->values.n, sizeof(char *))};
 
 	for (size_t i = 0; i < a->values.n; i++)
-		if (!strstr(answer->text, a->values.at[i]))
+		if (!says(answer, a->values.at[i], &(struct eval_search){0}))
 			missing.at[missing.n++] = a->values.at[i];
 	if (missing.n)
 		find_values(a, "contains ", &missing, " and ", answer, out);
@@ -171,7 +191,7 @@ static void judge_all(const struct eval_assertion *a, const struct eval_answer *
 
 static void judge_any(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	for (size_t i = 0; i < a->values.n; i++)
-		if (strstr(answer->text, a->values.at[i]))
+		if (says(answer, a->values.at[i], &(struct eval_search){0}))
 			return;
 	find_values(a, "contains ", &a->values, " or ", answer, out);
 }
@@ -180,20 +200,16 @@ static void judge_none(const struct eval_assertion *a, const struct eval_answer 
 	struct eval_strings found = {.at = arena_zalloc(out->arena, a->values.n, sizeof(char *))};
 
 	for (size_t i = 0; i < a->values.n; i++)
-		if (strstr(answer->text, a->values.at[i]))
+		if (says(answer, a->values.at[i], &(struct eval_search){.forbidden = true}))
 			found.at[found.n++] = a->values.at[i];
 	if (found.n)
 		find_values(a, "does not contain ", &found, " or ", answer, out);
 }
 
 static void judge_equals(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	char *is CLEANUP(freep) = eval_words(answer->text, answer->len);
-
-	for (size_t i = 0; i < a->values.n; i++) {
-		char *should CLEANUP(freep) = eval_words(a->values.at[i], strlen(a->values.at[i]));
-		if (!strcmp(is, should))
+	for (size_t i = 0; i < a->values.n; i++)
+		if (says(answer, a->values.at[i], &(struct eval_search){.fold = true, .whole = true}))
 			return;
-	}
 	find_values(a, "equals ", &a->values, " or ", answer, out);
 }
 
@@ -204,10 +220,24 @@ static void find_pattern(const struct eval_assertion *a, const char *verb, const
 	eval_find(out, a->kind->name, expected, got);
 }
 
+/* As it came, and as people read it; for what must not match also without emphasis. MATCHES where one of these does. */
+static enum eval_match match_any_form(const struct eval_assertion *a, const char *text, bool forbidden) {
+	static const unsigned forms[] = {EVAL_LINES, EVAL_LINES | EVAL_EMPHASIS, EVAL_LINES | EVAL_BARE, EVAL_LINES | EVAL_GAPS};
+	enum eval_match worst = eval_pattern_match(a->pattern, text, strlen(text));
+
+	for (size_t i = 0; worst != EVAL_MATCHES && i < (forbidden ? 4 : 1); i++) {
+		char *words CLEANUP(freep) = eval_words(text, strlen(text), forms[i]);
+		enum eval_match m = eval_pattern_match(a->pattern, words, strlen(words));
+		worst = m == EVAL_MATCHES_NOT ? worst : m;
+	}
+	return worst;
+}
+
 /* A pattern that gave up has decided nothing, and so holds for neither kind. */
 static void judge_pattern(const struct eval_assertion *a, const char *verb, enum eval_match wanted,
 			  const struct eval_answer *answer, struct eval_findings *out) {
-	enum eval_match m = eval_pattern_match(a->pattern, answer->text, answer->len);
+	const char *in = looked_at(answer, a->values.at[0]);
+	enum eval_match m = match_any_form(a, in, wanted == EVAL_MATCHES_NOT);
 
 	if (m == EVAL_GAVE_UP)
 		find_pattern(a, verb, "undecided: the pattern reached its limit of steps", out);
@@ -242,9 +272,19 @@ struct cited {
 
 static void cite(void *ctx, const char *s, size_t n) {
 	struct cited *c = ctx;
+	char *id CLEANUP(freep) = eval_words(s, n, EVAL_EMPHASIS);
 
-	if (c->ids.n < c->size && !among(&c->ids, s, n))
-		c->ids.at[c->ids.n++] = arena_printf(c->arena, "%.*s", (int) n, s);
+	if (*id && c->ids.n < c->size && !among(&c->ids, id, strlen(id)))
+		c->ids.at[c->ids.n++] = arena_strdup(c->arena, id);
+}
+
+/* In the answer as it came, and as people read it. */
+static enum eval_match cite_all(const struct eval_assertion *a, const struct eval_answer *answer, struct cited *c) {
+	char *words CLEANUP(freep) = eval_words(answer->text, answer->len, EVAL_LINES | EVAL_EMPHASIS);
+
+	if (eval_pattern_each(a->pattern, answer->text, answer->len, cite, c) == EVAL_GAVE_UP)
+		return EVAL_GAVE_UP;
+	return eval_pattern_each(a->pattern, words, strlen(words), cite, c);
 }
 
 static void find_citations(const struct eval_assertion *a, const char *expected, const struct eval_strings *wanted,
@@ -266,7 +306,7 @@ static void judge_citations(const struct eval_assertion *a, const struct eval_an
 	bool foreign = false;
 	char bound[64];
 
-	if (eval_pattern_each(a->pattern, answer->text, answer->len, cite, &c) == EVAL_GAVE_UP) {
+	if (cite_all(a, answer, &c) == EVAL_GAVE_UP) {
 		eval_find(out, a->kind->name, "citations that can be counted", "undecided: the pattern reached its limit");
 		return;
 	}
@@ -288,11 +328,11 @@ static void judge_citations(const struct eval_assertion *a, const struct eval_an
 }
 
 static void judge_abstain(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	char *words CLEANUP(freep) = eval_words(answer->text, answer->len);
+	const struct eval_search how = {.fold = true, .forbidden = !a->wanted};
 	bool abstains = false;
 
 	for (size_t i = 0; i < a->values.n; i++)
-		abstains |= strstr(words, a->values.at[i]) != NULL;
+		abstains = abstains || eval_says(answer->text, answer->len, a->values.at[i], &how);
 	if (abstains != a->wanted)
 		eval_find(out, a->kind->name, a->wanted ? "abstains" : "answers, does not abstain", answer->text);
 }
@@ -318,18 +358,18 @@ static void judge_finish(const struct eval_assertion *a, const struct eval_answe
 }
 
 static const struct eval_kind kinds[] = {
-	{"contains", compile_values, judge_all},
-	{"contains_all", compile_values, judge_all},
-	{"contains_any", compile_values, judge_any},
-	{"not_contains", compile_values, judge_none},
-	{"equals", compile_values, judge_equals},
-	{"regex", compile_regex, judge_regex},
-	{"not_regex", compile_regex, judge_not_regex},
-	{"json", compile_nothing, judge_json},
-	{"citations", compile_citations, judge_citations},
-	{"abstain", compile_abstain, judge_abstain},
-	{"latency_ms", compile_latency, judge_latency},
-	{"finish_reason", compile_finish, judge_finish},
+	{"contains", compile_values, judge_all, SEEKS},
+	{"contains_all", compile_values, judge_all, SEEKS},
+	{"contains_any", compile_values, judge_any, SEEKS},
+	{"not_contains", compile_values, judge_none, FORBIDS},
+	{"equals", compile_values, judge_equals, SEEKS},
+	{"regex", compile_regex, judge_regex, SEEKS},
+	{"not_regex", compile_regex, judge_not_regex, FORBIDS},
+	{"json", compile_nothing, judge_json, SEEKS},
+	{"citations", compile_citations, judge_citations, EITHER},
+	{"abstain", compile_abstain, judge_abstain, EITHER},
+	{"latency_ms", compile_latency, judge_latency, ASIDE},
+	{"finish_reason", compile_finish, judge_finish, ASIDE},
 };
 
 int eval_assertion_init(const struct json *row, struct arena *arena, struct eval_assertion *out, struct err *e) {
@@ -363,4 +403,18 @@ bool eval_assertion_names_end(const struct eval_assertion *list_, size_t n, cons
 		if (list_[i].kind->judge == judge_finish && among(&list_[i].values, reason, strlen(reason)))
 			return true;
 	return false;
+}
+
+bool eval_assertion_seeks(const struct eval_assertion *a) {
+	if (a->kind->sense != EITHER)
+		return a->kind->sense == SEEKS;
+	return a->wanted || a->required.n || a->min > 0;
+}
+
+bool eval_assertion_is_aside(const struct eval_assertion *a) {
+	return a->kind->sense == ASIDE;
+}
+
+const char *eval_assertion_kind(const struct eval_assertion *a) {
+	return a->kind->name;
 }

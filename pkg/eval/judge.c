@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/reasoning.h"
 #include "eval/words.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
-
-#define ANSWER_MAX (64 << 10)
 
 static void keep(const struct eval_findings *found, enum eval_verdict v, struct arena *arena, struct eval_attempt *out) {
 	struct eval_failure *list = arena_zalloc(arena, found->n + 1, sizeof *list);
@@ -63,25 +62,38 @@ static bool ends_well(const struct eval_question *q, const char *reason) {
 	return eval_assertion_names_end(q->asserts, q->n_asserts, reason);
 }
 
+/* A cut answer is none, whatever came until then. `left` is what came without reasoning; NULL: reasoning does not end in it. */
+static void say_cut(const struct eval_question *q, const struct eval_attempt *a, const char *left, char *why, size_t size) {
+	const char *where = "";
+
+	if (eval_is_blank(a->answer, strlen(a->answer)))
+		where = " before its first word";
+	else if (!left || eval_is_blank(left, strlen(left)))
+		where = " inside its reasoning";
+	(void) snprintf(why, size, "the answer was cut%s at max_tokens %lld: raise max_tokens of the case", where, (long long) q->max_tokens);
+}
+
 /* Why this is no answer that anything could be said about; false if it is one. */
-static bool is_invalid(const struct eval_question *q, const struct json *body, const struct eval_attempt *a, char *why,
-		       size_t size) {
+static bool is_invalid(const struct eval_question *q, const struct json *body, const struct eval_attempt *a, const char *left,
+		       char *why, size_t size) {
 	if (!body)
 		(void) snprintf(why, size, "a body that is not JSON");
 	else if (!a->answer)
 		(void) snprintf(why, size, "no choices.0 with a text in it");
-	else if (eval_is_blank(a->answer, strlen(a->answer)) && a->finish_reason && !strcmp(a->finish_reason, "length"))
-		(void) snprintf(why, size, "an empty text, cut after %lld tokens", (long long) q->max_tokens);
+	else if (a->finish_reason && !strcmp(a->finish_reason, "length"))
+		say_cut(q, a, left, why, size);
 	else if (eval_is_blank(a->answer, strlen(a->answer)))
 		(void) snprintf(why, size, "an empty text");
-	else if (strlen(a->answer) > ANSWER_MAX - 4)
-		(void) snprintf(why, size, "a text of more than %d KiB", ANSWER_MAX >> 10);
+	else if (strlen(a->answer) > EVAL_ANSWER_MAX - 4)
+		(void) snprintf(why, size, "a text of more than %d KiB", EVAL_ANSWER_MAX >> 10);
 	else if (!a->finish_reason)
 		(void) snprintf(why, size, "no finish_reason: cut or whole, nobody knows: %.160s", a->answer);
-	else if (!strcmp(a->finish_reason, "length"))
-		(void) snprintf(why, size, "cut after %lld tokens: %.160s", (long long) q->max_tokens, a->answer);
 	else if (!ends_well(q, a->finish_reason))
 		(void) snprintf(why, size, "ended by '%.40s': %.160s", a->finish_reason, a->answer);
+	else if (!left)
+		(void) snprintf(why, size, "reasoning that does not end, and so no answer: %.160s", a->answer);
+	else if (eval_is_blank(left, strlen(left)))
+		(void) snprintf(why, size, "reasoning alone, and no answer behind it: %.160s", a->answer);
 	else
 		return false;
 	return true;
@@ -89,7 +101,7 @@ static bool is_invalid(const struct eval_question *q, const struct json *body, c
 
 /* Of the first 64 KiB; the evidence must stay UTF-8. */
 static size_t whole_characters(const char *text) {
-	size_t n = strnlen(text, ANSWER_MAX);
+	size_t n = strnlen(text, EVAL_ANSWER_MAX);
 
 	while (text[n] && n && ((unsigned char) text[n] & 0xc0) == 0x80)
 		n--;
@@ -110,11 +122,14 @@ void eval_judge(const struct eval_question *q, const struct endpoint_reply *repl
 	*out = (struct eval_attempt){.answered = true, .latency_ms = reply->latency_ms, .usage = read_usage(reply->body)};
 	out->answer = text ? arena_printf(arena, "%.*s", (int) whole_characters(text), text) : NULL;
 	out->finish_reason = arena_strdup(arena, json_text(json_path(reply->body, "choices.0.finish_reason")));
-	if (is_invalid(q, reply->body, out, why, sizeof why)) {
+	char *left CLEANUP(freep) = NULL;
+	if (out->answer)
+		(void) eval_without_reasoning(out->answer, &left);
+	if (is_invalid(q, reply->body, out, left, why, sizeof why)) {
 		one_finding(EVAL_INVALID, why, arena, out);
 		return;
 	}
-	struct eval_answer answer = {.text = out->answer, .len = strlen(out->answer), .latency_ms = out->latency_ms,
+	struct eval_answer answer = {.text = left, .len = strlen(left), .whole = out->answer, .latency_ms = out->latency_ms,
 				     .finish_reason = out->finish_reason};
 	for (size_t i = 0; i < q->n_asserts; i++)
 		eval_assertion_judge(&q->asserts[i], &answer, &found);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/crypto.h"
+#include "eval/teeth.h"
 #include "json/json.h"
 
 #define CASES_MAX 1000
@@ -96,7 +97,7 @@ static int read_questions(struct eval_set *s, const struct json *cases, struct e
 		for (size_t i = 0; i + 1 < s->n; i++)
 			if (!strcmp(s->questions[i].id, q->id))
 				return err_set(e, ERR_SPEC, "two cases are '%.60s'", q->id);
-		if (read_question(c, s->arena, q, e))
+		if (read_question(c, s->arena, q, e) || eval_has_teeth(q, e))
 			return err_wrap(e, "case '%.60s'", q->id);
 		blockers += q->severity == EVAL_BLOCKER;
 	}

@@ -52,14 +52,14 @@ static const struct schema_field citation_fields[] = {
 };
 
 static const struct schema_field assert_fields[] = {
-	{.key = "contains", .type = SCHEMA_STRING, .doc = "The answer has this text in it."},
+	{.key = "contains", .type = SCHEMA_STRING, .doc = "The answer has this text in it, as people read it."},
 	{.key = "contains_any", .type = SCHEMA_LIST, .min = 1, .max = 100, .doc = "One of these texts."},
 	{.key = "contains_all", .type = SCHEMA_LIST, .min = 1, .max = 100, .doc = "All of these texts."},
-	{.key = "not_contains", .type = SCHEMA_ONE_OR_LIST, .max = 100, .doc = "None of these texts."},
+	{.key = "not_contains", .type = SCHEMA_ONE_OR_LIST, .max = 100, .doc = "None of these texts, in no disguise."},
 	{.key = "equals", .type = SCHEMA_STRING, .doc = "The answer is this text; capitals and blanks do not matter."},
 	{.key = "regex", .type = SCHEMA_STRING, .doc = "A PCRE2 expression matches the answer."},
 	{.key = "not_regex", .type = SCHEMA_STRING, .doc = "A PCRE2 expression does not match the answer."},
-	{.key = "json", .type = SCHEMA_BOOL, .doc = "true: the whole answer is JSON."},
+	{.key = "json", .type = SCHEMA_BOOL, .doc = "true: the whole answer is JSON (RFC 8259)."},
 	{.key = "citations", .type = SCHEMA_OBJECT, .fields = citation_fields, .doc = "Which sources the answer cites."},
 	{.key = "abstain", .type = SCHEMA_ENUM, .choices = modes, .doc = "Whether the answer must, or must not, say that it does not know."},
 	{.key = "latency", .type = SCHEMA_DURATION, .min = 1, .max = HOUR_MS, .doc = "The answer takes no longer, like 20s."},

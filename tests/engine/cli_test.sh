@@ -278,7 +278,7 @@ says "and is not there twice" 2 "llmdeploy: there is no key 'alice' in '$dir/key
 json "the one that is left" 0 '.keys == ["bob"]' gateway keys list "$dir/keys" --json --root "$dir/plain"
 
 # --- eval ---
-says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, or unix:PATH of a running server" eval my-app.golden.yaml
+says "eval without an endpoint" 2 "llmdeploy: eval wants --endpoint: http://HOST:PORT, with or without /v1, or unix:PATH of a running server" eval my-app.golden.yaml
 says "eval of another scheme" 2 "llmdeploy: '--endpoint ftp://x' is neither http://, https:// nor unix:PATH" eval my-app.golden.yaml --endpoint ftp://x
 says "eval of a missing file" 2 "llmdeploy: cannot open 'nope.yaml': No such file or directory" eval nope.yaml --endpoint http://x
 echo key >"$dir/key"

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 runs=${RUNS:-1000000}
 jobs=${JOBS:-$(nproc)}
-vendor="libcurl libcjson libarchive libcrypto libgit2 yaml-0.1 libsolv libsolvext libpcre2-8"
+vendor="libcurl libcjson libarchive libcrypto libgit2 yaml-0.1 libsolv libsolvext libpcre2-8 libutf8proc"
 export ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=32
 
 # So long are the inputs of a target: what it reads, in its smallest form, many times over.

@@ -23,6 +23,7 @@ cJSON json
 yaml.h yaml
 solv/ debian
 pcre2 eval
+utf8proc eval
 EOF
 
 grep -nE '\b(printf|puts|fputs|perror|vprintf) *\(' pkg/*/*.c | grep -vE '^pkg/(report|base/mem)' | grep . && complain "only cmd/ and pkg/report print"

@@ -206,7 +206,7 @@ static const struct {
 	{"windows and states",
 	 CARD(", window: {tokens: 1, period: 2}, recurrent: {interval: 2, conv_kernel: 1, inner_size: 1, state_size: 1}", FILES),
 	 "m:9:118: layers have windows or states; a card cannot say which of both"},
-	{"no YAML", "[ModelCard", "m:2:1: not YAML: flow sequence without a closing bracket"},
+	{"no YAML", "[ModelCard", "m:2:1: not YAML: expected ',' or ']' in the list (it begins in line 1)"},
 };
 
 static void model_bad_cards(void **state) {
