@@ -82,6 +82,8 @@ bench: deps
 	@$(MAKE) --no-print-directory all $(TOOLS) $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 	@tests/model.sh build/models
 	@for b in tests/bench/*.sh; do $$b || exit 1; done
+# Runs inside of a release's image, where there is little more than the C library.
+$B/tests/bench/arch_tensors: LDLIBS = -ldl
 $B/tests/bench/%: $B/tests/bench/%.o $B/tests/fake/gguf_file.o $B/tests/fake/gguf_family.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)

@@ -139,6 +139,24 @@ run 0 plan examples/planning/assistant.yaml && says "they meet at 400000 request
 	says "q4         96.6 MB   936 MB    0.925  wins"
 check "the planning example says what the README shows" $?
 
+# An architecture whose memory is not known exactly: refused, until the runtime says what it takes.
+"$build/tests/bench/gguf_make" llama-embed "$state/inexact.gguf" hollow=1 >/dev/null
+cat >"$state/inexact.yaml" <<-END
+	apiVersion: llmdeploy/v1
+	route: $route
+	version: inexact
+	model: {source: inexact.gguf, sha256: $(sha256sum "$state/inexact.gguf" | cut -d' ' -f1)}
+	runtime: {backend: cpu, context_tokens: 1024, concurrent_sequences: 2}
+	resources: {device: {memory: 8GB}}
+	eval: {skip: "a test"}
+END
+run 4 plan "$state/inexact.yaml" && says "not known exactly: architecture 'llama-embed'" && says "ask the runtime" && run 4 build "$state/inexact.yaml" --output "$state/inexact.json" &&
+	[ ! -e "$state/inexact.json" ]
+check "a model that is not known exactly is refused where nobody asks the runtime" $?
+run 0 plan "$state/inexact.yaml" --estimate --out "$state/inexact.json" --json && jq -e '.memory | has("uncertain_bytes") | not' >/dev/null <<<"$(grep '"memory"' "$state/out")" && [ "$(ours)" = "$containers" ] &&
+	jq -e '[.. | .budget? // empty][0] | (has("uncertain_bytes") | not) and .kv_bytes >= 1048576 and .compute_bytes >= 1048576' "$state/inexact.json" >/dev/null
+check "asked, it is planned with what the runtime says" $?
+
 shown() { # TERM: on a terminal of 60 columns
 	script -qc "stty cols 60; $program plan $first" /dev/null </dev/null | tr -d '\r'
 }

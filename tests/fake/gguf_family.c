@@ -404,6 +404,8 @@ static void lfm2(struct gguf_file *f, const struct gguf_shape *s) {
 
 static const struct gguf_family families[] = {
 	{"llama", "grouped queries", {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512}, llama, "llama"},
+	{"llama-embed", "an architecture whose memory is not known exactly",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512}, llama, "llama-embed"},
 	{"mqa", "one KV head", {BASE, .layers = 4, .heads = 4, .kv_heads = 1, .feed_forward = 512}, llama, "llama"},
 	{"mha", "as many KV heads as heads", {BASE, .layers = 4, .heads = 4, .kv_heads = 4, .feed_forward = 512}, llama, "llama"},
 	{"tied", "no output matrix of its own", {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512, .tied = true}, qwen3, "qwen3"},

@@ -58,7 +58,7 @@ static void runtime_llama(void **state) {
 	assert_int_equal(rt->memory.common.n_sums, 4);
 	assert_int_equal(rt->memory.common.sums[1].times[RUNTIME_WIDTH_QUERY], 2);
 	assert_int_equal(rt->memory.common.sums[3].states, 2);
-	assert_int_equal(rt->memory.n_families, 6);
+	assert_int_equal(rt->memory.n_families, 7);
 	assert_string_equal(rt->memory.families[0].architectures[1], "qwen35moe");
 	assert_int_equal(rt->memory.families[0].sums[1].times[RUNTIME_WIDTH_QUERY], 4);
 	assert_true(rt->memory.rotates_quantized);
