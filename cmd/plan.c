@@ -117,6 +117,16 @@ static int show(struct args *a, const struct json *document, struct err *e) {
 	return 0;
 }
 
+/* For people, and where an apply would take it. */
+static bool can_be_applied(const struct args *a, const struct spec *s, const struct json *document) {
+	const char *launch = json_str(json_get(document, "runtime"), "launch");
+	struct err unready = {0};
+
+	if (a->report->mode == REPORT_JSON || a->option[OPT_EXPLAIN])
+		return false;
+	return launch && !strcmp(launch, "packages") && !spec_is_release(s, &unready);
+}
+
 /* Shown first, judged then. */
 static int conclude(struct args *a, struct context *c, const struct spec *s, const struct active *now, const struct compile_preview *p, struct err *e) {
 	const struct json *changes = json_get(p->document, "changes");
@@ -128,6 +138,8 @@ static int conclude(struct args *a, struct context *c, const struct spec *s, con
 		return err_set(e, ERR_NOFIT, "%s", json_str(json_get(p->document, "admission"), "reason"));
 	if (a->option[OPT_OUT] && write_out(a, c, s, now, e))
 		return -1;
+	if (can_be_applied(a, s, p->document))
+		report_line(a->report, "next        llmdeploy apply %s", a->option[OPT_OUT] ? a->option[OPT_OUT] : a->at[0]);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
 	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s against %s%s%s", s->version, n, n == 1 ? "" : "s", now->lock ? "'" : "",

@@ -91,7 +91,7 @@ switches() {
 	sleep 0.5
 	apply s2 rollout.watch_ms=1500 -- --gap 5
 	local second=$status
-	grep -q "the watch saw: [0-9]* requests, 0 failed" "$state/said"
+	grep -q "^ok    watch  .*  [0-9]* requests, 0 failed" "$state/said"
 	local saw=$?
 	run rollback demo
 	sleep 0.3
