@@ -32,12 +32,29 @@ static int broken_journal(const struct rollout_session *s, struct err *e) {
 			why.msg, s->route.name);
 }
 
+/* Who has to wait is told for whom; the advice about --lock-wait is not needed then. */
+static int take_lock(struct rollout_session *s, struct err *e) {
+	const struct rollout *x = s->x;
+	struct err busy = {0};
+
+	if (!release_route_lock(&s->route, x->command, 0, &busy))
+		return 0;
+	if (busy.code == ERR_BUSY && x->lock_wait_ms) {
+		char *waits CLEANUP(freep) = mem_printf("waiting: %.*s", (int) strcspn(busy.msg, ";"), busy.msg);
+		progress_state(x->progress, waits, NULL);
+		return release_route_lock(&s->route, x->command, x->lock_wait_ms, e);
+	}
+	return err_set(e, busy.code, "%s", busy.msg);
+}
+
 static int open_all(struct rollout_session *s, const char *route, bool create, struct err *e) {
 	const struct rollout *x = s->x;
 	uint64_t torn = 0;
 	size_t removed = 0;
 
-	if (release_routes_clean(x->root, e) || release_route_open(x->root, route, create, &s->route, e) || release_route_lock(&s->route, x->command, x->lock_wait_ms, e))
+	if (release_routes_clean(x->root, e) ||
+	    release_route_open(x->root, route, create, &s->route, e) ||
+	    take_lock(s, e))
 		return -1;
 	if (journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
 		return broken_journal(s, e);
