@@ -226,6 +226,7 @@ class Story:
         self.try_it(self.show("status-route", "status", "assistant"))
         self.goes_on("history", "--follow", during=("pin", "assistant", "r1"), shows=b"pinned")
         self.goes_on("status", "--watch", during=("unpin", "assistant", "r1"), shows=b"serving")
+        self.show("logs-follow", "logs", "assistant", "--follow")
         self.show("releases", "releases", "assistant")
         self.show("history", "history", "assistant", "--tail", "6")
         self.show("gateway-status", "gateway", "status")
