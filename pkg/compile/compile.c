@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "compile/facts.h"
 #include "compile/tree.h"
 #include "crypto/crypto.h"
 #include "fs/fs.h"
@@ -28,11 +29,12 @@
 static int artifact(const struct compile *c, const struct spec_artifact *a, const char *what, struct model_facts *facts, uint64_t *size,
 		    struct err *e) {
 	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .what = what};
+	char *named CLEANUP(freep) = compile_named(a, what);
 	int fd CLEANUP(closep) = -1;
 	struct stat st;
 
 	if (store_fetch(c->store, &want, c->progress, e) || (c->paranoid && store_verify(c->store, a->sha256, true, e)) ||
-	    store_open_object(c->store, a->sha256, &fd, e) || model_read(fd, what, facts, e))
+	    store_open_object(c->store, a->sha256, &fd, e) || model_read(fd, named, facts, e))
 		return -1;
 	/* Of the verified file itself: a receipt may be lost, the lock must not change with it. */
 	if (fstat(fd, &st))

@@ -100,19 +100,24 @@ static int from_store(const struct compile *c, const char *sha256, const char *w
 	return *has && (store_open_object(c->store, sha256, &fd, e) || read_fd(fd, what, facts, size, e)) ? -1 : 0;
 }
 
+char *compile_named(const struct spec_artifact *a, const char *what) {
+	return a->n_sources ? store_shown(a->sources[0]) : mem_strdup(what);
+}
+
 int compile_facts(const struct compile *c, const struct spec_artifact *a, const char *what, struct model_facts *facts, uint64_t *size,
 		  const char **from, struct err *e) {
+	char *named CLEANUP(freep) = compile_named(a, what);
 	struct err why = {0};
 	bool has;
 
 	*from = "store";
-	if (from_store(c, a->sha256, what, &has, facts, size, e))
+	if (from_store(c, a->sha256, named, &has, facts, size, e))
 		return -1;
 	if (has)
 		return 0;
 	for (size_t i = 0; i < a->n_sources; i++) {
 		why = (struct err){0};
-		if (!from_source(a->sources[i], what, facts, size, from, &why))
+		if (!from_source(a->sources[i], named, facts, size, from, &why))
 			return 0;
 		/* A file that is there and is no model is a fault of the manifest, not of the network. */
 		if (why.code != ERR_UNREACHABLE && why.code != ERR_SYS)

@@ -13,6 +13,9 @@ struct spec_artifact;
 int compile_facts(const struct compile *c, const struct spec_artifact *a, const char *what, struct model_facts *facts, uint64_t *size,
 		  const char **from, struct err *e);
 
+/* What messages about its file call an artifact: its first source, as it may be shown; `what` where it has none. Yours. */
+char *compile_named(const struct spec_artifact *a, const char *what);
+
 /* Of a model card, "NAME" or "NAME/ARTIFACT". ERR_USAGE: no such card. */
 int compile_card(const struct compile *c, const char *card, struct model_facts *facts, struct err *e);
 

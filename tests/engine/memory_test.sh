@@ -52,6 +52,21 @@ generated moe 4096 2 f16 heads=16 kv_heads=4 head=64 feed_forward=384 experts=16
 generated deepseek2 4096 2 f16 heads=16 head=192 latent=512 rope=64 feed_forward=384 experts=16 experts_used=4
 generated qwen35moe 4096 4 f16 heads=8 kv_heads=2 head=256 rope=64 feed_forward=256 experts=16 experts_used=4 inner=2048 state=128 groups=8 rank=16
 row "SmolLM2-135M with an adapter" 2048 2 f16 "$(blob 0)" "$(blob 1)"
+# The architectures that the library of the packaged runtime names are those of its definition.
+n=$((n + 1))
+image=$(jq -r '.image.config' "$lock")
+docker image inspect "sha256:$image" >/dev/null 2>&1 || image=$(jq -r '.image.manifest' "$lock")
+container=$(docker create "sha256:$image")
+if docker cp -q -L "$container:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" >"$state/out" 2>"$state/err" &&
+	python3 tests/bench/archs.py list "$state/libllama.so" runtimes/llama.cpp/runtime.yaml >"$state/out" 2>"$state/err"; then
+	echo "ok $n - the runtime's own list of architectures: $(cat "$state/out")"
+else
+	echo "not ok $n - the runtime's own list of architectures"
+	sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
+	bad=$((bad + 1))
+fi
+docker rm "$container" >/dev/null
+rm -f "$state/libllama.so"
 n=$((n + 1))
 if "$program" plan --estimate --json examples/incident/incident-r16.yaml >"$state/out" 2>"$state/err" &&
 	tail -n 1 "$state/out" | jq -e '.estimate | .devices[0].context_bytes == 94371840 and (.total_bytes - .planned_bytes | fabs) < 3145728' >/dev/null &&
