@@ -82,6 +82,7 @@ struct err;
 	X(EFFECT_GATEWAY_CONFIG, "gateway.config", "the gateway's configuration is written", FAULTS_FILE)               \
 	X(EFFECT_GATEWAY_LINK, "gateway.link", "a server's link to a release's socket is turned", FAULTS_FILE)          \
 	X(EFFECT_GATEWAY_SOCKET, "gateway.socket", "the gateway gets a command that changes something", FAULTS_SOCKET)  \
+	X(EFFECT_GATEWAY_CHECK, "gateway.check", "HAProxy is asked what it thinks of a configuration", FAULTS_FILE)     \
 	X(EFFECT_GATEWAY_RELOAD, "gateway.reload", "the gateway is started, ended, or takes a new configuration", FAULTS_FILE | FAULTS_SOCKET)
 
 enum effect {

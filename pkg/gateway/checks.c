@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -22,6 +23,22 @@ static bool is_secret(enum gateway_file_use use) {
 	return use == GATEWAY_API_KEY || use == GATEWAY_CERTIFICATE;
 }
 
+/* By mode alone: who reaches a file must be able to pass each directory above it. */
+static int check_way(const char *path, unsigned uid, struct err *e) {
+	struct stat st;
+
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		char *dir CLEANUP(freep) = mem_strndup(path, (size_t) (slash - path));
+		if (stat(dir, &st))
+			return err_set(e, ERR_SPEC, "the gateway needs '%s': %s", path, strerror(errno));
+		unsigned pass = st.st_uid == uid ? 0100 : st.st_gid == uid ? 010 : 01;
+		if (uid && !(st.st_mode & pass))
+			return err_set(e, ERR_SPEC, "'%s' cannot be reached by the gateway, which runs as uid %u: '%s' is closed to it; put the file "
+				"elsewhere, or chmod +x it", path, uid, dir);
+	}
+	return 0;
+}
+
 static int check_file(const struct gateway *g, const struct gateway_file *f, struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
 	struct stat st;
@@ -34,25 +51,48 @@ static int check_file(const struct gateway *g, const struct gateway_file *f, str
 		return err_set(e, ERR_SPEC, "'%s' holds a key and can be read by others: chmod 600 it", f->path);
 	if (is_secret(f->use) ? st.st_uid != uid : !(st.st_mode & 04) && st.st_uid != uid)
 		return err_set(e, ERR_SPEC, "'%s' cannot be read by the gateway, which runs as uid %u: chown %u it", f->path, uid, uid);
+	if (uid && !(st.st_mode & (st.st_uid == uid ? 0400 : 04)))
+		return err_set(e, ERR_SPEC, "'%s' cannot be read by the gateway, which runs as uid %u: chmod u+r it", f->path, uid);
+	return check_way(f->path, uid, e);
+}
+
+/* "SHA256 NAME" a line; HAProxy would take anything, and let nobody in. */
+static int check_hashes(const char *path, const struct buf *text, struct err *e) {
+	unsigned line = 1;
+
+	if (text->len && memchr(buf_str(text), 0, text->len))
+		return err_set(e, ERR_SPEC, "'%s' is no text: it has a byte of value 0", path);
+	for (const char *at = buf_str(text); at < buf_str(text) + text->len; line++) {
+		size_t n = strcspn(at, "\n"), hex = strspn(at, "0123456789abcdef"), name = 0;
+		if (n > SHA256_HEX && hex == SHA256_HEX - 1)
+			name = strcspn(at + hex + strspn(at + hex, " \t"), " \t\r\n");
+		if (*at != '#' && strspn(at, " \t\r") < n && (!name || !strchr(" \t", at[hex])))
+			return err_set(e, ERR_SPEC, "line %u of '%s' is no key: 64 lower-case hex digits (the SHA-256 of the key), a blank, and a name",
+				       line, path);
+		at += n + 1;
+	}
 	return 0;
 }
 
-/* HAProxy would not come up with it, when the switch has begun. */
-static int check_pem(const struct gateway_file *f, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(PEM_CAP);
-
-	if (f->use != GATEWAY_CERTIFICATE && f->use != GATEWAY_CA)
+int checks_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e) {
+	if (check_file(g, f, e) || fs_read_user(f->path, bytes, e))
+		return -1;
+	if (f->use == GATEWAY_KEY_HASHES)
+		return check_hashes(f->path, bytes, e);
+	if (f->use == GATEWAY_API_KEY)
 		return 0;
-	return fs_read_user(f->path, &text, e) || pem_check(f->path, buf_str(&text), text.len, f->use == GATEWAY_CERTIFICATE, e) ? -1 : 0;
+	return pem_check(f->path, buf_str(bytes), bytes->len, f->use == GATEWAY_CERTIFICATE, e);
 }
 
 int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct gateway_file *files CLEANUP(freep) = NULL;
 	size_t n = gateway_files(s, &files);
 
-	for (size_t i = 0; i < n; i++)
-		if (check_file(g, &files[i], e) || check_pem(&files[i], e))
+	for (size_t i = 0; i < n; i++) {
+		struct buf bytes CLEANUP(buf_done) = BUF_INIT(PEM_CAP);
+		if (checks_file(g, &files[i], &bytes, e))
 			return -1;
+	}
 	return 0;
 }
 
@@ -80,7 +120,8 @@ static int split(const char *listen, char host[128], char port[8]) {
 	return 0;
 }
 
-static int try_address(const char *where, const struct addrinfo *a, struct err *e) {
+/* A taken port is the manifest's to change: no engine, registry or mirror was asked for anything. */
+static int try_address(const char *field, const char *where, const struct addrinfo *a, struct err *e) {
 	int fd CLEANUP(closep) = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0)
@@ -91,49 +132,77 @@ static int try_address(const char *where, const struct addrinfo *a, struct err *
 	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, 1))
 		return 0;
 	if (errno == EADDRINUSE)
-		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen on '%s': another program does; see ss -ltnp, or choose another "
-			"gateway.listen", where);
-	return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen on '%s': %s", where, strerror(errno));
+		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': another program does; see ss -ltnp, or choose another %s",
+			       where, field);
+	return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': %s; choose another %s", where, strerror(errno), field);
 }
 
-static int check_listen(const char *listen, struct err *e) {
+static int check_listen(const char *field, const char *listen, struct err *e) {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	char host[128], port[8];
 	uint64_t number;
 
 	if (split(listen, host, port) || !text_u64(port, &number))
-		return err_set(e, ERR_SPEC, "'%s' is not HOST:PORT", listen);
+		return err_set(e, ERR_SPEC, "'%s' in %s is not HOST:PORT", listen, field);
 	if (number < first_free_port())
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': it has no rights, and ports below %u want some; choose another, or "
-			"sysctl net.ipv4.ip_unprivileged_port_start=%s", listen, first_free_port(), port);
+		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': it has no rights, and ports below %u want some; choose another %s, or "
+			"sysctl net.ipv4.ip_unprivileged_port_start=%s", listen, first_free_port(), field, port);
 	int fault = getaddrinfo(*host && strcmp(host, "*") ? host : NULL, port, &hints, &list);
 	if (fault)
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': %s", listen, gai_strerror(fault));
+		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s' (%s): %s", listen, field, gai_strerror(fault));
 	int r = 0;
 	for (const struct addrinfo *a = list; a && !r; a = a->ai_next)
-		r = try_address(listen, a, e);
+		r = try_address(field, listen, a, e);
 	freeaddrinfo(list);
 	return r;
 }
 
-static bool has_address(const struct gateway_state *s, const char *listen) {
-	for (size_t i = 0; s && i < gateway_state_count(s); i++) {
-		const struct gateway_door *d = &gateway_state_at(s, i)->door;
-		if (!strcmp(d->listen, listen) || !strcmp(d->metrics, listen))
-			return true;
+struct address {
+	const char *route, *field, *at;
+};
+
+static size_t addresses(const struct gateway_state *s, struct address **out) {
+	size_t n = s ? gateway_state_count(s) : 0;
+	struct address *list = mem_zalloc(2 * n + 1, sizeof *list);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct gateway_route *r = gateway_state_at(s, i);
+		list[2 * i] = (struct address){r->name, "gateway.listen", r->door.listen};
+		list[2 * i + 1] = (struct address){r->name, "gateway.metrics", r->door.metrics};
 	}
+	*out = list;
+	return 2 * n;
+}
+
+static bool is_listened(const struct address *list, size_t n, const char *at) {
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].at, at))
+			return true;
 	return false;
 }
 
+/* Two spellings of one address, or one within the other: the second listener would fail, in a process of ours. */
+static int check_overlap(const struct address *a, const struct address *list, size_t n, struct err *e) {
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].at, a->at) && address_overlaps(list[i].at, a->at))
+			return err_set(e, ERR_SPEC, "'%s' in %s of route '%s' overlaps with '%s', the %s of route '%s': write the same, or choose another "
+				"port", a->at, a->field, a->route, list[i].at, list[i].field, list[i].route);
+	return 0;
+}
+
 int checks_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e) {
+	struct address *old CLEANUP(freep) = NULL, *new CLEANUP(freep) = NULL;
+	size_t n_old = addresses(running, &old), n_new = addresses(wanted, &new);
+
 	(void) g;
-	for (size_t i = 0; i < gateway_state_count(wanted); i++) {
-		const struct gateway_door *d = &gateway_state_at(wanted, i)->door;
-		const char *both[] = {d->listen, d->metrics};
-		for (size_t k = 0; k < 2; k++)
-			if (both[k] && *both[k] && !has_address(running, both[k]) && check_listen(both[k], e))
-				return -1;
+	for (size_t i = 0; i < n_new; i++) {
+		if (is_listened(old, n_old, new[i].at))
+			continue;
+		if (check_overlap(&new[i], new, n_new, e) || check_overlap(&new[i], old, n_old, e))
+			return -1;
+		if (check_listen(new[i].field, new[i].at, e))
+			return -1;
 	}
 	return 0;
 }

@@ -23,7 +23,7 @@
 #define LABEL_SPEC "llmdeploy.gateway.spec"
 #define PIDS 512
 
-enum { FINISH_MS = 30000, START_MS = 15000, STOP_MS = 5000 };
+enum { FINISH_MS = 30000, START_MS = 15000, STOP_MS = 5000, CHECK_MS = 60000 };
 
 static char *name_of(const struct gateway *g, const char *suffix) {
 	return mem_printf("llmdeploy-%.8s-gateway%s", g->o.root->id, suffix);
@@ -50,20 +50,15 @@ static void mounts_done(struct mounts *m) {
 	arena_free(m->arena);
 }
 
-/* run/ to look into, gateway/ to make its sockets in, and each file of the operator under its own name. */
-static void mounts_make(const struct gateway *g, const struct gateway_state *s, struct mounts *m) {
-	struct gateway_file *files CLEANUP(freep) = NULL;
-	size_t n = gateway_files(s, &files);
+/* run/ to look into, and what it makes its sockets in: gateway/, or for a check the folder that is laid out like it, which is only read. */
+static void mounts_make(const struct gateway *g, const char *gateway, bool reads, struct mounts *m) {
 	const char *root = g->o.root->path;
 
 	m->arena = arena_new();
-	m->at = arena_zalloc(m->arena, n + 2, sizeof *m->at);
+	m->n = 2;
+	m->at = arena_zalloc(m->arena, m->n, sizeof *m->at);
 	m->at[0] = (struct docker_mount){arena_printf(m->arena, "%s/run", root), GATEWAY_INSIDE "/run", true};
-	m->at[1] = (struct docker_mount){arena_printf(m->arena, "%s/gateway", root), GATEWAY_INSIDE "/gateway", false};
-	for (m->n = 2; m->n < n + 2; m->n++) {
-		const char *path = arena_strdup(m->arena, files[m->n - 2].path);
-		m->at[m->n] = (struct docker_mount){path, path, true};
-	}
+	m->at[1] = (struct docker_mount){arena_printf(m->arena, "%s/%s", root, gateway), GATEWAY_INSIDE "/gateway", reads};
 }
 
 static struct json *argv_make(const struct gateway_image *i, bool takes_over) {
@@ -80,8 +75,7 @@ static struct json *argv_make(const struct gateway_image *i, bool takes_over) {
 	return argv;
 }
 
-/* A digest of image, command line and mounts. A mount holds on to the file that it was made from, so a file that was replaced by a
- * rename is another. */
+/* A digest of image, command line and mounts. A mount holds on to the directory that it was made from. */
 static void spec_digest(const struct gateway_image *i, const struct mounts *m, unsigned uid, char out[SHA256_HEX]) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct json *argv CLEANUP(json_freep) = argv_make(i, false);
@@ -114,10 +108,11 @@ static int make(const struct gateway *g, const struct gateway_image *i, struct d
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, bool takes_over, struct err *e) {
+static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, const struct json *argv,
+		       struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
 	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid);
-	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array(), *argv CLEANUP(json_freep) = argv_make(i, takes_over);
+	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array();
 	char spec[SHA256_HEX];
 	bool taken;
 
@@ -137,14 +132,15 @@ static int create_with(const struct gateway *g, const struct gateway_image *i, c
 		     : docker_container_start(g->o.docker, name, e);
 }
 
-static int create(const struct gateway *g, const struct gateway_state *s, const char *name, bool takes_over, struct err *e) {
+static int create(const struct gateway *g, const char *name, bool takes_over, struct err *e) {
 	struct gateway_image i CLEANUP(gateway_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 
 	if (read_image(g, &i, e))
 		return -1;
-	mounts_make(g, s, &m);
-	return create_with(g, &i, &m, name, takes_over, e);
+	mounts_make(g, "gateway", false, &m);
+	struct json *argv CLEANUP(json_freep) = argv_make(&i, takes_over);
+	return create_with(g, &i, &m, name, argv, e);
 }
 
 /* ---- what is there ---- */
@@ -168,7 +164,7 @@ static int inspect(const struct gateway *g, const char *suffix, bool *found, boo
 	return 0;
 }
 
-int docker_process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e) {
+int docker_process_look(const struct gateway *g, struct process *out, struct err *e) {
 	struct gateway_image i CLEANUP(gateway_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char wanted[SHA256_HEX], spec[SHA256_HEX];
@@ -176,7 +172,7 @@ int docker_process_look(const struct gateway *g, const struct gateway_state *s, 
 
 	if (read_image(g, &i, e) || inspect(g, "", &p.found, &p.running, spec, p.version, e))
 		return -1;
-	mounts_make(g, s, &m);
+	mounts_make(g, "gateway", false, &m);
 	spec_digest(&i, &m, (unsigned) g->o.root->engine_uid, wanted);
 	p.same = p.found && !strcmp(spec, wanted);
 	*out = p;
@@ -185,11 +181,11 @@ int docker_process_look(const struct gateway *g, const struct gateway_state *s, 
 
 /* ---- what is done ---- */
 
-int docker_process_start(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+int docker_process_start(const struct gateway *g, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "");
 
 	/* One that was made to take over from a socket has that in its command line for good: a new one is cheap. */
-	return create(g, s, name, false, e);
+	return create(g, name, false, e);
 }
 
 int docker_process_settle(const struct gateway *g, struct err *e) {
@@ -261,7 +257,7 @@ static int give_up(const struct gateway *g, const struct err *why, struct err *e
 	return why->code ? err_set(e, why->code, "%s", why->msg) : running_failed(g, buf_str(&words), e);
 }
 
-int docker_process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e) {
+int docker_process_take_over(const struct gateway *g, const char *digest, struct err *e) {
 	char *next CLEANUP(freep) = name_of(g, "-next");
 	struct err why = {0};
 	bool up = false;
@@ -272,7 +268,7 @@ int docker_process_take_over(const struct gateway *g, const struct gateway_state
 	if (fs_exists(g->dir, SOCKET_MASTER) && fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, SOCKET_MASTER_OLD, e))
 		return -1;
 	/* 3. It takes the listening sockets over, and serves beside the first. */
-	if (create(g, s, next, true, &why) || running_await(g, digest, START_MS, &up, &why) || !up)
+	if (create(g, next, true, &why) || running_await(g, digest, START_MS, &up, &why) || !up)
 		return give_up(g, &why, e);
 	/* 4. The names change hands. 5. The first takes nothing new. */
 	if (rename_to(g, "", "-old", e) || rename_to(g, "-next", "", e) || docker_process_settle(g, e))
@@ -340,4 +336,49 @@ void docker_process_last_words(const struct gateway *g, struct buf *out) {
 	struct err ignored = {0};
 
 	(void) docker_log_tail(g->o.docker, name, 20, out, &ignored);
+}
+
+/* ---- a question before anything is changed ---- */
+
+static struct json *check_argv(const struct gateway_image *i) {
+	static const char *const own[] = {"-c", "-C", GATEWAY_INSIDE, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg"};
+	struct json *argv = json_copy(i->command);
+
+	for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+		json_push_str(argv, own[k]);
+	return argv;
+}
+
+static int await_check(const struct gateway *g, const char *name, bool *fine, struct buf *said, struct err *e) {
+	bool ended;
+	int64_t status;
+
+	if (docker_container_wait(g->o.docker, name, DOCKER_NOT_RUNNING, CHECK_MS, &ended, &status, e))
+		return -1;
+	if (!ended)
+		return err_set(e, ERR_UNREACHABLE, "HAProxy did not say within %d s what it thinks of its configuration", CHECK_MS / 1000);
+	*fine = !status;
+	return docker_log_tail(g->o.docker, name, 50, said, e);
+}
+
+int docker_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
+	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct mounts m CLEANUP(mounts_done) = {0};
+	char *name CLEANUP(freep) = name_of(g, "-check");
+	struct err why = {0}, more = {0};
+
+	if (read_image(g, &i, e))
+		return -1;
+	mounts_make(g, "gateway/" CHECK_DIR "/gateway", true, &m);
+	struct json *argv CLEANUP(json_freep) = check_argv(&i);
+	int r = create_with(g, &i, &m, name, argv, &why) || await_check(g, name, fine, said, &why) ? -1 : 0;
+	if (docker_container_remove(g->o.docker, name, true, &more))
+		progress_warn(g->o.progress, "the container of a check could not be removed", more.msg);
+	return r ? err_set(e, why.code, "%s", why.msg) : 0;
+}
+
+int docker_process_check_sweep(const struct gateway *g, struct err *e) {
+	char *name CLEANUP(freep) = name_of(g, "-check");
+
+	return docker_container_remove(g->o.docker, name, true, e);
 }

@@ -36,24 +36,21 @@ int files_state(const struct gateway *g, struct gateway_state **out, struct err 
 	return 0;
 }
 
-/* Which file it is and when it was changed: a renewed certificate has another digest without being read. */
-static void add_stamp(const struct gateway_file *f, struct buf *all) {
-	struct stat st = {0};
+/* How HAProxy is to be told of the operator's files. */
+static struct gateway_paths paths_with(const struct staged *f) {
+	struct gateway_paths paths = GATEWAY_PATHS;
 
-	if (stat(f->path, &st))
-		st = (struct stat){0};
-	(void) buf_printf(all, "%s %ju %ju %jd %jd.%09ld\n", f->path, (uintmax_t) st.st_dev, (uintmax_t) st.st_ino, (intmax_t) st.st_size,
-			  (intmax_t) st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	paths.missing = f->missing;
+	return paths;
 }
 
-int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e) {
+int files_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e) {
 	struct gateway_state *bare CLEANUP(gateway_state_freep) = gateway_state_copy(s);
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf all CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
-	struct gateway_file *files CLEANUP(freep) = NULL;
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct gateway_paths paths = paths_with(f);
+	char content[SHA256_HEX];
 
-	(void) g;
 	for (size_t i = 0; i < gateway_state_count(bare); i++) {
 		struct gateway_route *r = gateway_state_at(bare, i);
 		gateway_slot_clear(&r->slots[0]);
@@ -64,13 +61,21 @@ int files_digest(const struct gateway *g, const struct gateway_state *s, char di
 		return -1;
 	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
 		(void) buf_add(&all, texts.files[i].bytes, texts.files[i].n);
-	size_t n = gateway_files(s, &files);
-	for (size_t i = 0; i < n; i++)
-		add_stamp(&files[i], &all);
+	for (size_t i = 0; i < f->n; i++) {
+		sha256_of(buf_str(&f->at[i].bytes), f->at[i].bytes.len, content);
+		(void) buf_printf(&all, "%s %s\n", f->at[i].name, content);
+	}
 	if (all.cut)
 		return err_set(e, ERR_SYS, "the gateway's configuration is larger than %d bytes", TEXT_CAP);
 	sha256_of(buf_str(&all), all.len, digest);
 	return 0;
+}
+
+int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e) {
+	struct staged f CLEANUP(staged_done) = {0};
+
+	staged_read(g, s, STAGED_FRESH_FIRST, &f);
+	return files_digest_of(s, &f, digest, e);
 }
 
 /* Written only where it differs: *differed says so. */
@@ -88,9 +93,9 @@ static int put(const struct gateway *g, enum effect as, const char *name, const 
 
 /* Design: of a change that was cut off between the state and its texts, the configuration says another state: then it is finished, and nobody
  * edited anything. */
-static int render(const struct gateway_state *s, struct gateway_texts *texts, char mark[SHA256_HEX], struct err *e) {
+static int render(const struct gateway_state *s, const struct staged *f, struct gateway_texts *texts, char mark[SHA256_HEX], struct err *e) {
 	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct gateway_paths paths = paths_with(f);
 	struct gateway_text *cfg = &texts->files[GATEWAY_TEXTS - 1];
 
 	if (gateway_render(s, &paths, texts, e))
@@ -105,16 +110,11 @@ static int render(const struct gateway_state *s, struct gateway_texts *texts, ch
 }
 
 /* What a process has that no text of the routes says. */
-static int process_text(const struct gateway *g, const struct gateway_state *s, struct buf *text, struct err *e) {
-	char digest[SHA256_HEX];
-
-	if (files_digest(g, s, digest, e))
-		return -1;
+static void process_text(const char *digest, struct buf *text) {
 	(void) buf_printf(text, "# Written by llmdeploy beside haproxy.cfg, which says all the rest.\n"
 				 "global\n"
 				 "\tnoreuseport # a port that is another's is a fault, and never shared\n"
 				 "\tdescription %s # what this process was loaded with\n", digest);
-	return 0;
 }
 
 static void compare(const struct gateway *g, const char *name, const char *bytes, size_t n, gateway_found *found, void *ctx) {
@@ -143,10 +143,13 @@ static void compare_link(const struct gateway *g, const struct gateway_route *r,
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf process CLEANUP(buf_done) = BUF_INIT(4096);
-	char mark[SHA256_HEX];
+	struct staged f CLEANUP(staged_done) = {0};
+	char mark[SHA256_HEX], digest[SHA256_HEX];
 
-	if (render(s, &texts, mark, e) || process_text(g, s, &process, e))
+	staged_read(g, s, STAGED_FRESH_FIRST, &f);
+	if (render(s, &f, &texts, mark, e) || files_digest_of(s, &f, digest, e))
 		return -1;
+	process_text(digest, &process);
 	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
 		compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx);
 	compare(g, "process.cfg", buf_str(&process), process.len, found, ctx);
@@ -154,37 +157,73 @@ int files_compare(const struct gateway *g, const struct gateway_state *s, const 
 	return 0;
 }
 
-/* It comes last: a digest is never ahead of what it stands for. */
-static int put_process(const struct gateway *g, const struct gateway_state *s, bool *differed, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+static int put_in(const struct gateway *g, const char *folder, const char *name, const char *bytes, size_t n, bool *differed, struct err *e) {
+	char *path CLEANUP(freep) = mem_printf("%s%s", folder, name);
 
-	if (process_text(g, s, &text, e))
-		return -1;
-	return put(g, EFFECT_GATEWAY_CONFIG, "process.cfg", buf_str(&text), text.len, differed, e);
+	return put(g, EFFECT_GATEWAY_CONFIG, path, bytes, n, differed, e);
 }
 
-int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e) {
+/* It comes last: a digest is never ahead of what it stands for. */
+static int put_process(const struct gateway *g, const char *folder, const char *digest, bool *differed, struct err *e) {
+	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
+
+	process_text(digest, &text);
+	return put_in(g, folder, "process.cfg", buf_str(&text), text.len, differed, e);
+}
+
+static int put_texts(const struct gateway *g, const char *folder, const struct gateway_texts *texts, bool *any, struct err *e) {
+	bool differed;
+
+	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+		if (put_in(g, folder, texts->files[i].name, texts->files[i].bytes, texts->files[i].n, &differed, e))
+			return -1;
+		*any = *any || differed;
+	}
+	return 0;
+}
+
+int files_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e) {
+	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	char mark[SHA256_HEX], digest[SHA256_HEX];
+	bool any = false;
+
+	if (render(s, f, &texts, mark, e) || files_digest_of(s, f, digest, e))
+		return -1;
+	if (put_texts(g, folder, &texts, &any, e))
+		return -1;
+	return put_process(g, folder, digest, &any, e);
+}
+
+static int save(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *digest, bool *repaired, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	bool state_differed, differed, torn, any = false;
 	char mark[SHA256_HEX];
 
-	/* 1. It can be rendered. 2. What should be. 3. What follows from it. */
-	if (gateway_state_check(s, e) || render(s, &texts, mark, e) || files_torn(g, s, &torn, e))
+	/* 1. It can be rendered. 2. What it reads. 3. What should be. 4. What follows from it. */
+	if (gateway_state_check(s, e) || render(s, f, &texts, mark, e) || files_torn(g, s, &torn, e))
+		return -1;
+	if (staged_put(g, "", f, e))
 		return -1;
 	gateway_state_print(s, &state);
 	if (put(g, EFFECT_GATEWAY_STATE, "state", buf_str(&state), state.len, &state_differed, e))
 		return -1;
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
-		if (put(g, EFFECT_GATEWAY_CONFIG, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, &differed, e))
-			return -1;
-		any = any || differed;
-	}
-	if (put_process(g, s, &differed, e))
+	if (put_texts(g, "", &texts, &any, e))
+		return -1;
+	if (digest && put_process(g, "", digest, &differed, e))
 		return -1;
 	if (repaired)
 		*repaired = !state_differed && !torn && any;
 	return 0;
+}
+
+int files_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e) {
+	struct staged kept CLEANUP(staged_done) = {0};
+
+	if (a)
+		return save(g, s, &a->files, a->digest, repaired, e);
+	staged_read(g, s, STAGED_KEPT_FIRST, &kept);
+	return save(g, s, &kept, NULL, repaired, e);
 }
 
 int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e) {

@@ -36,7 +36,7 @@ int gateway_open(const struct gateway_options *o, struct gateway **out, struct e
 
 	g->o = *o;
 	g->dir = -1;
-	g->refused = mem_zalloc(1, sizeof *g->refused);
+	g->memo = mem_zalloc(1, sizeof *g->memo);
 	g->none = o->config->gateway == CONFIG_GATEWAY_NONE;
 	g->host = o->config->gateway == CONFIG_GATEWAY_HOST;
 	if (!g->none && open_dir(o, &g->dir, e))
@@ -49,7 +49,7 @@ void gateway_free(struct gateway *g) {
 	if (!g)
 		return;
 	closep(&g->dir);
-	free(g->refused);
+	free(g->memo);
 	free(g);
 }
 
@@ -68,7 +68,7 @@ static int bring_up(const struct gateway *g, const struct gateway_state *s, cons
 	bool up;
 
 	progress_step(g->o.progress, "gateway");
-	if (process_sweep(g, true, e) || checks_ports(g, NULL, s, e) || process_start(g, s, e) || running_await(g, digest, GATEWAY_START_MS, &up, e))
+	if (process_sweep(g, true, e) || checks_ports(g, NULL, s, e) || process_start(g, e) || running_await(g, digest, GATEWAY_START_MS, &up, e))
 		return -1;
 	if (!up) {
 		struct err ignored = {0};
@@ -89,7 +89,7 @@ static int bring_along(const struct gateway *g, const struct gateway_state *s, c
 
 	if (!p->same) {
 		progress_step(g->o.progress, "gateway");
-		if (process_take_over(g, s, digest, e))
+		if (process_take_over(g, digest, e))
 			return -1;
 		progress_done(g->o.progress, "gateway", "another process took over");
 		return 0;
@@ -102,8 +102,9 @@ static int bring_along(const struct gateway *g, const struct gateway_state *s, c
 }
 
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
+	struct accepted a CLEANUP(accepted_done) = {0};
+	const char *digest = a.digest;
 	struct socket_workers all;
-	char digest[SHA256_HEX];
 	struct process p;
 	bool repaired, up;
 
@@ -111,7 +112,8 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 		return -1;
 	if (!gateway_state_count(s))
 		return process_sweep(g, true, e);
-	if (checks_files(g, s, e) || files_save(g, s, &repaired, e) || files_digest(g, s, digest, e))
+	/* What HAProxy refuses is not written, and what runs stays as it is. */
+	if (accept_state(g, s, &a, e) || files_save(g, s, &a, &repaired, e))
 		return -1;
 	if (repaired)
 		progress_warn(g->o.progress, "the gateway's configuration was not what its state says, and was written anew", g->o.root->path);
@@ -120,7 +122,7 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 		if (files_link(g, r->name, 0, r->slots[0].id, e) || files_link(g, r->name, 1, r->slots[1].id, e))
 			return -1;
 	}
-	if (process_look(g, s, &p, e) || socket_workers(g->dir, &all, e))
+	if (process_look(g, &p, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	/* One that the Engine has just brought back gets a moment to answer. */
 	if (p.running && !all.serving && (running_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
@@ -139,7 +141,7 @@ static int give_back(struct gateway *g, const struct gateway_state *s, const str
 	struct gateway_state *good CLEANUP(gateway_state_freep) = NULL;
 	struct err ignored = {0};
 
-	if (*g->refused && !files_without_refused(g, s, &good, &ignored) && good)
+	if (g->memo->refused && !files_without_refused(g, s, &good, &ignored) && good)
 		(void) ensure_locked(g, good, &ignored);
 	return err_set(e, why->code, "%s", why->msg);
 }
@@ -165,17 +167,19 @@ static void count_wrong(void *ctx, const char *what, const char *want, const cha
 
 struct half_done {
 	size_t files, links, maps;
-	bool torn;
+	bool torn, check; /* check: HAProxy was being asked */
 };
 
 static int look_half_done(const struct gateway *g, const char *route, struct half_done *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct err ignored = {0};
+	size_t copies;
 	bool loaded;
 
-	*h = (struct half_done){0};
-	if (files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_torn(g, s, &h->torn, e))
+	*h = (struct half_done){.check = fs_exists(g->dir, CHECK_DIR)};
+	if (files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_torn(g, s, &h->torn, e) || staged_sweep(g, s, false, &copies, e))
 		return -1;
+	h->files += copies;
 	files_links(g, s, route, count_wrong, &h->links);
 	/* A change that was saved, and never told. A process that cannot be asked is brought along by an ensure. */
 	if (drift_of_maps(g, s, route, count_wrong, &h->maps, &loaded, &ignored))
@@ -185,14 +189,19 @@ static int look_half_done(const struct gateway *g, const char *route, struct hal
 
 static int finish_half_done(const struct gateway *g, const char *route, const struct half_done *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct accepted a CLEANUP(accepted_done) = {0};
 	size_t n;
 
-	if (files_sweep(g, true, &n, e) || files_state(g, &s, e))
+	if (files_sweep(g, true, &n, e) || files_state(g, &s, e) || staged_sweep(g, s, true, &n, e))
+		return -1;
+	if (h->check && (process_check_sweep(g, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, CHECK_DIR, e)))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, route);
 	if (r && (files_link(g, route, 0, r->slots[0].id, e) || files_link(g, route, 1, r->slots[1].id, e)))
 		return -1;
-	if (gateway_state_count(s) && files_save(g, s, NULL, e))
+	if (h->torn && accept_state(g, s, &a, e))
+		return -1;
+	if (gateway_state_count(s) && files_save(g, s, h->torn ? &a : NULL, NULL, e))
 		return -1;
 	if (!h->maps)
 		return 0;
@@ -211,7 +220,7 @@ int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
 		return -1;
 	if (look_half_done(g, route, &h, e))
 		return -1;
-	if (!h.files && !h.links && !h.maps && !h.torn)
+	if (!h.files && !h.links && !h.maps && !h.torn && !h.check)
 		return 0;
 	return files_lock(g, &lock, e) || finish_half_done(g, route, &h, e) ? -1 : 0;
 }
@@ -254,6 +263,8 @@ int gateway_reload(struct gateway *g, struct err *e) {
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
+	if (accept_strictly(g, s, s, e))
+		return -1;
 	if (serving_pid(g, &before, e) || ensure_locked(g, s, e) || serving_pid(g, &after, e))
 		return -1;
 	return before == after ? reload_locked(g, s, e) : 0;
@@ -261,8 +272,8 @@ int gateway_reload(struct gateway *g, struct err *e) {
 
 int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
+	struct accepted a CLEANUP(accepted_done) = {0};
 	int lock CLEANUP(closep) = -1;
-	char digest[SHA256_HEX];
 	struct process p;
 
 	*changed = false;
@@ -272,14 +283,14 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
-	if (process_sweep(g, false, e) || process_look(g, s, &p, e))
+	if (process_sweep(g, false, e) || process_look(g, &p, e) || accept_strictly(g, s, s, e))
 		return -1;
 	*changed = force || g->host || !p.running || !p.same;
 	if (!p.running || (!force && !g->host))
 		return ensure_locked(g, s, e);
-	if (checks_files(g, s, e) || files_save(g, s, NULL, e) || files_digest(g, s, digest, e))
+	if (accept_state(g, s, &a, e) || files_save(g, s, &a, NULL, e))
 		return -1;
-	return g->host ? reload_locked(g, s, e) : process_take_over(g, s, digest, e);
+	return g->host ? reload_locked(g, s, e) : process_take_over(g, a.digest, e);
 }
 
 int gateway_stop(struct gateway *g, struct err *e) {

@@ -57,9 +57,14 @@ int gateway_ensure(struct gateway *g, struct err *e);
  * the route lead where it says, and a process that serves has its names and shares. What somebody edited is gateway_ensure's. */
 int gateway_tidy(struct gateway *g, const char *route, struct err *e);
 
+/* Would the HAProxy that will load it accept the whole configuration with this release active? Asked of HAProxy itself (haproxy -c), in a
+ * container of the gateway's image with the mounts and the uid that it will have, or as the installed program under its user. Nothing is changed. ERR_SPEC: no, with
+ * its reason, or a file or port that cannot be had. is_new: its files must be there as they are now; else the copies that the gateway has are enough. */
+int gateway_accepts(struct gateway *g, const struct lock *l, bool is_new, struct err *e);
+
 /* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
- * Where it has a seat already, nothing. The route is made in the state when it is new, with the lock's gateway section, and reaches HAProxy
- * (a reload) before any traffic is moved. Call gateway_ensure after. */
+ * Where it has a seat already, nothing. The route is made when it is new, with the lock's gateway section, and reaches HAProxy
+ * (a reload) before any traffic is moved. */
 int gateway_seat(struct gateway *g, const struct lock *l, struct err *e);
 
 /* The flip. State and configuration are written with `to` active; then, in one line to every worker, `to` ready and the

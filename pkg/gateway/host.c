@@ -96,7 +96,12 @@ static int await_launch(pid_t pid, int *status, struct err *e) {
 		return 0;
 	(void) kill(pid, SIGKILL);
 	(void) waitpid(pid, status, 0);
-	return err_set(e, ERR_UNREACHABLE, "HAProxy did not become a daemon within %d s; see gateway/" LOG_NAME, LAUNCH_MS / 1000);
+	return err_set(e, ERR_UNREACHABLE, "HAProxy did not end, or become a daemon, within %d s; see gateway/" LOG_NAME, LAUNCH_MS / 1000);
+}
+
+static int no_program(const struct gateway *g, struct err *e) {
+	return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", g->o.config->haproxy,
+		g->o.config->path);
 }
 
 int host_process_start(const struct gateway *g, struct err *e) {
@@ -104,7 +109,7 @@ int host_process_start(const struct gateway *g, struct err *e) {
 	int log CLEANUP(closep) = -1, status = 0;
 
 	if (access(program, X_OK))
-		return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", program, g->o.config->path);
+		return no_program(g, e);
 	if (host_process_stop(g, e))
 		return -1;
 	log = fs_step_create(EFFECT_GATEWAY_RELOAD, g->dir, LOG_NAME, O_WRONLY | O_TRUNC, 0644);
@@ -122,6 +127,42 @@ int host_process_start(const struct gateway *g, struct err *e) {
 	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	host_process_last_words(g, &words);
 	return running_failed(g, buf_str(&words), e);
+}
+
+/* The same program, user and paths, with gateway/check in the place of the root. */
+static pid_t launch_check(const struct gateway *g, int log) {
+	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" CHECK_DIR, g->o.root->path);
+	const char *const argv[] = {g->o.config->haproxy, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
+	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	pid_t pid = fork();
+
+	if (!pid) {
+		become(g, log);
+		(void) execve(argv[0], (char *const *) argv, (char *const *) env);
+		_exit(127);
+	}
+	return pid;
+}
+
+int host_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
+	const char *program = g->o.config->haproxy;
+	int log CLEANUP(closep) = -1, status = 0;
+	bool found;
+
+	if (access(program, X_OK))
+		return no_program(g, e);
+	log = fs_step_create(EFFECT_GATEWAY_CHECK, g->dir, CHECK_DIR "/said", O_WRONLY | O_TRUNC, 0644);
+	if (log < 0)
+		return err_sys(e, "cannot make 'gateway/" CHECK_DIR "/said'");
+	if (fault_begin_call(EFFECT_GATEWAY_CHECK))
+		return err_sys(e, "cannot start '%s'", program);
+	pid_t pid = launch_check(g, log);
+	if (pid < 0)
+		return err_sys(e, "cannot start '%s'", program);
+	if (await_launch(pid, &status, e) || fault_end(EFFECT_GATEWAY_CHECK, 0))
+		return -1;
+	*fine = WIFEXITED(status) && !WEXITSTATUS(status);
+	return fs_read_if(g->dir, CHECK_DIR "/said", said, &found, e);
 }
 
 int host_process_stop(const struct gateway *g, struct err *e) {

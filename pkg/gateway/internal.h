@@ -4,14 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "crypto/crypto.h"
 #include "gateway/gateway.h"
 #include "gateway/image.h"
 #include "gateway/render.h"
 #include "gateway/socket.h"
 #include "gateway/state.h"
-
-struct buf;
 
 enum { GATEWAY_START_MS = 15000, GATEWAY_BACK_MS = 3000 };
 
@@ -22,11 +21,17 @@ struct gateway {
 	bool none; /* mode none */
 	bool host; /* mode host */
 	int dir;   /* ROOT/gateway; -1 in mode none */
-	bool *refused; /* HAProxy did not come up with the configuration */
+	struct memo *memo;
+};
+
+/* What was found out in this run of the program. */
+struct memo {
+	bool refused; /* HAProxy did not come up with the configuration */
+	char accepted[SHA256_HEX]; /* the digest of the last one that it accepted; "" */
 };
 
 /* As HAProxy sees them from ROOT. */
-#define GATEWAY_PATHS {.run = "run/routes", .gateway = "gateway", .host = ""}
+#define GATEWAY_PATHS {.run = "run/routes", .gateway = "gateway", .host = "", .files = "gateway/files"}
 #define GATEWAY_INSIDE "/llmdeploy" /* ROOT in the container */
 
 /* ---- what stands on disk (files.c) ---- */
@@ -36,14 +41,20 @@ int files_lock(const struct gateway *g, int *fd, struct err *e);
 /* A new one where there is none. */
 int files_state(const struct gateway *g, struct gateway_state **out, struct err *e);
 /* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
- * there. *repaired: something else than the state stood there, and it was no change that was cut off (may be NULL). */
-int files_save(const struct gateway *g, const struct gateway_state *s, bool *repaired, struct err *e);
+ * there. `a` NULL: only servers changed, and what a process was loaded with stands. *repaired: something else than the state stood there, and it was
+ * no change that was cut off (may be NULL). */
+struct accepted;
+int files_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e);
+/* The same texts in another folder ("check/gateway/"). */
+struct staged;
+int files_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e);
 /* The configuration is of another state: a change was cut off between the two. */
 int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e);
 /* What of this stands there in another way, and the links of a route; nothing is changed. */
 int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
-/* The digest: everything but which release is behind a server, and what it is doing. The operator's files count by their inode and times. */
+/* The digest: everything but which release is behind a server, and what it is doing, with the operator's files as they are now. */
 int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
+int files_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e);
 /* What a killed run left half written of these files and links: counts it, and removes it, which wants the lock. */
 int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e);
 /* state.loaded: the state with which a process came up, the last to do so. */
@@ -57,9 +68,55 @@ int files_link(const struct gateway *g, const char *route, int slot, const char 
 void files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx);
 int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
 
+/* ---- copies of the operator's files (staged.c) ---- */
+
+enum staged_from { STAGED_FRESH, STAGED_KEPT, STAGED_MISSING }; /* as it is now; the copy that is there; neither */
+struct staged_file {
+	char *path, name[GATEWAY_FILE_NAME];
+	enum gateway_file_use use;
+	enum staged_from from;
+	struct buf bytes;
+	char fault[512]; /* why it could not be read as it is now, or "" */
+};
+struct staged {
+	struct staged_file *at;
+	size_t n;
+	const char **missing; /* their paths, NULL at the end */
+};
+enum staged_order { STAGED_FRESH_FIRST, STAGED_KEPT_FIRST };
+void staged_read(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct staged *out);
+void staged_done(struct staged *f);
+void staged_file_done(struct staged_file *f); /* for CLEANUP */
+/* A directory that nobody but the gateway's uid looks into. */
+int staged_own_dir(const struct gateway *g, const char *path, struct err *e);
+void staged_warn(const struct gateway *g, const struct staged *f);
+bool staged_differ(const struct staged *a, const struct staged *b);
+/* Into FOLDERfiles/, FOLDER "" or ending with '/'. */
+int staged_put(const struct gateway *g, const char *folder, const struct staged *f, struct err *e);
+/* A file of key hashes was changed by us: so is its copy, where there is one. */
+int staged_refresh(const struct gateway *g, const char *path, struct err *e);
+/* Copies that nothing needs: counted, and removed. */
+int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool removes, size_t *n, struct err *e);
+
+/* ---- what HAProxy says of a configuration before it is loaded (accept.c) ---- */
+
+#define CHECK_DIR "check" /* gateway/check: there only while HAProxy is asked */
+struct accepted {
+	struct staged files;
+	char digest[SHA256_HEX];
+};
+void accepted_done(struct accepted *a); /* for CLEANUP */
+/* ERR_SPEC with HAProxy's reason where it refuses. A file that cannot be read, or that it refuses, is replaced by the copy that it has; where
+ * there is none, what it protects is closed. */
+int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out, struct err *e);
+/* For a change: the files of `own`, the route alone, must be there, and all of `s` must be accepted as it is now. */
+int accept_strictly(const struct gateway *g, const struct gateway_state *s, const struct gateway_state *own, struct err *e);
+
 /* ---- what an operator may have wrong (checks.c) ---- */
 
-/* Keys, certificates and CA files are there, readable to the gateway's uid, and secret where they must be. */
+/* It is there, readable to the gateway's uid, and secret where it must be; its bytes. */
+int checks_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e);
+/* Keys, certificates and CA files of all routes. */
 int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e);
 /* Addresses of `wanted` that `running` (may be NULL) does not have can be listened on. */
 int checks_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e);
@@ -73,31 +130,38 @@ struct process {
 	char version[64];
 };
 
-int process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e);
+int process_look(const struct gateway *g, struct process *out, struct err *e);
 /* From nothing, or in the place of one that does not run. Returns before it answers. */
-int process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int process_start(const struct gateway *g, struct err *e);
 /* From now on Docker starts it again; nothing where it does not run. */
 int process_settle(const struct gateway *g, struct err *e);
 /* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
-int process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
+int process_take_over(const struct gateway *g, const char *digest, struct err *e);
 /* Ends what has ended or was taken over from; `all`: the one that serves too. */
 int process_sweep(const struct gateway *g, bool all, struct err *e);
 void process_last_words(const struct gateway *g, struct buf *out);
+/* `haproxy -c` of gateway/check by the program, user, mounts and paths that will load it. What it says goes to `said`. */
+int process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
+/* One that was killed meanwhile leaves nothing. */
+int process_check_sweep(const struct gateway *g, struct err *e);
 
-int docker_process_look(const struct gateway *g, const struct gateway_state *s, struct process *out, struct err *e);
-int docker_process_start(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int docker_process_look(const struct gateway *g, struct process *out, struct err *e);
+int docker_process_start(const struct gateway *g, struct err *e);
 int docker_process_settle(const struct gateway *g, struct err *e);
-int docker_process_take_over(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e);
+int docker_process_take_over(const struct gateway *g, const char *digest, struct err *e);
 /* Its restart policy. */
 int docker_process_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e);
 int docker_process_sweep(const struct gateway *g, bool all, struct err *e);
 void docker_process_last_words(const struct gateway *g, struct buf *out);
+int docker_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
+int docker_process_check_sweep(const struct gateway *g, struct err *e);
 
 int host_process_look(const struct gateway *g, struct process *out, struct err *e);
 int host_process_master(const struct gateway *g); /* 0: none */
 int host_process_start(const struct gateway *g, struct err *e);
 int host_process_stop(const struct gateway *g, struct err *e);
 void host_process_last_words(const struct gateway *g, struct buf *out);
+int host_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
 
 /* ---- what runs (running.c) ---- */
 
@@ -108,6 +172,8 @@ int running_has(const struct gateway *g, const struct socket_workers *all, const
 int running_reload(const struct gateway *g, const char *digest, struct err *e);
 /* "NAME: what HAProxy said last", one line with what is to be done. */
 int running_failed(const struct gateway *g, const char *said, struct err *e);
+/* The same of one that was asked before anything was changed: ERR_SPEC. */
+int running_refused(const struct gateway *g, const char *said, struct err *e);
 /* What it runs turned to what the state says, route by route, where it differs. */
 int running_turn(const struct gateway *g, const struct gateway_state *s, struct err *e);
 

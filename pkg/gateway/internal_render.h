@@ -20,3 +20,6 @@ bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host mu
 void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
 void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
 unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */
+/* The operator's file as HAProxy names it. */
+void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out);
+bool gateway_is_missing(const struct gateway_paths *p, const char *path);

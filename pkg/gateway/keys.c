@@ -75,14 +75,19 @@ static int path_of(const struct gateway *g, const char *where, char **path, stru
 
 /* Where HAProxy runs it knows at once; where it does not, it will read the file. A process from before the file does not have the map. */
 static int tell(const struct gateway *g, const char *path, const char *format_add, const struct line *l, struct err *e) {
-	char *line CLEANUP(freep) = format_add ? mem_printf("add map %s %s %s", path, l->hash, l->name) : mem_printf("del map %s %s", path, l->hash);
+	char name[GATEWAY_FILE_NAME];
+	gateway_file_name(path, name);
+	char *line CLEANUP(freep) = format_add ? mem_printf("add map gateway/files/%s %s %s", name, l->hash, l->name)
+					       : mem_printf("del map gateway/files/%s %s", name, l->hash);
 	struct buf answer CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct socket_workers all = {0};
+	int lock CLEANUP(closep) = -1;
 	bool gone;
 
 	if (g->none)
 		return 0;
-	if (socket_workers(g->dir, &all, e))
+	/* What starts anew reads the copy. */
+	if (files_lock(g, &lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
 		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, g->dir, &all.at[i], line, &answer, &gone, e))

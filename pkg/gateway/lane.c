@@ -56,6 +56,15 @@ bool gateway_wants_names(const struct gateway_state *s) {
 	return false;
 }
 
+static void put_tls(const struct gateway_fallback *f, const struct target *t, const struct gateway_paths *p, struct buf *out) {
+	(void) buf_puts(out, " ssl verify required ca-file ");
+	if (*f->ca_file)
+		gateway_put_file(p, f->ca_file, out);
+	else
+		(void) buf_puts(out, "@system-ca");
+	(void) buf_printf(out, " verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2", t->host, t->host);
+}
+
 static void put_lane(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_fallback *f = &r->door.fallback;
 	struct target t CLEANUP(target_done) = {0};
@@ -65,9 +74,10 @@ static void put_lane(const struct gateway_route *r, const struct gateway_paths *
 	target_init(&t, f->url);
 	const char *at = strcmp(t.host, "localhost") ? t.host : "127.0.0.1"; /* its name needs no file of the container's */
 	char *server CLEANUP(freep) = mem_printf("%s:%s%s", at, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
-	if (t.tls)
-		(void) buf_printf(&tls, " ssl verify required ca-file %s%s verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2",
-				  *f->ca_file ? p->host : "", *f->ca_file ? f->ca_file : "@system-ca", t.host, t.host);
+	if (t.tls && *f->ca_file && gateway_is_missing(p, f->ca_file))
+		(void) buf_puts(&tls, " disabled");
+	else if (t.tls)
+		put_tls(f, &t, p, &tls);
 	(void) snprintf(number, sizeof number, "%llu", (unsigned long long) r->since);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
 		{"BASE", t.base}, {"SERVER", server}, {"TLS", buf_str(&tls)}, {0}};

@@ -1,8 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
-#include "gateway/render.h"
+#include "crypto/crypto.h"
+#include "gateway/internal_render.h"
 #include "gateway/state.h"
 
 /* Sorted, each once: one that is needed for two things is the more secret of them. */
@@ -38,4 +40,30 @@ size_t gateway_files(const struct gateway_state *s, struct gateway_file **out) {
 	}
 	*out = list;
 	return n;
+}
+
+void gateway_file_name(const char *path, char name[GATEWAY_FILE_NAME]) {
+	char digest[SHA256_HEX];
+
+	sha256_of(path, strlen(path), digest);
+	memcpy(name, digest, GATEWAY_FILE_NAME - 1);
+	name[GATEWAY_FILE_NAME - 1] = 0;
+}
+
+void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out) {
+	char name[GATEWAY_FILE_NAME];
+
+	if (!p->files) {
+		(void) buf_printf(out, "%s%s", p->host, path);
+		return;
+	}
+	gateway_file_name(path, name);
+	(void) buf_printf(out, "%s/%s", p->files, name);
+}
+
+bool gateway_is_missing(const struct gateway_paths *p, const char *path) {
+	for (const char *const *m = p->missing; m && *m; m++)
+		if (!strcmp(*m, path))
+			return true;
+	return false;
 }

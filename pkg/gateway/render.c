@@ -48,17 +48,24 @@ static size_t routes_at(const struct gateway_state *s, const char *listen, const
 	return n;
 }
 
-/* " ssl crt FILE crt FILE ...", each file once; "" without TLS. */
-static void tls_words(const struct gateway_route *const *routes, size_t n, const struct gateway_paths *p, struct buf *out) {
+/* " ssl crt FILE crt FILE ...", each file once; "" without TLS. False: they want TLS, and no certificate can be had. */
+static bool tls_words(const struct gateway_route *const *routes, size_t n, const struct gateway_paths *p, struct buf *out) {
+	bool wanted = false;
+
 	for (size_t i = 0; i < n; i++) {
+		const char *file = routes[i]->door.certificate;
 		bool seen = false;
 		for (size_t k = 0; k < i; k++)
-			seen |= !strcmp(routes[k]->door.certificate, routes[i]->door.certificate);
-		if (*routes[i]->door.certificate && !seen)
-			(void) buf_printf(out, "%s crt %s%s", i ? "" : " ssl", p->host, routes[i]->door.certificate);
+			seen |= !strcmp(routes[k]->door.certificate, file);
+		wanted |= *file != 0;
+		if (!*file || seen || gateway_is_missing(p, file))
+			continue;
+		(void) buf_printf(out, "%s crt ", out->len ? "" : " ssl");
+		gateway_put_file(p, file, out);
 	}
 	if (out->len)
 		(void) buf_puts(out, " ssl-min-ver TLSv1.2 alpn h2,http/1.1");
+	return !wanted || out->len;
 }
 
 /* How routes of one address are told apart: by their names, and by those of what is asked for elsewhere. */
@@ -92,7 +99,8 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	char *name CLEANUP(freep) = proxy_name(listen);
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
 
-	tls_words(routes, n, p, &tls);
+	if (!tls_words(routes, n, p, &tls))
+		return; /* no answer at all, and never one in the clear */
 	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
 		{"GATEWAY", p->gateway}, {0}};
 	gateway_block("at", fills, out);
@@ -152,12 +160,20 @@ static void render_conf(const struct gateway_state *s, const struct gateway_path
 		const struct gateway_route *r = gateway_state_at(s, i);
 		const struct gateway_fallback *f = &r->door.fallback;
 		char *at CLEANUP(freep) = proxy_name(r->door.listen);
-		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t%s%s\n", r->name, p->run, r->name, at, *r->door.api_keys ? p->host : "",
-			r->door.api_keys);
+		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t", r->name, p->run, r->name, at);
+		if (*r->door.api_keys && gateway_is_missing(p, r->door.api_keys))
+			(void) buf_puts(out, "closed");
+		else if (*r->door.api_keys)
+			gateway_put_file(p, r->door.api_keys, out);
+		(void) buf_putc(out, '\n');
 		for (size_t k = 0; k < f->n_names; k++)
 			(void) buf_printf(out, "name\t%s\t%s\n", r->name, f->names[k]);
-		if (r->door.has_fallback)
-			(void) buf_printf(out, "lane\t%s\t%s\t%s%s\n", r->name, f->model, *f->api_key_file ? p->host : "", f->api_key_file);
+		if (!r->door.has_fallback)
+			continue;
+		(void) buf_printf(out, "lane\t%s\t%s\t", r->name, f->model);
+		if (*f->api_key_file)
+			gateway_put_file(p, f->api_key_file, out);
+		(void) buf_putc(out, '\n');
 	}
 }
 

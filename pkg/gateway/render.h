@@ -21,7 +21,15 @@ struct gateway_paths {
 	const char *run;     /* the folder with ROUTE/a.sock, as HAProxy sees it: "/run/llmdeploy", or relative to where it was started */
 	const char *gateway; /* the folder that these files lie in and that it makes its sockets in, as HAProxy sees it */
 	const char *host;    /* put before paths that the operator gave (certificates, keys): "" where HAProxy sees the host's files */
+	const char *files;   /* the folder with copies of them under gateway_file_name, as HAProxy sees it; NULL: they are read under their own paths */
+	const char *const *missing; /* those that cannot be had, NULL at the end; NULL: none */
 };
+
+/* What a missing file protects is closed: without its key hashes a route answers 503, without its certificate its address is not listened on,
+ * without its CA file the fallback is not reached. */
+
+#define GATEWAY_FILE_NAME 17
+void gateway_file_name(const char *path, char name[GATEWAY_FILE_NAME]);
 
 #define GATEWAY_TEXTS 5
 struct gateway_text {

@@ -45,12 +45,17 @@ static const char *number(char out[NUMBER], uint64_t v) {
 	return out;
 }
 
-static void put_blocks(const struct gateway_route *r, const struct gateway_fill *fills, struct buf *out) {
+/* Keys that cannot be loaded open nothing. */
+static void put_keys(const struct gateway_door *d, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
+	if (*d->api_keys)
+		gateway_block(gateway_is_missing(p, d->api_keys) ? "route.closed" : "route.keys", fills, out);
+}
+
+static void put_blocks(const struct gateway_route *r, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
 	const struct gateway_door *d = &r->door;
 
 	gateway_block("route", fills, out);
-	if (*d->api_keys)
-		gateway_block("route.keys", fills, out);
+	put_keys(d, p, fills, out);
 	gateway_block("route.caller", fills, out);
 	gateway_block("route.body", fills, out);
 	if (d->has_fallback && d->fallback.n_names)
@@ -67,8 +72,7 @@ static void put_blocks(const struct gateway_route *r, const struct gateway_fill 
 	if (d->has_fallback)
 		gateway_block("route.fallback", fills, out);
 	gateway_block("reads", fills, out);
-	if (*d->api_keys)
-		gateway_block("route.keys", fills, out);
+	put_keys(d, p, fills, out);
 	gateway_block("route.clean", fills, out);
 	gateway_block("reads.servers", fills, out);
 }
@@ -79,12 +83,12 @@ void gateway_put_route(const struct gateway_route *r, const struct gateway_paths
 	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER], max_b[NUMBER];
 	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);
 
-	(void) buf_printf(&hashes, "%s%s", p->host, d->api_keys);
+	gateway_put_file(p, d->api_keys, &hashes);
 	gateway_put_names(&d->fallback, &names);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
 		{"SEED", number(seed, seed_of(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
 		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"GATEWAY", p->gateway},
 		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
 		{"STATE_B", start_words(&r->slots[1])}, {0}};
-	put_blocks(r, fills, out);
+	put_blocks(r, p, fills, out);
 }

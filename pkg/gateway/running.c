@@ -1,5 +1,6 @@
 #include "gateway/internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,19 +31,27 @@ int running_has(const struct gateway *g, const struct socket_workers *all, const
 	return 0;
 }
 
-int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
+/* *up false: it does not, in time, or more reloads than `failed` came to nothing (UINT_MAX: they are not looked at). */
+static int await(const struct gateway *g, const char *digest, unsigned failed, uint64_t timeout_ms, bool *up, struct err *e) {
 	struct socket_workers all;
 
 	*up = false;
 	for (uint64_t until = clock_mono_ms() + timeout_ms; clock_mono_ms() < until; clock_sleep_ms(POLL_MS)) {
 		struct err why = {0};
 		/* A process that is just coming may break off an answer. */
-		if (!socket_workers(g->dir, &all, &why) && all.running && !running_has(g, &all, digest, up, &why) && *up)
+		bool answers = !socket_workers(g->dir, &all, &why) && all.running;
+		if (answers && !running_has(g, &all, digest, up, &why) && *up)
+			return 0;
+		if (answers && all.failed > failed)
 			return 0;
 		if (interrupt_check(e))
 			return -1;
 	}
 	return 0;
+}
+
+int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
+	return await(g, digest, UINT_MAX, timeout_ms, up, e);
 }
 
 /* "[ALERT]    (8) : config : ..." to what follows the parenthesis. */
@@ -52,9 +61,18 @@ static const char *without_head(const char *line) {
 	return at ? at + 4 : line;
 }
 
+/* Notices and warnings are none of why it does not come up. */
+static const char *without_notices(const char *said) {
+	while (text_starts(said, "[NOTICE]") || text_starts(said, "[WARNING]")) {
+		said += strcspn(said, "\n");
+		said += strspn(said, "\r\n");
+	}
+	return said;
+}
+
 /* The first alarm is the cause; what follows it are its consequences. */
 static void find_cause(const char *said, char *cause, size_t size) {
-	const char *alert = strstr(said, "[ALERT]"), *line = alert ? without_head(alert) : said;
+	const char *alert = strstr(said, "[ALERT]"), *line = alert ? without_head(alert) : without_notices(said);
 	const char *bind = strstr(said, "cannot bind socket");
 
 	if (bind)
@@ -66,11 +84,19 @@ static void find_cause(const char *said, char *cause, size_t size) {
 int running_failed(const struct gateway *g, const char *said, struct err *e) {
 	char cause[240];
 
-	*g->refused = true;
+	g->memo->refused = true;
 	find_cause(said, cause, sizeof cause);
 	if (strstr(said, "cannot bind socket"))
 		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for who does", cause);
-	return err_set(e, ERR_UNREACHABLE, "HAProxy does not come up with its configuration: %s; nothing was switched", *cause ? cause : "it said nothing");
+	return err_set(e, ERR_SPEC, "HAProxy does not come up with its configuration: %s", *cause ? cause : "it said nothing");
+}
+
+int running_refused(const struct gateway *g, const char *said, struct err *e) {
+	char cause[400];
+
+	g->memo->refused = true;
+	find_cause(said, cause, sizeof cause);
+	return err_set(e, ERR_SPEC, "HAProxy refuses the gateway's configuration: %s", *cause ? cause : "it said nothing");
 }
 
 /* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. A master whose first worker is
@@ -91,13 +117,14 @@ static int ask_to_reload(const struct gateway *g, struct buf *said, struct err *
 
 int running_reload(const struct gateway *g, const char *digest, struct err *e) {
 	struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct socket_workers before;
 	bool up = false;
 
-	if (ask_to_reload(g, &said, e))
+	if (socket_workers(g->dir, &before, e) || ask_to_reload(g, &said, e))
 		return -1;
 	if (strstr(buf_str(&said), "Success=0"))
 		return running_failed(g, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "", e);
-	if (running_await(g, digest, RELOAD_MS, &up, e))
+	if (await(g, digest, before.failed, RELOAD_MS, &up, e))
 		return -1;
 	if (up)
 		return 0;

@@ -144,8 +144,11 @@ static int read_process(const char *line, const char *socket, bool *finishing, s
 		end--;
 	for (version = end; version > line && version[-1] != ' ';)
 		version--;
-	if (!strcmp(kind, "master") && !strcmp(socket, SOCKET_MASTER))
+	if (!strcmp(kind, "master") && !strcmp(socket, SOCKET_MASTER)) {
+		const char *failed = strstr(line, "[failed: ");
 		(void) snprintf(out->version, sizeof out->version, "%.*s", (int) (end - version), version);
+		out->failed = failed ? (unsigned) strtoul(failed + strlen("[failed: "), NULL, 10) : 0;
+	}
 	if (strcmp(kind, "worker") || out->n == SOCKET_MAX_WORKERS)
 		return 0;
 	bool old = *finishing || strcmp(socket, SOCKET_MASTER) != 0;

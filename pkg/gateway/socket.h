@@ -36,6 +36,7 @@ struct socket_workers {
 	struct socket_worker at[SOCKET_MAX_WORKERS];
 	size_t n, serving; /* of these, not finishing */
 	bool running;	   /* a master answers on SOCKET_MASTER */
+	unsigned failed;   /* reloads of this master that came to nothing, since the last that did not */
 	char version[32];
 };
 

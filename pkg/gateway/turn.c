@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "gateway/door.h"
 #include "lock/lock.h"
 
 enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
@@ -33,20 +34,32 @@ static int change_begin(struct gateway *g, struct change *c, struct err *e) {
 	return 0;
 }
 
+/* Routes, doors or files differ: HAProxy accepts it all, and a new process comes up with it, or everything is as it was before. */
+static int change_door(const struct change *c, struct err *e) {
+	struct err why = {0}, ignored = {0};
+
+	if (!ensure_locked(c->g, c->after, &why))
+		return 0;
+	if (gateway_state_count(c->before) || !files_save(c->g, c->before, NULL, NULL, &ignored))
+		(void) ensure_locked(c->g, c->before, &ignored);
+	return err_set(e, why.code, "%s", why.msg);
+}
+
 /* The files, and then whatever runs: by the runtime socket alone where that can do it. */
 static int change_commit(struct change *c, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
 	const struct gateway_paths paths = GATEWAY_PATHS;
 	struct socket_workers all;
 
-	if (files_save(c->g, c->after, NULL, e))
+	if (!gateway_turn(c->before, c->after, &paths, &line))
+		return change_door(c, e);
+	if (files_save(c->g, c->after, NULL, NULL, e))
 		return -1;
-	bool by_socket = gateway_turn(c->before, c->after, &paths, &line);
-	if (by_socket && !line.len)
+	if (!line.len)
 		return 0;
 	if (socket_workers(c->g->dir, &all, e))
 		return -1;
-	if (!by_socket || !all.running || !all.serving)
+	if (!all.running || !all.serving)
 		return ensure_locked(c->g, c->after, e);
 	return socket_tell(c->g->dir, &all, buf_str(&line), e);
 }
@@ -63,12 +76,39 @@ static int free_slot(const struct gateway_route *r) {
 	return gateway_route_ready(r) == 0 || r->slots[0].want == GATEWAY_CANARY ? 1 : 0;
 }
 
-/* What the candidate's gateway section asks for must be possible before anything depends on it. */
-static int check_door(const struct gateway *g, const struct gateway_state *now, const struct lock *l, struct err *e) {
-	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now);
-	struct gateway_route *r = gateway_state_add(then, l->route);
+/* What can be had of its files, or what was had, is enough: it was active before. */
+static int accept_again(const struct gateway *g, const struct gateway_state *then, const struct gateway_state *own, struct err *e) {
+	struct accepted a CLEANUP(accepted_done) = {0};
+	struct staged files CLEANUP(staged_done) = {0};
 
-	return gateway_route_take(then, r, l, e) || gateway_state_check(then, e) || checks_files(g, then, e) || checks_ports(g, now, then, e) ? -1 : 0;
+	staged_read(g, own, STAGED_FRESH_FIRST, &files);
+	for (size_t i = 0; i < files.n; i++)
+		if (files.at[i].from == STAGED_MISSING)
+			return err_set(e, ERR_SPEC, "%s", files.at[i].fault);
+	return accept_state(g, then, &a, e);
+}
+
+static int accept_door(const struct gateway *g, const struct gateway_state *now, const struct lock *l, bool is_new, struct err *e) {
+	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now), *own CLEANUP(gateway_state_freep) = gateway_state_new();
+	struct gateway_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
+
+	if (gateway_route_take(then, r, l, e) || gateway_route_take(own, alone, l, e) || gateway_state_check(then, e))
+		return -1;
+	if (is_new && gateway_door_check(&r->door, e))
+		return -1;
+	if (checks_ports(g, now, then, e))
+		return -1;
+	return is_new ? accept_strictly(g, then, own, e) : accept_again(g, then, own, e);
+}
+
+int gateway_accepts(struct gateway *g, const struct lock *l, bool is_new, struct err *e) {
+	struct change c CLEANUP(change_done) = {.lock = -1};
+
+	if (g->none)
+		return 0;
+	if (change_begin(g, &c, e))
+		return -1;
+	return accept_door(g, c.before, l, is_new, e);
 }
 
 int gateway_seat(struct gateway *g, const struct lock *l, struct err *e) {
@@ -76,7 +116,7 @@ int gateway_seat(struct gateway *g, const struct lock *l, struct err *e) {
 
 	if (g->none)
 		return 0;
-	if (change_begin(g, &c, e) || check_door(g, c.before, l, e))
+	if (change_begin(g, &c, e))
 		return -1;
 	bool known = gateway_state_find(c.after, l->route);
 	struct gateway_route *r = gateway_state_add(c.after, l->route);
@@ -89,8 +129,7 @@ int gateway_seat(struct gateway *g, const struct lock *l, struct err *e) {
 	}
 	if (files_link(g, l->route, slot, r->slots[slot].id, e))
 		return -1;
-	/* A new route reaches HAProxy with the ensure that follows: it has no traffic to turn. */
-	return known ? change_commit(&c, e) : files_save(g, c.after, NULL, e);
+	return known ? change_commit(&c, e) : change_door(&c, e);
 }
 
 static void leave(struct gateway_slot *slot) {
@@ -130,15 +169,18 @@ static int flip_now(const struct change *c, const struct gateway_route *r, struc
 	const struct gateway_paths paths = GATEWAY_PATHS;
 	struct err why = {0};
 
+	/* Another door: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's door. Likewise
+	 * where somebody died after the state was written: which door it has is not known. */
+	if (said_already(c, r) || !gateway_turn(c->before, c->after, &paths, &ignored))
+		return change_door(c, e);
 	/* 1. What a process that starts now would do. */
-	if (files_save(c->g, c->after, NULL, e))
+	if (files_save(c->g, c->after, NULL, NULL, e))
 		return -1;
 	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
-	int turned = turn_now(c, r, &why);
-	if (!turned && !said_already(c, r) && gateway_turn(c->before, c->after, &paths, &ignored))
+	if (!turn_now(c, r, &why))
 		return 0;
-	/* 3. It does not run, does not know the route yet, or the door itself is another, as it may be where somebody died after the first step. */
-	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : ensure_locked(c->g, c->after, e);
+	/* 3. It does not run, or does not know the route yet. */
+	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : change_door(c, e);
 }
 
 int gateway_flip(struct gateway *g, const char *route, const struct lock *to, struct err *e) {
@@ -305,7 +347,7 @@ int gateway_remove(struct gateway *g, const char *route, struct err *e) {
 	if (!gateway_state_find(c.after, route))
 		return 0;
 	gateway_state_remove(c.after, route);
-	if (files_save(g, c.after, NULL, e) || ensure_locked(g, c.after, e))
+	if (gateway_state_count(c.after) ? change_door(&c, e) : files_save(g, c.after, NULL, NULL, e) || ensure_locked(g, c.after, e))
 		return -1;
 	return files_unlink_route(g, route, e);
 }

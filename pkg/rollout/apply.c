@@ -291,7 +291,9 @@ int rollout_apply(struct rollout_session *s, const struct lock *l, const char *m
 		if (active_repair(s, l, &result.engine_ms, e))
 			return -1;
 	} else {
-		/* 2. From here on the journal knows. 3. Prove. 4. Switch, watch, commit. */
+		/* 2. HAProxy would take it. 3. From here on the journal knows. 4. Prove. 5. Switch, watch, commit. */
+		if (traffic_accepts(s->x, l, true, e))
+			return -1;
 		if (hold_abort(s, "another apply", e) || record_begin(s, "apply", l, a.from, e) || go(&a, &result, e))
 			return -1;
 	}

@@ -104,6 +104,8 @@ struct json *measure_memory(const struct rollout *x, const struct lock *l);
 /* ---- the gateway (traffic.c): without one, each of these is done at once ---- */
 
 bool traffic_guided(const struct rollout *x); /* there is a gateway between clients and releases */
+/* The whole gateway's configuration with this release active is accepted by the HAProxy that will load it (gateway_accepts); nothing is changed. */
+int traffic_accepts(const struct rollout *x, const struct lock *l, bool is_new, struct err *e);
 /* The release has a seat, in maintenance where it is new. */
 int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e);
 /* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
@@ -155,12 +157,17 @@ const char *switch_name(enum switch_op op);
  * now; the error says so. Signals wait meanwhile. */
 int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e);
+/* The same; and where HAProxy does not come up with what it had accepted, back at once: ERR_REVERTED. */
+int switch_or_back(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+		   struct err *e);
 /* From now on the Engine brings it back by itself. One that was restarted before it knew that has ended it: then it is started, and answers, before
  * anybody is sent to it. */
 int switch_keep(const struct rollout *x, const struct lock *to, struct err *e);
 /* The second half, also for recovery: gateway, link, `flipped`. */
 int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e);
+/* It ended with `cause`: the error, and what recovery may do about it. Always -1. */
+int switch_stuck(const struct rollout_session *s, const struct lock *to, const struct err *cause, struct err *e);
 /* switch_to, watch, commit. Fills what of *out it knows. */
 int switch_over(struct rollout_session *s, const struct lock *l, const char *from, bool *begun, struct rollout_result *out, struct err *e);
 /* COMMITTED, then drain and tidy. *warm: the release that a rollback would go to still runs. */

@@ -18,6 +18,9 @@
 /* An Engine may finish a create that nobody waits for any more: so long it is given after a crash that was just now. */
 enum { TRIES = 5, RECENT_S = 5, LATE_MS = 400 };
 
+/* A switch that had begun is finished in so many tries of one recovery, or given up. */
+enum { FORWARD_TRIES = 3, FORWARD_WAIT_MS = 200 };
+
 enum remedy {
 	REMEDY_NOTHING, /* the operation ended */
 	REMEDY_UNDO,    /* before the switch: the candidate goes with its share of the clients; what was active never stopped, or
@@ -200,6 +203,32 @@ static int conclude(struct rollout_session *s, const struct json *last, const st
 	return 0;
 }
 
+/* What may have been a moment's fault is tried again; HAProxy's no to a configuration stays one. */
+static int go_forward(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
+	struct err why = {0};
+
+	for (unsigned i = 0; i < FORWARD_TRIES; i++) {
+		if (i)
+			clock_sleep_ms(FORWARD_WAIT_MS << i);
+		if (!switch_finish(s, to, json_str(last, "from"), op_of(last), json_int_or(last, "watch_until_ms", 0), &why))
+			return 0;
+		if (why.code == ERR_SPEC || why.code == ERR_INTERRUPTED)
+			break;
+	}
+	return err_set(e, why.code, "%s", why.msg);
+}
+
+/* The switch cannot be finished: back, with the gateway as it was before. What HAProxy serves did not change meanwhile. */
+static int give_up(struct rollout_session *s, const struct json *last, const struct lock *to, const struct err *cause, struct err *e) {
+	bool alive;
+
+	/* Where Docker itself does not answer there is no way back either. */
+	if (cause->code == ERR_INTERRUPTED || !to || op_of(last) == SWITCH_REVERT || rollout_alive(s->x, to, &alive, e))
+		return switch_stuck(s, to, cause, e);
+	progress_warn(s->x->progress, "the switch cannot be finished, and is given up", cause->msg);
+	return switch_back(s, to, json_str(last, "from"), cause, e);
+}
+
 static int resume(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
 	const char *version = json_str(last, "to");
 	struct lock *to CLEANUP(lock_freep) = NULL;
@@ -213,9 +242,8 @@ static int resume(struct rollout_session *s, enum remedy remedy, const struct js
 	}
 	if (to && stand_up(s, to, &cause))
 		return fall_back(s, last, to, &cause, e);
-	if (remedy == REMEDY_FORWARD &&
-	    switch_finish(s, to, json_str(last, "from"), op_of(last), json_int_or(last, "watch_until_ms", 0), e))
-		return -1;
+	if (remedy == REMEDY_FORWARD && go_forward(s, last, to, &cause))
+		return give_up(s, last, to, &cause, e);
 	if (conclude(s, last, to, e))
 		return -1;
 	return close_with(s, last, remedy == REMEDY_FORWARD ? "the switch was finished" : "what was left of the operation was done", e);

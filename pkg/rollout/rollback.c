@@ -89,11 +89,13 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 	struct err cause = {0};
 	bool begun;
 
+	if (traffic_accepts(s->x, t->to, false, e))
+		return -1;
 	if (hold_abort(s, "a rollback", e) || record_begin(s, "rollback", t->to, t->from, e))
 		return -1;
 	if (wake(t, &cause) || traffic_seat(s->x, t->to, &cause) || interrupt_check(&cause))
 		return undo(t, &cause, e);
-	if (switch_to(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
+	if (switch_or_back(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(t, &cause, e);
 	out->engine_ms = t->engine_ms;
 	return switch_commit(s, &end, &out->previous_warm, e);

@@ -56,13 +56,15 @@ static int finish(struct rollout_session *s, const struct lock *to, const char *
 
 int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
-	struct err why = {0};
-
 	interrupt_hold();
-	int r = finish(s, to, from, op, watch_until_ms, &why);
+	int r = finish(s, to, from, op, watch_until_ms, e);
 	interrupt_release();
-	return r ? err_set(e, why.code, "%.330s; the switch to '%s' has begun: put this right, then llmdeploy recover %s", why.msg,
-			   to ? to->version : "no release", s->route.name) : 0;
+	return r;
+}
+
+int switch_stuck(const struct rollout_session *s, const struct lock *to, const struct err *cause, struct err *e) {
+	return err_set(e, cause->code, "%.330s; the switch to '%s' has begun: put this right, then llmdeploy recover %s", cause->msg,
+		       to ? to->version : "no release", s->route.name);
 }
 
 /* It was proved, and may have died since: with an Engine that was restarted, for one. */
@@ -80,9 +82,14 @@ static int still_runs(const struct rollout *x, const struct lock *to, struct err
 
 int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e) {
+	struct err why = {0};
+
 	progress_step(s->x->progress, "switch");
 	*begun = false;
 	if (to && still_runs(s->x, to, e))
+		return -1;
+	/* The way back is not asked: it was active before, and what cannot be had of its files is closed. */
+	if (to && op != SWITCH_REVERT && traffic_accepts(s->x, to, op == SWITCH_APPLY, e))
 		return -1;
 	/* A signal in here is seen in the watch, where it switches back. */
 	interrupt_hold();
@@ -91,11 +98,22 @@ int switch_to(struct rollout_session *s, const struct lock *to, const char *from
 	/* A terminal that drops now is no reason to give up a release that passed. */
 	if (*begun)
 		interrupt_unattended();
-	r = r || switch_finish(s, to, from, op, watch_until_ms, e) ? -1 : 0;
+	if (!r && switch_finish(s, to, from, op, watch_until_ms, &why))
+		r = why.code == ERR_SPEC ? err_set(e, why.code, "%s", why.msg) : switch_stuck(s, to, &why, e);
 	interrupt_release();
 	if (!r)
 		progress_done(s->x->progress, "switch", to ? to->version : "no release");
 	return r;
+}
+
+int switch_or_back(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+		   struct err *e) {
+	struct err why = {0};
+
+	if (!switch_to(s, to, from, op, watch_until_ms, begun, &why))
+		return 0;
+	/* HAProxy's no stays one: nothing is gained by waiting for a recovery. */
+	return *begun && why.code == ERR_SPEC ? switch_back(s, to, from, &why, e) : err_set(e, why.code, "%s", why.msg);
 }
 
 static int record_committed(struct rollout_session *s, const struct switch_end *c, struct err *e) {
@@ -137,7 +155,7 @@ int switch_over(struct rollout_session *s, const struct lock *l, const char *fro
 	struct json *traffic CLEANUP(json_freep) = NULL;
 	uint64_t began = clock_mono_ms();
 
-	if (switch_to(s, l, from, SWITCH_APPLY, until, begun, e) || switch_watch(s, l, from, until, &traffic, e))
+	if (switch_or_back(s, l, from, SWITCH_APPLY, until, begun, e) || switch_watch(s, l, from, until, &traffic, e))
 		return -1;
 	out->watch_ms = clock_mono_ms() - began;
 	out->eval_ms += out->watch_ms;

@@ -24,6 +24,14 @@ static bool has_seat(const struct gateway_route_view *v, const struct lock *l) {
 	return !strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id);
 }
 
+int traffic_accepts(const struct rollout *x, const struct lock *l, bool is_new, struct err *e) {
+	if (!traffic_guided(x))
+		return 0;
+	if (!gateway_accepts(x->gateway, l, is_new, e))
+		return 0;
+	return err_wrap(e, "release '%s'", l->version);
+}
+
 /* One look is enough where it has a seat and HAProxy knows of it: a warm release is flipped to in milliseconds. */
 int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e) {
 	struct gateway_route_view v;

@@ -35,7 +35,8 @@ for line in io.lines(conf_path) do
 	elseif w[1] == "bucket" then
 		conf.buckets[#conf.buckets + 1] = tonumber(w[2])
 	elseif w[1] == "route" then
-		conf.routes[w[2]] = {sockets = w[3], at = w[4], keys = w[5] ~= "" and Map.new(w[5], Map._str) or nil}
+		local keys = w[5] ~= "" and w[5] ~= "closed" and Map.new(w[5], Map._str) or nil
+		conf.routes[w[2]] = {sockets = w[3], at = w[4], keys = keys, closed = w[5] == "closed"}
 		conf.order[#conf.order + 1] = w[2]
 	elseif w[1] == "name" then
 		conf.names[#conf.names + 1] = {route = w[2], name = w[3]}

@@ -197,12 +197,16 @@ pids="$pids $!"
 sleep 0.3
 release taken t1 "{\"listen\":\"127.0.0.1:$taken\",\"metrics\":\"127.0.0.1:$metrics\"}"
 gw seat "$state/t1.lock"
-[ $? = 9 ] && grep -qx "the gateway cannot listen on '127.0.0.1:$taken': another program does; see ss -ltnp, or choose another gateway.listen" "$state/said" &&
+[ $? = 3 ] && grep -qx "the gateway cannot listen on '127.0.0.1:$taken': another program does; see ss -ltnp, or choose another gateway.listen" "$state/said" &&
 	! grep -q taken "$root/gateway/state" && [ "$(who)" = v2 ]
 verdict "a port that is taken: said before anything is touched" $? "$state/said"
+release page t3 "{\"listen\":\"127.0.0.1:$second\",\"metrics\":\"127.0.0.1:$taken\"}"
+gw seat "$state/t3.lock"
+[ $? = 3 ] && grep -qx "the gateway cannot listen on '127.0.0.1:$taken': another program does; see ss -ltnp, or choose another gateway.metrics" "$state/said"
+verdict "a taken port of the metrics is called so" $? "$state/said"
 release low t2 '{"listen":"127.0.0.1:80","metrics":"127.0.0.1:'"$metrics"'"}'
 gw seat "$state/t2.lock"
-[ $? = 3 ] && grep -q "^the gateway cannot listen on '127.0.0.1:80': it has no rights, and ports below [0-9]* want some; choose another, or sysctl" "$state/said"
+[ $? = 3 ] && grep -q "^the gateway cannot listen on '127.0.0.1:80': it has no rights, and ports below [0-9]* want some; choose another gateway.listen, or sysctl" "$state/said"
 verdict "a port below 1024" $? "$state/said"
 secret=$state/secret
 echo sk-1234 >"$secret"
@@ -218,8 +222,12 @@ gw seat "$state/h1.lock"
 verdict "a key that the gateway cannot read" $? "$state/said"
 chown 65532 "$secret"
 traffic 3
-gw seat "$state/h1.lock" && docker inspect "$name" | jq -e --arg f "$secret" '[.[0].Mounts[] | select(.Destination == $f) | .RW] == [false]' >>"$state/said" && unharmed
-verdict "a file that has to be mounted: another container takes over, under requests" $? "$state/said" "$state/load.json"
+same=$(docker inspect -f '{{.Id}}' "$name")
+gw seat "$state/h1.lock" && [ "$(docker inspect -f '{{.Id}}' "$name")" = "$same" ] && grep -qx sk-1234 "$root"/gateway/files/* &&
+	[ "$(stat -c '%a %u' "$root/gateway/files")" = "700 65532" ] && unharmed
+verdict "a file of a route is copied where nobody but the gateway looks, and reaches it by a reload, under requests" $? "$state/said" "$state/load.json"
+rm "$secret" && kill -KILL "$(master)" && sleep 0.2 && comes 10 v2
+verdict "the file is gone: a gateway that is started again serves all the same" $? "$state/said"
 gw unseat "$state/h1.lock" && gw remove hosted
 verdict "and is given up with its route" $? "$state/said"
 echo 'nonsense here' >>"$root/gateway/haproxy.cfg"
@@ -265,7 +273,7 @@ cp "$root/gateway/haproxy.cfg" "$state/before.cfg"
 traffic 6
 door_file "$state/weak.pem"
 gw seat "$state/x1.lock"
-[ $? = 9 ] && grep -q "^HAProxy does not come up with its configuration: .*; nothing was switched" "$state/said" && unharmed && cmp "$root/gateway/haproxy.cfg" "$state/before.cfg" &&
+[ $? = 3 ] && grep -q "^HAProxy refuses the gateway's configuration: .*key too small" "$state/said" && [ ! -e "$root/gateway/check" ] && unharmed && cmp "$root/gateway/haproxy.cfg" "$state/before.cfg" &&
 	! grep -q x1 "$root/gateway/state" && [ -z "$(docker ps -aq --filter "name=$name-")" ] && gw ensure && kill -KILL "$(master)" && sleep 0.2 && comes 10 v2
 verdict "what HAProxy itself refuses: its reason, nobody is disturbed, and the files are given back: it comes up with them" $? "$state/said" "$state/load.json"
 door_file "$state/good.pem"
@@ -275,7 +283,7 @@ verdict "the same route with a certificate that is one" $? "$state/said"
 door_file "$state/weak.pem"
 traffic 5
 "$build/llmdeploy" gateway upgrade --force >"$state/said" 2>&1
-[ $? = 9 ] && grep -q "HAProxy does not come up with its configuration" "$state/said" && unharmed && [ "$(subject)" = "subject=CN = good" ] &&
+[ $? = 3 ] && grep -q "HAProxy refuses the gateway's configuration" "$state/said" && unharmed && [ "$(subject)" = "subject=CN = good" ] &&
 	[ "$(docker ps -aq --filter label=llmdeploy.gateway | wc -l)" = 1 ] && [ ! -e "$root/gateway/master.old.sock" ]
 verdict "an upgrade that fails gives everything back: the process before serves on" $? "$state/said" "$state/load.json"
 certificate newer 2048

@@ -55,6 +55,7 @@ ROW(EFFECT_GATEWAY_STATE, "gate apply recreate canary promote abort rollback sto
 ROW(EFFECT_GATEWAY_CONFIG, "gate apply recreate canary promote abort rollback stop start remove purge")
 ROW(EFFECT_GATEWAY_LINK, "gate apply recreate canary abort rollback stop start remove purge")
 ROW(EFFECT_GATEWAY_SOCKET, "gate apply recreate canary promote abort rollback stop start remove purge")
+ROW(EFFECT_GATEWAY_CHECK, "gate")
 ROW(EFFECT_GATEWAY_RELOAD, "gate remove purge")
 
 static const struct {

@@ -84,7 +84,7 @@ static int with_lock(struct all *a, const char *verb, const char *file, const ch
 		return 0;
 	}
 	if (!strcmp(verb, "seat"))
-		return gateway_seat(g, l, e) || gateway_ensure(g, e) ? -1 : 0;
+		return gateway_accepts(g, l, true, e) || gateway_seat(g, l, e) || gateway_ensure(g, e) ? -1 : 0;
 	if (!strcmp(verb, "flip"))
 		return gateway_flip(g, l->route, l, e);
 	if (!strcmp(verb, "canary"))

@@ -31,6 +31,8 @@ static int remove_dir(void **state) {
 
 #define HEAD "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
 #define PROC {"show proc", HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1\n# workers\n9 worker 0 0d00h00m01s 3.2.26-1\n# programs\n\n", 0, 0}
+#define FAILED {"show proc", HEAD "1 master 2 [failed: 1] 0d00h00m01s 2.6.12-1\n# workers\n9 worker 1 0d00h00m01s 2.6.12-1\n# programs\n\n", 0, 0}
+#define OTHER {"@!9 show info", "Name: HAProxy\ndescription: d0\nNode: x\n\n", 0, 0}
 #define HAS {"@!9 show info", "Name: HAProxy\ndescription: d1\nNode: x\n\n", 0, 0}
 #define GOOD {"reload", "Success=1\n--\n[NOTICE]   (1) : Loading success.\n", 0, 0}
 #define NOT_NOW {"reload", "Success=0\n", 0, 0}
@@ -39,24 +41,26 @@ static int remove_dir(void **state) {
 static void test_reload(void **state) {
 	static const struct {
 		const char *name;
-		struct fake_line lines[12];
+		struct fake_line lines[13];
 		size_t n;
 		const char *message;
 	} cases[] = {
-		{"done", {GOOD, PROC, HAS}, 3, ""},
-		{"refused without a reason while it comes up", {NOT_NOW, NOT_NOW, GOOD, PROC, HAS}, 5, ""},
-		{"refused", {{"reload", "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : config : fatal\n", 0, 0}}, 1,
-		 "HAProxy does not come up with its configuration: config : unknown keyword 'x'; nothing was switched"},
+		{"done", {PROC, GOOD, PROC, HAS}, 4, ""},
+		{"refused without a reason while it comes up", {PROC, NOT_NOW, NOT_NOW, GOOD, PROC, HAS}, 6, ""},
+		{"refused", {PROC, {"reload", "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : config : fatal\n", 0, 0}}, 2,
+		 "HAProxy does not come up with its configuration: config : unknown keyword 'x'"},
+		{"a version that only counts, and failed", {PROC, {"reload", "", 0, 0}, FAILED, OTHER}, 4,
+		 "HAProxy does not come up with its configuration: it said nothing"},
 		{"refused without a reason for good",
-		 {NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW}, 11,
-		 "HAProxy does not come up with its configuration: it said nothing; nothing was switched"},
+		 {PROC, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW}, 12,
+		 "HAProxy does not come up with its configuration: it said nothing"},
 	};
 
 	(void) state;
 	EACH_CASE(c, cases) {
 		struct fake_haproxy *f = fake_haproxy_start(dir, SOCKET_MASTER, c->lines, c->n);
-		bool refused = false;
-		struct gateway g = {.dir = dir_fd, .refused = &refused};
+		struct memo memo = {0};
+		struct gateway g = {.dir = dir_fd, .host = true, .memo = &memo};
 		struct err e = {0};
 		char fault[512];
 
@@ -65,7 +69,7 @@ static void test_reload(void **state) {
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(r, *c->message ? -1 : 0);
-		assert_int_equal(refused, *c->message != 0);
+		assert_int_equal(memo.refused, *c->message != 0);
 	}
 }
 
