@@ -10,7 +10,10 @@ int cmd_abort(struct args *a, struct err *e) {
 	char *active CLEANUP(freep) = NULL, dropped[64];
 	struct rollout_session s;
 
-	if (context_open(a, "abort", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_begin(&c.x, a->at[0], false, &s, e))
+	if (context_open(a, "abort", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+		return -1;
+	c.x.asked = true;
+	if (rollout_begin(&c.x, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_abort(&s, a->option[OPT_REASON], dropped, e) || release_active_name(&s.route, &active, e) ? -1 : 0;
 	rollout_end(&s);

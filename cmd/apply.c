@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "cases.h"
 #include "conflict.h"
 #include "exposure.h"
+#include "fallback_check.h"
 #include "git/git.h"
 #include "image/image.h"
 #include "json/json.h"
@@ -170,6 +172,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct lock_expected expected;
 	struct rollout_session s;
+	struct err silent = {0};
 	bool made;
 	bool planned;
 
@@ -189,6 +192,9 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* A machine without the gateway's image makes it before anything of the route is touched. */
 	if (compiling_gateway(a, &c, false, &made, e))
 		return -1;
+	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
+	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))
+		progress_warn(&a->report->progress, "the fallback does not answer as it should", silent.msg);
 	c.x.origin = origin;
 	c.x.judged = judged;
 	c.x.ctx = a->report;

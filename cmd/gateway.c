@@ -127,13 +127,13 @@ static int tell_routes(struct args *a, struct gateway *g, struct json *routes, s
 	if (gateway_routes(g, &names, &n, e))
 		return -1;
 	const char **cells = arena_zalloc(arena, 2 * n * wide + 1, sizeof *cells);
+	struct gateway_route_view *views = arena_zalloc(arena, n + 1, sizeof *views); /* the cells point into them */
 	for (size_t i = 0; i < n; i++) {
-		struct gateway_route_view v;
-		if (gateway_look_route(g, names[i], &v, e))
+		if (gateway_look_route(g, names[i], &views[i], e))
 			return -1;
 		for (size_t k = 0; k < 2; k++)
-			tell_server(&v.servers[k], names[i], k ? "b" : "a", cells + (2 * i + k) * wide, arena);
-		json_push(routes, route_json(names[i], &v));
+			tell_server(&views[i].servers[k], names[i], k ? "b" : "a", cells + (2 * i + k) * wide, arena);
+		json_push(routes, route_json(names[i], &views[i]));
 	}
 	if (n)
 		report_table(a->report, columns, wide, cells, 2 * n);

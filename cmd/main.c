@@ -27,7 +27,7 @@ static const struct cmd commands[] = {
 		OPT(OPT_JSON) | OPT(OPT_RUNTIMES) | OPT(OPT_FILE), 1, MANY, cmd_validate},
 	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
-			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE) | OPT(OPT_FILE), 1, 1, cmd_plan},
+			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE) | OPT(OPT_FILE) | OPT(OPT_CHECK), 1, 1, cmd_plan},
 	{"choose", "FILE", "try the candidates of a manifest, the smallest first, and write the manifest with the one that passes",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_PARANOID) | OPT(OPT_FILE), 1, 1, cmd_choose},
 	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",

@@ -13,6 +13,7 @@
 #include "json/json.h"
 #include "lock/lock.h"
 #include "lock/wrapped.h"
+#include "fallback_check.h"
 #include "plan.h"
 #include "plan/diff.h"
 #include "plan/plan.h"
@@ -198,5 +199,7 @@ int cmd_plan(struct args *a, struct err *e) {
 	if (plan_runtimes(a, s, p.document, e))
 		return -1;
 	add_changes(p.document, s, &now, &p);
+	if (a->option[OPT_CHECK] && fallback_check(s->gateway, e))
+		return -1;
 	return conclude(a, &c, s, &now, &p, e);
 }

@@ -55,7 +55,10 @@ int cmd_rollback(struct args *a, struct err *e) {
 	struct rollout_session s;
 	struct rollout_result result;
 
-	if (context_open(a, "rollback", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_begin(&c.x, a->at[0], false, &s, e))
+	if (context_open(a, "rollback", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+		return -1;
+	c.x.asked = true;
+	if (rollout_begin(&c.x, a->at[0], false, &s, e))
 		return -1;
 	announce(a, &c, &s);
 	int r = rollout_rollback(&s, a->option[OPT_TO], &result, e) || release_active_name(&s.route, &active, e) ? -1 : 0;

@@ -118,7 +118,9 @@ static void set_address(CURL *c, const struct http_request *q) {
 		set(curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, q->unix_socket));
 		set(curl_easy_setopt(c, CURLOPT_PROXY, ""));
 	}
-	if (*bundle)
+	if (q->ca_file && *q->ca_file)
+		set(curl_easy_setopt(c, CURLOPT_CAINFO, q->ca_file));
+	else if (*bundle)
 		set(curl_easy_setopt(c, CURLOPT_CAINFO, bundle));
 	if (dir && *dir)
 		set(curl_easy_setopt(c, CURLOPT_CAPATH, dir));

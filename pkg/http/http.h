@@ -60,6 +60,7 @@ struct http_request {
 	const char *method;	    /* NULL: GET */
 	const char *url;	    /* http:// or https:// */
 	const char *unix_socket;    /* connect there instead of to the URL's host; NULL: no */
+	const char *ca_file;	    /* CAs that its certificate is checked by; NULL or "": the environment's, else the system's */
 	const char *const *headers; /* "Name: value", no line breaks */
 	size_t n_headers;
 	const void *body; /* sent with its length; NULL: none */

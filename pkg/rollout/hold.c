@@ -88,6 +88,11 @@ int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
 int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64], struct err *e) {
 	struct lock *l CLEANUP(lock_freep) = NULL;
 
+	/* Its switch was stuck, and recovery has given it up. */
+	if (*s->given_up) {
+		(void) snprintf(dropped, 64, "%s", s->given_up);
+		return 0;
+	}
 	if (held_lock(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
 		return -1;
 	(void) snprintf(dropped, 64, "%s", l->version);

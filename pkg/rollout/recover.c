@@ -274,7 +274,7 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 	struct err how = {0};
 	struct json *r;
 
-	if (tries >= TRIES && !s->x->insist)
+	if (tries >= TRIES && !s->x->insist && !s->x->asked)
 		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
 			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
 			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
@@ -288,6 +288,8 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
 	if (how.code != ERR_REVERTED)
 		return err_set(e, how.code, "%s", how.msg);
+	if ((remedy == REMEDY_FORWARD || remedy == REMEDY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
+		(void) snprintf(s->given_up, sizeof s->given_up, "%s", json_str(last, "to"));
 	progress_warn(s->x->progress, "recovered an interrupted run", how.msg);
 	return 0;
 }

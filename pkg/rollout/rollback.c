@@ -111,6 +111,12 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 
 	if (release_active_name(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
 		return -1;
+	/* Recovery went back already: once more would be one release too far. */
+	if (*s->given_up && active && (!to || !strcmp(to, active))) {
+		(void) snprintf(result.from, sizeof result.from, "%s", s->given_up);
+		*out = result;
+		return 0;
+	}
 	(void) snprintf(result.from, sizeof result.from, "%s", active ? active : "");
 	if (state == RELEASE_STOPPED && to && active && !strcmp(to, active))
 		return err_set(e, ERR_USAGE, "'%s' is the active release of '%s', and the route is stopped: llmdeploy start %s", active,

@@ -37,6 +37,7 @@ struct rollout {
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
 	bool insist; /* recover, asked for by name: however often it failed before, and what is active is woken */
+	bool asked; /* rollback, abort: by somebody who names the route, so recovery is tried however often it failed before */
 	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
 	void (*judged)(void *ctx, const struct json *evidence);
@@ -49,6 +50,7 @@ struct rollout_session {
 	struct release_route route;
 	struct journal *journal;
 	uint64_t began_ms, step_ms; /* of the operation, of its last record */
+	char given_up[64]; /* the release of an apply that recovery has just switched back from; "" */
 };
 
 /* Takes the route's lock, opens its journal, and finishes or undoes what an earlier run left. `create`: a new route

@@ -248,6 +248,21 @@ class Refusals:
             status, said = self.apply(version)
             self.result("accepted: " + name, [] if status == 0 else ["it ended with %d: %s" % (status, said.strip()[-300:])], clients)
         self.must_apply(self.section())
+        self.status()
+
+    def status(self):
+        """Each route with its own servers, as people see it and as programs do."""
+        said = self.w.must("gateway", "status")
+        seen = {line.split()[0]: line for line in said.splitlines() if " a " in line or " b " in line if "ready" in line}
+        whole = json.loads(self.w.must("gateway", "status", "--json").strip().splitlines()[-1])
+        problems = []
+        for route in ("demo", "other"):
+            active = self.w.active(route)
+            if active not in seen.get(route, ""):
+                problems.append("%s is active on '%s', and status says: %s" % (active, route, said))
+        if len(whole["routes"]) != 2:
+            problems.append("--json has %s" % whole)
+        self.result("gateway status: two routes, each with its own servers", problems)
 
     # ---- 2. HAProxy itself ----
 
