@@ -369,14 +369,17 @@ class Refusals:
         """As a restart policy does it: the files that are there, and no command of ours."""
         words = [open("/proc/%d/cmdline" % p, "rb").read().split(b"\0") for p in self.w.gateway_pids()]
         self.w.stop_gateway()
-        time.sleep(0.1)
+        for _ in range(200):
+            if not self.w.gateway_pids():
+                break
+            time.sleep(0.05)
         argv = [w.decode() for w in words[0] if w]
         if "-sf" in argv:
             argv = argv[:argv.index("-sf")]
         argv = [a for i, a in enumerate(argv) if a not in ("-x",) and (not i or argv[i - 1] != "-x")]
         user = {"user": 65532, "group": 65532, "extra_groups": []} if os.geteuid() == 0 else {}
         subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
-        for _ in range(100):
+        for _ in range(400):
             if self.ask(self.other)[0] == 200:
                 break
             time.sleep(0.05)
