@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "json/json.h"
 #include "lock/lock.h"
+#include "plan.h"
 #include "plan/diff.h"
 #include "release/release.h"
 #include "report/report.h"
@@ -76,16 +77,10 @@ static const char *value(const struct json *d, const char *key) {
 }
 
 static void show(struct args *a, const struct json *list) {
-	static const struct report_column columns[] = {{"field", false, 10}, {"there", false, 10}, {"here", false, 10}};
-	size_t n = json_count(list), i = 0;
-	const char **cells CLEANUP(freep) = mem_zalloc(3 * n + 1, sizeof *cells);
-
-	for (const struct json *d = json_first(list); d; d = json_next(d), i += 3) {
-		cells[i] = json_str(d, "what");
-		cells[i + 1] = value(d, "now");
-		cells[i + 2] = value(d, "then");
-	}
-	report_table(a->report, columns, 3, cells, n);
+	if (a->report->mode == REPORT_JSON)
+		return;
+	report_line(a->report, "what differs, there -> here:");
+	plan_show_changes(a->report, list);
 }
 
 /* "--ctx-size 2048 -> 4096, health.stall_timeout_ms 60000 -> 90000 and 2 more" */
