@@ -261,7 +261,7 @@ holding() {
 	[ "$status" = 0 ] && says "the held candidate is aborted first: h4" && holds h5 >"$state/why" 2>&1 && [ "$(last aborted .version)" = h4 ]
 	result "the next apply aborts what is held" $? "$state/said" "$state/why"
 	canary h6 20
-	LLMDEPLOY_FAULT=container.update:before:kill LLMDEPLOY_ROOT=$root timeout 60 "$program" promote demo --reason x >"$state/said" 2>&1
+	LLMDEPLOY_FAULT=container.update:before:kill:2 LLMDEPLOY_ROOT=$root timeout 60 "$program" promote demo --reason x >"$state/said" 2>&1
 	run recover demo
 	holds h6 >"$state/why" 2>&1
 	result "a promote that is killed in its switch is finished" $? "$state/said" "$state/why"
