@@ -64,7 +64,7 @@ bool gateway_turn(const struct gateway_state *before, const struct gateway_state
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct gateway_route *b = gateway_state_at(before, i), *a = gateway_state_at(after, i);
-		if (strcmp(b->name, a->name) || b->since != a->since || !json_equal(b->section, a->section))
+		if (strcmp(b->name, a->name) || b->since != a->since || b->named != a->named || !json_equal(b->section, a->section))
 			return false;
 	}
 	for (size_t i = 0; i < n; i++)

@@ -76,9 +76,12 @@ static int made_anew(const struct gateway *g, const struct lock *const *active, 
 	}
 	if (n)
 		qsort(places, n, sizeof *places, by_since);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct gateway_route *was = loaded ? gateway_state_find(loaded, places[i].l->route) : NULL;
 		if (take(g, s, places[i].l, e))
 			return err_wrap(e, "route '%s'", places[i].l->route);
+		gateway_state_find(s, places[i].l->route)->named = was && was->named && !strcmp(was->door.listen, gateway_state_find(s, places[i].l->route)->door.listen);
+	}
 	*out = STEAL(s);
 	return 0;
 }

@@ -107,7 +107,7 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
 	gateway_block("at.prefix", fills, out);
 	gateway_block("at.paths", fills, out);
-	if (n > 1) {
+	if (n > 1 || routes[0]->named) {
 		put_lines("at.routed", "ROUTES", "", "", routes, n, out);
 		put_shared(routes, n, fills, out);
 	}

@@ -106,6 +106,9 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 
 	if (at == s->n || strcmp(s->routes[at]->name, name))
 		return;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->routes[i]->section && s->routes[at]->section && !strcmp(s->routes[i]->door.listen, s->routes[at]->door.listen))
+			s->routes[i]->named = true;
 	s->n--;
 	memmove(s->routes + at, s->routes + at + 1, (s->n - at) * sizeof *s->routes);
 }
@@ -117,6 +120,8 @@ static int put_door(struct gateway_state *s, struct gateway_route *r, struct jso
 	json_push(s->kept, section);
 	if (gateway_door_read(s->arena, section, &d, e))
 		return -1;
+	/* At another address nothing was removed. */
+	r->named = r->named && !strcmp(r->door.listen, d.listen);
 	r->door = d;
 	r->section = section;
 	return 0;
@@ -224,6 +229,8 @@ static struct json *route_tree(const struct gateway_route *r) {
 	json_set_str(o, "name", r->name);
 	json_set_int(o, "since", (int64_t) r->since);
 	json_set_int(o, "canary_percent", r->canary_percent);
+	if (r->named)
+		json_set_bool(o, "named", true);
 	json_set(o, "a", slot_tree(&r->slots[0]));
 	json_set(o, "b", slot_tree(&r->slots[1]));
 	json_set(o, "gateway", r->section ? json_copy(r->section) : json_object());
@@ -257,7 +264,7 @@ static const struct shape slot_shape[] = {
 };
 static const struct shape route_shape[] = {
 	{"name", SHAPE_NAME, false, NULL}, {"since", SHAPE_COUNT, false, NULL}, {"canary_percent", SHAPE_COUNT, false, NULL},
-	{"a", SHAPE_OBJECT, false, slot_shape}, {"b", SHAPE_OBJECT, false, slot_shape}, {"gateway", SHAPE_TREE, false, NULL}, {0},
+	{"named", SHAPE_FLAG, true, NULL}, {"a", SHAPE_OBJECT, false, slot_shape}, {"b", SHAPE_OBJECT, false, slot_shape}, {"gateway", SHAPE_TREE, false, NULL}, {0},
 };
 static const struct shape state_shape[] = {
 	{"apiVersion", SHAPE_TEXT, false, NULL}, {"kind", SHAPE_TEXT, false, NULL}, {"routes", SHAPE_OBJECTS, false, route_shape}, {0},
@@ -310,6 +317,7 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 			return err_wrap(e, "route '%s': %c", name, 'a' + i);
 	if (put_door(s, r, json_copy(json_get(o, "gateway")), e))
 		return err_wrap(e, "route '%s'", name);
+	r->named = json_true(o, "named");
 	return 0;
 }
 
@@ -355,6 +363,7 @@ struct gateway_state *gateway_state_copy(const struct gateway_state *s) {
 				assert(!"a slot that was taken is whole");
 		if (r->section && put_door(c, t, json_copy(r->section), &none))
 			assert(!"a door that was read can be read");
+		t->named = r->named;
 	}
 	return c;
 }

@@ -68,6 +68,7 @@ struct gateway_door {
 struct gateway_route {
 	const char *name;
 	uint64_t since; /* order of arrival: on a shared address the first answers what names no route */
+	bool named; /* another route of its address was removed: a name that no route has stays 404 there */
 	struct gateway_slot slots[2]; /* a, b */
 	unsigned canary_percent;      /* 0 unless a slot is the canary */
 	struct gateway_door door;
@@ -94,7 +95,8 @@ size_t gateway_state_count(const struct gateway_state *s);
 struct gateway_route *gateway_state_at(const struct gateway_state *s, size_t i);
 struct gateway_route *gateway_state_find(const struct gateway_state *s, const char *name); /* NULL: none */
 struct gateway_route *gateway_state_add(struct gateway_state *s, const char *name); /* the one that is there, or a new one, `since` the last */
-void gateway_state_remove(struct gateway_state *s, const char *name);		     /* absent is fine */
+/* Absent is fine. Whoever asks for it by its name must not be answered by the route that is left on its address: that one is `named`. */
+void gateway_state_remove(struct gateway_state *s, const char *name);
 
 /* The route's door becomes that of the lock. ERR_SPEC names the field. The state is unchanged on -1. */
 int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lock *l, struct err *e);

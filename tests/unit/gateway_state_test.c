@@ -106,6 +106,45 @@ static void test_life(void **state) {
 	assert_int_equal(gateway_state_add(s, "bee")->since, 3);
 }
 
+static const struct gateway_paths here = {.run = "run/routes", .gateway = "gateway", .host = ""};
+
+static bool looks_at_names(const struct gateway_state *s) {
+	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct err e = {0};
+
+	if (gateway_render(s, &here, &texts, &e))
+		fail_msg("%s", e.msg);
+	return strstr(texts.files[GATEWAY_TEXTS - 1].bytes, "is not served here") != NULL;
+}
+
+/* Of two routes at an address one is removed: its clients are not answered by the other, now and from what is on disk. */
+static void test_named(void **state) {
+	const char *all = STATE(ONE "," ROUTE("three", "2", EMPTY, EMPTY, "0", "{\"listen\":\"127.0.0.1:9090\",\"privacy\":\"local\"}") ","
+				ROUTE("two", "3", EMPTY, EMPTY, "0", DOOR));
+	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct lock *same CLEANUP(lock_freep) = golden_lock("minimal"), *moved CLEANUP(lock_freep) = golden_lock("full");
+	struct err e = {0};
+
+	(void) state;
+	struct gateway_state *s CLEANUP(gateway_state_freep) = parsed(all);
+	gateway_state_remove(s, "three");
+	assert_false(gateway_state_find(s, "one")->named);
+	gateway_state_remove(s, "two");
+	assert_true(gateway_state_find(s, "one")->named);
+	assert_true(looks_at_names(s));
+	gateway_state_print(s, &out);
+	struct gateway_state *again CLEANUP(gateway_state_freep) = parsed(buf_str(&out)), *copy CLEANUP(gateway_state_freep) = gateway_state_copy(s);
+	prints(again, buf_str(&out));
+	prints(copy, buf_str(&out));
+	struct gateway_state *alone CLEANUP(gateway_state_freep) = parsed(STATE(ONE));
+	assert_false(looks_at_names(alone));
+	/* At another address nothing was removed. */
+	assert_int_equal(gateway_route_take(s, gateway_state_find(s, "one"), same, &e), 0);
+	assert_true(gateway_state_find(s, "one")->named);
+	assert_int_equal(gateway_route_take(s, gateway_state_find(s, "one"), moved, &e), 0);
+	assert_false(gateway_state_find(s, "one")->named);
+}
+
 static const struct {
 	const char *name, *text, *message;
 } faults[] = {
@@ -307,7 +346,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),	cmocka_unit_test(test_faults),	cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_turn_slot), cmocka_unit_test(test_samples), cmocka_unit_test(test_difference),
-		cmocka_unit_test(test_fallback_counters),
+		cmocka_unit_test(test_fallback_counters), cmocka_unit_test(test_named),
 	};
 
 	return cmocka_run_group_tests_name("gateway state", tests, NULL, NULL);
