@@ -99,6 +99,13 @@ fake_engine() {
 	return 1
 }
 
+# gateway_for ROOT: the gateway that this kind of Docker can have (LLMDEPLOY_TEST_GATEWAY: host where it is rootless), else the default.
+gateway_for() {
+	[ -n "${LLMDEPLOY_TEST_GATEWAY:-}" ] || return 0
+	mkdir -p "$1"
+	grep -qs '^gateway:' "$1/config.yaml" || echo "gateway: {mode: $LLMDEPLOY_TEST_GATEWAY}" >>"$1/config.yaml"
+}
+
 # no_gateway ROOT...: makes the roots, without a HAProxy in front of their routes: what is tested in them is something else.
 no_gateway() {
 	for each in "$@"; do

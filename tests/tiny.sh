@@ -8,7 +8,9 @@ tiny_ready() {
 	engine_ready "$state/engine" || return
 	LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 	export LLMDEPLOY_RUNTIMES
-	gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 || { cat "$state/said" >&2; return 1; }
+	gateway_for "$root"
+	[ -n "${LLMDEPLOY_TEST_GATEWAY:-}" ] || gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 ||
+		{ cat "$state/said" >&2; return 1; }
 	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || return
 	tiny_release first rollout.drain_ms=40000 gateway.engine.sequences=64 gateway.queue="$(tiny_door 0)" -- --first 2 --gap 2
 	sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)

@@ -3,11 +3,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "docker/internal.h"
+
+enum { DYING_MS = 3000, DYING_LOOK_MS = 50 };
 
 static void set_copy(struct json *o, const char *key, const struct json *value) {
 	if (value)
@@ -227,15 +231,30 @@ bool docker_create_may_want_image(const struct err *why) {
 	return why->code == ERR_SYS && strstr(why->msg, ": 500 ") && !*docker_way_out(why->msg);
 }
 
+/* Docker refuses it for a moment between the death of the container's process and its own knowledge of that. */
+static bool is_just_dying(const struct answer *a) {
+	return a->status == 500 && strstr(a->said, "cannot update a stopped container");
+}
+
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
 				 struct err *e) {
-	static const int absent[] = {404, 0};
-	struct answer a CLEANUP(docker_answer_done) = {0};
+	static const int may_be_absent[] = {404, 500, 0}, results[] = {500, 0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
 	struct call c = {"set the restart policy of", name, "POST", path, EFFECT_CONTAINER_UPDATE, .body = body,
-			 .deadline_ms = d->slow_ms, .results = strcmp(policy, "no") ? NULL : absent, .again = true};
+			 .deadline_ms = d->slow_ms, .results = strcmp(policy, "no") ? results : may_be_absent, .again = true};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));
-	return docker_call(d, &c, &a, e);
+	for (uint64_t until = clock_mono_ms() + DYING_MS;;) {
+		struct answer a CLEANUP(docker_answer_done) = {0};
+		if (docker_call(d, &c, &a, e))
+			return -1;
+		if (a.status != 500)
+			return 0;
+		if (!is_just_dying(&a) || clock_mono_ms() >= until)
+			return err_set(e, ERR_SYS, "engine: set the restart policy of '%s': 500 Internal Server Error: %s%s", name, a.said, docker_way_out(a.said));
+		if (interrupt_check(e))
+			return -1;
+		clock_sleep_ms(DYING_LOOK_MS);
+	}
 }

@@ -285,12 +285,10 @@ int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was,
 
 /* Recovery has stopped what ran of a route that is stopped, before this. */
 static int fix_stopped(struct fixing *f, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
-
 	if (fix_artifacts(f, e))
 		return -1;
 	if (f->kinds[DRIFT_STOPPED]) {
-		if (docker_container_set_restart(f->s->x->docker, name, "no", e) || container_stop(f->s->x, f->l, e))
+		if (container_stop(f->s->x, f->l, e))
 			return -1;
 		did(f, "container", "stopped, as the route is");
 	}

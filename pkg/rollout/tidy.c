@@ -132,8 +132,6 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	done->stopped++;
 	if (announce(s, how, done, e))
 		return -1;
-	if (d->stopped && docker_container_set_restart(s->x->docker, c->name, "no", e))
-		return -1;
 	if (how->hurry)
 		return container_stop_begin(s->x, l, e);
 	/* Its engine may take its whole stop timeout. */

@@ -487,6 +487,7 @@ serve() {
 	done
 }
 release first
+gateway_for "$root"
 serve
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"

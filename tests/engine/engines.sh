@@ -117,7 +117,7 @@ settings() {
 		case $1 in
 		docker28) echo "LLMDEPLOY_DOCKERD_ARGS=" ;;
 		docker28c) echo "LLMDEPLOY_DOCKERD_ARGS=--feature containerd-snapshotter=true --storage-driver overlayfs" ;;
-		docker28u) echo "LLMDEPLOY_DOCKERD_ARGS=--userns-remap=$uid:$uid" ;;
+		docker28u) echo "LLMDEPLOY_DOCKERD_ARGS=--userns-remap=llmdeploy" ;;
 		esac
 		;;
 	*) die "'$1' is not started by engine.sh" ;;
@@ -128,8 +128,25 @@ with_settings() { # KIND COMMAND...
 	local kind=$1 words
 	shift
 	mapfile -t words < <(settings "$kind")
+	if [ "$kind" = docker28u ]; then
+		users "$dir.etc"
+		set -- unshare --mount --propagation private sh -euc "$(bind_users "$dir.etc"); exec \"\$@\"" sh "$@"
+	fi
 	env "${words[@]}" "$@"
 }
+
+# A user of our own, in files that are bound over the machine's in a mount namespace.
+users() { # DIR
+	mkdir -p "$1"
+	{ cat /etc/passwd; echo "llmdeploy:x:$uid:$uid::$1:/bin/sh"; } >"$1/passwd"
+	{ cat /etc/group; echo "llmdeploy:x:$uid:"; } >"$1/group"
+	echo "llmdeploy:600000:65536" >"$1/subuid"
+	cp "$1/subuid" "$1/subgid"
+	# What is bound on a file that is not there needs one.
+	[ -e /etc/subuid ] || : >/etc/subuid
+	[ -e /etc/subgid ] || : >/etc/subgid
+}
+bind_users() { echo "for f in passwd group subuid subgid; do mount --bind '$1/'\$f /etc/\$f; done"; }
 
 # ---- a mount namespace of their own for the two others: a process that holds it, and its id in DIR/holder ----
 
@@ -179,20 +196,17 @@ as_user() { # COMMAND...: as the user of the rootless Docker, in its mount names
 }
 
 start_rootless() {
-	mkdir -p "$short/home" "$short/run" "$dir/etc" "$dir/data"
-	chown "$uid:$uid" "$short" "$short/home" "$short/run" "$dir/data"
-	chmod 755 "$short" "$dir"
+	# All of it in /tmp, the repository too: the user need not be able to enter the folders above it.
+	mkdir -p "$short/home" "$short/run" "$short/data" "$short/build" "$short/repo"
+	printf '[safe]\n\tdirectory = *\n' >"$short/home/.gitconfig"
+	chown "$uid:$uid" "$short" "$short/home" "$short/run" "$short/data" "$short/build"
+	chmod 755 "$short"
 	chmod 700 "$short/run"
-	{ cat /etc/passwd; echo "llmdeploy:x:$uid:$uid::$short/home:/bin/sh"; } >"$dir/etc/passwd"
-	{ cat /etc/group; echo "llmdeploy:x:$uid:"; } >"$dir/etc/group"
-	echo "llmdeploy:600000:65536" >"$dir/etc/subuid"
-	cp "$dir/etc/subuid" "$dir/etc/subgid"
-	# What is bound on a file that is not there needs one.
-	[ -e /etc/subuid ] || : >/etc/subuid
-	[ -e /etc/subgid ] || : >/etc/subgid
-	hold "for f in passwd group subuid subgid; do mount --bind '$dir/etc/'\$f /etc/\$f; done
+	users "$dir/etc"
+	hold "$(bind_users "$dir/etc")
+		mount --bind '$top' '$short/repo'
 		mknod -m 666 '$dir/tun' c 10 200; mkdir -p /dev/net; [ -e /dev/net/tun ] || : >/dev/net/tun; mount --bind '$dir/tun' /dev/net/tun"
-	as_user setsid dockerd-rootless.sh --data-root "$dir/data" --exec-root "$short/x" -H "unix://$short/d.sock" --pidfile "$short/run/pid" \
+	as_user setsid dockerd-rootless.sh --data-root "$short/data" --exec-root "$short/x" -H "unix://$short/d.sock" --pidfile "$short/run/pid" \
 		--iptables=false --ip6tables=false --bridge=none >"$dir/log" 2>&1 </dev/null 8>&- 9>&- &
 	await $!
 }
@@ -241,7 +255,7 @@ start() {
 stop() {
 	[ -e "$dir" ] || return 0
 	case $kind in
-	docker*) "$here/engine.sh" stop "$dir" && return ;;
+	docker*) "$here/engine.sh" stop "$dir" && rm -rf "$dir.etc" && return ;;
 	esac
 	[ -e "$dir/short" ] || die "'$dir' was not made by engines.sh; nothing done"
 	lock

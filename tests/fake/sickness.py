@@ -16,7 +16,8 @@ WHAT is one of
   cut, short               half of the answer; an answer longer than it says to be
   endless                  an answer without an end
   error                    of a load: a failure inside of a 200
-  lie                      of a load: it says that it has it, and has not"""
+  lie                      of a load: it says that it has it, and has not
+  digest                   of a create: an image that is listed lacks a layer, until one is loaded"""
 import http.server
 import json
 import re
@@ -79,6 +80,9 @@ class Doctor:
                 return None
             if self.fell and p["do"] in FOR_GOOD:
                 return p
+            if p["do"] == "digest" and self.fell and "/images/load" in request:
+                self.plan = None
+                return None
             if not re.search(p["on"], request):
                 return None
             self.seen += 1
@@ -106,7 +110,7 @@ class Doctor:
         if not p:
             return
         do = p["do"]
-        if p.get("when") == "after" or do in ("full", "html", "list", "object", "cut", "short", "endless", "error", "lie"):
+        if p.get("when") == "after" or do in ("full", "html", "list", "object", "cut", "short", "endless", "error", "lie", "digest"):
             handler.ill = (do, request)
             return
         if do in ("prune", "forget"):
@@ -170,6 +174,9 @@ class Doctor:
         if do == "error":
             handler.ill = None
             return 200, {"errorDetail": {"message": "open /var/lib/docker/tmp/docker-import-1/repositories: no such file or directory"}}
+        if do == "digest":
+            handler.ill = None
+            return 500, {"message": "content digest sha256:" + "5f0c1e8d" * 8 + ": not found"}
         if do == "lie":
             handler.ill = None
             return 200, {"stream": "Loaded image"}
