@@ -4,6 +4,7 @@
 # make SAN=1 ...  the same under ASan and UBSan
 # make soak       15 minutes of flips and kills under traffic (SOAK=seconds, KILLS=n)
 # make bare       the README's two commands in a fresh Debian 12 root, from a clone of HEAD
+# make engines    the live tests on each container engine: Docker 20.10, 28.5 (both image stores, userns-remap, rootless), Podman
 # make bench | fuzz | install | deps
 
 .DELETE_ON_ERROR:
@@ -77,6 +78,11 @@ fuzz-replay: $(FUZZ)
 	@for t in $^; do $$t tests/fuzz/corpus/$$(basename $$t)/* || exit 1; done
 fuzz: deps
 	@tests/fuzz/fuzz.sh
+engines: deps
+	@tests/deps.sh engines
+	@$(MAKE) --no-print-directory all tests
+	@tests/model.sh build/models
+	@tests/engine/engines_all.sh $B
 bench: deps
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all $(TOOLS) $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
@@ -108,6 +114,6 @@ $(TOOLS): %: %.o $B/libpkg.a
 clean:
 	rm -rf build
 
-.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz bench soak bare install clean
+.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz engines bench soak bare install clean
 .SECONDARY:
 -include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

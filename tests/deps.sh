@@ -4,6 +4,7 @@ set -eu
 packages="gcc clang libc6-dev make pkg-config git ca-certificates universal-ctags cppcheck jq curl
 	libcurl4-openssl-dev libcjson-dev libarchive-dev libssl-dev libgit2-dev libyaml-dev libsolv-dev libsolvext-dev
 	libpcre2-dev libutf8proc-dev libcmocka-dev docker.io iptables gpgv gnupg debian-archive-keyring xz-utils openssl procps strace haproxy systemd python3 python3-pip python3-ruamel.yaml"
+[ "${1:-}" = engines ] && packages="$packages mmdebstrap"
 [ "${1:-}" = bench ] && packages="$packages hyperfine mmdebstrap openssl sysbench mbw"
 missing=
 for p in $packages; do

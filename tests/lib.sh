@@ -72,7 +72,9 @@ two_bits() {
 	docker image inspect "sha256:$image" >/dev/null 2>&1 || image=$(jq -r '.image.manifest' "$2")
 	store=$(cd "$1" && pwd)/store/sha256/$(echo "$model" | cut -c1-2)/$model
 	out=$(mkdir -p "$(dirname "$3")" && cd "$(dirname "$3")" && pwd)
-	docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user "$(id -u):$(id -g)" \
+	user=$(id -u):$(id -g)
+	[ "${LLMDEPLOY_TEST_KIND:-}" != rootless ] || user=0:0
+	docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user "$user" \
 		-v "$store:/in.gguf:ro" -v "$out:/out" --entrypoint /usr/bin/llama-quantize "sha256:$image" \
 		--allow-requantize ${EXTRA:-} /in.gguf "/out/$(basename "$3").part" Q2_K >"$3.log" 2>&1 || { cat "$3.$$.log" >&2; return 1; }
 	mv "$3.part" "$3"

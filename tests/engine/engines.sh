@@ -198,7 +198,7 @@ as_user() { # COMMAND...: as the user of the rootless Docker, in its mount names
 start_rootless() {
 	# All of it in /tmp, the repository too: the user need not be able to enter the folders above it.
 	mkdir -p "$short/home" "$short/run" "$short/data" "$short/build" "$short/repo"
-	printf '[safe]\n\tdirectory = *\n' >"$short/home/.gitconfig"
+	printf '[safe]\n\tdirectory = %s\n' "$short/repo" "*" >"$short/home/.gitconfig"
 	chown "$uid:$uid" "$short" "$short/home" "$short/run" "$short/data" "$short/build"
 	chmod 755 "$short"
 	chmod 700 "$short/run"

@@ -91,8 +91,8 @@ of_rootless() {
 }
 
 of_podman() {
-	[ "$(field k1 '{{.HostConfig.CapDrop}}')" != "[ALL]" ] && [ "$(field k1 '{{.HostConfig.LogConfig.Type}}')" = k8s-file ]
-	check $? "its list of capabilities is written out, and the log is a file"
+	field k1 '{{.HostConfig.CapDrop}}' >"$state/said" && ! says "[ALL]" && says SYS_CHROOT
+	check $? "its list of capabilities is written out, which verify has not called a difference" "$state/said"
 	tr '\0' ' ' <"/proc/$(pgrep -f "conmon.*-c $(of k1)" | head -n 1)/cmdline" >"$state/said" && says "--log-size-max 10"
 	check $? "the log has a size" "$state/said"
 }

@@ -8,7 +8,7 @@ complain() { echo "$1"; failed=1; }
 while read -r n file; do
 	[ "$file" = total ] || [ "$n" -le 600 ] || complain "$file: $n lines, the limit is 600"
 done < <(wc -l cmd/*.[ch] pkg/*/*.[ch] tests/*/*.[ch])
-[ "$(wc -l < Makefile)" -lt 120 ] || complain "Makefile: the limit is 119 lines"
+[ "$(wc -l < Makefile)" -lt 161 ] || complain "Makefile: the limit is 160 lines"
 
 # vendor header : the one folder that may include it
 while read -r header folder; do
