@@ -120,5 +120,8 @@ int eval_gate(const struct eval_result *r, struct err *e);
 /* Tokens a second, in thousandths, that the answers of an evidence were decoded at, by what the engine itself timed; 0: it did not say. */
 uint64_t eval_speed_milli(const struct json *evidence);
 
+/* Milliseconds of the slowest answer of an evidence, and of all its answers together; 0: there is none. */
+uint64_t eval_slowest_ms(const struct json *evidence, uint64_t *all_ms);
+
 /* Everything as JSON, whole numbers only (it can be made canonical); to be sealed beside the lock. Yours. */
 struct json *eval_evidence(const struct eval_result *r);

@@ -115,6 +115,20 @@ uint64_t eval_speed_milli(const struct json *evidence) {
 	return us ? (uint64_t) ((double) tokens * 1e9 / (double) us) : 0;
 }
 
+uint64_t eval_slowest_ms(const struct json *evidence, uint64_t *all_ms) {
+	int64_t slowest = 0;
+
+	*all_ms = 0;
+	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p))
+		for (const struct json *c = json_first(json_get(p, "cases")); c; c = json_next(c))
+			for (const struct json *a = json_first(json_get(c, "attempts")); a; a = json_next(a)) {
+				int64_t ms = json_int_or(a, "latency_ms", 0);
+				slowest = ms > slowest ? ms : slowest;
+				*all_ms += ms > 0 ? (uint64_t) ms : 0;
+			}
+	return (uint64_t) slowest;
+}
+
 struct json *eval_evidence(const struct eval_result *r) {
 	struct json *o = json_object(), *golden = json_object(), *phases = json_array();
 

@@ -104,6 +104,28 @@ int gateway_sample(struct gateway *g, const char *route, const struct lock *l, c
 		   struct gateway_sample *out, struct err *e);
 /* `after` less `before`; false when the process is another. */
 bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out);
+/* The same of each client of a release: "key NAME", "session HASH" or "address A.B.C.D". Of many the gateway knows 64, those that failed first. */
+struct gateway_client {
+	char name[128];
+	uint64_t failed, cut, late; /* how its errors came: 5xx, cut answers, given up on when they were late */
+	struct gateway_sample seen;
+};
+struct gateway_clients {
+	uint64_t began_ms;
+	struct gateway_client *at;
+	size_t n;
+};
+int gateway_clients(struct gateway *g, const struct lock *l, struct gateway_clients *out, struct err *e);
+void gateway_clients_done(struct gateway_clients *c);
+const struct gateway_client *gateway_clients_find(const struct gateway_clients *c, const char *name); /* NULL: none */
+
+/* Where llmdeploy itself asks a release through the gateway, uncounted and before all others: a socket that only the gateway's user can open. Good
+ * while `g` is open. ERR_USAGE: the release has no server there. */
+struct gateway_way_in {
+	char socket[64], base_url[128];
+};
+int gateway_way_in(struct gateway *g, const struct lock *l, struct gateway_way_in *out, struct err *e);
+
 /* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */
 bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
 

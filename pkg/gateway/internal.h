@@ -193,6 +193,8 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 /* The same, and what it was loaded with. */
 int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 
+/* What the counters of the process that serves say to a command, "" where none serves. */
+int look_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e);
 /* What the fallback of a route counted, into *v. */
 int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);
 

@@ -23,7 +23,7 @@ int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
 
 /* Lua counts in each process for itself: what the serving one says, "" where none does. Those that only finish were counted before they
  * began to. */
-static int ask_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
+int look_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
 	bool gone;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -42,7 +42,7 @@ int look_elsewhere(struct gateway *g, const struct socket_workers *all, const ch
 	char line[128];
 
 	(void) snprintf(line, sizeof line, "llmdeploy fallback %s", route);
-	if (ask_counters(g, all, line, &text, e))
+	if (look_counters(g, all, line, &text, e))
 		return -1;
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
 }
@@ -63,7 +63,7 @@ int gateway_sample(struct gateway *g, const char *route, const struct lock *l, c
 	int slot = r ? gateway_route_slot(r, l->id) : -1;
 	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route, "ab"[slot == 1],
 		(unsigned long long) patience->first_ms, (unsigned long long) patience->served_ms, (unsigned long long) patience->whole_ms);
-	if (slot >= 0 && ask_counters(g, &all, line, &text, e))
+	if (slot >= 0 && look_counters(g, &all, line, &text, e))
 		return -1;
 	return text.len ? gateway_sample_parse(buf_str(&text), out, e) : 0;
 }

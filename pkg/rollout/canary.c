@@ -18,6 +18,7 @@ struct stage {
 	char name[64]; /* "canary step 1 of 2" */
 	struct probation probation;
 	struct gate_meter candidate, beside;
+	struct breach breach;
 };
 
 static int record_share(const struct stage *g, const char *phase, struct err *e) {
@@ -39,17 +40,40 @@ static int record_verdict(const struct stage *g, enum gate_verdict v, const char
 	json_set_int(r, "step", (int64_t) g->number);
 	json_set_str(r, "verdict", gate_word(v));
 	json_set(r, "candidate", gate_json(&g->candidate.sum));
+	if (g->breach.n_excused)
+		json_set(r, "set_aside", breach_json(&g->breach));
 	json_set(r, "active", gate_json(&g->beside.sum));
 	json_set_str(r, "reason", reason);
 	return record_put(g->s, r, e);
+}
+
+/* The same limits for both: they are compared. */
+static int begin(struct stage *g, struct err *e) {
+	breach_patience(g->s, g->l, &g->l->canary_gates, &g->candidate.patience);
+	g->beside.patience = g->candidate.patience;
+	if (probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e))
+		return -1;
+	return breach_begin(g->s, g->l, &g->breach, e);
 }
 
 static int count(struct stage *g, struct err *e) {
 	return probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e) ? -1 : 0;
 }
 
-static enum gate_verdict judge(const struct stage *g, uint64_t least, char reason[GATE_REASON]) {
-	return gate_judge(&g->l->canary_gates, &g->candidate.sum, &g->beside.sum, least, reason);
+/* Without the clients that were set aside. */
+static int judge(struct stage *g, uint64_t least, enum gate_verdict *v, char reason[GATE_REASON], struct err *e) {
+	const struct breach_case c = {.gates = &g->l->canary_gates, .sum = &g->candidate.sum, .beside = &g->beside.sum,
+		.patience = &g->candidate.patience, .least = least};
+	bool stands;
+
+	if (breach_check(g->s, g->l, &g->breach, &c, &stands, reason, e))
+		return -1;
+	*v = GATE_FAIL;
+	if (stands)
+		return 0;
+	const struct gateway_sample judged = breach_judged(&g->breach, &g->candidate.sum);
+	*v = gate_judge(c.gates, &judged, c.beside, least, reason);
+	return 0;
 }
 
 /* Until the step is over, or a gate is broken before that: as few requests as a gate ever takes are enough to see it. */
@@ -62,7 +86,8 @@ static int pass_time(struct stage *g, enum gate_verdict *v, char reason[GATE_REA
 		clock_sleep_ms(left < PROBATION_EVERY_MS ? left : PROBATION_EVERY_MS);
 		if (probation_look(g->s, g->l, &g->probation, e) || count(g, e))
 			return -1;
-		*v = judge(g, least, reason);
+		if (judge(g, least, v, reason, e))
+			return -1;
 		if (*v == GATE_FAIL)
 			return 0;
 	}
@@ -75,8 +100,8 @@ static int decide(struct stage *g, struct err *e) {
 
 	if (pass_time(g, &v, reason, e))
 		return -1;
-	if (v != GATE_FAIL)
-		v = judge(g, g->step->min_requests, reason);
+	if (v != GATE_FAIL && judge(g, g->step->min_requests, &v, reason, e))
+		return -1;
 	if (record_verdict(g, v, reason, e))
 		return -1;
 	if (v == GATE_PASS) {
@@ -92,7 +117,7 @@ static int run_step(struct stage *g, struct err *e) {
 	g->probation = (struct probation){.name = g->name};
 	progress_step(g->s->x->progress, g->name);
 	/* What was seen before the share changed is not of this step. */
-	if (record_share(g, "intent", e) || count(g, e) ||
+	if (record_share(g, "intent", e) || begin(g, e) ||
 	    gateway_canary(g->s->x->gateway, g->l->route, g->l, g->step->weight_percent, e) || record_share(g, "done", e))
 		return -1;
 	return decide(g, e);
@@ -101,7 +126,9 @@ static int run_step(struct stage *g, struct err *e) {
 int canary_run(struct rollout_session *s, const struct lock *l, const struct lock *active, struct err *e) {
 	for (size_t i = 0; i < l->n_steps; i++) {
 		struct stage g = {.s = s, .l = l, .active = active, .step = &l->steps[i], .number = i + 1};
-		if (run_step(&g, e)) {
+		int status = run_step(&g, e);
+		breach_done(&g.breach);
+		if (status) {
 			/* A look that went wrong is a failed gate: before the switch nothing is reverted. */
 			e->code = e->code == ERR_REVERTED ? ERR_GATE : e->code;
 			return -1;

@@ -40,6 +40,10 @@ struct json *gate_json(const struct gateway_sample *s) {
 
 	json_set_int(o, "requests", (int64_t) s->requests);
 	json_set_int(o, "errors", (int64_t) s->errors);
+	if (s->refused)
+		json_set_int(o, "refused", (int64_t) s->refused);
+	if (s->left)
+		json_set_int(o, "given_up", (int64_t) s->left);
 	if (gate_percentile(s->total_ms, 95, &ms))
 		json_set_int(o, "p95_ms", (int64_t) ms);
 	if (gate_percentile(s->first_ms, 95, &ms))
@@ -146,7 +150,10 @@ static void judge_all(struct judge *j, uint64_t least) {
 
 	if (n->requests >= ALL_FAILED && n->errors >= n->requests)
 		say(j, GATE_FAIL, "all of %llu requests failed", (unsigned long long) n->requests);
-	if (!n->requests)
+	if (!n->requests && n->refused + n->left)
+		say(j, GATE_NONE, "no request was answered: %llu refused as their clients' fault, %llu given up by their clients",
+			(unsigned long long) n->refused, (unsigned long long) n->left);
+	else if (!n->requests)
 		say(j, GATE_NONE, "no traffic was seen");
 	else if (n->requests < least)
 		say(j, GATE_NONE, "%llu request%s seen, and a verdict needs %llu", (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
@@ -175,7 +182,10 @@ enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sa
 		return j.verdict;
 	if (gate_percentile(now->total_ms, 95, &ms))
 		text_format_ms(ms, took);
-	(void) snprintf(reason, GATE_REASON, "%llu requests, %llu failed%s%s", (unsigned long long) now->requests, (unsigned long long) now->errors,
-		*took ? ", 95 % within " : "", took);
+	int n = snprintf(reason, GATE_REASON, "%llu requests, %llu failed%s%s", (unsigned long long) now->requests,
+			 (unsigned long long) now->errors, *took ? ", 95 % within " : "", took);
+	if (now->refused + now->left)
+		(void) snprintf(reason + n, GATE_REASON - (size_t) n, "; %llu more refused as their clients' fault, %llu given up by their clients",
+				(unsigned long long) now->refused, (unsigned long long) now->left);
 	return GATE_PASS;
 }

@@ -18,7 +18,7 @@ enum gate_verdict {
 };
 const char *gate_word(enum gate_verdict v); /* "pass", "fail", "none" */
 
-enum { GATE_REASON = 200, GATE_LEAST = 20 };
+enum { GATE_REASON = 400, GATE_LEAST = 20 };
 
 /* `now`: what the clients of the release saw; `beside`: those of the active one in the same time, or NULL where nothing is compared.
  * With fewer than `least` requests there is no verdict; but when every request failed, five are enough. `reason`: one line for people;
@@ -32,7 +32,7 @@ enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sa
 
 /* The p-th percentile (1 to 100) in ms; false without samples. */
 bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
-/* {"requests","errors","p95_ms","ttft_ms"}: for the journal. Yours. */
+/* {"requests","errors","p95_ms","ttft_ms"}, and "refused", "given_up" where there were any: for the journal. Yours. */
 struct json *gate_json(const struct gateway_sample *s);
 
 /* Adds up a release's traffic over several looks; a gateway that was started anew in between loses what came between two looks, nothing

@@ -205,6 +205,51 @@ int probation_look(struct rollout_session *s, const struct lock *l, struct proba
 /* What its clients saw since the last look. */
 int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e);
 
+/* ---- a breach that one client alone causes (breach.c) ---- */
+
+enum { BREACH_EXCUSED = 8, BREACH_ASKED = 8 };
+/* A client whose requests are set aside: the golden questions passed. Its numbers are of that moment. */
+struct breach_client {
+	char name[128];
+	uint64_t requests, errors, failed, cut, late;
+	unsigned asked;
+	struct gateway_sample seen; /* up to now */
+};
+/* Zeroed, it is new; breach_done. */
+struct breach {
+	bool begun;
+	struct gateway_clients before;
+	struct breach_client excused[BREACH_EXCUSED];
+	size_t n_excused;
+};
+void breach_done(struct breach *b); /* for CLEANUP */
+/* When a request that its client gave up on was late: by the gates, else by eval.latency_p95, else three times the slowest golden answer. */
+void breach_patience(const struct rollout_session *s, const struct lock *l, const struct lock_gates *g, struct gateway_patience *out);
+/* Notes what each client had so far; the first time alone. */
+int breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b, struct err *e);
+/* What is judged: as for gate_judge. */
+struct breach_case {
+	const struct lock_gates *gates;
+	const struct gateway_sample *sum, *beside;
+	const struct gateway_patience *patience;
+	uint64_t least;
+};
+/* Is a gate broken, and does that stand? `reason` says why, with whose requests those were where it was one client's. -1: it could not be asked, or
+ * was interrupted. */
+int breach_check(struct rollout_session *s, const struct lock *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+		 struct err *e);
+/* The sum without those that were set aside: as of the last check; and as of `now`. */
+struct gateway_sample breach_judged(const struct breach *b, const struct gateway_sample *sum);
+struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients *now, const struct gateway_sample *sum);
+/* Does one client alone break it? With what it saw. */
+bool breach_of_one(struct breach *b, const struct gateway_clients *now, const struct breach_case *c, struct gateway_client *out);
+/* The golden questions, asked of the release through the gateway; latency_ms 0: however long they take. ERR_GATE: it fails, or there are none. */
+int breach_golden(struct rollout_session *s, const struct lock *l, uint64_t latency_ms, struct err *e);
+/* "8 of 9 requests of client 'key x' failed (...)"; yours. */
+char *breach_words(const struct gateway_client *c);
+/* Those that were set aside, for the journal; NULL: none. Yours. */
+struct json *breach_json(const struct breach *b);
+
 /* A candidate that is none any more: reason, evidence and log are kept as an attempt; its container goes, and so does the release,
  * unless it was ever committed: then the release stays and its container is stopped if it did not run before. */
 struct dropped {

@@ -141,29 +141,70 @@ int probation_count(struct rollout_session *s, const struct lock *l, struct gate
 	return 0;
 }
 
-/* A breach by what clients saw. */
-static int judge(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e) {
-	char reason[GATE_REASON] = "";
+/* What clients see in the watch. */
+struct sightings {
+	struct gate_meter meter;
+	struct breach breach;
+};
 
-	if (probation_count(s, l, m, e))
+static void sightings_done(struct sightings *w) {
+	breach_done(&w->breach);
+}
+
+static int begin(struct rollout_session *s, const struct lock *l, struct sightings *w, struct err *e) {
+	breach_patience(s, l, &l->gates, &w->meter.patience);
+	return probation_count(s, l, &w->meter, e) || breach_begin(s, l, &w->breach, e) ? -1 : 0;
+}
+
+/* A breach by what clients saw. */
+static int judge(struct rollout_session *s, const struct lock *l, struct sightings *w, struct err *e) {
+	const struct breach_case c = {.gates = &l->gates, .sum = &w->meter.sum, .patience = &w->meter.patience, .least = GATE_LEAST};
+	char reason[GATE_REASON] = "";
+	bool stands;
+
+	if (!w->meter.begun && begin(s, l, w, e))
 		return -1;
-	if (gate_judge(&l->gates, &m->sum, NULL, GATE_LEAST, reason) == GATE_FAIL)
-		return err_set(e, ERR_REVERTED, "'%s' broke a gate in its watch: %s", l->version, reason);
-	return 0;
+	if (probation_count(s, l, &w->meter, e))
+		return -1;
+	if (breach_check(s, l, &w->breach, &c, &stands, reason, e))
+		return -1;
+	return stands ? err_set(e, ERR_REVERTED, "'%s' broke a gate in its watch: %s", l->version, reason) : 0;
+}
+
+/* Requests came, and of none it can be said how the release did: the golden questions say it. */
+static int judge_unjudged(struct rollout_session *s, const struct lock *l, const struct sightings *w, struct err *e) {
+	const struct gateway_sample *n = &w->meter.sum;
+	char reason[GATE_REASON] = "";
+	struct err why = {0};
+
+	if (n->requests + n->refused + n->left < GATE_LEAST || gate_judge(&l->gates, n, NULL, GATE_LEAST, reason) != GATE_NONE ||
+	    w->breach.n_excused || !l->golden)
+		return 0;
+	if (!breach_golden(s, l, l->gates.p95_ms > 0 ? (uint64_t) l->gates.p95_ms : 0, &why))
+		return 0;
+	if (why.code == ERR_INTERRUPTED)
+		return err_set(e, why.code, "%s", why.msg);
+	return err_set(e, ERR_REVERTED, "the watch of '%s' has no verdict by what clients saw (%.200s), and golden questions through the gateway fail: %s",
+		       l->version, reason, why.msg);
 }
 
 /* What the watch saw, said and recorded: nothing seen is not a pass. */
-static void conclude(struct rollout_session *s, const struct lock *l, const struct gate_meter *m, struct json **traffic) {
+static void conclude(struct rollout_session *s, const struct lock *l, const struct sightings *w, struct json **traffic) {
+	const struct gateway_sample *sum = &w->meter.sum;
 	char reason[GATE_REASON] = "";
 
 	if (!traffic_guided(s->x)) {
 		progress_done(s->x->progress, "watch", NULL);
 		return;
 	}
-	enum gate_verdict v = gate_judge(&l->gates, &m->sum, NULL, GATE_LEAST, reason);
-	*traffic = gate_json(&m->sum);
+	/* What was set aside is no part of the verdict, and stands beside it. */
+	const struct gateway_sample judged = breach_judged(&w->breach, sum);
+	enum gate_verdict v = gate_judge(&l->gates, &judged, NULL, GATE_LEAST, reason);
+	*traffic = gate_json(sum);
 	json_set_str(*traffic, "verdict", gate_word(v));
 	json_set_str(*traffic, "reason", reason);
+	if (w->breach.n_excused)
+		json_set(*traffic, "set_aside", breach_json(&w->breach));
 	progress_done(s->x->progress, "watch", reason);
 }
 
@@ -208,7 +249,7 @@ static int look(struct rollout_session *s, const struct lock *l, struct probatio
 int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
 	struct probation p = {.name = "watch"};
 	bool watched = clock_unix_ms() < until_unix_ms;
-	struct gate_meter meter = {0};
+	struct sightings by_clients CLEANUP(sightings_done) = {0};
 	struct err cause = {0};
 	unsigned blind = 0;
 
@@ -219,14 +260,14 @@ int switch_watch(struct rollout_session *s, const struct lock *l, const char *fr
 		int seen = look(s, l, &p, &blind, &cause);
 		if (seen < 0)
 			return unwatched(s, l, &cause, e);
-		if (seen || judge(s, l, &meter, &cause))
+		if (seen || judge(s, l, &by_clients, &cause))
 			return switch_back(s, l, from, &cause, e);
 		clock_sleep_ms(PROBATION_EVERY_MS);
 	}
-	if (interrupt_check(&cause) || (watched && judge(s, l, &meter, &cause)))
+	if (interrupt_check(&cause) || (watched && (judge(s, l, &by_clients, &cause) || judge_unjudged(s, l, &by_clients, &cause))))
 		return switch_back(s, l, from, &cause, e);
 	if (!watched)
 		return 0;
-	conclude(s, l, &meter, traffic);
+	conclude(s, l, &by_clients, traffic);
 	return 0;
 }

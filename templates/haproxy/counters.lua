@@ -267,16 +267,22 @@ local function numbers(s)
 	return string.format("%d %d %d %d %s %s", s.requests, s.errors, s.refused, s.left, table.concat(s.total, " "), table.concat(s.first, " "))
 end
 
+-- Of the release that the slot has now; nothing of the one before it.
+local function present(name)
+	local s = slots[name]
+	return s and s.release == (releases:lookup(name) or "-"):match("^([^|]*)") and s or {all = sample(), callers = {}}
+end
+
 -- The limits hold for what ends from now on; 0: none.
 core.register_cli({"llmdeploy", "sample"}, "llmdeploy sample ROUTE a|b FIRST_MS SERVED_MS WHOLE_MS : requests of a release",
 	function(applet, _, _, route, server, first, served, whole)
 		local name = (route or "") .. "/" .. (server or "")
 		limits[name] = {first = tonumber(first) or 0, served = tonumber(served) or 0, whole = tonumber(whole) or 0}
-		applet:send(string.format("%d %s\n", began_ms, numbers(slots[name] and slots[name].all or sample())))
+		applet:send(string.format("%d %s\n", began_ms, numbers(present(name).all)))
 	end)
 
 core.register_cli({"llmdeploy", "clients"}, "llmdeploy clients ROUTE a|b : the same of each client", function(applet, _, _, route, server)
-	local s = slots[(route or "") .. "/" .. (server or "")] or {callers = {}}
+	local s = present((route or "") .. "/" .. (server or ""))
 	local out = {string.format("%d", began_ms)}
 	for _, name in ipairs(sorted(s.callers)) do
 		local c = s.callers[name]

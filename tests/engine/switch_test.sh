@@ -17,7 +17,8 @@ failures=0
 background=
 
 clean() {
-	[ -z "$background" ] || kill "$background" 2>/dev/null
+	[ -z "$background" ] || kill $background 2>/dev/null
+	rm -f "$state/asking"
 	id=$(cat "$root/root-id" 2>/dev/null) && docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
 	[ -z "${id:-}" ] || docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
@@ -197,6 +198,88 @@ gate_breaks() {
 	end_traffic
 	[ "$first" = 0 ] && holds g1 >"$state/why" 2>&1 && [ "$(last rolled_back .to)" = g1 ]
 	result "a release that fails its clients in the watch: 7, and the one before is active again" $? "$state/said" "$state/why"
+}
+
+golden='eval={"golden":{"name":"tiny","sources":{},"cases":[{"id":"one","severity":"blocker","attempts":2,"seed":1,"max_tokens":4,"timeout_ms":10000,
+	"context":[],"assert":[{"kind":"contains","values":["one two"]}],"messages":[{"role":"user","content":"say it"}]}]}}'
+# client SESSION CONTENT PATIENCE: asks again and again, at most PATIENCE seconds a time, until the end of the part
+client() {
+	while [ -e "$state/asking" ]; do
+		curl -s -o /dev/null -m "$3" "http://127.0.0.1:$port/v1/chat/completions" -H "X-Session-Id: $1" -H 'Content-Type: application/json' \
+			-d "{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}],\"max_tokens\":4}"
+		sleep 0.03
+	done
+}
+asking() { # SESSION:CONTENT:PATIENCE...
+	local each
+	: >"$state/asking"
+	for each in "$@"; do
+		client "$(echo "$each" | cut -d: -f1)" "$(echo "$each" | cut -d: -f2)" "$(echo "$each" | cut -d: -f3)" &
+		background="$background $!"
+	done
+}
+asked() {
+	rm -f "$state/asking"
+	wait $background
+	background=
+}
+hash_of() { printf %s "$1" | sha256sum | cut -c1-12; }
+
+# No client can roll a release back, and no release hides behind clients that gave up.
+clients() {
+	apply b1 "$golden"
+	asking good:hi:10 other:hi:10 secret-1:poison:10
+	apply b2 "$golden" rollout.watch_ms=5000
+	asked
+	[ "$status" = 0 ] && [ "$(active)" = b2 ] && says "one client alone breaks a gate" && says "of client 'session $(hash_of secret-1)' failed" &&
+		says "golden questions through the gateway passed: the release stays" && ! says secret-1
+	result "one client's requests fail: the golden questions pass, and the release stays" $? "$state/said"
+	[ "$(last committed '"\(.traffic.verdict) \(.traffic.set_aside | length) \(.traffic.set_aside[0].client) \(.traffic.set_aside[0] | .failed == .errors)"')" = \
+		"pass 1 session $(hash_of secret-1) true" ]
+	result "the journal says whose, and judges the others" $? "$root/routes/demo/journal"
+	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
+	apply b3 "$golden" rollout.watch_ms=8000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "'b3' broke a gate in its watch" && ! says "one client alone"
+	result "two clients' requests fail: switched back" $? "$state/said"
+	asking good:hi:10
+	apply b4 "$golden" rollout.watch_ms=12000 -- --spoil 3000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "one client alone breaks a gate" && says "golden questions through the gateway: "
+	result "one client's requests fail, and so do the golden questions: switched back" $? "$state/said"
+	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
+	apply b5 rollout.watch_ms=8000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b2 ]
+	result "without golden questions a breach stands" $? "$state/said"
+	asking one:hi:0.15 two:hi:0.15 three:hi:0.15
+	apply b6 "$golden" rollout.watch_ms=4000 -- --first 600
+	asked
+	[ "$status" = 0 ] && [ "$(active)" = b6 ] && says "no request was answered: 0 refused as their clients' fault, " && [ "$(last committed .traffic.verdict)" = none ] &&
+		[ "$(last committed '.traffic.given_up > 5 and .traffic.requests == 0')" = true ]
+	result "impatient clients do not switch a release back, and are no success of it" $? "$state/said"
+	asking one:hi:1.5 two:hi:1.5 three:hi:1.5
+	apply b7 "$golden" rollout.watch_ms=15000 -- --first 20 --spoil 3000 --slow 3000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "broke a gate in its watch"
+	result "a release that became slow: clients that gave up are failures" $? "$state/said"
+	asking one:hi:1.5
+	apply b8 "$golden" rollout.watch_ms=25000 -- --first 20 --spoil 3000 --slow 3000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "one client alone breaks a gate" && says "given up when they were late"
+	result "the same with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
+	asking one:hi:1 two:hi:1 three:hi:1
+	apply b9 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"p95_ms":500}' -- --first 20 --spoil 3000 --slow 3000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b6 ]
+	result "by the lockfile's own limit, too" $? "$state/said"
+	asking :hi:10 :hi:10 :hi:10 peculiar:poison:10
+	release b10 "$golden" 'rollout.strategy="canary"' "rollout.canary={\"steps\":[{\"weight_percent\":70,\"duration_ms\":5000,\"min_requests\":10}],
+		\"gates\":{\"error_rate_percent\":5,\"against_active\":$against}}"
+	run apply "$state/t/b10.lock.json"
+	asked
+	[ "$status" = 0 ] && [ "$(active)" = b10 ] && [ "$(last canary_verdict '"\(.verdict) \(.set_aside[0].client)"')" = "pass session $(hash_of peculiar)" ]
+	result "a canary: one client's requests fail, and the golden questions are asked of the canary" $? "$state/said"
 }
 
 against='{"error_rate_percent":2,"p95_percent":200,"ttft_percent":200}'
@@ -439,7 +522,7 @@ sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 mkdir -p "$root/store/sha256/${sha:0:2}" && install -m 444 "$state/t/model" "$root/store/sha256/${sha:0:2}/$sha"
 run apply "$state/t/first.lock.json" --archive "$state/t/tiny.tar"
 result "a root with a tiny engine and a gateway" "$status" "$state/said"
-for part in ${PARTS:-switches drains drains_interrupted gate_breaks canaries holding recreates rollbacks drifts elsewheres kills}; do
+for part in ${PARTS:-switches drains drains_interrupted gate_breaks clients canaries holding recreates rollbacks drifts elsewheres kills}; do
 	began=$SECONDS
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"

@@ -1,10 +1,12 @@
 /* An engine in a few kilobytes, for tests of rollouts: OpenAI-like, on a Unix socket, as process 1 of a container.
  *
  *     tiny_llm --socket PATH --model NAME [--start MS] [--first MS] [--gap MS] [--tokens N] [--fail PERCENT] [--exit MS]
+ *              [--spoil MS] [--slow MS]
  *
  * --start: /health says 503 so long. --first, --gap: before the first token of a stream, between two. A question's "max_tokens" goes before
  * --tokens. --fail: so many of a hundred questions get 500, but for those of one token, which a probe asks. --exit: it dies then.
- * SIGTERM ends it at once. */
+ * A question with the word "poison" gets 500. --spoil: from then on the first token takes --slow longer, or without that every question gets
+ * 500; but for those of one token. SIGTERM ends it at once. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,7 +24,7 @@ enum { REQUEST = 1 << 16 };
 
 struct options {
 	const char *socket, *model;
-	long start_ms, first_ms, gap_ms, tokens, fail_percent, exit_ms;
+	long start_ms, first_ms, gap_ms, tokens, fail_percent, exit_ms, spoil_ms, slow_ms;
 	struct timespec began;
 };
 
@@ -93,8 +95,13 @@ static bool stream(int fd, const struct options *o, long tokens) {
 
 static bool complete(int fd, const struct options *o, const char *body, unsigned *seed) {
 	long tokens = number_after(body, "\"max_tokens\":", o->tokens);
+	bool spoiled = o->spoil_ms && tokens > 1 && since_ms(&o->began) >= o->spoil_ms;
 	char text[512];
 
+	if (strstr(body, "poison") || (spoiled && !o->slow_ms))
+		return answer(fd, 500, "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
+	if (spoiled)
+		nap(o->slow_ms);
 	if (tokens > 1 && (long) (rand_r(seed) % 100) < o->fail_percent)
 		return answer(fd, 500, "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
 	if (strstr(body, "\"stream\":true") || strstr(body, "\"stream\": true"))
@@ -197,7 +204,8 @@ int main(int argc, char **argv) {
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const char *name = argv[i], *value = argv[i + 1];
 		long *number = !strcmp(name, "--start") ? &o.start_ms : !strcmp(name, "--first") ? &o.first_ms : !strcmp(name, "--gap") ? &o.gap_ms :
-			!strcmp(name, "--tokens") ? &o.tokens : !strcmp(name, "--fail") ? &o.fail_percent : !strcmp(name, "--exit") ? &o.exit_ms : NULL;
+			!strcmp(name, "--tokens") ? &o.tokens : !strcmp(name, "--fail") ? &o.fail_percent : !strcmp(name, "--exit") ? &o.exit_ms :
+			!strcmp(name, "--spoil") ? &o.spoil_ms : !strcmp(name, "--slow") ? &o.slow_ms : NULL;
 		if (number)
 			*number = atol(value);
 		else if (!strcmp(name, "--socket"))

@@ -8,7 +8,7 @@
 
 /* So many requests, of them failed, each within the bucket of so many milliseconds. */
 struct seen {
-	uint64_t requests, errors, total_ms, first_ms;
+	uint64_t requests, errors, total_ms, first_ms, refused, left;
 };
 
 static void put(uint64_t histogram[GATEWAY_BUCKETS], uint64_t ms, uint64_t n) {
@@ -20,7 +20,7 @@ static void put(uint64_t histogram[GATEWAY_BUCKETS], uint64_t ms, uint64_t n) {
 }
 
 static struct gateway_sample sample(const struct seen *s) {
-	struct gateway_sample out = {.requests = s->requests, .errors = s->errors, .began_ms = 1};
+	struct gateway_sample out = {.requests = s->requests, .errors = s->errors, .refused = s->refused, .left = s->left, .began_ms = 1};
 
 	if (s->total_ms)
 		put(out.total_ms, s->total_ms, s->requests);
@@ -29,8 +29,8 @@ static struct gateway_sample sample(const struct seen *s) {
 	return out;
 }
 
-#define NOTHING {0, 0, 0, 0}
-#define NOBODY {UINT64_MAX, 0, 0, 0}
+#define NOTHING {0, 0, 0, 0, 0, 0}
+#define NOBODY {UINT64_MAX, 0, 0, 0, 0, 0}
 #define NO_GATES {-1, -1, -1, -1, -1, -1}
 #define WATCH {5, -1, -1, -1, -1, -1}
 #define CANARY {5, -1, -1, 2, 200, 200}
@@ -45,33 +45,40 @@ static const struct {
 } rows[] = {
 	{"nothing seen", WATCH, NOTHING, NOBODY, 20, GATE_NONE, "no traffic was seen"},
 	{"nothing seen, nothing asked", NO_GATES, NOTHING, NOBODY, 20, GATE_NONE, "no traffic was seen"},
-	{"one", WATCH, {1, 0, 10, 10}, NOBODY, 20, GATE_NONE, "1 request was seen, and a verdict needs 20"},
-	{"one less than enough", WATCH, {19, 0, 10, 10}, NOBODY, 20, GATE_NONE, "19 requests were seen, and a verdict needs 20"},
-	{"enough", WATCH, {20, 0, 10, 10}, NOBODY, 20, GATE_PASS, "20 requests, 0 failed, 95 % within "},
-	{"few, and all failed", WATCH, {5, 5, 10, 10}, NOBODY, 20, GATE_FAIL, "all of 5 requests failed"},
-	{"four that failed are no verdict", WATCH, {4, 4, 10, 10}, NOBODY, 20, GATE_NONE, "4 requests were seen"},
-	{"errors at the limit", WATCH, {100, 5, 10, 10}, NOBODY, 20, GATE_PASS, "100 requests, 5 failed"},
-	{"errors over the limit", WATCH, {100, 6, 10, 10}, NOBODY, 20, GATE_FAIL, "6 of 100 requests failed (6.0 %), and 5 % may"},
-	{"a limit is exact", WATCH, {1000, 51, 10, 10}, NOBODY, 20, GATE_FAIL, "51 of 1000 requests failed (5.1 %), and 5 % may"},
-	{"no error may be", {0, -1, -1, -1, -1, -1}, {1000, 1, 10, 10}, NOBODY, 20, GATE_FAIL, "1 of 1000 requests failed (0.1 %), and 0 % may"},
-	{"too slow", {5, 1000, -1, -1, -1, -1}, {100, 0, 60000, 10}, NOBODY, 20, GATE_FAIL, "the time of 95 % is "},
-	{"fast enough", {5, 100000, 100000, -1, -1, -1}, {100, 0, 1000, 10}, NOBODY, 20, GATE_PASS, "100 requests, 0 failed"},
-	{"first bytes too slow", {5, -1, 500, -1, -1, -1}, {100, 0, 60000, 30000}, NOBODY, 20, GATE_FAIL, "the time to the first byte of 95 % is "},
-	{"no time was measured", {5, 1000, -1, -1, -1, -1}, {100, 0, 0, 0}, NOBODY, 20, GATE_NONE, "the time was measured of no request"},
-	{"a failure goes before what is not known", {5, 1000, -1, -1, -1, -1}, {100, 50, 0, 0}, NOBODY, 20, GATE_FAIL, "50 of 100 requests failed"},
-	{"as good as the active one", CANARY, {100, 0, 500, 50}, {1000, 0, 500, 50}, 50, GATE_PASS, "100 requests, 0 failed"},
-	{"nothing to compare with", CANARY, {100, 0, 500, 50}, NOTHING, 50, GATE_NONE, "0 requests were seen at the active release, and a comparison needs 20"},
-	{"too little to compare with", CANARY, {100, 0, 500, 50}, {19, 0, 500, 50}, 50, GATE_NONE, "19 requests were seen at the active release"},
-	{"a small step compares with few", CANARY, {5, 0, 500, 50}, {5, 0, 500, 50}, 5, GATE_PASS, "5 requests, 0 failed"},
-	{"it fails, though nothing is there to compare", CANARY, {100, 60, 500, 50}, NOTHING, 50, GATE_FAIL, "60 of 100 requests failed"},
-	{"more errors than the active one", CANARY, {100, 4, 500, 50}, {1000, 10, 500, 50}, 50, GATE_FAIL,
+	{"all were given up", WATCH, {0, 0, 0, 0, 0, 96}, NOBODY, 20, GATE_NONE, "no request was answered: 0 refused as their clients' fault, 96 given up by their clients"},
+	{"all were refused", WATCH, {0, 0, 0, 0, 30, 0}, NOBODY, 20, GATE_NONE, "no request was answered: 30 refused as their clients' fault, 0 given up"},
+	{"what was given up is no request", WATCH, {3, 0, 10, 10, 0, 96}, NOBODY, 20, GATE_NONE, "3 requests were seen, and a verdict needs 20"},
+	{"and is said beside a pass", {5, -1, -1, -1, -1, -1}, {20, 0, 0, 0, 2, 7}, NOBODY, 20, GATE_PASS,
+	 "20 requests, 0 failed; 2 more refused as their clients' fault, 7 given up by their clients"},
+	{"limits, and nothing that they were measured by", {5, 1000, 500, -1, -1, -1}, {20, 0, 0, 0, 0, 96}, NOBODY, 20, GATE_NONE,
+	 "the time was measured of no request"},
+	{"one", WATCH, {1, 0, 10, 10, 0, 0}, NOBODY, 20, GATE_NONE, "1 request was seen, and a verdict needs 20"},
+	{"one less than enough", WATCH, {19, 0, 10, 10, 0, 0}, NOBODY, 20, GATE_NONE, "19 requests were seen, and a verdict needs 20"},
+	{"enough", WATCH, {20, 0, 10, 10, 0, 0}, NOBODY, 20, GATE_PASS, "20 requests, 0 failed, 95 % within "},
+	{"few, and all failed", WATCH, {5, 5, 10, 10, 0, 0}, NOBODY, 20, GATE_FAIL, "all of 5 requests failed"},
+	{"four that failed are no verdict", WATCH, {4, 4, 10, 10, 0, 0}, NOBODY, 20, GATE_NONE, "4 requests were seen"},
+	{"errors at the limit", WATCH, {100, 5, 10, 10, 0, 0}, NOBODY, 20, GATE_PASS, "100 requests, 5 failed"},
+	{"errors over the limit", WATCH, {100, 6, 10, 10, 0, 0}, NOBODY, 20, GATE_FAIL, "6 of 100 requests failed (6.0 %), and 5 % may"},
+	{"a limit is exact", WATCH, {1000, 51, 10, 10, 0, 0}, NOBODY, 20, GATE_FAIL, "51 of 1000 requests failed (5.1 %), and 5 % may"},
+	{"no error may be", {0, -1, -1, -1, -1, -1}, {1000, 1, 10, 10, 0, 0}, NOBODY, 20, GATE_FAIL, "1 of 1000 requests failed (0.1 %), and 0 % may"},
+	{"too slow", {5, 1000, -1, -1, -1, -1}, {100, 0, 60000, 10, 0, 0}, NOBODY, 20, GATE_FAIL, "the time of 95 % is "},
+	{"fast enough", {5, 100000, 100000, -1, -1, -1}, {100, 0, 1000, 10, 0, 0}, NOBODY, 20, GATE_PASS, "100 requests, 0 failed"},
+	{"first bytes too slow", {5, -1, 500, -1, -1, -1}, {100, 0, 60000, 30000, 0, 0}, NOBODY, 20, GATE_FAIL, "the time to the first byte of 95 % is "},
+	{"no time was measured", {5, 1000, -1, -1, -1, -1}, {100, 0, 0, 0, 0, 0}, NOBODY, 20, GATE_NONE, "the time was measured of no request"},
+	{"a failure goes before what is not known", {5, 1000, -1, -1, -1, -1}, {100, 50, 0, 0, 0, 0}, NOBODY, 20, GATE_FAIL, "50 of 100 requests failed"},
+	{"as good as the active one", CANARY, {100, 0, 500, 50, 0, 0}, {1000, 0, 500, 50, 0, 0}, 50, GATE_PASS, "100 requests, 0 failed"},
+	{"nothing to compare with", CANARY, {100, 0, 500, 50, 0, 0}, NOTHING, 50, GATE_NONE, "0 requests were seen at the active release, and a comparison needs 20"},
+	{"too little to compare with", CANARY, {100, 0, 500, 50, 0, 0}, {19, 0, 500, 50, 0, 0}, 50, GATE_NONE, "19 requests were seen at the active release"},
+	{"a small step compares with few", CANARY, {5, 0, 500, 50, 0, 0}, {5, 0, 500, 50, 0, 0}, 5, GATE_PASS, "5 requests, 0 failed"},
+	{"it fails, though nothing is there to compare", CANARY, {100, 60, 500, 50, 0, 0}, NOTHING, 50, GATE_FAIL, "60 of 100 requests failed"},
+	{"more errors than the active one", CANARY, {100, 4, 500, 50, 0, 0}, {1000, 10, 500, 50, 0, 0}, 50, GATE_FAIL,
 	 "4.0 % of its requests failed, and 1.0 % of the active release's: 2 points more may"},
-	{"as many more as may be", CANARY, {100, 3, 500, 50}, {1000, 10, 500, 50}, 50, GATE_PASS, "100 requests, 3 failed"},
-	{"the active one fails as much", CANARY, {100, 5, 500, 50}, {100, 5, 500, 50}, 50, GATE_PASS, "100 requests, 5 failed"},
-	{"slower than the active one", CANARY, {100, 0, 60000, 50}, {1000, 0, 500, 50}, 50, GATE_FAIL, "the time of 95 % is "},
-	{"first bytes slower than the active one's", CANARY, {100, 0, 500, 30000}, {1000, 0, 500, 50}, 50, GATE_FAIL,
+	{"as many more as may be", CANARY, {100, 3, 500, 50, 0, 0}, {1000, 10, 500, 50, 0, 0}, 50, GATE_PASS, "100 requests, 3 failed"},
+	{"the active one fails as much", CANARY, {100, 5, 500, 50, 0, 0}, {100, 5, 500, 50, 0, 0}, 50, GATE_PASS, "100 requests, 5 failed"},
+	{"slower than the active one", CANARY, {100, 0, 60000, 50, 0, 0}, {1000, 0, 500, 50, 0, 0}, 50, GATE_FAIL, "the time of 95 % is "},
+	{"first bytes slower than the active one's", CANARY, {100, 0, 500, 30000, 0, 0}, {1000, 0, 500, 50, 0, 0}, 50, GATE_FAIL,
 	 "the time to the first byte of 95 % is "},
-	{"a difference too small to matter", CANARY, {100, 0, 10, 10}, {1000, 0, 1, 1}, 50, GATE_PASS, "100 requests, 0 failed"},
+	{"a difference too small to matter", CANARY, {100, 0, 10, 10, 0, 0}, {1000, 0, 1, 1, 0, 0}, 50, GATE_PASS, "100 requests, 0 failed"},
 };
 
 static void gates(void **state) {
@@ -110,7 +117,7 @@ static void percentiles(void **state) {
 /* Only differences count, and a gateway that began anew loses one of them. */
 static void meter(void **state) {
 	struct gate_meter m = {0};
-	struct gateway_sample s = sample(&(struct seen){100, 50, 500, 50});
+	struct gateway_sample s = sample(&(struct seen){100, 50, 500, 50, 0, 0});
 
 	(void) state;
 	gate_meter_take(&m, &s);
@@ -121,7 +128,7 @@ static void meter(void **state) {
 	gate_meter_take(&m, &s);
 	assert_int_equal(m.sum.requests, 10);
 	assert_int_equal(m.sum.errors, 1);
-	s = sample(&(struct seen){3, 3, 500, 50});
+	s = sample(&(struct seen){3, 3, 500, 50, 0, 0});
 	s.began_ms = 2;
 	gate_meter_take(&m, &s);
 	assert_int_equal(m.sum.requests, 10);

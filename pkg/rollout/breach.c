@@ -1,0 +1,235 @@
+#include "rollout/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "eval/eval.h"
+#include "json/json.h"
+
+/* Design: a gate is broken by what clients saw, and a client can ask for what breaks it. Where the gate would hold without one client's requests,
+ * that client alone is no proof: the golden questions are asked once more, through the gateway, of the very server. They fail, and the
+ * breach is the release's; they pass, and the client's requests are set aside. Where they cannot be asked, the breach stands. */
+
+enum { ANSWER_SPARE_MS = 30000, SLOWER = 3 };
+
+void breach_done(struct breach *b) {
+	gateway_clients_done(&b->before);
+}
+
+static int64_t least_of(int64_t a, int64_t b) {
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static uint64_t golden_ms(const struct rollout_session *s, const struct lock *l, uint64_t *all_ms) {
+	struct release rel CLEANUP(release_done) = RELEASE_INIT;
+	struct err unread = {0};
+
+	*all_ms = 0;
+	if (release_read(&s->route, l->version, &rel, &unread))
+		return 0;
+	return eval_slowest_ms(json_get(rel.proof, "golden"), all_ms);
+}
+
+void breach_patience(const struct rollout_session *s, const struct lock *l, const struct lock_gates *g, struct gateway_patience *out) {
+	int64_t first = least_of(g->ttft_ms, g->p95_ms);
+	uint64_t all_ms;
+
+	*out = (struct gateway_patience){0};
+	if (first >= 0) {
+		out->first_ms = (uint64_t) first;
+		out->whole_ms = g->p95_ms >= 0 ? (uint64_t) g->p95_ms : 0;
+	} else
+		out->served_ms = l->latency_p95_ms ? l->latency_p95_ms : l->golden ? SLOWER * (golden_ms(s, l, &all_ms) + 1) : 0;
+}
+
+int breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b, struct err *e) {
+	if (b->begun || !traffic_guided(s->x))
+		return 0;
+	if (gateway_clients(s->x->gateway, l, &b->before, e))
+		return -1;
+	b->begun = true;
+	return 0;
+}
+
+/* What one client saw since the watch began. */
+static struct gateway_client since(const struct breach *b, const struct gateway_clients *now, const struct gateway_client *c) {
+	const struct gateway_client *old = now->began_ms == b->before.began_ms ? gateway_clients_find(&b->before, c->name) : NULL;
+	struct gateway_client d = *c;
+
+	/* One whose numbers were given up in between began anew. */
+	if (!old || !gateway_sample_since(&old->seen, &c->seen, &d.seen))
+		return *c;
+	d.failed -= old->failed <= c->failed ? old->failed : 0;
+	d.cut -= old->cut <= c->cut ? old->cut : 0;
+	d.late -= old->late <= c->late ? old->late : 0;
+	return d;
+}
+
+static void take_away(uint64_t *of, uint64_t n) {
+	*of -= n < *of ? n : *of;
+}
+
+static struct gateway_sample without(const struct gateway_sample *all, const struct gateway_sample *one) {
+	struct gateway_sample d = *all;
+
+	take_away(&d.requests, one->requests);
+	take_away(&d.errors, one->errors);
+	take_away(&d.refused, one->refused);
+	take_away(&d.left, one->left);
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+		take_away(&d.total_ms[i], one->total_ms[i]);
+		take_away(&d.first_ms[i], one->first_ms[i]);
+	}
+	return d;
+}
+
+static struct breach_client *excused(struct breach *b, const char *name) {
+	for (size_t i = 0; i < b->n_excused; i++)
+		if (!strcmp(b->excused[i].name, name))
+			return &b->excused[i];
+	return NULL;
+}
+
+/* Set aside until it has asked twice as much as when it was looked into: a release may get worse. */
+static bool still_excused(struct breach *b, const struct gateway_client *d) {
+	const struct breach_client *x = excused(b, d->name);
+
+	return x && (x->asked == BREACH_ASKED || d->seen.requests < 2 * x->requests + GATE_LEAST);
+}
+
+struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients *now, const struct gateway_sample *sum) {
+	struct gateway_sample rest = *sum;
+
+	for (size_t i = 0; i < now->n; i++) {
+		const struct gateway_client d = since(b, now, &now->at[i]);
+		struct breach_client *x = excused(b, d.name);
+		if (x)
+			x->seen = d.seen;
+		if (still_excused(b, &d))
+			rest = without(&rest, &d.seen);
+	}
+	return rest;
+}
+
+struct gateway_sample breach_judged(const struct breach *b, const struct gateway_sample *sum) {
+	struct gateway_sample rest = *sum;
+
+	for (size_t i = 0; i < b->n_excused; i++)
+		rest = without(&rest, &b->excused[i].seen);
+	return rest;
+}
+
+/* The client without whose requests no gate would be broken, be they ever so few: the one with the most failures. */
+bool breach_of_one(struct breach *b, const struct gateway_clients *now, const struct breach_case *c, struct gateway_client *out) {
+	const struct gateway_sample all = breach_rest(b, now, c->sum);
+	char reason[GATE_REASON];
+	bool found = false;
+
+	for (size_t i = 0; i < now->n; i++) {
+		const struct gateway_client d = since(b, now, &now->at[i]);
+		const struct gateway_sample rest = without(&all, &d.seen);
+		if (!d.seen.requests || still_excused(b, &d) || gate_judge(c->gates, &rest, c->beside, 1, reason) == GATE_FAIL)
+			continue;
+		if (!found || d.seen.errors > out->seen.errors || (d.seen.errors == out->seen.errors && d.seen.requests > out->seen.requests))
+			*out = d;
+		found = true;
+	}
+	return found;
+}
+
+char *breach_words(const struct gateway_client *c) {
+	return mem_printf("%llu of %llu requests of client '%s' failed (%llu answered with 5xx, %llu cut, %llu given up when they were late)",
+			  (unsigned long long) c->seen.errors, (unsigned long long) c->seen.requests, c->name, (unsigned long long) c->failed,
+			  (unsigned long long) c->cut, (unsigned long long) c->late);
+}
+
+int breach_golden(struct rollout_session *s, const struct lock *l, uint64_t latency_ms, struct err *e) {
+	struct eval_options opt = {.latency_p95_ms = latency_ms};
+	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
+	struct gateway_way_in in;
+	uint64_t all_ms;
+
+	if (!l->golden)
+		return err_set(e, ERR_GATE, "there are no golden questions to ask");
+	(void) golden_ms(s, l, &all_ms);
+	opt.deadline_ms = SLOWER * all_ms + ANSWER_SPARE_MS;
+	if (gateway_way_in(s->x->gateway, l, &in, e))
+		return -1;
+	struct endpoint ep = {.base_url = in.base_url, .unix_socket = in.socket, .model = l->route};
+	progress_step(s->x->progress, "golden questions through the gateway");
+	if (eval_run(l->golden, &ep, &opt, NULL, &result, e) || eval_gate(result, e))
+		return -1;
+	progress_done(s->x->progress, "golden questions through the gateway", NULL);
+	return 0;
+}
+
+static void excuse(struct breach *b, const struct gateway_client *c) {
+	struct breach_client *x = excused(b, c->name);
+
+	if (!x)
+		x = &b->excused[b->n_excused++];
+	(void) snprintf(x->name, sizeof x->name, "%s", c->name);
+	x->seen = c->seen;
+	x->requests = c->seen.requests;
+	x->errors = c->seen.errors;
+	x->failed = c->failed;
+	x->cut = c->cut;
+	x->late = c->late;
+	x->asked++;
+}
+
+int breach_check(struct rollout_session *s, const struct lock *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+		 struct err *e) {
+	struct gateway_clients now CLEANUP(gateway_clients_done) = {0};
+	struct gateway_client one;
+	struct err why = {0};
+
+	*stands = false;
+	if (gate_judge(c->gates, c->sum, c->beside, c->least, reason) != GATE_FAIL)
+		return 0;
+	if (gateway_clients(s->x->gateway, l, &now, e))
+		return -1;
+	const struct gateway_sample rest = breach_rest(b, &now, c->sum);
+	if (gate_judge(c->gates, &rest, c->beside, c->least, reason) != GATE_FAIL)
+		return 0;
+	*stands = true;
+	if (!breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
+		return 0;
+	char *words CLEANUP(freep) = breach_words(&one);
+	progress_warn(s->x->progress, "one client alone breaks a gate", words);
+	/* Where it was given up on, answers that come are not enough. */
+	uint64_t limit_ms = c->gates->p95_ms > 0 ? (uint64_t) c->gates->p95_ms : one.late ? c->patience->served_ms : 0;
+	if (!breach_golden(s, l, limit_ms, &why)) {
+		*stands = false;
+		excuse(b, &one);
+		progress_note(s->x->progress, "golden questions through the gateway passed: the release stays", words);
+		return 0;
+	}
+	if (why.code == ERR_INTERRUPTED)
+		return err_set(e, why.code, "%s", why.msg);
+	char *whole CLEANUP(freep) = mem_printf("%s; %s; golden questions through the gateway: %s", reason, words, why.msg);
+	(void) snprintf(reason, GATE_REASON, "%s", whole);
+	return 0;
+}
+
+struct json *breach_json(const struct breach *b) {
+	struct json *list = b->n_excused ? json_array() : NULL;
+
+	for (size_t i = 0; i < b->n_excused; i++) {
+		const struct breach_client *x = &b->excused[i];
+		struct json *o = json_object();
+		json_set_str(o, "client", x->name);
+		json_set_int(o, "requests", (int64_t) x->requests);
+		json_set_int(o, "errors", (int64_t) x->errors);
+		json_set_int(o, "failed", (int64_t) x->failed);
+		json_set_int(o, "cut", (int64_t) x->cut);
+		json_set_int(o, "late", (int64_t) x->late);
+		json_set_str(o, "golden", "passed");
+		json_push(list, o);
+	}
+	return list;
+}
