@@ -207,3 +207,27 @@ const char *address_api_fault(const char *url) {
 		return "is sent in the clear, write https:// (http:// is for this machine only)";
 	return path_fault(at + n);
 }
+
+const char *address_origin_fault(const char *s) {
+	static const char scheme[] = "abcdefghijklmnopqrstuvwxyz" DIGITS "+.-";
+	const char *at = strstr(s, "://"), *port, *fault;
+	char host[HOST_BYTES];
+
+	if (!strcmp(s, "*"))
+		return NULL;
+	if (!at || at == s || strspn(s, scheme) != (size_t) (at - s) || !strchr("abcdefghijklmnopqrstuvwxyz", *s))
+		return "is not an origin: write SCHEME://HOST or SCHEME://HOST:PORT, as a browser sends it, like https://app.example";
+	at += 3;
+	size_t n = strlen(at);
+	if (at[strcspn(at, "/?#")])
+		return "has a path, and an origin has none, not even a '/' at its end: write https://HOST or https://HOST:PORT";
+	for (const char *p = at; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			return "has upper-case letters, and browsers send a host in lower case";
+	if (!split(at, n, host, &port))
+		return "has a host that is longer than a host can be";
+	fault = host_fault(host);
+	if (fault)
+		return fault;
+	return port && !is_port(port) ? "has a port that is no number from 1 to 65535" : NULL;
+}

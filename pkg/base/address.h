@@ -13,5 +13,8 @@ const char *address_listen_fault(const char *s);
  * /chat/completions: an address that names one endpoint of the API is a fault. */
 const char *address_api_fault(const char *url);
 
+/* SCHEME://HOST[:PORT] of a page, as a browser sends it in the header Origin; or "*", any. */
+const char *address_origin_fault(const char *s);
+
 /* Two listen addresses that cannot be bound at once: the same port, and hosts that are the same or of which one contains the other. */
 bool address_overlaps(const char *a, const char *b);

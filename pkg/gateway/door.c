@@ -10,6 +10,7 @@
 #include "json/json.h"
 
 #define MAX_NAMES 16
+#define MAX_ORIGINS 32
 #define MAX_TEXT 1000
 #define MAX_NUMBER 1000000000000
 #define MAX_TIME_MS INT32_MAX /* HAProxy's own limit: 24.8 days */
@@ -104,6 +105,26 @@ static int read_fallback(struct arena *a, const struct json *o, struct gateway_f
 	return 0;
 }
 
+static int read_origins(struct arena *a, const struct json *section, struct gateway_door *d, struct err *e) {
+	const struct json *list = json_get(section, "cors");
+	size_t n = json_count(list);
+	const char **origins = arena_zalloc(a, n + 1, sizeof *origins);
+
+	if (list && !json_is_array(list))
+		return err_set(e, ERR_SPEC, "gateway.cors must be a list of origins");
+	if (n > MAX_ORIGINS)
+		return err_set(e, ERR_SPEC, "gateway.cors has %zu origins, the limit is %d", n, MAX_ORIGINS);
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_text(json_at(list, i)), *fault = s ? address_origin_fault(s) : "is not a text";
+		if (fault)
+			return err_set(e, ERR_SPEC, "gateway.cors[%zu] %s", i, fault);
+		origins[i] = arena_strdup(a, s);
+	}
+	d->cors = origins;
+	d->n_cors = n;
+	return 0;
+}
+
 static bool is_header_name(const char *s) {
 	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -145,6 +166,8 @@ int gateway_door_read(struct arena *a, const struct json *section, struct gatewa
 		return -1;
 	if (!is_header_name(d.sticky))
 		return err_set(e, ERR_SPEC, "gateway.sticky: '%.100s' is not the name of a header", d.sticky);
+	if (read_origins(a, section, &d, e))
+		return -1;
 	d.has_fallback = fallback != NULL;
 	if (fallback && !strcmp(d.privacy, "local"))
 		return err_set(e, ERR_SPEC, "gateway.fallback sends questions elsewhere, and privacy is local");

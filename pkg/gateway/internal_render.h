@@ -4,6 +4,7 @@
 
 #include "gateway/render.h"
 
+struct gateway_door;
 struct gateway_fallback;
 struct gateway_route;
 struct gateway_slot;
@@ -19,6 +20,7 @@ bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host mu
 /* VERSION|METRICS|PROMPT|GENERATED, or "-|||": the value in releases.map. */
 void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
 void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
+void gateway_put_origins(const struct gateway_door *d, struct buf *out); /* how the header Origin is matched */
 unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */
 /* The operator's file as HAProxy names it. */
 void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out);

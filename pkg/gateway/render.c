@@ -93,6 +93,24 @@ static void put_lines(const char *block, const char *key, const char *before, co
 	}
 }
 
+/* What browsers ask before a script of another origin may; whether any route of the address lets one. */
+static bool put_cors(const struct gateway_route *const *routes, size_t n, struct buf *out) {
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct buf origins CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+		gateway_put_origins(&routes[i]->door, &origins);
+		const struct gateway_fill fills[] = {{"ROUTE", routes[i]->name}, {"ORIGINS", buf_str(&origins)}, {0}};
+		if (!routes[i]->door.n_cors)
+			continue;
+		gateway_block("at.cors", fills, out);
+		any = true;
+	}
+	if (any)
+		gateway_block("at.preflight", (const struct gateway_fill[]) {{0}}, out);
+	return any;
+}
+
 static void put_address(const struct gateway_state *s, const char *listen, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
@@ -106,12 +124,15 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	gateway_block("at", fills, out);
 	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
 	gateway_block("at.prefix", fills, out);
+	bool cors = put_cors(routes, n, out);
 	gateway_block("at.paths", fills, out);
 	if (n > 1 || routes[0]->named) {
 		put_lines("at.routed", "ROUTES", "", "", routes, n, out);
 		put_shared(routes, n, fills, out);
 	}
 	gateway_block("at.end", fills, out);
+	if (cors)
+		gateway_block("at.shown", fills, out);
 }
 
 /* Every address once, in the order of its first route's name. */

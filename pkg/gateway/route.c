@@ -51,10 +51,20 @@ static void put_keys(const struct gateway_door *d, const struct gateway_paths *p
 		gateway_block(gateway_is_missing(p, d->api_keys) ? "route.closed" : "route.keys", fills, out);
 }
 
+void gateway_put_origins(const struct gateway_door *d, struct buf *out) {
+	bool any = d->n_cors == 1 && !strcmp(d->cors[0], "*");
+
+	(void) buf_puts(out, any ? "-m found" : "-m str --");
+	for (size_t i = 0; i < d->n_cors && !any; i++)
+		(void) buf_printf(out, " %s", d->cors[i]);
+}
+
 static void put_blocks(const struct gateway_route *r, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
 	const struct gateway_door *d = &r->door;
 
 	gateway_block("route", fills, out);
+	if (d->n_cors)
+		gateway_block("route.cors", fills, out);
 	put_keys(d, p, fills, out);
 	gateway_block("route.caller", fills, out);
 	gateway_block("route.body", fills, out);
@@ -72,6 +82,8 @@ static void put_blocks(const struct gateway_route *r, const struct gateway_paths
 	if (d->has_fallback)
 		gateway_block("route.fallback", fills, out);
 	gateway_block("reads", fills, out);
+	if (d->n_cors)
+		gateway_block("route.cors", fills, out);
 	put_keys(d, p, fills, out);
 	gateway_block("route.clean", fills, out);
 	gateway_block("reads.servers", fills, out);
@@ -82,12 +94,14 @@ void gateway_put_route(const struct gateway_route *r, const struct gateway_paths
 	const unsigned max[2] = {r->slots[0].sequences ? r->slots[0].sequences : 1, r->slots[1].sequences ? r->slots[1].sequences : 1};
 	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER], max_b[NUMBER];
 	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);
+	struct buf origins CLEANUP(buf_done) = BUF_INIT(65536);
 
 	gateway_put_file(p, d->api_keys, &hashes);
 	gateway_put_names(&d->fallback, &names);
+	gateway_put_origins(d, &origins);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
 		{"SEED", number(seed, seed_of(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
-		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"GATEWAY", p->gateway},
+		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"ORIGINS", buf_str(&origins)}, {"GATEWAY", p->gateway},
 		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
 		{"STATE_B", start_words(&r->slots[1])}, {0}};
 	put_blocks(r, p, fills, out);

@@ -60,6 +60,8 @@ struct gateway_door {
 	const char *api_keys;	      /* file of key hashes, absolute; "": no keys are asked for */
 	const char *sticky;	      /* header that tells clients apart, or "" */
 	const char *privacy;	      /* local hybrid any */
+	const char *const *cors;      /* origins of pages whose scripts may ask; "*": any */
+	size_t n_cors;
 	uint64_t max_body_bytes, queue_length, queue_timeout_ms;
 	bool has_fallback;
 	struct gateway_fallback fallback;

@@ -71,6 +71,19 @@ static void check_names(const struct yaml_node *root, struct complaints *c) {
 	}
 }
 
+static void check_origins(const struct yaml_node *root, struct complaints *c) {
+	const struct yaml_node *list = yaml_at(root, "gateway.cors");
+
+	for (size_t i = 0; i < yaml_count(list) && yaml_kind(list) == YAML_SEQUENCE; i++) {
+		char *path CLEANUP(freep) = mem_printf("gateway.cors[%zu]", i);
+		const char *s = yaml_scalar(yaml_item(list, i), NULL), *fault = s ? address_origin_fault(s) : NULL;
+		if (fault)
+			spec_complain(c, yaml_item(list, i), path, fault);
+		else if (s && !strcmp(s, "*") && yaml_count(list) > 1)
+			spec_complain(c, yaml_item(list, i), path, "is any origin: leave away the others, or this one");
+	}
+}
+
 static void check_price(const struct yaml_node *root, struct complaints *c) {
 	static const char *const money[] = {"gateway.fallback.price.input_per_million_tokens", "gateway.fallback.price.output_per_million_tokens"};
 
@@ -125,6 +138,7 @@ void spec_check_gateway(const struct yaml_node *root, struct complaints *c) {
 	check_plain(root, "gateway.fallback.model", c);
 	check_header(root, c);
 	check_names(root, c);
+	check_origins(root, c);
 	check_price(root, c);
 	check_fallback(root, c);
 }

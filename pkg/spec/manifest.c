@@ -207,6 +207,7 @@ static const struct schema_field queue_fields[] = {
 	{.key = "timeout", .type = SCHEMA_DURATION, .fallback = "60s", .min = 1, .max = DAY_MS, .doc = "How long one may wait."},
 	{0},
 };
+static const struct schema_field origin = {.type = SCHEMA_STRING};
 static const struct schema_field gateway_fields[] = {
 	{.key = "listen", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8080", .doc = "HOST:PORT that clients call; routes may share it."},
 	{.key = "metrics", .type = SCHEMA_STRING, .fallback = "127.0.0.1:8404", .doc = "HOST:PORT of the page for Prometheus; routes may share it."},
@@ -216,6 +217,8 @@ static const struct schema_field gateway_fields[] = {
 	{.key = "sticky", .type = SCHEMA_STRING, .fallback = "X-Session-Id", .doc = "Header that tells clients apart, for the canary."},
 	{.key = "max_body", .type = SCHEMA_BYTES, .fallback = "10MB", .min = 1000, .max = 1000000000, .doc = "Largest request."},
 	{.key = "queue", .type = SCHEMA_OBJECT, .fields = queue_fields, .doc = "Questions beyond what the release answers at once."},
+	{.key = "cors", .type = SCHEMA_LIST, .flags = SCHEMA_OPTIONAL, .element = &origin, .min = 1, .max = 32,
+	 .doc = "Origins of web pages whose scripts may ask, like https://app.example; * is any. Without it browsers keep scripts of other origins out."},
 	{.key = "fallback", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = fallback_fields,
 	 .doc = "Who answers when no release can; only where privacy is not local."},
 	{0},

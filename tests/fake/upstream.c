@@ -71,7 +71,7 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 		return stream(c, 10, true, strstr(q->body, "usage") != NULL);
 	if (strstr(q->body, "cut"))
 		return stream(c, 3, false, false);
-	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200, "Content-Type: application/json\r\nX-LLMDeploy-Release: forged\r\n", answer,
+	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200, "Content-Type: application/json\r\nX-LLMDeploy-Release: forged\r\nAccess-Control-Allow-Origin: *\r\n", answer,
 			   strlen(answer));
 }
 

@@ -91,6 +91,34 @@ static const struct {
 	{"https://h/a/../v1", "has '//' or '..' in its path"},
 };
 
+#define NO_ORIGIN "is not an origin: write SCHEME://HOST or SCHEME://HOST:PORT, as a browser sends it, like https://app.example"
+#define ORIGIN_PATH "has a path, and an origin has none, not even a '/' at its end: write https://HOST or https://HOST:PORT"
+static const struct {
+	const char *name, *fault;
+} origins[] = {
+	{"*", NULL},
+	{"https://app.example", NULL},
+	{"http://localhost:3000", NULL},
+	{"https://[::1]:8443", NULL},
+	{"http://192.168.1.5:80", NULL},
+	{"tauri://localhost", NULL},
+	{"chrome-extension://abcdef", NULL},
+	{"app.example", NO_ORIGIN},
+	{"", NO_ORIGIN},
+	{"null", NO_ORIGIN},
+	{"://h", NO_ORIGIN},
+	{"1http://h", NO_ORIGIN},
+	{"HTTPS://h", NO_ORIGIN},
+	{"https://*.example", BAD_HOST},
+	{"https://app.example/", ORIGIN_PATH},
+	{"https://app.example/x", ORIGIN_PATH},
+	{"https://app.example?x", ORIGIN_PATH},
+	{"https://App.example", "has upper-case letters, and browsers send a host in lower case"},
+	{"https://h:0", "has a port that is no number from 1 to 65535"},
+	{"https://h:x", "has a port that is no number from 1 to 65535"},
+	{"https://a b", BAD_HOST},
+};
+
 static const struct {
 	const char *name, *other;
 	int overlap;
@@ -121,6 +149,12 @@ static void hosted(void **state) {
 		same(address_api_fault(c->name), c->fault);
 }
 
+static void asking(void **state) {
+	(void) state;
+	EACH_CASE(c, origins)
+		same(address_origin_fault(c->name), c->fault);
+}
+
 static void overlapping(void **state) {
 	(void) state;
 	EACH_CASE(c, pairs)
@@ -128,7 +162,7 @@ static void overlapping(void **state) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(listening), cmocka_unit_test(hosted), cmocka_unit_test(overlapping)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(listening), cmocka_unit_test(hosted), cmocka_unit_test(asking), cmocka_unit_test(overlapping)};
 
 	return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }

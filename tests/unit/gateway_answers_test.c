@@ -398,6 +398,65 @@ static void test_late(void **state) {
 	end(&d);
 }
 
+/* Scripts of pages: those of the route's list, and no others; what browsers ask first is answered at the gateway. */
+#define ORIGIN(o) "Origin: " o "\r\n"
+#define PREFLIGHT "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization, x-stainless-os\r\n"
+static void test_cors(void **state) {
+	static const struct {
+		const char *name, *method, *path, *headers, *status, *origin; /* the origin that is let in, or NULL */
+	} cases[] = {
+		{"asked first", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+		{"asked first, the other", "OPTIONS", "/one" CHAT, ORIGIN("http://localhost:3000") PREFLIGHT, "204", "http://localhost:3000"},
+		{"asked first, without a route", "OPTIONS", CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+		{"asked first, for models", "OPTIONS", "/v1/models", ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+		{"another origin", "OPTIONS", "/one" CHAT, ORIGIN("https://b.example") PREFLIGHT, "405", NULL},
+		{"another port", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example:8443") PREFLIGHT, "405", NULL},
+		{"another scheme", "OPTIONS", "/one" CHAT, ORIGIN("http://a.example") PREFLIGHT, "405", NULL},
+		{"a route without", "OPTIONS", "/two" CHAT, ORIGIN("https://a.example") PREFLIGHT, "405", NULL},
+		{"no origin", "OPTIONS", "/one" CHAT, PREFLIGHT, "405", NULL},
+		{"OPTIONS without a question", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example"), "405", "https://a.example"},
+		{"an answer", "POST", "/one" CHAT, ORIGIN("https://a.example"), "200", "https://a.example"},
+		{"to another origin", "POST", "/one" CHAT, ORIGIN("https://b.example"), "200", NULL},
+		{"of the route without", "POST", "/two" CHAT, ORIGIN("https://a.example"), "200", NULL},
+		{"an error of the runtime", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Say: 500 x\r\n", "500", "https://a.example"},
+		{"an error of the gateway", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Bad: 1\r\n", "400", "https://a.example"},
+		{"models", "GET", "/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
+		{"a model", "GET", "/one/v1/models/one", ORIGIN("https://a.example"), "200", "https://a.example"},
+		{"a model of the route without", "GET", "/two/v1/models/two", ORIGIN("https://a.example"), "200", NULL},
+		{"the runtime's page", "GET", "/one/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
+	};
+	struct door d = {0};
+
+	(void) state;
+	begin(&d, ",\"cors\":[\"https://a.example\",\"http://localhost:3000\"]", "", 1);
+	EACH_CASE(c, cases) {
+		const char *body = strcmp(c->method, "POST") != 0 ? "" : strstr(c->headers, "X-Bad") ? "{" : "{}";
+		char *text CLEANUP(freep) = mem_printf("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", c->method, c->path,
+						       c->headers, strlen(body), body);
+		char *came CLEANUP(freep) = upstream_ask(d.port, text);
+		char *first CLEANUP(freep) = mem_printf("HTTP/1.1 %s ", c->status);
+		char *let CLEANUP(freep) = mem_printf("\r\naccess-control-allow-origin: %s\r\n", c->origin ? c->origin : "");
+		assert_true(has(came, first));
+		assert_true(c->origin ? has(came, let) : !strstr(came, "\r\naccess-control-"));
+		assert_true(has(came, "\r\nvary: origin\r\n"));
+		if (!strcmp(c->status, "204"))
+			assert_true(has(came, "\r\naccess-control-allow-methods: GET, POST\r\n") &&
+				    has(came, "\r\naccess-control-allow-headers: authorization, content-type, *\r\n"));
+	}
+	assert_int_equal(d.one.questions, 3);
+	/* Any origin; and without a list what a runtime lets in by itself is taken back. */
+	static const char *const doors[] = {",\"cors\":[\"*\"]", ""};
+	for (size_t i = 0; i < 2; i++) {
+		proxy_stop(&d.p);
+		write_state(&d, doors[i], "", 1);
+		proxy_start(&d.p);
+		char *came CLEANUP(freep) = ask(&d, "/one" CHAT, ORIGIN("https://x.example"), "{}");
+		assert_true(has(came, "HTTP/1.1 200"));
+		assert_true(i ? !strstr(came, "\r\naccess-control-") : has(came, "\r\naccess-control-allow-origin: https://x.example\r\n"));
+	}
+	end(&d);
+}
+
 /* Fifty at once, each with two more tries when it is told: all of them are answered. */
 static void test_retry(void **state) {
 	struct door d = {0};
@@ -445,7 +504,7 @@ int main(int argc, char **argv) {
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_sayings), cmocka_unit_test(test_models),
-		cmocka_unit_test(test_callers),	 cmocka_unit_test(test_late),	 cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_callers),	 cmocka_unit_test(test_late),	 cmocka_unit_test(test_retry),	 cmocka_unit_test(test_cors),
 	};
 
 	return cmocka_run_group_tests_name("gateway answers", tests, NULL, NULL);
