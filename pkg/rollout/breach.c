@@ -46,13 +46,12 @@ void breach_patience(const struct rollout_session *s, const struct lock *l, cons
 		out->served_ms = l->latency_p95_ms ? l->latency_p95_ms : l->golden ? SLOWER * (golden_ms(s, l, &all_ms) + 1) : 0;
 }
 
-int breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b, struct err *e) {
-	if (b->begun || !traffic_guided(s->x))
-		return 0;
-	if (gateway_clients(s->x->gateway, l, &b->before, e))
-		return -1;
-	b->begun = true;
-	return 0;
+/* A gateway that does not say it has nothing to compare with: what each client saw counts from the start of its release. */
+void breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b) {
+	struct err ignored = {0};
+
+	if (!traffic_guided(s->x) || gateway_clients(s->x->gateway, l, &b->before, &ignored))
+		b->before = (struct gateway_clients){0};
 }
 
 /* What one client saw since the watch began. */
@@ -87,6 +86,17 @@ static struct gateway_sample without(const struct gateway_sample *all, const str
 	return d;
 }
 
+static void add(struct gateway_sample *to, const struct gateway_sample *one) {
+	to->requests += one->requests;
+	to->errors += one->errors;
+	to->refused += one->refused;
+	to->left += one->left;
+	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+		to->total_ms[i] += one->total_ms[i];
+		to->first_ms[i] += one->first_ms[i];
+	}
+}
+
 static struct breach_client *excused(struct breach *b, const char *name) {
 	for (size_t i = 0; i < b->n_excused; i++)
 		if (!strcmp(b->excused[i].name, name))
@@ -107,10 +117,16 @@ struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients
 	for (size_t i = 0; i < now->n; i++) {
 		const struct gateway_client d = since(b, now, &now->at[i]);
 		struct breach_client *x = excused(b, d.name);
-		if (x)
-			x->seen = d.seen;
-		if (still_excused(b, &d))
-			rest = without(&rest, &d.seen);
+		if (!x)
+			continue;
+		/* A gateway that began anew counts from nothing. */
+		if (d.seen.requests < x->seen.requests)
+			add(&x->past, &x->seen);
+		x->seen = d.seen;
+		if (!still_excused(b, &d))
+			continue;
+		rest = without(&rest, &d.seen);
+		rest = without(&rest, &x->past);
 	}
 	return rest;
 }
@@ -118,8 +134,10 @@ struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients
 struct gateway_sample breach_judged(const struct breach *b, const struct gateway_sample *sum) {
 	struct gateway_sample rest = *sum;
 
-	for (size_t i = 0; i < b->n_excused; i++)
+	for (size_t i = 0; i < b->n_excused; i++) {
 		rest = without(&rest, &b->excused[i].seen);
+		rest = without(&rest, &b->excused[i].past);
+	}
 	return rest;
 }
 
@@ -191,13 +209,14 @@ int breach_check(struct rollout_session *s, const struct lock *l, struct breach 
 	*stands = false;
 	if (gate_judge(c->gates, c->sum, c->beside, c->least, reason) != GATE_FAIL)
 		return 0;
-	if (gateway_clients(s->x->gateway, l, &now, e))
-		return -1;
-	const struct gateway_sample rest = breach_rest(b, &now, c->sum);
+	/* Where the gateway does not say whose they are, nobody more is set aside. */
+	bool known = !gateway_clients(s->x->gateway, l, &now, &why);
+	const struct gateway_sample rest = known ? breach_rest(b, &now, c->sum) : breach_judged(b, c->sum);
 	if (gate_judge(c->gates, &rest, c->beside, c->least, reason) != GATE_FAIL)
 		return 0;
 	*stands = true;
-	if (!breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
+	why = (struct err){0};
+	if (!known || !breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
 	progress_warn(s->x->progress, "one client alone breaks a gate", words);

@@ -47,17 +47,16 @@ static int record_verdict(const struct stage *g, enum gate_verdict v, const char
 	return record_put(g->s, r, e);
 }
 
+static int count(struct stage *g, struct err *e) {
+	return probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e) ? -1 : 0;
+}
+
 /* The same limits for both: they are compared. */
 static int begin(struct stage *g, struct err *e) {
 	breach_patience(g->s, g->l, &g->l->canary_gates, &g->candidate.patience);
 	g->beside.patience = g->candidate.patience;
-	if (probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e))
-		return -1;
-	return breach_begin(g->s, g->l, &g->breach, e);
-}
-
-static int count(struct stage *g, struct err *e) {
-	return probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e) ? -1 : 0;
+	breach_begin(g->s, g->l, &g->breach);
+	return count(g, e);
 }
 
 /* Without the clients that were set aside. */

@@ -213,11 +213,10 @@ struct breach_client {
 	char name[128];
 	uint64_t requests, errors, failed, cut, late;
 	unsigned asked;
-	struct gateway_sample seen; /* up to now */
+	struct gateway_sample seen, past; /* up to now; by a gateway's process before the one that counts */
 };
 /* Zeroed, it is new; breach_done. */
 struct breach {
-	bool begun;
 	struct gateway_clients before;
 	struct breach_client excused[BREACH_EXCUSED];
 	size_t n_excused;
@@ -225,8 +224,8 @@ struct breach {
 void breach_done(struct breach *b); /* for CLEANUP */
 /* When a request that its client gave up on was late: by the gates, else by eval.latency_p95, else three times the slowest golden answer. */
 void breach_patience(const struct rollout_session *s, const struct lock *l, const struct lock_gates *g, struct gateway_patience *out);
-/* Notes what each client had so far; the first time alone. */
-int breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b, struct err *e);
+/* Notes what each client had so far; before the first count of what is judged. */
+void breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b);
 /* What is judged: as for gate_judge. */
 struct breach_case {
 	const struct lock_gates *gates;

@@ -153,7 +153,9 @@ static void sightings_done(struct sightings *w) {
 
 static int begin(struct rollout_session *s, const struct lock *l, struct sightings *w, struct err *e) {
 	breach_patience(s, l, &l->gates, &w->meter.patience);
-	return probation_count(s, l, &w->meter, e) || breach_begin(s, l, &w->breach, e) ? -1 : 0;
+	/* Before the sum begins: whose a request is must be known of each that is in it. */
+	breach_begin(s, l, &w->breach);
+	return probation_count(s, l, &w->meter, e);
 }
 
 /* A breach by what clients saw. */

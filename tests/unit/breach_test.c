@@ -105,7 +105,7 @@ static void ones(void **state) {
 /* What was before the watch is not of it; who is set aside stays so until it has asked twice as much; a gateway that began anew is another. */
 static void excuses(void **state) {
 	const struct numbers early[3] = {{50, 50}, {10, 0}, {0, 0}}, later[3] = {{70, 70}, {40, 0}, {0, 0}}, most[3] = {{200, 200}, {40, 0}, {0, 0}};
-	struct breach b CLEANUP(breach_done) = {.begun = true, .before = make(early, 1)};
+	struct breach b CLEANUP(breach_done) = {.before = make(early, 1)};
 	struct gateway_clients now CLEANUP(gateway_clients_done) = make(later, 1), more CLEANUP(gateway_clients_done) = make(most, 1);
 	struct gateway_clients anew CLEANUP(gateway_clients_done) = make(later, 2);
 	const struct gateway_sample sum = {.requests = 50, .errors = 20, .began_ms = 1}, large = {.requests = 180, .errors = 150, .began_ms = 1};
@@ -127,13 +127,55 @@ static void excuses(void **state) {
 	assert_true(rest.requests == 30 && rest.errors == 0);
 	rest = breach_rest(&b, &more, &large);
 	assert_true(rest.requests == 180 && rest.errors == 150);
+	/* A new process of the gateway: what the one before counted stays set aside. */
+	b.excused[0].seen = (struct gateway_sample){0};
+	rest = breach_rest(&b, &now, &sum);
+	assert_true(rest.requests == 30 && rest.errors == 0);
+	b.excused[0].seen.requests = 30;
+	b.excused[0].seen.errors = 30;
+	const struct gateway_sample both = {.requests = 80, .errors = 50, .began_ms = 1};
+	rest = breach_rest(&b, &now, &both);
+	assert_true(rest.requests == 30 && rest.errors == 0);
+	rest = breach_judged(&b, &both);
+	assert_true(rest.requests == 30 && rest.errors == 0);
+	b.excused[0].past = (struct gateway_sample){0};
 	b.excused[0].asked = BREACH_ASKED; /* it was looked into often enough */
 	rest = breach_rest(&b, &more, &large);
 	assert_true(rest.requests == 30 && rest.errors == 0);
 }
 
+/* Slow answers of one client, and of two. */
+static void slow(void **state) {
+	const struct lock_gates gates = {5, 1000, -1, -1, -1, -1};
+	struct gateway_clients now CLEANUP(gateway_clients_done) = make((const struct numbers[3]){{20, 0}, {100, 0}, {20, 0}}, 1);
+	struct gateway_client one = {0};
+	struct breach b = {0};
+	char reason[GATE_REASON];
+	size_t fast = 0, late = 0;
+
+	(void) state;
+	while (gateway_bucket_ms(fast) < 100)
+		fast++;
+	while (gateway_bucket_ms(late) < 10000)
+		late++;
+	for (unsigned two = 0; two < 2; two++) {
+		struct gateway_sample sum = {.requests = 140};
+		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
+		for (size_t i = 0; i < 3; i++) {
+			size_t at = !i || (two && i == 2) ? late : fast;
+			memset(now.at[i].seen.total_ms, 0, sizeof now.at[i].seen.total_ms);
+			now.at[i].seen.total_ms[at] = now.at[i].seen.requests;
+			sum.total_ms[at] += now.at[i].seen.requests;
+		}
+		assert_int_equal(gate_judge(&gates, &sum, NULL, GATE_LEAST, reason), GATE_FAIL);
+		assert_int_equal(breach_of_one(&b, &now, &c, &one), !two);
+		if (!two)
+			assert_string_equal(one.name, "a");
+	}
+}
+
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(parses), cmocka_unit_test(ones), cmocka_unit_test(excuses)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(parses), cmocka_unit_test(ones), cmocka_unit_test(excuses), cmocka_unit_test(slow)};
 
 	return cmocka_run_group_tests_name("breach", tests, NULL, NULL);
 }
