@@ -341,7 +341,7 @@ class Stop:
         want = {r1: ("committed", True, False), r2: ("committed", False, True), r3: ("active", False, False)}
         self.result("releases: state, pinned, where a rollback goes", *[
             "%s: %s" % (v, now.get(v)) for v, w in want.items() if (now[v]["state"], now[v]["pinned"], now[v]["rollback"]) != w or not now[v]["committed"] or
-            not now[v]["bytes"] or not now[v]["evidence"].startswith("1: no questions")], list(now) != [r3, r2, r1] and list(now))
+            not now[v]["bytes"] or "no questions" not in now[v]["evidence"]], list(now) != [r3, r2, r1] and list(now))
         self.result("releases, for people", self.run("releases", "demo", says=["rollback goes here, warm", "pinned (the audit)", "to %s, warm" % r2]))
         self.w.must("rollback", "demo")
         now = {r["version"]: r for r in self.json("releases", "demo")["releases"]}
