@@ -131,8 +131,10 @@ static void tell(struct args *a, const struct rollout_result *r, bool purge) {
 	text_format_ms(r->total_ms, took);
 	if (nothing)
 		report_line(a->report, "nothing to do: route '%s' is removed; llmdeploy remove %s --purge removes its journal, too", a->at[0], a->at[0]);
-	else
-		report_line(a->report, "%s: route '%s' (%s); llmdeploy gc frees what no other route needs", purge ? "purged" : "removed", a->at[0], took);
+	else {
+		report_line(a->report, "%s: route '%s' (%s)", purge ? "purged" : "removed", a->at[0], took);
+		report_line(a->report, "next: llmdeploy gc frees what no other route needs");
+	}
 	json_set_str(j, "route", a->at[0]);
 	json_set_str(j, "from", r->from);
 	json_set_str(j, "outcome", nothing ? "nothing" : purge ? "purged" : "removed");
