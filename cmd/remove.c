@@ -112,7 +112,7 @@ static int confirm(struct args *a, struct err *e) {
 	if (a->option[OPT_YES])
 		return 0;
 	if (a->report->mode == REPORT_JSON || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return err_set(e, ERR_USAGE, "nobody can be asked here: give --yes to remove route '%s'", a->at[0]);
+		return err_set(e, ERR_USAGE, "standard input is no terminal, so the command cannot ask: give --yes to remove route '%s'", a->at[0]);
 	(void) fprintf(stderr, "remove it? [y/N] ");
 	(void) fflush(stderr);
 	if (!fgets(answer, sizeof answer, stdin))

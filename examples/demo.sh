@@ -83,12 +83,12 @@ traffic_begins() {
 	"$load" --url "http://127.0.0.1:$port/v1/chat/completions" --model "$route" --clients 4 --streams 2 --http both \
 		--tokens 4 --pause 2000 --new-connections 25 --seconds 7200 --log "$state/traffic.log" >"$state/traffic.json" 2>"$state/traffic.err" &
 	traffic=$!
-	for _ in $(seq 600); do
+	for _ in $(seq 1800); do
 		traffic_alive
 		[ ! -s "$state/traffic.log" ] || { echo "from here on four clients ask all the time"; return 0; }
 		sleep 0.1
 	done
-	echo "no client was answered within a minute" >&2
+	echo "no client was answered within three minutes" >&2
 	exit 1
 }
 traffic_alive() {

@@ -451,6 +451,8 @@ int main(int argc, char **argv) {
 		perror(l.o.log);
 		return 1;
 	}
+	if (l.log)
+		(void) setvbuf(l.log, NULL, _IOLBF, 0); /* who waits for the first answer reads the file */
 	sigaction(SIGTERM, &on_stop, NULL);
 	sigaction(SIGINT, &on_stop, NULL);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
