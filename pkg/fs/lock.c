@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -56,13 +57,19 @@ int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int
 }
 
 int fs_lock_holder(int dir, const char *path, char **holder, struct err *e) {
-	int fd CLEANUP(closep) = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* O_NONBLOCK: a pipe in its place must not hold up a command that only looks. */
+	int fd CLEANUP(closep) = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct stat st;
 	char who[256];
 
 	*holder = NULL;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "cannot open lock '%s'", path);
+	if (fstat(fd, &st))
+		return err_sys(e, "cannot look at lock '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_INTEGRITY, "lock '%s' is no regular file", path);
 	if (fcntl(fd, F_OFD_GETLK, &l))
 		return err_sys(e, "cannot look at lock '%s'", path);
 	if (l.l_type == F_UNLCK)

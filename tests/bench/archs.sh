@@ -25,7 +25,7 @@ bad=0
 
 # 1. The list.
 id=$(docker create "sha256:$image")
-docker cp -q -L "$id:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" || exit 1
+docker cp -L "$id:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" || exit 1
 docker rm "$id" >/dev/null
 python3 tests/bench/archs.py list "$state/libllama.so" runtimes/llama.cpp/runtime.yaml || bad=1
 

@@ -67,10 +67,10 @@ class Sick(World):
         World.new_root(self)
         self.engine_timeout(LONG_MS)
 
-    def containers(self, route, now):
+    def containers(self, route, now, stopped=False):
         """A release on disk keeps its run directory, where somebody pruned its container, too."""
         kept = {digest(open(p, "rb").read())[:12] for p in glob.glob(os.path.join(self.root, "routes", route, "releases", "*", "release.lock.json"))}
-        return [w for w in World.containers(self, route, now) if not (w.startswith("run/") and w[4:16] in kept)]
+        return [w for w in World.containers(self, route, now, stopped) if not (w.startswith("run/") and w[4:16] in kept)]
 
     def words(self, version):
         return ["apply", self.lock(version), "--archive", os.path.join(self.state, "t", "tiny.tar")]

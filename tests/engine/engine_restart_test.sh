@@ -63,7 +63,8 @@ engine_up() {
 	DOCKER_HOST=$(tests/engine/engine.sh start "$state/engine") || exit 1
 	export DOCKER_HOST
 }
-# restart SIGNAL: the Engine gets it, and is started again when it is gone
+# restart SIGNAL: the Engine gets it, and is started again when it is gone, $down seconds later
+down=0
 restart() {
 	local pid
 	pid=$(cat "$state/engine/pid")
@@ -72,6 +73,7 @@ restart() {
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
+	sleep "$down"
 	engine_up
 }
 
@@ -114,7 +116,9 @@ restarts() {
 	LLMDEPLOY_ROOT=$root "$program" recover demo >"$state/said" 2>&1 && holds b1 >"$state/why" 2>&1
 	result "and the active release came back by its restart policy" $? "$state/said" "$state/why"
 	release b3 rollout.watch_ms=4000
+	down=3 # longer than the watch's pause between two looks
 	struck KILL "release.flip after" b3
+	down=0
 	[ "$status" = 0 ] && says "the watch goes on" && holds b3 >"$state/why" 2>&1
 	result "kill -9 in the watch: it goes on, and the release is committed" $? "$state/said" "$state/why"
 	restart TERM

@@ -57,7 +57,7 @@ n=$((n + 1))
 image=$(jq -r '.image.config' "$lock")
 docker image inspect "sha256:$image" >/dev/null 2>&1 || image=$(jq -r '.image.manifest' "$lock")
 container=$(docker create "sha256:$image")
-if docker cp -q -L "$container:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" >"$state/out" 2>"$state/err" &&
+if docker cp -L "$container:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" >"$state/out" 2>"$state/err" &&
 	python3 tests/bench/archs.py list "$state/libllama.so" runtimes/llama.cpp/runtime.yaml >"$state/out" 2>"$state/err"; then
 	echo "ok $n - the runtime's own list of architectures: $(cat "$state/out")"
 else
