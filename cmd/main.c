@@ -210,5 +210,6 @@ int main(int argc, char **argv) {
 	if (!cmd)
 		return unknown_command(argv[1]);
 	int status = run(cmd, argc - 2, argv + 2, &e);
-	return output_is_lost() ? err_exit_status(ERR_SYS) : status;
+	/* A signal that cuts a write leaves the stream's error flag set: then the signal, and not the output, decides. */
+	return !interrupt_pending() && output_is_lost() ? err_exit_status(ERR_SYS) : status;
 }
