@@ -51,14 +51,15 @@ static void read_one(const struct gateway *g, struct staged_file *f, enum staged
 	bool found;
 
 	f->from = STAGED_KEPT;
-	if (order == STAGED_KEPT_FIRST && !read_copy(g, f, &found) && found)
+	/* A list of keys is none that HAProxy could refuse: a key that was taken out of it must not come back with an older copy. */
+	if (order == STAGED_KEPT_FIRST && f->use != GATEWAY_KEY_HASHES && !read_copy(g, f, &found) && found)
 		return;
 	f->from = STAGED_FRESH;
 	if (!read_fresh(g, f, &fault))
 		return;
 	(void) snprintf(f->fault, sizeof f->fault, "%s", fault.msg);
 	f->from = STAGED_KEPT;
-	if (order != STAGED_KEPT_FIRST && !read_copy(g, f, &found) && found)
+	if ((order != STAGED_KEPT_FIRST || f->use == GATEWAY_KEY_HASHES) && !read_copy(g, f, &found) && found)
 		return;
 	buf_reset(&f->bytes);
 	f->from = STAGED_MISSING;

@@ -39,10 +39,10 @@ int stop_undone(struct rollout_session *s, const struct lock *l, const struct er
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
 	int status = traffic_seat(s->x, l, &more) || traffic_turn(s->x, l->route, l, &more);
-	if (status)
-		json_free(r); /* the operation stays open: recovery finishes it */
-	else
-		status = record_put(s, r, &more);
+	/* It ends here in any case: what was cancelled must not be completed by the next recovery, which gives the traffic back. */
+	struct err unwritten = {0};
+	int put = record_put(s, r, status ? &unwritten : &more);
+	status = status || put;
 	interrupt_release();
 	if (status)
 		return err_set(e, cause->code, "%.200s; and the traffic could not be given back: %.180s; run llmdeploy recover %s", cause->msg,

@@ -120,8 +120,11 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		done->removed++;
 		return announce(s, how, done, e) || docker_container_remove(s->x->docker, c->id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
 	}
-	if ((d->active && !strcmp(version, d->active)) || !is_up(c->state))
+	if (d->active && !strcmp(version, d->active))
 		return 0;
+	/* In a stopped route, also what was stopped by hand must not come back with the next start of Docker. */
+	if (!is_up(c->state))
+		return how->stopped ? docker_container_set_restart(s->x->docker, c->id, "no", e) : 0;
 	if (d->beside && !strcmp(version, d->beside->version)) {
 		done->warm = d->warm;
 		/* A version before this one kept it by another policy. */
