@@ -141,6 +141,9 @@ class Refusals:
 
     def differences(self, before):
         now = self.picture()
+        # A worker of a reload before may end meanwhile, when it has finished its requests; a new one is a reload.
+        if now["workers"] and set(now["workers"]) < set(before["workers"]):
+            now["workers"] = before["workers"]
         return ["%s changed: %s, %s" % (k, before[k], now[k]) for k in before if before[k] != now[k]]
 
     def ask(self, port=None, tls=False, key=None, path="/v1/models"):
