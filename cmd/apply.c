@@ -198,6 +198,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	c.x.origin = origin;
 	c.x.judged = judged;
 	c.x.ctx = a->report;
+	c.x.asked = true;
 	if (rollout_begin(&c.x, l ? l->route : spec->route, true, &s, e))
 		return -1;
 	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &in, &l, e) ? -1 : 0;

@@ -309,6 +309,11 @@ int tidy_traffic(struct rollout_session *s, struct err *e);
 
 /* ---- recovery (recover.c) ---- */
 int recover_route(struct rollout_session *s, struct err *e);
+/* The release that the journal's last record goes back to; NULL: it is no way back, or one to no release (lost.c). */
+const char *lost_target(const struct json *last);
+/* A recovery failed with `cause`. Was it of a way back whose release does not come up, the operation ends with `failed`, and the release that the link
+ * `active` names keeps or gets the traffic. */
+int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
 /* The active release answers, started again where it did not, with its restart policy. `engine_ms` may be NULL. */
 int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e);
 

@@ -268,13 +268,21 @@ static int apply_remedy(struct rollout_session *s, enum remedy remedy, const str
 	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
 }
 
+/* Whoever names the route wants to get on; else the release before has its tries. What fails without it is not its own fault. */
+static bool is_last_try(const struct rollout_session *s, int tries, const struct err *how) {
+	if (how->code == ERR_REVERTED || how->code == ERR_UNREACHABLE || how->code == ERR_INTERRUPTED)
+		return false;
+	return tries >= TRIES || s->x->asked;
+}
+
 static int act(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
 	const struct json *last = st->last;
 	int tries = st->tries;
 	struct err how = {0};
 	struct json *r;
 
-	if (tries >= TRIES && !s->x->insist && !s->x->asked)
+	/* A way back ends after so many, whoever comes: see below. */
+	if (tries >= TRIES && !s->x->insist && !s->x->asked && !lost_target(last))
 		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
 			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
 			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
@@ -285,6 +293,13 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 		return -1;
 	if (!apply_remedy(s, remedy, st, &how))
 		return 0;
+	if (is_last_try(s, tries, &how)) {
+		bool ended;
+		if (lost_end(s, &how, &ended, e))
+			return -1;
+		if (ended)
+			return 0;
+	}
 	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
 	if (how.code != ERR_REVERTED)
 		return err_set(e, how.code, "%s", how.msg);

@@ -37,7 +37,7 @@ struct rollout {
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
 	bool insist; /* recover, asked for by name: however often it failed before, and what is active is woken */
-	bool asked; /* rollback, abort: by somebody who names the route, so recovery is tried however often it failed before */
+	bool asked; /* apply, rollback, abort, stop, remove: by somebody who names the route, so recovery is tried however often it failed before */
 	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
 	void (*judged)(void *ctx, const struct json *evidence);

@@ -64,10 +64,16 @@ int switch_back_end(struct rollout_session *s, const struct lock *bad, const cha
 	       record_rolled_back(s, bad->version, to, cause->msg, attempt, e) ? -1 : 0;
 }
 
-/* That it goes back is decided: a crash from here on does not begin the watch again. */
+/* That it goes back is decided: a crash from here on does not begin the watch again. Once: a recovery's tries are counted after it. */
 static int record_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
-	struct json *r = record_new("back_intent", l);
+	struct record_state now CLEANUP(record_state_done) = {0};
 
+	if (record_state_read(s, &now, e))
+		return -1;
+	const char *event = json_str(now.last, "event");
+	if (event && !strcmp(event, "back_intent"))
+		return 0;
+	struct json *r = record_new("back_intent", l);
 	json_set_str(r, "to", l->version);
 	json_set_str(r, "from", from ? from : "");
 	json_set_str(r, "reason", cause->msg);

@@ -1,0 +1,118 @@
+/* A way back that does not end, because the release before does not come up any more. */
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "docker/docker.h"
+#include "json/json.h"
+
+/* Design: the operation ends with `failed`, and the release that the link names keeps the traffic, whichever
+ * it is: a bad one serves better than none, and the route obeys commands again. A gateway or an Engine that
+ * fails is no reason to give up: either may come back. */
+
+static bool is_event(const struct json *record, const char *event) {
+	const char *have = json_str(record, "event");
+
+	return have && !strcmp(have, event);
+}
+
+const char *lost_target(const struct json *last) {
+	const char *op = json_str(last, "op"), *to = NULL;
+
+	if (is_event(last, "back_intent"))
+		to = json_str(last, "from");
+	else if ((is_event(last, "flip_intent") || is_event(last, "flipped")) && op && !strcmp(op, switch_name(SWITCH_REVERT)))
+		to = json_str(last, "to");
+	return to && *to ? to : NULL;
+}
+
+/* Its container stays, for its log, and the Engine may bring back one that is active. Where none could be
+ * made, what it would have shared goes. */
+static int stop_lost(struct rollout_session *s, const struct lock *l, bool is_active, struct err *e) {
+	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+	struct docker_container c CLEANUP(docker_container_done) = {0};
+	bool found;
+
+	if (!is_active && container_stop(s->x, l, e))
+		return -1;
+	if (docker_container_inspect(s->x->docker, name, &found, &c, e))
+		return -1;
+	return found ? 0 : release_run_remove(s->x->root, l->id, e);
+}
+
+/* Before the switch back began it could not be started and proved; after that it has to be down. */
+static int give_up(struct rollout_session *s, const struct json *last, const char *old, bool is_active, bool *lost, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err unread = {0};
+	bool alive = false;
+
+	*lost = true;
+	if (rollout_lock_of(&s->route, old, &l, &unread))
+		return 0;
+	if (!is_event(last, "back_intent") && rollout_alive(s->x, l, &alive, e))
+		return -1;
+	*lost = !alive;
+	return *lost ? stop_lost(s, l, is_active, e) : 0;
+}
+
+/* What the link names has the traffic; it is started where it was stopped to make room. */
+static int keep_active(struct rollout_session *s, const char *active, struct err *e) {
+	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct err why = {0};
+	bool alive;
+
+	if (rollout_lock_of(&s->route, active, &l, e) || rollout_alive(s->x, l, &alive, e))
+		return -1;
+	if (!alive && room_give_back(s, &why)) {
+		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
+			return err_set(e, why.code, "%s", why.msg);
+		progress_warn(s->x->progress, "the active release does not come up", why.msg);
+	}
+	return tidy_traffic(s, e);
+}
+
+static int record_lost(struct rollout_session *s, const char *old, const char *active, const struct err *cause, struct err *e) {
+	char *what CLEANUP(freep) = !strcmp(old, active)
+		? mem_printf("'%s' is active and does not come up", old)
+		: mem_printf("the release before, '%s', does not come up: '%s' stays active, and its watch failed", old, active);
+	struct json *r = record_new("failed", NULL);
+
+	json_set_str(r, "version", active);
+	json_set_str(r, "reason", what);
+	json_set_int(r, "exit", err_exit_status(cause->code));
+	progress_warn(s->x->progress, "the way back is given up", what);
+	return record_put(s, r, e);
+}
+
+int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e) {
+	struct record_state now CLEANUP(record_state_done) = {0};
+	char *active CLEANUP(freep) = NULL;
+	bool lost;
+
+	*ended = false;
+	if (record_state_read(s, &now, e))
+		return -1;
+	const char *old = lost_target(now.last);
+	if (!old)
+		return 0;
+	if (release_active_name(&s->route, &active, e))
+		return -1;
+	/* A first release has no way back; a link that is gone is set again by the next recovery. */
+	if (!active)
+		return 0;
+	bool is_active = !strcmp(active, old);
+	if (give_up(s, now.last, old, is_active, &lost, e))
+		return -1;
+	if (!lost)
+		return 0;
+	progress_warn(s->x->progress, "switching back failed", cause->msg);
+	if (!is_active && keep_active(s, active, e))
+		return -1;
+	if (record_lost(s, old, active, cause, e))
+		return -1;
+	*ended = true;
+	return 0;
+}
