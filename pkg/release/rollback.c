@@ -36,6 +36,7 @@ struct ledger {
 	struct deployed *order; /* the newest first */
 	size_t n_order, cap_order;
 	bool ordered;
+	char *left; /* by a switch back, of which the operation is not known yet; NULL: none */
 	struct release *found; /* NULL: every release is looked at */
 };
 
@@ -47,6 +48,7 @@ static void ledger_done(struct ledger *l) {
 	free(l->at);
 	free(l->order);
 	free(l->active);
+	free(l->left);
 }
 
 static struct fate *fate_of(struct ledger *l, const char *version) {
@@ -174,19 +176,53 @@ static int consider_switch(struct ledger *l, const struct journal_record *r, str
 	return found || !forward ? found : consider(l, from, e);
 }
 
+/* The release that a switch back left. */
+static void settle_left(struct ledger *l, bool barred) {
+	if (l->left && barred)
+		bar(l, l->left);
+	free(l->left);
+	l->left = NULL;
+}
+
+static int consider_back(struct ledger *l, const struct journal_record *r, struct err *e) {
+	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
+
+	settle_left(l, true);
+	if (from && *from) {
+		(void) fate_of(l, from); /* its place in the order of activity */
+		l->left = mem_strdup(from);
+	}
+	return to && *to ? consider(l, to, e) : 0;
+}
+
+/* An apply that was switched back bars its release. A rollback that recovery gave up never was: it says
+ * nothing of the release that it had gone to. */
+static int consider_flip(struct ledger *l, const struct journal_record *r, struct err *e) {
+	bool is_rollback = is_text(r->body, "op", "rollback"), is_done = !strcmp(r->event, "flipped");
+
+	if (is_text(r->body, "op", "revert"))
+		return is_done ? consider_back(l, r, e) : 0;
+	if (l->left && is_text(r->body, "to", l->left)) {
+		settle_left(l, !is_rollback);
+		return 0;
+	}
+	settle_left(l, true);
+	return is_rollback && is_done ? consider_switch(l, r, e) : 0;
+}
+
 static int look_for_target(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version");
 	struct ledger *l = ctx;
 
 	if (!strcmp(r->event, "removed"))
 		return 1;
-	if (!strcmp(r->event, "committed") && version)
-		return consider(l, version, e);
-	if (!strcmp(r->event, "accepted"))
-		return consider_all(l, json_get(r->body, "committed"), e);
-	if (!strcmp(r->event, "flipped") && (is_text(r->body, "op", "rollback") || is_text(r->body, "op", "revert")))
-		return consider_switch(l, r, e);
-	return 0;
+	if (!strcmp(r->event, "flipped") || !strcmp(r->event, "flip_intent"))
+		return consider_flip(l, r, e);
+	bool accepted = !strcmp(r->event, "accepted");
+	if (!accepted && (strcmp(r->event, "committed") != 0 || !version))
+		return 0;
+	settle_left(l, true);
+	return accepted ? consider_all(l, json_get(r->body, "committed"), e) : consider(l, version, e);
 }
 
 /* Why there is none, release by release, the newest first. */
@@ -243,6 +279,7 @@ int release_fates(const struct release_route *r, struct release_fate **out, size
 
 	if (journal_read_back(r->fd, r->where, look_at_all, &l, e))
 		return -1;
+	settle_left(&l, true);
 	*n = l.n;
 	*out = mem_zalloc(l.n + 1, sizeof **out);
 	for (size_t i = 0; i < l.n; i++) {

@@ -58,10 +58,14 @@ static void record(struct journal *j, const char *json) {
 	fine(journal_append(j, o, &e), &e);
 }
 
-static void flipped(struct journal *j, const char *op, const char *from, const char *to) {
-	char *json CLEANUP(freep) = mem_printf("{\"event\":\"flipped\",\"op\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}", op, from, to);
+static void switched(struct journal *j, const char *event, const char *op, const char *from, const char *to) {
+	char *json CLEANUP(freep) = mem_printf("{\"event\":\"%s\",\"op\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}", event, op, from, to);
 
 	record(j, json);
+}
+
+static void flipped(struct journal *j, const char *op, const char *from, const char *to) {
+	switched(j, "flipped", op, from, to);
 }
 
 static void committed(struct journal *j, const char *op, const char *version) {
@@ -79,7 +83,7 @@ static void remove_all(struct place *p, struct journal *j) {
 }
 
 /* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied, and its watch
- * failed; "<X" a rollback to X; "-X" X is collected; "0" the route is removed. */
+ * failed; "<X" a rollback to X; "^X" one that recovery gave up, "~X" before the link was turned; "-X" X is collected; "0" the route is removed. */
 static void play(struct place *p, const char *script) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct json *evidence CLEANUP(json_freep) = json_object();
@@ -95,10 +99,16 @@ static void play(struct place *p, const char *script) {
 			active[0] = 0;
 			continue;
 		}
-		char how = strchr("!<-", *s) ? *s++ : 'a';
+		char how = strchr("!<^~-", *s) ? *s++ : 'a';
 		version[0] = (char) (*s + 'a' - 'A');
 		if (how == '-') {
 			fine(release_remove(&p->chat, version, &e), &e);
+			continue;
+		}
+		if (strchr("^~", how)) {
+			switched(j, how == '^' ? "flipped" : "flip_intent", "rollback", active, version);
+			switched(j, "flip_intent", "revert", version, active);
+			flipped(j, "revert", version, active);
 			continue;
 		}
 		if (how != '<')
@@ -160,6 +170,17 @@ static const struct {
 	{"an order of before counts for a rollback of before", "AB<ACA-C", NULL, NULL,
 	 NO "'c' is not on disk any more, 'b' was rolled back from; to go to one all the same, name it: --to b"},
 	{"forward again, and the one before is collected", "ABC<B<C-B", NULL, "a", ""},
+	/* One that recovery gave up discredits nothing. */
+	{"given up", "AB^A", NULL, "a", ""},
+	{"given up before the link was turned", "AB~A", NULL, "a", ""},
+	{"given up, of three", "ABC^B", NULL, "b", ""},
+	{"given up twice", "ABC^B~B", NULL, "b", ""},
+	{"given up, to one further back", "ABC^A", NULL, "b", ""},
+	{"given up, then one that was made", "ABC^B<B", NULL, "a", ""},
+	{"given up, to one that was rolled back from", "ABC<B^C", NULL, "a", ""},
+	{"given up, then a new one that failed", "AB^A!C", NULL, "a", ""},
+	{"given up, to one that had failed its watch", "AB!A~A", NULL, NULL,
+	 NO "'a' was rolled back from; to go to one all the same, name it: --to a"},
 	{"removed", "AB0", NULL, NULL, NO "none was ever committed"},
 	{"removed, and applied again", "AB0A", NULL, NULL, NO "no other one was ever committed"},
 	{"removed, and two again", "ABC0BC", NULL, "b", ""},
@@ -466,6 +487,7 @@ static void fates_of_releases(void **state) {
 		{"rolled back from", "ABC<B", "b+ c+! a+"},
 		{"forward again", "ABC<B<C", "c+ b+ a+"},
 		{"failed its watch", "A!B", "b! a+"},
+		{"a rollback was given up", "ABC^B", "b+ c+ a+"},
 		{"since the removal", "AB0A", "a+"},
 	};
 	struct place *p = *state;
