@@ -159,6 +159,30 @@ bool breach_of_one(struct breach *b, const struct gateway_clients *now, const st
 	return found;
 }
 
+/* Over its gate, and of nobody else's requests is there a time that could clear the release. */
+static bool is_unseen(const uint64_t all[GATEWAY_BUCKETS], const uint64_t others[GATEWAY_BUCKETS], uint64_t most_ms) {
+	uint64_t ms;
+
+	return gate_percentile(all, 95, &ms) && ms > most_ms && !gate_percentile(others, 95, &ms);
+}
+
+uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *sum, const struct gateway_client *one) {
+	const struct gateway_sample others = without(sum, &one->seen);
+	const struct lock_gates *g = c->gates;
+	const struct gateway_sample *beside = gate_compared(c->beside, c->least);
+	uint64_t whole_ms = gate_most_ms(g->p95_ms, beside ? beside->total_ms : NULL, g->p95_percent);
+	uint64_t first_ms = gate_most_ms(g->ttft_ms, beside ? beside->first_ms : NULL, g->ttft_percent);
+	/* Where it was given up on, answers that come are not enough. */
+	uint64_t limit_ms = g->p95_ms > 0 ? (uint64_t) g->p95_ms : one->late ? c->patience->served_ms : 0;
+
+	if (is_unseen(sum->total_ms, others.total_ms, whole_ms) && (!limit_ms || whole_ms < limit_ms))
+		limit_ms = whole_ms;
+	/* Golden answers are no streams: their first byte comes when they are whole. */
+	if (is_unseen(sum->first_ms, others.first_ms, first_ms) && (!limit_ms || first_ms < limit_ms))
+		limit_ms = first_ms;
+	return limit_ms;
+}
+
 char *breach_words(const struct gateway_client *c) {
 	return mem_printf("%llu of %llu requests of client '%s' failed (%llu answered with 5xx, %llu cut, %llu given up when they were late)",
 			  (unsigned long long) c->seen.errors, (unsigned long long) c->seen.requests, c->name, (unsigned long long) c->failed,
@@ -220,9 +244,7 @@ int breach_check(struct rollout_session *s, const struct lock *l, struct breach 
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
 	progress_warn(s->x->progress, "one client alone breaks a gate", words);
-	/* Where it was given up on, answers that come are not enough. */
-	uint64_t limit_ms = c->gates->p95_ms > 0 ? (uint64_t) c->gates->p95_ms : one.late ? c->patience->served_ms : 0;
-	if (!breach_golden(s, l, limit_ms, &why)) {
+	if (!breach_golden(s, l, breach_limit(c, &rest, &one), &why)) {
 		*stands = false;
 		excuse(b, &one);
 		progress_note(s->x->progress, "golden questions through the gateway passed: the release stays", words);

@@ -114,6 +114,16 @@ static void judge_errors(struct judge *j) {
 			(unsigned long long) permille(b) % 10, (long long) j->g->more_errors_percent);
 }
 
+uint64_t gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t times_percent) {
+	uint64_t most = limit_ms >= 0 ? (uint64_t) limit_ms : UINT64_MAX, its;
+
+	if (!beside || times_percent < 0 || !gate_percentile(beside, 95, &its))
+		return most;
+	uint64_t times = its * (uint64_t) times_percent / 100, floor = its + GATE_FLOOR_MS - 1;
+	uint64_t more = times > floor ? times : floor;
+	return more < most ? more : most;
+}
+
 static void judge_time(struct judge *j, const char *what, const uint64_t *mine, const uint64_t *its, int64_t limit_ms, int64_t times_percent) {
 	char took[TEXT_BYTES], limit[TEXT_BYTES];
 	uint64_t ms, beside_ms;
@@ -145,6 +155,14 @@ static bool compares(const struct lock_gates *g) {
 	return g->more_errors_percent >= 0 || g->p95_percent >= 0 || g->ttft_percent >= 0;
 }
 
+static uint64_t least_beside(uint64_t least) {
+	return least < GATE_LEAST ? least : GATE_LEAST;
+}
+
+const struct gateway_sample *gate_compared(const struct gateway_sample *beside, uint64_t least) {
+	return beside && beside->requests >= least_beside(least) ? beside : NULL;
+}
+
 static void judge_all(struct judge *j, uint64_t least) {
 	const struct gateway_sample *n = j->now, *b = j->beside;
 
@@ -160,12 +178,10 @@ static void judge_all(struct judge *j, uint64_t least) {
 			(unsigned long long) least);
 	if (j->verdict != GATE_PASS)
 		return;
-	uint64_t least_beside = least < GATE_LEAST ? least : GATE_LEAST;
-	if (b && compares(j->g) && b->requests < least_beside)
+	j->beside = gate_compared(b, least);
+	if (b && compares(j->g) && !j->beside)
 		say(j, GATE_NONE, "%llu request%s seen at the active release, and a comparison needs %llu", (unsigned long long) b->requests,
-			b->requests == 1 ? " was" : "s were", (unsigned long long) least_beside);
-	if (b && b->requests < least_beside)
-		j->beside = NULL;
+			b->requests == 1 ? " was" : "s were", (unsigned long long) least_beside(least));
 	judge_errors(j);
 	judge_time(j, "the time", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms, j->g->p95_percent);
 	judge_time(j, "the time to the first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);

@@ -32,6 +32,11 @@ enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sa
 
 /* The p-th percentile (1 to 100) in ms; false without samples. */
 bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
+/* The most ms that a gate lets the 95th percentile be: by its limit, and by so many times the active release's where that was measured.
+ * UINT64_MAX: any. */
+uint64_t gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t times_percent);
+/* The active release's numbers, or NULL where they are too few to compare with. */
+const struct gateway_sample *gate_compared(const struct gateway_sample *beside, uint64_t least);
 /* {"requests","errors","p95_ms","ttft_ms"}, and "refused", "given_up" where there were any: for the journal. Yours. */
 struct json *gate_json(const struct gateway_sample *s);
 

@@ -242,6 +242,9 @@ struct gateway_sample breach_judged(const struct breach *b, const struct gateway
 struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients *now, const struct gateway_sample *sum);
 /* Does one client alone break it? With what it saw. */
 bool breach_of_one(struct breach *b, const struct gateway_clients *now, const struct breach_case *c, struct gateway_client *out);
+/* The most ms that a golden answer may take to set `one` aside: gates.p95; the limit for what clients gave up on late; and each time that is
+ * over its gate in `sum` and was measured of nobody else's request. 0: any. */
+uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *sum, const struct gateway_client *one);
 /* The golden questions, asked of the release through the gateway; latency_ms 0: however long they take. ERR_GATE: it fails, or there are none. */
 int breach_golden(struct rollout_session *s, const struct lock *l, uint64_t latency_ms, struct err *e);
 /* "8 of 9 requests of client 'key x' failed (...)"; yours. */

@@ -273,6 +273,11 @@ clients() {
 	asked
 	[ "$status" = 7 ] && [ "$(active)" = b6 ]
 	result "by the lockfile's own limit, too" $? "$state/said"
+	asking one:hi:10
+	apply b11 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"ttft_ms":300}' -- --first 20 --spoil 3000 --slow 1000
+	asked
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "one client alone breaks a gate" && says "golden questions through the gateway: "
+	result "the time to the first byte, with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
 	asking :hi:10 :hi:10 :hi:10 peculiar:poison:10
 	release b10 "$golden" 'rollout.strategy="canary"' "rollout.canary={\"steps\":[{\"weight_percent\":70,\"duration_ms\":5000,\"min_requests\":10}],
 		\"gates\":{\"error_rate_percent\":5,\"against_active\":$against}}"

@@ -144,6 +144,14 @@ static void excuses(void **state) {
 	assert_true(rest.requests == 30 && rest.errors == 0);
 }
 
+static size_t bucket_of(uint64_t ms) {
+	size_t at = 0;
+
+	while (gateway_bucket_ms(at) < ms)
+		at++;
+	return at;
+}
+
 /* Slow answers of one client, and of two. */
 static void slow(void **state) {
 	const struct lock_gates gates = {5, 1000, -1, -1, -1, -1};
@@ -151,13 +159,9 @@ static void slow(void **state) {
 	struct gateway_client one = {0};
 	struct breach b = {0};
 	char reason[GATE_REASON];
-	size_t fast = 0, late = 0;
+	size_t fast = bucket_of(100), late = bucket_of(10000);
 
 	(void) state;
-	while (gateway_bucket_ms(fast) < 100)
-		fast++;
-	while (gateway_bucket_ms(late) < 10000)
-		late++;
 	for (unsigned two = 0; two < 2; two++) {
 		struct gateway_sample sum = {.requests = 140};
 		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
@@ -174,8 +178,49 @@ static void slow(void **state) {
 	}
 }
 
+/* Times of one client's 20 requests, of the others' and of the active release's 100; how fast the golden answers have to be. */
+static void limits(void **state) {
+	static const struct {
+		const char *name;
+		struct lock_gates gates;
+		uint64_t late, first_ms, whole_ms, others, beside_ms; /* others: so many requests, all fast; beside_ms 0: nothing is compared */
+		uint64_t least_ms, most_ms;			      /* of the limit; both 0: none */
+	} cases[] = {
+		{"ttft, and nobody else", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+		{"ttft, and p95 holds", {5, 20000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+		{"p95, and nobody else", {5, 1000, -1, -1, -1, -1}, 0, 100, 5000, 0, 0, 1000, 1000},
+		{"ttft and p95", {5, 1000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+		{"ttft, and the others were fast", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 100, 0, 0, 0},
+		{"ttft holds: it is about failures", {5, -1, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 0, 0},
+		{"ttft holds: p95 counts", {5, 20000, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 20000, 20000},
+		{"nothing written", {5, -1, -1, -1, -1, -1}, 0, 5000, 5000, 0, 0, 0, 0},
+		{"nothing written, given up", {5, -1, -1, -1, -1, -1}, 3, 5000, 5000, 0, 0, 7000, 7000},
+		{"as long as the active one's, ttft", {5, -1, -1, 2, -1, 200}, 0, 5000, 5000, 0, 100, 119, 250},
+		{"as long as the active one's, p95", {5, -1, -1, 2, 200, -1}, 0, 5000, 5000, 0, 100, 119, 250},
+		{"the active one is as slow", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 0, 5000, 0, 0},
+		{"slower than the active one, and the others were fast", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 100, 100, 0, 0},
+	};
+
+	(void) state;
+	EACH_CASE(r, cases) {
+		struct gateway_client one = {.seen = {.requests = 20}, .late = r->late};
+		struct gateway_sample beside = {.requests = 100};
+		const struct gateway_patience patience = {.served_ms = r->gates.p95_ms < 0 && r->gates.ttft_ms < 0 ? 7000 : 0};
+		one.seen.first_ms[bucket_of(r->first_ms)] = one.seen.total_ms[bucket_of(r->whole_ms)] = 20;
+		struct gateway_sample sum = one.seen;
+		sum.requests += r->others;
+		sum.first_ms[bucket_of(100)] += r->others;
+		sum.total_ms[bucket_of(100)] += r->others;
+		beside.first_ms[bucket_of(r->beside_ms)] = beside.total_ms[bucket_of(r->beside_ms)] = 100;
+		const struct breach_case c = {.gates = &r->gates, .sum = &sum, .beside = r->beside_ms ? &beside : NULL, .patience = &patience, .least = GATE_LEAST};
+		uint64_t ms = breach_limit(&c, &sum, &one);
+		assert_in_range(ms, r->least_ms, r->most_ms);
+	}
+}
+
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(parses), cmocka_unit_test(ones), cmocka_unit_test(excuses), cmocka_unit_test(slow)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(parses), cmocka_unit_test(ones), cmocka_unit_test(excuses), cmocka_unit_test(slow),
+					   cmocka_unit_test(limits)};
 
 	return cmocka_run_group_tests_name("breach", tests, NULL, NULL);
 }
