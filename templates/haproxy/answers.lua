@@ -346,7 +346,7 @@ end)
 
 local function may_use(route, hash)
 	local r = conf.routes[route]
-	return not r.keys or (hash and r.keys:lookup(hash)) ~= nil
+	return not r.closed and (not r.keys or (hash and r.keys:lookup(hash)) ~= nil)
 end
 
 local function model_json(name)
@@ -368,15 +368,18 @@ local function error_json(code, param, text)
 	return string.format('{"error":{"message":"%s","type":"invalid_request_error","param":%s,"code":"%s"}}', text, param, code)
 end
 
--- The routes that the request may see: of its address, or the one in its path.
+local CLOSED = '{"error":{"message":"no release can answer now: try again","type":"server_error","param":null,"code":"unavailable"}}'
+
+-- The routes that the request may see: of its address, or the one in its path. Where there are others, the status for who may see none: 503 if
+-- their keys cannot be loaded, 401 if a key is all that it takes.
 local function visible(applet)
-	local at, one, hash, out, locked = applet:get_var("txn.at"), applet:get_var("txn.route"), applet:get_var("txn.bearer"), {}, false
+	local at, one, hash, out, locked = applet:get_var("txn.at"), applet:get_var("txn.route"), applet:get_var("txn.bearer"), {}, nil
 	for _, route in ipairs(conf.order) do
 		if conf.routes[route].at == at and (not one or one == route) then
 			if may_use(route, hash) then
 				out[#out + 1] = route
 			else
-				locked = true
+				locked = conf.routes[route].closed and (locked or 503) or 401
 			end
 		end
 	end
@@ -386,7 +389,9 @@ end
 core.register_service("llmdeploy-models", "http", function(applet)
 	local routes, locked = visible(applet)
 	local wanted = applet.path:match("^/v1/models/(.*)$")
-	if #routes == 0 and locked then
+	if #routes == 0 and locked == 503 then
+		return respond(applet, 503, CLOSED)
+	elseif #routes == 0 and locked then
 		return respond(applet, 401, error_json("invalid_api_key", "null", "no valid API key: send Authorization: Bearer KEY"))
 	elseif not wanted then
 		local list = {}

@@ -46,10 +46,14 @@ end
 local LINE = '"route":"([^"]*)","client":.*"path":"([^"]*)","status":(%-?%d+),"answered_by":"([^"]*)","reason":"([^"]*)","release":"([^"]*)",' ..
 	'"server":"([^"]*)","end":"([^"]*)","queue_ms":(%-?%d+),"connect_ms":(%-?%d+),"first_ms":(%-?%d+),"total_ms":(%-?%d+).*"caller":"([^"]*)"'
 
--- Errors are ours: an answer of 500 and more, or one that was cut; not what the client did.
-local function is_error(status, ended)
+-- Errors are ours: an answer of 500 and more, or one that was cut; not what the client did. An answer of 500 that had begun is one, though its
+-- client hung up in it.
+local function is_error(status, ended, answered)
 	local by = ended:sub(1, 1)
-	return by ~= "C" and by ~= "c" and (status >= 500 or (by ~= "-" and by ~= "L" and ended:sub(2, 2) == "D"))
+	if by == "C" or by == "c" then
+		return answered and status >= 500
+	end
+	return status >= 500 or (by ~= "-" and by ~= "L" and ended:sub(2, 2) == "D")
 end
 
 local function count(of, r)
@@ -177,8 +181,9 @@ local function add(line)
 	local status = tonumber(code)
 	first = tonumber(first)
 	local by = ended:sub(1, 1)
-	local r = {error = is_error(status, ended), timed = status < 400 and first >= 0 and by ~= "C" and by ~= "c", status = status,
-		left = by == "C" or by == "c", queued = math.max(tonumber(queued), 0), answered = first >= 0, total = tonumber(total)}
+	local by_client, failed = by == "C" or by == "c", is_error(status, ended, first >= 0)
+	local r = {error = failed, timed = status < 400 and first >= 0 and not by_client, status = status, left = by_client and not failed,
+		queued = math.max(tonumber(queued), 0), answered = first >= 0, total = tonumber(total)}
 	r.first = tonumber(queued) + tonumber(connected) + first
 	local class = status // 100 .. "xx"
 	local name = table.concat({route, release, who, reason, class}, "\t")

@@ -41,7 +41,7 @@ void proxy_init(struct proxy *p) {
 }
 
 void proxy_write(struct proxy *p, const char *state) {
-	const struct gateway_paths paths = {.run = "run", .gateway = "g", .host = ""};
+	const struct gateway_paths paths = {.run = "run", .gateway = "g", .host = "", .missing = p->missing};
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct gateway_texts t CLEANUP(gateway_texts_done) = {0};
 	struct err e = {0};

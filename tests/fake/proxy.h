@@ -9,6 +9,7 @@ struct proxy {
 	char dir[40]; /* run/ROUTE/{a,b}.sock are looked for here; g/ has the files */
 	pid_t pid;
 	int log; /* what it printed, g/log */
+	const char *const *missing; /* files that a state names and that cannot be had, NULL at the end; NULL: none */
 };
 
 /* The folder, and no process yet. */

@@ -35,15 +35,23 @@ static bool last_event(struct httpd_conn *c) {
 	return httpd_puts(c, first) && !usleep(20000) && httpd_puts(c, second);
 }
 
-static bool stream(struct httpd_conn *c, int tokens, bool whole, bool usage) {
-	if (!httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"))
-		return false;
+static bool tokens_of(struct httpd_conn *c, int tokens, bool whole, bool usage) {
 	for (int i = 0; i < tokens; i++) {
 		if (!httpd_puts(c, "10\r\ndata: {\"t\":\"x\"}\n\r\n"))
 			return false;
 		(void) usleep(40000);
 	}
 	return whole && (!usage || last_event(c)) && httpd_puts(c, "0\r\n\r\n");
+}
+
+static bool stream(struct httpd_conn *c, int tokens, bool whole, bool usage) {
+	return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n") &&
+	       tokens_of(c, tokens, whole, usage);
+}
+
+static bool long_failure(struct httpd_conn *c) {
+	return httpd_puts(c, "HTTP/1.1 500 Failed\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n") &&
+	       tokens_of(c, 60, true, false);
 }
 
 static bool question(struct upstream *u, struct httpd_conn *c, const struct httpd_request *q) {
@@ -66,7 +74,7 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 	if (strstr(q->body, "late"))
 		(void) usleep(300000);
 	if (strstr(q->body, "long"))
-		return stream(c, 60, true, false);
+		return strstr(q->body, "fail") ? long_failure(c) : stream(c, 60, true, false);
 	if (strstr(q->body, "stream"))
 		return stream(c, 10, true, strstr(q->body, "usage") != NULL);
 	if (strstr(q->body, "cut"))

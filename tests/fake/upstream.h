@@ -14,7 +14,7 @@ struct httpd;
  *     "hang"     no byte, until the client goes
  *     "half"     the connection is closed without a byte
  *     "late"     an answer after 300 ms
- *     "fail"     500
+ *     "fail"     500; with "long" as slowly
  *
  *     "usage"    and so many tokens, 100 and 20: as chat/completions says it, in a stream by a last event, which comes in two pieces
  *     "spent"    the same as /v1/responses says it

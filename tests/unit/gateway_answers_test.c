@@ -274,9 +274,11 @@ static void test_models(void **state) {
 	open_door(&d);
 	save_key("keys", "sk-one", "alice");
 	char *keys CLEANUP(freep) = mem_printf(",\"api_keys\":\"%s/keys\"", d.p.dir);
+	char *file CLEANUP(freep) = mem_printf("%s/keys", d.p.dir);
+	const char *const missing[] = {file, NULL};
 	static const struct {
 		const char *name;
-		int locked; /* so many of the two routes ask for keys */
+		int locked; /* so many of the two routes ask for keys; 3, 4: the first, or both, for keys of a file that is missing */
 		const char *path, *headers, *expect, *not;
 	} cases[] = {
 		{"all of them", 0, "/v1/models", "", "{\"object\":\"list\",\"data\":[" MODEL("one"), "x"},
@@ -293,13 +295,17 @@ static void test_models(void **state) {
 		{"with the key, one of them", 1, "/v1/models/one", BEARER, "\r\n\r\n" MODEL("one"), "two"},
 		{"all are locked", 2, "/v1/models", "", "HTTP/1.1 401", "\"one\""},
 		{"all are locked, in words", 2, "/v1/models/one", "Authorization: Bearer x\r\n", "\"code\":\"invalid_api_key\"}}", "\"one\""},
+		{"keys that cannot be loaded: nobody's", 3, "/v1/models", "", "[" MODEL("two"), "\"one\""},
+		{"keys that cannot be loaded, all of them", 4, "/v1/models", BEARER, "HTTP/1.1 503", "\"one\""},
+		{"keys that cannot be loaded: not found", 3, "/v1/models/one", BEARER, "HTTP/1.1 404", "\"one\""},
 		{"the runtime's own page", 0, "/one/v1/models", "", "\r\n\r\nONE", "created"},
 	};
 	int locked = -1;
 	EACH_CASE(c, cases) {
 		if (c->locked != locked) {
 			proxy_stop(&d.p);
-			write_state(&d, c->locked ? keys : "", c->locked > 1 ? keys : "", 1);
+			d.p.missing = c->locked > 2 ? missing : NULL;
+			write_state(&d, c->locked ? keys : "", c->locked == 2 || c->locked == 4 ? keys : "", 1);
 			proxy_start(&d.p);
 			locked = c->locked;
 		}
@@ -368,6 +374,7 @@ static void test_late(void **state) {
 		{"in an answer, before its limit", "50 50 5000", "{\"x\":\"long\"}", 300, " 2 2 0 4 "},
 		{"in an answer, after it", "0 0 100", "{\"x\":\"long\"}", 300, " 3 3 0 4 "},
 		{"in an answer, without one", "100 100 0", "{\"x\":\"long\"}", 300, " 3 3 0 5 "},
+		{"in an answer of 500", "0 0 0", "{\"x\":\"long fail\"}", 300, " 4 4 0 5 "},
 	};
 	struct door d = {0};
 	char piece[512];
@@ -380,7 +387,7 @@ static void test_late(void **state) {
 		char *text CLEANUP(freep) = upstream_post("/one" CHAT, "", c->body);
 		int fd = upstream_send(d.port, text);
 		assert_true(shows(&d, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
-		if (strstr(c->body, "long")) /* its first byte has come */
+		if (strstr(c->body, "long\"")) /* its first byte has come */
 			assert_true(read(fd, piece, sizeof piece) > 0);
 		clock_sleep_ms(c->ms);
 		(void) close(fd);
@@ -397,9 +404,9 @@ static void test_late(void **state) {
 		assert_true(shows(&d, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
 		clock_sleep_ms(200);
 		(void) close(waiting);
-		assert_true(shows(&d, line, i ? " 4 4 0 6 " : " 3 3 0 6 "));
+		assert_true(shows(&d, line, i ? " 5 5 0 6 " : " 4 4 0 6 "));
 	}
-	assert_true(shows(&d, "llmdeploy clients one a", "\naddress 127.0.0.1\t0 0 4\t4 4 0 6 "));
+	assert_true(shows(&d, "llmdeploy clients one a", "\naddress 127.0.0.1\t1 0 4\t5 5 0 6 "));
 	end(&d);
 }
 

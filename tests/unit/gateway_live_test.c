@@ -322,6 +322,39 @@ static void test_tokens(void **state) {
 	end(&l);
 }
 
+/* An answer of 500 from elsewhere that its client hung up in is an error, and one of 200 is none. */
+static void test_given_up(void **state) {
+	static const struct {
+		const char *name, *body, *first, *count;
+	} cases[] = {
+		{"of 200", "{\"x\":\"long\"}", "HTTP/1.1 200", "reason=\"down\",code=\"2xx\"} 0\n"},
+		{"of 500", "{\"x\":\"long fail\"}", "HTTP/1.1 500", "reason=\"down\",code=\"5xx\"} 1\n"},
+	};
+	char piece[512];
+	struct live l = {0};
+
+	(void) state;
+	begin(&l, "any", FALLBACK(""), "maint", 0);
+	command(&l, "set server r:one/a state maint");
+	EACH_CASE(c, cases) {
+		char *text CLEANUP(freep) = upstream_post(CHAT, "", c->body);
+		int fd = upstream_send(l.port, text);
+		ssize_t n = read(fd, piece, sizeof piece);
+		assert_true(n > 12 && !memcmp(piece, c->first, 12));
+		(void) close(fd);
+		char *line CLEANUP(freep) = mem_printf("\nllmdeploy_errors_total{route=\"one\",release=\"-\",answered_by=\"fallback\",%s", c->count);
+		char *page CLEANUP(freep) = NULL;
+		for (int i = 0; i < 300 && !(page && strstr(page, line)); i++) {
+			free(page);
+			clock_sleep_ms(10);
+			page = upstream_ask(l.metrics, "GET /metrics HTTP/1.0\r\n\r\n");
+		}
+		if (!strstr(page, line))
+			fail_msg("there is no '%s' in:\n%s", line, page);
+	}
+	end(&l);
+}
+
 /* Sentence 5: a body of any size, whole or in chunks, arrives elsewhere byte for byte but for its model's name. */
 static void test_large_bodies(void **state) {
 	static const struct {
@@ -526,7 +559,7 @@ int main(void) {
 		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_hang_up), cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
 		cmocka_unit_test(test_crash),	     cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_canary),
 		cmocka_unit_test(test_canary_dies),  cmocka_unit_test(test_labels), cmocka_unit_test(test_tokens), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_long),	     cmocka_unit_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests_name("gateway live", tests, NULL, NULL);
