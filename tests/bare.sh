@@ -8,6 +8,12 @@
 # KEEP=1 leaves DIR behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+-*)
+	sed -n '2s/^# //p' "$0"
+	exit 2
+	;;
+esac
 root=$(realpath -m -- "${1:-build/bare}")
 work=/root/llmdeploy
 
