@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=$(cd "${1:-build}" && pwd) || exit 1
 work=$(mktemp -d /tmp/hub.XXXXXX) || exit 1
 program=$build/llmdeploy
+golden=$(pwd)/tests/golden
 new=1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
 old=0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e
 unset HF_TOKEN http_proxy https_proxy all_proxy
@@ -162,9 +163,9 @@ verdict $? "Ctrl-C ends the waiting, exit 130, and nothing is written"
 # ---- init offline ----
 
 models=$work/models
-python3 - "$models" "$program" <<'END'
+python3 - "$models" "$golden" <<'END'
 import pathlib, sys
-sys.path.insert(0, str(pathlib.Path(sys.argv[2]).resolve().parent.parent / "tests/golden"))
+sys.path.insert(0, sys.argv[2])
 import make
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir()
