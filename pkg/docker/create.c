@@ -233,7 +233,9 @@ bool docker_create_may_want_image(const struct err *why) {
 
 /* Docker refuses it for a moment between the death of the container's process and its own knowledge of that. */
 static bool is_just_dying(const struct answer *a) {
-	return a->status == 500 && strstr(a->said, "cannot update a stopped container");
+	if (a->status != 500)
+		return false;
+	return strstr(a->said, "cannot update a stopped container") || strstr(a->said, "ttrpc: closed");
 }
 
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
