@@ -16,8 +16,8 @@
 #include "git/git.h"
 #include "image/image.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/wrapped.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/plan_file.h"
 #include "reach.h"
 #include "report/report.h"
 #include "spec/spec.h"
@@ -48,7 +48,7 @@ static int origin_of(struct args *a, const char *path, struct json **out, struct
 }
 
 /* Layers and blobs that came with a lock from another machine. */
-static int import_archive(struct args *a, struct context *c, const struct lock *l, struct err *e) {
+static int import_archive(struct args *a, struct context *c, const struct lockfile *l, struct err *e) {
 	const char *path = a->option[OPT_ARCHIVE];
 	struct image image;
 
@@ -85,7 +85,7 @@ static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	return mem_printf("%s%s%s", total, r->outcome == ROLLOUT_SWITCHED ? ": " : "", r->outcome == ROLLOUT_SWITCHED ? buf_str(&parts) : "");
 }
 
-static void show_next(struct args *a, const struct lock *l, const struct rollout_result *r, const struct reach *reach) {
+static void show_next(struct args *a, const struct lockfile *l, const struct rollout_result *r, const struct reach *reach) {
 	char *clients CLEANUP(freep) = mem_printf("%s  %s", reach->url, reach->note), *next CLEANUP(freep) = NULL;
 
 	if (*r->from && r->outcome == ROLLOUT_SWITCHED)
@@ -97,7 +97,7 @@ static void show_next(struct args *a, const struct lock *l, const struct rollout
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
 
-static void tell_people(struct args *a, const struct lock *l, const struct rollout_result *r, uint64_t ms, const struct reach *reach) {
+static void tell_people(struct args *a, const struct lockfile *l, const struct rollout_result *r, uint64_t ms, const struct reach *reach) {
 	char *times CLEANUP(freep) = times_of(r, ms);
 
 	if (r->outcome == ROLLOUT_NOTHING)
@@ -109,7 +109,7 @@ static void tell_people(struct args *a, const struct lock *l, const struct rollo
 	show_next(a, l, r, reach);
 }
 
-static void tell(struct args *a, const struct context *c, const struct lock *l, const struct rollout_result *r, uint64_t began) {
+static void tell(struct args *a, const struct context *c, const struct lockfile *l, const struct rollout_result *r, uint64_t began) {
 	struct json *j CLEANUP(json_freep) = json_object();
 	struct reach reach CLEANUP(reach_done) = {0};
 	uint64_t ms = clock_mono_ms() - began;
@@ -133,15 +133,15 @@ static void tell(struct args *a, const struct context *c, const struct lock *l, 
 }
 
 /* A plan is good for the release that was active when it was made, and, once applied, for itself. */
-static int check_expected(const struct rollout_session *s, const struct lock *l, const struct lock_expected *x, struct err *e) {
-	struct lock *now CLEANUP(lock_freep) = NULL;
+static int check_expected(const struct rollout_session *s, const struct lockfile *l, const struct plan_file_expected *x, struct err *e) {
+	struct lockfile *now CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
 
-	if (rollout_active_lock(&s->route, &now, &none) && none.code != ERR_USAGE) {
+	if (rollout_active_lockfile(&s->route, &now, &none) && none.code != ERR_USAGE) {
 		*e = none;
 		return -1;
 	}
-	if ((!strcmp(now ? now->digest : "", x->active_lock) && !strcmp(now ? now->version : "", x->active)) || (now && !strcmp(now->digest, l->digest)))
+	if ((!strcmp(now ? now->digest : "", x->active_lockfile) && !strcmp(now ? now->version : "", x->active)) || (now && !strcmp(now->digest, l->digest)))
 		return 0;
 	return err_set(e, ERR_BUSY, "the plan is stale: it expects %s%s%s to be active, and %s%s%s is; plan again", *x->active ? "'" : "",
 		*x->active ? x->active : "nothing", *x->active ? "'" : "", now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");
@@ -149,11 +149,11 @@ static int check_expected(const struct rollout_session *s, const struct lock *l,
 
 /* `manifest`: its text, where a manifest and not a lockfile is applied. */
 static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, const struct input *manifest,
-		      struct lock **l, struct err *e) {
+		      struct lockfile **l, struct err *e) {
 	uint64_t began = clock_mono_ms();
 	struct rollout_result result;
 
-	if (spec && compiling_lock_asked(a, c, spec, l, NULL, NULL, e))
+	if (spec && compiling_lockfile_asked(a, c, spec, l, NULL, NULL, e))
 		return -1;
 	if (conflict_check(a, &s->route, *l, e))
 		return -1;
@@ -168,9 +168,9 @@ int cmd_apply(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct json *origin CLEANUP(json_freep) = NULL;
 	struct spec *spec CLEANUP(spec_freep) = NULL;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct input in CLEANUP(input_done) = INPUT_INIT;
-	struct lock_expected expected;
+	struct plan_file_expected expected;
 	struct rollout_session s;
 	struct err silent = {0};
 	bool made;
@@ -181,7 +181,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* Everything that can be refused without touching anything is refused first. */
 	if (input_read(a->at[0], &in, e) ||
 	    (a->option[OPT_ARCHIVE] && input_check(a->option[OPT_ARCHIVE], e)) ||
-	    compiling_read_lock(&in, &l, &expected, &planned, e) ||
+	    compiling_read_lockfile(&in, &l, &expected, &planned, e) ||
 	    (!l && (compiling_spec(a, &in, &spec, e) || compiling_can_run(a, spec, e))) ||
 	    origin_of(a, a->at[0], &origin, e))
 		return -1;

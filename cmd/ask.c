@@ -6,21 +6,21 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
 #include "release/run.h"
 #include "report/report.h"
 
 enum { ASK_MS = 300000 };
 
-static const struct json *case_of(const struct lock *l, const char *id) {
+static const struct json *case_of(const struct lockfile *l, const char *id) {
 	for (const struct json *c = json_first(json_get(l->golden, "cases")); c; c = json_next(c))
 		if (!strcmp(json_str(c, "id"), id))
 			return c;
 	return NULL;
 }
 
-static int no_case(const struct lock *l, const char *id, struct err *e) {
+static int no_case(const struct lockfile *l, const char *id, struct err *e) {
 	struct buf known CLEANUP(buf_done) = BUF_INIT(300);
 
 	for (const struct json *c = json_first(json_get(l->golden, "cases")); c; c = json_next(c))
@@ -37,7 +37,7 @@ static void push_message(struct json *messages, const char *role, const char *co
 }
 
 /* Sources as the golden set gives them: a line each, "[ID] text", then an empty line. */
-static int add_sources(const struct lock *l, const char *ids, struct buf *out, struct err *e) {
+static int add_sources(const struct lockfile *l, const char *ids, struct buf *out, struct err *e) {
 	char *list CLEANUP(freep) = mem_strdup(ids), *save = NULL;
 
 	for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save)) {
@@ -50,7 +50,7 @@ static int add_sources(const struct lock *l, const char *ids, struct buf *out, s
 	return 0;
 }
 
-static int question(struct args *a, const struct lock *l, struct json **messages, struct err *e) {
+static int question(struct args *a, const struct lockfile *l, struct json **messages, struct err *e) {
 	struct buf user CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	const char *id = a->option[OPT_CASE], *sources = a->option[OPT_SOURCES];
 
@@ -75,7 +75,7 @@ static int question(struct args *a, const struct lock *l, struct json **messages
 	return 0;
 }
 
-static int call(struct args *a, const struct context *c, const struct lock *l, struct json *messages, struct err *e) {
+static int call(struct args *a, const struct context *c, const struct lockfile *l, struct json *messages, struct err *e) {
 	struct release_socket socket CLEANUP(release_socket_done) = RELEASE_SOCKET_INIT;
 	struct json *body CLEANUP(json_freep) = json_object();
 	struct endpoint_reply reply CLEANUP(endpoint_reply_done) = {0};
@@ -102,7 +102,7 @@ static int call(struct args *a, const struct context *c, const struct lock *l, s
 	return 0;
 }
 
-static int tell_socket(struct args *a, const struct context *c, const struct lock *l) {
+static int tell_socket(struct args *a, const struct context *c, const struct lockfile *l) {
 	char *path CLEANUP(freep) = mem_printf("%s/run/%s/engine.sock", c->root.path, l->id);
 	struct json *result CLEANUP(json_freep) = json_object();
 
@@ -122,9 +122,9 @@ static void show_question(struct args *a, const char *content) {
 int cmd_ask(struct args *a, struct err *e) {
 	struct json *messages CLEANUP(json_freep) = NULL;
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
-	if (context_open(a, "ask", a->option[OPT_SOCKET_PATH] ? NEED_READ : NEED_ASK, &c, e) || context_active_lock(&c, a->at[0], &l, e))
+	if (context_open(a, "ask", a->option[OPT_SOCKET_PATH] ? NEED_READ : NEED_ASK, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
 		return -1;
 	if (a->option[OPT_SOCKET_PATH])
 		return tell_socket(a, &c, l);

@@ -14,7 +14,7 @@
 #include "image/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "report/report.h"
 #include "spec/spec.h"
 
@@ -23,7 +23,7 @@ static int write_archive_to(void *ctx, const void *data, size_t n, struct err *e
 }
 
 /* Aside, then renamed: a full disk leaves no half archive under the name. */
-static int write_archive(struct context *c, const struct lock *l, const char *path, struct err *e) {
+static int write_archive(struct context *c, const struct lockfile *l, const char *path, struct err *e) {
 	char *aside CLEANUP(freep) = mem_printf("%s.tmp-%ld", path, (long) getpid()),
 	     *tag CLEANUP(freep) = mem_printf("llmdeploy/%s:%s", l->route, l->version);
 	int fd CLEANUP(closep) = fs_step_create(EFFECT_OUTPUT, AT_FDCWD, aside, O_WRONLY | O_EXCL, 0600);
@@ -39,7 +39,7 @@ static int write_archive(struct context *c, const struct lock *l, const char *pa
 }
 
 /* All that it says stands in the lock. */
-static int write_sbom(const struct lock *l, const char *path, struct err *e) {
+static int write_sbom(const struct lockfile *l, const char *path, struct err *e) {
 	const struct json *packages = json_path(l->tree, "image.packages");
 	struct image_package *list CLEANUP(freep) = mem_zalloc(json_count(packages), sizeof *list);
 	struct image_request q = {.packages = list, .architecture = l->architecture, .runtime = l->runtime};
@@ -57,7 +57,7 @@ static int write_sbom(const struct lock *l, const char *path, struct err *e) {
 	return fs_write(EFFECT_OUTPUT, AT_FDCWD, path, buf_str(&text), text.len, 0644, e);
 }
 
-static int write_lock(const struct lock *l, const char *path, bool *same, struct err *e) {
+static int write_lockfile(const struct lockfile *l, const char *path, bool *same, struct err *e) {
 	struct buf old CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	bool found;
 
@@ -67,7 +67,7 @@ static int write_lock(const struct lock *l, const char *path, bool *same, struct
 	return *same ? 0 : fs_write(EFFECT_OUTPUT, AT_FDCWD, path, l->bytes, l->n_bytes, 0644, e);
 }
 
-static int record_build(const struct context *c, const struct lock *l, uint64_t began_ms, struct err *e) {
+static int record_build(const struct context *c, const struct lockfile *l, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 	int held CLEANUP(closep) = -1;
 
@@ -81,7 +81,7 @@ static int record_build(const struct context *c, const struct lock *l, uint64_t 
 	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }
 
-static void tell(struct args *a, const struct lock *l, const char *path, bool same, uint64_t took_ms) {
+static void tell(struct args *a, const struct lockfile *l, const char *path, bool same, uint64_t took_ms) {
 	struct json *j CLEANUP(json_freep) = json_object();
 	char planned[TEXT_BYTES], took[TEXT_BYTES];
 
@@ -105,7 +105,7 @@ int cmd_build(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	uint64_t began = clock_mono_ms();
 	bool same;
 
@@ -113,9 +113,9 @@ int cmd_build(struct args *a, struct err *e) {
 	    compiling_spec(a, &in, &s, e) ||
 	    compiling_can_run(a, s, e) ||
 	    context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) ||
-	    compiling_lock(a, &c, s, &l, e))
+	    compiling_lockfile(a, &c, s, &l, e))
 		return -1;
-	if (write_lock(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
+	if (write_lockfile(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
 		return -1;
 	if (a->option[OPT_SBOM] && write_sbom(l, a->option[OPT_SBOM], e))
 		return -1;

@@ -15,7 +15,7 @@
 #include "eval/eval.h"
 #include "fs/fs.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "report/report.h"
 #include "spec/spec.h"
 
@@ -78,12 +78,12 @@ static void note_trial(struct row *r, const struct rollout_trial *t) {
 
 static int try_one(struct choosing *x, struct rollout_session *s, size_t i, struct err *e) {
 	struct rollout_trial trial CLEANUP(rollout_trial_done) = {0};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct row *r = &x->rows[i];
 
 	report_line(x->a->report, "candidate '%s'", r->name);
 	spec_choose(x->spec, r->index);
-	if (compiling_lock_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_try(s, l, &trial, e))
+	if (compiling_lockfile_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_try(s, l, &trial, e))
 		return err_wrap(e, "candidate '%s'", r->name);
 	note_trial(r, &trial);
 	if (trial.passed)

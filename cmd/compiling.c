@@ -12,8 +12,8 @@
 #include "eval/eval.h"
 #include "exposure.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/wrapped.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/plan_file.h"
 #include "oracle/oracle.h"
 #include "plan/plan.h"
 #include "report/report.h"
@@ -155,7 +155,7 @@ struct asking {
 	const struct size_measured *measured;
 };
 
-static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q, struct lock **out, struct err *e) {
+static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q, struct lockfile **out, struct err *e) {
 	struct complaints all CLEANUP(complaints_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct debian_mirrors mirrors = {0};
@@ -180,11 +180,11 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 	return -1;
 }
 
-int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e) {
+int compiling_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e) {
 	return compile(a, c, s, &(struct asking){0}, out, e);
 }
 
-static bool is_inexact(const struct lock *l) {
+static bool is_inexact(const struct lockfile *l) {
 	return json_get(json_get(l->tree, "budget"), "uncertain_bytes") != NULL;
 }
 
@@ -199,9 +199,9 @@ static struct size_measured measured_of(const struct oracle *o) {
 	return m;
 }
 
-int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct oracle *said,
+int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct oracle *said,
 			 struct size_measured *measured, struct err *e) {
-	struct lock *first CLEANUP(lock_freep) = NULL;
+	struct lockfile *first CLEANUP(lockfile_freep) = NULL;
 	struct size_measured m;
 	struct err why = {0};
 	struct oracle o;
@@ -232,15 +232,15 @@ int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s
 	return 0;
 }
 
-int compiling_read_lock(const struct input *in, struct lock **l, struct lock_expected *x, bool *planned, struct err *e) {
+int compiling_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e) {
 	const char *text = buf_str(&in->text);
 
 	*l = NULL;
 	*planned = false;
 	if (text[strspn(text, " \t\r\n")] != '{')
 		return 0;
-	if (lock_unwrap(in->name, text, in->text.len, l, x, e))
+	if (plan_file_read(in->name, text, in->text.len, l, x, e))
 		return -1;
 	*planned = *l;
-	return *l ? 0 : lock_parse(in->name, text, in->text.len, l, e);
+	return *l ? 0 : lockfile_parse(in->name, text, in->text.len, l, e);
 }

@@ -3,7 +3,7 @@
 #include "context.h"
 #include "input.h"
 
-struct lock;
+struct lockfile;
 struct spec;
 
 /* A manifest to a lock, with all that a command needs for it: what build and apply share. Complaints are shown. */
@@ -21,15 +21,15 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 /* With what the runtime said of the load of a model whose memory is not known exactly; NULL: it was not asked. */
 int compiling_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
 			       const struct size_measured *measured, struct compile_preview *out, struct err *e);
-int compiling_lock(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct err *e);
-/* As compiling_lock, with an open Docker Engine: where the memory of the model is not known exactly, the runtime is asked for its own estimate,
+int compiling_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e);
+/* As compiling_lockfile, with an open Docker Engine: where the memory of the model is not known exactly, the runtime is asked for its own estimate,
  * and the release is planned with that. `said` is not NULL: the runtime is asked in any case, and this is its answer. */
-int compiling_lock_asked(struct args *a, struct context *c, const struct spec *s, struct lock **out, struct oracle *said,
+int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct oracle *said,
 			 struct size_measured *measured, struct err *e);
 /* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
  * that expects a release to be active: *planned tells. */
-struct lock_expected;
-int compiling_read_lock(const struct input *in, struct lock **l, struct lock_expected *x, bool *planned, struct err *e);
+struct plan_file_expected;
+int compiling_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e);
 /* The gateway's image is in the store, and gateway/gateway.lock.json names it, where this machine's gateway is a container. `newer`: made anew where the
  * runtimes' packages.lock is another than the one it was made from. *made says whether. In gateway.c. */
 int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e);

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "cmd.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "plan.h"
 #include "plan/diff.h"
 #include "release/release.h"
@@ -61,7 +61,7 @@ static void walk(struct json *list, const char *path, const struct json *now, co
 	}
 }
 
-static struct json *differences(const struct lock *there, const struct lock *here) {
+static struct json *differences(const struct lockfile *there, const struct lockfile *here) {
 	struct json *list = plan_diff(there->tree, here->tree);
 	bool any = false;
 
@@ -100,9 +100,9 @@ static void name_some(const struct json *list, struct buf *out) {
 		(void) buf_printf(out, " and %zu more", more);
 }
 
-int conflict_check(struct args *a, const struct release_route *r, const struct lock *l, struct err *e) {
+int conflict_check(struct args *a, const struct release_route *r, const struct lockfile *l, struct err *e) {
 	struct buf named CLEANUP(buf_done) = BUF_INIT(400);
-	struct lock *there CLEANUP(lock_freep) = NULL;
+	struct lockfile *there CLEANUP(lockfile_freep) = NULL;
 	struct json *list CLEANUP(json_freep) = NULL;
 	struct err other = {0};
 	bool exists;
@@ -110,7 +110,7 @@ int conflict_check(struct args *a, const struct release_route *r, const struct l
 	if (!release_compare(r, l->version, l->bytes, l->n_bytes, &exists, &other))
 		return 0;
 	*e = other;
-	if (other.code != ERR_SPEC || rollout_lock_of(r, l->version, &there, &other))
+	if (other.code != ERR_SPEC || rollout_lockfile_of(r, l->version, &there, &other))
 		return -1;
 	list = differences(there, l);
 	show(a, list);

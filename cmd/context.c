@@ -171,10 +171,10 @@ void context_try_engine(const struct args *a, struct context *c) {
 	c->x.gateway = c->gateway;
 }
 
-int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e) {
+int context_active_lockfile(const struct context *c, const char *name, struct lockfile **l, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 
-	return release_route_open(&c->root, name, false, &route, e) || rollout_active_lock(&route, l, e) ? -1 : 0;
+	return release_route_open(&c->root, name, false, &route, e) || rollout_active_lockfile(&route, l, e) ? -1 : 0;
 }
 
 int context_is_started(const struct context *c, const char *name, struct err *e) {

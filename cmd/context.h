@@ -52,8 +52,8 @@ int context_runtime_dir(const struct args *a, const char *name, char **dir, stru
 /* The same of the gateway's definition; *dir NULL: there is none of that name. */
 void context_gateway_dir(const struct args *a, const char *name, char **dir);
 /* Lock of a route's active release. ERR_USAGE: no such route, or none is active. */
-struct lock;
-int context_active_lock(const struct context *c, const char *name, struct lock **l, struct err *e);
+struct lockfile;
+int context_active_lockfile(const struct context *c, const char *name, struct lockfile **l, struct err *e);
 
 /* ERR_USAGE: the route is stopped. */
 int context_is_started(const struct context *c, const char *name, struct err *e);

@@ -16,7 +16,7 @@ static struct json *as_json(const struct history_item *h) {
 	struct json *o = json_copy(h->record);
 
 	json_set_str(o, "version", h->version);
-	json_set_str(o, "lock", h->lock);
+	json_set_str(o, "lock", h->lockfile);
 	json_set_str(o, "by", h->by);
 	json_set_str(o, "detail", h->detail);
 	json_set_int(o, "duration_ms", (int64_t) h->duration_ms);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "docker/docker.h"
 #include "follow.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "report/report.h"
 
 enum { LINE_MAX_BYTES = 1 << 20 };
@@ -67,12 +67,12 @@ static int show(struct args *a, struct context *c, const char *name, uint64_t ta
 
 int cmd_logs(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	uint64_t tail = 200;
 
 	if (a->option[OPT_TAIL] && !text_u64(a->option[OPT_TAIL], &tail))
 		return err_set(e, ERR_USAGE, "'--tail %s' is not a number", a->option[OPT_TAIL]);
-	if (context_open(a, "logs", NEED_ENGINE, &c, e) || context_active_lock(&c, a->at[0], &l, e))
+	if (context_open(a, "logs", NEED_ENGINE, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
 		return -1;
 	char *name CLEANUP(freep) = rollout_container_name(&c.root, l);
 	return a->option[OPT_FOLLOW] ? follow(a, &c, name, tail, e) : show(a, &c, name, tail, e);

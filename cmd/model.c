@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "journal/journal.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "report/report.h"
 #include "spec/spec.h"
 #include "store/store.h"
@@ -37,7 +37,7 @@ static void uses_done(struct uses *u) {
 	free(u->at);
 }
 
-static void note_use(struct uses *u, const struct lock *l, const struct lock_artifact *artifact) {
+static void note_use(struct uses *u, const struct lockfile *l, const struct lockfile_artifact *artifact) {
 	for (size_t i = 0; i < u->n; i++)
 		if (!strcmp(u->at[i].sha256, artifact->sha256)) {
 			char *longer = mem_printf("%s, %s", u->at[i].text, l->version);
@@ -62,9 +62,9 @@ static int collect(const struct context *c, struct uses *u, struct err *e) {
 		if (release_route_open(&c->root, routes[i], false, &r, e) || release_list(&r, &versions, &n_versions, e))
 			return -1;
 		for (size_t k = 0; k < n_versions; k++) {
-			struct lock *l CLEANUP(lock_freep) = NULL;
+			struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 			struct err damaged = {0};
-			if (rollout_lock_of(&r, versions[k], &l, &damaged))
+			if (rollout_lockfile_of(&r, versions[k], &l, &damaged))
 				continue; /* verify says so */
 			for (size_t m = 0; m < l->n_artifacts; m++)
 				note_use(u, l, &l->artifacts[m]);
@@ -194,10 +194,10 @@ static int record_pull(const struct context *c, const struct spec *s, uint64_t b
 
 static int pull_all(struct args *a, struct context *c, const struct spec *s, struct err *e) {
 	struct json *done CLEANUP(json_freep) = json_array();
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	uint64_t began = clock_mono_ms();
 
-	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &lock, e) || fetch(a, c, &s->model, "model", done, e))
+	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &file_lock, e) || fetch(a, c, &s->model, "model", done, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++)
 		if (fetch(a, c, &s->adapters[i], "adapter", done, e))

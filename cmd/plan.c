@@ -9,11 +9,11 @@
 #include "base/mem.h"
 #include "compile/compile.h"
 #include "eval/eval.h"
+#include "fallback_check.h"
 #include "fs/fs.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/wrapped.h"
-#include "fallback_check.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/plan_file.h"
 #include "plan.h"
 #include "plan/diff.h"
 #include "plan/plan.h"
@@ -23,13 +23,13 @@
 
 /* What is active on the route now. */
 struct active {
-	struct lock *lock;
+	struct lockfile *lockfile;
 	struct json *proof;
 	uint64_t speed_milli;
 };
 
 static void active_done(struct active *x) {
-	lock_free(x->lock);
+	lockfile_free(x->lockfile);
 	json_free(x->proof);
 }
 
@@ -39,13 +39,13 @@ static int look(const struct context *c, const char *name, struct active *out, s
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err none = {0};
 
-	if (release_route_open(&c->root, name, false, &route, &none) || rollout_active_lock(&route, &out->lock, &none)) {
+	if (release_route_open(&c->root, name, false, &route, &none) || rollout_active_lockfile(&route, &out->lockfile, &none)) {
 		if (none.code == ERR_USAGE)
 			return 0;
 		*e = none;
 		return -1;
 	}
-	if (release_read(&route, out->lock->version, &rel, e))
+	if (release_read(&route, out->lockfile->version, &rel, e))
 		return -1;
 	out->proof = json_copy(rel.proof);
 	out->speed_milli = eval_speed_milli(json_get(out->proof, "golden"));
@@ -65,21 +65,21 @@ static int open_quietly(struct args *a, struct context *c, bool *there, struct e
 
 static void add_changes(struct json *document, const struct spec *s, const struct active *now, const struct compile_preview *p) {
 	struct json *o = json_object(), *list;
-	enum plan_way_back back = plan_way_back(p->capacity, s->reserve_percent, now->lock ? now->lock->planned_bytes : 0, p->planned_bytes,
+	enum plan_way_back back = plan_way_back(p->capacity, s->reserve_percent, now->lockfile ? now->lockfile->planned_bytes : 0, p->planned_bytes,
 		s->strategy, s->previous);
 
 	if (!p->tree) {
 		json_free(o);
 		return;
 	}
-	list = plan_diff(now->lock ? now->lock->tree : NULL, p->tree);
-	json_set_str(o, "against", now->lock ? now->lock->version : NULL);
+	list = plan_diff(now->lockfile ? now->lockfile->tree : NULL, p->tree);
+	json_set_str(o, "against", now->lockfile ? now->lockfile->version : NULL);
 	json_set_int(o, "count", (int64_t) json_count(list));
 	json_set(o, "list", list);
 	json_set_str(o, "rollback", plan_way_back_name(back));
-	if (now->lock) {
-		json_set_int(o, "active_bytes", (int64_t) now->lock->planned_bytes);
-		json_set_int(o, "both_bytes", (int64_t) (now->lock->planned_bytes + p->planned_bytes));
+	if (now->lockfile) {
+		json_set_int(o, "active_bytes", (int64_t) now->lockfile->planned_bytes);
+		json_set_int(o, "both_bytes", (int64_t) (now->lockfile->planned_bytes + p->planned_bytes));
 	}
 	json_set(document, "changes", o);
 }
@@ -87,16 +87,16 @@ static void add_changes(struct json *document, const struct spec *s, const struc
 /* The whole compilation, and the lock beside what is active now. */
 static int write_out(struct args *a, struct context *c, const struct spec *s, const struct active *now, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
-	struct lock *l CLEANUP(lock_freep) = NULL;
-	struct lock_expected x = {0};
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
+	struct plan_file_expected x = {0};
 
-	if (now->lock) {
-		(void) snprintf(x.active, sizeof x.active, "%s", now->lock->version);
-		memcpy(x.active_lock, now->lock->digest, sizeof x.active_lock);
+	if (now->lockfile) {
+		(void) snprintf(x.active, sizeof x.active, "%s", now->lockfile->version);
+		memcpy(x.active_lockfile, now->lockfile->digest, sizeof x.active_lockfile);
 	}
-	int r = a->option[OPT_ESTIMATE] ? compiling_lock_asked(a, c, s, &l, NULL, NULL, e) : compiling_lock(a, c, s, &l, e);
+	int r = a->option[OPT_ESTIMATE] ? compiling_lockfile_asked(a, c, s, &l, NULL, NULL, e) : compiling_lockfile(a, c, s, &l, e);
 
-	if (r || lock_wrap(l, &x, &text, e) ||
+	if (r || plan_file_write(l, &x, &text, e) ||
 	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
 		return -1;
 	report_line(a->report, "written: %s (lock %.12s, to be applied while %s%s%s is active)", a->option[OPT_OUT], l->digest,
@@ -143,8 +143,8 @@ static int conclude(struct args *a, struct context *c, const struct spec *s, con
 		report_line(a->report, "next        llmdeploy apply %s", a->option[OPT_OUT] ? a->option[OPT_OUT] : a->at[0]);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
-	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s against %s%s%s", s->version, n, n == 1 ? "" : "s", now->lock ? "'" : "",
-		now->lock ? now->lock->version : "nothing", now->lock ? "'" : "");
+	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s against %s%s%s", s->version, n, n == 1 ? "" : "s", now->lockfile ? "'" : "",
+		now->lockfile ? now->lockfile->version : "nothing", now->lockfile ? "'" : "");
 }
 
 /* A plan that is not known exactly is made anew with what the runtime said. */
@@ -172,8 +172,8 @@ int cmd_plan(struct args *a, struct err *e) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct buf help CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct input in CLEANUP(input_done) = INPUT_INIT;
-	struct lock *compiled CLEANUP(lock_freep) = NULL;
-	struct lock_expected expected;
+	struct lockfile *compiled CLEANUP(lockfile_freep) = NULL;
+	struct plan_file_expected expected;
 	bool there, planned;
 
 	if (a->option[OPT_EXPLAIN] && !strcmp(a->option[OPT_EXPLAIN], "help")) {
@@ -182,16 +182,16 @@ int cmd_plan(struct args *a, struct err *e) {
 		return 0;
 	}
 	if (input_read(a->at[0], &in, e) ||
-	    compiling_read_lock(&in, &compiled, &expected, &planned, e))
+	    compiling_read_lockfile(&in, &compiled, &expected, &planned, e))
 		return -1;
 	if (compiled)
-		return plan_of_lock(a, compiled, e);
+		return plan_of_lockfile(a, compiled, e);
 	if (compiling_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};
-	if (now.lock)
-		known = (struct compile_known){lock_model(now.lock)->sha256, now.lock->backend, now.lock->version, now.speed_milli, NULL};
+	if (now.lockfile)
+		known = (struct compile_known){lockfile_model(now.lockfile)->sha256, now.lockfile->backend, now.lockfile->version, now.speed_milli, NULL};
 	if (compiling_preview(a, &c, s, &known, &p, e))
 		return -1;
 	if (a->option[OPT_ESTIMATE] && add_estimate(a, &c, s, &known, &p, e))

@@ -4,7 +4,7 @@ struct args;
 struct context;
 struct err;
 struct json;
-struct lock;
+struct lockfile;
 struct report;
 struct size_measured;
 struct spec;
@@ -12,7 +12,7 @@ struct spec;
 /* "runtimes" of the document: which engines could serve what is asked for, and why the others cannot. */
 int plan_runtimes(const struct args *a, const struct spec *s, struct json *document, struct err *e);
 /* The plan of a lockfile, which is planned already: what an apply of it would change. */
-int plan_of_lock(struct args *a, const struct lock *l, struct err *e);
+int plan_of_lockfile(struct args *a, const struct lockfile *l, struct err *e);
 /* A plan's document as people read it: a picture where it is a terminal, short tables, lines. */
 void plan_show(struct report *r, const struct json *document);
 /* changes.list of a document, a line for each field that differs; what is an object or a list is gone through. */

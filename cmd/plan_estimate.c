@@ -4,13 +4,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "oracle/oracle.h"
 #include "plan.h"
 #include "report/report.h"
 #include "size/size.h"
 
-static struct json *document_of(const struct oracle *o, const struct lock *l) {
+static struct json *document_of(const struct oracle *o, const struct lockfile *l) {
 	static const char *const same[] = {"weights_bytes", "kv_bytes", "recurrent_bytes", "compute_bytes"};
 	struct json *d = json_object(), *devices = json_array();
 	int64_t planned = 0;
@@ -32,10 +32,10 @@ static struct json *document_of(const struct oracle *o, const struct lock *l) {
 }
 
 int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json **estimate, struct size_measured *measured, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct oracle o;
 
-	if (context_need_engine(a, c, e) || compiling_lock_asked(a, c, s, &l, &o, measured, e))
+	if (context_need_engine(a, c, e) || compiling_lockfile_asked(a, c, s, &l, &o, measured, e))
 		return -1;
 	*estimate = document_of(&o, l);
 	return 0;

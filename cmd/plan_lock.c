@@ -6,15 +6,15 @@
 #include "compiling.h"
 #include "exposure.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "plan/diff.h"
 #include "report/report.h"
 
 /* A route that nothing was ever deployed on is no fault. */
-static int active_lock(struct args *a, struct context *c, const char *route, struct lock **now, struct err *e) {
+static int active_lockfile(struct args *a, struct context *c, const char *route, struct lockfile **now, struct err *e) {
 	struct err none = {0};
 
-	if (!context_open(a, "plan", NEED_STORE, c, &none) && !context_active_lock(c, route, now, &none))
+	if (!context_open(a, "plan", NEED_STORE, c, &none) && !context_active_lockfile(c, route, now, &none))
 		return 0;
 	if (none.code == ERR_USAGE)
 		return 0;
@@ -22,7 +22,7 @@ static int active_lock(struct args *a, struct context *c, const char *route, str
 	return -1;
 }
 
-static void show(struct args *a, const struct lock *l, const struct lock *now, const struct json *list) {
+static void show(struct args *a, const struct lockfile *l, const struct lockfile *now, const struct json *list) {
 	char bytes[TEXT_BYTES];
 
 	text_format_bytes(l->planned_bytes, bytes);
@@ -39,12 +39,12 @@ static void show(struct args *a, const struct lock *l, const struct lock *now, c
 		plan_show_changes(a->report, list);
 }
 
-int plan_of_lock(struct args *a, const struct lock *l, struct err *e) {
+int plan_of_lockfile(struct args *a, const struct lockfile *l, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct json *document CLEANUP(json_freep) = json_object();
-	struct lock *now CLEANUP(lock_freep) = NULL;
+	struct lockfile *now CLEANUP(lockfile_freep) = NULL;
 
-	if (active_lock(a, &c, l->route, &now, e))
+	if (active_lockfile(a, &c, l->route, &now, e))
 		return -1;
 	exposure_warn(a, json_get(l->tree, "gateway"), NULL);
 	struct json *changes = json_object(), *list = plan_diff(now ? now->tree : NULL, l->tree);

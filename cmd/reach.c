@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "context.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
 
 void reach_done(struct reach *r) {
@@ -46,13 +46,13 @@ static char *quoted(const char *s) {
 }
 
 /* Completion is all that some runtimes offer. */
-static const char *path_of(const struct lock *l) {
+static const char *path_of(const struct lockfile *l) {
 	const char *warmup = json_str(json_get(l->probes, "warmup"), "path");
 
 	return warmup && endpoint_is_raw(warmup) ? "/v1/completions" : "/v1/chat/completions";
 }
 
-static char *body_of(const struct lock *l) {
+static char *body_of(const struct lockfile *l) {
 	if (endpoint_is_raw(path_of(l)))
 		return mem_printf("{\"model\": \"%s\", \"prompt\": \"Hello\", \"max_tokens\": 32}",
 				  l->route);
@@ -61,7 +61,7 @@ static char *body_of(const struct lock *l) {
 		l->route);
 }
 
-static void by_gateway(const struct lock *l, struct reach *out) {
+static void by_gateway(const struct lockfile *l, struct reach *out) {
 	const struct json *gateway = json_get(l->tree, "gateway");
 	const char *listen = json_str(gateway, "listen");
 	bool tls = json_get(gateway, "tls") != NULL, keys = json_str(gateway, "api_keys") != NULL;
@@ -80,7 +80,7 @@ static void by_gateway(const struct lock *l, struct reach *out) {
 			   keys ? " \\\n  -H \"Authorization: Bearer $KEY\"" : "", body);
 }
 
-static void by_socket(const struct context *c, const struct lock *l, struct reach *out) {
+static void by_socket(const struct context *c, const struct lockfile *l, struct reach *out) {
 	char *path CLEANUP(freep) = mem_printf("%s/run/%s/engine.sock", c->root.path, l->id),
 		   *word CLEANUP(freep) = quoted(path);
 	char *body CLEANUP(freep) = body_of(l);
@@ -93,7 +93,7 @@ static void by_socket(const struct context *c, const struct lock *l, struct reac
 			       word, path_of(l), body);
 }
 
-void reach_of(const struct context *c, const struct lock *l, struct reach *out) {
+void reach_of(const struct context *c, const struct lockfile *l, struct reach *out) {
 	*out = (struct reach){0};
 	if (c->config->gateway == CONFIG_GATEWAY_NONE)
 		by_socket(c, l, out);

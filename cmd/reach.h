@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 struct context;
-struct lock;
+struct lockfile;
 
 /* Where clients reach an active release, and a command line that asks it something. */
 struct reach {
@@ -14,5 +14,5 @@ struct reach {
 };
 
 /* By the lockfile and the machine's gateway mode; nothing is asked. */
-void reach_of(const struct context *c, const struct lock *l, struct reach *out);
+void reach_of(const struct context *c, const struct lockfile *l, struct reach *out);
 void reach_done(struct reach *r);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
 #include "way_back.h"
@@ -98,7 +98,7 @@ static char *evidence_of(const struct release *rel) {
 }
 
 /* Models and adapters, and the image's layers. */
-static uint64_t size_of(const struct lock *l) {
+static uint64_t size_of(const struct lockfile *l) {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
@@ -124,13 +124,13 @@ static char *note_of(const struct releases *r, const char *version) {
 static void look(const struct releases *r, const char *version, struct row *row) {
 	const struct release_fate *f = fate_of(r, version);
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char text[TEXT_BYTES] = "";
 	struct err why = {0};
 
 	row->when = f ? f->committed : "";
 	row->state = mem_strdup(state_of(r, version, f));
-	if (release_read(&r->route, version, &rel, &why) || lock_parse(version, rel.lock, rel.lock_len, &l, &why)) {
+	if (release_read(&r->route, version, &rel, &why) || lockfile_parse(version, rel.lockfile, rel.lockfile_len, &l, &why)) {
 		free(row->state);
 		row->state = mem_strdup(why.code == ERR_SYS ? "unknown" : "damaged");
 		row->evidence = mem_strdup("");

@@ -10,13 +10,13 @@
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
 
 /* What is there, before it is asked about. */
 struct scene {
-	struct lock *active;	/* NULL: none, or not readable */
+	struct lockfile *active;	/* NULL: none, or not readable */
 	char *address;		/* that clients know, or NULL */
 	char *beside;		/* another route on this address, or NULL */
 	char *releases;		/* "r1, r2", or "" */
@@ -25,7 +25,7 @@ struct scene {
 };
 
 static void scene_done(struct scene *s) {
-	lock_free(s->active);
+	lockfile_free(s->active);
 	freep(&s->address);
 	freep(&s->beside);
 	freep(&s->releases);
@@ -68,7 +68,7 @@ static int look(const struct context *c, const char *route, struct scene *s, str
 	/* A journal that is broken is the removal's to tell of. */
 	if (release_state(&r, &s->state, NULL, &unread))
 		s->state = RELEASE_STARTED;
-	if (!release_active_name(&r, &active, &unread) && active && rollout_lock_of(&r, active, &s->active, &unread))
+	if (!release_active_name(&r, &active, &unread) && active && rollout_lockfile_of(&r, active, &s->active, &unread))
 		s->active = NULL;
 	s->releases = names_of(versions, n);
 	s->pinned = names_of(pins, n_pins);

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
 
@@ -33,7 +33,7 @@ static void tell(struct args *a, const char *route, const char *now, const struc
 static void announce(struct args *a, const struct context *c, const struct rollout_session *s) {
 	struct docker_containers all CLEANUP(docker_containers_done) = {0};
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err ignored = {0};
 	bool ours;
@@ -41,7 +41,7 @@ static void announce(struct args *a, const struct context *c, const struct rollo
 	if (release_active_name(&s->route, &active, &ignored) ||
 	    release_rollback_target(&s->route, a->option[OPT_TO], &target, &ignored) ||
 	    (active && !strcmp(active, target.version)) || rollout_containers(&c->x, s->route.name, &all, &ignored) ||
-	    lock_parse(target.version, target.lock, target.lock_len, &l, &ignored))
+	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &ignored))
 		return;
 	const struct docker_container_entry *found = rollout_container_among(&c->x, l, &all, &ours);
 	bool warm = found && !strcmp(found->state, "running");

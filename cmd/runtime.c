@@ -18,7 +18,7 @@
 #include "runtime/runtime.h"
 #include "runtime_view.h"
 
-static int record_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
+static int record_package_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 
 	json_set_str(r, "event", "runtime_lock");
@@ -50,7 +50,7 @@ static int lock_backend(struct args *a, struct context *c, const struct wanted *
 		return -1;
 	q->accept_expired = a->option[OPT_ACCEPT_EXPIRED] != NULL;
 	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) || debian_lock_merge_write(file, lock, e) ||
-	    record_lock(c, w->name, lock, began, e))
+	    record_package_lock(c, w->name, lock, began, e))
 		return -1;
 	text_format_bytes(debian_lock_installed(lock), size);
 	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", w->name, backend, host.architecture, lock->n_packages, size, file);

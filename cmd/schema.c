@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "model/model.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
@@ -15,7 +15,7 @@ int cmd_schema(struct args *a, struct err *e) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4 << 20);
 
 	if (!strcmp(a->at[0], "lock"))
-		lock_schema(&out);
+		lockfile_schema(&out);
 	else if (!strcmp(a->at[0], "runtime"))
 		runtime_schema(&out);
 	else if (!strcmp(a->at[0], "model-card"))

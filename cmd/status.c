@@ -15,9 +15,9 @@
 #include "host/host.h"
 #include "host/measure.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "release/history.h"
+#include "lockfile/lockfile.h"
 #include "reach.h"
+#include "release/history.h"
 #include "report/report.h"
 #include "status_prometheus.h"
 #include "traffic.h"
@@ -73,7 +73,7 @@ static char *drift_of(const struct json *m) {
 }
 
 /* "25.6 tokens/s, 59 % of what 400 GB/s allow" */
-static char *speed_of(const struct context *c, const struct lock *l, uint64_t milli) {
+static char *speed_of(const struct context *c, const struct lockfile *l, uint64_t milli) {
 	struct host_facts here = {0};
 	struct err none = {0};
 
@@ -94,7 +94,7 @@ static char *speed_of(const struct context *c, const struct lock *l, uint64_t mi
 			  bandwidth, hint ? "; " : "", hint ? hint : "");
 }
 
-static void fill_memory(const struct context *c, const struct release_route *route, const struct lock *l, struct row *r) {
+static void fill_memory(const struct context *c, const struct release_route *route, const struct lockfile *l, struct row *r) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err ignored = {0};
 
@@ -137,7 +137,7 @@ static void sources_done(struct sources *s) {
 }
 
 /* Without an Engine the state is unknown, which is not a failure of status. */
-static char *state_of(const struct sources *s, const struct lock *l, bool stopped) {
+static char *state_of(const struct sources *s, const struct lockfile *l, bool stopped) {
 	struct err ignored = {0};
 	bool ours, answers = false;
 
@@ -206,7 +206,7 @@ static void look_pinned(const struct release_route *route, struct row *r) {
 }
 
 /* What Docker says that the active release's container takes; 0: not known. */
-static uint64_t memory_now(const struct sources *s, const struct lock *l) {
+static uint64_t memory_now(const struct sources *s, const struct lockfile *l) {
 	struct err ignored = {0};
 	uint64_t bytes = 0;
 	bool ours;
@@ -217,7 +217,7 @@ static uint64_t memory_now(const struct sources *s, const struct lock *l) {
 	return docker_container_memory(s->c->docker, name, &bytes, &ignored) ? 0 : bytes;
 }
 
-static void look_closer(const struct sources *s, const struct release_route *route, const struct lock *l, struct row *r) {
+static void look_closer(const struct sources *s, const struct release_route *route, const struct lockfile *l, struct row *r) {
 	fill_memory(s->c, route, l, r);
 	look_pinned(route, r);
 	traffic_look(&s->traffic, route->name, l, &r->traffic);
@@ -227,12 +227,12 @@ static void look_closer(const struct sources *s, const struct release_route *rou
 
 static int look(const struct sources *s, const char *name, struct row *r, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 
 	if (release_route_open(&s->c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
 		return -1;
-	if (r->active && rollout_lock_of(&route, r->active, &l, &why))
+	if (r->active && rollout_lockfile_of(&route, r->active, &l, &why))
 		r->note = mem_strdup(why.msg);
 	else if (l && l->eval_skip)
 		r->note = mem_printf("no golden questions: %s", l->eval_skip);

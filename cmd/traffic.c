@@ -9,7 +9,7 @@
 #include "context.h"
 #include "cost/cost.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 void traffic_done(struct traffic *t) {
 	free(t->gateway);
@@ -68,7 +68,7 @@ struct price {
 	uint64_t input, output; /* millionths, a million tokens */
 };
 
-static struct price price_of(const struct lock *active) {
+static struct price price_of(const struct lockfile *active) {
 	const struct json *o = active ? json_path(active->tree, "gateway.fallback.price") : NULL;
 	const char *input = json_str(o, "input_per_million_tokens"), *output = json_str(o, "output_per_million_tokens");
 	struct price p = {.currency = json_str(o, "currency") ? json_str(o, "currency") : ""};
@@ -139,7 +139,7 @@ static char *fallback_words(const struct price *p, const struct gateway_route_vi
 	return buf_steal(&b);
 }
 
-static void show_fallback(const struct gateway_route_view *v, const struct lock *active, struct traffic *out) {
+static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct traffic *out) {
 	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
 	struct gateway_elsewhere sum = sum_of(v);
 	struct price p = price_of(active);
@@ -165,7 +165,7 @@ void traffic_close(struct traffic_source *s) {
 	gateway_sight_free(s->sight);
 }
 
-void traffic_look(const struct traffic_source *s, const char *route, const struct lock *active, struct traffic *out) {
+void traffic_look(const struct traffic_source *s, const char *route, const struct lockfile *active, struct traffic *out) {
 	const struct gateway_view g = s->process;
 	struct gateway_route_view v;
 	struct err why = s->fault;

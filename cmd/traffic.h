@@ -5,7 +5,7 @@
 
 struct context;
 struct json;
-struct lock;
+struct lockfile;
 
 /* What the gateway says of a route, for status. NULL texts are not shown. */
 struct traffic {
@@ -25,5 +25,5 @@ void traffic_open(const struct context *c, struct traffic_source *out);
 void traffic_close(struct traffic_source *s);
 
 /* Never a failure: what cannot be had is said in `gateway`. Without a gateway all stays NULL. */
-void traffic_look(const struct traffic_source *s, const char *route, const struct lock *active, struct traffic *out);
+void traffic_look(const struct traffic_source *s, const char *route, const struct lockfile *active, struct traffic *out);
 void traffic_done(struct traffic *t);

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "docker/docker.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "rollout/rollout.h"
 
@@ -20,11 +20,11 @@ static char *reason_of(const struct err *e) {
 
 static void look_warm(const struct rollout *x, const struct release *target, const struct docker_containers *all,
 		      struct way_back *out) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err ignored = {0};
 	bool ours;
 
-	if (!all || lock_parse(target->version, target->lock, target->lock_len, &l, &ignored))
+	if (!all || lockfile_parse(target->version, target->lockfile, target->lockfile_len, &l, &ignored))
 		return;
 	const struct docker_container_entry *found = rollout_container_among(x, l, all, &ours);
 	out->known = true;

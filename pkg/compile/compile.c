@@ -18,7 +18,7 @@
 #include "host/measure.h"
 #include "image/image.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
@@ -137,7 +137,7 @@ static int all(const struct compile *c, struct compile_parts *p, struct complain
 	return image(p, c, e);
 }
 
-int compile_release(const struct compile *c, const struct spec *s, struct lock **out, struct complaints *complaints, struct err *e) {
+int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct complaints *complaints, struct err *e) {
 	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool};
 	struct json *tree CLEANUP(json_freep) = NULL;
 
@@ -149,5 +149,5 @@ int compile_release(const struct compile *c, const struct spec *s, struct lock *
 	if (all(c, &p, complaints, e))
 		return -1;
 	tree = compile_tree(&p);
-	return lock_from_tree(tree, out, e);
+	return lockfile_from_tree(tree, out, e);
 }

@@ -9,7 +9,7 @@
 struct complaints;
 struct err;
 struct json;
-struct lock;
+struct lockfile;
 struct progress;
 struct size_measured;
 struct spec;
@@ -54,4 +54,4 @@ int compile_preview(const struct compile *c, const struct spec *s, const struct 
 		    struct complaints *complaints, struct err *e);
 
 /* ERR_SPEC (also what the runtime cannot do), ERR_NOFIT, ERR_INTEGRITY, ERR_UNREACHABLE: a source, or a locked package that no mirror has any more. */
-int compile_release(const struct compile *c, const struct spec *s, struct lock **out, struct complaints *complaints, struct err *e);
+int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct complaints *complaints, struct err *e);

@@ -61,10 +61,10 @@ int fs_list(int dir, const char *path, char ***names, size_t *n, struct err *e);
 /* An exclusive kernel lock on an open file (made if absent): it dies with the
  * process. `holder` is written into the file for people. Waits at most wait_ms;
  * ERR_BUSY names who holds it, from the file. *fd is the lock: close it to release. */
-int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *fd, struct err *e);
+int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *fd, struct err *e);
 
 /* What its holder wrote there, while it is held; *holder NULL: nobody holds it. Takes nothing, and needs no right but to read. free(*holder). */
-int fs_lock_holder(int dir, const char *path, char **holder, struct err *e);
+int fs_file_lock_holder(int dir, const char *path, char **holder, struct err *e);
 
 /* Free bytes of the file system that holds the directory; 0 where unknown. */
 uint64_t fs_free_bytes(int dir);

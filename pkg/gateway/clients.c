@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 enum { ANSWER_CAP = 256 << 10, MAX_CLIENTS = 64 };
 
@@ -70,7 +70,7 @@ const struct gateway_client *gateway_clients_find(const struct gateway_clients *
 	return NULL;
 }
 
-static int slot_of(struct gateway *g, const struct lock *l, int *slot, struct err *e) {
+static int slot_of(struct gateway *g, const struct lockfile *l, int *slot, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (files_state(g, &s, e))
@@ -80,7 +80,7 @@ static int slot_of(struct gateway *g, const struct lock *l, int *slot, struct er
 	return 0;
 }
 
-int gateway_clients(struct gateway *g, const struct lock *l, struct gateway_clients *out, struct err *e) {
+int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_clients *out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
 	struct socket_workers all;
 	char line[192];
@@ -101,7 +101,7 @@ int gateway_clients(struct gateway *g, const struct lock *l, struct gateway_clie
 	return text.len ? gateway_clients_parse(buf_str(&text), out, e) : 0;
 }
 
-int gateway_way_in(struct gateway *g, const struct lock *l, struct gateway_way_in *out, struct err *e) {
+int gateway_way_in(struct gateway *g, const struct lockfile *l, struct gateway_way_in *out, struct err *e) {
 	int slot;
 
 	if (slot_of(g, l, &slot, e))

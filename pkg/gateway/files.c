@@ -21,7 +21,7 @@ static const char slot_names[] = "ab";
 int files_lock(const struct gateway *g, int *fd, struct err *e) {
 	char *holder CLEANUP(freep) = root_holder("gateway");
 
-	return fs_lock(g->dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
+	return fs_file_lock(g->dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
 }
 
 int files_state(const struct gateway *g, struct gateway_state **out, struct err *e) {

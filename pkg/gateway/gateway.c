@@ -149,11 +149,11 @@ static int give_back(struct gateway *g, const struct gateway_state *s, const str
 int gateway_ensure(struct gateway *g, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct err why = {0};
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 
 	if (g->none)
 		return 0;
-	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
 		return -1;
 	return ensure_locked(g, s, &why) ? give_back(g, s, &why, e) : 0;
 }
@@ -210,7 +210,7 @@ static int finish_half_done(const struct gateway *g, const char *route, const st
 }
 
 int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	struct half_done h;
 
 	if (g->none)
@@ -222,7 +222,7 @@ int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
 		return -1;
 	if (!h.files && !h.links && !h.maps && !h.torn && !h.check)
 		return 0;
-	return files_lock(g, &lock, e) || finish_half_done(g, route, &h, e) ? -1 : 0;
+	return files_lock(g, &file_lock, e) || finish_half_done(g, route, &h, e) ? -1 : 0;
 }
 
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {
@@ -255,11 +255,11 @@ static int reload_locked(struct gateway *g, const struct gateway_state *s, struc
 
 int gateway_reload(struct gateway *g, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
-	int lock CLEANUP(closep) = -1, before, after;
+	int file_lock CLEANUP(closep) = -1, before, after;
 
 	if (g->none)
 		return 0;
-	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
@@ -273,13 +273,13 @@ int gateway_reload(struct gateway *g, struct err *e) {
 int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct accepted a CLEANUP(accepted_done) = {0};
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	struct process p;
 
 	*changed = false;
 	if (g->none)
 		return 0;
-	if (files_lock(g, &lock, e) || files_state(g, &s, e))
+	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
@@ -294,7 +294,7 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 }
 
 int gateway_stop(struct gateway *g, struct err *e) {
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 
-	return g->none ? 0 : files_lock(g, &lock, e) || process_sweep(g, true, e) ? -1 : 0;
+	return g->none ? 0 : files_lock(g, &file_lock, e) || process_sweep(g, true, e) ? -1 : 0;
 }

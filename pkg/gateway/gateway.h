@@ -8,7 +8,7 @@ struct config;
 struct docker;
 struct err;
 struct json;
-struct lock;
+struct lockfile;
 struct progress;
 struct root;
 struct store;
@@ -60,28 +60,28 @@ int gateway_tidy(struct gateway *g, const char *route, struct err *e);
 /* Would the HAProxy that will load it accept the whole configuration with this release active? Asked of HAProxy itself (haproxy -c), in a
  * container of the gateway's image with the mounts and the uid that it will have, or as the installed program under its user. Nothing is changed. ERR_SPEC: no, with
  * its reason, or a file or port that cannot be had. is_new: its files must be there as they are now; else the copies that the gateway has are enough. */
-int gateway_accepts(struct gateway *g, const struct lock *l, bool is_new, struct err *e);
+int gateway_accepts(struct gateway *g, const struct lockfile *l, bool is_new, struct err *e);
 
 /* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
  * Where it has a seat already, nothing. The route is made when it is new, with the lock's gateway section, and reaches HAProxy
  * (a reload) before any traffic is moved. */
-int gateway_seat(struct gateway *g, const struct lock *l, struct err *e);
+int gateway_seat(struct gateway *g, const struct lockfile *l, struct err *e);
 
 /* The flip. State and configuration are written with `to` active; then, in one line to every worker, `to` ready and the
  * other draining; the canary's share is 0. `to` must have a seat; NULL: no release is active, and the fallback answers where declared, else 503 with
  * Retry-After. Idempotent: recovery calls it again. The symlink `active` is the caller's, after this. */
-int gateway_flip(struct gateway *g, const char *route, const struct lock *to, struct err *e);
+int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to, struct err *e);
 
 /* Share of new clients for the seated candidate, 0 to 100; a gate must have passed before. */
-int gateway_canary(struct gateway *g, const char *route, const struct lock *candidate, unsigned percent, struct err *e);
+int gateway_canary(struct gateway *g, const char *route, const struct lockfile *candidate, unsigned percent, struct err *e);
 
 /* Requests in flight at a release, in all workers. No seat: 0. */
-int gateway_in_flight(struct gateway *g, const char *route, const struct lock *l, uint64_t *n, struct err *e);
+int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n, struct err *e);
 /* Wait until a draining release has none, at most until the deadline (monotonic ms); close what is left (*cut), then maintenance.
  * ERR_INTERRUPTED leaves it draining. */
-int gateway_drain(struct gateway *g, const char *route, const struct lock *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e);
+int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e);
 /* The seat is given up: maintenance, link removed. The active one is refused (ERR_USAGE). Absent is fine. */
-int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, struct err *e);
+int gateway_unseat(struct gateway *g, const char *route, const struct lockfile *l, struct err *e);
 /* The route leaves the gateway. */
 int gateway_remove(struct gateway *g, const char *route, struct err *e);
 
@@ -100,7 +100,7 @@ struct gateway_patience {
 	uint64_t served_ms; /* no byte came: since it was at the release */
 	uint64_t whole_ms;  /* in the middle of an answer */
 };
-int gateway_sample(struct gateway *g, const char *route, const struct lock *l, const struct gateway_patience *patience,
+int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_patience *patience,
 		   struct gateway_sample *out, struct err *e);
 /* `after` less `before`; false when the process is another. */
 bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out);
@@ -115,7 +115,7 @@ struct gateway_clients {
 	struct gateway_client *at;
 	size_t n;
 };
-int gateway_clients(struct gateway *g, const struct lock *l, struct gateway_clients *out, struct err *e);
+int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_clients *out, struct err *e);
 void gateway_clients_done(struct gateway_clients *c);
 const struct gateway_client *gateway_clients_find(const struct gateway_clients *c, const char *name); /* NULL: none */
 
@@ -124,7 +124,7 @@ const struct gateway_client *gateway_clients_find(const struct gateway_clients *
 struct gateway_way_in {
 	char socket[64], base_url[128];
 };
-int gateway_way_in(struct gateway *g, const struct lock *l, struct gateway_way_in *out, struct err *e);
+int gateway_way_in(struct gateway *g, const struct lockfile *l, struct gateway_way_in *out, struct err *e);
 
 /* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */
 bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
@@ -177,7 +177,7 @@ int gateway_compare(struct gateway *g, const char *route, gateway_found *found, 
 int gateway_whole(struct gateway *g, bool *there, struct err *fault);
 /* A state that is damaged or missing is made anew, for all routes at once: those of the locks, each active; then as gateway_ensure. Where it
  * is whole, nothing. *aside (yours, or NULL): what became of what stood there, in words. Wants no route's lock: nobody else can change a state like that. */
-int gateway_rebuild(struct gateway *g, const struct lock *const *active, size_t n, char **aside, struct err *e);
+int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, size_t n, char **aside, struct err *e);
 
 /* Names of the routes that the state has, sorted; one block, free(*names). */
 int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e);

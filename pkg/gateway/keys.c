@@ -81,13 +81,13 @@ static int tell(const struct gateway *g, const char *path, const char *format_ad
 					       : mem_printf("del map gateway/files/%s %s", name, l->hash);
 	struct buf answer CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct socket_workers all = {0};
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	bool gone;
 
 	if (g->none)
 		return 0;
 	/* What starts anew reads the copy. */
-	if (files_lock(g, &lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
+	if (files_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
 		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, g->dir, &all.at[i], line, &answer, &gone, e))

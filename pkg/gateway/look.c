@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
 	struct socket_workers all = {0};
@@ -47,7 +47,7 @@ int look_elsewhere(struct gateway *g, const struct socket_workers *all, const ch
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
 }
 
-int gateway_sample(struct gateway *g, const char *route, const struct lock *l, const struct gateway_patience *patience,
+int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_patience *patience,
 		   struct gateway_sample *out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "root/root.h"
 
 enum { LOADED_CAP = 16 << 20, ASIDE_MAX = 100 };
@@ -37,7 +37,7 @@ static struct gateway_state *last_loaded(const struct gateway *g) {
 /* In the order in which the routes came, those that it does not know last, by name. */
 struct place {
 	uint64_t since;
-	const struct lock *l;
+	const struct lockfile *l;
 };
 
 static int by_since(const void *a, const void *b) {
@@ -47,7 +47,7 @@ static int by_since(const void *a, const void *b) {
 }
 
 /* The server that the links of a route have it at, so that what runs goes on as it is. */
-static int slot_of(const struct gateway *g, const struct lock *l) {
+static int slot_of(const struct gateway *g, const struct lockfile *l) {
 	char *path CLEANUP(freep) = mem_printf("run/routes/%s/b.sock", l->route), *now CLEANUP(freep) = NULL;
 	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", l->id);
 	struct err unread = {0};
@@ -55,7 +55,7 @@ static int slot_of(const struct gateway *g, const struct lock *l) {
 	return !fs_readlink(g->o.root->fd, path, &now, &unread) && now && !strcmp(now, target);
 }
 
-static int take(const struct gateway *g, struct gateway_state *s, const struct lock *l, struct err *e) {
+static int take(const struct gateway *g, struct gateway_state *s, const struct lockfile *l, struct err *e) {
 	struct gateway_route *r = gateway_state_add(s, l->route);
 	struct gateway_slot *slot = &r->slots[slot_of(g, l)];
 
@@ -66,7 +66,7 @@ static int take(const struct gateway *g, struct gateway_state *s, const struct l
 	return 0;
 }
 
-static int made_anew(const struct gateway *g, const struct lock *const *active, size_t n, struct gateway_state **out, struct err *e) {
+static int made_anew(const struct gateway *g, const struct lockfile *const *active, size_t n, struct gateway_state **out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new(), *loaded CLEANUP(gateway_state_freep) = last_loaded(g);
 	struct place *places CLEANUP(freep) = mem_zalloc(n + 1, sizeof *places);
 
@@ -112,16 +112,16 @@ static int put_aside(const struct gateway *g, char **aside, struct err *e) {
 	return fs_rename(EFFECT_GATEWAY_STATE, g->dir, "state", name, e) ? err_wrap(e, "gateway") : 0;
 }
 
-int gateway_rebuild(struct gateway *g, const struct lock *const *active, size_t n, char **aside, struct err *e) {
+int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, size_t n, char **aside, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct err fault = {0};
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	bool there;
 
 	*aside = NULL;
 	if (g->none)
 		return 0;
-	if (files_lock(g, &lock, e))
+	if (files_lock(g, &file_lock, e))
 		return -1;
 	/* Somebody else was here first. */
 	if (!gateway_whole(g, &there, &fault) && there)

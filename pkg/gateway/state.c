@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "gateway/door.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/shape.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/schema.h"
 
 #define KIND "Gateway"
 #define DEFAULT_SEQUENCES 4 /* of a lock that does not say */
@@ -127,7 +127,7 @@ static int put_door(struct gateway_state *s, struct gateway_route *r, struct jso
 	return 0;
 }
 
-int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lock *l, struct err *e) {
+int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lockfile *l, struct err *e) {
 	const struct json *gateway = json_get(l->tree, "gateway");
 	struct json *section = gateway ? json_copy(gateway) : json_object();
 
@@ -143,7 +143,7 @@ static const char *engine_text(struct gateway_state *s, const struct json *engin
 	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text) : "";
 }
 
-void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lock *l) {
+void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lockfile *l) {
 	const struct json *engine = json_path(l->tree, "gateway.engine");
 	int64_t n = json_int_or(engine, "sequences", DEFAULT_SEQUENCES);
 
@@ -257,21 +257,21 @@ void gateway_state_print(const struct gateway_state *s, struct buf *out) {
 	(void) buf_putc(out, '\n');
 }
 
-static const struct shape slot_shape[] = {
-	{"id", SHAPE_TEXT, false, NULL}, {"version", SHAPE_TEXT, false, NULL}, {"want", SHAPE_TEXT, false, NULL},
-	{"sequences", SHAPE_COUNT, false, NULL}, {"metrics", SHAPE_TEXT, false, NULL}, {"prompt_tokens", SHAPE_TEXT, false, NULL},
-	{"generated_tokens", SHAPE_TEXT, false, NULL}, {0},
+static const struct lockfile_field slot_fields[] = {
+	{"id", FIELD_TEXT, false, NULL}, {"version", FIELD_TEXT, false, NULL}, {"want", FIELD_TEXT, false, NULL},
+	{"sequences", FIELD_COUNT, false, NULL}, {"metrics", FIELD_TEXT, false, NULL}, {"prompt_tokens", FIELD_TEXT, false, NULL},
+	{"generated_tokens", FIELD_TEXT, false, NULL}, {0},
 };
-static const struct shape route_shape[] = {
-	{"name", SHAPE_NAME, false, NULL}, {"since", SHAPE_COUNT, false, NULL}, {"canary_percent", SHAPE_COUNT, false, NULL},
-	{"named", SHAPE_FLAG, true, NULL}, {"a", SHAPE_OBJECT, false, slot_shape}, {"b", SHAPE_OBJECT, false, slot_shape}, {"gateway", SHAPE_TREE, false, NULL}, {0},
+static const struct lockfile_field route_fields[] = {
+	{"name", FIELD_NAME, false, NULL}, {"since", FIELD_COUNT, false, NULL}, {"canary_percent", FIELD_COUNT, false, NULL},
+	{"named", FIELD_FLAG, true, NULL}, {"a", FIELD_OBJECT, false, slot_fields}, {"b", FIELD_OBJECT, false, slot_fields}, {"gateway", FIELD_TREE, false, NULL}, {0},
 };
-static const struct shape state_shape[] = {
-	{"apiVersion", SHAPE_TEXT, false, NULL}, {"kind", SHAPE_TEXT, false, NULL}, {"routes", SHAPE_OBJECTS, false, route_shape}, {0},
+static const struct lockfile_field state_fields[] = {
+	{"apiVersion", FIELD_TEXT, false, NULL}, {"kind", FIELD_TEXT, false, NULL}, {"routes", FIELD_OBJECTS, false, route_fields}, {0},
 };
 
 static bool is_id(const char *s) {
-	return strlen(s) == LOCK_ID - 1 && s[strspn(s, "0123456789abcdef")] == 0;
+	return strlen(s) == LOCKFILE_ID - 1 && s[strspn(s, "0123456789abcdef")] == 0;
 }
 
 static bool is_counter(const char *s) {
@@ -324,7 +324,7 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 static int read_state(const struct json *tree, struct gateway_state *s, struct err *e) {
 	const struct json *routes = json_get(tree, "routes");
 
-	if (shape_check(tree, state_shape, "", e))
+	if (lockfile_schema_check(tree, state_fields, "", e))
 		return -1;
 	if (strcmp(json_str(tree, "apiVersion"), "llmdeploy/v1") || strcmp(json_str(tree, "kind"), KIND))
 		return err_set(e, ERR_SPEC, "it is not a gateway's state of this version");

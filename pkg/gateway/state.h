@@ -7,7 +7,7 @@
 struct buf;
 struct err;
 struct json;
-struct lock;
+struct lockfile;
 
 /* gateway/state: what the gateway should be, as one JSON document. Whoever changes something writes this document first, and
  * haproxy.cfg with it (gateway/render.h), so that a HAProxy that starts anew does what stands here.
@@ -101,9 +101,9 @@ struct gateway_route *gateway_state_add(struct gateway_state *s, const char *nam
 void gateway_state_remove(struct gateway_state *s, const char *name);
 
 /* The route's door becomes that of the lock. ERR_SPEC names the field. The state is unchanged on -1. */
-int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lock *l, struct err *e);
+int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lockfile *l, struct err *e);
 /* The slot leads to the lock's release, in maintenance; and to none. */
-void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lock *l);
+void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lockfile *l);
 void gateway_slot_clear(struct gateway_slot *slot);
 /* 0 or 1; -1: the release has no slot. */
 int gateway_route_slot(const struct gateway_route *r, const char *id);

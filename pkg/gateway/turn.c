@@ -8,7 +8,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "gateway/door.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
 
@@ -17,18 +17,18 @@ enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
 struct change {
 	struct gateway *g;
 	struct gateway_state *before, *after;
-	int lock;
+	int file_lock;
 };
 
 static void change_done(struct change *c) {
 	gateway_state_free(c->before);
 	gateway_state_free(c->after);
-	closep(&c->lock);
+	closep(&c->file_lock);
 }
 
 static int change_begin(struct gateway *g, struct change *c, struct err *e) {
 	c->g = g;
-	if (files_lock(g, &c->lock, e) || files_state(g, &c->before, e))
+	if (files_lock(g, &c->file_lock, e) || files_state(g, &c->before, e))
 		return -1;
 	c->after = gateway_state_copy(c->before);
 	return 0;
@@ -64,7 +64,7 @@ static int change_commit(struct change *c, struct err *e) {
 	return socket_tell(c->g->dir, &all, buf_str(&line), e);
 }
 
-static int no_seat(const char *route, const struct lock *l, struct err *e) {
+static int no_seat(const char *route, const struct lockfile *l, struct err *e) {
 	return err_set(e, ERR_USAGE, "release '%s' has no seat at the gateway's route '%s'", l->version, route);
 }
 
@@ -88,7 +88,7 @@ static int accept_again(const struct gateway *g, const struct gateway_state *the
 	return accept_state(g, then, &a, e);
 }
 
-static int accept_door(const struct gateway *g, const struct gateway_state *now, const struct lock *l, bool is_new, struct err *e) {
+static int accept_door(const struct gateway *g, const struct gateway_state *now, const struct lockfile *l, bool is_new, struct err *e) {
 	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now), *own CLEANUP(gateway_state_freep) = gateway_state_new();
 	struct gateway_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
 
@@ -101,8 +101,8 @@ static int accept_door(const struct gateway *g, const struct gateway_state *now,
 	return is_new ? accept_strictly(g, then, own, e) : accept_again(g, then, own, e);
 }
 
-int gateway_accepts(struct gateway *g, const struct lock *l, bool is_new, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+int gateway_accepts(struct gateway *g, const struct lockfile *l, bool is_new, struct err *e) {
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
 		return 0;
@@ -111,8 +111,8 @@ int gateway_accepts(struct gateway *g, const struct lock *l, bool is_new, struct
 	return accept_door(g, c.before, l, is_new, e);
 }
 
-int gateway_seat(struct gateway *g, const struct lock *l, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+int gateway_seat(struct gateway *g, const struct lockfile *l, struct err *e) {
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
 		return 0;
@@ -183,8 +183,8 @@ static int flip_now(const struct change *c, const struct gateway_route *r, struc
 	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : change_door(c, e);
 }
 
-int gateway_flip(struct gateway *g, const char *route, const struct lock *to, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to, struct err *e) {
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
 		return 0;
@@ -207,8 +207,8 @@ int gateway_flip(struct gateway *g, const char *route, const struct lock *to, st
 	return flip_now(&c, r, e);
 }
 
-int gateway_canary(struct gateway *g, const char *route, const struct lock *candidate, unsigned percent, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+int gateway_canary(struct gateway *g, const char *route, const struct lockfile *candidate, unsigned percent, struct err *e) {
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
 		return 0;
@@ -228,7 +228,7 @@ int gateway_canary(struct gateway *g, const char *route, const struct lock *cand
 /* ---- drain ---- */
 
 /* The slot of a release, from the state as it is now; -1: none. */
-static int slot_of(const struct gateway *g, const char *route, const struct lock *l, int *slot, enum gateway_want *want, struct err *e) {
+static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot, enum gateway_want *want, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (files_state(g, &s, e))
@@ -249,7 +249,7 @@ static int count_slot(const struct gateway *g, const char *route, int slot, uint
 	return 0;
 }
 
-int gateway_in_flight(struct gateway *g, const char *route, const struct lock *l, uint64_t *n, struct err *e) {
+int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n, struct err *e) {
 	enum gateway_want want;
 	int slot;
 
@@ -265,8 +265,8 @@ int gateway_in_flight(struct gateway *g, const char *route, const struct lock *l
 	return 0;
 }
 
-static int to_maintenance(struct gateway *g, const char *route, const struct lock *l, bool empty, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+static int to_maintenance(struct gateway *g, const char *route, const struct lockfile *l, bool empty, struct err *e) {
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (change_begin(g, &c, e))
 		return -1;
@@ -297,7 +297,7 @@ static int close_rest(const struct gateway *g, const char *route, int slot, uint
 	return 0;
 }
 
-int gateway_drain(struct gateway *g, const char *route, const struct lock *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
+int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
 	enum gateway_want want;
 	uint64_t n = 0, closed = 0;
 	int slot;
@@ -326,7 +326,7 @@ int gateway_drain(struct gateway *g, const char *route, const struct lock *l, ui
 	return 0;
 }
 
-int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, struct err *e) {
+int gateway_unseat(struct gateway *g, const char *route, const struct lockfile *l, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (g->none)
@@ -338,7 +338,7 @@ int gateway_unseat(struct gateway *g, const char *route, const struct lock *l, s
 }
 
 int gateway_remove(struct gateway *g, const char *route, struct err *e) {
-	struct change c CLEANUP(change_done) = {.lock = -1};
+	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
 		return 0;

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 enum { LOG_CAP = 1 << 20, TIMEOUT_MS = 30000, LAST_LINES = 4, LAST_WORDS = 240 };
 
@@ -30,7 +30,7 @@ static bool hear(void *ctx, int stream, const char *data, size_t n) {
 	return !h->complete;
 }
 
-static struct json *argv_of(const struct lock *l) {
+static struct json *argv_of(const struct lockfile *l) {
 	struct json *argv = json_array();
 
 	for (size_t i = 0; i < l->n_argv; i++)
@@ -42,7 +42,7 @@ static struct json *argv_of(const struct lock *l) {
 
 /* The socket's folder is a mount in a release; here nobody connects. Its mode is that of the image's folder, whatever is asked for (runc copies
  * it), so that it must be the engine's own. */
-static struct json *tmpfs_of(const struct lock *l, const char *user) {
+static struct json *tmpfs_of(const struct lockfile *l, const char *user) {
 	struct json *o = l->tmpfs ? json_copy(l->tmpfs) : json_object();
 	const char *slash = strrchr(l->socket, '/');
 
@@ -55,7 +55,7 @@ static struct json *tmpfs_of(const struct lock *l, const char *user) {
 }
 
 static int create(struct docker *d, const struct oracle_ask *ask, struct err *e) {
-	const struct lock *l = ask->lock;
+	const struct lockfile *l = ask->lockfile;
 	struct json *argv CLEANUP(json_freep) = argv_of(l), *tmpfs CLEANUP(json_freep) = tmpfs_of(l, ask->user);
 	char *ref CLEANUP(freep) = mem_printf("sha256:%s", ask->image);
 	struct docker_container_spec spec = {
@@ -82,13 +82,13 @@ static int no_answer(struct docker *d, const struct oracle_ask *ask, struct err 
 }
 
 static int listen_to(struct docker *d, const struct oracle_ask *ask, struct oracle *out, struct err *e) {
-	struct heard h = {.text = BUF_INIT(LOG_CAP), .done = json_str(json_get(ask->lock->logs, "estimate"), "done")};
+	struct heard h = {.text = BUF_INIT(LOG_CAP), .done = json_str(json_get(ask->lockfile->logs, "estimate"), "done")};
 	struct docker_log q = {.name = ask->name, .follow_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS};
 	bool found = false;
 	int r = docker_container_start(d, ask->name, e) || docker_log_read(d, &q, hear, &h, &found, e) ? -1 : 0;
 
 	if (!r)
-		r = h.complete ? oracle_rows(ask->lock->logs, buf_str(&h.text), h.text.len, out, e) : no_answer(d, ask, e);
+		r = h.complete ? oracle_rows(ask->lockfile->logs, buf_str(&h.text), h.text.len, out, e) : no_answer(d, ask, e);
 	if (!r && !out->n)
 		r = err_set(e, ERR_GATE, "the engine's estimate has another form than the runtime definition knows");
 	buf_done(&h.text);
@@ -99,8 +99,8 @@ int oracle_ask(struct docker *d, const struct oracle_ask *ask, struct oracle *ou
 	struct oracle o = {.n = 0};
 	struct err removal = {0};
 
-	if (!json_str(json_get(ask->lock->logs, "estimate"), "done"))
-		return err_set(e, ERR_USAGE, "runtime '%s' makes no estimate of its own", ask->lock->runtime);
+	if (!json_str(json_get(ask->lockfile->logs, "estimate"), "done"))
+		return err_set(e, ERR_USAGE, "runtime '%s' makes no estimate of its own", ask->lockfile->runtime);
 	if (create(d, ask, e))
 		return -1;
 	int r = listen_to(d, ask, &o, e);

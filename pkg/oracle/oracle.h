@@ -7,7 +7,7 @@ struct docker;
 struct docker_mount;
 struct err;
 struct json;
-struct lock;
+struct lockfile;
 
 /* What the engine itself says of its memory: the buffers that its log names after a start, and the estimate that it can make
  * before one. Both are read by the patterns of the runtime definition, which are in the lock's `logs`. Bytes. */
@@ -40,7 +40,7 @@ struct oracle {
 int oracle_rows(const struct json *logs, const char *text, size_t n, struct oracle *out, struct err *e);
 
 struct oracle_ask {
-	const struct lock *lock;
+	const struct lockfile *lockfile;
 	const char *name;  /* of the container, which is removed again */
 	const char *image; /* id, in the Engine */
 	const char *user;  /* "65532:65532" */

@@ -102,7 +102,7 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 
 	(void) e;
 	it.version = arena_strdup(l->arena, json_str(r->body, "version"));
-	it.lock = arena_strdup(l->arena, json_str(r->body, "lock"));
+	it.lockfile = arena_strdup(l->arena, json_str(r->body, "lock"));
 	it.by = by_of(l->arena, r->body);
 	it.detail = detail_of(l->arena, r->body);
 	it.duration_ms = (uint64_t) json_int_or(r->body, "duration_ms", 0);
@@ -137,9 +137,9 @@ static void carry(struct history_item *items, size_t n) {
 		if (it->begins)
 			op = *it;
 		op.version = it->version ? it->version : op.version;
-		op.lock = it->lock ? it->lock : op.lock;
+		op.lockfile = it->lockfile ? it->lockfile : op.lockfile;
 		it->version = op.version ? op.version : "";
-		it->lock = op.lock ? op.lock : "";
+		it->lockfile = op.lockfile ? op.lockfile : "";
 		it->by = it->by ? it->by : op.by ? op.by : "";
 		int64_t passed = op.time ? seconds_of(it->time) - seconds_of(op.time) : 0;
 		if (!it->duration_ms && passed > 0)

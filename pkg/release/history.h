@@ -18,7 +18,7 @@ struct history_item {
 	const char *time;    /* "2026-11-22T17:41:05Z" */
 	const char *event;   /* "apply", "ready", "committed", ... */
 	const char *version; /* of the record, else of the operation that it belongs to; or "" */
-	const char *lock;    /* digest; likewise */
+	const char *lockfile;    /* digest; likewise */
 	const char *by;	     /* who began the operation; or "" */
 	const char *detail;  /* reason, from -> to, commit: one line, or "" */
 	uint64_t duration_ms; /* since the operation began; the record's own "duration_ms" where it has one */

@@ -19,12 +19,12 @@ static int sync_dir(enum effect as, int fd, const char *shown, struct err *e) {
 }
 
 /* The bytes that are sealed: `evidence` with what it is evidence of. */
-static int seal(const struct json *evidence, const char *lock, size_t n, unsigned number, struct buf *out,
+static int seal(const struct json *evidence, const char *lockfile, size_t n, unsigned number, struct buf *out,
 		struct release_sealed *sealed, struct err *e) {
 	struct json *j CLEANUP(json_freep) = json_copy(evidence);
 	char digest[SHA256_HEX];
 
-	sha256_of(lock, n, digest);
+	sha256_of(lockfile, n, digest);
 	json_set_str(j, "lock", digest);
 	json_set_int(j, "number", number);
 	json_print(j, out);
@@ -37,7 +37,7 @@ static int seal(const struct json *evidence, const char *lock, size_t n, unsigne
 }
 
 /* A release that is there already was proved again. */
-static int add_evidence(const struct release_route *r, const char *version, const char *lock, size_t n,
+static int add_evidence(const struct release_route *r, const char *version, const char *lockfile, size_t n,
 			const struct json *evidence, struct release_sealed *out, struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/releases/%s/evidence", r->where, version);
 	char *path CLEANUP(freep) = mem_printf("releases/%s", version);
@@ -48,17 +48,17 @@ static int add_evidence(const struct release_route *r, const char *version, cons
 
 	if (dir_open(r->fd, path, shown, &fd, e) || dir_make(EFFECT_RELEASE_EVIDENCE, fd, "evidence", shown, &inner, e))
 		return -1;
-	if (dir_newest(inner, ".json", shown, &newest, e) || seal(evidence, lock, n, newest + 1, &text, out, e))
+	if (dir_newest(inner, ".json", shown, &newest, e) || seal(evidence, lockfile, n, newest + 1, &text, out, e))
 		return -1;
 	(void) snprintf(name, sizeof name, "%u.json", newest + 1);
 	return fs_write(EFFECT_RELEASE_EVIDENCE, inner, name, text.data, text.len, 0444, e) ? err_wrap(e, "%s", shown) : 0;
 }
 
-static int fill_release(int fd, const char *shown, const char *lock, size_t n, const char *manifest, const struct buf *evidence,
+static int fill_release(int fd, const char *shown, const char *lockfile, size_t n, const char *manifest, const struct buf *evidence,
 			struct err *e) {
 	int inner CLEANUP(closep) = -1;
 
-	if (dir_put(EFFECT_RELEASE_PUT, fd, "release.lock.json", shown, lock, n, e))
+	if (dir_put(EFFECT_RELEASE_PUT, fd, "release.lock.json", shown, lockfile, n, e))
 		return -1;
 	if (manifest && dir_put(EFFECT_RELEASE_PUT, fd, "manifest.yaml", shown, manifest, strlen(manifest), e))
 		return -1;
@@ -100,21 +100,21 @@ static int aside_commit(struct aside *a, const char *name, const char *shown, st
 	return 0;
 }
 
-static int put_new(const struct release_route *r, const char *version, const char *lock, size_t n, const char *manifest,
+static int put_new(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,
 		   const struct json *evidence, struct release_sealed *out, struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_EVIDENCE_MAX);
 	int releases CLEANUP(closep) = -1;
 	struct aside aside CLEANUP(aside_done) = {.as = EFFECT_RELEASE_PUT, .fd = -1};
 
-	if (seal(evidence, lock, n, 1, &text, out, e) || dir_make(EFFECT_RELEASE_PUT, r->fd, "releases", shown, &releases, e))
+	if (seal(evidence, lockfile, n, 1, &text, out, e) || dir_make(EFFECT_RELEASE_PUT, r->fd, "releases", shown, &releases, e))
 		return -1;
-	if (aside_make(&aside, releases, version, shown, e) || fill_release(aside.fd, shown, lock, n, manifest, &text, e))
+	if (aside_make(&aside, releases, version, shown, e) || fill_release(aside.fd, shown, lockfile, n, manifest, &text, e))
 		return -1;
 	return aside_commit(&aside, version, shown, e);
 }
 
-int release_put(const struct release_route *r, const char *version, const char *lock, size_t n, const char *manifest,
+int release_put(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,
 		const struct json *evidence, struct release_sealed *out, struct err *e) {
 	struct release_sealed sealed;
 	bool exists;
@@ -123,10 +123,10 @@ int release_put(const struct release_route *r, const char *version, const char *
 		return err_set(e, ERR_SPEC, "'%.80s' is not a version: a-z, 0-9, '.', '_', '-', 63 at most", version);
 	if (n > DIR_LOCK_MAX)
 		return err_set(e, ERR_SPEC, "lock of more than %u bytes", DIR_LOCK_MAX);
-	if (release_compare(r, version, lock, n, &exists, e))
+	if (release_compare(r, version, lockfile, n, &exists, e))
 		return -1;
-	if (exists ? add_evidence(r, version, lock, n, evidence, &sealed, e) :
-		     put_new(r, version, lock, n, manifest, evidence, &sealed, e))
+	if (exists ? add_evidence(r, version, lockfile, n, evidence, &sealed, e) :
+		     put_new(r, version, lockfile, n, manifest, evidence, &sealed, e))
 		return -1;
 	*out = sealed;
 	return 0;
@@ -192,7 +192,7 @@ static int fill_attempt(int fd, const char *shown, const struct release_attempt 
 		return -1;
 	if (a->engine_log && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->engine_log, strlen(a->engine_log), e))
 		return -1;
-	if (a->lock && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lock, a->lock_len, e))
+	if (a->lockfile && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lockfile, a->lockfile_len, e))
 		return -1;
 	if (a->manifest && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "manifest.yaml", shown, a->manifest, strlen(a->manifest), e))
 		return -1;

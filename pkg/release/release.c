@@ -53,12 +53,12 @@ int release_route_open(const struct root *root, const char *name, bool create, s
 		return err_set(e, ERR_USAGE, "'%.80s' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most", name);
 	if (open_route(root, name, create, &fd, e))
 		return -1;
-	*out = (struct release_route){.fd = fd, .name = mem_strdup(name), .where = mem_printf("routes/%s", name), .lock = -1};
+	*out = (struct release_route){.fd = fd, .name = mem_strdup(name), .where = mem_printf("routes/%s", name), .file_lock = -1};
 	return 0;
 }
 
 void release_route_done(struct release_route *r) {
-	closep(&r->lock);
+	closep(&r->file_lock);
 	closep(&r->fd);
 	free(r->name);
 	free(r->where);
@@ -69,7 +69,7 @@ int release_route_lock(struct release_route *r, const char *command, uint64_t wa
 	struct err why = {0};
 	struct stat st;
 
-	int status = root_take(r->fd, command, wait_ms, &r->lock, &why);
+	int status = root_take(r->fd, command, wait_ms, &r->file_lock, &why);
 	if (!fstat(r->fd, &st) && !st.st_nlink)
 		return err_set(e, ERR_BUSY, "route '%s' was removed in this moment: try again", r->name);
 	if (!status)
@@ -79,7 +79,7 @@ int release_route_lock(struct release_route *r, const char *command, uint64_t wa
 }
 
 int release_holder(const struct release_route *r, char **holder, struct err *e) {
-	return fs_lock_holder(r->fd, "lock", holder, e) ? err_wrap(e, "%s", r->where) : 0;
+	return fs_file_lock_holder(r->fd, "lock", holder, e) ? err_wrap(e, "%s", r->where) : 0;
 }
 
 int release_route_purge(const struct root *root, const struct release_route *r, struct err *e) {
@@ -138,7 +138,7 @@ static bool is_denied(int dir, const char *name) {
 	return faccessat(dir, name, R_OK, AT_EACCESS) && errno == EACCES;
 }
 
-static int read_lock(const struct release_route *r, int fd, const char *version, struct buf *out, struct err *e) {
+static int read_lockfile(const struct release_route *r, int fd, const char *version, struct buf *out, struct err *e) {
 	bool found;
 	struct err inner = {0};
 
@@ -192,13 +192,13 @@ int release_read(const struct release_route *r, const char *version, struct rele
 		return -1;
 	if (fd < 0)
 		return no_such_version(r, version, e);
-	if (read_lock(r, fd, version, &text, e))
+	if (read_lockfile(r, fd, version, &text, e))
 		return -1;
 	sha256_of(buf_str(&text), text.len, rel.digest);
 	if (read_proof(r, fd, &rel, e))
 		return -1;
-	rel.lock_len = text.len;
-	rel.lock = buf_steal(&text);
+	rel.lockfile_len = text.len;
+	rel.lockfile = buf_steal(&text);
 	memcpy(rel.id, rel.digest, sizeof rel.id - 1);
 	*out = rel;
 	rel = (struct release) RELEASE_INIT;
@@ -207,21 +207,21 @@ int release_read(const struct release_route *r, const char *version, struct rele
 
 void release_done(struct release *r) {
 	free(r->version);
-	free(r->lock);
+	free(r->lockfile);
 	json_free(r->proof);
 	*r = (struct release) RELEASE_INIT;
 }
 
-int release_compare(const struct release_route *r, const char *version, const char *lock, size_t n,
+int release_compare(const struct release_route *r, const char *version, const char *lockfile, size_t n,
 		    bool *exists, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_LOCK_MAX);
 	char there[SHA256_HEX], here[SHA256_HEX];
 	int fd CLEANUP(closep) = -1;
 
-	if (open_version(r, version, &fd, e) || (fd >= 0 && read_lock(r, fd, version, &text, e)))
+	if (open_version(r, version, &fd, e) || (fd >= 0 && read_lockfile(r, fd, version, &text, e)))
 		return -1;
 	sha256_of(buf_str(&text), text.len, there);
-	sha256_of(lock, n, here);
+	sha256_of(lockfile, n, here);
 	if (fd >= 0 && strcmp(there, here) != 0)
 		return err_set(e, ERR_SPEC,
 			       "version '%s' of '%s' exists with other content (lock %.12s there, %.12s here): give it a new version",

@@ -25,10 +25,10 @@ struct release_route {
 	int fd;
 	char *name;
 	char *where; /* "routes/NAME", for messages and for journal_open */
-	int lock;    /* -1, or the descriptor that holds the lock */
+	int file_lock; /* -1, or the descriptor that holds the lock */
 };
 
-#define RELEASE_ROUTE_INIT {.fd = -1, .lock = -1}
+#define RELEASE_ROUTE_INIT {.fd = -1, .file_lock = -1}
 
 /* ERR_USAGE: not a route's name, or (without `create`) no such route, with the nearest. */
 int release_route_open(const struct root *root, const char *name, bool create, struct release_route *out,
@@ -50,8 +50,8 @@ int release_list(const struct release_route *r, char ***names, size_t *n, struct
 /* One release, read and checked: it is complete, and its lock is the one that its newest evidence was sealed for. */
 struct release {
 	char *version;
-	char *lock; /* the bytes of release.lock.json, NUL-terminated */
-	size_t lock_len;
+	char *lockfile; /* the bytes of release.lock.json, NUL-terminated */
+	size_t lockfile_len;
 	char digest[SHA256_HEX]; /* of these bytes */
 	char id[13];		 /* head of the digest: names its directory under run/ */
 	unsigned evidence;	 /* number of the newest */
@@ -65,7 +65,7 @@ int release_read(const struct release_route *r, const char *version, struct rele
 void release_done(struct release *r);
 
 /* *exists: whether `version` is on disk, with just this lock. With another one: ERR_SPEC, both digests. */
-int release_compare(const struct release_route *r, const char *version, const char *lock, size_t n,
+int release_compare(const struct release_route *r, const char *version, const char *lockfile, size_t n,
 		    bool *exists, struct err *e);
 
 struct release_sealed {
@@ -76,7 +76,7 @@ struct release_sealed {
 /* Keep a proved release: the lock's bytes, the manifest's text (NULL: applied from a lock), and the evidence (an
  * object), to which "lock" (the digest) and "number" are added. Where the same release is there already,
  * only the evidence is added. ERR_SPEC as release_compare. */
-int release_put(const struct release_route *r, const char *version, const char *lock, size_t n, const char *manifest,
+int release_put(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,
 		const struct json *evidence, struct release_sealed *out, struct err *e);
 /* Gone at once (renamed aside), then its files. The active one is refused (ERR_USAGE); absent is fine. */
 int release_remove(const struct release_route *r, const char *version, struct err *e);
@@ -101,8 +101,8 @@ struct release_attempt {
 	const struct json *reason; /* {"version","lock","reason",...}: as the caller likes */
 	const struct json *evidence;
 	const char *engine_log; /* its tail */
-	const char *lock;
-	size_t lock_len;
+	const char *lockfile;
+	size_t lockfile_len;
 	const char *manifest;
 };
 

@@ -141,8 +141,8 @@ int rollout_accept_journal(const struct rollout *x, const char *route, struct ro
 
 int rollout_accept_root_journal(const struct rollout *x, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object();
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 
 	journal_sign(record, x->tool, x->command);
-	return root_lock(x->root, x->command, x->lock_wait_ms, &lock, e) || journal_accept(x->root->fd, "", record, e) ? -1 : 0;
+	return root_lock(x->root, x->command, x->lock_wait_ms, &file_lock, e) || journal_accept(x->root->fd, "", record, e) ? -1 : 0;
 }

@@ -17,10 +17,10 @@
 /* One apply on its way. */
 struct attempt {
 	struct rollout_session *s;
-	const struct lock *l;
+	const struct lockfile *l;
 	const char *manifest;
 	char from[64];
-	struct lock *old; /* of `from`; NULL for none, or where it cannot be read */
+	struct lockfile *old; /* of `from`; NULL for none, or where it cannot be read */
 	bool was_running; /* before this apply: a committed release that was kept warm */
 	bool vacated;	  /* the active release was stopped to make room */
 	bool stopped;	  /* the route: `old` is NULL, and `from` stays stopped whatever comes of this */
@@ -30,13 +30,13 @@ struct attempt {
 };
 
 static void attempt_done(struct attempt *a) {
-	lock_free(a->old);
+	lockfile_free(a->old);
 	json_free(a->evidence);
 	json_free(a->memory);
 }
 
 /* What no start of a candidate could change: refused before anything is touched, never approximated. */
-static int check_can(const struct rollout *x, const struct lock *l, struct err *e) {
+static int check_can(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	if (strcmp(l->strategy, "blue-green") && !traffic_guided(x))
 		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: %s, and this machine's config.yaml says gateway.mode: none: "
 			"only a gateway can %s; use blue-green", l->version, l->strategy,
@@ -49,7 +49,7 @@ static int check_can(const struct rollout *x, const struct lock *l, struct err *
 	return err_set(e, ERR_GATE, "release '%s' has no golden set: give it eval.golden, or eval.skip with the reason", l->version);
 }
 
-static int admit(const struct rollout *x, const struct lock *l, struct err *e) {
+static int admit(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	struct host_facts host;
 
 	if (!strcmp(l->admission, "off"))
@@ -69,9 +69,9 @@ static int admit(const struct rollout *x, const struct lock *l, struct err *e) {
 		"fewer sequences, a shorter context, or resources.admission: warn", l->version, planned, have, l->reserve_percent);
 }
 
-static int fetch_artifacts(const struct rollout *x, const struct lock *l, struct err *e) {
+static int fetch_artifacts(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
-		const struct lock_artifact *a = &l->artifacts[i];
+		const struct lockfile_artifact *a = &l->artifacts[i];
 		struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
 		struct err absent = {0};
 		bool has;
@@ -172,7 +172,7 @@ static const char *end_of(const struct err *cause) {
 
 /* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's seats are as before. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
-	struct dropped d = {.lock = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
+	struct dropped d = {.lockfile = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;
 	struct json *r;
 
@@ -271,10 +271,10 @@ static int find_place(struct attempt *a, bool *active, struct err *e) {
 		return -1;
 	(void) snprintf(a->from, sizeof a->from, "%s", name ? name : "");
 	*active = known && name && !strcmp(name, a->l->version);
-	return name && !a->stopped ? rollout_lock_of(&a->s->route, name, &a->old, e) : 0;
+	return name && !a->stopped ? rollout_lockfile_of(&a->s->route, name, &a->old, e) : 0;
 }
 
-int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e) {
+int rollout_apply(struct rollout_session *s, const struct lockfile *l, const char *manifest, struct rollout_result *out, struct err *e) {
 	struct attempt a CLEANUP(attempt_done) = {.s = s, .l = l, .manifest = manifest};
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
 	uint64_t from = clock_mono_ms();

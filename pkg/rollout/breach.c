@@ -24,7 +24,7 @@ static int64_t least_of(int64_t a, int64_t b) {
 	return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
-static uint64_t golden_ms(const struct rollout_session *s, const struct lock *l, uint64_t *all_ms) {
+static uint64_t golden_ms(const struct rollout_session *s, const struct lockfile *l, uint64_t *all_ms) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err unread = {0};
 
@@ -34,7 +34,7 @@ static uint64_t golden_ms(const struct rollout_session *s, const struct lock *l,
 	return eval_slowest_ms(json_get(rel.proof, "golden"), all_ms);
 }
 
-void breach_patience(const struct rollout_session *s, const struct lock *l, const struct lock_gates *g, struct gateway_patience *out) {
+void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_patience *out) {
 	int64_t first = least_of(g->ttft_ms, g->p95_ms);
 	uint64_t all_ms;
 
@@ -47,7 +47,7 @@ void breach_patience(const struct rollout_session *s, const struct lock *l, cons
 }
 
 /* A gateway that does not say it has nothing to compare with: what each client saw counts from the start of its release. */
-void breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b) {
+void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b) {
 	struct err ignored = {0};
 
 	if (!traffic_guided(s->x) || gateway_clients(s->x->gateway, l, &b->before, &ignored))
@@ -168,7 +168,7 @@ static bool is_unseen(const uint64_t all[GATEWAY_BUCKETS], const uint64_t others
 
 uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *sum, const struct gateway_client *one) {
 	const struct gateway_sample others = without(sum, &one->seen);
-	const struct lock_gates *g = c->gates;
+	const struct lockfile_gates *g = c->gates;
 	const struct gateway_sample *beside = gate_compared(c->beside, c->least);
 	uint64_t whole_ms = gate_most_ms(g->p95_ms, beside ? beside->total_ms : NULL, g->p95_percent);
 	uint64_t first_ms = gate_most_ms(g->ttft_ms, beside ? beside->first_ms : NULL, g->ttft_percent);
@@ -189,7 +189,7 @@ char *breach_words(const struct gateway_client *c) {
 			  (unsigned long long) c->cut, (unsigned long long) c->late);
 }
 
-int breach_golden(struct rollout_session *s, const struct lock *l, uint64_t latency_ms, struct err *e) {
+int breach_golden(struct rollout_session *s, const struct lockfile *l, uint64_t latency_ms, struct err *e) {
 	struct eval_options opt = {.latency_p95_ms = latency_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 	struct gateway_way_in in;
@@ -224,7 +224,7 @@ static void excuse(struct breach *b, const struct gateway_client *c) {
 	x->asked++;
 }
 
-int breach_check(struct rollout_session *s, const struct lock *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
 		 struct err *e) {
 	struct gateway_clients now CLEANUP(gateway_clients_done) = {0};
 	struct gateway_client one;

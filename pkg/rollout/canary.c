@@ -12,8 +12,8 @@
 /* One step on its way. */
 struct stage {
 	struct rollout_session *s;
-	const struct lock *l, *active;
-	const struct lock_step *step;
+	const struct lockfile *l, *active;
+	const struct lockfile_step *step;
 	size_t number; /* from 1 */
 	char name[64]; /* "canary step 1 of 2" */
 	struct probation probation;
@@ -122,7 +122,7 @@ static int run_step(struct stage *g, struct err *e) {
 	return decide(g, e);
 }
 
-int canary_run(struct rollout_session *s, const struct lock *l, const struct lock *active, struct err *e) {
+int canary_run(struct rollout_session *s, const struct lockfile *l, const struct lockfile *active, struct err *e) {
 	for (size_t i = 0; i < l->n_steps; i++) {
 		struct stage g = {.s = s, .l = l, .active = active, .step = &l->steps[i], .number = i + 1};
 		int status = run_step(&g, e);

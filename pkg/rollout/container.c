@@ -17,11 +17,11 @@
 #include "root/root.h"
 #include "store/store.h"
 
-char *rollout_container_name(const struct root *root, const struct lock *l) {
+char *rollout_container_name(const struct root *root, const struct lockfile *l) {
 	return mem_printf("llmdeploy-%.8s-%s-%s", root->id, l->route, l->id);
 }
 
-struct json *container_labels(const struct rollout *x, const struct lock *l) {
+struct json *container_labels(const struct rollout *x, const struct lockfile *l) {
 	struct json *labels = json_object();
 
 	json_set_str(labels, ROLLOUT_LABEL_ROOT, x->root->id);
@@ -42,7 +42,7 @@ static void add_origin(struct json *labels, const struct json *origin) {
 
 struct load {
 	const struct rollout *x;
-	const struct lock *l;
+	const struct lockfile *l;
 	const char *tag;
 	const char *const *omit;
 	int fd;
@@ -62,7 +62,7 @@ static int produce(void *ctx, int fd, struct err *e) {
 	return image_write_archive(load->x->store, &archive, e);
 }
 
-static int find_image(const struct rollout *x, const struct lock *l, bool *found, char id[65], struct err *e) {
+static int find_image(const struct rollout *x, const struct lockfile *l, bool *found, char id[65], struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 
 	for (size_t i = 0; i < l->n_layers; i++)
@@ -94,7 +94,7 @@ static const char *const *layers_there(const struct rollout *x, struct arena *a)
 	return n ? out : NULL;
 }
 
-static int load_image(const struct rollout *x, const struct lock *l, const char *tag, const char *const *omit, bool *found, char id[65],
+static int load_image(const struct rollout *x, const struct lockfile *l, const char *tag, const char *const *omit, bool *found, char id[65],
 		      struct err *e) {
 	struct load load = {.x = x, .l = l, .tag = tag, .omit = omit};
 	unsigned outages = docker_outages(x->docker);
@@ -110,11 +110,11 @@ static int load_image(const struct rollout *x, const struct lock *l, const char 
 	return *found ? 0 : docker_image_load(x->docker, tag, produce, &load, e) || find_image(x, l, found, id, e) ? -1 : 0;
 }
 
-static char *image_tag(const struct rollout *x, const struct lock *l) {
+static char *image_tag(const struct rollout *x, const struct lockfile *l) {
 	return mem_printf("localhost/llmdeploy-%.8s/%s:%s", x->root->id, l->route, l->id);
 }
 
-int container_image(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
+int container_image(const struct rollout *x, const struct lockfile *l, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = image_tag(x, l);
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	struct err partial = {0};
@@ -140,7 +140,7 @@ int container_image(const struct rollout *x, const struct lock *l, char id[65], 
 	return 0;
 }
 
-int container_mounts(const struct rollout *x, const struct lock *l, const char *run, struct docker_mount *mounts, struct err *e) {
+int container_mounts(const struct rollout *x, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e) {
 	const char *slash = strrchr(l->socket, '/');
 
 	for (size_t i = 0; i < l->n_artifacts; i++) {
@@ -160,7 +160,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-static int create_with(const struct rollout *x, const struct lock *l, const char *name, const char *image, const struct docker_mount *mounts,
+static int create_with(const struct rollout *x, const struct lockfile *l, const char *name, const char *image, const struct docker_mount *mounts,
 		       bool *taken, struct err *e) {
 	if (docker_learn(x->docker, NULL, e))
 		return -1;
@@ -185,7 +185,7 @@ static int create_with(const struct rollout *x, const struct lock *l, const char
 	return r;
 }
 
-static int image_again(const struct rollout *x, const struct lock *l, char id[65], struct err *e) {
+static int image_again(const struct rollout *x, const struct lockfile *l, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = image_tag(x, l);
 	bool found;
 
@@ -195,7 +195,7 @@ static int image_again(const struct rollout *x, const struct lock *l, char id[65
 	return found ? 0 : err_set(e, ERR_INTEGRITY, "the Engine loaded an image that is not the one of the lock: wanted config %.12s of '%s'", l->image_config, tag);
 }
 
-static int create_again(const struct rollout *x, const struct lock *l, const char *name, const struct docker_mount *mounts, const struct err *why,
+static int create_again(const struct rollout *x, const struct lockfile *l, const char *name, const struct docker_mount *mounts, const struct err *why,
 			bool *taken, struct err *e) {
 	char image[65];
 
@@ -206,7 +206,7 @@ static int create_again(const struct rollout *x, const struct lock *l, const cha
 	return create_with(x, l, name, image, mounts, taken, e);
 }
 
-static int create(const struct rollout *x, const struct lock *l, const char *name, bool *taken, struct err *e) {
+static int create(const struct rollout *x, const struct lockfile *l, const char *name, bool *taken, struct err *e) {
 	char *run CLEANUP(freep) = NULL;
 	struct err why = {0};
 	char image[65];
@@ -222,14 +222,14 @@ static int create(const struct rollout *x, const struct lock *l, const char *nam
 }
 
 /* Ours is one of this root and this lock; anything else under our name was left by somebody and is replaced. */
-static bool is_ours(const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+static bool is_ours(const struct rollout *x, const struct lockfile *l, const struct docker_container *c) {
 	const char *root = json_str(c->labels, ROLLOUT_LABEL_ROOT), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
 
 	return root && digest && !strcmp(root, x->root->id) && !strcmp(digest, l->digest);
 }
 
 /* One that ran before, in whatever state: it is brought back to one that can be started, and dies once only. */
-static int make_ready(const struct rollout *x, const struct lock *l, const char *name, const char *state, struct err *e) {
+static int make_ready(const struct rollout *x, const struct lockfile *l, const char *name, const char *state, struct err *e) {
 	if (!strcmp(state, "running"))
 		return 0;
 	if (!strcmp(state, "restarting") && container_stop(x, l, e))
@@ -237,7 +237,7 @@ static int make_ready(const struct rollout *x, const struct lock *l, const char 
 	return docker_container_set_restart(x->docker, name, "no", e);
 }
 
-static int create_new(const struct rollout *x, const struct lock *l, const char *name, struct err *e) {
+static int create_new(const struct rollout *x, const struct lockfile *l, const char *name, struct err *e) {
 	bool taken = false;
 
 	if (create(x, l, name, &taken, e))
@@ -250,7 +250,7 @@ static int create_new(const struct rollout *x, const struct lock *l, const char 
 	return taken && !(found && is_ours(x, l, &c)) ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name) : 0;
 }
 
-static int start_once(const struct rollout *x, const struct lock *l, struct err *e) {
+static int start_once(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l), *run CLEANUP(freep) = NULL;
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -269,7 +269,7 @@ static int start_once(const struct rollout *x, const struct lock *l, struct err 
 }
 
 /* Image and container are looked at, and then used: somebody who prunes in between takes them away. Then they are made once more. */
-int container_start(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_start(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	struct err why = {0}, unseen = {0};
@@ -282,7 +282,7 @@ int container_start(const struct rollout *x, const struct lock *l, struct err *e
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-int container_remove(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_remove(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
 	if (docker_container_remove(x->docker, name, true, e))
@@ -290,7 +290,7 @@ int container_remove(const struct rollout *x, const struct lock *l, struct err *
 	return release_run_remove(x->root, l->id, e);
 }
 
-int container_stop(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_stop(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
 	if (docker_container_set_restart(x->docker, name, "no", e))
@@ -298,7 +298,7 @@ int container_stop(const struct rollout *x, const struct lock *l, struct err *e)
 	return docker_container_stop(x->docker, name, l->stop_timeout_ms, e);
 }
 
-int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept, struct err *e) {
+int container_is_kept(const struct rollout *x, const struct lockfile *l, bool *kept, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -310,7 +310,7 @@ int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept,
 }
 
 /* A warm one has the policy already: to look is much quicker than to set it again. */
-int container_keep(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_keep(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	bool kept;
 
@@ -319,7 +319,7 @@ int container_keep(const struct rollout *x, const struct lock *l, struct err *e)
 	return kept ? 0 : docker_container_set_restart(x->docker, name, DOCKER_RESTART_KEEP, e);
 }
 
-int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e) {
+int container_stop_begin(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
 	if (docker_container_set_restart(x->docker, name, "no", e))
@@ -327,7 +327,7 @@ int container_stop_begin(const struct rollout *x, const struct lock *l, struct e
 	return docker_container_stop_begin(x->docker, name, l->stop_timeout_ms, e);
 }
 
-int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e) {
+int container_is_running(const struct rollout *x, const struct lockfile *l, bool *running, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c = {0};
 	bool found;
@@ -347,7 +347,7 @@ int rollout_containers(const struct rollout *x, const char *route, struct docker
 	return docker_container_list(x->docker, labels, out, e);
 }
 
-const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lock *l, const struct docker_containers *all,
+const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lockfile *l, const struct docker_containers *all,
 							     bool *ours) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 
@@ -368,7 +368,7 @@ bool container_started_after(const struct docker_container *c, const char *time)
 	return time && clock_parse(time, &then) && prove_unix_ms(c->started_at) >= (then + 1) * 1000;
 }
 
-bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c) {
+bool container_is_stale(const struct rollout *x, const struct lockfile *l, size_t i, const struct docker_container *c) {
 	char *path CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
 	/* An Engine that says no fraction may have started it at the end of the second. */
 	int64_t started = prove_unix_ms(c->started_at) + (strchr(c->started_at, '.') ? 0 : 999);
@@ -380,7 +380,7 @@ bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i,
 	return (int64_t) st.stx_btime.tv_sec * 1000 + st.stx_btime.tv_nsec / 1000000 > started;
 }
 
-int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e) {
+int container_restarts(const struct rollout *x, const struct lockfile *l, int64_t *restarts, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct docker_container c = {0};
 	bool found;
@@ -392,7 +392,7 @@ int container_restarts(const struct rollout *x, const struct lock *l, int64_t *r
 	return 0;
 }
 
-void container_log(const struct rollout *x, const struct lock *l, struct buf *out) {
+void container_log(const struct rollout *x, const struct lockfile *l, struct buf *out) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct err ignored = {0};
 

@@ -22,7 +22,7 @@ enum { UP_LOOKS = 60, UP_EVERY_MS = 100 };
 /* One fix on its way. */
 struct fixing {
 	struct rollout_session *s;
-	const struct lock *l; /* the active release's */
+	const struct lockfile *l; /* the active release's */
 	struct rollout_fixes *out;
 	bool kinds[DRIFT_STRAY + 1];
 	bool paranoid;
@@ -51,7 +51,7 @@ static void did(struct fixing *f, const char *what, const char *how) {
 
 /* ---- model and adapters ---- */
 
-static int put_aside(struct fixing *f, const struct lock_artifact *a, char **aside, struct err *e) {
+static int put_aside(struct fixing *f, const struct lockfile_artifact *a, char **aside, struct err *e) {
 	struct json *r = record_new("quarantined", f->l);
 
 	json_set_str(r, "sha256", a->sha256);
@@ -64,7 +64,7 @@ static int put_aside(struct fixing *f, const struct lock_artifact *a, char **asi
 	return record_put(f->s, r, e);
 }
 
-static int restore(struct fixing *f, const struct lock_artifact *a, struct err *e) {
+static int restore(struct fixing *f, const struct lockfile_artifact *a, struct err *e) {
 	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
 	char *aside CLEANUP(freep) = NULL;
 
@@ -97,7 +97,7 @@ static int fix_artifacts(struct fixing *f, struct err *e) {
 
 /* ---- containers ---- */
 
-static int is_stale(struct fixing *f, const struct lock *l, bool *stale, struct err *e) {
+static int is_stale(struct fixing *f, const struct lockfile *l, bool *stale, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, l);
 	bool found;
@@ -111,14 +111,14 @@ static int is_stale(struct fixing *f, const struct lock *l, bool *stale, struct 
 }
 
 /* The release before, for a while: NULL where there is none, or none that can. *up: it runs already. */
-static int find_stand_in(struct fixing *f, bool serving, struct lock **before, bool *up, struct err *e) {
+static int find_stand_in(struct fixing *f, bool serving, struct lockfile **before, bool *up, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
 
 	*before = NULL;
 	if (!traffic_guided(f->s->x) || release_rollback_target(&f->s->route, NULL, &target, &none) ||
-	    lock_parse(target.version, target.lock, target.lock_len, &l, &none) || !strcmp(l->id, f->l->id))
+	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &none) || !strcmp(l->id, f->l->id))
 		return 0;
 	if (container_is_running(f->s->x, l, up, e))
 		return -1;
@@ -128,7 +128,7 @@ static int find_stand_in(struct fixing *f, bool serving, struct lock **before, b
 	return 0;
 }
 
-static int stand_in(struct fixing *f, const struct lock *before, struct err *e) {
+static int stand_in(struct fixing *f, const struct lockfile *before, struct err *e) {
 	struct rollout_session *s = f->s;
 	struct json *r;
 
@@ -159,7 +159,7 @@ static int make_anew(struct fixing *f, struct err *e) {
 /* 1. Someone else answers, if one can. 2. The container goes, and comes as the lock says. 3. It answers again. */
 static int replace(struct fixing *f, bool serving, struct err *e) {
 	struct rollout_session *s = f->s;
-	struct lock *before CLEANUP(lock_freep) = NULL;
+	struct lockfile *before CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 	bool up = false;
 
@@ -183,11 +183,11 @@ static int replace(struct fixing *f, bool serving, struct err *e) {
 /* Those that have no traffic. */
 static int fix_others(struct fixing *f, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
 	bool stale;
 
-	if (release_rollback_target(&f->s->route, NULL, &target, &none) || lock_parse(target.version, target.lock, target.lock_len, &l, &none) ||
+	if (release_rollback_target(&f->s->route, NULL, &target, &none) || lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &none) ||
 	    !strcmp(l->id, f->l->id))
 		return 0;
 	if (is_stale(f, l, &stale, e))
@@ -265,7 +265,7 @@ static int fix_gateway(struct fixing *f, struct err *e) {
 	return 0;
 }
 
-int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was, struct err *e) {
+int fix_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
 	struct json *last CLEANUP(json_freep) = NULL;
@@ -348,7 +348,7 @@ static int fix(struct fixing *f, const struct rollout_differences *d, struct err
 int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e) {
 	struct fixing f = {.s = s, .out = out, .paranoid = paranoid};
 	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
 
@@ -359,14 +359,14 @@ int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *
 		return -1;
 	if (!d.n || !active)
 		return 0;
-	if (rollout_lock_of(&s->route, active, &l, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e))
 		return -1;
 	f.l = l;
 	return fix(&f, &d, e);
 }
 
 int fix_again(struct rollout_session *s, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
 	struct err why = {0};
@@ -375,7 +375,7 @@ int fix_again(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!active || state == RELEASE_STOPPED)
 		return 0;
-	if (rollout_lock_of(&s->route, active, &l, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e))
 		return -1;
 	/* It may want more than a start: that is the next fix's, and no reason to keep a rollback from its work. */
 	if (active_repair(s, l, NULL, &why)) {

@@ -70,7 +70,7 @@ void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now) {
 
 /* One judgement on its way: the first failure stays, and else the first thing that could not be judged. */
 struct judge {
-	const struct lock_gates *g;
+	const struct lockfile_gates *g;
 	const struct gateway_sample *now, *beside;
 	enum gate_verdict verdict;
 	char *reason;
@@ -151,7 +151,7 @@ static void judge_time(struct judge *j, const char *what, const uint64_t *mine, 
 			(long long) times_percent / 100, (long long) times_percent % 100);
 }
 
-static bool compares(const struct lock_gates *g) {
+static bool compares(const struct lockfile_gates *g) {
 	return g->more_errors_percent >= 0 || g->p95_percent >= 0 || g->ttft_percent >= 0;
 }
 
@@ -187,7 +187,7 @@ static void judge_all(struct judge *j, uint64_t least) {
 	judge_time(j, "the time to the first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);
 }
 
-enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
+enum gate_verdict gate_judge(const struct lockfile_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
 			     char reason[GATE_REASON]) {
 	struct judge j = {.g = g, .now = now, .beside = beside, .reason = reason};
 	char took[TEXT_BYTES] = "";

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "gateway/gateway.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 struct json;
 
@@ -27,7 +27,7 @@ enum { GATE_REASON = 400, GATE_LEAST = 20 };
  * A percentile is estimated within its bucket (evenly spread), so that a limit inside a bucket is not missed by the bucket's
  * width. Against the active release a difference of less than GATE_FLOOR_MS is none. */
 #define GATE_FLOOR_MS 20
-enum gate_verdict gate_judge(const struct lock_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
+enum gate_verdict gate_judge(const struct lockfile_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
 			     char reason[GATE_REASON]);
 
 /* The p-th percentile (1 to 100) in ms; false without samples. */

@@ -26,7 +26,7 @@
 enum { YOUNG_S = 24 * 3600 };
 
 struct marks {
-	struct lock **locks; /* of the releases that stay */
+	struct lockfile **lockfiles; /* of the releases that stay */
 	size_t n, cap;
 };
 
@@ -54,20 +54,20 @@ static void sweep_done(struct sweep *g) {
 	rollout_freed_done(&g->freed);
 	gateway_image_done(&g->gateway);
 	for (size_t i = 0; i < g->keep.n; i++)
-		lock_free(g->keep.locks[i]);
+		lockfile_free(g->keep.lockfiles[i]);
 	for (size_t i = 0; i < g->n_dead; i++)
 		free(g->dead[i]);
-	free(g->keep.locks);
+	free(g->keep.lockfiles);
 	free(g->names);
 	free(g->dead);
 }
 
-static void mark(struct marks *m, struct lock *l) {
+static void mark(struct marks *m, struct lockfile *l) {
 	if (m->n == m->cap) {
 		m->cap = m->cap ? 2 * m->cap : 16;
-		m->locks = mem_grow(m->locks, m->cap, sizeof(struct lock *));
+		m->lockfiles = mem_grow(m->lockfiles, m->cap, sizeof(struct lockfile *));
 	}
-	m->locks[m->n++] = l;
+	m->lockfiles[m->n++] = l;
 }
 
 static void found(struct sweep *g, const char *kind, const char *name, uint64_t bytes) {
@@ -87,12 +87,12 @@ static bool is_among(char *const *names, size_t n, const char *name) {
 
 /* The active release's `keep` decides how many committed ones stay beside it. */
 static int keep_of(const struct release_route *r, const char *active, size_t *keep, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
 	*keep = 5;
 	if (!active)
 		return 0;
-	if (rollout_lock_of(r, active, &l, e))
+	if (rollout_lockfile_of(r, active, &l, e))
 		return -1;
 	*keep = (size_t) l->keep;
 	return 0;
@@ -149,9 +149,9 @@ static int gc_route(struct sweep *g, const struct release_route *r, struct err *
 	if (release_list(r, &all, &n, e) || kept_versions(r, a, all, n, &kept, &n_kept, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct lock *l = NULL;
+		struct lockfile *l = NULL;
 		if (is_among(kept, n_kept, all[i])) {
-			if (rollout_lock_of(r, all[i], &l, e))
+			if (rollout_lockfile_of(r, all[i], &l, e))
 				return -1;
 			mark(&g->keep, l);
 			continue;
@@ -165,10 +165,10 @@ static int gc_route(struct sweep *g, const struct release_route *r, struct err *
 	return 0;
 }
 
-static const struct lock *lock_with(const struct marks *m, const char *digest) {
+static const struct lockfile *lockfile_with(const struct marks *m, const char *digest) {
 	for (size_t i = 0; digest && i < m->n; i++)
-		if (!strcmp(m->locks[i]->digest, digest))
-			return m->locks[i];
+		if (!strcmp(m->lockfiles[i]->digest, digest))
+			return m->lockfiles[i];
 	return NULL;
 }
 
@@ -180,9 +180,9 @@ static int gc_containers(struct sweep *g, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++) {
 		const char *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);
-		char id[LOCK_ID];
+		char id[LOCKFILE_ID];
 		/* The gateway's have no release. */
-		if (lock_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
+		if (lockfile_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
 			continue;
 		g->freed.containers++;
 		found(g, "container", list.at[i].name, 0);
@@ -202,9 +202,9 @@ static int gc_run(struct sweep *g, struct err *e) {
 	if (fs_list(g->x->root->fd, "run", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		bool stays = strspn(names[i], "0123456789abcdef") != LOCK_ID - 1 || strlen(names[i]) != LOCK_ID - 1;
+		bool stays = strspn(names[i], "0123456789abcdef") != LOCKFILE_ID - 1 || strlen(names[i]) != LOCKFILE_ID - 1;
 		for (size_t k = 0; k < g->keep.n && !stays; k++)
-			stays = !strcmp(g->keep.locks[k]->id, names[i]);
+			stays = !strcmp(g->keep.lockfiles[k]->id, names[i]);
 		if (stays)
 			continue;
 		char *name CLEANUP(freep) = mem_printf("run/%s", names[i]);
@@ -220,7 +220,7 @@ static bool tag_stays(const struct sweep *g, const char *tag) {
 	const char *colon = strrchr(tag, ':');
 
 	for (size_t i = 0; colon && i < g->keep.n; i++)
-		if (!strcmp(g->keep.locks[i]->id, colon + 1))
+		if (!strcmp(g->keep.lockfiles[i]->id, colon + 1))
 			return true;
 	return false;
 }
@@ -276,7 +276,7 @@ static int by_text(const void *a, const void *b) {
 /* Every digest that a lock names, borrowed from it. */
 static void mark_names(struct sweep *g) {
 	for (size_t i = 0; i < g->keep.n; i++) {
-		const struct lock *l = g->keep.locks[i];
+		const struct lockfile *l = g->keep.lockfiles[i];
 		add_name(g, l->image_config);
 		add_name(g, l->image_manifest);
 		for (size_t k = 0; k < l->n_layers; k++)

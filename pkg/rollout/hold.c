@@ -14,24 +14,24 @@
 /* A candidate without a verdict waits, without traffic: its container, its release and its seat stay until promote or abort
  * ends that. */
 
-int hold_put(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+int hold_put(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
 	struct json *r = record_new("held", l);
 
 	json_set_str(r, "reason", reason);
 	return record_put(s, r, e);
 }
 
-static int held_lock(struct rollout_session *s, struct lock **l, struct err *e) {
+static int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e) {
 	char *version CLEANUP(freep) = NULL;
 
 	if (record_held(s, &version, e))
 		return -1;
 	if (!version)
 		return err_set(e, ERR_USAGE, "nothing of route '%s' is held; see llmdeploy status %s", s->route.name, s->route.name);
-	return rollout_lock_of(&s->route, version, l, e);
+	return rollout_lockfile_of(&s->route, version, l, e);
 }
 
-static int record_end(struct rollout_session *s, const struct lock *l, const char *reason, unsigned attempt, struct err *e) {
+static int record_end(struct rollout_session *s, const struct lockfile *l, const char *reason, unsigned attempt, struct err *e) {
 	struct json *r = record_new("aborted", l);
 
 	json_set_str(r, "reason", reason);
@@ -39,13 +39,13 @@ static int record_end(struct rollout_session *s, const struct lock *l, const cha
 	return record_put(s, r, e);
 }
 
-static int drop(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+static int drop(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err cause = {0}, unread = {0};
 	unsigned attempt = 0;
 
 	(void) err_set(&cause, ERR_HELD, "aborted: %.300s", reason);
-	struct dropped d = {.lock = l, .cause = &cause};
+	struct dropped d = {.lockfile = l, .cause = &cause};
 	if (!release_read(&s->route, l->version, &rel, &unread))
 		d.evidence = rel.proof;
 	if (traffic_calm(s, l, e) || candidate_drop(s, &d, &attempt, e) || record_end(s, l, reason, attempt, e))
@@ -53,7 +53,7 @@ static int drop(struct rollout_session *s, const struct lock *l, const char *rea
 	return tidy_traffic(s, e);
 }
 
-static int abort_it(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e) {
+static int abort_it(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
 	char *from CLEANUP(freep) = NULL;
 
 	if (release_active_name(&s->route, &from, e) || record_begin_for(s, "abort", l, from ? from : "", reason, e))
@@ -65,7 +65,7 @@ static int abort_it(struct rollout_session *s, const struct lock *l, const char 
 }
 
 int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *version CLEANUP(freep) = NULL;
 	struct err gone = {0};
 
@@ -74,7 +74,7 @@ int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
 	if (!version)
 		return 0;
 	progress_note(s->x->progress, "the held candidate is aborted first", version);
-	if (!rollout_lock_of(&s->route, version, &l, &gone))
+	if (!rollout_lockfile_of(&s->route, version, &l, &gone))
 		return abort_it(s, l, why, e);
 	if (gone.code != ERR_USAGE)
 		return err_set(e, gone.code, "%s", gone.msg);
@@ -86,21 +86,21 @@ int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
 }
 
 int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64], struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
 	/* Its switch was stuck, and recovery has given it up. */
 	if (*s->given_up) {
 		(void) snprintf(dropped, 64, "%s", s->given_up);
 		return 0;
 	}
-	if (held_lock(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
+	if (held_lockfile(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
 		return -1;
 	(void) snprintf(dropped, 64, "%s", l->version);
 	return 0;
 }
 
 /* It may have waited for days: it answers now, or it stays held. */
-static int wake(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
 	bool alive;
 
 	if (interrupt_check(e) || rollout_alive(s->x, l, &alive, e))
@@ -110,7 +110,7 @@ static int wake(struct rollout_session *s, const struct lock *l, uint64_t *engin
 	return traffic_seat(s->x, l, e) || interrupt_check(e) ? -1 : 0;
 }
 
-static int still_held(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+static int still_held(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
 	struct err more = {0};
 
 	interrupt_hold();
@@ -121,13 +121,13 @@ static int still_held(struct rollout_session *s, const struct lock *l, const str
 
 int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *from CLEANUP(freep) = NULL;
 	uint64_t began = clock_mono_ms();
 	struct err cause = {0};
 	bool begun;
 
-	if (held_lock(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, "promote", l, from ? from : "", reason, e))
+	if (held_lockfile(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, "promote", l, from ? from : "", reason, e))
 		return -1;
 	if (wake(s, l, &result.engine_ms, &cause))
 		return still_held(s, l, &cause, e);

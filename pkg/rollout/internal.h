@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gateway/gateway.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
 #include "release/history.h"
 #include "release/run.h"
@@ -17,13 +17,13 @@ struct buf;
 
 /* ---- journal (record.c) ---- */
 
-struct json *record_new(const char *event, const struct lock *l);
+struct json *record_new(const char *event, const struct lockfile *l);
 /* Appends and frees the record. */
 int record_put(struct rollout_session *s, struct json *record, struct err *e);
 /* The record that begins an operation: who, where, with which tool. */
-int record_begin(struct rollout_session *s, const char *event, const struct lock *l, const char *from, struct err *e);
+int record_begin(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, struct err *e);
 /* The same, for a reason that somebody gave. */
-int record_begin_for(struct rollout_session *s, const char *event, const struct lock *l, const char *from, const char *reason, struct err *e);
+int record_begin_for(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, const char *reason, struct err *e);
 bool record_is_aside(const char *event); /* says nothing about how an operation stands */
 /* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
 struct record_state {
@@ -45,40 +45,40 @@ int rollout_committed(const struct rollout_session *s, const char *version, bool
 /* ---- the candidate's container (container.c) ---- */
 
 /* The image is in the Engine, loaded from the store where it was not; `id` is what to create from. */
-int container_image(const struct rollout *x, const struct lock *l, char id[65], struct err *e);
+int container_image(const struct rollout *x, const struct lockfile *l, char id[65], struct err *e);
 /* Container of this lock is there and was started; made where absent, replaced where it is another's. What did not run before
  * has no restart policy until the switch: a candidate that dies stays dead. */
-int container_start(const struct rollout *x, const struct lock *l, struct err *e);
+int container_start(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* Gone, with its run directory. Absent is fine. */
-int container_remove(const struct rollout *x, const struct lock *l, struct err *e);
+int container_remove(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* Its restart policy is "no" first: what was stopped on purpose stays so when Docker starts again. */
-int container_stop(const struct rollout *x, const struct lock *l, struct err *e);
+int container_stop(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* From now on the Engine brings it back by itself. */
-int container_is_kept(const struct rollout *x, const struct lock *l, bool *kept, struct err *e);
-int container_keep(const struct rollout *x, const struct lock *l, struct err *e);
+int container_is_kept(const struct rollout *x, const struct lockfile *l, bool *kept, struct err *e);
+int container_keep(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* Stopped, and not waited for. */
-int container_stop_begin(const struct rollout *x, const struct lock *l, struct err *e);
+int container_stop_begin(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* It runs, and is not between a death and the Engine's next try. */
-int container_is_running(const struct rollout *x, const struct lock *l, bool *running, struct err *e);
+int container_is_running(const struct rollout *x, const struct lockfile *l, bool *running, struct err *e);
 struct docker_container;
 /* Started after this time of a journal's record (NULL: no). */
 bool container_started_after(const struct docker_container *c, const char *time);
 /* Was it somebody who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
  * it forgets with its own restart, and but for the newest 256: where they do not say, it was. */
-bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time);
+bool container_started_by_hand(const struct rollout *x, const struct lockfile *l, const struct docker_container *c, const char *time);
 /* Was a stop of this life of it asked of the Engine: by somebody, or by its own shutdown, in which it still answers? */
-bool container_was_stopped(const struct rollout *x, const struct lock *l, const struct docker_container *c);
+bool container_was_stopped(const struct rollout *x, const struct lockfile *l, const struct docker_container *c);
 /* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
-bool container_is_stale(const struct rollout *x, const struct lock *l, size_t i, const struct docker_container *c);
+bool container_is_stale(const struct rollout *x, const struct lockfile *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */
-int container_restarts(const struct rollout *x, const struct lock *l, int64_t *restarts, struct err *e);
+int container_restarts(const struct rollout *x, const struct lockfile *l, int64_t *restarts, struct err *e);
 /* Last lines of its log, never a failure. */
-void container_log(const struct rollout *x, const struct lock *l, struct buf *out);
+void container_log(const struct rollout *x, const struct lockfile *l, struct buf *out);
 /* Labels that root, route, version and lock give. */
-struct json *container_labels(const struct rollout *x, const struct lock *l);
+struct json *container_labels(const struct rollout *x, const struct lockfile *l);
 /* What to create the container with; `labels` and `mounts` (of n_artifacts + 1) are the caller's. */
 struct docker_mount;
-int container_mounts(const struct rollout *x, const struct lock *l, const char *run, struct docker_mount *mounts, struct err *e);
+int container_mounts(const struct rollout *x, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e);
 
 /* ---- proof (prove.c) ---- */
 
@@ -86,12 +86,12 @@ struct engine {
 	struct release_socket socket;
 	struct endpoint endpoint;
 };
-int engine_open(const struct rollout *x, const struct lock *l, struct engine *out, struct err *e);
+int engine_open(const struct rollout *x, const struct lockfile *l, struct engine *out, struct err *e);
 void engine_done(struct engine *en);
 /* Readiness, identity, one token. ERR_GATE with the container's last words. `ready_ms` may be NULL. */
-int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_ms, struct err *e);
+int prove_ready(const struct rollout *x, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
 /* Golden set. *evidence is set whenever questions were asked, passed or not. */
-int prove_answers(const struct rollout *x, const struct lock *l, struct json **evidence, struct err *e);
+int prove_answers(const struct rollout *x, const struct lockfile *l, struct json **evidence, struct err *e);
 
 /* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
 int64_t prove_unix_ms(const char *stamp);
@@ -100,27 +100,27 @@ int64_t prove_unix_ms(const char *stamp);
 
 /* {"predicted", "measured", "drift_permille", "resident_bytes"}: what the engine's log says that it took, beside the plan; with a
  * "warning" where it says nothing that is understood. NULL: the runtime definition names no pattern. Yours. */
-struct json *measure_memory(const struct rollout *x, const struct lock *l);
+struct json *measure_memory(const struct rollout *x, const struct lockfile *l);
 /* ---- the gateway (traffic.c): without one, each of these is done at once ---- */
 
 bool traffic_guided(const struct rollout *x); /* there is a gateway between clients and releases */
 /* The whole gateway's configuration with this release active is accepted by the HAProxy that will load it (gateway_accepts); nothing is changed. */
-int traffic_accepts(const struct rollout *x, const struct lock *l, bool is_new, struct err *e);
+int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_new, struct err *e);
 /* The release has a seat, in maintenance where it is new. */
-int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e);
+int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
-int traffic_turn(const struct rollout *x, const char *route, const struct lock *to, struct err *e);
+int traffic_turn(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e);
 /* What a release that gets nothing new has in flight ends, at most so long, and is then cut; recorded. Only `route`, `version` and
  * `id` of the lock are read. ERR_INTERRUPTED leaves it draining. */
-int traffic_drain(struct rollout_session *s, const struct lock *l, uint64_t for_ms, struct err *e);
+int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t for_ms, struct err *e);
 /* A canary gets nothing any more, and is drained. */
-int traffic_calm(struct rollout_session *s, const struct lock *l, struct err *e);
+int traffic_calm(struct rollout_session *s, const struct lockfile *l, struct err *e);
 /* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
 bool traffic_has(const struct gateway_server *sv, const char *want);
 /* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
  * other seat in maintenance, nobody else has one. Put right where it is not so. */
 struct traffic_duties {
-	const struct lock *active, *beside;
+	const struct lockfile *active, *beside;
 };
 int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e);
 
@@ -129,11 +129,11 @@ int mend_gateway(struct rollout_session *s, struct err *e);
 
 /* ---- one device, one release (room.c) ---- */
 
-bool room_for_one(struct rollout_session *s, const struct lock *a, const struct lock *b);
+bool room_for_one(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b);
 /* The active release loses its traffic, is drained and stopped, so that `next` can start. */
-int room_make(struct rollout_session *s, const struct lock *next, const struct lock *active, struct err *e);
+int room_make(struct rollout_session *s, const struct lockfile *next, const struct lockfile *active, struct err *e);
 /* Its inner part, without the records. */
-int room_clear(struct rollout_session *s, const struct lock *old, uint64_t drain_ms, struct err *e);
+int room_clear(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e);
 /* After `next` came to nothing: what `active` names is started, proved ready, and gets its traffic back. */
 int room_give_back(struct rollout_session *s, struct err *e);
 
@@ -141,11 +141,11 @@ int room_give_back(struct rollout_session *s, struct err *e);
 
 /* Growing shares of the clients for a proved candidate. 0: every step passed. ERR_GATE: one did not. ERR_HELD: no verdict. After
  * -1 its share is the caller's to take away (traffic_calm). */
-int canary_run(struct rollout_session *s, const struct lock *l, const struct lock *active, struct err *e);
+int canary_run(struct rollout_session *s, const struct lockfile *l, const struct lockfile *active, struct err *e);
 
 /* ---- held candidates (hold.c) ---- */
 
-int hold_put(struct rollout_session *s, const struct lock *l, const char *reason, struct err *e);
+int hold_put(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e);
 /* Whoever is held is aborted, for `why`; nobody is fine. */
 int hold_abort(struct rollout_session *s, const char *why, struct err *e);
 
@@ -155,24 +155,24 @@ enum switch_op { SWITCH_APPLY, SWITCH_ROLLBACK, SWITCH_REVERT };
 const char *switch_name(enum switch_op op);
 /* From `from` (a version or "") to `to` (NULL: to none). *begun: the intent is in the journal, so only recovery may end it
  * now; the error says so. Signals wait meanwhile. */
-int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+int switch_to(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e);
 /* The same; and where HAProxy does not come up with what it had accepted, back at once: ERR_REVERTED. */
-int switch_or_back(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+int switch_or_back(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 		   struct err *e);
 /* From now on the Engine brings it back by itself. One that was restarted before it knew that has ended it: then it is started, and answers, before
  * anybody is sent to it. */
-int switch_keep(const struct rollout *x, const struct lock *to, struct err *e);
+int switch_keep(const struct rollout *x, const struct lockfile *to, struct err *e);
 /* The second half, also for recovery: gateway, link, `flipped`. */
-int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
+int switch_finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e);
 /* It ended with `cause`: the error, and what recovery may do about it. Always -1. */
-int switch_stuck(const struct rollout_session *s, const struct lock *to, const struct err *cause, struct err *e);
+int switch_stuck(const struct rollout_session *s, const struct lockfile *to, const struct err *cause, struct err *e);
 /* switch_to, watch, commit. Fills what of *out it knows. */
-int switch_over(struct rollout_session *s, const struct lock *l, const char *from, bool *begun, struct rollout_result *out, struct err *e);
+int switch_over(struct rollout_session *s, const struct lockfile *l, const char *from, bool *begun, struct rollout_result *out, struct err *e);
 /* COMMITTED, then drain and tidy. *warm: the release that a rollback would go to still runs. */
 struct switch_end {
-	const struct lock *l;
+	const struct lockfile *l;
 	const char *from;
 	enum switch_op op;
 	const struct json *traffic; /* what the watch saw, or NULL */
@@ -183,12 +183,12 @@ int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *w
 
 /* Probation. 0: it held; *traffic (yours) is what clients saw, where there is a gateway. ERR_REVERTED: it did not, and `from` is
  * active again. ERR_INTERRUPTED: likewise, by Ctrl-C. */
-int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e);
+int switch_watch(struct rollout_session *s, const struct lockfile *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e);
 /* From `l` back to `from`, which is started and proved first. Always -1: ERR_REVERTED, or ERR_INTERRUPTED where that was the
  * cause; when it could not be done ERR_RECOVERY or ERR_UNREACHABLE. */
-int switch_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e);
+int switch_back(struct rollout_session *s, const struct lockfile *l, const char *from, const struct err *cause, struct err *e);
 /* Its last part: `bad` is drained and dropped, `rolled_back`. */
-int switch_back_end(struct rollout_session *s, const struct lock *bad, const char *to, const struct err *cause, struct err *e);
+int switch_back_end(struct rollout_session *s, const struct lockfile *bad, const char *to, const struct err *cause, struct err *e);
 
 /* One look at a release that has traffic: whether it answers, and whether the Engine had to bring it back. ERR_REVERTED: neither.
  * Another failure is of the Engine, and says nothing of the release: ERR_UNREACHABLE with `outage` where it was restarted. */
@@ -201,9 +201,9 @@ struct probation {
 	unsigned outages;
 	bool outage;
 };
-int probation_look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e);
+int probation_look(struct rollout_session *s, const struct lockfile *l, struct probation *p, struct err *e);
 /* What its clients saw since the last look. */
-int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e);
+int probation_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e);
 
 /* ---- a breach that one client alone causes (breach.c) ---- */
 
@@ -223,19 +223,19 @@ struct breach {
 };
 void breach_done(struct breach *b); /* for CLEANUP */
 /* When a request that its client gave up on was late: by the gates, else by eval.latency_p95, else three times the slowest golden answer. */
-void breach_patience(const struct rollout_session *s, const struct lock *l, const struct lock_gates *g, struct gateway_patience *out);
+void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_patience *out);
 /* Notes what each client had so far; before the first count of what is judged. */
-void breach_begin(struct rollout_session *s, const struct lock *l, struct breach *b);
+void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b);
 /* What is judged: as for gate_judge. */
 struct breach_case {
-	const struct lock_gates *gates;
+	const struct lockfile_gates *gates;
 	const struct gateway_sample *sum, *beside;
 	const struct gateway_patience *patience;
 	uint64_t least;
 };
 /* Is a gate broken, and does that stand? `reason` says why, with whose requests those were where it was one client's. -1: it could not be asked, or
  * was interrupted. */
-int breach_check(struct rollout_session *s, const struct lock *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
 		 struct err *e);
 /* The sum without those that were set aside: as of the last check; and as of `now`. */
 struct gateway_sample breach_judged(const struct breach *b, const struct gateway_sample *sum);
@@ -246,7 +246,7 @@ bool breach_of_one(struct breach *b, const struct gateway_clients *now, const st
  * over its gate in `sum` and was measured of nobody else's request. 0: any. */
 uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *sum, const struct gateway_client *one);
 /* The golden questions, asked of the release through the gateway; latency_ms 0: however long they take. ERR_GATE: it fails, or there are none. */
-int breach_golden(struct rollout_session *s, const struct lock *l, uint64_t latency_ms, struct err *e);
+int breach_golden(struct rollout_session *s, const struct lockfile *l, uint64_t latency_ms, struct err *e);
 /* "8 of 9 requests of client 'key x' failed (...)"; yours. */
 char *breach_words(const struct gateway_client *c);
 /* Those that were set aside, for the journal; NULL: none. Yours. */
@@ -255,7 +255,7 @@ struct json *breach_json(const struct breach *b);
 /* A candidate that is none any more: reason, evidence and log are kept as an attempt; its container goes, and so does the release,
  * unless it was ever committed: then the release stays and its container is stopped if it did not run before. */
 struct dropped {
-	const struct lock *lock;
+	const struct lockfile *lockfile;
 	const struct err *cause;
 	const struct json *evidence; /* or NULL */
 	const char *manifest;	     /* or NULL */
@@ -268,7 +268,7 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 void differ(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have);
 int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e);
 /* What the gateway does with the route, against the symlink; `active` NULL: none. */
-int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e);
+int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lockfile *active, struct err *e);
 
 /* ---- putting right (fix.c) ---- */
 
@@ -276,7 +276,7 @@ void fix_did(const struct rollout *x, struct rollout_fixes *out, const char *wha
 /* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
 int fix_again(struct rollout_session *s, struct err *e);
 /* Somebody started the active release's container anew: taken note of in the journal, once. */
-int fix_note_restart(struct rollout_session *s, const struct lock *l, bool *was, struct err *e);
+int fix_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
 
 /* ---- garbage (gc.c) ---- */
 
@@ -290,7 +290,7 @@ void gc_again(struct rollout_session *s);
 /* ---- between operations (tidy.c) ---- */
 
 /* The memory for both was planned. */
-bool tidy_fits(const struct lock *now, const struct lock *before);
+bool tidy_fits(const struct lockfile *now, const struct lockfile *before);
 
 struct tidied {
 	size_t removed, stopped;
@@ -318,16 +318,16 @@ const char *lost_target(const struct json *last);
  * `active` names keeps or gets the traffic. */
 int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
 /* The active release answers, started again where it did not, with its restart policy. `engine_ms` may be NULL. */
-int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e);
+int active_repair(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e);
 
 /* ---- stop, start, remove (stop.c, remove.c) ---- */
 
 /* What its clients get while it is stopped, in words. */
-const char *stop_clients_get(const struct rollout *x, const struct lock *l);
+const char *stop_clients_get(const struct rollout *x, const struct lockfile *l);
 /* The route leads to no release any more, and what `l` has in flight ends. */
-int stop_traffic(struct rollout_session *s, const struct lock *l, struct err *e);
+int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e);
 /* After a failure or Ctrl-C in there: `l` has its traffic again, and the operation ends. Always -1. */
-int stop_undone(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e);
+int stop_undone(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e);
 /* For recovery; *what: how it ended, static. */
 int stop_again(struct rollout_session *s, const char **what, struct err *e);
 int start_again(struct rollout_session *s, const char **what, struct err *e);

@@ -31,7 +31,7 @@ const char *lost_target(const struct json *last) {
 
 /* Its container stays, for its log, and the Engine may bring back one that is active. Where none could be
  * made, what it would have shared goes. */
-static int stop_lost(struct rollout_session *s, const struct lock *l, bool is_active, struct err *e) {
+static int stop_lost(struct rollout_session *s, const struct lockfile *l, bool is_active, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -45,12 +45,12 @@ static int stop_lost(struct rollout_session *s, const struct lock *l, bool is_ac
 
 /* Before the switch back began it could not be started and proved; after that it has to be down. */
 static int give_up(struct rollout_session *s, const struct json *last, const char *old, bool is_active, bool *lost, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
 	bool alive = false;
 
 	*lost = true;
-	if (rollout_lock_of(&s->route, old, &l, &unread))
+	if (rollout_lockfile_of(&s->route, old, &l, &unread))
 		return 0;
 	if (!is_event(last, "back_intent") && rollout_alive(s->x, l, &alive, e))
 		return -1;
@@ -60,11 +60,11 @@ static int give_up(struct rollout_session *s, const struct json *last, const cha
 
 /* What the link names has the traffic; it is started where it was stopped to make room. */
 static int keep_active(struct rollout_session *s, const char *active, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 	bool alive;
 
-	if (rollout_lock_of(&s->route, active, &l, e) || rollout_alive(s->x, l, &alive, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e) || rollout_alive(s->x, l, &alive, e))
 		return -1;
 	if (!alive && room_give_back(s, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)

@@ -42,7 +42,7 @@ static int read_log(const struct rollout *x, const char *name, struct buf *log, 
 	return docker_log_read(x->docker, &q, append, log, &found, e);
 }
 
-static void add_parts(struct json *m, const struct lock *l, const struct oracle_buffers *b) {
+static void add_parts(struct json *m, const struct lockfile *l, const struct oracle_buffers *b) {
 	const struct json *budget = json_get(l->tree, "budget");
 	struct json *predicted = json_object(), *measured = json_object();
 	int64_t planned_sum = 0, sum = 0;
@@ -65,7 +65,7 @@ static void add_parts(struct json *m, const struct lock *l, const struct oracle_
 	json_set_int(m, "drift_permille", planned_sum ? (sum - planned_sum) * 1000 / planned_sum : 0);
 }
 
-static int measure(const struct rollout *x, const struct lock *l, struct json *m, struct err *e) {
+static int measure(const struct rollout *x, const struct lockfile *l, struct json *m, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct buf log CLEANUP(buf_done) = BUF_INIT(LOG_CAP);
 	struct oracle_buffers b;
@@ -84,7 +84,7 @@ static int measure(const struct rollout *x, const struct lock *l, struct json *m
 }
 
 /* A start is not worse for not being measured: what is missing is said, and kept as a warning beside what is known. */
-struct json *measure_memory(const struct rollout *x, const struct lock *l) {
+struct json *measure_memory(const struct rollout *x, const struct lockfile *l) {
 	const char *pattern = json_str(l->logs, "buffers");
 	struct err why = {0};
 
@@ -105,7 +105,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-int rollout_estimate(const struct rollout *x, const struct lock *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
+int rollout_estimate(const struct rollout *x, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", x->root->id, l->id, (long) getpid());
 	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();
@@ -119,7 +119,7 @@ int rollout_estimate(const struct rollout *x, const struct lock *l, uint64_t tim
 	struct docker_mount *mounts = mem_zalloc(l->n_artifacts + 1, sizeof *mounts);
 	int r = container_mounts(x, l, "/nonexistent", mounts, e);
 	if (!r) {
-		struct oracle_ask ask = {.lock = l, .name = name, .image = image, .user = user, .mounts = mounts, .n_mounts = l->n_artifacts,
+		struct oracle_ask ask = {.lockfile = l, .name = name, .image = image, .user = user, .mounts = mounts, .n_mounts = l->n_artifacts,
 					 .labels = labels, .timeout_ms = timeout_ms};
 		r = oracle_ask(x->docker, &ask, out, e);
 	}

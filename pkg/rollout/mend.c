@@ -15,14 +15,14 @@
  * brings back. */
 
 struct actives {
-	struct lock **at;
+	struct lockfile **at;
 	bool *stopped; /* of the route: it is known to the gateway, and leads to no release */
 	size_t n;
 };
 
 static void actives_done(struct actives *a) {
 	for (size_t i = 0; i < a->n; i++)
-		lock_free(a->at[i]);
+		lockfile_free(a->at[i]);
 	free(a->at);
 	free(a->stopped);
 }
@@ -30,13 +30,13 @@ static void actives_done(struct actives *a) {
 /* A route whose release cannot be read is told of by verify, and does not keep the others from their traffic. */
 static void add(const struct rollout *x, const char *name, struct actives *a) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
 	struct err why = {0};
 
 	if (release_route_open(x->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
-	    (active && rollout_lock_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
+	    (active && rollout_lockfile_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
 		progress_warn(x->progress, "the gateway is set up without a route that cannot be read", why.msg);
 	else if (l) {
 		a->stopped[a->n] = state == RELEASE_STOPPED;
@@ -72,7 +72,7 @@ int mend_gateway(struct rollout_session *s, struct err *e) {
 	/* Nothing is lost where nothing was. */
 	if (!there && !a.n)
 		return 0;
-	if (gateway_rebuild(s->x->gateway, (const struct lock *const *) a.at, a.n, &aside, e))
+	if (gateway_rebuild(s->x->gateway, (const struct lockfile *const *) a.at, a.n, &aside, e))
 		return err_wrap(e, "gateway/state is %s and cannot be made anew", there ? "damaged" : "gone");
 	for (size_t i = 0; i < a.n; i++)
 		if (a.stopped[i] && gateway_flip(s->x->gateway, a.at[i]->route, NULL, e))

@@ -75,7 +75,7 @@ static struct orphan *add(struct hunt *h, enum orphan_kind kind, const char *nam
 /* ---- the world ---- */
 
 static bool is_id(const char *name) {
-	return strspn(name, "0123456789abcdef") == LOCK_ID - 1 && strlen(name) == LOCK_ID - 1;
+	return strspn(name, "0123456789abcdef") == LOCKFILE_ID - 1 && strlen(name) == LOCKFILE_ID - 1;
 }
 
 static int list_run(struct hunt *h, struct err *e) {
@@ -160,7 +160,7 @@ static void reach(struct hunt *h, const char *digest) {
 		h->cap_ids = h->cap_ids ? 2 * h->cap_ids : 64;
 		h->ids = mem_grow(h->ids, h->cap_ids, sizeof *h->ids);
 	}
-	h->ids[h->n_ids++] = arena_printf(h->arena, "%.*s", LOCK_ID - 1, digest);
+	h->ids[h->n_ids++] = arena_printf(h->arena, "%.*s", LOCKFILE_ID - 1, digest);
 }
 
 /* What an operation that has not ended is about: who is at it, or recovery, sees to it. */
@@ -185,9 +185,9 @@ static int reach_by_route(struct hunt *h, const char *name, struct err *e) {
 		return -1;
 	h->unsure |= reach_by_journal(h, &r, &broken) != 0;
 	for (size_t i = 0; i < n; i++) {
-		struct lock *l CLEANUP(lock_freep) = NULL;
+		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err unread = {0};
-		if (rollout_lock_of(&r, versions[i], &l, &unread))
+		if (rollout_lockfile_of(&r, versions[i], &l, &unread))
 			h->unsure = true;
 		else
 			reach(h, l->digest);

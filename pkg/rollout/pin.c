@@ -15,10 +15,10 @@ static int record(struct rollout_session *s, const char *event, const char *vers
 }
 
 int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	bool committed;
 
-	if (rollout_lock_of(&s->route, version, &l, e) || rollout_committed(s, version, &committed, e))
+	if (rollout_lockfile_of(&s->route, version, &l, e) || rollout_committed(s, version, &committed, e))
 		return -1;
 	if (!committed)
 		return err_set(e, ERR_USAGE, "version '%s' of '%s' was never committed: only what a rollback could go to is pinned", version, s->route.name);

@@ -18,7 +18,7 @@
 
 enum { LOOK_MS = 2000, LOG_LINES = 4, LAST_WORDS = 240 };
 
-int engine_open(const struct rollout *x, const struct lock *l, struct engine *out, struct err *e) {
+int engine_open(const struct rollout *x, const struct lockfile *l, struct engine *out, struct err *e) {
 	*out = (struct engine){.socket = RELEASE_SOCKET_INIT};
 	if (release_socket_path(x->root, l->id, &out->socket, e))
 		return -1;
@@ -33,7 +33,7 @@ void engine_done(struct engine *en) {
 /* What the probe may ask about the container. */
 struct watched {
 	const struct rollout *x;
-	const struct lock *l;
+	const struct lockfile *l;
 	char *name;
 };
 
@@ -122,7 +122,7 @@ static int check_log(const struct watched *w, struct err *e) {
 	return 0;
 }
 
-int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_ms, struct err *e) {
+int prove_ready(const struct rollout *x, const struct lockfile *l, uint64_t *ready_ms, struct err *e) {
 	struct probe_limits limits = {.startup_timeout_ms = l->startup_timeout_ms, .stall_timeout_ms = l->stall_timeout_ms};
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct watched w = {x, l, name};
@@ -142,7 +142,7 @@ int prove_ready(const struct rollout *x, const struct lock *l, uint64_t *ready_m
 }
 
 /* That the engine died explains failed answers better than they do; that the Engine went, better than that. */
-static int explain(const struct rollout *x, const struct lock *l, struct err *e) {
+static int explain(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
 	struct watched w = {x, l, name};
@@ -158,7 +158,7 @@ static int explain(const struct rollout *x, const struct lock *l, struct err *e)
 	return err_set(e, ERR_GATE, "the engine died while it was asked: %.400s", buf_str(&detail));
 }
 
-int prove_answers(const struct rollout *x, const struct lock *l, struct json **evidence, struct err *e) {
+int prove_answers(const struct rollout *x, const struct lockfile *l, struct json **evidence, struct err *e) {
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
@@ -191,7 +191,7 @@ static bool is_ready_status(const struct json *rule, long status) {
 	return false;
 }
 
-int rollout_answers(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
+int rollout_answers(const struct rollout *x, const struct lockfile *l, bool *is, struct err *e) {
 	const struct json *rule = json_get(l->probes, "readiness");
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
 	struct endpoint_reply reply = {0};
@@ -209,7 +209,7 @@ int rollout_answers(const struct rollout *x, const struct lock *l, bool *is, str
 	return 0;
 }
 
-int rollout_alive(const struct rollout *x, const struct lock *l, bool *is, struct err *e) {
+int rollout_alive(const struct rollout *x, const struct lockfile *l, bool *is, struct err *e) {
 	if (container_is_running(x, l, is, e))
 		return -1;
 	return *is ? rollout_answers(x, l, is, e) : 0;

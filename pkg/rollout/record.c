@@ -9,7 +9,7 @@
 #include "json/json.h"
 #include "release/history.h"
 
-struct json *record_new(const char *event, const struct lock *l) {
+struct json *record_new(const char *event, const struct lockfile *l) {
 	struct json *r = json_object();
 
 	json_set_str(r, "event", event);
@@ -30,11 +30,11 @@ int record_put(struct rollout_session *s, struct json *record, struct err *e) {
 	return journal_append(s->journal, r, e);
 }
 
-int record_begin(struct rollout_session *s, const char *event, const struct lock *l, const char *from, struct err *e) {
+int record_begin(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, struct err *e) {
 	return record_begin_for(s, event, l, from, NULL, e);
 }
 
-int record_begin_for(struct rollout_session *s, const char *event, const struct lock *l, const char *from, const char *reason, struct err *e) {
+int record_begin_for(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, const char *reason, struct err *e) {
 	struct json *r = record_new(event, l);
 
 	s->began_ms = clock_mono_ms();

@@ -114,25 +114,25 @@ static bool is_recent(const struct json *record) {
 
 /* A candidate whose clients were being sent to it has its lock on disk, and ends what it has before it goes. */
 static int calm(struct rollout_session *s, const char *version, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err gone = {0};
 
 	if (release_active_name(&s->route, &active, e))
 		return -1;
-	if ((active && !strcmp(active, version)) || rollout_lock_of(&s->route, version, &l, &gone) || !l->n_steps)
+	if ((active && !strcmp(active, version)) || rollout_lockfile_of(&s->route, version, &l, &gone) || !l->n_steps)
 		return 0;
 	return traffic_calm(s, l, e);
 }
 
 static int undo(struct rollout_session *s, const struct record_state *st, struct err *e) {
 	const char *digest = json_str(st->last, "lock"), *version = json_str(st->last, "version");
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	/* Who made room has no engine yet: its traffic comes with it. */
 	struct tidy_how how = {.leave_traffic = st->stopped_active};
 	struct tidied done = {0};
 	struct err gone = {0};
-	char id[LOCK_ID];
+	char id[LOCKFILE_ID];
 
 	if (!version || !digest)
 		return close_with(s, st->last, "nothing had been begun", e);
@@ -142,7 +142,7 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 	if (calm(s, version, e) || drop_release(s, version, e) || tidy(s, &how, &done, e))
 		return -1;
 	/* A run directory without a container: killed between the two. A release on disk keeps its own. */
-	if (rollout_lock_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->x->root, id, e))
+	if (rollout_lockfile_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->x->root, id, e))
 		return -1;
 	if (st->stopped_active && room_give_back(s, e))
 		return -1;
@@ -151,10 +151,10 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 }
 
 static int hold_again(struct rollout_session *s, const struct json *last, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
 	progress_note(s->x->progress, "recovered an interrupted run", "the candidate is held as before");
-	return rollout_lock_of(&s->route, json_str(last, "version") ? json_str(last, "version") : "", &l, e) ||
+	return rollout_lockfile_of(&s->route, json_str(last, "version") ? json_str(last, "version") : "", &l, e) ||
 	       hold_put(s, l, "a promote was interrupted before it began to switch", e) ? -1 : 0;
 }
 
@@ -165,7 +165,7 @@ static enum switch_op op_of(const struct json *last) {
 }
 
 /* The release that the switch went to is there and answers. */
-static int stand_up(struct rollout_session *s, const struct lock *to, struct err *e) {
+static int stand_up(struct rollout_session *s, const struct lockfile *to, struct err *e) {
 	bool alive;
 
 	if (rollout_alive(s->x, to, &alive, e))
@@ -174,7 +174,7 @@ static int stand_up(struct rollout_session *s, const struct lock *to, struct err
 }
 
 /* It does not come up. A switch back has nowhere else to go. */
-static int fall_back(struct rollout_session *s, const struct json *last, const struct lock *to, const struct err *cause, struct err *e) {
+static int fall_back(struct rollout_session *s, const struct json *last, const struct lockfile *to, const struct err *cause, struct err *e) {
 	if (cause->code == ERR_INTERRUPTED || cause->code == ERR_UNREACHABLE)
 		return err_set(e, cause->code, "%s", cause->msg);
 	if (op_of(last) == SWITCH_REVERT)
@@ -184,9 +184,9 @@ static int fall_back(struct rollout_session *s, const struct json *last, const s
 }
 
 /* The end that the operation would have had. */
-static int conclude(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
+static int conclude(struct rollout_session *s, const struct json *last, const struct lockfile *to, struct err *e) {
 	const char *from = json_str(last, "from");
-	struct lock *bad CLEANUP(lock_freep) = NULL;
+	struct lockfile *bad CLEANUP(lockfile_freep) = NULL;
 	struct json *traffic CLEANUP(json_freep) = NULL;
 	enum switch_op op = op_of(last);
 	struct err gone = {0}, cause = {0};
@@ -198,13 +198,13 @@ static int conclude(struct rollout_session *s, const struct json *last, const st
 	if (op != SWITCH_REVERT && to)
 		return switch_commit(s, &end, &warm, e);
 	(void) err_set(&cause, ERR_REVERTED, "a crash while switching back");
-	if (from && *from && !rollout_lock_of(&s->route, from, &bad, &gone))
+	if (from && *from && !rollout_lockfile_of(&s->route, from, &bad, &gone))
 		return switch_back_end(s, bad, json_str(last, "to"), &cause, e);
 	return 0;
 }
 
 /* What may have been a moment's fault is tried again; HAProxy's no to a configuration stays one. */
-static int go_forward(struct rollout_session *s, const struct json *last, const struct lock *to, struct err *e) {
+static int go_forward(struct rollout_session *s, const struct json *last, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
 	for (unsigned i = 0; i < FORWARD_TRIES; i++) {
@@ -219,7 +219,7 @@ static int go_forward(struct rollout_session *s, const struct json *last, const 
 }
 
 /* The switch cannot be finished: back, with the gateway as it was before. What HAProxy serves did not change meanwhile. */
-static int give_up(struct rollout_session *s, const struct json *last, const struct lock *to, const struct err *cause, struct err *e) {
+static int give_up(struct rollout_session *s, const struct json *last, const struct lockfile *to, const struct err *cause, struct err *e) {
 	bool alive;
 
 	/* Where Docker itself does not answer there is no way back either. */
@@ -231,10 +231,10 @@ static int give_up(struct rollout_session *s, const struct json *last, const str
 
 static int resume(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
 	const char *version = json_str(last, "to");
-	struct lock *to CLEANUP(lock_freep) = NULL;
+	struct lockfile *to CLEANUP(lockfile_freep) = NULL;
 	struct err cause = {0};
 
-	if (version && *version && rollout_lock_of(&s->route, version, &to, e))
+	if (version && *version && rollout_lockfile_of(&s->route, version, &to, e))
 		return -1;
 	if (remedy == REMEDY_BACK && to) {
 		(void) err_set(&cause, ERR_REVERTED, "%s", json_str(last, "reason") ? json_str(last, "reason") : "its watch was lost");
@@ -309,7 +309,7 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 	return 0;
 }
 
-int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+int active_repair(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
 	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
 	bool alive, kept;
 
@@ -333,7 +333,7 @@ int active_repair(struct rollout_session *s, const struct lock *l, uint64_t *eng
 
 /* Asked for by name, recovery also wakes an active release that nobody was working on when it died. */
 static int wake_active(struct rollout_session *s, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
 
@@ -345,7 +345,7 @@ static int wake_active(struct rollout_session *s, struct err *e) {
 	if (release_active(&s->route, &active, e))
 		return -1;
 	bool was;
-	return active && (rollout_lock_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e) || fix_note_restart(s, l, &was, e)) ? -1 : 0;
+	return active && (rollout_lockfile_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e) || fix_note_restart(s, l, &was, e)) ? -1 : 0;
 }
 
 /* Before anything looks at the link: somebody removed it, or turned it by hand. What is no link of ours at all is told of, and left. */

@@ -19,7 +19,7 @@
 /* Design: after the drain a removal only goes forward, from the outside in: the gateway, the containers, the link, the releases. Each
  * step is the same when it is done again, so recovery runs them all. What it leaves is the journal, and the attempts beside it. */
 
-static int record_remove(struct rollout_session *s, const struct lock *l, const char *active, bool purge, struct err *e) {
+static int record_remove(struct rollout_session *s, const struct lockfile *l, const char *active, bool purge, struct err *e) {
 	struct json *r = record_new("remove", l);
 	char **versions CLEANUP(freep) = NULL;
 	struct json *list = json_array();
@@ -58,7 +58,7 @@ static int remove_containers(struct rollout_session *s, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
 		const char *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);
-		char id[LOCK_ID];
+		char id[LOCKFILE_ID];
 		if (docker_container_remove(s->x->docker, list.at[i].id, true, e))
 			return -1;
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
@@ -92,9 +92,9 @@ static int remove_releases(struct rollout_session *s, struct err *e) {
 	if (release_flip(&s->route, NULL, e) || release_list(&s->route, &versions, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct lock *l CLEANUP(lock_freep) = NULL;
+		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err unread = {0};
-		if (!rollout_lock_of(&s->route, versions[i], &l, &unread) && release_run_remove(s->x->root, l->id, e))
+		if (!rollout_lockfile_of(&s->route, versions[i], &l, &unread) && release_run_remove(s->x->root, l->id, e))
 			return -1;
 		if (release_remove(&s->route, versions[i], e))
 			return -1;
@@ -141,13 +141,13 @@ static int purge(struct rollout_session *s, struct err *e) {
 }
 
 static int remove_route(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0}, cause = {0};
 	enum release_state state;
 
 	/* A route that is damaged can be removed: then there is no drain. */
-	if (release_active_name(&s->route, &active, &damaged) || (active && rollout_lock_of(&s->route, active, &l, &damaged)))
+	if (release_active_name(&s->route, &active, &damaged) || (active && rollout_lockfile_of(&s->route, active, &l, &damaged)))
 		progress_warn(s->x->progress, "the active release cannot be read: its requests are not waited for", damaged.msg);
 	(void) snprintf(out->from, sizeof out->from, "%s", active ? active : "");
 	if (release_state(&s->route, &state, NULL, e) || record_remove(s, l, active, purges, e))

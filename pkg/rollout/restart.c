@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "docker/docker.h"
-#include "root/root.h"
 #include "rollout/internal.h"
+#include "root/root.h"
 
 /* Design: a container with a restart policy comes back after a crash, after the Engine's restart and after a boot, as it should. What
  * tells that from somebody's `docker restart` or `docker start` is what came before the start: a stop by hand is an event of its own. A crash
@@ -24,7 +24,7 @@ static bool hear(void *ctx, const struct docker_event *ev) {
 }
 
 /* What the Engine has to tell of this release's container since then. False: it cannot be asked. */
-static bool listen(const struct rollout *x, const struct lock *l, int64_t since_ms, struct story *s) {
+static bool listen(const struct rollout *x, const struct lockfile *l, int64_t since_ms, struct story *s) {
 	char *lock CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_LOCK "=%s", l->digest);
 	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", x->root->id);
 	const char *const labels[] = {lock, root, NULL};
@@ -33,14 +33,14 @@ static bool listen(const struct rollout *x, const struct lock *l, int64_t since_
 	return !docker_events(x->docker, labels, since_ms, clock_unix_ms(), hear, s, &unheard);
 }
 
-bool container_was_stopped(const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+bool container_was_stopped(const struct rollout *x, const struct lockfile *l, const struct docker_container *c) {
 	struct story s = {0};
 
 	/* A Docker that knows neither of its start nor of its death was started after both, and ended it. */
 	return listen(x, l, prove_unix_ms(c->started_at), &s) && (s.by_hand || (!s.started && !s.died));
 }
 
-bool container_started_by_hand(const struct rollout *x, const struct lock *l, const struct docker_container *c, const char *time) {
+bool container_started_by_hand(const struct rollout *x, const struct lockfile *l, const struct docker_container *c, const char *time) {
 	struct story s = {0};
 	int64_t then;
 

@@ -14,7 +14,7 @@
 
 enum { ONE_TOKEN_MS = 60000 };
 
-static int one_token(struct rollout_session *s, const struct lock *to, uint64_t *took_ms, struct err *e) {
+static int one_token(struct rollout_session *s, const struct lockfile *to, uint64_t *took_ms, struct err *e) {
 	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
 
 	return engine_open(s->x, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
@@ -23,9 +23,9 @@ static int one_token(struct rollout_session *s, const struct lock *to, uint64_t 
 /* One rollback on its way. */
 struct return_to {
 	struct rollout_session *s;
-	const struct lock *to;
+	const struct lockfile *to;
 	const char *from;
-	struct lock *old;  /* of `from`; NULL for none, or where it cannot be read */
+	struct lockfile *old;  /* of `from`; NULL for none, or where it cannot be read */
 	bool was_running;  /* before this rollback */
 	bool vacated;	   /* the active release was stopped to make room */
 	uint64_t engine_ms;
@@ -34,7 +34,7 @@ struct return_to {
 /* The one health check of a rollback: it answers, with one token of its own. What runs and does not answer is started again. */
 static int wake(struct return_to *t, struct err *e) {
 	struct rollout_session *s = t->s;
-	const struct lock *to = t->to;
+	const struct lockfile *to = t->to;
 	struct err silent = {0};
 
 	if (container_is_running(s->x, to, &t->was_running, e))
@@ -103,7 +103,7 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 
 int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct release target = RELEASE_INIT;
 	char *active CLEANUP(freep) = NULL;
 	uint64_t began = clock_mono_ms();
@@ -128,7 +128,7 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 	}
 	if (release_rollback_target(&s->route, to, &target, e))
 		return -1;
-	int r = lock_parse("release.lock.json", target.lock, target.lock_len, &l, e);
+	int r = lockfile_parse("release.lock.json", target.lockfile, target.lockfile_len, &l, e);
 	release_done(&target);
 	if (r)
 		return -1;
@@ -136,9 +136,9 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 	struct err unread = {0};
 	/* In a route that is stopped it has no traffic and does not run. */
 	if (active && state != RELEASE_STOPPED)
-		(void) rollout_lock_of(&s->route, active, &t.old, &unread);
+		(void) rollout_lockfile_of(&s->route, active, &t.old, &unread);
 	r = move(&t, &result, e);
-	lock_free(t.old);
+	lockfile_free(t.old);
 	if (r)
 		return -1;
 	result.total_ms = clock_mono_ms() - began;

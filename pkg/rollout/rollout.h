@@ -12,7 +12,7 @@ struct err;
 struct gateway;
 struct journal;
 struct json;
-struct lock;
+struct lockfile;
 struct oracle;
 struct progress;
 struct root;
@@ -79,7 +79,7 @@ struct rollout_result {
  * was: ERR_GATE (rejected: attempts/N has the evidence), ERR_NOFIT, ERR_INTEGRITY, ERR_SPEC (same version, other content), ERR_UNREACHABLE,
  * ERR_INTERRUPTED, ERR_HELD (a canary without a verdict: it waits, without traffic). ERR_REVERTED: it was active, broke in its watch, and was
  * switched back. */
-int rollout_apply(struct rollout_session *s, const struct lock *l, const char *manifest, struct rollout_result *out, struct err *e);
+int rollout_apply(struct rollout_session *s, const struct lockfile *l, const char *manifest, struct rollout_result *out, struct err *e);
 
 /* To `to`, or to the newest committed release that was active before. Asks it for one token first; no network, no questions. */
 int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e);
@@ -103,7 +103,7 @@ struct rollout_trial {
 	struct json *evidence; /* of the golden run; NULL where it did not come to that */
 	uint64_t engine_ms, eval_ms;
 };
-int rollout_try(struct rollout_session *s, const struct lock *l, struct rollout_trial *out, struct err *e);
+int rollout_try(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e);
 void rollout_trial_done(struct rollout_trial *t);
 /* End what is held: it is switched to as after its last step, or dropped. ERR_USAGE: nothing is held. */
 int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e);
@@ -112,21 +112,21 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e);
 
 /* Lock of a release on disk, checked as release_read does. */
-int rollout_lock_of(const struct release_route *r, const char *version, struct lock **out, struct err *e);
+int rollout_lockfile_of(const struct release_route *r, const char *version, struct lockfile **out, struct err *e);
 /* Of the active one; ERR_USAGE when none is active. */
-int rollout_active_lock(const struct release_route *r, struct lock **out, struct err *e);
+int rollout_active_lockfile(const struct release_route *r, struct lockfile **out, struct err *e);
 /* Is it running, and does its readiness rule hold? One look. */
-int rollout_alive(const struct rollout *x, const struct lock *l, bool *alive, struct err *e);
+int rollout_alive(const struct rollout *x, const struct lockfile *l, bool *alive, struct err *e);
 /* The second half of it, for who knows that its container runs: does the readiness rule hold? */
-int rollout_answers(const struct rollout *x, const struct lock *l, bool *answers, struct err *e);
+int rollout_answers(const struct rollout *x, const struct lockfile *l, bool *answers, struct err *e);
 /* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
  * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
 struct docker_containers;
 int rollout_containers(const struct rollout *x, const char *route, struct docker_containers *out, struct err *e);
-const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lock *l, const struct docker_containers *all,
+const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lockfile *l, const struct docker_containers *all,
 							     bool *ours);
 /* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
-char *rollout_container_name(const struct root *root, const struct lock *l);
+char *rollout_container_name(const struct root *root, const struct lockfile *l);
 
 /* A route's journal that is broken in its middle is given up, by a human's decision: a new chain begins with a record that names the old
  * files, and takes over which versions the whole part of them says were committed and were not rolled back from. Recovery is the caller's, after. */
@@ -216,4 +216,4 @@ int rollout_unpin(struct rollout_session *s, const char *version, const char *re
 
 /* The engine's own estimate for this lock (pkg/oracle), asked of its image before anything runs: the image is loaded where the Engine has
  * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
-int rollout_estimate(const struct rollout *x, const struct lock *l, uint64_t timeout_ms, struct oracle *out, struct err *e);
+int rollout_estimate(const struct rollout *x, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e);

@@ -15,23 +15,23 @@
  * alone says so (`route_stopped`), until `route_started` or the next switch: verify, recovery and a boot read it there. What was begun and
  * killed is finished: a stop stops; a start starts, or, where the release does not come up, leaves the route stopped as it was. */
 
-static bool has_fallback(const struct lock *l) {
+static bool has_fallback(const struct lockfile *l) {
 	return json_get(json_get(l->tree, "gateway"), "fallback") != NULL;
 }
 
-const char *stop_clients_get(const struct rollout *x, const struct lock *l) {
+const char *stop_clients_get(const struct rollout *x, const struct lockfile *l) {
 	if (!traffic_guided(x))
 		return "no answer: this machine has no gateway";
 	return has_fallback(l) ? "the fallback where it may answer, else 503 with Retry-After" : "503 with Retry-After";
 }
 
-int stop_traffic(struct rollout_session *s, const struct lock *l, struct err *e) {
+int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	if (traffic_turn(s->x, s->route.name, NULL, e))
 		return -1;
 	return traffic_drain(s, l, l->drain_ms, e);
 }
 
-int stop_undone(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+int stop_undone(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
 	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", l);
 	struct err more = {0};
 
@@ -51,7 +51,7 @@ int stop_undone(struct rollout_session *s, const struct lock *l, const struct er
 }
 
 /* Everything of the route, with the restart policy that lets it stay so. */
-static int stop_containers(struct rollout_session *s, const struct lock *l, struct err *e) {
+static int stop_containers(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	struct tidy_how how = {.stopped = true};
 	struct tidied done = {0};
 
@@ -60,7 +60,7 @@ static int stop_containers(struct rollout_session *s, const struct lock *l, stru
 	return record_put(s, record_new("route_stopped", l), e);
 }
 
-static int stop_rest(struct rollout_session *s, const struct lock *l, struct err *e) {
+static int stop_rest(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	struct err why = {0};
 
 	progress_step(s->x->progress, "stop the containers");
@@ -73,7 +73,7 @@ static int stop_rest(struct rollout_session *s, const struct lock *l, struct err
 	return 0;
 }
 
-static int active_lock(struct rollout_session *s, struct lock **l, struct rollout_result *out, struct err *e) {
+static int active_lockfile(struct rollout_session *s, struct lockfile **l, struct rollout_result *out, struct err *e) {
 	char *active CLEANUP(freep) = NULL;
 
 	if (release_active_name(&s->route, &active, e))
@@ -82,17 +82,17 @@ static int active_lock(struct rollout_session *s, struct lock **l, struct rollou
 		return err_set(e, ERR_USAGE, "route '%s' has no active release: there is nothing to %s; see llmdeploy history %s",
 			       s->route.name, out->outcome == ROLLOUT_STARTED ? "start" : "stop", s->route.name);
 	(void) snprintf(out->from, sizeof out->from, "%s", active);
-	return rollout_lock_of(&s->route, active, l, e);
+	return rollout_lockfile_of(&s->route, active, l, e);
 }
 
 int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	uint64_t began = clock_mono_ms();
 	enum release_state state;
 	struct err cause = {0};
 
-	if (active_lock(s, &l, &result, e))
+	if (active_lockfile(s, &l, &result, e))
 		return -1;
 	if (release_state(&s->route, &state, NULL, e))
 		return -1;
@@ -117,7 +117,7 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 /* ---- start ---- */
 
 /* As a rollback wakes its target: bytes, image, container, one token. Its clients come last. */
-static int bring_up(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
 	char image[65];
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
@@ -134,13 +134,13 @@ static int bring_up(struct rollout_session *s, const struct lock *l, uint64_t *e
 	return interrupt_check(e);
 }
 
-static int give_traffic(struct rollout_session *s, const struct lock *l, struct err *e) {
+static int give_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	if (switch_keep(s->x, l, e) || traffic_turn(s->x, l->route, l, e))
 		return -1;
 	return record_put(s, record_new("route_started", l), e);
 }
 
-static int start(struct rollout_session *s, const struct lock *l, uint64_t *engine_ms, struct err *e) {
+static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
 	if (bring_up(s, l, engine_ms, e))
 		return -1;
 	interrupt_hold();
@@ -160,7 +160,7 @@ static int start_undo(struct rollout_session *s, struct err *e) {
 	return r;
 }
 
-static int not_started(struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+static int not_started(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
 	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", l);
 	struct err more = {0};
 
@@ -178,12 +178,12 @@ static int not_started(struct rollout_session *s, const struct lock *l, const st
 
 int rollout_start(struct rollout_session *s, struct rollout_result *out, struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_STARTED};
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	uint64_t began = clock_mono_ms();
 	enum release_state state;
 	struct err cause = {0};
 
-	if (active_lock(s, &l, &result, e) || release_state(&s->route, &state, NULL, e))
+	if (active_lockfile(s, &l, &result, e) || release_state(&s->route, &state, NULL, e))
 		return -1;
 	if (state != RELEASE_STOPPED) {
 		result.outcome = ROLLOUT_NOTHING;
@@ -202,18 +202,18 @@ int rollout_start(struct rollout_session *s, struct rollout_result *out, struct 
 
 /* ---- recovery ---- */
 
-static int recovered_lock(struct rollout_session *s, struct lock **l, struct err *e) {
+static int recovered_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e) {
 	char *active CLEANUP(freep) = NULL;
 
 	if (release_active_name(&s->route, &active, e))
 		return -1;
-	return active ? rollout_lock_of(&s->route, active, l, e) : 0;
+	return active ? rollout_lockfile_of(&s->route, active, l, e) : 0;
 }
 
 int stop_again(struct rollout_session *s, const char **what, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
-	if (recovered_lock(s, &l, e))
+	if (recovered_lockfile(s, &l, e))
 		return -1;
 	if (l && (stop_traffic(s, l, e) || stop_containers(s, l, e)))
 		return -1;
@@ -222,10 +222,10 @@ int stop_again(struct rollout_session *s, const char **what, struct err *e) {
 }
 
 int start_again(struct rollout_session *s, const char **what, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err cause = {0};
 
-	if (recovered_lock(s, &l, e))
+	if (recovered_lockfile(s, &l, e))
 		return -1;
 	*what = "the start was finished";
 	if (!l || !start(s, l, NULL, &cause))

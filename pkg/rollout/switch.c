@@ -15,7 +15,7 @@ const char *switch_name(enum switch_op op) {
 }
 
 /* flip_intent and flipped carry all that recovery needs to finish: where to, from where, by which operation. */
-static int record_switch(struct rollout_session *s, const char *event, const struct lock *to, const char *from, enum switch_op op,
+static int record_switch(struct rollout_session *s, const char *event, const struct lockfile *to, const char *from, enum switch_op op,
 			 int64_t watch_until_ms, struct err *e) {
 	struct json *r = record_new(event, to);
 
@@ -26,7 +26,7 @@ static int record_switch(struct rollout_session *s, const char *event, const str
 	return record_put(s, r, e);
 }
 
-int switch_keep(const struct rollout *x, const struct lock *to, struct err *e) {
+int switch_keep(const struct rollout *x, const struct lockfile *to, struct err *e) {
 	unsigned outages = docker_outages(x->docker);
 	struct err why = {0};
 	bool running = true;
@@ -39,7 +39,7 @@ int switch_keep(const struct rollout *x, const struct lock *to, struct err *e) {
 	return !running && (container_start(x, to, e) || prove_ready(x, to, NULL, e) || container_keep(x, to, e)) ? -1 : 0;
 }
 
-static int finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
+static int finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
 	/* 1. From now on the Engine brings it back by itself. */
 	if (to && switch_keep(s->x, to, e))
@@ -54,7 +54,7 @@ static int finish(struct rollout_session *s, const struct lock *to, const char *
 	return record_switch(s, "flipped", to, from, op, watch_until_ms, e);
 }
 
-int switch_finish(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms,
+int switch_finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
 	interrupt_hold();
 	int r = finish(s, to, from, op, watch_until_ms, e);
@@ -62,13 +62,13 @@ int switch_finish(struct rollout_session *s, const struct lock *to, const char *
 	return r;
 }
 
-int switch_stuck(const struct rollout_session *s, const struct lock *to, const struct err *cause, struct err *e) {
+int switch_stuck(const struct rollout_session *s, const struct lockfile *to, const struct err *cause, struct err *e) {
 	return err_set(e, cause->code, "%.330s; the switch to '%s' has begun: put this right, then llmdeploy recover %s", cause->msg,
 		       to ? to->version : "no release", s->route.name);
 }
 
 /* It was proved, and may have died since: with an Engine that was restarted, for one. */
-static int still_runs(const struct rollout *x, const struct lock *to, struct err *e) {
+static int still_runs(const struct rollout *x, const struct lockfile *to, struct err *e) {
 	bool running;
 
 	if (container_is_running(x, to, &running, e))
@@ -80,7 +80,7 @@ static int still_runs(const struct rollout *x, const struct lock *to, struct err
 					 : err_set(e, ERR_GATE, "'%s' ended after it was proved, and before the switch; see its log with the attempt", to->version);
 }
 
-int switch_to(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+int switch_to(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 	      struct err *e) {
 	struct err why = {0};
 
@@ -106,7 +106,7 @@ int switch_to(struct rollout_session *s, const struct lock *to, const char *from
 	return r;
 }
 
-int switch_or_back(struct rollout_session *s, const struct lock *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
+int switch_or_back(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
 		   struct err *e) {
 	struct err why = {0};
 
@@ -149,7 +149,7 @@ int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *w
 	return err_set(e, why.code, "'%s' is active and committed, but the one before could not be drained and stopped: %.300s", c->l->version, why.msg);
 }
 
-int switch_over(struct rollout_session *s, const struct lock *l, const char *from, bool *begun, struct rollout_result *out, struct err *e) {
+int switch_over(struct rollout_session *s, const struct lockfile *l, const char *from, bool *begun, struct rollout_result *out, struct err *e) {
 	struct switch_end end = {.l = l, .from = from, .op = SWITCH_APPLY};
 	int64_t until = clock_unix_ms() + (int64_t) l->watch_ms;
 	struct json *traffic CLEANUP(json_freep) = NULL;

@@ -16,11 +16,11 @@
  * each commit and by each recovery, so that what a crash left in between is put right by whoever comes next. */
 
 /* Both may run at once: the memory for both was planned, or the manifest wants it so. */
-static bool keep_warm(const struct lock *now, const struct lock *before) {
+static bool keep_warm(const struct lockfile *now, const struct lockfile *before) {
 	return strcmp(before->previous, "auto") ? !strcmp(before->previous, "warm") : tidy_fits(now, before);
 }
 
-bool tidy_fits(const struct lock *now, const struct lock *before) {
+bool tidy_fits(const struct lockfile *now, const struct lockfile *before) {
 	struct host_facts host;
 	struct err ignored = {0};
 	uint64_t both;
@@ -34,7 +34,7 @@ bool tidy_fits(const struct lock *now, const struct lock *before) {
  * where both fit. */
 struct duties {
 	char *active, *held;
-	struct lock *now, *beside; /* NULL: none, or not readable */
+	struct lockfile *now, *beside; /* NULL: none, or not readable */
 	bool warm;
 	bool stopped; /* the route: then nobody may run, and none of these is set */
 };
@@ -42,13 +42,13 @@ struct duties {
 static void duties_done(struct duties *d) {
 	free(d->active);
 	free(d->held);
-	lock_free(d->now);
-	lock_free(d->beside);
+	lockfile_free(d->now);
+	lockfile_free(d->beside);
 }
 
 static int duties_of(struct rollout_session *s, struct duties *d, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
-	struct lock *before CLEANUP(lock_freep) = NULL;
+	struct lockfile *before CLEANUP(lockfile_freep) = NULL;
 	enum release_state state;
 	struct err none = {0};
 
@@ -60,11 +60,11 @@ static int duties_of(struct rollout_session *s, struct duties *d, struct err *e)
 	if (release_active_name(&s->route, &d->active, e) || record_held(s, &d->held, e))
 		return -1;
 	if (d->active)
-		(void) rollout_lock_of(&s->route, d->active, &d->now, &none);
-	if (d->held && !rollout_lock_of(&s->route, d->held, &d->beside, &none))
+		(void) rollout_lockfile_of(&s->route, d->active, &d->now, &none);
+	if (d->held && !rollout_lockfile_of(&s->route, d->held, &d->beside, &none))
 		return 0;
 	if (!d->now || release_rollback_target(&s->route, NULL, &target, &none) ||
-	    lock_parse(target.version, target.lock, target.lock_len, &before, &none))
+	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &before, &none))
 		return 0;
 	d->warm = keep_warm(d->now, before);
 	if (d->warm)
@@ -85,18 +85,18 @@ static void forget_stopped(struct duties *d, const struct docker_containers *lis
 	}
 	if (d->held)
 		return;
-	lock_free(d->beside);
+	lockfile_free(d->beside);
 	d->beside = NULL;
 }
 
 /* A release that cannot be read just now is not one that is not there: its container may be serving. */
 static bool is_stray(struct rollout_session *s, const char *version, const char *digest) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
 
 	if (!version || !digest)
 		return true;
-	if (rollout_lock_of(&s->route, version, &l, &unread))
+	if (rollout_lockfile_of(&s->route, version, &l, &unread))
 		return unread.code == ERR_USAGE;
 	return strcmp(l->digest, digest) != 0;
 }
@@ -111,9 +111,9 @@ static int announce(struct rollout_session *s, const struct tidy_how *how, struc
 static int tidy_one(struct rollout_session *s, const struct duties *d, const struct docker_container_entry *c, const struct tidy_how *how,
 		    struct tidied *done, struct err *e) {
 	const char *version = json_str(c->labels, ROLLOUT_LABEL_VERSION), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
-	char id[LOCK_ID];
+	char id[LOCKFILE_ID];
 
 	if (is_stray(s, version, digest)) {
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
@@ -130,7 +130,7 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 		/* A version before this one kept it by another policy. */
 		return d->warm ? container_keep(s->x, d->beside, e) : 0;
 	}
-	if (rollout_lock_of(&s->route, version, &l, &unread))
+	if (rollout_lockfile_of(&s->route, version, &l, &unread))
 		return 0;
 	done->stopped++;
 	if (announce(s, how, done, e))

@@ -20,11 +20,11 @@ bool traffic_guided(const struct rollout *x) {
 	return x->gateway && gateway_present(x->gateway);
 }
 
-static bool has_seat(const struct gateway_route_view *v, const struct lock *l) {
+static bool has_seat(const struct gateway_route_view *v, const struct lockfile *l) {
 	return !strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id);
 }
 
-int traffic_accepts(const struct rollout *x, const struct lock *l, bool is_new, struct err *e) {
+int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_new, struct err *e) {
 	if (!traffic_guided(x))
 		return 0;
 	if (!gateway_accepts(x->gateway, l, is_new, e))
@@ -33,7 +33,7 @@ int traffic_accepts(const struct rollout *x, const struct lock *l, bool is_new, 
 }
 
 /* One look is enough where it has a seat and HAProxy knows of it: a warm release is flipped to in milliseconds. */
-int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e) {
+int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	struct gateway_route_view v;
 
 	if (!traffic_guided(x))
@@ -45,7 +45,7 @@ int traffic_seat(const struct rollout *x, const struct lock *l, struct err *e) {
 	return gateway_seat(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
 }
 
-static int turn_once(const struct rollout *x, const char *route, const struct lock *to, struct err *e) {
+static int turn_once(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
 	if (!gateway_flip(x->gateway, route, to, &why))
@@ -57,7 +57,7 @@ static int turn_once(const struct rollout *x, const char *route, const struct lo
 }
 
 /* A gateway that is just being started anew gets a second chance, and a third. */
-int traffic_turn(const struct rollout *x, const char *route, const struct lock *to, struct err *e) {
+int traffic_turn(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
 	if (!traffic_guided(x))
@@ -73,7 +73,7 @@ int traffic_turn(const struct rollout *x, const char *route, const struct lock *
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-static int record_drained(struct rollout_session *s, const struct lock *l, uint64_t in_flight, uint64_t waited_ms, uint64_t cut, struct err *e) {
+static int record_drained(struct rollout_session *s, const struct lockfile *l, uint64_t in_flight, uint64_t waited_ms, uint64_t cut, struct err *e) {
 	char took[TEXT_BYTES], detail[200];
 	struct json *r = record_new("drained", l);
 
@@ -90,7 +90,7 @@ static int record_drained(struct rollout_session *s, const struct lock *l, uint6
 	return record_put(s, r, e);
 }
 
-int traffic_drain(struct rollout_session *s, const struct lock *l, uint64_t for_ms, struct err *e) {
+int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t for_ms, struct err *e) {
 	struct gateway *g = s->x->gateway;
 	uint64_t began = clock_mono_ms(), in_flight = 0, cut = 0;
 
@@ -107,7 +107,7 @@ int traffic_drain(struct rollout_session *s, const struct lock *l, uint64_t for_
 	return record_drained(s, l, in_flight, clock_mono_ms() - began, cut, e);
 }
 
-int traffic_calm(struct rollout_session *s, const struct lock *l, struct err *e) {
+int traffic_calm(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	if (!traffic_guided(s->x))
 		return 0;
 	return gateway_canary(s->x->gateway, l->route, l, 0, e) || traffic_drain(s, l, l->drain_ms, e) ? -1 : 0;
@@ -126,7 +126,7 @@ bool traffic_has(const struct gateway_server *sv, const char *want) {
 }
 
 /* Does the gateway do what the symlink says? */
-static bool is_home(const struct gateway_route_view *v, const struct lock *active) {
+static bool is_home(const struct gateway_route_view *v, const struct lockfile *active) {
 	bool found = !active;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -141,7 +141,7 @@ static bool is_home(const struct gateway_route_view *v, const struct lock *activ
 	return found && !v->canary_percent;
 }
 
-static int put_right(struct rollout_session *s, const struct lock *active, struct err *e) {
+static int put_right(struct rollout_session *s, const struct lockfile *active, struct err *e) {
 	struct json *r = record_new("realigned", active);
 
 	progress_note(s->x->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
@@ -155,7 +155,7 @@ static int put_right(struct rollout_session *s, const struct lock *active, struc
 
 /* A seat that is not the active one: what it still has ends, and it goes unless somebody may want it. */
 static int settle_seat(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
-	struct lock stub = {.route = s->route.name, .version = sv->version};
+	struct lockfile stub = {.route = s->route.name, .version = sv->version};
 
 	(void) snprintf(stub.id, sizeof stub.id, "%s", sv->id);
 	if (strcmp(sv->want, "maint") && traffic_drain(s, &stub, drain_ms, e))

@@ -12,7 +12,7 @@
 /* Design: a try leaves no record and no release. Its container is one of a release that is not on disk, which is what every later
  * command on the route removes: so a try that was killed is tidied like any other stray. */
 
-static int fits_here(const struct lock *l, struct err *e) {
+static int fits_here(const struct lockfile *l, struct err *e) {
 	struct host_facts host;
 
 	if (host_read("", &host, e))
@@ -22,7 +22,7 @@ static int fits_here(const struct lock *l, struct err *e) {
 	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: it is planned with more memory than this machine has", l->version);
 }
 
-static int ask(const struct rollout *x, const struct lock *l, struct rollout_trial *out, struct err *e) {
+static int ask(const struct rollout *x, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
 	uint64_t from;
 
 	if (container_start(x, l, e))
@@ -37,13 +37,13 @@ static int ask(const struct rollout *x, const struct lock *l, struct rollout_tri
 }
 
 /* A release of just this lock has a container of its own, which goes back to what it was doing. */
-static int put_back(const struct rollout *x, const struct lock *l, bool was_running, bool is_release, struct err *e) {
+static int put_back(const struct rollout *x, const struct lockfile *l, bool was_running, bool is_release, struct err *e) {
 	if (was_running)
 		return 0;
 	return is_release ? container_stop(x, l, e) : container_remove(x, l, e);
 }
 
-int rollout_try(struct rollout_session *s, const struct lock *l, struct rollout_trial *out, struct err *e) {
+int rollout_try(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
 	const struct rollout *x = s->x;
 	struct err cause = {0}, more = {0};
 	bool was_running, is_release;

@@ -61,7 +61,7 @@ static void compare_json(struct rollout_differences *d, const char *what, const 
 }
 
 /* Each variable of the lock is there with its value; an image may add others. */
-static void compare_env(struct rollout_differences *d, const struct lock *l, const struct json *have) {
+static void compare_env(struct rollout_differences *d, const struct lockfile *l, const struct json *have) {
 	for (size_t i = 0; i < l->n_env; i++) {
 		bool found = false;
 		for (const struct json *c = json_first(have); c && !found; c = json_next(c))
@@ -87,7 +87,7 @@ static bool is_of_podman(const char *variable) {
 }
 
 /* A variable that neither the lock nor the image has was given by somebody. */
-static void find_more_env(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct json *image, const struct json *have) {
+static void find_more_env(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
 		bool known = !text || (docker_is_podman(x->docker) && is_of_podman(text));
@@ -110,7 +110,7 @@ static const struct json *mount_at(const struct json *mounts, const char *target
 	return NULL;
 }
 
-static void compare_mounts(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct json *mounts) {
+static void compare_mounts(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *mounts) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct json *m = mount_at(mounts, l->artifacts[i].path);
 		char *source CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
@@ -137,7 +137,7 @@ static const char *drops_all(const struct rollout *x, const struct json *drop) {
 }
 
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
-static void compare_hardening(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct json *raw) {
+static void compare_hardening(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
 	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
 	const char *drop = drops_all(x, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
@@ -158,7 +158,7 @@ static void compare_hardening(struct rollout_differences *d, const struct rollou
 	compare_number(d, "capabilities added", 0, (int64_t) json_count(json_get(host, "CapAdd")));
 }
 
-static int compare_image(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct docker_container *c,
+static int compare_image(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct docker_container *c,
 			 struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 	struct docker_image image = {0};
@@ -180,14 +180,14 @@ static int compare_image(struct rollout_differences *d, const struct rollout *x,
 }
 
 /* An engine keeps the file that it opened: one that was put in its place later is not what it serves from. */
-static void compare_age(struct rollout_differences *d, const struct rollout *x, const struct lock *l, const struct docker_container *c) {
+static void compare_age(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct docker_container *c) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
 		if (container_is_stale(x, l, i, c))
 			differ(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
 }
 
 /* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by somebody else. */
-static int compare_start(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+static int compare_start(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
 			 const struct docker_container *c, bool alive, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;
 
@@ -200,7 +200,7 @@ static int compare_start(struct rollout_differences *d, const struct rollout *x,
 	return 0;
 }
 
-static int compare_life(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+static int compare_life(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
 			const struct docker_container *c, struct err *e) {
 	bool alive = false;
 
@@ -216,7 +216,7 @@ static int compare_life(struct rollout_differences *d, const struct rollout *x, 
 	return compare_start(d, x, r, l, c, alive, e);
 }
 
-static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lock *l,
+static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
 			     struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
@@ -241,7 +241,7 @@ static int compare_container(struct rollout_differences *d, const struct rollout
 }
 
 /* Of a route that is stopped: its container may be there, does not run, and is not brought back by the Engine. */
-static int compare_stopped(struct rollout_differences *d, const struct rollout *x, const struct lock *l, struct err *e) {
+static int compare_stopped(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
 	bool found;
@@ -255,7 +255,7 @@ static int compare_stopped(struct rollout_differences *d, const struct rollout *
 	return 0;
 }
 
-static void compare_artifacts(struct rollout_differences *d, const struct rollout *x, const struct lock *l, bool paranoid) {
+static void compare_artifacts(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
 		if (store_verify(x->store, l->artifacts[i].sha256, paranoid, &found))
@@ -271,10 +271,10 @@ static int find_strays(struct rollout_differences *d, const struct rollout *x, c
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
 		const char *version = json_str(list.at[i].labels, ROLLOUT_LABEL_VERSION);
-		struct lock *l CLEANUP(lock_freep) = NULL;
+		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err none = {0};
 		/* A release that cannot be read is told of as a release. */
-		if (!version || (rollout_lock_of(r, version, &l, &none) && none.code == ERR_USAGE))
+		if (!version || (rollout_lockfile_of(r, version, &l, &none) && none.code == ERR_USAGE))
 			differ(d, DRIFT_STRAY, "stray container", "nothing", list.at[i].name);
 	}
 	docker_containers_done(&list);
@@ -290,9 +290,9 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		char *what CLEANUP(freep) = mem_printf("releases/%s", versions[i]);
-		struct lock *l CLEANUP(lock_freep) = NULL;
+		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err damaged = {0};
-		if ((!active || strcmp(versions[i], active)) && rollout_lock_of(r, versions[i], &l, &damaged))
+		if ((!active || strcmp(versions[i], active)) && rollout_lockfile_of(r, versions[i], &l, &damaged))
 			differ(d, DRIFT_OTHER, what, "a whole, proved release", damaged.msg);
 	}
 	return 0;
@@ -330,7 +330,7 @@ static int compare_link(struct rollout_differences *d, const struct release_rout
 }
 
 int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0}, broken = {0};
 	enum release_state state;
@@ -343,7 +343,7 @@ int verify_route(const struct rollout *x, const struct release_route *r, bool pa
 		return damaged.code ? 0 : verify_gateway(d, x, r->name, NULL, e);
 	/* A journal that cannot be read is told of already. */
 	bool stopped = !release_state(r, &state, NULL, &broken) && state == RELEASE_STOPPED;
-	if (rollout_lock_of(r, active, &l, e) || verify_gateway(d, x, r->name, stopped ? NULL : l, e))
+	if (rollout_lockfile_of(r, active, &l, e) || verify_gateway(d, x, r->name, stopped ? NULL : l, e))
 		return -1;
 	compare_artifacts(d, x, l, paranoid);
 	if (stopped)

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 /* What a server of the route should be doing, by what it leads to. */
-static const char *should(const struct gateway_server *sv, const struct lock *active) {
+static const char *should(const struct gateway_server *sv, const struct lockfile *active) {
 	return active && !strcmp(sv->id, active->id) ? "ready" : "maint";
 }
 
@@ -18,7 +18,7 @@ static void differ_in_weight(struct rollout_differences *d, const char *what, ui
 	differ(d, DRIFT_GATEWAY, what, "weight 1", have);
 }
 
-static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lock *active) {
+static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
 	const char *want = should(sv, active);
 	char *what CLEANUP(freep) = mem_printf("gateway server %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
 
@@ -32,7 +32,7 @@ static void compare_server(struct rollout_differences *d, size_t i, const struct
 		differ_in_weight(d, what, sv->weight);
 }
 
-static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lock *active) {
+static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lockfile *active) {
 	bool seated = false;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -66,7 +66,7 @@ static bool is_whole(struct rollout_differences *d, const struct rollout *x) {
 	return false;
 }
 
-int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lock *active, struct err *e) {
+int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lockfile *active, struct err *e) {
 	struct gateway_route_view v;
 	struct gateway_view g;
 

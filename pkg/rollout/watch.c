@@ -14,21 +14,21 @@
 
 int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned *attempt, struct err *e) {
 	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct json *reason CLEANUP(json_freep) = record_new("attempt", d->lock);
+	struct json *reason CLEANUP(json_freep) = record_new("attempt", d->lockfile);
 	struct err unkept = {0};
 	bool committed;
 
 	json_set_str(reason, "reason", d->cause->msg);
 	json_set_int(reason, "exit", err_exit_status(d->cause->code));
-	container_log(s->x, d->lock, &log);
+	container_log(s->x, d->lockfile, &log);
 	struct release_attempt kept = {.reason = reason, .evidence = d->evidence, .engine_log = buf_str(&log),
-		.lock = d->lock->bytes, .lock_len = d->lock->n_bytes, .manifest = d->manifest};
-	if (rollout_committed(s, d->lock->version, &committed, e))
+		.lockfile = d->lockfile->bytes, .lockfile_len = d->lockfile->n_bytes, .manifest = d->manifest};
+	if (rollout_committed(s, d->lockfile->version, &committed, e))
 		return -1;
 	/* A release that was committed once stays, and its container too: a rollback may want it, and may have it warm. */
-	if (committed ? !d->was_running && container_stop(s->x, d->lock, e) : container_remove(s->x, d->lock, e))
+	if (committed ? !d->was_running && container_stop(s->x, d->lockfile, e) : container_remove(s->x, d->lockfile, e))
 		return -1;
-	if (!committed && release_remove(&s->route, d->lock->version, e))
+	if (!committed && release_remove(&s->route, d->lockfile->version, e))
 		return -1;
 	/* On a full disk nothing is kept for the question why; what runs is put right all the same. */
 	if (release_attempt_put(&s->route, &kept, attempt, &unkept))
@@ -48,9 +48,9 @@ static int record_rolled_back(struct rollout_session *s, const char *version, co
 	return record_put(s, r, e);
 }
 
-int switch_back_end(struct rollout_session *s, const struct lock *bad, const char *to, const struct err *cause, struct err *e) {
+int switch_back_end(struct rollout_session *s, const struct lockfile *bad, const char *to, const struct err *cause, struct err *e) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
-	struct dropped d = {.lock = bad, .cause = cause};
+	struct dropped d = {.lockfile = bad, .cause = cause};
 	struct err unread = {0};
 	unsigned attempt = 0;
 
@@ -65,7 +65,7 @@ int switch_back_end(struct rollout_session *s, const struct lock *bad, const cha
 }
 
 /* That it goes back is decided: a crash from here on does not begin the watch again. Once: a recovery's tries are counted after it. */
-static int record_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
+static int record_back(struct rollout_session *s, const struct lockfile *l, const char *from, const struct err *cause, struct err *e) {
 	struct record_state now CLEANUP(record_state_done) = {0};
 
 	if (record_state_read(s, &now, e))
@@ -80,21 +80,21 @@ static int record_back(struct rollout_session *s, const struct lock *l, const ch
 	return record_put(s, r, e);
 }
 
-static int go_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
-	struct lock *old CLEANUP(lock_freep) = NULL;
+static int go_back(struct rollout_session *s, const struct lockfile *l, const char *from, const struct err *cause, struct err *e) {
+	struct lockfile *old CLEANUP(lockfile_freep) = NULL;
 	bool begun;
 
 	if (record_back(s, l, from, cause, e))
 		return -1;
 	if (from && *from) {
-		if (rollout_lock_of(&s->route, from, &old, e) || (room_for_one(s, l, old) && room_clear(s, l, l->drain_ms, e)) ||
+		if (rollout_lockfile_of(&s->route, from, &old, e) || (room_for_one(s, l, old) && room_clear(s, l, l->drain_ms, e)) ||
 		    container_start(s->x, old, e) || prove_ready(s->x, old, NULL, e) || traffic_seat(s->x, old, e))
 			return -1;
 	}
 	return switch_to(s, old, l->version, SWITCH_REVERT, 0, &begun, e) || switch_back_end(s, l, from, cause, e) ? -1 : 0;
 }
 
-int switch_back(struct rollout_session *s, const struct lock *l, const char *from, const struct err *cause, struct err *e) {
+int switch_back(struct rollout_session *s, const struct lockfile *l, const char *from, const struct err *cause, struct err *e) {
 	bool has_old = from && *from, interrupted = cause->code == ERR_INTERRUPTED;
 	struct err more = {0};
 
@@ -110,7 +110,7 @@ int switch_back(struct rollout_session *s, const struct lock *l, const char *fro
 		has_old ? from : "no release", has_old ? "' is active again" : " is active, as before");
 }
 
-int probation_look(struct rollout_session *s, const struct lock *l, struct probation *p, struct err *e) {
+int probation_look(struct rollout_session *s, const struct lockfile *l, struct probation *p, struct err *e) {
 	int64_t restarts = 0;
 	bool alive = false;
 
@@ -132,7 +132,7 @@ int probation_look(struct rollout_session *s, const struct lock *l, struct proba
 	return 0;
 }
 
-int probation_count(struct rollout_session *s, const struct lock *l, struct gate_meter *m, struct err *e) {
+int probation_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e) {
 	const struct gateway_patience *patience = &m->patience;
 	struct gateway_sample now = {0};
 	struct err why = {0};
@@ -157,7 +157,7 @@ static void sightings_done(struct sightings *w) {
 	breach_done(&w->breach);
 }
 
-static int begin(struct rollout_session *s, const struct lock *l, struct sightings *w, struct err *e) {
+static int begin(struct rollout_session *s, const struct lockfile *l, struct sightings *w, struct err *e) {
 	breach_patience(s, l, &l->gates, &w->meter.patience);
 	/* Before the sum begins: whose a request is must be known of each that is in it. */
 	breach_begin(s, l, &w->breach);
@@ -165,7 +165,7 @@ static int begin(struct rollout_session *s, const struct lock *l, struct sightin
 }
 
 /* A breach by what clients saw. */
-static int judge(struct rollout_session *s, const struct lock *l, struct sightings *w, struct err *e) {
+static int judge(struct rollout_session *s, const struct lockfile *l, struct sightings *w, struct err *e) {
 	const struct breach_case c = {.gates = &l->gates, .sum = &w->meter.sum, .patience = &w->meter.patience, .least = GATE_LEAST};
 	char reason[GATE_REASON] = "";
 	bool stands;
@@ -180,7 +180,7 @@ static int judge(struct rollout_session *s, const struct lock *l, struct sightin
 }
 
 /* Requests came, and of none it can be said how the release did: the golden questions say it. */
-static int judge_unjudged(struct rollout_session *s, const struct lock *l, const struct sightings *w, struct err *e) {
+static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, const struct sightings *w, struct err *e) {
 	const struct gateway_sample *n = &w->meter.sum;
 	char reason[GATE_REASON] = "";
 	struct err why = {0};
@@ -197,7 +197,7 @@ static int judge_unjudged(struct rollout_session *s, const struct lock *l, const
 }
 
 /* What the watch saw, said and recorded: nothing seen is not a pass. */
-static void conclude(struct rollout_session *s, const struct lock *l, const struct sightings *w, struct json **traffic) {
+static void conclude(struct rollout_session *s, const struct lockfile *l, const struct sightings *w, struct json **traffic) {
 	const struct gateway_sample *sum = &w->meter.sum;
 	char reason[GATE_REASON] = "";
 
@@ -218,7 +218,7 @@ static void conclude(struct rollout_session *s, const struct lock *l, const stru
 
 /* The Engine, and not the release, is what fails. It was restarted: its containers come back with it, this one has to, and the watch goes
  * on. Else it is given a few looks. 0: go on. */
-static int bear(struct rollout_session *s, const struct lock *l, struct probation *p, unsigned *blind, struct err *cause) {
+static int bear(struct rollout_session *s, const struct lockfile *l, struct probation *p, unsigned *blind, struct err *cause) {
 	struct err why = {0};
 
 	if (!p->outage)
@@ -238,13 +238,13 @@ static bool is_of_engine(const struct err *cause) {
 }
 
 /* Nobody can say how the release does, and nobody could switch back: it stays, and the journal says that its watch is not over. */
-static int unwatched(const struct rollout_session *s, const struct lock *l, const struct err *cause, struct err *e) {
+static int unwatched(const struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
 	return err_set(e, cause->code, "%.330s; '%s' is active, and its watch is not over: put this right, then llmdeploy recover %s", cause->msg, l->version,
 		s->route.name);
 }
 
 /* One look. 0: go on; 1: it failed and `cause` is the release's; -1: the Engine's. */
-static int look(struct rollout_session *s, const struct lock *l, struct probation *p, unsigned *blind, struct err *cause) {
+static int look(struct rollout_session *s, const struct lockfile *l, struct probation *p, unsigned *blind, struct err *cause) {
 	if (!probation_look(s, l, p, cause)) {
 		*blind = 0;
 		return 0;
@@ -254,7 +254,7 @@ static int look(struct rollout_session *s, const struct lock *l, struct probatio
 	return !bear(s, l, p, blind, cause) ? 0 : is_of_engine(cause) ? -1 : 1;
 }
 
-int switch_watch(struct rollout_session *s, const struct lock *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
+int switch_watch(struct rollout_session *s, const struct lockfile *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
 	struct probation p = {.name = "watch"};
 	bool watched = clock_unix_ms() < until_unix_ms;
 	struct sightings by_clients CLEANUP(sightings_done) = {0};

@@ -101,12 +101,12 @@ static int read_id(struct root *r, bool *found, struct err *e) {
 }
 
 static int make_id(struct root *r, struct err *e) {
-	int lock CLEANUP(closep) = -1;
+	int file_lock CLEANUP(closep) = -1;
 	unsigned char random[ID_LEN / 2];
 	char text[ID_LEN + 2];
 	bool found;
 
-	if (root_lock(r, "make root-id", LOCK_WAIT_MS, &lock, e) || read_id(r, &found, e))
+	if (root_lock(r, "make root-id", LOCK_WAIT_MS, &file_lock, e) || read_id(r, &found, e))
 		return -1;
 	if (found)
 		return 0;
@@ -174,7 +174,7 @@ void root_done(struct root *r) {
 	*r = (struct root) ROOT_INIT;
 }
 
-/* "name@host pid 1: gc, since ...": as fs_lock says it. */
+/* "name@host pid 1: gc, since ...": as fs_file_lock says it. */
 static bool is_collecting(const struct err *e) {
 	return e->code == ERR_BUSY && (strstr(e->msg, ": gc,") || strstr(e->msg, ": gc "));
 }
@@ -184,10 +184,10 @@ int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct er
 	bool collects = !strncmp(command, "gc", 2);
 	struct err busy = {0};
 
-	if (!fs_lock(dir, "lock", holder, wait_ms, fd, &busy))
+	if (!fs_file_lock(dir, "lock", holder, wait_ms, fd, &busy))
 		return 0;
 	for (unsigned i = 0; i < GC_LOOKS && !collects && is_collecting(&busy); i++)
-		if (!fs_lock(dir, "lock", holder, GC_LOOK_MS, fd, &busy))
+		if (!fs_file_lock(dir, "lock", holder, GC_LOOK_MS, fd, &busy))
 			return 0;
 	return err_set(e, busy.code, "%s", busy.msg);
 }

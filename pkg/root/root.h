@@ -38,7 +38,7 @@ int root_may_ask(const struct root *r, struct err *e);
  * there is none (HOME is not set). */
 bool root_is_fresh(const char *path, char **place);
 
-/* As fs_lock, named by user, host and `command`. Who collects garbage (a command that begins with "gc") holds many locks for a moment: it is waited
+/* As fs_file_lock, named by user, host and `command`. Who collects garbage (a command that begins with "gc") holds many locks for a moment: it is waited
  * for a minute whatever wait_ms says, but by those who collect themselves. */
 int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct err *e);
 /* The root's lock, taken after a route's lock and never before it. close(*fd) ends it. */

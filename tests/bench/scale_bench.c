@@ -33,11 +33,11 @@ static int fail(const char *what) {
 }
 
 /* The first release as the program makes it; the others are links to its files. */
-static int put_releases(const struct release_route *r, const struct buf *lock, uint64_t n, struct err *e) {
+static int put_releases(const struct release_route *r, const struct buf *lockfile, uint64_t n, struct err *e) {
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed;
 
-	if (release_put(r, "v1", lock->data, lock->len, NULL, evidence, &sealed, e))
+	if (release_put(r, "v1", lockfile->data, lockfile->len, NULL, evidence, &sealed, e))
 		return -1;
 	for (uint64_t i = 2; i <= n; i++) {
 		static const char *const files[] = {"release.lock.json", "evidence/1.json"};
@@ -134,25 +134,25 @@ static int link_journal(const struct root *root, const struct release_route *r, 
 	return 0;
 }
 
-static int make_route(const struct root *root, uint64_t number, const struct buf *lock, const struct size *s, struct err *e) {
+static int make_route(const struct root *root, uint64_t number, const struct buf *lockfile, const struct size *s, struct err *e) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char name[32], active[32], digest[SHA256_HEX];
 
 	(void) snprintf(name, sizeof name, "route-%llu", (unsigned long long) number);
 	(void) snprintf(active, sizeof active, "v%llu", (unsigned long long) ((s->records / 7 - 1) % s->releases + 1));
-	sha256_of(lock->data, lock->len, digest);
-	return release_route_open(root, name, true, &r, e) || put_releases(&r, lock, s->releases, e) || 
+	sha256_of(lockfile->data, lockfile->len, digest);
+	return release_route_open(root, name, true, &r, e) || put_releases(&r, lockfile, s->releases, e) || 
 		(number == 1 ? put_journal(&r, s, digest, e) : link_journal(root, &r, e)) || release_flip(&r, active, e) ? -1 : 0;
 }
 
-static int make(const char *path, const char *lock_path, const struct size *s, struct err *e) {
-	struct buf lock CLEANUP(buf_done) = BUF_INIT(8 << 20);
+static int make(const char *path, const char *lockfile_path, const struct size *s, struct err *e) {
+	struct buf lockfile CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct root root CLEANUP(root_done) = ROOT_INIT;
 
-	if (fs_read_user(lock_path, &lock, e) || root_open(path, ROOT_WRITE, &root, e))
+	if (fs_read_user(lockfile_path, &lockfile, e) || root_open(path, ROOT_WRITE, &root, e))
 		return -1;
 	for (uint64_t i = 1; i <= s->routes; i++)
-		if (make_route(&root, i, &lock, s, e))
+		if (make_route(&root, i, &lockfile, s, e))
 			return -1;
 	return 0;
 }

@@ -20,7 +20,7 @@
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "gateway/gateway.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "release/run.h"
 #include "root/root.h"
 #include "store/store.h"
@@ -45,10 +45,10 @@ static int open_all(const char *path, struct all *a, struct err *e) {
 	return gateway_open(&o, &a->gateway, e);
 }
 
-static int read_lock(const char *path, struct lock **l, struct err *e) {
+static int read_lockfile(const char *path, struct lockfile **l, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
 
-	return fs_read_user(path, &text, e) || lock_parse(path, buf_str(&text), text.len, l, e) ? -1 : 0;
+	return fs_read_user(path, &text, e) || lockfile_parse(path, buf_str(&text), text.len, l, e) ? -1 : 0;
 }
 
 static int look(struct all *a, struct err *e) {
@@ -69,13 +69,13 @@ static int look(struct all *a, struct err *e) {
 	return 0;
 }
 
-static int with_lock(struct all *a, const char *verb, const char *file, const char *extra, struct err *e) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+static int with_lockfile(struct all *a, const char *verb, const char *file, const char *extra, struct err *e) {
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct gateway *g = a->gateway;
 	uint64_t n = 0, ms = extra ? strtoull(extra, NULL, 10) : 0;
 	char *run CLEANUP(freep) = NULL;
 
-	if (read_lock(file, &l, e))
+	if (read_lockfile(file, &l, e))
 		return -1;
 	if (!strcmp(verb, "id")) {
 		if (release_run_dir(&a->root, l->id, &run, e))
@@ -113,7 +113,7 @@ static int act(struct all *a, int argc, char **argv, struct err *e) {
 		return gateway_flip(a->gateway, argv[3], NULL, e);
 	if (!strcmp(verb, "remove"))
 		return gateway_remove(a->gateway, argv[3], e);
-	return with_lock(a, verb, argv[3], argc > 4 ? argv[4] : NULL, e);
+	return with_lockfile(a, verb, argv[3], argc > 4 ? argv[4] : NULL, e);
 }
 
 int main(int argc, char **argv) {

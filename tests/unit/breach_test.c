@@ -80,7 +80,7 @@ static struct gateway_clients make(const struct numbers of[3], uint64_t began) {
 }
 
 static void ones(void **state) {
-	const struct lock_gates gates = {5, -1, -1, -1, -1, -1};
+	const struct lockfile_gates gates = {5, -1, -1, -1, -1, -1};
 
 	(void) state;
 	EACH_CASE(r, rows) {
@@ -109,7 +109,7 @@ static void excuses(void **state) {
 	struct gateway_clients now CLEANUP(gateway_clients_done) = make(later, 1), more CLEANUP(gateway_clients_done) = make(most, 1);
 	struct gateway_clients anew CLEANUP(gateway_clients_done) = make(later, 2);
 	const struct gateway_sample sum = {.requests = 50, .errors = 20, .began_ms = 1}, large = {.requests = 180, .errors = 150, .began_ms = 1};
-	const struct lock_gates gates = {5, -1, -1, -1, -1, -1};
+	const struct lockfile_gates gates = {5, -1, -1, -1, -1, -1};
 	const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
 	struct gateway_client one = {0};
 
@@ -154,7 +154,7 @@ static size_t bucket_of(uint64_t ms) {
 
 /* Slow answers of one client, and of two. */
 static void slow(void **state) {
-	const struct lock_gates gates = {5, 1000, -1, -1, -1, -1};
+	const struct lockfile_gates gates = {5, 1000, -1, -1, -1, -1};
 	struct gateway_clients now CLEANUP(gateway_clients_done) = make((const struct numbers[3]){{20, 0}, {100, 0}, {20, 0}}, 1);
 	struct gateway_client one = {0};
 	struct breach b = {0};
@@ -182,7 +182,7 @@ static void slow(void **state) {
 static void limits(void **state) {
 	static const struct {
 		const char *name;
-		struct lock_gates gates;
+		struct lockfile_gates gates;
 		uint64_t late, first_ms, whole_ms, others, beside_ms; /* others: so many requests, all fast; beside_ms 0: nothing is compared */
 		uint64_t least_ms, most_ms;			      /* of the limit; both 0: none */
 	} cases[] = {

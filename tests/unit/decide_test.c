@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/wrapped.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/plan_file.h"
 #include "plan/diff.h"
 #include "plan/plan.h"
 

@@ -103,12 +103,12 @@ static void locks(void **state) {
 	int a = -1, b = -1;
 
 	(void) state;
-	assert_int_equal(fs_lock(AT_FDCWD, "lock", "somebody: apply", 0, &a, &e), 0);
-	assert_int_equal(fs_lock(AT_FDCWD, "lock", "other", 50, &b, &e), -1);
+	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "somebody: apply", 0, &a, &e), 0);
+	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "other", 50, &b, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
 	assert_string_equal(e.msg, "'lock' is held by somebody: apply; wait for it, or give --lock-wait 60s");
 	assert_int_equal(close(a), 0);
-	assert_int_equal(fs_lock(AT_FDCWD, "lock", "x", 0, &b, &e), 0);
+	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "x", 0, &b, &e), 0);
 	assert_int_equal(close(b), 0);
 }
 
@@ -119,7 +119,7 @@ static void hold_and_die(int tell) {
 	int fd = -1;
 	pid_t child;
 
-	if (fs_lock(AT_FDCWD, "lock", "the parent", 0, &fd, &e) || posix_spawnp(&child, "sleep", NULL, NULL, argv, environ))
+	if (fs_file_lock(AT_FDCWD, "lock", "the parent", 0, &fd, &e) || posix_spawnp(&child, "sleep", NULL, NULL, argv, environ))
 		_exit(1);
 	(void) !write(tell, &child, sizeof child);
 	(void) raise(SIGKILL);
@@ -140,7 +140,7 @@ static void lock_dies_with_its_holder(void **state) {
 	assert_int_equal(read(fds[0], &child, sizeof child), sizeof child);
 	assert_int_equal(kill(child, 0), 0);
 	/* An exec lets the parent go on a moment before it closes what is not for the child. */
-	assert_int_equal(fs_lock(AT_FDCWD, "lock", "the next", 2000, &fd, &e), 0);
+	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "the next", 2000, &fd, &e), 0);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	(void) close(fd);
 	(void) close(fds[0]);

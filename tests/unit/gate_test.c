@@ -37,7 +37,7 @@ static struct gateway_sample sample(const struct seen *s) {
 
 static const struct {
 	const char *name;
-	struct lock_gates gates;
+	struct lockfile_gates gates;
 	struct seen now, beside; /* beside.requests UINT64_MAX: nobody is compared with */
 	uint64_t least;
 	enum gate_verdict verdict;

@@ -11,7 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/render.h"
 #include "gateway/state.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 #define DOOR "{\"listen\":\"127.0.0.1:8080\",\"privacy\":\"local\"}"
 #define SLOT(id, version, want) "{\"generated_tokens\":\"\",\"id\":\"" id "\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":4," \
@@ -42,13 +42,13 @@ static void prints(const struct gateway_state *s, const char *expect) {
 	assert_string_equal(buf_str(&out), expect);
 }
 
-static struct lock *golden_lock(const char *name) {
+static struct lockfile *golden_lock(const char *name) {
 	char *path CLEANUP(freep) = mem_printf("tests/golden/%s/release.lock.json", name);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct lock *l = NULL;
+	struct lockfile *l = NULL;
 	struct err e = {0};
 
-	if (fs_read(AT_FDCWD, path, &text, &e) || lock_parse(path, buf_str(&text), text.len, &l, &e))
+	if (fs_read(AT_FDCWD, path, &text, &e) || lockfile_parse(path, buf_str(&text), text.len, &l, &e))
 		fail_msg("%s", e.msg);
 	return l;
 }
@@ -56,7 +56,7 @@ static struct lock *golden_lock(const char *name) {
 /* Two routes from real locks; a copy, and what was printed, say the same. */
 static void test_life(void **state) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new();
-	struct lock *full CLEANUP(lock_freep) = golden_lock("full"), *minimal CLEANUP(lock_freep) = golden_lock("minimal");
+	struct lockfile *full CLEANUP(lockfile_freep) = golden_lock("full"), *minimal CLEANUP(lockfile_freep) = golden_lock("minimal");
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 
@@ -122,7 +122,7 @@ static void test_named(void **state) {
 	const char *all = STATE(ONE "," ROUTE("three", "2", EMPTY, EMPTY, "0", "{\"listen\":\"127.0.0.1:9090\",\"privacy\":\"local\"}") ","
 				ROUTE("two", "3", EMPTY, EMPTY, "0", DOOR));
 	struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct lock *same CLEANUP(lock_freep) = golden_lock("minimal"), *moved CLEANUP(lock_freep) = golden_lock("full");
+	struct lockfile *same CLEANUP(lockfile_freep) = golden_lock("minimal"), *moved CLEANUP(lockfile_freep) = golden_lock("full");
 	struct err e = {0};
 
 	(void) state;

@@ -348,7 +348,7 @@ static void history_is_a_view(void **state) {
 			const struct history_item *it = &h->items[i];
 			/* The test may run across a second. */
 			uint64_t ms = it->duration_ms == 1000 ? 0 : it->duration_ms;
-			(void) buf_printf(&text, "%d %s %s %s %s '%s' %d%s%s\n", (int) it->seq, it->event, it->version, it->lock,
+			(void) buf_printf(&text, "%d %s %s %s %s '%s' %d%s%s\n", (int) it->seq, it->event, it->version, it->lockfile,
 					  it->by, it->detail, (int) ms, it->begins ? " begins" : "", it->ends ? " ends" : "");
 		}
 		assert_string_equal(buf_str(&text), c->text);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 #include "oracle/oracle.h"
 #include "runtime/runtime.h"
 #include "tests/fake/engine.h"
@@ -182,14 +182,14 @@ static const struct {
 	 "engine: start container 'x': 500 Internal Server Error: no such file"},
 };
 
-static struct lock lock_of(const struct runtime *rt, struct json *tree) {
+static struct lockfile lock_of(const struct runtime *rt, struct json *tree) {
 	static const char *const argv[] = {"/usr/bin/llama-server", "--model", "/m"};
 	struct json *container = json_object();
 
 	json_set(container, "env", json_array());
 	json_set(container, "devices", json_array());
 	json_set(tree, "container", container);
-	return (struct lock){.tree = tree, .runtime = "llama.cpp", .logs = rt->logs, .argv = argv, .n_argv = 3, .socket = "/run/engine/engine.sock",
+	return (struct lockfile){.tree = tree, .runtime = "llama.cpp", .logs = rt->logs, .argv = argv, .n_argv = 3, .socket = "/run/engine/engine.sock",
 			     .gpu = "", .stop_signal = "SIGTERM", .memory_bytes = 1 << 20, .pids = 16, .read_only = true};
 }
 
@@ -200,8 +200,8 @@ static void oracle_asks(void **state) {
 	EACH_CASE(c, asks) {
 		struct json *tree CLEANUP(json_freep) = json_object(), *labels CLEANUP(json_freep) = json_object();
 		struct docker *d CLEANUP(docker_freep) = NULL;
-		struct lock l = lock_of(rt, tree);
-		struct oracle_ask ask = {.lock = &l, .name = "x", .image = ID, .user = "65532:65532", .labels = labels, .timeout_ms = 1000};
+		struct lockfile l = lock_of(rt, tree);
+		struct oracle_ask ask = {.lockfile = &l, .name = "x", .image = ID, .user = "65532:65532", .labels = labels, .timeout_ms = 1000};
 		struct fake_call all[9] = {FAKE_PING};
 		struct oracle o = {.total = 7};
 		struct err e = {0};
@@ -223,8 +223,8 @@ static void oracle_asks(void **state) {
 
 static void oracle_of_no_runtime(void **state) {
 	struct json *logs_tree CLEANUP(json_freep) = json_object();
-	struct lock l = {.runtime = "vllm", .logs = logs_tree};
-	struct oracle_ask ask = {.lock = &l};
+	struct lockfile l = {.runtime = "vllm", .logs = logs_tree};
+	struct oracle_ask ask = {.lockfile = &l};
 	struct oracle o;
 	struct err e = {0};
 

@@ -71,13 +71,13 @@ static void says(const struct place *p, const struct err *e, enum err_code code,
 	assert_int_equal(e->code, code);
 }
 
-static void put(const struct release_route *r, const char *version, const char *lock, unsigned number) {
+static void put(const struct release_route *r, const char *version, const char *lockfile, unsigned number) {
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed = {0};
 	struct err e = {0};
 
 	json_set_str(evidence, "verdict", "pass");
-	fine(release_put(r, version, lock, strlen(lock), "route: chat\n", evidence, &sealed, &e), &e);
+	fine(release_put(r, version, lockfile, strlen(lockfile), "route: chat\n", evidence, &sealed, &e), &e);
 	assert_int_equal(sealed.number, number);
 	assert_int_equal(strlen(sealed.sha256), 64);
 }
@@ -179,8 +179,8 @@ static void release_is_kept_whole(void **state) {
 	assert_int_equal(st.st_mode & 07777, 0755);
 	fine(release_read(&p->chat, "r2", &rel, &e), &e);
 	assert_string_equal(rel.version, "r2");
-	assert_string_equal(rel.lock, "{\"n\":2}\n");
-	assert_int_equal(rel.lock_len, 8);
+	assert_string_equal(rel.lockfile, "{\"n\":2}\n");
+	assert_int_equal(rel.lockfile_len, 8);
 	assert_memory_equal(rel.id, rel.digest, 12);
 	assert_int_equal(strlen(rel.id), 12);
 	assert_int_equal(rel.evidence, 1);

@@ -1,4 +1,4 @@
-#include "debian/lockfile.h"
+#include "debian/package_lock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -214,10 +214,10 @@ static int check_tree(const struct place *at, const struct json *tree) {
 
 	if (KEYS(at, tree, known))
 		return -1;
-	if (strcmp(json_str(tree, "apiVersion"), LOCKFILE_API) != 0)
-		return bad(at, "apiVersion", "must be " LOCKFILE_API);
-	if (strcmp(json_str(tree, "kind"), LOCKFILE_KIND) != 0)
-		return bad(at, "kind", "must be " LOCKFILE_KIND);
+	if (strcmp(json_str(tree, "apiVersion"), PACKAGE_LOCK_API) != 0)
+		return bad(at, "apiVersion", "must be " PACKAGE_LOCK_API);
+	if (strcmp(json_str(tree, "kind"), PACKAGE_LOCK_KIND) != 0)
+		return bad(at, "kind", "must be " PACKAGE_LOCK_KIND);
 	if (!text_is_name(json_str(tree, "runtime")))
 		return bad(at, "runtime", "is not a name");
 	for (const struct json *c = json_first(json_get(tree, "locks")); c; c = json_next(c)) {
@@ -232,7 +232,7 @@ static int check_tree(const struct place *at, const struct json *tree) {
 	return 0;
 }
 
-int lockfile_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e) {
+int package_lock_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e) {
 	struct json *tree CLEANUP(json_freep) = NULL;
 
 	if (json_parse(text, n, &tree, e)) {

@@ -10,8 +10,8 @@
 #include "crypto/crypto.h"
 #include "fs/fs.h"
 #include "json/json.h"
-#include "lock/lock.h"
-#include "lock/wrapped.h"
+#include "lockfile/lockfile.h"
+#include "lockfile/plan_file.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -118,41 +118,41 @@ static const struct {
 };
 
 /* Cut short anywhere, it is refused. */
-static void lock_cut(void **state) {
+static void lockfile_cut(void **state) {
 	(void) state;
 	for (size_t n = 0; n + 1 < sizeof GOOD; n++) {
-		struct lock *l = NULL;
+		struct lockfile *l = NULL;
 		struct err e = {0};
-		assert_int_equal(lock_parse("x.json", GOOD, n, &l, &e), -1);
+		assert_int_equal(lockfile_parse("x.json", GOOD, n, &l, &e), -1);
 		assert_null(l);
 		assert_int_equal(e.code, n + 2 == sizeof GOOD ? ERR_INTEGRITY : ERR_SPEC);
 	}
 }
 
-static void lock_faults(void **state) {
+static void lockfile_faults(void **state) {
 	(void) state;
 	EACH_CASE(c, faults) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
-		struct lock *l = NULL;
+		struct lockfile *l = NULL;
 		struct err e = {0};
 		const char *at = strstr(GOOD, c->from);
 		assert_non_null(at);
 		(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
 		(void) buf_printf(&text, "%s%s", c->to, at + strlen(c->from));
-		assert_int_equal(lock_parse("x.json", buf_str(&text), text.len, &l, &e), -1);
+		assert_int_equal(lockfile_parse("x.json", buf_str(&text), text.len, &l, &e), -1);
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(e.code, c->code);
 		assert_null(l);
 	}
 }
 
-static void lock_good(void **state) {
-	struct lock *l CLEANUP(lock_freep) = NULL;
+static void lockfile_good(void **state) {
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err e = {0};
 	char digest[SHA256_HEX];
 
 	(void) state;
-	if (lock_parse("x.json", GOOD, sizeof GOOD - 1, &l, &e))
+	if (lockfile_parse("x.json", GOOD, sizeof GOOD - 1, &l, &e))
 		fail_msg("%s", e.msg);
 	sha256_of(GOOD, sizeof GOOD - 1, digest);
 	assert_string_equal(l->digest, digest);
@@ -167,7 +167,7 @@ static void lock_good(void **state) {
 	assert_int_equal(l->n_layers, 1);
 	assert_string_equal(l->layers[0].diff_id, B64);
 	assert_int_equal(l->n_artifacts, 2);
-	assert_ptr_equal(lock_model(l), &l->artifacts[0]);
+	assert_ptr_equal(lockfile_model(l), &l->artifacts[0]);
 	assert_null(l->artifacts[0].scale);
 	assert_int_equal(l->artifacts[0].n_sources, 1);
 	assert_string_equal(l->artifacts[0].sources[0], "hf://o/r@1/m.gguf");
@@ -190,8 +190,8 @@ static void lock_good(void **state) {
 }
 
 /* From a tree whose keys stand in any order come the same bytes, and these parse again. */
-static void lock_round_trip(void **state) {
-	struct lock *l CLEANUP(lock_freep) = NULL, *again CLEANUP(lock_freep) = NULL;
+static void lockfile_round_trip(void **state) {
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL, *again CLEANUP(lockfile_freep) = NULL;
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
@@ -200,22 +200,22 @@ static void lock_round_trip(void **state) {
 	struct json *moved = json_copy(json_get(tree, "apiVersion"));
 	json_remove(tree, "apiVersion");
 	json_set(tree, "apiVersion", moved);
-	assert_int_equal(lock_from_tree(tree, &l, &e), 0);
+	assert_int_equal(lockfile_from_tree(tree, &l, &e), 0);
 	assert_string_equal(l->bytes, GOOD);
 	json_set_str(tree, "route", "another"); /* the lock has its own copy */
 	assert_string_equal(l->route, "r");
-	assert_int_equal(lock_parse("x.json", l->bytes, l->n_bytes, &again, &e), 0);
+	assert_int_equal(lockfile_parse("x.json", l->bytes, l->n_bytes, &again, &e), 0);
 	assert_string_equal(again->digest, l->digest);
 	json_set_str(tree, "route", "Not a name");
-	assert_int_equal(lock_from_tree(tree, &again, &e), -1);
+	assert_int_equal(lockfile_from_tree(tree, &again, &e), -1);
 	assert_string_equal(e.msg, "route must be a name ([a-z0-9][a-z0-9._-]*)");
-	lock_free(NULL);
+	lockfile_free(NULL);
 }
 
-static void lock_skip(void **state) {
+static void lockfile_skip(void **state) {
 	static const char from[] = ",\"eval\":" EVAL, to[] = ",\"eval\":{\"skip\":\"no time\"}";
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	const char *at = strstr(GOOD, from);
 	struct err e = {0};
 
@@ -223,17 +223,17 @@ static void lock_skip(void **state) {
 	assert_non_null(at);
 	(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
 	(void) buf_printf(&text, "%s%s", to, at + strlen(from));
-	assert_int_equal(lock_parse("x.json", buf_str(&text), text.len, &l, &e), 0);
+	assert_int_equal(lockfile_parse("x.json", buf_str(&text), text.len, &l, &e), 0);
 	assert_null(l->golden);
 	assert_string_equal(l->eval_skip, "no time");
 	assert_int_equal(l->latency_p95_ms, 0);
 }
 
-static void lock_canary(void **state) {
+static void lockfile_canary(void **state) {
 	static const char from[] = "\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"blue-green\"";
 	static const char to[] = CANARY(30) ",\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5,\"p95_ms\":9000},\"keep\":5,\"previous\":\"auto\",\"strategy\":\"canary\"";
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	const char *at = strstr(GOOD, from);
 	struct err e = {0};
 
@@ -241,7 +241,7 @@ static void lock_canary(void **state) {
 	assert_non_null(at);
 	(void) buf_add(&text, GOOD, (size_t) (at - GOOD));
 	(void) buf_printf(&text, "%s%s", to, at + strlen(from));
-	if (lock_parse("x.json", buf_str(&text), text.len, &l, &e))
+	if (lockfile_parse("x.json", buf_str(&text), text.len, &l, &e))
 		fail_msg("%s", e.msg);
 	assert_int_equal(l->n_steps, 1);
 	assert_int_equal(l->steps[0].weight_percent, 30);
@@ -258,12 +258,12 @@ static void lock_canary(void **state) {
 	assert_int_equal(l->canary_gates.ttft_percent, 150);
 }
 
-static void lock_schema_committed(void **state) {
+static void lockfile_schema_committed(void **state) {
 	struct buf made CLEANUP(buf_done) = BUF_INIT(1 << 20), committed CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 
 	(void) state;
-	lock_schema(&made);
+	lockfile_schema(&made);
 	if (getenv("UPDATE_GOLDEN"))
 		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "manifests/lock.schema.json", made.data, made.len, 0644, &e), 0);
 	assert_int_equal(fs_read_user("manifests/lock.schema.json", &committed, &e), 0);
@@ -277,7 +277,7 @@ static const struct {
 	const char *name, *from, *to;
 	enum err_code code;
 	const char *message;
-} wraps[] = {
+} plan_files[] = {
 	{"as it was", "", "", ERR_OK, ""},
 	{"another version expected", "\"active\":\"v0\"", "\"active\":\"V 0\"", ERR_INTEGRITY,
 	 "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
@@ -288,45 +288,45 @@ static const struct {
 	{"another layout", "\"kind\":\"Plan\"", "\"kind\": \"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
 };
 
-static void lock_wrapped(void **state) {
-	struct lock_expected x = {.active = "v0", .active_lock = B64};
+static void plan_file(void **state) {
+	struct plan_file_expected x = {.active = "v0", .active_lockfile = B64};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(lock_parse("x.json", GOOD, strlen(GOOD), &l, &e), 0);
-	assert_int_equal(lock_wrap(l, &x, &text, &e), 0);
-	EACH_CASE(k, wraps) {
+	assert_int_equal(lockfile_parse("x.json", GOOD, strlen(GOOD), &l, &e), 0);
+	assert_int_equal(plan_file_write(l, &x, &text, &e), 0);
+	EACH_CASE(k, plan_files) {
 		const char *at = strstr(buf_str(&text), k->from);
-		struct lock *again CLEANUP(lock_freep) = NULL;
-		struct lock_expected y = {0};
+		struct lockfile *again CLEANUP(lockfile_freep) = NULL;
+		struct plan_file_expected y = {0};
 		struct err bad = {0};
 
 		assert_non_null(at);
 		char *other CLEANUP(freep) = mem_printf("%.*s%s%s", (int) (at - buf_str(&text)), buf_str(&text), k->to, at + strlen(k->from));
-		assert_int_equal(lock_unwrap("p.json", other, strlen(other), &again, &y, &bad), k->code ? -1 : 0);
+		assert_int_equal(plan_file_read("p.json", other, strlen(other), &again, &y, &bad), k->code ? -1 : 0);
 		assert_string_equal(bad.msg, k->message);
 		assert_int_equal(bad.code, k->code);
 		if (k->code)
 			continue;
 		assert_string_equal(again->digest, l->digest);
 		assert_string_equal(y.active, "v0");
-		assert_string_equal(y.active_lock, B64);
+		assert_string_equal(y.active_lockfile, B64);
 	}
 	/* A lock is none, and neither is any other text. */
-	struct lock *none = l;
-	assert_int_equal(lock_unwrap("x.json", GOOD, strlen(GOOD), &none, &x, &e), 0);
+	struct lockfile *none = l;
+	assert_int_equal(plan_file_read("x.json", GOOD, strlen(GOOD), &none, &x, &e), 0);
 	assert_null(none);
-	assert_int_equal(lock_unwrap("x.json", "{", 1, &none, &x, &e), 0);
+	assert_int_equal(plan_file_read("x.json", "{", 1, &none, &x, &e), 0);
 	assert_null(none);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lock_wrapped),
-		cmocka_unit_test(lock_good),   cmocka_unit_test(lock_faults), cmocka_unit_test(lock_cut),
-		cmocka_unit_test(lock_skip), cmocka_unit_test(lock_canary), cmocka_unit_test(lock_round_trip), cmocka_unit_test(lock_schema_committed),
+		cmocka_unit_test(plan_file),
+		cmocka_unit_test(lockfile_good),   cmocka_unit_test(lockfile_faults), cmocka_unit_test(lockfile_cut),
+		cmocka_unit_test(lockfile_skip), cmocka_unit_test(lockfile_canary), cmocka_unit_test(lockfile_round_trip), cmocka_unit_test(lockfile_schema_committed),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);

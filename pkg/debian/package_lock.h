@@ -13,9 +13,9 @@ struct json;
  *                     "layer", "files"?, "reason"}],
  *       "excludes": [{"name", "reason"}]}}} */
 
-#define LOCKFILE_API "llmdeploy/v1"
-#define LOCKFILE_KIND "PackagesLock"
-enum { LOCKFILE_CAP = 4 << 20 };
+#define PACKAGE_LOCK_API "llmdeploy/v1"
+#define PACKAGE_LOCK_KIND "PackagesLock"
+enum { PACKAGE_LOCK_CAP = 4 << 20 };
 
 /* The tree of a file that is right in every field. ERR_SPEC with the name and the place. */
-int lockfile_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e);
+int package_lock_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e);

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "debian/lockfile.h"
+#include "debian/package_lock.h"
 #include "fs/fs.h"
 #include "json/json.h"
 
@@ -76,7 +76,7 @@ static struct json *lock_json(const struct debian_lock *lock) {
 
 /* The locks that stand in the file already, or nothing where there is no file. */
 static int read_old(const char *path, const char *runtime, struct json **locks, struct err *e) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(LOCKFILE_CAP);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(PACKAGE_LOCK_CAP);
 	struct json *tree CLEANUP(json_freep) = NULL;
 	bool found = false;
 
@@ -85,7 +85,7 @@ static int read_old(const char *path, const char *runtime, struct json **locks, 
 		return -1;
 	if (!found)
 		return 0;
-	if (lockfile_parse(path, buf_str(&text), text.len, &tree, e))
+	if (package_lock_parse(path, buf_str(&text), text.len, &tree, e))
 		return -1;
 	if (strcmp(json_str(tree, "runtime"), runtime) != 0)
 		return err_set(e, ERR_SPEC, "'%s' is the lock of runtime '%s', not of '%s'", path,
@@ -118,18 +118,18 @@ int debian_lock_merge_write(const char *path, const struct debian_lock *lock, st
 	char *key CLEANUP(freep) = mem_printf("%s/%s", lock->backend, lock->architecture);
 	struct json *old CLEANUP(json_freep) = NULL;
 	struct json *tree CLEANUP(json_freep) = json_object();
-	struct buf text CLEANUP(buf_done) = BUF_INIT(LOCKFILE_CAP);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(PACKAGE_LOCK_CAP);
 
 	if (read_old(path, lock->runtime, &old, e))
 		return -1;
-	json_set_str(tree, "apiVersion", LOCKFILE_API);
-	json_set_str(tree, "kind", LOCKFILE_KIND);
+	json_set_str(tree, "apiVersion", PACKAGE_LOCK_API);
+	json_set_str(tree, "kind", PACKAGE_LOCK_KIND);
 	json_set_str(tree, "runtime", lock->runtime);
 	json_set(tree, "locks", with_lock(old, key, lock_json(lock)));
 	json_print_pretty(tree, &text);
 	if (!text.len || text.data[text.len - 1] != '\n')
 		(void) buf_putc(&text, '\n');
 	if (text.cut)
-		return err_set(e, ERR_SYS, "'%s' would be larger than %d bytes", path, LOCKFILE_CAP);
+		return err_set(e, ERR_SYS, "'%s' would be larger than %d bytes", path, PACKAGE_LOCK_CAP);
 	return fs_write(EFFECT_RUNTIME_LOCK, AT_FDCWD, path, text.data, text.len, 0644, e);
 }

@@ -4,17 +4,17 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A lock that is accepted is just these bytes, has what everything to the right reads without asking, and gives
  * itself again; one that is refused says so in words. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	struct lock *l CLEANUP(lock_freep) = NULL, *again CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL, *again CLEANUP(lockfile_freep) = NULL;
 	struct err e = {0};
 
-	if (lock_parse("fuzz", (const char *) data, size, &l, &e)) {
+	if (lockfile_parse("fuzz", (const char *) data, size, &l, &e)) {
 		if ((e.code != ERR_SPEC && e.code != ERR_INTEGRITY) || !*e.msg || l)
 			abort();
 		return 0;
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
 		if (strncmp(l->artifacts[i].path, "/models/", 8) != 0 || strlen(l->artifacts[i].sha256) != 64)
 			abort();
-	if (lock_from_tree(l->tree, &again, &e) || strcmp(again->digest, l->digest) != 0)
+	if (lockfile_from_tree(l->tree, &again, &e) || strcmp(again->digest, l->digest) != 0)
 		abort();
 	return 0;
 }

@@ -34,7 +34,7 @@ static int busy(int fd, const char *path, struct err *e) {
 	return err_set(e, ERR_BUSY, "'%s' is held by %s; wait for it, or give --lock-wait 60s", path, who[0] ? who : "another process");
 }
 
-int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out, struct err *e) {
+int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out, struct err *e) {
 	int fd CLEANUP(closep) = fs_step_create(EFFECT_LOCK_WRITE, dir, path, O_RDWR, 0644);
 	uint64_t until = clock_mono_ms() + wait_ms;
 
@@ -56,7 +56,7 @@ int fs_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int
 	return 0;
 }
 
-int fs_lock_holder(int dir, const char *path, char **holder, struct err *e) {
+int fs_file_lock_holder(int dir, const char *path, char **holder, struct err *e) {
 	/* O_NONBLOCK: a pipe in its place must not hold up a command that only looks. */
 	int fd CLEANUP(closep) = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

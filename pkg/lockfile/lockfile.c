@@ -1,4 +1,4 @@
-#include "lock/lock.h"
+#include "lockfile/lockfile.h"
 
 #include <string.h>
 
@@ -7,13 +7,13 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "json/json.h"
-#include "lock/shape.h"
+#include "lockfile/schema.h"
 
-enum { LOCK_CAP = 8 << 20 };
+enum { LOCKFILE_CAP = 8 << 20 };
 
 /* The object that callers hold, and what it owns. */
 struct owned {
-	struct lock lock; /* first: a lock's address is its owner's */
+	struct lockfile lockfile; /* first: a lockfile's address is its owner's */
 	struct arena *arena;
 	struct json *tree;
 	char *bytes;
@@ -35,26 +35,26 @@ static uint64_t count(const struct json *o, const char *key) {
 
 static void fill_image(struct owned *o, const struct json *image) {
 	const struct json *layers = json_get(image, "layers");
-	struct lock *l = &o->lock;
+	struct lockfile *l = &o->lockfile;
 	size_t i = 0;
 
 	l->image_config = json_str(image, "config");
 	l->image_manifest = json_str(image, "manifest");
 	l->n_layers = json_count(layers);
-	struct lock_layer *list = arena_zalloc(o->arena, l->n_layers + 1, sizeof *list);
+	struct lockfile_layer *list = arena_zalloc(o->arena, l->n_layers + 1, sizeof *list);
 	for (const struct json *c = json_first(layers); c; c = json_next(c))
-		list[i++] = (struct lock_layer){json_str(c, "name"), json_str(c, "diff_id"), count(c, "size")};
+		list[i++] = (struct lockfile_layer){json_str(c, "name"), json_str(c, "diff_id"), count(c, "size")};
 	l->layers = list;
 }
 
 static void fill_artifacts(struct owned *o, const struct json *artifacts) {
-	struct lock *l = &o->lock;
+	struct lockfile *l = &o->lockfile;
 	size_t i = 0;
 
 	l->n_artifacts = json_count(artifacts);
-	struct lock_artifact *list = arena_zalloc(o->arena, l->n_artifacts + 1, sizeof *list);
+	struct lockfile_artifact *list = arena_zalloc(o->arena, l->n_artifacts + 1, sizeof *list);
 	for (const struct json *c = json_first(artifacts); c; c = json_next(c), i++) {
-		list[i] = (struct lock_artifact){.role = json_str(c, "role"), .sha256 = json_str(c, "sha256"),
+		list[i] = (struct lockfile_artifact){.role = json_str(c, "role"), .sha256 = json_str(c, "sha256"),
 			.path = json_str(c, "path"), .scale = json_str(c, "scale"), .size = count(c, "size")};
 		list[i].sources = texts(o->arena, json_get(c, "sources"), &list[i].n_sources);
 	}
@@ -62,7 +62,7 @@ static void fill_artifacts(struct owned *o, const struct json *artifacts) {
 }
 
 static void fill_container(struct owned *o, const struct json *c) {
-	struct lock *l = &o->lock;
+	struct lockfile *l = &o->lockfile;
 
 	l->argv = texts(o->arena, json_get(c, "argv"), &l->n_argv);
 	l->env = texts(o->arena, json_get(c, "env"), &l->n_env);
@@ -78,10 +78,10 @@ static void fill_container(struct owned *o, const struct json *c) {
 	l->tmpfs = json_get(c, "tmpfs");
 }
 
-static struct lock_gates gates_of(const struct json *g) {
+static struct lockfile_gates gates_of(const struct json *g) {
 	const struct json *against = json_get(g, "against_active");
 
-	return (struct lock_gates){
+	return (struct lockfile_gates){
 		.error_rate_percent = json_int_or(g, "error_rate_percent", -1),
 		.p95_ms = json_int_or(g, "p95_ms", -1),
 		.ttft_ms = json_int_or(g, "ttft_ms", -1),
@@ -93,7 +93,7 @@ static struct lock_gates gates_of(const struct json *g) {
 
 static void fill_rollout(struct owned *o, const struct json *rollout) {
 	const struct json *canary = json_get(rollout, "canary"), *steps = json_get(canary, "steps");
-	struct lock *l = &o->lock;
+	struct lockfile *l = &o->lockfile;
 	size_t i = 0;
 
 	l->strategy = json_str(rollout, "strategy");
@@ -104,13 +104,13 @@ static void fill_rollout(struct owned *o, const struct json *rollout) {
 	l->gates = gates_of(json_get(rollout, "gates"));
 	l->canary_gates = gates_of(json_get(canary, "gates"));
 	l->n_steps = json_count(steps);
-	struct lock_step *list = arena_zalloc(o->arena, l->n_steps + 1, sizeof *list);
+	struct lockfile_step *list = arena_zalloc(o->arena, l->n_steps + 1, sizeof *list);
 	for (const struct json *c = json_first(steps); c; c = json_next(c))
-		list[i++] = (struct lock_step){(unsigned) count(c, "weight_percent"), count(c, "duration_ms"), count(c, "min_requests")};
+		list[i++] = (struct lockfile_step){(unsigned) count(c, "weight_percent"), count(c, "duration_ms"), count(c, "min_requests")};
 	l->steps = list;
 }
 
-static void fill_gates(struct lock *l, const struct json *t) {
+static void fill_gates(struct lockfile *l, const struct json *t) {
 	const struct json *eval = json_get(t, "eval"), *budget = json_get(t, "budget");
 
 	l->probes = json_get(t, "probes");
@@ -129,7 +129,7 @@ static void fill_gates(struct lock *l, const struct json *t) {
 
 static void fill(struct owned *o) {
 	const struct json *t = o->tree, *runtime = json_get(t, "runtime");
-	struct lock *l = &o->lock;
+	struct lockfile *l = &o->lockfile;
 
 	l->tree = t;
 	l->route = json_str(t, "route");
@@ -163,7 +163,7 @@ static int check_rollout(const struct json *rollout, struct err *e) {
 	return 0;
 }
 
-/* What the shape cannot say. */
+/* What the schema cannot say. */
 static int check_sense(const struct json *t, struct err *e) {
 	const char *kind = json_str(t, "kind"), *api = json_str(t, "apiVersion");
 
@@ -182,10 +182,10 @@ static int check_sense(const struct json *t, struct err *e) {
 	return check_rollout(json_get(t, "rollout"), e);
 }
 
-int lock_from_tree(const struct json *tree, struct lock **out, struct err *e) {
-	struct buf b CLEANUP(buf_done) = BUF_INIT(LOCK_CAP);
+int lockfile_from_tree(const struct json *tree, struct lockfile **out, struct err *e) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(LOCKFILE_CAP);
 
-	if (shape_check(tree, lock_shape, "", e) || check_sense(tree, e))
+	if (lockfile_schema_check(tree, lockfile_fields, "", e) || check_sense(tree, e))
 		return -1;
 	if (json_canonical(tree, &b, e)) {
 		e->code = ERR_SPEC;
@@ -195,25 +195,25 @@ int lock_from_tree(const struct json *tree, struct lock **out, struct err *e) {
 	struct owned *o = mem_zalloc(1, sizeof *o);
 	o->arena = arena_new();
 	o->tree = json_copy(tree);
-	o->lock.n_bytes = b.len;
+	o->lockfile.n_bytes = b.len;
 	o->bytes = buf_steal(&b);
-	o->lock.bytes = o->bytes;
-	sha256_of(o->bytes, o->lock.n_bytes, o->lock.digest);
-	memcpy(o->lock.id, o->lock.digest, LOCK_ID - 1);
+	o->lockfile.bytes = o->bytes;
+	sha256_of(o->bytes, o->lockfile.n_bytes, o->lockfile.digest);
+	memcpy(o->lockfile.id, o->lockfile.digest, LOCKFILE_ID - 1);
 	fill(o);
-	*out = &o->lock;
+	*out = &o->lockfile;
 	return 0;
 }
 
-int lock_parse(const char *name, const char *text, size_t n, struct lock **out, struct err *e) {
+int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out, struct err *e) {
 	struct json *tree CLEANUP(json_freep) = NULL;
-	struct lock *l CLEANUP(lock_freep) = NULL;
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
 	if (json_parse(text, n, &tree, e)) {
 		e->code = ERR_SPEC;
 		return err_wrap(e, "%s", name);
 	}
-	if (lock_from_tree(tree, &l, e))
+	if (lockfile_from_tree(tree, &l, e))
 		return err_wrap(e, "%s", name);
 	if (l->n_bytes != n || memcmp(l->bytes, text, n))
 		return err_set(e, ERR_INTEGRITY, "%s: not the canonical form that llmdeploy writes: it was edited; build it anew", name);
@@ -221,7 +221,7 @@ int lock_parse(const char *name, const char *text, size_t n, struct lock **out, 
 	return 0;
 }
 
-void lock_free(struct lock *l) {
+void lockfile_free(struct lockfile *l) {
 	struct owned *o = (struct owned *) l;
 
 	if (!o)
@@ -232,20 +232,20 @@ void lock_free(struct lock *l) {
 	free(o);
 }
 
-void lock_freep(struct lock **l) {
-	lock_free(*l);
+void lockfile_freep(struct lockfile **l) {
+	lockfile_free(*l);
 }
 
-const struct lock_artifact *lock_model(const struct lock *l) {
+const struct lockfile_artifact *lockfile_model(const struct lockfile *l) {
 	return &l->artifacts[0];
 }
 
-void lock_schema(struct buf *out) {
+void lockfile_schema(struct buf *out) {
 	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20), head CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
-	shape_print(lock_shape, &body);
+	lockfile_schema_print(lockfile_fields, &body);
 	(void) buf_puts(&head, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"urn:llmdeploy:lock:v1\","
 		"\"title\":\"llmdeploy release lock\",");
 	(void) buf_puts(&head, buf_str(&body) + 1);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "debian/lockfile.h"
+#include "debian/package_lock.h"
 #include "fs/fs.h"
 #include "json/json.h"
 
@@ -108,7 +108,7 @@ int debian_lock_parse(const char *name, const char *in, size_t n, const char *ba
 	char *key CLEANUP(freep) = mem_printf("%s/%s", backend, architecture);
 	struct json *tree CLEANUP(json_freep) = NULL;
 
-	if (lockfile_parse(name, in, n, &tree, e))
+	if (package_lock_parse(name, in, n, &tree, e))
 		return -1;
 	const struct json *lock = json_get(json_get(tree, "locks"), key);
 	if (!lock)
@@ -119,7 +119,7 @@ int debian_lock_parse(const char *name, const char *in, size_t n, const char *ba
 
 int debian_lock_read(const char *path, const char *backend, const char *architecture, struct debian_lock **out,
 		     struct err *e) {
-	struct buf in CLEANUP(buf_done) = BUF_INIT(LOCKFILE_CAP);
+	struct buf in CLEANUP(buf_done) = BUF_INIT(PACKAGE_LOCK_CAP);
 
 	if (fs_read_user(path, &in, e))
 		return -1;

@@ -12,14 +12,14 @@ struct json;
  * (pkg/compile); what stands to the right reads this struct and nothing else.
  * RFC 8785 canonical JSON and a newline; the digest is of the file's bytes. */
 
-#define LOCK_ID 13 /* the head of the digest, and NUL: names containers and sockets */
+#define LOCKFILE_ID 13 /* the head of the digest, and NUL: names containers and sockets */
 
-struct lock_layer {
+struct lockfile_layer {
 	const char *name, *diff_id; /* diff_id is also the digest of the uncompressed tar in the store */
 	uint64_t size;
 };
 
-struct lock_artifact {
+struct lockfile_artifact {
 	const char *role;   /* "model" or "adapter" */
 	const char *sha256; /* its name in the store */
 	const char *path;   /* where the container sees it */
@@ -30,7 +30,7 @@ struct lock_artifact {
 };
 
 /* What live traffic must hold. -1: not asked. */
-struct lock_gates {
+struct lockfile_gates {
 	int64_t error_rate_percent; /* 5xx and cut answers */
 	int64_t p95_ms, ttft_ms;    /* 95 % of the answers, of the first bytes */
 	/* Against the active release in the same time; canary only. */
@@ -38,26 +38,26 @@ struct lock_gates {
 	int64_t p95_percent, ttft_percent; /* of its own percentile: 200 is twice as long */
 };
 
-struct lock_step {
+struct lockfile_step {
 	unsigned weight_percent;
 	uint64_t duration_ms, min_requests;
 };
 
-struct lock {
+struct lockfile {
 	const struct json *tree;
 	const char *bytes; /* the file, canonical, with its newline */
 	size_t n_bytes;
 	char digest[65];
-	char id[LOCK_ID];
+	char id[LOCKFILE_ID];
 
 	const char *route, *version;
 	const char *runtime, *runtime_version, *backend, *architecture;
 
 	const char *image_config, *image_manifest; /* digests of the two blobs */
-	const struct lock_layer *layers;	   /* from the ground up */
+	const struct lockfile_layer *layers;	   /* from the ground up */
 	size_t n_layers;
 
-	const struct lock_artifact *artifacts; /* the model first */
+	const struct lockfile_artifact *artifacts; /* the model first */
 	size_t n_artifacts;
 
 	const char *const *argv; /* the whole entry point */
@@ -81,9 +81,9 @@ struct lock {
 	uint64_t latency_p95_ms;    /* 0: no gate */
 	const char *strategy, *previous;
 	uint64_t watch_ms, drain_ms, keep;
-	struct lock_gates gates;	/* of the watch */
-	struct lock_gates canary_gates; /* of each step */
-	const struct lock_step *steps;	/* none, but with strategy "canary" */
+	struct lockfile_gates gates;	/* of the watch */
+	struct lockfile_gates canary_gates; /* of each step */
+	const struct lockfile_step *steps;	/* none, but with strategy "canary" */
 	size_t n_steps;
 	const char *admission;
 	uint64_t planned_bytes;
@@ -92,14 +92,14 @@ struct lock {
 };
 
 /* Checks every field; nothing is guessed. ERR_SPEC names `name` and the field ("NAME: image.config is
- * missing"); ERR_INTEGRITY when the bytes are not canonical, which an edited lock is not. */
-int lock_parse(const char *name, const char *text, size_t n, struct lock **out, struct err *e);
-void lock_free(struct lock *l);
-void lock_freep(struct lock **l);
+ * missing"); ERR_INTEGRITY when the bytes are not canonical, which an edited lockfile is not. */
+int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out, struct err *e);
+void lockfile_free(struct lockfile *l);
+void lockfile_freep(struct lockfile **l);
 /* The same from a tree that a compiler made; the tree is copied. */
-int lock_from_tree(const struct json *tree, struct lock **out, struct err *e);
+int lockfile_from_tree(const struct json *tree, struct lockfile **out, struct err *e);
 
-/* JSON Schema 2020-12 of the file, from the table that lock_parse checks by. */
-void lock_schema(struct buf *out);
+/* JSON Schema 2020-12 of the file, from the table that lockfile_parse checks by. */
+void lockfile_schema(struct buf *out);
 
-const struct lock_artifact *lock_model(const struct lock *l);
+const struct lockfile_artifact *lockfile_model(const struct lockfile *l);
