@@ -100,7 +100,7 @@ static struct json *route_json(const char *name, const struct gateway_route_view
 	uint64_t elsewhere = 0;
 
 	for (size_t i = 0; i < GATEWAY_REASONS; i++)
-		elsewhere += v->elsewhere[i].requests;
+		elsewhere += v->fallback_stats[i].requests;
 
 	json_set_str(o, "route", name);
 	json_set_str(o, "listen", v->listen);
@@ -129,7 +129,7 @@ static int tell_routes(struct args *a, struct gateway *g, struct json *routes, s
 	const char **cells = arena_zalloc(arena, 2 * n * wide + 1, sizeof *cells);
 	struct gateway_route_view *views = arena_zalloc(arena, n + 1, sizeof *views); /* the cells point into them */
 	for (size_t i = 0; i < n; i++) {
-		if (gateway_look_route(g, names[i], &views[i], e))
+		if (gateway_status_route(g, names[i], &views[i], e))
 			return -1;
 		for (size_t k = 0; k < 2; k++)
 			tell_server(&views[i].servers[k], names[i], k ? "b" : "a", cells + (2 * i + k) * wide, arena);
@@ -147,7 +147,7 @@ static int status(struct args *a, struct err *e) {
 	struct gateway_view v;
 
 	json_set(j, "routes", routes);
-	if (open_all(a, NEED_ASK | NEED_STORE, &c, &g, e) || gateway_look(g, &v, e))
+	if (open_all(a, NEED_ASK | NEED_STORE, &c, &g, e) || gateway_status(g, &v, e))
 		return -1;
 	json_set_str(j, "mode", mode_name(c.config));
 	json_set_bool(j, "running", v.running);
@@ -204,7 +204,7 @@ static int keys_list(struct args *a, struct gateway *g, struct json *j, struct e
 	size_t n;
 
 	json_set(j, "keys", list);
-	if (gateway_keys_list(g, a->at[2], &names, &n, e))
+	if (gateway_api_keys_list(g, a->at[2], &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		report_line(a->report, "%s", names[i]);
@@ -216,7 +216,7 @@ static int keys_list(struct args *a, struct gateway *g, struct json *j, struct e
 static int keys_add(struct args *a, struct gateway *g, struct json *j, struct err *e) {
 	char key[GATEWAY_KEY];
 
-	if (gateway_keys_add(g, a->at[2], a->at[3], key, e))
+	if (gateway_api_keys_add(g, a->at[2], a->at[3], key, e))
 		return -1;
 	/* The one time that it is shown; json shows it in the result alone. */
 	if (!a->option[OPT_JSON])
@@ -227,7 +227,7 @@ static int keys_add(struct args *a, struct gateway *g, struct json *j, struct er
 }
 
 static int keys_remove(struct args *a, struct gateway *g, struct json *j, struct err *e) {
-	if (gateway_keys_remove(g, a->at[2], a->at[3], e))
+	if (gateway_api_keys_remove(g, a->at[2], a->at[3], e))
 		return -1;
 	report_line(a->report, "'%s' is no key of '%s' any more", a->at[3], a->at[2]);
 	json_set_str(j, "removed", a->at[3]);

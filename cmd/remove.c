@@ -47,12 +47,12 @@ static void look_gateway(const struct context *c, const char *route, struct scen
 	struct err ignored = {0};
 	size_t n = 0;
 
-	if (!c->gateway || !gateway_present(c->gateway) || gateway_look_route(c->gateway, route, &v, &ignored) || !v.known ||
+	if (!c->gateway || !gateway_present(c->gateway) || gateway_status_route(c->gateway, route, &v, &ignored) || !v.known ||
 	    gateway_routes(c->gateway, &names, &n, &ignored))
 		return;
 	s->address = mem_strdup(v.listen);
 	for (size_t i = 0; i < n && !s->beside; i++)
-		if (strcmp(names[i], route) != 0 && !gateway_look_route(c->gateway, names[i], &other, &ignored) &&
+		if (strcmp(names[i], route) != 0 && !gateway_status_route(c->gateway, names[i], &other, &ignored) &&
 		    !strcmp(other.listen, v.listen))
 			s->beside = mem_strdup(names[i]);
 }

@@ -77,11 +77,11 @@ static struct price price_of(const struct lockfile *active) {
 	return p;
 }
 
-static bool cost_of(const struct price *p, const struct gateway_elsewhere *f, uint64_t *micro) {
+static bool cost_of(const struct price *p, const struct gateway_fallback_stats *f, uint64_t *micro) {
 	return p->said && cost_tokens(f->prompt_tokens, f->generated_tokens, p->input, p->output, micro);
 }
 
-static struct json *elsewhere_json(const struct price *p, const struct gateway_elsewhere *f) {
+static struct json *fallback_stats_json(const struct price *p, const struct gateway_fallback_stats *f) {
 	struct json *o = json_object();
 	uint64_t micro;
 
@@ -95,7 +95,7 @@ static struct json *elsewhere_json(const struct price *p, const struct gateway_e
 }
 
 /* "3 requests, 1200 + 340 tokens, 0.0064 EUR" */
-static void put_elsewhere(const struct price *p, const struct gateway_elsewhere *f, struct buf *b) {
+static void put_fallback_stats(const struct price *p, const struct gateway_fallback_stats *f, struct buf *b) {
 	uint64_t micro;
 
 	(void) buf_printf(b, "%llu request%s", (unsigned long long) f->requests, f->requests == 1 ? "" : "s");
@@ -106,31 +106,31 @@ static void put_elsewhere(const struct price *p, const struct gateway_elsewhere 
 				  *p->currency ? " " : "", p->currency);
 }
 
-static struct gateway_elsewhere sum_of(const struct gateway_route_view *v) {
-	struct gateway_elsewhere sum = {0};
+static struct gateway_fallback_stats sum_of(const struct gateway_route_view *v) {
+	struct gateway_fallback_stats sum = {0};
 
 	for (size_t i = 0; i < GATEWAY_REASONS; i++) {
-		sum.requests += v->elsewhere[i].requests;
-		sum.prompt_tokens += v->elsewhere[i].prompt_tokens;
-		sum.generated_tokens += v->elsewhere[i].generated_tokens;
-		sum.estimated += v->elsewhere[i].estimated;
+		sum.requests += v->fallback_stats[i].requests;
+		sum.prompt_tokens += v->fallback_stats[i].prompt_tokens;
+		sum.generated_tokens += v->fallback_stats[i].generated_tokens;
+		sum.estimated += v->fallback_stats[i].estimated;
 	}
 	return sum;
 }
 
-static char *fallback_words(const struct price *p, const struct gateway_route_view *v, const struct gateway_elsewhere *sum) {
+static char *fallback_words(const struct price *p, const struct gateway_route_view *v, const struct gateway_fallback_stats *sum) {
 	static const char *const why[GATEWAY_REASONS] = {"as the release was down", "as its queue was full", "asked for"};
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 	char since[CLOCK_STAMP];
 
-	put_elsewhere(p, sum, &b);
+	put_fallback_stats(p, sum, &b);
 	if (v->began_ms) {
 		clock_stamp((int64_t) (v->began_ms / 1000), since);
 		(void) buf_printf(&b, " since %s", since);
 	}
 	for (size_t i = 0; i < GATEWAY_REASONS && sum->requests; i++) {
 		(void) buf_printf(&b, "%s %s: ", i ? ";" : ":", why[i]);
-		put_elsewhere(p, &v->elsewhere[i], &b);
+		put_fallback_stats(p, &v->fallback_stats[i], &b);
 	}
 	if (sum->estimated)
 		(void) buf_printf(&b, "; the tokens of %llu are estimated", (unsigned long long) sum->estimated);
@@ -141,12 +141,12 @@ static char *fallback_words(const struct price *p, const struct gateway_route_vi
 
 static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct traffic *out) {
 	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
-	struct gateway_elsewhere sum = sum_of(v);
+	struct gateway_fallback_stats sum = sum_of(v);
 	struct price p = price_of(active);
-	struct json *o = elsewhere_json(&p, &sum);
+	struct json *o = fallback_stats_json(&p, &sum);
 
 	for (size_t i = 0; i < GATEWAY_REASONS; i++)
-		json_set(o, names[i], elsewhere_json(&p, &v->elsewhere[i]));
+		json_set(o, names[i], fallback_stats_json(&p, &v->fallback_stats[i]));
 	if (p.said)
 		json_set_str(o, "currency", p.currency);
 	json_set(out->json, "fallback", o);
@@ -156,13 +156,13 @@ static void show_fallback(const struct gateway_route_view *v, const struct lockf
 
 void traffic_open(const struct context *c, struct traffic_source *out) {
 	*out = (struct traffic_source){0};
-	if (!c->gateway || !gateway_present(c->gateway) || gateway_sight_take(c->gateway, &out->sight, &out->fault))
+	if (!c->gateway || !gateway_present(c->gateway) || gateway_snapshot_take(c->gateway, &out->snapshot, &out->fault))
 		return;
-	gateway_sight_process(out->sight, &out->process);
+	gateway_snapshot_process(out->snapshot, &out->process);
 }
 
 void traffic_close(struct traffic_source *s) {
-	gateway_sight_free(s->sight);
+	gateway_snapshot_free(s->snapshot);
 }
 
 void traffic_look(const struct traffic_source *s, const char *route, const struct lockfile *active, struct traffic *out) {
@@ -170,9 +170,9 @@ void traffic_look(const struct traffic_source *s, const char *route, const struc
 	struct gateway_route_view v;
 	struct err why = s->fault;
 
-	if (!s->sight && !why.code)
+	if (!s->snapshot && !why.code)
 		return;
-	if (!s->sight || gateway_sight_route(s->sight, route, &v, &why)) {
+	if (!s->snapshot || gateway_snapshot_route(s->snapshot, route, &v, &why)) {
 		out->gateway = mem_printf("unknown: %s", why.msg);
 		return;
 	}

@@ -17,7 +17,7 @@ struct traffic {
 
 /* Where it is looked up: the gateway is asked once, however many routes are told of. */
 struct traffic_source {
-	struct gateway_sight *sight; /* NULL: there is no gateway, or `fault` says why it is not known */
+	struct gateway_snapshot *snapshot; /* NULL: there is no gateway, or `fault` says why it is not known */
 	struct gateway_view process;
 	struct err fault;
 };

@@ -20,7 +20,7 @@ static int take(const struct gateway *g, const struct gateway_state *s, enum sta
 	struct accepted a CLEANUP(accepted_done) = {0};
 
 	staged_read(g, s, order, &a.files);
-	if (files_digest_of(s, &a.files, a.digest, e))
+	if (persist_digest_of(s, &a.files, a.digest, e))
 		return -1;
 	accepted_done(out);
 	*out = a;
@@ -39,9 +39,9 @@ static int is_known(const struct gateway *g, const char *digest, bool *known, st
 		return -1;
 	if (!all.running || !all.serving)
 		return 0;
-	if (process_look(g, &p, e))
+	if (process_inspect(g, &p, e))
 		return -1;
-	return p.running && p.same ? running_has(g, &all, digest, known, e) : 0;
+	return p.running && p.same ? haproxy_has(g, &all, digest, known, e) : 0;
 }
 
 static int lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, struct err *e) {
@@ -51,7 +51,7 @@ static int lay_out(const struct gateway *g, const struct gateway_state *s, const
 	    staged_own_dir(g, CHECK_DIR "/gateway", e) ||
 	    staged_put(g, CHECK_DIR "/gateway/", f, e))
 		return -1;
-	return files_lay_out(g, s, f, CHECK_DIR "/gateway/", e);
+	return persist_lay_out(g, s, f, CHECK_DIR "/gateway/", e);
 }
 
 static int check(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, struct err *e) {
@@ -63,7 +63,7 @@ static int check(const struct gateway *g, const struct gateway_state *s, const s
 	if (process_check(g, &fine, &said, e))
 		return -1;
 	if (!fine)
-		return running_refused(g, buf_str(&said), e);
+		return haproxy_refused(g, buf_str(&said), e);
 	(void) strcpy(g->memo->accepted, a->digest);
 	return 0;
 }
@@ -110,7 +110,7 @@ int accept_state(const struct gateway *g, const struct gateway_state *s, struct 
 int accept_strictly(const struct gateway *g, const struct gateway_state *s, const struct gateway_state *own, struct err *e) {
 	struct accepted a CLEANUP(accepted_done) = {0};
 
-	if (checks_files(g, own, e))
+	if (preflight_files(g, own, e))
 		return -1;
 	return accept_as(g, s, STAGED_FRESH_FIRST, &a, e);
 }

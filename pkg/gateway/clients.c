@@ -73,7 +73,7 @@ const struct gateway_client *gateway_clients_find(const struct gateway_clients *
 static int slot_of(struct gateway *g, const struct lockfile *l, int *slot, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
-	if (files_state(g, &s, e))
+	if (persist_state(g, &s, e))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, l->route);
 	*slot = r ? gateway_route_slot(r, l->id) : -1;
@@ -96,12 +96,12 @@ int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_
 	if (socket_workers(g->dir, &all, e))
 		return -1;
 	(void) snprintf(line, sizeof line, "llmdeploy clients %s %c", l->route, "ab"[slot]);
-	if (look_counters(g, &all, line, &text, e))
+	if (status_counters(g, &all, line, &text, e))
 		return -1;
 	return text.len ? gateway_clients_parse(buf_str(&text), out, e) : 0;
 }
 
-int gateway_way_in(struct gateway *g, const struct lockfile *l, struct gateway_way_in *out, struct err *e) {
+int gateway_probe_address(struct gateway *g, const struct lockfile *l, struct gateway_probe_address *out, struct err *e) {
 	int slot;
 
 	if (slot_of(g, l, &slot, e))

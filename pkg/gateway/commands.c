@@ -41,7 +41,7 @@ static bool same_release(const struct gateway_slot *a, const struct gateway_slot
 }
 
 /* What stands behind a server first, then who begins, then the shares, then who ends. */
-static void turn_route(const struct gateway_route *b, const struct gateway_route *a, const struct gateway_paths *p, struct buf *out) {
+static void sync_route(const struct gateway_route *b, const struct gateway_route *a, const struct gateway_paths *p, struct buf *out) {
 	static const enum gateway_want order[] = {GATEWAY_READY, GATEWAY_CANARY, GATEWAY_DRAIN, GATEWAY_MAINT};
 
 	for (int i = 0; i < 2; i++)
@@ -57,7 +57,7 @@ static void turn_route(const struct gateway_route *b, const struct gateway_route
 	}
 }
 
-bool gateway_turn(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out) {
+bool gateway_sync(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out) {
 	size_t n = gateway_state_count(before);
 
 	if (n != gateway_state_count(after))
@@ -68,11 +68,11 @@ bool gateway_turn(const struct gateway_state *before, const struct gateway_state
 			return false;
 	}
 	for (size_t i = 0; i < n; i++)
-		turn_route(gateway_state_at(before, i), gateway_state_at(after, i), p, out);
+		sync_route(gateway_state_at(before, i), gateway_state_at(after, i), p, out);
 	return true;
 }
 
-void gateway_turn_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out) {
+void gateway_sync_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_route *r = gateway_state_find(s, route);
 
 	assert(r && slot >= 0 && slot < 2);

@@ -89,7 +89,7 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 	/* That it does not run is told of elsewhere. */
 	if (!w || !r)
 		return 0;
-	if (files_digest(g, s, digest, e) || running_has(g, &all, digest, loaded, e))
+	if (persist_digest(g, s, digest, e) || haproxy_has(g, &all, digest, loaded, e))
 		return -1;
 	for (size_t m = 0; *loaded && m < sizeof maps / sizeof *maps; m++)
 		if (compare_map(g, w, r, m, found, ctx, e))
@@ -101,7 +101,7 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 	bool loaded;
 
 	compare_image(g, found, ctx);
-	if (!g->host && docker_process_drift(g, found, ctx, e))
+	if (!g->host && process_docker_drift(g, found, ctx, e))
 		return -1;
 	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
 		return -1;

@@ -63,27 +63,27 @@ bool gateway_present(const struct gateway *g) {
 
 /* ---- ensure ---- */
 
-static int bring_up(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e) {
+static int start_process(const struct gateway *g, const struct gateway_state *s, const char *digest, struct err *e) {
 	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	bool up;
 
 	progress_step(g->o.progress, "gateway");
-	if (process_sweep(g, true, e) || checks_ports(g, NULL, s, e) || process_start(g, e) || running_await(g, digest, GATEWAY_START_MS, &up, e))
+	if (process_sweep(g, true, e) || preflight_ports(g, NULL, s, e) || process_start(g, e) || haproxy_await(g, digest, GATEWAY_START_MS, &up, e))
 		return -1;
 	if (!up) {
 		struct err ignored = {0};
-		process_last_words(g, &words);
+		process_log_tail(g, &words);
 		(void) process_sweep(g, true, &ignored);
-		return running_failed(g, buf_str(&words), e);
+		return haproxy_failed(g, buf_str(&words), e);
 	}
-	if (process_settle(g, e))
+	if (process_keep(g, e))
 		return -1;
 	progress_done(g->o.progress, "gateway", "started");
 	return 0;
 }
 
 /* What one that runs has against what it should have: image and mounts, then the configuration, then its servers. */
-static int bring_along(const struct gateway *g, const struct gateway_state *s, const struct process *p, const char *digest, struct err *e) {
+static int update_process(const struct gateway *g, const struct gateway_state *s, const struct process *p, const char *digest, struct err *e) {
 	struct socket_workers all;
 	bool has;
 
@@ -94,11 +94,11 @@ static int bring_along(const struct gateway *g, const struct gateway_state *s, c
 		progress_done(g->o.progress, "gateway", "another process took over");
 		return 0;
 	}
-	if (socket_workers(g->dir, &all, e) || running_has(g, &all, digest, &has, e))
+	if (socket_workers(g->dir, &all, e) || haproxy_has(g, &all, digest, &has, e))
 		return -1;
-	if (!has && running_reload(g, digest, e))
+	if (!has && haproxy_reload(g, digest, e))
 		return -1;
-	return process_settle(g, e) || running_turn(g, s, e) ? -1 : 0;
+	return process_keep(g, e) || haproxy_sync(g, s, e) ? -1 : 0;
 }
 
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
@@ -113,35 +113,35 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	if (!gateway_state_count(s))
 		return process_sweep(g, true, e);
 	/* What HAProxy refuses is not written, and what runs stays as it is. */
-	if (accept_state(g, s, &a, e) || files_save(g, s, &a, &repaired, e))
+	if (accept_state(g, s, &a, e) || persist_save(g, s, &a, &repaired, e))
 		return -1;
 	if (repaired)
 		progress_warn(g->o.progress, "the gateway's configuration was not what its state says, and was written anew", g->o.root->path);
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
-		if (files_link(g, r->name, 0, r->slots[0].id, e) || files_link(g, r->name, 1, r->slots[1].id, e))
+		if (persist_link(g, r->name, 0, r->slots[0].id, e) || persist_link(g, r->name, 1, r->slots[1].id, e))
 			return -1;
 	}
-	if (process_look(g, &p, e) || socket_workers(g->dir, &all, e))
+	if (process_inspect(g, &p, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	/* One that the Engine has just brought back gets a moment to answer. */
-	if (p.running && !all.serving && (running_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
+	if (p.running && !all.serving && (haproxy_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
 		return -1;
 	bool runs = p.running && all.running && all.serving;
 	/* Somebody may have had the edited text loaded: the process cannot tell. */
-	if (runs && repaired && running_reload(g, digest, e))
+	if (runs && repaired && haproxy_reload(g, digest, e))
 		return -1;
-	if (runs ? bring_along(g, s, &p, digest, e) : bring_up(g, s, digest, e))
+	if (runs ? update_process(g, s, &p, digest, e) : start_process(g, s, digest, e))
 		return -1;
-	return files_mark(g, s, e);
+	return persist_mark_loaded(g, s, e);
 }
 
 /* A route that HAProxy does not come up with must not take the others along when it is started next. */
-static int give_back(struct gateway *g, const struct gateway_state *s, const struct err *why, struct err *e) {
+static int restore_loaded(struct gateway *g, const struct gateway_state *s, const struct err *why, struct err *e) {
 	struct gateway_state *good CLEANUP(gateway_state_freep) = NULL;
 	struct err ignored = {0};
 
-	if (g->memo->refused && !files_without_refused(g, s, &good, &ignored) && good)
+	if (g->memo->refused && !persist_without_refused(g, s, &good, &ignored) && good)
 		(void) ensure_locked(g, good, &ignored);
 	return err_set(e, why->code, "%s", why->msg);
 }
@@ -153,9 +153,9 @@ int gateway_ensure(struct gateway *g, struct err *e) {
 
 	if (g->none)
 		return 0;
-	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
+	if (persist_lock(g, &file_lock, e) || persist_state(g, &s, e))
 		return -1;
-	return ensure_locked(g, s, &why) ? give_back(g, s, &why, e) : 0;
+	return ensure_locked(g, s, &why) ? restore_loaded(g, s, &why, e) : 0;
 }
 
 static void count_wrong(void *ctx, const char *what, const char *want, const char *have) {
@@ -165,64 +165,64 @@ static void count_wrong(void *ctx, const char *what, const char *want, const cha
 	++*n;
 }
 
-struct half_done {
+struct unfinished {
 	size_t files, links, maps;
 	bool torn, check; /* check: HAProxy was being asked */
 };
 
-static int look_half_done(const struct gateway *g, const char *route, struct half_done *h, struct err *e) {
+static int find_unfinished(const struct gateway *g, const char *route, struct unfinished *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct err ignored = {0};
 	size_t copies;
 	bool loaded;
 
-	*h = (struct half_done){.check = fs_exists(g->dir, CHECK_DIR)};
-	if (files_sweep(g, false, &h->files, e) || files_state(g, &s, e) || files_torn(g, s, &h->torn, e) || staged_sweep(g, s, false, &copies, e))
+	*h = (struct unfinished){.check = fs_exists(g->dir, CHECK_DIR)};
+	if (persist_sweep(g, false, &h->files, e) || persist_state(g, &s, e) || persist_torn(g, s, &h->torn, e) || staged_sweep(g, s, false, &copies, e))
 		return -1;
 	h->files += copies;
-	files_links(g, s, route, count_wrong, &h->links);
+	persist_links(g, s, route, count_wrong, &h->links);
 	/* A change that was saved, and never told. A process that cannot be asked is brought along by an ensure. */
 	if (drift_of_maps(g, s, route, count_wrong, &h->maps, &loaded, &ignored))
 		h->maps = 0;
 	return 0;
 }
 
-static int finish_half_done(const struct gateway *g, const char *route, const struct half_done *h, struct err *e) {
+static int finish_unfinished(const struct gateway *g, const char *route, const struct unfinished *h, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct accepted a CLEANUP(accepted_done) = {0};
 	size_t n;
 
-	if (files_sweep(g, true, &n, e) || files_state(g, &s, e) || staged_sweep(g, s, true, &n, e))
+	if (persist_sweep(g, true, &n, e) || persist_state(g, &s, e) || staged_sweep(g, s, true, &n, e))
 		return -1;
 	if (h->check && (process_check_sweep(g, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, CHECK_DIR, e)))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, route);
-	if (r && (files_link(g, route, 0, r->slots[0].id, e) || files_link(g, route, 1, r->slots[1].id, e)))
+	if (r && (persist_link(g, route, 0, r->slots[0].id, e) || persist_link(g, route, 1, r->slots[1].id, e)))
 		return -1;
 	if (h->torn && accept_state(g, s, &a, e))
 		return -1;
-	if (gateway_state_count(s) && files_save(g, s, h->torn ? &a : NULL, NULL, e))
+	if (gateway_state_count(s) && persist_save(g, s, h->torn ? &a : NULL, NULL, e))
 		return -1;
 	if (!h->maps)
 		return 0;
 	progress_note(g->o.progress, "HAProxy's names and shares were not those of the gateway's state and were set again", route);
-	return running_turn(g, s, e);
+	return haproxy_sync(g, s, e);
 }
 
-int gateway_tidy(struct gateway *g, const char *route, struct err *e) {
+int gateway_reconcile(struct gateway *g, const char *route, struct err *e) {
 	int file_lock CLEANUP(closep) = -1;
-	struct half_done h;
+	struct unfinished h;
 
 	if (g->none)
 		return 0;
 	/* Also one that an earlier version made, with another policy. */
-	if (process_settle(g, e))
+	if (process_keep(g, e))
 		return -1;
-	if (look_half_done(g, route, &h, e))
+	if (find_unfinished(g, route, &h, e))
 		return -1;
 	if (!h.files && !h.links && !h.maps && !h.torn && !h.check)
 		return 0;
-	return files_lock(g, &file_lock, e) || finish_half_done(g, route, &h, e) ? -1 : 0;
+	return persist_lock(g, &file_lock, e) || finish_unfinished(g, route, &h, e) ? -1 : 0;
 }
 
 static int serving_pid(const struct gateway *g, int *pid, struct err *e) {
@@ -241,14 +241,14 @@ static int reload_locked(struct gateway *g, const struct gateway_state *s, struc
 	char digest[SHA256_HEX];
 	int before, after;
 
-	if (files_digest(g, s, digest, e) || serving_pid(g, &before, e) || running_reload(g, digest, e))
+	if (persist_digest(g, s, digest, e) || serving_pid(g, &before, e) || haproxy_reload(g, digest, e))
 		return -1;
 	/* Versions before 2.7 say nothing when it is done, and the one before may have the same digest. */
 	for (uint64_t until = clock_mono_ms() + GATEWAY_START_MS; clock_mono_ms() < until; clock_sleep_ms(20)) {
 		if (interrupt_check(e) || serving_pid(g, &after, e))
 			return -1;
 		if (after && after != before)
-			return running_turn(g, s, e);
+			return haproxy_sync(g, s, e);
 	}
 	return err_set(e, ERR_UNREACHABLE, "HAProxy did not reload within %d s; see its log", GATEWAY_START_MS / 1000);
 }
@@ -259,7 +259,7 @@ int gateway_reload(struct gateway *g, struct err *e) {
 
 	if (g->none)
 		return 0;
-	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
+	if (persist_lock(g, &file_lock, e) || persist_state(g, &s, e))
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
@@ -279,16 +279,16 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 	*changed = false;
 	if (g->none)
 		return 0;
-	if (files_lock(g, &file_lock, e) || files_state(g, &s, e))
+	if (persist_lock(g, &file_lock, e) || persist_state(g, &s, e))
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
-	if (process_sweep(g, false, e) || process_look(g, &p, e) || accept_strictly(g, s, s, e))
+	if (process_sweep(g, false, e) || process_inspect(g, &p, e) || accept_strictly(g, s, s, e))
 		return -1;
 	*changed = force || g->host || !p.running || !p.same;
 	if (!p.running || (!force && !g->host))
 		return ensure_locked(g, s, e);
-	if (accept_state(g, s, &a, e) || files_save(g, s, &a, NULL, e))
+	if (accept_state(g, s, &a, e) || persist_save(g, s, &a, NULL, e))
 		return -1;
 	return g->host ? reload_locked(g, s, e) : process_take_over(g, a.digest, e);
 }
@@ -296,5 +296,5 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 int gateway_stop(struct gateway *g, struct err *e) {
 	int file_lock CLEANUP(closep) = -1;
 
-	return g->none ? 0 : files_lock(g, &file_lock, e) || process_sweep(g, true, e) ? -1 : 0;
+	return g->none ? 0 : persist_lock(g, &file_lock, e) || process_sweep(g, true, e) ? -1 : 0;
 }

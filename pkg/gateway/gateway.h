@@ -55,33 +55,33 @@ int gateway_ensure(struct gateway *g, struct err *e);
 
 /* Away with what a killed run left half written; a change that was cut off is finished: the configuration is that of the state, the links of
  * the route lead where it says, and a process that serves has its names and shares. What somebody edited is gateway_ensure's. */
-int gateway_tidy(struct gateway *g, const char *route, struct err *e);
+int gateway_reconcile(struct gateway *g, const char *route, struct err *e);
 
 /* Would the HAProxy that will load it accept the whole configuration with this release active? Asked of HAProxy itself (haproxy -c), in a
  * container of the gateway's image with the mounts and the uid that it will have, or as the installed program under its user. Nothing is changed. ERR_SPEC: no, with
  * its reason, or a file or port that cannot be had. is_new: its files must be there as they are now; else the copies that the gateway has are enough. */
 int gateway_accepts(struct gateway *g, const struct lockfile *l, bool is_new, struct err *e);
 
-/* Seat a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
- * Where it has a seat already, nothing. The route is made when it is new, with the lock's gateway section, and reaches HAProxy
+/* Assign a slot to a release at the server that the active one does not have: link made, server in maintenance. It gets no traffic.
+ * Where it has a slot already, nothing. The route is made when it is new, with the lock's gateway section, and reaches HAProxy
  * (a reload) before any traffic is moved. */
-int gateway_seat(struct gateway *g, const struct lockfile *l, struct err *e);
+int gateway_assign_slot(struct gateway *g, const struct lockfile *l, struct err *e);
 
 /* The flip. State and configuration are written with `to` active; then, in one line to every worker, `to` ready and the
- * other draining; the canary's share is 0. `to` must have a seat; NULL: no release is active, and the fallback answers where declared, else 503 with
+ * other draining; the canary's share is 0. `to` must have a slot; NULL: no release is active, and the fallback answers where declared, else 503 with
  * Retry-After. Idempotent: recovery calls it again. The symlink `active` is the caller's, after this. */
 int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to, struct err *e);
 
 /* Share of new clients for the seated candidate, 0 to 100; a gate must have passed before. */
 int gateway_canary(struct gateway *g, const char *route, const struct lockfile *candidate, unsigned percent, struct err *e);
 
-/* Requests in flight at a release, in all workers. No seat: 0. */
+/* Requests in flight at a release, in all workers. No slot: 0. */
 int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n, struct err *e);
 /* Wait until a draining release has none, at most until the deadline (monotonic ms); close what is left (*cut), then maintenance.
  * ERR_INTERRUPTED leaves it draining. */
 int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e);
-/* The seat is given up: maintenance, link removed. The active one is refused (ERR_USAGE). Absent is fine. */
-int gateway_unseat(struct gateway *g, const char *route, const struct lockfile *l, struct err *e);
+/* The slot is given up: maintenance, link removed. The active one is refused (ERR_USAGE). Absent is fine. */
+int gateway_release_slot(struct gateway *g, const char *route, const struct lockfile *l, struct err *e);
 /* The route leaves the gateway. */
 int gateway_remove(struct gateway *g, const char *route, struct err *e);
 
@@ -95,12 +95,12 @@ struct gateway_sample {
 };
 uint64_t gateway_bucket_ms(size_t i); /* UINT64_MAX: the last one */
 /* When a request that its client gave up on was late; it holds for what ends after it was told. 0: no limit. */
-struct gateway_patience {
+struct gateway_late_limits {
 	uint64_t first_ms;  /* no byte came: since the request, queue included */
 	uint64_t served_ms; /* no byte came: since it was at the release */
 	uint64_t whole_ms;  /* in the middle of an answer */
 };
-int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_patience *patience,
+int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_late_limits *patience,
 		   struct gateway_sample *out, struct err *e);
 /* `after` less `before`; false when the process is another. */
 bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out);
@@ -121,17 +121,17 @@ const struct gateway_client *gateway_clients_find(const struct gateway_clients *
 
 /* Where llmdeploy itself asks a release through the gateway, uncounted and before all others: a socket that only the gateway's user can open. Good
  * while `g` is open. ERR_USAGE: the release has no server there. */
-struct gateway_way_in {
+struct gateway_probe_address {
 	char socket[64], base_url[128];
 };
-int gateway_way_in(struct gateway *g, const struct lockfile *l, struct gateway_way_in *out, struct err *e);
+int gateway_probe_address(struct gateway *g, const struct lockfile *l, struct gateway_probe_address *out, struct err *e);
 
 /* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */
 bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
 
 /* How it is: for status, verify and recovery. Read from HAProxy itself where it runs. */
 struct gateway_server {
-	char id[13], version[64]; /* "" where the seat is empty */
+	char id[13], version[64]; /* "" where the slot is empty */
 	char want[8], have[16];	  /* "ready", "drain", "maint"; have: "" when HAProxy does not answer */
 	bool up;		  /* its health check */
 	uint64_t in_flight, queued, weight;
@@ -139,7 +139,7 @@ struct gateway_server {
 /* Why an answer came from elsewhere. */
 enum gateway_reason { GATEWAY_DOWN, GATEWAY_QUEUE, GATEWAY_ASKED, GATEWAY_REASONS };
 /* Since the gateway's process began. */
-struct gateway_elsewhere {
+struct gateway_fallback_stats {
 	uint64_t requests, prompt_tokens, generated_tokens;
 	uint64_t estimated; /* requests whose tokens the answer did not say */
 };
@@ -148,7 +148,7 @@ struct gateway_route_view {
 	bool known;			  /* the state has this route */
 	struct gateway_server servers[2]; /* a, b */
 	unsigned canary_percent;
-	struct gateway_elsewhere elsewhere[GATEWAY_REASONS];
+	struct gateway_fallback_stats fallback_stats[GATEWAY_REASONS];
 	uint64_t began_ms; /* of the process that counts, unix time; 0: unknown */
 };
 struct gateway_view {
@@ -156,17 +156,17 @@ struct gateway_view {
 	char version[32]; /* of HAProxy */
 	unsigned workers; /* processes, with those that only finish */
 };
-int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e);
-int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
+int gateway_status(struct gateway *g, struct gateway_view *out, struct err *e);
+int gateway_status_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
 
 /* One look at everything, for who tells of many routes: state, processes and servers are asked for once, so that the cost of a route is what is
  * said of it. Without a gateway it knows no route. */
-struct gateway_sight;
-int gateway_sight_take(struct gateway *g, struct gateway_sight **out, struct err *e);
-void gateway_sight_free(struct gateway_sight *s);
-void gateway_sight_freep(struct gateway_sight **s); /* for CLEANUP */
-void gateway_sight_process(const struct gateway_sight *s, struct gateway_view *out);
-int gateway_sight_route(const struct gateway_sight *s, const char *route, struct gateway_route_view *out, struct err *e);
+struct gateway_snapshot;
+int gateway_snapshot_take(struct gateway *g, struct gateway_snapshot **out, struct err *e);
+void gateway_snapshot_free(struct gateway_snapshot *s);
+void gateway_snapshot_freep(struct gateway_snapshot **s); /* for CLEANUP */
+void gateway_snapshot_process(const struct gateway_snapshot *s, struct gateway_view *out);
+int gateway_snapshot_route(const struct gateway_snapshot *s, const char *route, struct gateway_route_view *out, struct err *e);
 
 /* What is not what the state says: on disk configuration, Lua, maps, the links of the route; in the process that serves what it was loaded with
  * and its maps. gateway_ensure puts it right. */
@@ -174,7 +174,7 @@ typedef void gateway_found(void *ctx, const char *what, const char *want, const 
 int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e);
 
 /* Can gateway/state be read? -1: *fault says why not. *there: something stands at its place. */
-int gateway_whole(struct gateway *g, bool *there, struct err *fault);
+int gateway_state_readable(struct gateway *g, bool *there, struct err *fault);
 /* A state that is damaged or missing is made anew, for all routes at once: those of the locks, each active; then as gateway_ensure. Where it
  * is whole, nothing. *aside (yours, or NULL): what became of what stood there, in words. Wants no route's lock: nobody else can change a state like that. */
 int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, size_t n, char **aside, struct err *e);
@@ -194,6 +194,6 @@ int gateway_stop(struct gateway *g, struct err *e);
 /* Keys of a route's clients, in the file that its manifest names as gateway.api_keys: "SHA256 NAME" a line. `where` is the route, or the file's
  * absolute path. Effective at once, in what runs as in what starts anew. ERR_USAGE: the name is there already, or not there. */
 #define GATEWAY_KEY 64
-int gateway_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e);
-int gateway_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e);
-int gateway_keys_list(struct gateway *g, const char *where, char ***names, size_t *n, struct err *e); /* one block, free(*names) */
+int gateway_api_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e);
+int gateway_api_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e);
+int gateway_api_keys_list(struct gateway *g, const char *where, char ***names, size_t *n, struct err *e); /* one block, free(*names) */

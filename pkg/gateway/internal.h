@@ -37,36 +37,36 @@ struct memo {
 /* ---- what stands on disk (files.c) ---- */
 
 /* Every change is made under gateway/lock: short, and taken after the root's lock where both are held. */
-int files_lock(const struct gateway *g, int *fd, struct err *e);
+int persist_lock(const struct gateway *g, int *fd, struct err *e);
 /* A new one where there is none. */
-int files_state(const struct gateway *g, struct gateway_state **out, struct err *e);
+int persist_state(const struct gateway *g, struct gateway_state **out, struct err *e);
 /* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
  * there. `a` NULL: only servers changed, and what a process was loaded with stands. *repaired: something else than the state stood there, and it was
  * no change that was cut off (may be NULL). */
 struct accepted;
-int files_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e);
+int persist_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e);
 /* The same texts in another folder ("check/gateway/"). */
 struct staged;
-int files_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e);
+int persist_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e);
 /* The configuration is of another state: a change was cut off between the two. */
-int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e);
+int persist_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e);
 /* What of this stands there in another way, and the links of a route; nothing is changed. */
-int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
+int persist_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing, with the operator's files as they are now. */
-int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
-int files_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e);
+int persist_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);
+int persist_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e);
 /* What a killed run left half written of these files and links: counts it, and removes it, which wants the lock. */
-int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e);
+int persist_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e);
 /* state.loaded: the state with which a process came up, the last to do so. */
-int files_mark(const struct gateway *g, const struct gateway_state *s, struct err *e);
-/* The routes and doors of state.loaded with the servers of `s`: what is left of `s` without that which no process came up with. *out NULL:
+int persist_mark_loaded(const struct gateway *g, const struct gateway_state *s, struct err *e);
+/* The routes and frontends of state.loaded with the servers of `s`: what is left of `s` without that which no process came up with. *out NULL:
  * there is none, or it is no other. */
-int files_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e);
+int persist_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e);
 /* run/routes/ROUTE/{a,b}.sock; id "": no link. */
-int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
+int persist_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e);
 /* Links of the route that are others than the state says: nothing is changed. */
-void files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx);
-int files_unlink_route(const struct gateway *g, const char *route, struct err *e);
+void persist_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx);
+int persist_unlink_route(const struct gateway *g, const char *route, struct err *e);
 
 /* ---- copies of the operator's files (staged.c) ---- */
 
@@ -115,11 +115,11 @@ int accept_strictly(const struct gateway *g, const struct gateway_state *s, cons
 /* ---- what an operator may have wrong (checks.c) ---- */
 
 /* It is there, readable to the gateway's uid, and secret where it must be; its bytes. */
-int checks_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e);
+int preflight_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e);
 /* Keys, certificates and CA files of all routes. */
-int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int preflight_files(const struct gateway *g, const struct gateway_state *s, struct err *e);
 /* Addresses of `wanted` that `running` (may be NULL) does not have can be listened on. */
-int checks_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e);
+int preflight_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e);
 
 /* ---- the process (docker.c, host.c; process.c chooses) ---- */
 
@@ -130,59 +130,59 @@ struct process {
 	char version[64];
 };
 
-int process_look(const struct gateway *g, struct process *out, struct err *e);
+int process_inspect(const struct gateway *g, struct process *out, struct err *e);
 /* From nothing, or in the place of one that does not run. Returns before it answers. */
 int process_start(const struct gateway *g, struct err *e);
 /* From now on Docker starts it again; nothing where it does not run. */
-int process_settle(const struct gateway *g, struct err *e);
+int process_keep(const struct gateway *g, struct err *e);
 /* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
 int process_take_over(const struct gateway *g, const char *digest, struct err *e);
 /* Ends what has ended or was taken over from; `all`: the one that serves too. */
 int process_sweep(const struct gateway *g, bool all, struct err *e);
-void process_last_words(const struct gateway *g, struct buf *out);
+void process_log_tail(const struct gateway *g, struct buf *out);
 /* `haproxy -c` of gateway/check by the program, user, mounts and paths that will load it. What it says goes to `said`. */
 int process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
 /* One that was killed meanwhile leaves nothing. */
 int process_check_sweep(const struct gateway *g, struct err *e);
 
-int docker_process_look(const struct gateway *g, struct process *out, struct err *e);
-int docker_process_start(const struct gateway *g, struct err *e);
-int docker_process_settle(const struct gateway *g, struct err *e);
-int docker_process_take_over(const struct gateway *g, const char *digest, struct err *e);
+int process_docker_inspect(const struct gateway *g, struct process *out, struct err *e);
+int process_docker_start(const struct gateway *g, struct err *e);
+int process_docker_keep(const struct gateway *g, struct err *e);
+int process_docker_take_over(const struct gateway *g, const char *digest, struct err *e);
 /* Its restart policy. */
-int docker_process_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e);
-int docker_process_sweep(const struct gateway *g, bool all, struct err *e);
-void docker_process_last_words(const struct gateway *g, struct buf *out);
-int docker_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
-int docker_process_check_sweep(const struct gateway *g, struct err *e);
+int process_docker_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e);
+int process_docker_sweep(const struct gateway *g, bool all, struct err *e);
+void process_docker_log_tail(const struct gateway *g, struct buf *out);
+int process_docker_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
+int process_docker_check_sweep(const struct gateway *g, struct err *e);
 
-int host_process_look(const struct gateway *g, struct process *out, struct err *e);
-int host_process_master(const struct gateway *g); /* 0: none */
-int host_process_start(const struct gateway *g, struct err *e);
-int host_process_stop(const struct gateway *g, struct err *e);
-void host_process_last_words(const struct gateway *g, struct buf *out);
-int host_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
+int process_host_inspect(const struct gateway *g, struct process *out, struct err *e);
+int process_host_master(const struct gateway *g); /* 0: none */
+int process_host_start(const struct gateway *g, struct err *e);
+int process_host_stop(const struct gateway *g, struct err *e);
+void process_host_log_tail(const struct gateway *g, struct buf *out);
+int process_host_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
 
 /* ---- what runs (running.c) ---- */
 
 /* Until a process with this digest serves, alone; for at most timeout_ms. *up false: it does not. */
-int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e);
+int haproxy_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e);
 /* Does the process that serves have this digest? */
-int running_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e);
-int running_reload(const struct gateway *g, const char *digest, struct err *e);
+int haproxy_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e);
+int haproxy_reload(const struct gateway *g, const char *digest, struct err *e);
 /* "NAME: what HAProxy said last", one line with what is to be done. */
-int running_failed(const struct gateway *g, const char *said, struct err *e);
+int haproxy_failed(const struct gateway *g, const char *said, struct err *e);
 /* The same of one that was asked before anything was changed: ERR_SPEC. */
-int running_refused(const struct gateway *g, const char *said, struct err *e);
+int haproxy_refused(const struct gateway *g, const char *said, struct err *e);
 /* What it runs turned to what the state says, route by route, where it differs. */
-int running_turn(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int haproxy_sync(const struct gateway *g, const struct gateway_state *s, struct err *e);
 
 /* One server of one route in all workers. */
 struct server_count {
 	uint64_t in_flight, queued, weight;
 	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
 };
-int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
+int haproxy_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e);
 
 /* ---- looking (look.c, sight.c, drift.c) ---- */
@@ -194,14 +194,14 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 
 /* What the counters of the process that serves say to a command, "" where none serves. */
-int look_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e);
+int status_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e);
 /* What the fallback of a route counted, into *v. */
-int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);
+int status_fallback(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);
 
 /* Nobody is connected to the workers behind this socket any more. */
-int idle_socket(const struct gateway *g, const char *socket, bool *idle, struct err *e);
+int worker_reaper_is_idle(const struct gateway *g, const char *socket, bool *idle, struct err *e);
 /* Workers that were reloaded from, and have nobody left: ended. `master` is the process that they are children of, as we see it. */
-int idle_end(const struct gateway *g, int master, struct err *e);
+int worker_reaper_run(const struct gateway *g, int master, struct err *e);
 
 /* The change of state behind every public function: under the lock, from what is there. ensure.c */
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e);

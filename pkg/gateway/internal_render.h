@@ -4,7 +4,7 @@
 
 #include "gateway/render.h"
 
-struct gateway_door;
+struct gateway_frontend;
 struct gateway_fallback;
 struct gateway_route;
 struct gateway_slot;
@@ -15,12 +15,12 @@ enum { GATEWAY_WORDS = 40 };
 /* Parts of the configuration, shared by render.c, route.c, lane.c and turn.c. */
 void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out);
 /* The way out and every fallback; nothing where no route has one. */
-void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out);
+void gateway_put_fallback_proxies(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out);
 bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host must be looked up while it runs */
 /* VERSION|METRICS|PROMPT|GENERATED, or "-|||": the value in releases.map. */
 void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
 void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
-void gateway_put_origins(const struct gateway_door *d, struct buf *out); /* how the header Origin is matched */
+void gateway_put_origins(const struct gateway_frontend *d, struct buf *out); /* how the header Origin is matched */
 unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */
 /* The operator's file as HAProxy names it. */
 void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out);

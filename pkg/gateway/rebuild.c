@@ -15,11 +15,11 @@
 
 enum { LOADED_CAP = 16 << 20, ASIDE_MAX = 100 };
 
-int gateway_whole(struct gateway *g, bool *there, struct err *fault) {
+int gateway_state_readable(struct gateway *g, bool *there, struct err *fault) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	*there = g->none || fs_exists(g->dir, "state");
-	return g->none ? 0 : files_state(g, &s, fault);
+	return g->none ? 0 : persist_state(g, &s, fault);
 }
 
 /* What HAProxy was last loaded with: of use for the order of the routes alone. NULL where that cannot be read either. */
@@ -35,13 +35,13 @@ static struct gateway_state *last_loaded(const struct gateway *g) {
 }
 
 /* In the order in which the routes came, those that it does not know last, by name. */
-struct place {
+struct ordered {
 	uint64_t since;
 	const struct lockfile *l;
 };
 
 static int by_since(const void *a, const void *b) {
-	const struct place *x = a, *y = b;
+	const struct ordered *x = a, *y = b;
 
 	return x->since != y->since ? (x->since > y->since) - (x->since < y->since) : strcmp(x->l->route, y->l->route);
 }
@@ -55,7 +55,7 @@ static int slot_of(const struct gateway *g, const struct lockfile *l) {
 	return !fs_readlink(g->o.root->fd, path, &now, &unread) && now && !strcmp(now, target);
 }
 
-static int take(const struct gateway *g, struct gateway_state *s, const struct lockfile *l, struct err *e) {
+static int add_active(const struct gateway *g, struct gateway_state *s, const struct lockfile *l, struct err *e) {
 	struct gateway_route *r = gateway_state_add(s, l->route);
 	struct gateway_slot *slot = &r->slots[slot_of(g, l)];
 
@@ -66,28 +66,28 @@ static int take(const struct gateway *g, struct gateway_state *s, const struct l
 	return 0;
 }
 
-static int made_anew(const struct gateway *g, const struct lockfile *const *active, size_t n, struct gateway_state **out, struct err *e) {
+static int rebuild_state(const struct gateway *g, const struct lockfile *const *active, size_t n, struct gateway_state **out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new(), *loaded CLEANUP(gateway_state_freep) = last_loaded(g);
-	struct place *places CLEANUP(freep) = mem_zalloc(n + 1, sizeof *places);
+	struct ordered *ordered CLEANUP(freep) = mem_zalloc(n + 1, sizeof *ordered);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct gateway_route *was = loaded ? gateway_state_find(loaded, active[i]->route) : NULL;
-		places[i] = (struct place){was ? was->since : UINT64_MAX, active[i]};
+		ordered[i] = (struct ordered){was ? was->since : UINT64_MAX, active[i]};
 	}
 	if (n)
-		qsort(places, n, sizeof *places, by_since);
+		qsort(ordered, n, sizeof *ordered, by_since);
 	for (size_t i = 0; i < n; i++) {
-		const struct gateway_route *was = loaded ? gateway_state_find(loaded, places[i].l->route) : NULL;
-		if (take(g, s, places[i].l, e))
-			return err_wrap(e, "route '%s'", places[i].l->route);
-		gateway_state_find(s, places[i].l->route)->named = was && was->named && !strcmp(was->door.listen, gateway_state_find(s, places[i].l->route)->door.listen);
+		const struct gateway_route *was = loaded ? gateway_state_find(loaded, ordered[i].l->route) : NULL;
+		if (add_active(g, s, ordered[i].l, e))
+			return err_wrap(e, "route '%s'", ordered[i].l->route);
+		gateway_state_find(s, ordered[i].l->route)->named = was && was->named && !strcmp(was->frontend.listen, gateway_state_find(s, ordered[i].l->route)->frontend.listen);
 	}
 	*out = STEAL(s);
 	return 0;
 }
 
 /* Whatever it is, it may be wanted for the question how it came about; of a link that is where it led to. */
-static int put_aside(const struct gateway *g, char **aside, struct err *e) {
+static int set_aside(const struct gateway *g, char **aside, struct err *e) {
 	char *name CLEANUP(freep) = NULL, *target CLEANUP(freep) = NULL;
 	struct err no_link = {0};
 	struct stat st;
@@ -121,10 +121,10 @@ int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, siz
 	*aside = NULL;
 	if (g->none)
 		return 0;
-	if (files_lock(g, &file_lock, e))
+	if (persist_lock(g, &file_lock, e))
 		return -1;
 	/* Somebody else was here first. */
-	if (!gateway_whole(g, &there, &fault) && there)
+	if (!gateway_state_readable(g, &there, &fault) && there)
 		return 0;
-	return made_anew(g, active, n, &s, e) || put_aside(g, aside, e) || ensure_locked(g, s, e) ? -1 : 0;
+	return rebuild_state(g, active, n, &s, e) || set_aside(g, aside, e) || ensure_locked(g, s, e) ? -1 : 0;
 }

@@ -38,7 +38,7 @@ static size_t routes_at(const struct gateway_state *s, const char *listen, const
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
 		size_t at = n;
-		if (strcmp(r->door.listen, listen))
+		if (strcmp(r->frontend.listen, listen))
 			continue;
 		for (; at > 0 && out[at - 1]->since > r->since; at--)
 			out[at] = out[at - 1];
@@ -53,10 +53,10 @@ static bool tls_words(const struct gateway_route *const *routes, size_t n, const
 	bool wanted = false;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *file = routes[i]->door.certificate;
+		const char *file = routes[i]->frontend.certificate;
 		bool seen = false;
 		for (size_t k = 0; k < i; k++)
-			seen |= !strcmp(routes[k]->door.certificate, file);
+			seen |= !strcmp(routes[k]->frontend.certificate, file);
 		wanted |= *file != 0;
 		if (!*file || seen || gateway_is_missing(p, file))
 			continue;
@@ -73,7 +73,7 @@ static void put_shared(const struct gateway_route *const *routes, size_t n, cons
 	gateway_block("at.shared", fills, out);
 	for (size_t i = 0; i < n; i++) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-		gateway_put_names(&routes[i]->door.fallback, &names);
+		gateway_put_names(&routes[i]->frontend.fallback, &names);
 		const struct gateway_fill more[] = {{"ROUTE", routes[i]->name}, {"NAMES", buf_str(&names)}, {0}};
 		if (names.len)
 			gateway_block("at.names", more, out);
@@ -99,9 +99,9 @@ static bool put_cors(const struct gateway_route *const *routes, size_t n, struct
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf origins CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-		gateway_put_origins(&routes[i]->door, &origins);
+		gateway_put_origins(&routes[i]->frontend, &origins);
 		const struct gateway_fill fills[] = {{"ROUTE", routes[i]->name}, {"ORIGINS", buf_str(&origins)}, {0}};
-		if (!routes[i]->door.n_cors)
+		if (!routes[i]->frontend.n_cors)
 			continue;
 		gateway_block("at.cors", fills, out);
 		any = true;
@@ -137,10 +137,10 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 
 /* Every address once, in the order of its first route's name. */
 static bool is_first_with(const struct gateway_state *s, size_t i, bool metrics) {
-	const struct gateway_door *d = &gateway_state_at(s, i)->door;
+	const struct gateway_frontend *d = &gateway_state_at(s, i)->frontend;
 
 	for (size_t k = 0; k < i; k++) {
-		const struct gateway_door *o = &gateway_state_at(s, k)->door;
+		const struct gateway_frontend *o = &gateway_state_at(s, k)->frontend;
 		if (!strcmp(metrics ? d->metrics : d->listen, metrics ? o->metrics : o->listen))
 			return false;
 	}
@@ -162,15 +162,15 @@ static void render_cfg(const struct gateway_state *s, const struct gateway_paths
 		gateway_block("resolvers", head, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (is_first_with(s, i, true))
-			put_metrics(gateway_state_at(s, i)->door.metrics, out);
+			put_metrics(gateway_state_at(s, i)->frontend.metrics, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (is_first_with(s, i, false))
-			put_address(s, gateway_state_at(s, i)->door.listen, p, out);
+			put_address(s, gateway_state_at(s, i)->frontend.listen, p, out);
 	if (gateway_state_count(s))
 		gateway_block("ask", head, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		gateway_put_route(gateway_state_at(s, i), p, out);
-	gateway_put_lanes(s, p, out);
+	gateway_put_fallback_proxies(s, p, out);
 }
 
 static void render_conf(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
@@ -179,17 +179,17 @@ static void render_conf(const struct gateway_state *s, const struct gateway_path
 		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) gateway_bucket_ms(i));
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
-		const struct gateway_fallback *f = &r->door.fallback;
-		char *at CLEANUP(freep) = proxy_name(r->door.listen);
+		const struct gateway_fallback *f = &r->frontend.fallback;
+		char *at CLEANUP(freep) = proxy_name(r->frontend.listen);
 		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t", r->name, p->run, r->name, at);
-		if (*r->door.api_keys && gateway_is_missing(p, r->door.api_keys))
+		if (*r->frontend.api_keys && gateway_is_missing(p, r->frontend.api_keys))
 			(void) buf_puts(out, "closed");
-		else if (*r->door.api_keys)
-			gateway_put_file(p, r->door.api_keys, out);
+		else if (*r->frontend.api_keys)
+			gateway_put_file(p, r->frontend.api_keys, out);
 		(void) buf_putc(out, '\n');
 		for (size_t k = 0; k < f->n_names; k++)
 			(void) buf_printf(out, "name\t%s\t%s\n", r->name, f->names[k]);
-		if (!r->door.has_fallback)
+		if (!r->frontend.has_fallback)
 			continue;
 		(void) buf_printf(out, "lane\t%s\t%s\t", r->name, f->model);
 		if (*f->api_key_file)

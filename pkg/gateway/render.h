@@ -56,9 +56,9 @@ size_t gateway_files(const struct gateway_state *s, struct gateway_file **out); 
 /* The runtime commands that turn a HAProxy which runs `before` into `after`: one line, parts joined by "; ", nothing when they are the same.
  * What becomes ready comes first, then what drains, so there is never a moment without a server. False: the difference is in the
  * configuration itself (a route, an address, a certificate, a fallback): write the files and reload instead. `out` is then untouched. */
-bool gateway_turn(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out);
+bool gateway_sync(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out);
 /* The same for one slot and whatever runs: idempotent, for recovery. */
-void gateway_turn_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out);
+void gateway_sync_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out);
 
 /* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS REFUSED LEFT TOTAL*24
  * FIRST*24".

@@ -46,12 +46,12 @@ static const char *number(char out[NUMBER], uint64_t v) {
 }
 
 /* Keys that cannot be loaded open nothing. */
-static void put_keys(const struct gateway_door *d, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
+static void put_keys(const struct gateway_frontend *d, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
 	if (*d->api_keys)
 		gateway_block(gateway_is_missing(p, d->api_keys) ? "route.closed" : "route.keys", fills, out);
 }
 
-void gateway_put_origins(const struct gateway_door *d, struct buf *out) {
+void gateway_put_origins(const struct gateway_frontend *d, struct buf *out) {
 	bool any = d->n_cors == 1 && !strcmp(d->cors[0], "*");
 
 	(void) buf_puts(out, any ? "-m found" : "-m str --");
@@ -60,7 +60,7 @@ void gateway_put_origins(const struct gateway_door *d, struct buf *out) {
 }
 
 static void put_blocks(const struct gateway_route *r, const struct gateway_paths *p, const struct gateway_fill *fills, struct buf *out) {
-	const struct gateway_door *d = &r->door;
+	const struct gateway_frontend *d = &r->frontend;
 
 	gateway_block("route", fills, out);
 	if (d->n_cors)
@@ -90,7 +90,7 @@ static void put_blocks(const struct gateway_route *r, const struct gateway_paths
 }
 
 void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_door *d = &r->door;
+	const struct gateway_frontend *d = &r->frontend;
 	const unsigned max[2] = {r->slots[0].sequences ? r->slots[0].sequences : 1, r->slots[1].sequences ? r->slots[1].sequences : 1};
 	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER], max_b[NUMBER];
 	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);

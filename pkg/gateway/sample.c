@@ -54,7 +54,7 @@ int gateway_fallback_parse(const char *text, struct gateway_route_view *out, str
 		return -1;
 	out->began_ms = v[0];
 	for (size_t i = 0; i < GATEWAY_REASONS; i++)
-		out->elsewhere[i] = (struct gateway_elsewhere){.requests = v[1 + 4 * i], .prompt_tokens = v[2 + 4 * i], .generated_tokens = v[3 + 4 * i],
+		out->fallback_stats[i] = (struct gateway_fallback_stats){.requests = v[1 + 4 * i], .prompt_tokens = v[2 + 4 * i], .generated_tokens = v[3 + 4 * i],
 			.estimated = v[4 + 4 * i]};
 	return 0;
 }

@@ -278,7 +278,7 @@ static bool is_unknown_there(const char *said) {
 	return false;
 }
 
-int socket_tell(int dir, const struct socket_workers *all, const char *line, struct err *e) {
+int socket_send(int dir, const struct socket_workers *all, const char *line, struct err *e) {
 	struct buf answer CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
 	bool gone;
 

@@ -46,7 +46,7 @@ int socket_workers(int dir, struct socket_workers *out, struct err *e);
 int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e);
 /* Commands that answer nothing when they are done, to each worker: those that serve first. A worker that vanishes is no failure, nor one that
  * only finishes and does not know the route any more. ERR_SYS has HAProxy's words. */
-int socket_tell(int dir, const struct socket_workers *all, const char *line, struct err *e);
+int socket_send(int dir, const struct socket_workers *all, const char *line, struct err *e);
 
 /* The i-th line of a CSV answer ("show stat"), cut at commas in place: columns by the names of its first line. */
 struct socket_table {

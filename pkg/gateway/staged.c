@@ -43,7 +43,7 @@ static int read_fresh(const struct gateway *g, struct staged_file *f, struct err
 	const struct gateway_file file = {f->path, f->use};
 
 	buf_reset(&f->bytes);
-	return checks_file(g, &file, &f->bytes, e);
+	return preflight_file(g, &file, &f->bytes, e);
 }
 
 static void read_one(const struct gateway *g, struct staged_file *f, enum staged_order order) {

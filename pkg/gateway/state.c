@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "gateway/door.h"
+#include "gateway/frontend.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/schema.h"
@@ -107,7 +107,7 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 	if (at == s->n || strcmp(s->routes[at]->name, name))
 		return;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->routes[i]->section && s->routes[at]->section && !strcmp(s->routes[i]->door.listen, s->routes[at]->door.listen))
+		if (s->routes[i]->section && s->routes[at]->section && !strcmp(s->routes[i]->frontend.listen, s->routes[at]->frontend.listen))
 			s->routes[i]->named = true;
 	s->n--;
 	memmove(s->routes + at, s->routes + at + 1, (s->n - at) * sizeof *s->routes);
@@ -115,14 +115,14 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 
 /* The section becomes the state's. */
 static int put_door(struct gateway_state *s, struct gateway_route *r, struct json *section, struct err *e) {
-	struct gateway_door d;
+	struct gateway_frontend d;
 
 	json_push(s->kept, section);
-	if (gateway_door_read(s->arena, section, &d, e))
+	if (gateway_frontend_read(s->arena, section, &d, e))
 		return -1;
 	/* At another address nothing was removed. */
-	r->named = r->named && !strcmp(r->door.listen, d.listen);
-	r->door = d;
+	r->named = r->named && !strcmp(r->frontend.listen, d.listen);
+	r->frontend = d;
 	r->section = section;
 	return 0;
 }
@@ -169,12 +169,12 @@ int gateway_route_ready(const struct gateway_route *r) {
 
 /* Two routes behind one address. */
 static int check_pair(const struct gateway_route *r, const struct gateway_route *o, struct err *e) {
-	if (!strcmp(r->door.listen, o->door.metrics) || !strcmp(r->door.metrics, o->door.listen))
+	if (!strcmp(r->frontend.listen, o->frontend.metrics) || !strcmp(r->frontend.metrics, o->frontend.listen))
 		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is wanted for clients and for metrics: give gateway.metrics another address",
-			       r->name, o->name, strcmp(r->door.listen, o->door.metrics) ? r->door.metrics : r->door.listen);
-	if (r != o && !strcmp(r->door.listen, o->door.listen) && !*r->door.certificate != !*o->door.certificate)
+			       r->name, o->name, strcmp(r->frontend.listen, o->frontend.metrics) ? r->frontend.metrics : r->frontend.listen);
+	if (r != o && !strcmp(r->frontend.listen, o->frontend.listen) && !*r->frontend.certificate != !*o->frontend.certificate)
 		return err_set(e, ERR_SPEC, "routes '%s' and '%s' share '%s', one with TLS and one without: give both gateway.tls, or one of them "
-			       "another address", r->name, o->name, r->door.listen);
+			       "another address", r->name, o->name, r->frontend.listen);
 	return 0;
 }
 

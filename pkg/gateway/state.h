@@ -16,7 +16,7 @@ struct lockfile;
  *     if (gateway_state_parse(text, n, &s, e))
  *             return -1;
  *     struct gateway_route *r = gateway_state_add(s, lock->route);
- *     if (gateway_route_take(s, r, lock, e))		the door: listen address, keys, fallback, ... of the lock
+ *     if (gateway_route_take(s, r, lock, e))		the frontend: listen address, keys, fallback, ... of the lock
  *             return -1;
  *     gateway_slot_take(&r->slots[1], lock);		b leads to this release now, in maintenance
  *     r->slots[1].want = GATEWAY_READY;
@@ -54,7 +54,7 @@ struct gateway_fallback {
 };
 
 /* What clients meet at a route: the gateway section of the active release's lock. */
-struct gateway_door {
+struct gateway_frontend {
 	const char *listen, *metrics; /* HOST:PORT */
 	const char *certificate;      /* PEM with its key, absolute; "": no TLS */
 	const char *api_keys;	      /* file of key hashes, absolute; "": no keys are asked for */
@@ -73,8 +73,8 @@ struct gateway_route {
 	bool named; /* another route of its address was removed: a name that no route has stays 404 there */
 	struct gateway_slot slots[2]; /* a, b */
 	unsigned canary_percent;      /* 0 unless a slot is the canary */
-	struct gateway_door door;
-	const struct json *section; /* the door as the lock has it, with "privacy" */
+	struct gateway_frontend frontend;
+	const struct json *section; /* the frontend as the lock has it, with "privacy" */
 };
 
 struct gateway_state;
@@ -100,7 +100,7 @@ struct gateway_route *gateway_state_add(struct gateway_state *s, const char *nam
 /* Absent is fine. Whoever asks for it by its name must not be answered by the route that is left on its address: that one is `named`. */
 void gateway_state_remove(struct gateway_state *s, const char *name);
 
-/* The route's door becomes that of the lock. ERR_SPEC names the field. The state is unchanged on -1. */
+/* The route's frontend becomes that of the lock. ERR_SPEC names the field. The state is unchanged on -1. */
 int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lockfile *l, struct err *e);
 /* The slot leads to the lock's release, in maintenance; and to none. */
 void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lockfile *l);

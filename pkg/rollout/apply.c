@@ -170,7 +170,7 @@ static const char *end_of(const struct err *cause) {
 	return cause->code == ERR_INTERRUPTED ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed";
 }
 
-/* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's seats are as before. */
+/* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's slots are as before. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
 	struct dropped d = {.lockfile = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;

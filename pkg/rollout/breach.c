@@ -34,11 +34,11 @@ static uint64_t golden_ms(const struct rollout_session *s, const struct lockfile
 	return eval_slowest_ms(json_get(rel.proof, "golden"), all_ms);
 }
 
-void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_patience *out) {
+void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out) {
 	int64_t first = least_of(g->ttft_ms, g->p95_ms);
 	uint64_t all_ms;
 
-	*out = (struct gateway_patience){0};
+	*out = (struct gateway_late_limits){0};
 	if (first >= 0) {
 		out->first_ms = (uint64_t) first;
 		out->whole_ms = g->p95_ms >= 0 ? (uint64_t) g->p95_ms : 0;
@@ -192,14 +192,14 @@ char *breach_words(const struct gateway_client *c) {
 int breach_golden(struct rollout_session *s, const struct lockfile *l, uint64_t latency_ms, struct err *e) {
 	struct eval_options opt = {.latency_p95_ms = latency_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
-	struct gateway_way_in in;
+	struct gateway_probe_address in;
 	uint64_t all_ms;
 
 	if (!l->golden)
 		return err_set(e, ERR_GATE, "there are no golden questions to ask");
 	(void) golden_ms(s, l, &all_ms);
 	opt.deadline_ms = SLOWER * all_ms + ANSWER_SPARE_MS;
-	if (gateway_way_in(s->x->gateway, l, &in, e))
+	if (gateway_probe_address(s->x->gateway, l, &in, e))
 		return -1;
 	struct endpoint ep = {.base_url = in.base_url, .unix_socket = in.socket, .model = l->route};
 	progress_step(s->x->progress, "golden questions through the gateway");

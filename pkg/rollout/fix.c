@@ -245,7 +245,7 @@ static int await_up(struct fixing *f, struct err *e) {
 	struct gateway_route_view v;
 
 	for (unsigned i = 0; i < UP_LOOKS; i++) {
-		if (gateway_look_route(f->s->x->gateway, f->s->route.name, &v, e))
+		if (gateway_status_route(f->s->x->gateway, f->s->route.name, &v, e))
 			return -1;
 		for (size_t k = 0; k < 2; k++)
 			if (!strcmp(v.servers[k].id, f->l->id) && v.servers[k].up)

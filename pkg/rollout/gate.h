@@ -44,7 +44,7 @@ struct json *gate_json(const struct gateway_sample *s);
  * else. Zeroed, it is new. */
 struct gate_meter {
 	bool begun;
-	struct gateway_patience patience;
+	struct gateway_late_limits patience;
 	struct gateway_sample last, sum;
 };
 void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now);

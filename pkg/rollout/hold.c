@@ -11,7 +11,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 
-/* A candidate without a verdict waits, without traffic: its container, its release and its seat stay until promote or abort
+/* A candidate without a verdict waits, without traffic: its container, its release and its slot stay until promote or abort
  * ends that. */
 
 int hold_put(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {

@@ -106,7 +106,7 @@ struct json *measure_memory(const struct rollout *x, const struct lockfile *l);
 bool traffic_guided(const struct rollout *x); /* there is a gateway between clients and releases */
 /* The whole gateway's configuration with this release active is accepted by the HAProxy that will load it (gateway_accepts); nothing is changed. */
 int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_new, struct err *e);
-/* The release has a seat, in maintenance where it is new. */
+/* The release has a slot, in maintenance where it is new. */
 int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e);
 /* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
 int traffic_turn(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e);
@@ -118,7 +118,7 @@ int traffic_calm(struct rollout_session *s, const struct lockfile *l, struct err
 /* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
 bool traffic_has(const struct gateway_server *sv, const char *want);
 /* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
- * other seat in maintenance, nobody else has one. Put right where it is not so. */
+ * other slot in maintenance, nobody else has one. Put right where it is not so. */
 struct traffic_duties {
 	const struct lockfile *active, *beside;
 };
@@ -223,14 +223,14 @@ struct breach {
 };
 void breach_done(struct breach *b); /* for CLEANUP */
 /* When a request that its client gave up on was late: by the gates, else by eval.latency_p95, else three times the slowest golden answer. */
-void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_patience *out);
+void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out);
 /* Notes what each client had so far; before the first count of what is judged. */
 void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b);
 /* What is judged: as for gate_judge. */
 struct breach_case {
 	const struct lockfile_gates *gates;
 	const struct gateway_sample *sum, *beside;
-	const struct gateway_patience *patience;
+	const struct gateway_late_limits *patience;
 	uint64_t least;
 };
 /* Is a gate broken, and does that stand? `reason` says why, with whose requests those were where it was one client's. -1: it could not be asked, or

@@ -65,7 +65,7 @@ int mend_gateway(struct rollout_session *s, struct err *e) {
 
 	if (!traffic_guided(s->x))
 		return 0;
-	if (!gateway_whole(s->x->gateway, &there, &fault) && there)
+	if (!gateway_state_readable(s->x->gateway, &there, &fault) && there)
 		return 0;
 	if (find_actives(s->x, &a, e))
 		return -1;

@@ -76,7 +76,7 @@ static bool is_up(const char *state) {
 	return !strcmp(state, "running") || !strcmp(state, "restarting") || !strcmp(state, "paused");
 }
 
-/* Only who runs keeps a seat. */
+/* Only who runs keeps a slot. */
 static void forget_stopped(struct duties *d, const struct docker_containers *list) {
 	for (size_t i = 0; d->beside && i < list->n; i++) {
 		const char *digest = json_str(list->at[i].labels, ROLLOUT_LABEL_LOCK);
@@ -145,9 +145,9 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 
 /* What cannot be read is not taken away from its clients. */
 static int settle(struct rollout_session *s, const struct duties *d, uint64_t drain_ms, struct err *e) {
-	const struct traffic_duties seats = {.active = d->now, .beside = d->beside};
+	const struct traffic_duties slots = {.active = d->now, .beside = d->beside};
 
-	return d->active && !d->now ? 0 : traffic_settle(s, &seats, drain_ms, e);
+	return d->active && !d->now ? 0 : traffic_settle(s, &slots, drain_ms, e);
 }
 
 static int look_around(struct rollout_session *s, struct duties *d, struct docker_containers *list, struct err *e) {

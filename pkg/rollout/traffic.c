@@ -32,17 +32,17 @@ int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_n
 	return err_wrap(e, "release '%s'", l->version);
 }
 
-/* One look is enough where it has a seat and HAProxy knows of it: a warm release is flipped to in milliseconds. */
+/* One look is enough where it has a slot and HAProxy knows of it: a warm release is flipped to in milliseconds. */
 int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e) {
 	struct gateway_route_view v;
 
 	if (!traffic_guided(x))
 		return 0;
-	if (gateway_look_route(x->gateway, l->route, &v, e))
+	if (gateway_status_route(x->gateway, l->route, &v, e))
 		return -1;
 	if (has_seat(&v, l) && *v.servers[0].have && *v.servers[1].have)
 		return 0;
-	return gateway_seat(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
+	return gateway_assign_slot(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
 }
 
 static int turn_once(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e) {
@@ -50,9 +50,9 @@ static int turn_once(const struct rollout *x, const char *route, const struct lo
 
 	if (!gateway_flip(x->gateway, route, to, &why))
 		return 0;
-	/* Recovery may come here without a seat. */
+	/* Recovery may come here without a slot. */
 	if (to && why.code == ERR_USAGE)
-		return gateway_seat(x->gateway, to, e) || gateway_ensure(x->gateway, e) || gateway_flip(x->gateway, route, to, e) ? -1 : 0;
+		return gateway_assign_slot(x->gateway, to, e) || gateway_ensure(x->gateway, e) || gateway_flip(x->gateway, route, to, e) ? -1 : 0;
 	return err_set(e, why.code, "%s", why.msg);
 }
 
@@ -153,14 +153,14 @@ static int put_right(struct rollout_session *s, const struct lockfile *active, s
 	return record_put(s, r, e);
 }
 
-/* A seat that is not the active one: what it still has ends, and it goes unless somebody may want it. */
+/* A slot that is not the active one: what it still has ends, and it goes unless somebody may want it. */
 static int settle_seat(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
 	struct lockfile stub = {.route = s->route.name, .version = sv->version};
 
 	(void) snprintf(stub.id, sizeof stub.id, "%s", sv->id);
 	if (strcmp(sv->want, "maint") && traffic_drain(s, &stub, drain_ms, e))
 		return -1;
-	return !stays && gateway_unseat(s->x->gateway, s->route.name, &stub, e) ? -1 : 0;
+	return !stays && gateway_release_slot(s->x->gateway, s->route.name, &stub, e) ? -1 : 0;
 }
 
 int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e) {
@@ -169,13 +169,13 @@ int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, ui
 
 	if (!traffic_guided(s->x))
 		return 0;
-	if (gateway_tidy(g, s->route.name, e) || gateway_look_route(g, s->route.name, &v, e))
+	if (gateway_reconcile(g, s->route.name, e) || gateway_status_route(g, s->route.name, &v, e))
 		return -1;
 	if (!v.known && !d->active)
 		return 0;
 	/* To start a gateway may be all that it takes; that it had to be done is recorded all the same. */
 	if (!is_home(&v, d->active) &&
-	    (gateway_ensure(g, e) || put_right(s, d->active, e) || gateway_look_route(g, s->route.name, &v, e)))
+	    (gateway_ensure(g, e) || put_right(s, d->active, e) || gateway_status_route(g, s->route.name, &v, e)))
 		return -1;
 	for (size_t i = 0; i < 2; i++) {
 		const char *id = v.servers[i].id;

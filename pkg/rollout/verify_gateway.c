@@ -57,7 +57,7 @@ static bool is_whole(struct rollout_differences *d, const struct rollout *x) {
 	struct err fault = {0};
 	bool there;
 
-	if (!gateway_whole(x->gateway, &there, &fault))
+	if (!gateway_state_readable(x->gateway, &there, &fault))
 		return true;
 	for (size_t i = 0; i < d->n; i++)
 		if (!strcmp(d->at[i].what, "gateway/state"))
@@ -74,7 +74,7 @@ int verify_gateway(struct rollout_differences *d, const struct rollout *x, const
 		return 0;
 	if (!is_whole(d, x))
 		return 0;
-	if (gateway_look(x->gateway, &g, e) || gateway_look_route(x->gateway, route, &v, e))
+	if (gateway_status(x->gateway, &g, e) || gateway_status_route(x->gateway, route, &v, e))
 		return -1;
 	if (!v.known && !active)
 		return 0;

@@ -133,7 +133,7 @@ int probation_look(struct rollout_session *s, const struct lockfile *l, struct p
 }
 
 int probation_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e) {
-	const struct gateway_patience *patience = &m->patience;
+	const struct gateway_late_limits *patience = &m->patience;
 	struct gateway_sample now = {0};
 	struct err why = {0};
 

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	gateway_state_print(s, &text);
 	if (text.cut || gateway_state_parse(buf_str(&text), text.len, &again, &e))
 		abort();
-	if (!gateway_turn(s, again, &paths, &commands) || commands.len)
+	if (!gateway_sync(s, again, &paths, &commands) || commands.len)
 		abort();
 	if (gateway_render(s, &paths, &texts, &e))
 		abort();

@@ -56,12 +56,12 @@ static int look(struct all *a, struct err *e) {
 	struct gateway_view v;
 	size_t n;
 
-	if (gateway_look(a->gateway, &v, e) || gateway_routes(a->gateway, &names, &n, e))
+	if (gateway_status(a->gateway, &v, e) || gateway_routes(a->gateway, &names, &n, e))
 		return -1;
 	printf("running=%d workers=%u version=%s\n", v.running, v.workers, v.version);
 	for (size_t i = 0; i < n; i++) {
 		struct gateway_route_view r;
-		if (gateway_look_route(a->gateway, names[i], &r, e))
+		if (gateway_status_route(a->gateway, names[i], &r, e))
 			return -1;
 		printf("%s a=%s:%s:%s b=%s:%s:%s\n", names[i], r.servers[0].version, r.servers[0].want, r.servers[0].have, r.servers[1].version,
 		       r.servers[1].want, r.servers[1].have);
@@ -84,13 +84,13 @@ static int with_lockfile(struct all *a, const char *verb, const char *file, cons
 		return 0;
 	}
 	if (!strcmp(verb, "seat"))
-		return gateway_accepts(g, l, true, e) || gateway_seat(g, l, e) || gateway_ensure(g, e) ? -1 : 0;
+		return gateway_accepts(g, l, true, e) || gateway_assign_slot(g, l, e) || gateway_ensure(g, e) ? -1 : 0;
 	if (!strcmp(verb, "flip"))
 		return gateway_flip(g, l->route, l, e);
 	if (!strcmp(verb, "canary"))
 		return gateway_canary(g, l->route, l, (unsigned) ms, e);
 	if (!strcmp(verb, "unseat"))
-		return gateway_unseat(g, l->route, l, e);
+		return gateway_release_slot(g, l->route, l, e);
 	int r = !strcmp(verb, "inflight") ? gateway_in_flight(g, l->route, l, &n, e)
 					  : gateway_drain(g, l->route, l, clock_mono_ms() + ms, &n, e);
 	if (!r)

@@ -205,7 +205,7 @@ static void limits(void **state) {
 	EACH_CASE(r, cases) {
 		struct gateway_client one = {.seen = {.requests = 20}, .late = r->late};
 		struct gateway_sample beside = {.requests = 100};
-		const struct gateway_patience patience = {.served_ms = r->gates.p95_ms < 0 && r->gates.ttft_ms < 0 ? 7000 : 0};
+		const struct gateway_late_limits patience = {.served_ms = r->gates.p95_ms < 0 && r->gates.ttft_ms < 0 ? 7000 : 0};
 		one.seen.first_ms[bucket_of(r->first_ms)] = one.seen.total_ms[bucket_of(r->whole_ms)] = 20;
 		struct gateway_sample sum = one.seen;
 		sum.requests += r->others;

@@ -15,7 +15,7 @@
 #include "tests/fake/upstream.h"
 
 /* A real HAProxy with our configuration before two routes: what clients get wrong, and what a runtime says of it, in OpenAI's form. */
-struct door {
+struct frontend {
 	struct proxy p;
 	struct upstream one, two;
 	unsigned port, metrics;
@@ -28,7 +28,7 @@ struct door {
 #define ROUTE "{\"a\":%s,\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\"," \
 	"\"privacy\":\"local\"%s},\"name\":\"%s\",\"since\":%d}"
 
-static void write_state(struct door *d, const char *door_one, const char *door_two, unsigned sequences) {
+static void write_state(struct frontend *d, const char *door_one, const char *door_two, unsigned sequences) {
 	char *slot_one CLEANUP(freep) = mem_printf(SLOT("aaaaaaaaaaaa", "r1", "ready"), sequences);
 	char *slot_two CLEANUP(freep) = mem_printf(SLOT("cccccccccccc", "v7", "ready"), sequences);
 	char *one CLEANUP(freep) = mem_printf(ROUTE, slot_one, d->port, d->metrics, door_one, "one", 1);
@@ -38,7 +38,7 @@ static void write_state(struct door *d, const char *door_one, const char *door_t
 	proxy_write(&d->p, state);
 }
 
-static void open_door(struct door *d) {
+static void open_door(struct frontend *d) {
 	proxy_init(&d->p);
 	if (system("mkdir -p run/one run/two"))
 		fail();
@@ -48,25 +48,25 @@ static void open_door(struct door *d) {
 	d->metrics = proxy_port();
 }
 
-static void begin(struct door *d, const char *door_one, const char *door_two, unsigned sequences) {
+static void begin(struct frontend *d, const char *door_one, const char *door_two, unsigned sequences) {
 	open_door(d);
 	write_state(d, door_one, door_two, sequences);
 	proxy_start(&d->p);
 }
 
-static void end(struct door *d) {
+static void end(struct frontend *d) {
 	upstream_stop(&d->one);
 	upstream_stop(&d->two);
 	proxy_done(&d->p);
 }
 
-static char *ask(struct door *d, const char *path, const char *headers, const char *body) {
+static char *ask(struct frontend *d, const char *path, const char *headers, const char *body) {
 	char *text CLEANUP(freep) = upstream_post(path, headers, body);
 
 	return upstream_ask(d->port, text);
 }
 
-static char *get(struct door *d, const char *path, const char *headers) {
+static char *get(struct frontend *d, const char *path, const char *headers) {
 	char *text CLEANUP(freep) = mem_printf("GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", path, headers);
 
 	return upstream_ask(d->port, text);
@@ -79,7 +79,7 @@ static bool has(const char *text, const char *part) {
 	return false;
 }
 
-static bool shows(struct door *d, const char *line, const char *text) {
+static bool shows(struct frontend *d, const char *line, const char *text) {
 	for (int i = 0; i < 300; i++) {
 		char *said CLEANUP(freep) = proxy_command(&d->p, line);
 		if (strstr(said, text))
@@ -143,7 +143,7 @@ static const struct {
 
 static void test_requests(void **state) {
 	unsigned passed = 0;
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, "", "", 1);
@@ -228,7 +228,7 @@ static const struct {
 };
 
 static void test_sayings(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 	unsigned faults = 0, n = 0;
 
 	(void) state;
@@ -268,7 +268,7 @@ static void save_key(const char *file, const char *key, const char *name) {
 
 /* The models of an address are its routes: with keys those that the key may use. */
 static void test_models(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	open_door(&d);
@@ -318,7 +318,7 @@ static void test_models(void **state) {
 
 /* Whose requests they were: key, session, address. What went wrong for each, and nothing that would give a secret away. */
 static void test_callers(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	open_door(&d);
@@ -376,7 +376,7 @@ static void test_late(void **state) {
 		{"in an answer, without one", "100 100 0", "{\"x\":\"long\"}", 300, " 3 3 0 5 "},
 		{"in an answer of 500", "0 0 0", "{\"x\":\"long fail\"}", 300, " 4 4 0 5 "},
 	};
-	struct door d = {0};
+	struct frontend d = {0};
 	char piece[512];
 
 	(void) state;
@@ -412,7 +412,7 @@ static void test_late(void **state) {
 
 /* Fifty at once, which do as they are told: all of them are answered. */
 static void test_crowd(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"queue\":{\"length\":16,\"timeout_ms\":60000}", "", 4);
@@ -466,7 +466,7 @@ static void test_cors(void **state) {
 		{"a model of the route without", "GET", "/two/v1/models/two", ORIGIN("https://a.example"), "200", NULL},
 		{"the runtime's page", "GET", "/one/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
 	};
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"cors\":[\"https://a.example\",\"http://localhost:3000\"]", "", 1);
@@ -486,10 +486,10 @@ static void test_cors(void **state) {
 	}
 	assert_int_equal(d.one.questions, 3);
 	/* Any origin; and without a list what a runtime lets in by itself is taken back. */
-	static const char *const doors[] = {",\"cors\":[\"*\"]", ""};
+	static const char *const frontends[] = {",\"cors\":[\"*\"]", ""};
 	for (size_t i = 0; i < 2; i++) {
 		proxy_stop(&d.p);
-		write_state(&d, doors[i], "", 1);
+		write_state(&d, frontends[i], "", 1);
 		proxy_start(&d.p);
 		char *came CLEANUP(freep) = ask(&d, "/one" CHAT, ORIGIN("https://x.example"), "{}");
 		assert_true(has(came, "HTTP/1.1 200"));
@@ -509,7 +509,7 @@ static unsigned retry_after(const char *came) {
 /* Who is sent away is told when a place is free, behind the queue and behind those that were sent away before; where no release is up, soon. */
 static void test_retry(void **state) {
 	int busy[20];
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"queue\":{\"length\":16,\"timeout_ms\":60000}", "", 4);

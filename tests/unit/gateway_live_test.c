@@ -24,23 +24,23 @@ struct live {
 #define SLOT_JSON(id, version, want) "{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id "\",\"metrics\":\"/metrics\"," \
 	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version "\",\"want\":\"" want "\"}"
 
-/* `door`: further members of the gateway section, with %u for the hosted model's port. */
-static void write_state(struct live *l, const char *privacy, const char *door, const char *want_b, unsigned percent) {
+/* `frontend`: further members of the gateway section, with %u for the hosted model's port. */
+static void write_state(struct live *l, const char *privacy, const char *frontend, const char *want_b, unsigned percent) {
 	char *members CLEANUP(freep) = NULL;
-	const char *at = strstr(door, "%u");
+	const char *at = strstr(frontend, "%u");
 
 	if (at)
-		members = mem_printf("%.*s%u%s", (int) (at - door), door, upstream_port(&l->hosted), at + 2);
+		members = mem_printf("%.*s%u%s", (int) (at - frontend), frontend, upstream_port(&l->hosted), at + 2);
 	char *b CLEANUP(freep) = mem_printf("{\"generated_tokens\":\"\",\"id\":\"bbbbbbbbbbbb\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":1,"
 					    "\"version\":\"r2\",\"want\":\"%s\"}", want_b);
 	char *state CLEANUP(freep) = mem_printf(
 		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" SLOT_JSON("aaaaaaaaaaaa", "r1", "ready") ",\"b\":%s,"
 		"\"canary_percent\":%u,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"%s\"%s},\"name\":\"one\",\"since\":1}]}",
-		b, percent, l->port, l->metrics, privacy, members ? members : door);
+		b, percent, l->port, l->metrics, privacy, members ? members : frontend);
 	proxy_write(&l->p, state);
 }
 
-static void begin(struct live *l, const char *privacy, const char *door, const char *want_b, unsigned percent) {
+static void begin(struct live *l, const char *privacy, const char *frontend, const char *want_b, unsigned percent) {
 	proxy_init(&l->p);
 	if (system("mkdir -p run/one"))
 		fail();
@@ -49,7 +49,7 @@ static void begin(struct live *l, const char *privacy, const char *door, const c
 	upstream_start(&l->hosted, "H", NULL);
 	l->port = proxy_port();
 	l->metrics = proxy_port();
-	write_state(l, privacy, door, want_b, percent);
+	write_state(l, privacy, frontend, want_b, percent);
 	proxy_start(&l->p);
 }
 

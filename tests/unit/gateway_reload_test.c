@@ -64,7 +64,7 @@ static void test_reload(void **state) {
 		struct err e = {0};
 		char fault[512];
 
-		int r = running_reload(&g, "d1", &e);
+		int r = haproxy_reload(&g, "d1", &e);
 		fake_haproxy_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);

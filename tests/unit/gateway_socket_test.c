@@ -136,7 +136,7 @@ static void test_tell(void **state) {
 		struct err e = {0};
 		char fault[512];
 
-		int r = socket_tell(dir_fd, &all, "x y; z", &e);
+		int r = socket_send(dir_fd, &all, "x y; z", &e);
 		fake_haproxy_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
@@ -169,7 +169,7 @@ static void test_faults(void **state) {
 		char fault[512];
 
 		assert_int_equal(fault_install(c->plan, &plan), 0);
-		int r = socket_tell(dir_fd, &all, "x", &e);
+		int r = socket_send(dir_fd, &all, "x", &e);
 		assert_int_equal(fault_install(NULL, &plan), 0);
 		fake_haproxy_stop(f, fault);
 		assert_string_equal(fault, "");

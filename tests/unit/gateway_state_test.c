@@ -17,7 +17,7 @@
 #define SLOT(id, version, want) "{\"generated_tokens\":\"\",\"id\":\"" id "\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":4," \
 	"\"version\":\"" version "\",\"want\":\"" want "\"}"
 #define EMPTY "{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
-#define ROUTE(name, since, a, b, percent, door) "{\"a\":" a ",\"b\":" b ",\"canary_percent\":" percent ",\"gateway\":" door \
+#define ROUTE(name, since, a, b, percent, frontend) "{\"a\":" a ",\"b\":" b ",\"canary_percent\":" percent ",\"gateway\":" frontend \
 	",\"name\":\"" name "\",\"since\":" since "}"
 #define STATE(routes) "{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[" routes "]}\n"
 #define R1 SLOT("aaaaaaaaaaaa", "r1", "ready")
@@ -74,16 +74,16 @@ static void test_life(void **state) {
 	z->slots[1].want = GATEWAY_READY;
 	assert_int_equal(gateway_state_check(s, &e), 0);
 
-	assert_string_equal(z->door.listen, "0.0.0.0:9000");
-	assert_string_equal(z->door.certificate, "/etc/llmdeploy/gateway.pem");
-	assert_string_equal(z->door.sticky, "X-User");
-	assert_string_equal(z->door.privacy, "hybrid");
-	assert_int_equal(z->door.max_body_bytes, 1000000);
-	assert_int_equal(z->door.queue_length, 8);
-	assert_int_equal(z->door.queue_timeout_ms, 5000);
-	assert_string_equal(z->door.fallback.ca_file, "/etc/llmdeploy/ca.pem");
-	assert_string_equal(z->door.fallback.names[0], "incident-assistant-hosted");
-	assert_false(a->door.has_fallback);
+	assert_string_equal(z->frontend.listen, "0.0.0.0:9000");
+	assert_string_equal(z->frontend.certificate, "/etc/llmdeploy/gateway.pem");
+	assert_string_equal(z->frontend.sticky, "X-User");
+	assert_string_equal(z->frontend.privacy, "hybrid");
+	assert_int_equal(z->frontend.max_body_bytes, 1000000);
+	assert_int_equal(z->frontend.queue_length, 8);
+	assert_int_equal(z->frontend.queue_timeout_ms, 5000);
+	assert_string_equal(z->frontend.fallback.ca_file, "/etc/llmdeploy/ca.pem");
+	assert_string_equal(z->frontend.fallback.names[0], "incident-assistant-hosted");
+	assert_false(a->frontend.has_fallback);
 	assert_string_equal(z->slots[1].version, "incident-q4-r17");
 	assert_int_equal(z->slots[1].sequences, 3);
 	assert_string_equal(z->slots[1].metrics, "/metrics");
@@ -264,7 +264,7 @@ static void test_turns(void **state) {
 		char *after CLEANUP(freep) = mem_printf("{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s]}", c->after);
 		struct gateway_state *b CLEANUP(gateway_state_freep) = parsed(before), *a CLEANUP(gateway_state_freep) = parsed(after);
 		struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-		assert_int_equal(gateway_turn(b, a, &paths, &out), c->commands != NULL);
+		assert_int_equal(gateway_sync(b, a, &paths, &out), c->commands != NULL);
 		assert_string_equal(buf_str(&out), c->commands ? c->commands : "");
 	}
 }
@@ -274,11 +274,11 @@ static void test_turn_slot(void **state) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
 
 	(void) state;
-	gateway_turn_slot(s, "one", 0, &paths, &out);
+	gateway_sync_slot(s, "one", 0, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/a r1|||; set maxconn server r:one/a 4; set server r:one/a weight 1; "
 			    "set server r:one/a state ready; set map g/canary.map one/a 0");
 	buf_reset(&out);
-	gateway_turn_slot(s, "one", 1, &paths, &out);
+	gateway_sync_slot(s, "one", 1, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/b r2|||; set maxconn server r:one/b 4; set server r:one/b state drain; "
 			    "set map g/canary.map one/b 7");
 }
@@ -315,9 +315,9 @@ static void test_fallback_counters(void **state) {
 
 	(void) state;
 	assert_int_equal(gateway_fallback_parse("9 3 10 11 1 2 20 21 0 1 30 31 1\n\n", &v, &e), 0);
-	const struct gateway_elsewhere wanted[GATEWAY_REASONS] = {{3, 10, 11, 1}, {2, 20, 21, 0}, {1, 30, 31, 1}};
+	const struct gateway_fallback_stats wanted[GATEWAY_REASONS] = {{3, 10, 11, 1}, {2, 20, 21, 0}, {1, 30, 31, 1}};
 	assert_int_equal(v.began_ms, 9);
-	assert_memory_equal(v.elsewhere, wanted, sizeof wanted);
+	assert_memory_equal(v.fallback_stats, wanted, sizeof wanted);
 	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100\n", &v, &e), -1);
 	assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
 }

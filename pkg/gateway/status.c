@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "lockfile/lockfile.h"
 
-int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
+int gateway_status(struct gateway *g, struct gateway_view *out, struct err *e) {
 	struct socket_workers all = {0};
 	struct gateway_view v = {0};
 
@@ -23,7 +23,7 @@ int gateway_look(struct gateway *g, struct gateway_view *out, struct err *e) {
 
 /* Lua counts in each process for itself: what the serving one says, "" where none does. Those that only finish were counted before they
  * began to. */
-int look_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
+int status_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
 	bool gone;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -37,17 +37,17 @@ int look_counters(struct gateway *g, const struct socket_workers *all, const cha
 	return 0;
 }
 
-int look_elsewhere(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
+int status_fallback(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char line[128];
 
 	(void) snprintf(line, sizeof line, "llmdeploy fallback %s", route);
-	if (look_counters(g, all, line, &text, e))
+	if (status_counters(g, all, line, &text, e))
 		return -1;
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
 }
 
-int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_patience *patience,
+int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_late_limits *patience,
 		   struct gateway_sample *out, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
@@ -57,13 +57,13 @@ int gateway_sample(struct gateway *g, const char *route, const struct lockfile *
 	*out = (struct gateway_sample){0};
 	if (g->none)
 		return 0;
-	if (files_state(g, &s, e) || socket_workers(g->dir, &all, e))
+	if (persist_state(g, &s, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, route);
 	int slot = r ? gateway_route_slot(r, l->id) : -1;
 	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route, "ab"[slot == 1],
 		(unsigned long long) patience->first_ms, (unsigned long long) patience->served_ms, (unsigned long long) patience->whole_ms);
-	if (slot >= 0 && look_counters(g, &all, line, &text, e))
+	if (slot >= 0 && status_counters(g, &all, line, &text, e))
 		return -1;
 	return text.len ? gateway_sample_parse(buf_str(&text), out, e) : 0;
 }
@@ -74,7 +74,7 @@ int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {
 
 	if (g->none)
 		s = gateway_state_new();
-	else if (files_state(g, &s, e))
+	else if (persist_state(g, &s, e))
 		return -1;
 	*n = gateway_state_count(s);
 	for (size_t i = 0; i < *n; i++)
@@ -93,9 +93,9 @@ int gateway_compare(struct gateway *g, const char *route, gateway_found *found, 
 
 	if (g->none)
 		return 0;
-	if (files_state(g, &s, e))
+	if (persist_state(g, &s, e))
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
-	return files_compare(g, s, route, found, ctx, e) || drift_of_process(g, s, route, found, ctx, e) ? -1 : 0;
+	return persist_compare(g, s, route, found, ctx, e) || drift_of_process(g, s, route, found, ctx, e) ? -1 : 0;
 }

@@ -15,7 +15,7 @@ enum { ANSWER_CAP = 8 << 20, POLL_MS = 20, RELOAD_MS = 15000, RELOAD_TRIES = 10,
 
 /* ---- which configuration it has ---- */
 
-int running_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e) {
+int haproxy_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e) {
 	struct buf info CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char *wanted CLEANUP(freep) = mem_printf("\ndescription: %s\n", digest);
 	bool gone, every = all->serving > 0;
@@ -40,7 +40,7 @@ static int await(const struct gateway *g, const char *digest, unsigned failed, u
 		struct err why = {0};
 		/* A process that is just coming may break off an answer. */
 		bool answers = !socket_workers(g->dir, &all, &why) && all.running;
-		if (answers && !running_has(g, &all, digest, up, &why) && *up)
+		if (answers && !haproxy_has(g, &all, digest, up, &why) && *up)
 			return 0;
 		if (answers && all.failed > failed)
 			return 0;
@@ -50,7 +50,7 @@ static int await(const struct gateway *g, const char *digest, unsigned failed, u
 	return 0;
 }
 
-int running_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
+int haproxy_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
 	return await(g, digest, UINT_MAX, timeout_ms, up, e);
 }
 
@@ -81,7 +81,7 @@ static void find_cause(const char *said, char *cause, size_t size) {
 	(void) snprintf(cause, size, "%.*s", (int) strcspn(line, "\r\n"), line);
 }
 
-int running_failed(const struct gateway *g, const char *said, struct err *e) {
+int haproxy_failed(const struct gateway *g, const char *said, struct err *e) {
 	char cause[240];
 
 	g->memo->refused = true;
@@ -91,7 +91,7 @@ int running_failed(const struct gateway *g, const char *said, struct err *e) {
 	return err_set(e, ERR_SPEC, "HAProxy does not come up with its configuration: %s", *cause ? cause : "it said nothing");
 }
 
-int running_refused(const struct gateway *g, const char *said, struct err *e) {
+int haproxy_refused(const struct gateway *g, const char *said, struct err *e) {
 	char cause[400];
 
 	g->memo->refused = true;
@@ -115,7 +115,7 @@ static int ask_to_reload(const struct gateway *g, struct buf *said, struct err *
 	}
 }
 
-int running_reload(const struct gateway *g, const char *digest, struct err *e) {
+int haproxy_reload(const struct gateway *g, const char *digest, struct err *e) {
 	struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct socket_workers before;
 	bool up = false;
@@ -123,14 +123,14 @@ int running_reload(const struct gateway *g, const char *digest, struct err *e) {
 	if (socket_workers(g->dir, &before, e) || ask_to_reload(g, &said, e))
 		return -1;
 	if (strstr(buf_str(&said), "Success=0"))
-		return running_failed(g, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "", e);
+		return haproxy_failed(g, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "", e);
 	if (await(g, digest, before.failed, RELOAD_MS, &up, e))
 		return -1;
 	if (up)
 		return 0;
 	buf_reset(&said);
-	process_last_words(g, &said);
-	return running_failed(g, buf_str(&said), e);
+	process_log_tail(g, &said);
+	return haproxy_failed(g, buf_str(&said), e);
 }
 
 /* ---- servers ---- */
@@ -157,7 +157,7 @@ static int count_in(const struct gateway *g, const struct socket_worker *w, cons
 	return 0;
 }
 
-int running_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
+int haproxy_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e) {
 	char *line CLEANUP(freep) = mem_printf("show stat r:%s 4 -1", route);
 	struct server_count sum = {0};
@@ -169,30 +169,30 @@ int running_server(const struct gateway *g, const struct socket_workers *all, co
 	return 0;
 }
 
-static int turn_slot(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const char *route, int slot,
+static int sync_slot(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const char *route, int slot,
 		     struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(16 << 10);
 	const struct gateway_paths paths = GATEWAY_PATHS;
 
-	gateway_turn_slot(s, route, slot, &paths, &line);
-	return socket_tell(g->dir, all, buf_str(&line), e);
+	gateway_sync_slot(s, route, slot, &paths, &line);
+	return socket_send(g->dir, all, buf_str(&line), e);
 }
 
 /* What gets traffic comes first. */
-static int turn_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct gateway_route *r,
+static int sync_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct gateway_route *r,
 		      struct err *e) {
 	int first = gateway_route_ready(r) == 1;
 
-	return turn_slot(g, all, s, r->name, first, e) || turn_slot(g, all, s, r->name, !first, e) ? -1 : 0;
+	return sync_slot(g, all, s, r->name, first, e) || sync_slot(g, all, s, r->name, !first, e) ? -1 : 0;
 }
 
-int running_turn(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+int haproxy_sync(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct socket_workers all;
 
 	if (socket_workers(g->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < gateway_state_count(s); i++)
-		if (turn_route(g, &all, s, gateway_state_at(s, i), e))
+		if (sync_route(g, &all, s, gateway_state_at(s, i), e))
 			return -1;
 	return 0;
 }

@@ -164,7 +164,7 @@ static int inspect(const struct gateway *g, const char *suffix, bool *found, boo
 	return 0;
 }
 
-int docker_process_look(const struct gateway *g, struct process *out, struct err *e) {
+int process_docker_inspect(const struct gateway *g, struct process *out, struct err *e) {
 	struct gateway_image i CLEANUP(gateway_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char wanted[SHA256_HEX], spec[SHA256_HEX];
@@ -181,14 +181,14 @@ int docker_process_look(const struct gateway *g, struct process *out, struct err
 
 /* ---- what is done ---- */
 
-int docker_process_start(const struct gateway *g, struct err *e) {
+int process_docker_start(const struct gateway *g, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "");
 
 	/* One that was made to take over from a socket has that in its command line for good: a new one is cheap. */
 	return create(g, name, false, e);
 }
 
-int docker_process_settle(const struct gateway *g, struct err *e) {
+int process_docker_keep(const struct gateway *g, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "");
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -198,7 +198,7 @@ int docker_process_settle(const struct gateway *g, struct err *e) {
 	return found && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP) ? docker_container_set_restart(g->o.docker, name, DOCKER_RESTART_KEEP, e) : 0;
 }
 
-int docker_process_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e) {
+int process_docker_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "");
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool there;
@@ -237,7 +237,7 @@ static int end_old(const struct gateway *g, uint64_t wait_ms, struct err *e) {
 	return docker_container_remove(g->o.docker, name, true, e);
 }
 
-static int let_go(const struct gateway *g, struct err *e) {
+static int stop_accepting(const struct gateway *g, struct err *e) {
 	char *old CLEANUP(freep) = name_of(g, "-old");
 
 	/* SIGUSR1: no new connections, idle ones closed, requests finished. The Engine must not bring it back. */
@@ -254,10 +254,10 @@ static int give_up(const struct gateway *g, const struct err *why, struct err *e
 	(void) docker_container_remove(g->o.docker, next, true, &ignored);
 	if (fs_exists(g->dir, SOCKET_MASTER_OLD))
 		(void) fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, &ignored);
-	return why->code ? err_set(e, why->code, "%s", why->msg) : running_failed(g, buf_str(&words), e);
+	return why->code ? err_set(e, why->code, "%s", why->msg) : haproxy_failed(g, buf_str(&words), e);
 }
 
-int docker_process_take_over(const struct gateway *g, const char *digest, struct err *e) {
+int process_docker_take_over(const struct gateway *g, const char *digest, struct err *e) {
 	char *next CLEANUP(freep) = name_of(g, "-next");
 	struct err why = {0};
 	bool up = false;
@@ -268,12 +268,12 @@ int docker_process_take_over(const struct gateway *g, const char *digest, struct
 	if (fs_exists(g->dir, SOCKET_MASTER) && fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, SOCKET_MASTER_OLD, e))
 		return -1;
 	/* 3. It takes the listening sockets over, and serves beside the first. */
-	if (create(g, next, true, &why) || running_await(g, digest, START_MS, &up, &why) || !up)
+	if (create(g, next, true, &why) || haproxy_await(g, digest, START_MS, &up, &why) || !up)
 		return give_up(g, &why, e);
 	/* 4. The names change hands. 5. The first takes nothing new. */
-	if (rename_to(g, "", "-old", e) || rename_to(g, "-next", "", e) || docker_process_settle(g, e))
+	if (rename_to(g, "", "-old", e) || rename_to(g, "-next", "", e) || process_docker_keep(g, e))
 		return -1;
-	return let_go(g, e);
+	return stop_accepting(g, e);
 }
 
 /* A crash between the steps of a takeover: the next one serves, and the names say something else. */
@@ -289,7 +289,7 @@ static int finish_takeover(const struct gateway *g, struct err *e) {
 		return docker_container_remove(g->o.docker, next, true, e);
 	if (current && (end_old(g, FINISH_MS, e) || rename_to(g, "", "-old", e)))
 		return -1;
-	return rename_to(g, "-next", "", e) || docker_process_settle(g, e) || (current && let_go(g, e)) ? -1 : 0;
+	return rename_to(g, "-next", "", e) || process_docker_keep(g, e) || (current && stop_accepting(g, e)) ? -1 : 0;
 }
 
 /* The first one's socket, whose name was to become another's: nobody took over after all, or everybody has finished. */
@@ -308,7 +308,7 @@ static int sweep_old(const struct gateway *g, bool all, struct err *e) {
 		return -1;
 	if (!found)
 		return sweep_socket(g, e);
-	if (running && !all && (let_go(g, e) || idle_socket(g, SOCKET_MASTER_OLD, &idle, e)))
+	if (running && !all && (stop_accepting(g, e) || worker_reaper_is_idle(g, SOCKET_MASTER_OLD, &idle, e)))
 		return -1;
 	return idle || all ? docker_container_remove(g->o.docker, old, true, e) : 0;
 }
@@ -320,10 +320,10 @@ static int sweep_workers(const struct gateway *g, struct err *e) {
 
 	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
 		return -1;
-	return found && c.running ? idle_end(g, (int) c.pid, e) : 0;
+	return found && c.running ? worker_reaper_run(g, (int) c.pid, e) : 0;
 }
 
-int docker_process_sweep(const struct gateway *g, bool all, struct err *e) {
+int process_docker_sweep(const struct gateway *g, bool all, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "");
 
 	if (finish_takeover(g, e) || sweep_old(g, all, e))
@@ -331,7 +331,7 @@ int docker_process_sweep(const struct gateway *g, bool all, struct err *e) {
 	return all ? docker_container_remove(g->o.docker, name, true, e) : sweep_workers(g, e);
 }
 
-void docker_process_last_words(const struct gateway *g, struct buf *out) {
+void process_docker_log_tail(const struct gateway *g, struct buf *out) {
 	char *name CLEANUP(freep) = name_of(g, "");
 	struct err ignored = {0};
 
@@ -361,7 +361,7 @@ static int await_check(const struct gateway *g, const char *name, bool *fine, st
 	return docker_log_tail(g->o.docker, name, 50, said, e);
 }
 
-int docker_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
+int process_docker_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
 	struct gateway_image i CLEANUP(gateway_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char *name CLEANUP(freep) = name_of(g, "-check");
@@ -377,7 +377,7 @@ int docker_process_check(const struct gateway *g, bool *fine, struct buf *said, 
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }
 
-int docker_process_check_sweep(const struct gateway *g, struct err *e) {
+int process_docker_check_sweep(const struct gateway *g, struct err *e) {
 	char *name CLEANUP(freep) = name_of(g, "-check");
 
 	return docker_container_remove(g->o.docker, name, true, e);

@@ -30,7 +30,7 @@ static int clients_of(const struct gateway *g, const struct socket_worker *w, ui
 	return 0;
 }
 
-int idle_socket(const struct gateway *g, const char *socket, bool *idle, struct err *e) {
+int worker_reaper_is_idle(const struct gateway *g, const char *socket, bool *idle, struct err *e) {
 	struct socket_workers all;
 	uint64_t n;
 	bool gone;
@@ -81,7 +81,7 @@ static int outer_pid(int master, int inner) {
 	return 0;
 }
 
-int idle_end(const struct gateway *g, int master, struct err *e) {
+int worker_reaper_run(const struct gateway *g, int master, struct err *e) {
 	struct socket_workers all;
 	uint64_t n;
 	bool gone;

@@ -43,7 +43,7 @@ static pid_t master_pid(const struct gateway *g) {
 	return at ? n : 0;
 }
 
-int host_process_look(const struct gateway *g, struct process *out, struct err *e) {
+int process_host_inspect(const struct gateway *g, struct process *out, struct err *e) {
 	struct socket_workers all;
 
 	if (socket_workers(g->dir, &all, e))
@@ -53,7 +53,7 @@ int host_process_look(const struct gateway *g, struct process *out, struct err *
 	return 0;
 }
 
-int host_process_master(const struct gateway *g) {
+int process_host_master(const struct gateway *g) {
 	return master_pid(g);
 }
 
@@ -104,13 +104,13 @@ static int no_program(const struct gateway *g, struct err *e) {
 		g->o.config->path);
 }
 
-int host_process_start(const struct gateway *g, struct err *e) {
+int process_host_start(const struct gateway *g, struct err *e) {
 	const char *program = g->o.config->haproxy;
 	int log CLEANUP(closep) = -1, status = 0;
 
 	if (access(program, X_OK))
 		return no_program(g, e);
-	if (host_process_stop(g, e))
+	if (process_host_stop(g, e))
 		return -1;
 	log = fs_step_create(EFFECT_GATEWAY_RELOAD, g->dir, LOG_NAME, O_WRONLY | O_TRUNC, 0644);
 	if (log < 0)
@@ -125,8 +125,8 @@ int host_process_start(const struct gateway *g, struct err *e) {
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
-	host_process_last_words(g, &words);
-	return running_failed(g, buf_str(&words), e);
+	process_host_log_tail(g, &words);
+	return haproxy_failed(g, buf_str(&words), e);
 }
 
 /* The same program, user and paths, with gateway/check in the place of the root. */
@@ -144,7 +144,7 @@ static pid_t launch_check(const struct gateway *g, int log) {
 	return pid;
 }
 
-int host_process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
+int process_host_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
 	const char *program = g->o.config->haproxy;
 	int log CLEANUP(closep) = -1, status = 0;
 	bool found;
@@ -165,7 +165,7 @@ int host_process_check(const struct gateway *g, bool *fine, struct buf *said, st
 	return fs_read_if(g->dir, CHECK_DIR "/said", said, &found, e);
 }
 
-int host_process_stop(const struct gateway *g, struct err *e) {
+int process_host_stop(const struct gateway *g, struct err *e) {
 	uint64_t until = clock_mono_ms() + STOP_MS;
 	pid_t pid = master_pid(g);
 
@@ -180,7 +180,7 @@ int host_process_stop(const struct gateway *g, struct err *e) {
 	return fault_end(EFFECT_GATEWAY_RELOAD, 0);
 }
 
-void host_process_last_words(const struct gateway *g, struct buf *out) {
+void process_host_log_tail(const struct gateway *g, struct buf *out) {
 	struct err ignored = {0};
 	bool found;
 

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "gateway/door.h"
+#include "gateway/frontend.h"
 #include "lockfile/lockfile.h"
 
 enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
@@ -28,19 +28,19 @@ static void change_done(struct change *c) {
 
 static int change_begin(struct gateway *g, struct change *c, struct err *e) {
 	c->g = g;
-	if (files_lock(g, &c->file_lock, e) || files_state(g, &c->before, e))
+	if (persist_lock(g, &c->file_lock, e) || persist_state(g, &c->before, e))
 		return -1;
 	c->after = gateway_state_copy(c->before);
 	return 0;
 }
 
-/* Routes, doors or files differ: HAProxy accepts it all, and a new process comes up with it, or everything is as it was before. */
-static int change_door(const struct change *c, struct err *e) {
+/* Routes, frontends or files differ: HAProxy accepts it all, and a new process comes up with it, or everything is as it was before. */
+static int change_frontend(const struct change *c, struct err *e) {
 	struct err why = {0}, ignored = {0};
 
 	if (!ensure_locked(c->g, c->after, &why))
 		return 0;
-	if (gateway_state_count(c->before) || !files_save(c->g, c->before, NULL, NULL, &ignored))
+	if (gateway_state_count(c->before) || !persist_save(c->g, c->before, NULL, NULL, &ignored))
 		(void) ensure_locked(c->g, c->before, &ignored);
 	return err_set(e, why.code, "%s", why.msg);
 }
@@ -51,9 +51,9 @@ static int change_commit(struct change *c, struct err *e) {
 	const struct gateway_paths paths = GATEWAY_PATHS;
 	struct socket_workers all;
 
-	if (!gateway_turn(c->before, c->after, &paths, &line))
-		return change_door(c, e);
-	if (files_save(c->g, c->after, NULL, NULL, e))
+	if (!gateway_sync(c->before, c->after, &paths, &line))
+		return change_frontend(c, e);
+	if (persist_save(c->g, c->after, NULL, NULL, e))
 		return -1;
 	if (!line.len)
 		return 0;
@@ -61,10 +61,10 @@ static int change_commit(struct change *c, struct err *e) {
 		return -1;
 	if (!all.running || !all.serving)
 		return ensure_locked(c->g, c->after, e);
-	return socket_tell(c->g->dir, &all, buf_str(&line), e);
+	return socket_send(c->g->dir, &all, buf_str(&line), e);
 }
 
-static int no_seat(const char *route, const struct lockfile *l, struct err *e) {
+static int no_slot(const char *route, const struct lockfile *l, struct err *e) {
 	return err_set(e, ERR_USAGE, "release '%s' has no seat at the gateway's route '%s'", l->version, route);
 }
 
@@ -88,15 +88,15 @@ static int accept_again(const struct gateway *g, const struct gateway_state *the
 	return accept_state(g, then, &a, e);
 }
 
-static int accept_door(const struct gateway *g, const struct gateway_state *now, const struct lockfile *l, bool is_new, struct err *e) {
+static int accept_frontend(const struct gateway *g, const struct gateway_state *now, const struct lockfile *l, bool is_new, struct err *e) {
 	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now), *own CLEANUP(gateway_state_freep) = gateway_state_new();
 	struct gateway_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
 
 	if (gateway_route_take(then, r, l, e) || gateway_route_take(own, alone, l, e) || gateway_state_check(then, e))
 		return -1;
-	if (is_new && gateway_door_check(&r->door, e))
+	if (is_new && gateway_frontend_check(&r->frontend, e))
 		return -1;
-	if (checks_ports(g, now, then, e))
+	if (preflight_ports(g, now, then, e))
 		return -1;
 	return is_new ? accept_strictly(g, then, own, e) : accept_again(g, then, own, e);
 }
@@ -108,10 +108,10 @@ int gateway_accepts(struct gateway *g, const struct lockfile *l, bool is_new, st
 		return 0;
 	if (change_begin(g, &c, e))
 		return -1;
-	return accept_door(g, c.before, l, is_new, e);
+	return accept_frontend(g, c.before, l, is_new, e);
 }
 
-int gateway_seat(struct gateway *g, const struct lockfile *l, struct err *e) {
+int gateway_assign_slot(struct gateway *g, const struct lockfile *l, struct err *e) {
 	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
@@ -127,25 +127,25 @@ int gateway_seat(struct gateway *g, const struct lockfile *l, struct err *e) {
 		slot = free_slot(r);
 		gateway_slot_take(c.after, &r->slots[slot], l);
 	}
-	if (files_link(g, l->route, slot, r->slots[slot].id, e))
+	if (persist_link(g, l->route, slot, r->slots[slot].id, e))
 		return -1;
-	return known ? change_commit(&c, e) : change_door(&c, e);
+	return known ? change_commit(&c, e) : change_frontend(&c, e);
 }
 
-static void leave(struct gateway_slot *slot) {
+static void start_drain(struct gateway_slot *slot) {
 	if (slot->want == GATEWAY_READY || slot->want == GATEWAY_CANARY)
 		slot->want = GATEWAY_DRAIN;
 }
 
-static bool said_already(const struct change *c, const struct gateway_route *r) {
+static bool was_ready_before(const struct change *c, const struct gateway_route *r) {
 	const struct gateway_route *was = gateway_state_find(c->before, r->name);
 	int ready = gateway_route_ready(r);
 
 	return was && ready >= 0 && was->slots[ready].want == GATEWAY_READY;
 }
 
-/* Ready first, in the running process: a door that differs is put up afterwards, by a reload. */
-static int turn_now(const struct change *c, const struct gateway_route *r, struct err *e) {
+/* Ready first, in the running process: a frontend that differs is put up afterwards, by a reload. */
+static int sync_now(const struct change *c, const struct gateway_route *r, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
 	const struct gateway_paths paths = GATEWAY_PATHS;
 	struct socket_workers all;
@@ -157,11 +157,11 @@ static int turn_now(const struct change *c, const struct gateway_route *r, struc
 		return err_set(e, ERR_SYS, "the gateway does not run");
 	/* Requests that wait in the route's queue are given to a server that leaves maintenance, and not to one that leaves draining: without
 	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
-	if (ready >= 0 && !said_already(c, r))
+	if (ready >= 0 && !was_ready_before(c, r))
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
-	gateway_turn_slot(c->after, r->name, ready == 1, &paths, &line);
-	gateway_turn_slot(c->after, r->name, ready != 1, &paths, &line);
-	return socket_tell(c->g->dir, &all, buf_str(&line), e);
+	gateway_sync_slot(c->after, r->name, ready == 1, &paths, &line);
+	gateway_sync_slot(c->after, r->name, ready != 1, &paths, &line);
+	return socket_send(c->g->dir, &all, buf_str(&line), e);
 }
 
 static int flip_now(const struct change *c, const struct gateway_route *r, struct err *e) {
@@ -169,18 +169,18 @@ static int flip_now(const struct change *c, const struct gateway_route *r, struc
 	const struct gateway_paths paths = GATEWAY_PATHS;
 	struct err why = {0};
 
-	/* Another door: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's door. Likewise
-	 * where somebody died after the state was written: which door it has is not known. */
-	if (said_already(c, r) || !gateway_turn(c->before, c->after, &paths, &ignored))
-		return change_door(c, e);
+	/* Another frontend: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's frontend. Likewise
+	 * where somebody died after the state was written: which frontend it has is not known. */
+	if (was_ready_before(c, r) || !gateway_sync(c->before, c->after, &paths, &ignored))
+		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */
-	if (files_save(c->g, c->after, NULL, NULL, e))
+	if (persist_save(c->g, c->after, NULL, NULL, e))
 		return -1;
 	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
-	if (!turn_now(c, r, &why))
+	if (!sync_now(c, r, &why))
 		return 0;
 	/* 3. It does not run, or does not know the route yet. */
-	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : change_door(c, e);
+	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : change_frontend(c, e);
 }
 
 int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to, struct err *e) {
@@ -193,12 +193,12 @@ int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to
 	struct gateway_route *r = gateway_state_find(c.after, route);
 	int slot = r && to ? gateway_route_slot(r, to->id) : -1;
 	if (to && slot < 0)
-		return no_seat(route, to, e);
+		return no_slot(route, to, e);
 	if (!r)
 		return 0;
-	leave(&r->slots[slot == 0]);
+	start_drain(&r->slots[slot == 0]);
 	if (!to)
-		leave(&r->slots[1]);
+		start_drain(&r->slots[1]);
 	else
 		r->slots[slot].want = GATEWAY_READY;
 	r->canary_percent = 0;
@@ -217,7 +217,7 @@ int gateway_canary(struct gateway *g, const char *route, const struct lockfile *
 	struct gateway_route *r = gateway_state_find(c.after, route);
 	int slot = r ? gateway_route_slot(r, candidate->id) : -1;
 	if (slot < 0)
-		return no_seat(route, candidate, e);
+		return no_slot(route, candidate, e);
 	if (r->slots[slot].want == GATEWAY_READY)
 		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s', and no canary", candidate->version, route);
 	r->canary_percent = percent > 100 ? 100 : percent;
@@ -231,7 +231,7 @@ int gateway_canary(struct gateway *g, const char *route, const struct lockfile *
 static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot, enum gateway_want *want, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
-	if (files_state(g, &s, e))
+	if (persist_state(g, &s, e))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, route);
 	*slot = r ? gateway_route_slot(r, l->id) : -1;
@@ -243,7 +243,7 @@ static int count_slot(const struct gateway *g, const char *route, int slot, uint
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->dir, &all, e) || running_server(g, &all, route, slot ? "b" : "a", &have, e))
+	if (socket_workers(g->dir, &all, e) || haproxy_server(g, &all, route, slot ? "b" : "a", &have, e))
 		return -1;
 	*n = have.in_flight + have.queued;
 	return 0;
@@ -283,7 +283,7 @@ static int to_maintenance(struct gateway *g, const char *route, const struct loc
 		gateway_slot_clear(&r->slots[slot]);
 	if (change_commit(&c, e))
 		return -1;
-	return empty ? files_link(g, route, slot, "", e) : 0;
+	return empty ? persist_link(g, route, slot, "", e) : 0;
 }
 
 static int close_rest(const struct gateway *g, const char *route, int slot, uint64_t *cut, struct err *e) {
@@ -291,7 +291,7 @@ static int close_rest(const struct gateway *g, const char *route, int slot, uint
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->dir, &all, e) || running_server(g, &all, route, slot ? "b" : "a", &have, e) || socket_tell(g->dir, &all, line, e))
+	if (socket_workers(g->dir, &all, e) || haproxy_server(g, &all, route, slot ? "b" : "a", &have, e) || socket_send(g->dir, &all, line, e))
 		return -1;
 	*cut = have.in_flight;
 	return 0;
@@ -326,15 +326,15 @@ int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l
 	return 0;
 }
 
-int gateway_unseat(struct gateway *g, const char *route, const struct lockfile *l, struct err *e) {
+int gateway_release_slot(struct gateway *g, const char *route, const struct lockfile *l, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (g->none)
 		return 0;
-	if (to_maintenance(g, route, l, true, e) || files_state(g, &s, e))
+	if (to_maintenance(g, route, l, true, e) || persist_state(g, &s, e))
 		return -1;
 	/* Of a route that never came to be, the links are left. */
-	return gateway_state_find(s, route) ? 0 : files_unlink_route(g, route, e);
+	return gateway_state_find(s, route) ? 0 : persist_unlink_route(g, route, e);
 }
 
 int gateway_remove(struct gateway *g, const char *route, struct err *e) {
@@ -347,7 +347,7 @@ int gateway_remove(struct gateway *g, const char *route, struct err *e) {
 	if (!gateway_state_find(c.after, route))
 		return 0;
 	gateway_state_remove(c.after, route);
-	if (gateway_state_count(c.after) ? change_door(&c, e) : files_save(g, c.after, NULL, NULL, e) || ensure_locked(g, c.after, e))
+	if (gateway_state_count(c.after) ? change_frontend(&c, e) : persist_save(g, c.after, NULL, NULL, e) || ensure_locked(g, c.after, e))
 		return -1;
-	return files_unlink_route(g, route, e);
+	return persist_unlink_route(g, route, e);
 }

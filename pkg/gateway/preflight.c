@@ -74,7 +74,7 @@ static int check_hashes(const char *path, const struct buf *text, struct err *e)
 	return 0;
 }
 
-int checks_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e) {
+int preflight_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e) {
 	if (check_file(g, f, e) || fs_read_user(f->path, bytes, e))
 		return -1;
 	if (f->use == GATEWAY_KEY_HASHES)
@@ -84,13 +84,13 @@ int checks_file(const struct gateway *g, const struct gateway_file *f, struct bu
 	return pem_check(f->path, buf_str(bytes), bytes->len, f->use == GATEWAY_CERTIFICATE, e);
 }
 
-int checks_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+int preflight_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct gateway_file *files CLEANUP(freep) = NULL;
 	size_t n = gateway_files(s, &files);
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf bytes CLEANUP(buf_done) = BUF_INIT(PEM_CAP);
-		if (checks_file(g, &files[i], &bytes, e))
+		if (preflight_file(g, &files[i], &bytes, e))
 			return -1;
 	}
 	return 0;
@@ -168,8 +168,8 @@ static size_t addresses(const struct gateway_state *s, struct address **out) {
 
 	for (size_t i = 0; i < n; i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
-		list[2 * i] = (struct address){r->name, "gateway.listen", r->door.listen};
-		list[2 * i + 1] = (struct address){r->name, "gateway.metrics", r->door.metrics};
+		list[2 * i] = (struct address){r->name, "gateway.listen", r->frontend.listen};
+		list[2 * i + 1] = (struct address){r->name, "gateway.metrics", r->frontend.metrics};
 	}
 	*out = list;
 	return 2 * n;
@@ -191,7 +191,7 @@ static int check_overlap(const struct address *a, const struct address *list, si
 	return 0;
 }
 
-int checks_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e) {
+int preflight_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e) {
 	struct address *old CLEANUP(freep) = NULL, *new CLEANUP(freep) = NULL;
 	size_t n_old = addresses(running, &old), n_new = addresses(wanted, &new);
 

@@ -62,19 +62,19 @@ static int path_of(const struct gateway *g, const char *where, char **path, stru
 	}
 	if (g->none)
 		return err_set(e, ERR_USAGE, "there is no gateway on this machine: name the file of keys by its path");
-	if (files_state(g, &s, e))
+	if (persist_state(g, &s, e))
 		return -1;
 	const struct gateway_route *r = gateway_state_find(s, where);
 	if (!r)
 		return err_set(e, ERR_USAGE, "the gateway has no route '%s'; before its first release, name the file of keys by its path", where);
-	if (!r->door.api_keys || !*r->door.api_keys)
+	if (!r->frontend.api_keys || !*r->frontend.api_keys)
 		return err_set(e, ERR_USAGE, "route '%s' asks for no keys: its manifest has no gateway.api_keys", where);
-	*path = mem_strdup(r->door.api_keys);
+	*path = mem_strdup(r->frontend.api_keys);
 	return 0;
 }
 
 /* Where HAProxy runs it knows at once; where it does not, it will read the file. A process from before the file does not have the map. */
-static int tell(const struct gateway *g, const char *path, const char *format_add, const struct line *l, struct err *e) {
+static int update_haproxy(const struct gateway *g, const char *path, const char *format_add, const struct line *l, struct err *e) {
 	char name[GATEWAY_FILE_NAME];
 	gateway_file_name(path, name);
 	char *line CLEANUP(freep) = format_add ? mem_printf("add map gateway/files/%s %s %s", name, l->hash, l->name)
@@ -87,7 +87,7 @@ static int tell(const struct gateway *g, const char *path, const char *format_ad
 	if (g->none)
 		return 0;
 	/* What starts anew reads the copy. */
-	if (files_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
+	if (persist_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
 		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, g->dir, &all.at[i], line, &answer, &gone, e))
@@ -122,7 +122,7 @@ static int make_key(char key[GATEWAY_KEY], char hash[SHA256_HEX], struct err *e)
 	return 0;
 }
 
-int gateway_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e) {
+int gateway_api_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	char *path CLEANUP(freep) = NULL, made[GATEWAY_KEY];
 	struct line l = {0};
@@ -139,13 +139,13 @@ int gateway_keys_add(struct gateway *g, const char *where, const char *name, cha
 	(void) snprintf(l.name, sizeof l.name, "%s", name);
 	bool ends = !text.len || buf_str(&text)[text.len - 1] == '\n';
 	char *line CLEANUP(freep) = mem_printf("%s%s %s\n", ends ? "" : "\n", l.hash, l.name);
-	if (write_at(path, O_APPEND, -1, line, e) || tell(g, path, "add", &l, e))
+	if (write_at(path, O_APPEND, -1, line, e) || update_haproxy(g, path, "add", &l, e))
 		return -1;
 	(void) snprintf(key, GATEWAY_KEY, "%s", made);
 	return 0;
 }
 
-int gateway_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e) {
+int gateway_api_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	char *path CLEANUP(freep) = NULL;
 	struct line l;
@@ -155,10 +155,10 @@ int gateway_keys_remove(struct gateway *g, const char *where, const char *name, 
 		return -1;
 	if (!find_entry(&text, name, &l))
 		return err_set(e, ERR_USAGE, "there is no key '%.80s' in '%s'", name, path);
-	return write_at(path, 0, (off_t) l.offset, "#", e) || tell(g, path, NULL, &l, e) ? -1 : 0;
+	return write_at(path, 0, (off_t) l.offset, "#", e) || update_haproxy(g, path, NULL, &l, e) ? -1 : 0;
 }
 
-int gateway_keys_list(struct gateway *g, const char *where, char ***names, size_t *n, struct err *e) {
+int gateway_api_keys_list(struct gateway *g, const char *where, char ***names, size_t *n, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	char *path CLEANUP(freep) = NULL;
 	size_t at = 0, count = 0;

@@ -20,7 +20,7 @@ struct seen {
 	uint64_t in_flight, queued, weight;
 };
 
-struct gateway_sight {
+struct gateway_snapshot {
 	struct gateway *g;
 	struct gateway_state *state;
 	struct socket_workers all;
@@ -29,7 +29,7 @@ struct gateway_sight {
 	size_t n, cap;
 };
 
-void gateway_sight_free(struct gateway_sight *s) {
+void gateway_snapshot_free(struct gateway_snapshot *s) {
 	if (!s)
 		return;
 	gateway_state_free(s->state);
@@ -38,11 +38,11 @@ void gateway_sight_free(struct gateway_sight *s) {
 	free(s);
 }
 
-void gateway_sight_freep(struct gateway_sight **s) {
-	gateway_sight_free(*s);
+void gateway_snapshot_freep(struct gateway_snapshot **s) {
+	gateway_snapshot_free(*s);
 }
 
-static void note(struct gateway_sight *s, const struct socket_table *t, bool finishing) {
+static void note(struct gateway_snapshot *s, const struct socket_table *t, bool finishing) {
 	const char *backend = socket_table_text(t, "pxname"), *server = socket_table_text(t, "svname");
 
 	if (!text_starts(backend, "r:") || (strcmp(server, "a") && strcmp(server, "b")))
@@ -55,7 +55,7 @@ static void note(struct gateway_sight *s, const struct socket_table *t, bool fin
 		socket_table_number(t, "scur"), socket_table_number(t, "qcur"), socket_table_number(t, "weight")};
 }
 
-static int ask(struct gateway_sight *s, const struct socket_worker *w, const char *line, struct err *e) {
+static int ask(struct gateway_snapshot *s, const struct socket_worker *w, const char *line, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
 	struct socket_table t;
 	bool gone;
@@ -76,15 +76,15 @@ static int by_backend(const void *a, const void *b) {
 	return strcmp(((const struct seen *) a)->backend, ((const struct seen *) b)->backend);
 }
 
-static int sight_take(struct gateway *g, const char *route, struct gateway_sight **out, struct err *e) {
-	struct gateway_sight *s CLEANUP(gateway_sight_freep) = mem_zalloc(1, sizeof *s);
+static int snapshot_take(struct gateway *g, const char *route, struct gateway_snapshot **out, struct err *e) {
+	struct gateway_snapshot *s CLEANUP(gateway_snapshot_freep) = mem_zalloc(1, sizeof *s);
 	char *line CLEANUP(freep) = route ? mem_printf("show stat r:%s 4 -1", route) : mem_strdup("show stat -1 4 -1");
 
 	s->g = g;
 	s->arena = arena_new();
 	if (g->none)
 		s->state = gateway_state_new();
-	else if (files_state(g, &s->state, e) || socket_workers(g->dir, &s->all, e))
+	else if (persist_state(g, &s->state, e) || socket_workers(g->dir, &s->all, e))
 		return -1;
 	bool any = route ? gateway_state_find(s->state, route) != NULL : gateway_state_count(s->state) > 0;
 	for (size_t i = 0; any && i < s->all.n; i++)
@@ -96,17 +96,17 @@ static int sight_take(struct gateway *g, const char *route, struct gateway_sight
 	return 0;
 }
 
-int gateway_sight_take(struct gateway *g, struct gateway_sight **out, struct err *e) {
-	return sight_take(g, NULL, out, e);
+int gateway_snapshot_take(struct gateway *g, struct gateway_snapshot **out, struct err *e) {
+	return snapshot_take(g, NULL, out, e);
 }
 
-void gateway_sight_process(const struct gateway_sight *s, struct gateway_view *out) {
+void gateway_snapshot_process(const struct gateway_snapshot *s, struct gateway_view *out) {
 	*out = (struct gateway_view){.running = s->all.running && s->all.serving, .workers = (unsigned) s->all.n};
 	(void) snprintf(out->version, sizeof out->version, "%s", s->all.version);
 }
 
 /* In all workers together; its state is what the one that serves says. */
-static struct server_count sum(const struct gateway_sight *s, const char *route, char slot) {
+static struct server_count sum(const struct gateway_snapshot *s, const char *route, char slot) {
 	char *backend CLEANUP(freep) = mem_printf("r:%s", route);
 	const struct seen key = {.backend = backend};
 	const struct seen *first = s->n ? bsearch(&key, s->at, s->n, sizeof *s->at, by_backend) : NULL;
@@ -126,7 +126,7 @@ static struct server_count sum(const struct gateway_sight *s, const char *route,
 	return c;
 }
 
-static void look_at(const struct gateway_slot *slot, const struct server_count *have, struct gateway_server *out) {
+static void fill_server(const struct gateway_slot *slot, const struct server_count *have, struct gateway_server *out) {
 	(void) snprintf(out->id, sizeof out->id, "%s", slot->id);
 	(void) snprintf(out->version, sizeof out->version, "%s", slot->version);
 	(void) snprintf(out->want, sizeof out->want, "%s", gateway_want_word(slot->want));
@@ -137,7 +137,7 @@ static void look_at(const struct gateway_slot *slot, const struct server_count *
 	out->weight = have->weight;
 }
 
-int gateway_sight_route(const struct gateway_sight *s, const char *route, struct gateway_route_view *out, struct err *e) {
+int gateway_snapshot_route(const struct gateway_snapshot *s, const char *route, struct gateway_route_view *out, struct err *e) {
 	const struct gateway_route *r = gateway_state_find(s->state, route);
 	struct gateway_route_view v = {0};
 
@@ -146,20 +146,20 @@ int gateway_sight_route(const struct gateway_sight *s, const char *route, struct
 		return 0;
 	v.known = true;
 	v.canary_percent = r->canary_percent;
-	(void) snprintf(v.listen, sizeof v.listen, "%s", r->door.listen ? r->door.listen : "");
+	(void) snprintf(v.listen, sizeof v.listen, "%s", r->frontend.listen ? r->frontend.listen : "");
 	for (int i = 0; i < 2; i++) {
 		const struct server_count have = sum(s, route, i ? 'b' : 'a');
-		look_at(&r->slots[i], &have, &v.servers[i]);
+		fill_server(&r->slots[i], &have, &v.servers[i]);
 	}
-	if (r->door.has_fallback && look_elsewhere(s->g, &s->all, route, &v, e))
+	if (r->frontend.has_fallback && status_fallback(s->g, &s->all, route, &v, e))
 		return -1;
 	*out = v;
 	return 0;
 }
 
-int gateway_look_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e) {
-	struct gateway_sight *s CLEANUP(gateway_sight_freep) = NULL;
+int gateway_status_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e) {
+	struct gateway_snapshot *s CLEANUP(gateway_snapshot_freep) = NULL;
 
 	*out = (struct gateway_route_view){0};
-	return sight_take(g, route, &s, e) || gateway_sight_route(s, route, out, e) ? -1 : 0;
+	return snapshot_take(g, route, &s, e) || gateway_snapshot_route(s, route, out, e) ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-#include "gateway/door.h"
+#include "gateway/frontend.h"
 
 #include <string.h>
 
@@ -105,7 +105,7 @@ static int read_fallback(struct arena *a, const struct json *o, struct gateway_f
 	return 0;
 }
 
-static int read_origins(struct arena *a, const struct json *section, struct gateway_door *d, struct err *e) {
+static int read_origins(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
 	const struct json *list = json_get(section, "cors");
 	size_t n = json_count(list);
 	const char **origins = arena_zalloc(a, n + 1, sizeof *origins);
@@ -131,7 +131,7 @@ static bool is_header_name(const char *s) {
 	return s[strspn(s, token)] == 0;
 }
 
-static int read_addresses(struct arena *a, const struct json *section, struct gateway_door *d, struct err *e) {
+static int read_addresses(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
 	if (read_text(a, section, "listen", "listen", &d->listen, e) || read_text(a, section, "metrics", "metrics", &d->metrics, e))
 		return -1;
 	if (!gateway_is_address(d->listen))
@@ -143,7 +143,7 @@ static int read_addresses(struct arena *a, const struct json *section, struct ga
 	return 0;
 }
 
-static int read_privacy(struct arena *a, const struct json *section, struct gateway_door *d, struct err *e) {
+static int read_privacy(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
 	if (read_text(a, section, "privacy", "privacy", &d->privacy, e))
 		return -1;
 	if (strcmp(d->privacy, "local") && strcmp(d->privacy, "hybrid") && strcmp(d->privacy, "any"))
@@ -151,8 +151,8 @@ static int read_privacy(struct arena *a, const struct json *section, struct gate
 	return 0;
 }
 
-int gateway_door_read(struct arena *a, const struct json *section, struct gateway_door *out, struct err *e) {
-	struct gateway_door d = {0};
+int gateway_frontend_read(struct arena *a, const struct json *section, struct gateway_frontend *out, struct err *e) {
+	struct gateway_frontend d = {0};
 	const struct json *queue = json_get(section, "queue"), *fallback = json_get(section, "fallback");
 
 	if (!json_is_object(section))
@@ -177,7 +177,7 @@ int gateway_door_read(struct arena *a, const struct json *section, struct gatewa
 	return 0;
 }
 
-int gateway_door_check(const struct gateway_door *d, struct err *e) {
+int gateway_frontend_check(const struct gateway_frontend *d, struct err *e) {
 	const char *listen = address_listen_fault(d->listen), *metrics = address_listen_fault(d->metrics);
 	const char *url = d->has_fallback ? address_api_fault(d->fallback.url) : NULL;
 

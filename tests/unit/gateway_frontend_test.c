@@ -14,8 +14,8 @@
 #include "tests/fake/proxy.h"
 #include "tests/fake/upstream.h"
 
-/* What clients meet at the door, before two routes that share it: paths, keys, TLS, limits, the queue; and what is counted and logged. */
-struct door {
+/* What clients meet at the frontend, before two routes that share it: paths, keys, TLS, limits, the queue; and what is counted and logged. */
+struct frontend {
 	struct proxy p;
 	struct upstream one, two;
 	unsigned port, metrics;
@@ -29,14 +29,14 @@ struct door {
 	"\"privacy\":\"local\"%s},\"name\":\"%s\",\"since\":%d}"
 
 /* A member's text may have one %s, for the folder. */
-static char *placed(const struct door *d, const char *members) {
+static char *placed(const struct frontend *d, const char *members) {
 	const char *at = strstr(members, "%s");
 
 	return at ? mem_printf("%.*s%s%s", (int) (at - members), members, d->p.dir, at + 2) : mem_strdup(members);
 }
 
 /* The second route came first. */
-static void write_state(struct door *d, const char *door_one, const char *door_two) {
+static void write_state(struct frontend *d, const char *door_one, const char *door_two) {
 	char *more_one CLEANUP(freep) = placed(d, door_one), *more_two CLEANUP(freep) = placed(d, door_two);
 	char *one CLEANUP(freep) = mem_printf(ROUTE, SLOT("aaaaaaaaaaaa", "r1", "ready"), d->port, d->metrics, more_one, "one", 2);
 	char *two CLEANUP(freep) = mem_printf(ROUTE, SLOT("cccccccccccc", "v7", "ready"), d->port, d->metrics, more_two, "two", 1);
@@ -45,7 +45,7 @@ static void write_state(struct door *d, const char *door_one, const char *door_t
 	proxy_write(&d->p, state);
 }
 
-static void open_door(struct door *d) {
+static void open_door(struct frontend *d) {
 	proxy_init(&d->p);
 	if (system("mkdir -p run/one run/two"))
 		fail();
@@ -55,19 +55,19 @@ static void open_door(struct door *d) {
 	d->metrics = proxy_port();
 }
 
-static void begin(struct door *d, const char *door_one, const char *door_two) {
+static void begin(struct frontend *d, const char *door_one, const char *door_two) {
 	open_door(d);
 	write_state(d, door_one, door_two);
 	proxy_start(&d->p);
 }
 
-static void end(struct door *d) {
+static void end(struct frontend *d) {
 	upstream_stop(&d->one);
 	upstream_stop(&d->two);
 	proxy_done(&d->p);
 }
 
-static char *ask(struct door *d, const char *path, const char *headers, const char *body) {
+static char *ask(struct frontend *d, const char *path, const char *headers, const char *body) {
 	char *text CLEANUP(freep) = upstream_post(path, headers, body);
 
 	return upstream_ask(d->port, text);
@@ -80,7 +80,7 @@ static bool has(const char *text, const char *part) {
 	return false;
 }
 
-static bool shows(struct door *d, const char *line, const char *text) {
+static bool shows(struct frontend *d, const char *line, const char *text) {
 	for (int i = 0; i < 500; i++) {
 		char *said CLEANUP(freep) = proxy_command(&d->p, line);
 		if (strstr(said, text))
@@ -129,7 +129,7 @@ static const struct {
 };
 
 static void test_paths(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, "", "");
@@ -149,7 +149,7 @@ static void test_paths(void **state) {
 
 /* Keys: none, wrong, right, rotated while it runs; the engine sees none of it, and neither does the log. */
 static void test_keys(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 	char hash[SHA256_HEX];
 
 	(void) state;
@@ -203,7 +203,7 @@ static void certificate(const char *name) {
 
 /* TLS with HTTP/1.1 and 2; another certificate is taken up by a reload, and a stream that runs is not cut by it. */
 static void test_tls(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	open_door(&d);
@@ -250,7 +250,7 @@ static void test_body_limit(void **state) {
 		{"in chunks, more", "-H 'Transfer-Encoding: chunked'", "413", 5001},
 		{"HTTP/2, more", "--http2-prior-knowledge", "413", 5001},
 	};
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"max_body_bytes\":5000", "");
@@ -269,7 +269,7 @@ static void test_body_limit(void **state) {
 
 /* One place, one that waits, the next is turned away; and who waited too long, too. The engine never has more than its sequences. */
 static void test_queue(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"queue\":{\"length\":1,\"timeout_ms\":400}", "");
@@ -305,7 +305,7 @@ static void test_errors(void **state) {
 		{"no answer", "{\"x\":\"half\"}", "HTTP/1.1 502"},
 		{"a cut answer", "{\"x\":\"cut\"}", "HTTP/1.1 200"},
 	};
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, "", "");
@@ -336,7 +336,7 @@ static void test_counters(void **state) {
 		"\nllmdeploy_release_info{route=\"one\",release=\"r1\",server=\"a\",state=\"up\"} 1\n",
 	};
 	static const char *const bodies[] = {"{\"x\":\"secret words\"}", "{}", "{\"x\":\"cut\"}", "{\"x\":\"fail\"}", "{\"x\":\"stream\"}", "{\"x\":\"hang\"}"};
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, "", "");
@@ -370,7 +370,7 @@ static void test_counters(void **state) {
 
 /* A restart serves what the files say, and a reload leaves no old process behind once its requests are done. */
 static void test_restart(void **state) {
-	struct door d = {0};
+	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, "", "");

@@ -30,7 +30,7 @@ size_t gateway_files(const struct gateway_state *s, struct gateway_file **out) {
 	size_t n = 0;
 
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct gateway_door *d = &gateway_state_at(s, i)->door;
+		const struct gateway_frontend *d = &gateway_state_at(s, i)->frontend;
 		add(list, &n, d->certificate, GATEWAY_CERTIFICATE);
 		add(list, &n, d->api_keys, GATEWAY_KEY_HASHES);
 		if (!d->has_fallback)

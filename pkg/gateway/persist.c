@@ -18,13 +18,13 @@ enum { STATE_CAP = 16 << 20, TEXT_CAP = 32 << 20, LOCK_WAIT_MS = 60000 };
 
 static const char slot_names[] = "ab";
 
-int files_lock(const struct gateway *g, int *fd, struct err *e) {
+int persist_lock(const struct gateway *g, int *fd, struct err *e) {
 	char *holder CLEANUP(freep) = root_holder("gateway");
 
 	return fs_file_lock(g->dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
 }
 
-int files_state(const struct gateway *g, struct gateway_state **out, struct err *e) {
+int persist_state(const struct gateway *g, struct gateway_state **out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	bool found;
 
@@ -44,7 +44,7 @@ static struct gateway_paths paths_with(const struct staged *f) {
 	return paths;
 }
 
-int files_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e) {
+int persist_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e) {
 	struct gateway_state *bare CLEANUP(gateway_state_freep) = gateway_state_copy(s);
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf all CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
@@ -71,11 +71,11 @@ int files_digest_of(const struct gateway_state *s, const struct staged *f, char 
 	return 0;
 }
 
-int files_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e) {
+int persist_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e) {
 	struct staged f CLEANUP(staged_done) = {0};
 
 	staged_read(g, s, STAGED_FRESH_FIRST, &f);
-	return files_digest_of(s, &f, digest, e);
+	return persist_digest_of(s, &f, digest, e);
 }
 
 /* Written only where it differs: *differed says so. */
@@ -140,20 +140,20 @@ static void compare_link(const struct gateway *g, const struct gateway_route *r,
 		found(ctx, path, target, now ? now : "nothing");
 }
 
-int files_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+int persist_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	struct buf process CLEANUP(buf_done) = BUF_INIT(4096);
 	struct staged f CLEANUP(staged_done) = {0};
 	char mark[SHA256_HEX], digest[SHA256_HEX];
 
 	staged_read(g, s, STAGED_FRESH_FIRST, &f);
-	if (render(s, &f, &texts, mark, e) || files_digest_of(s, &f, digest, e))
+	if (render(s, &f, &texts, mark, e) || persist_digest_of(s, &f, digest, e))
 		return -1;
 	process_text(digest, &process);
 	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
 		compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx);
 	compare(g, "process.cfg", buf_str(&process), process.len, found, ctx);
-	files_links(g, s, route, found, ctx);
+	persist_links(g, s, route, found, ctx);
 	return 0;
 }
 
@@ -182,12 +182,12 @@ static int put_texts(const struct gateway *g, const char *folder, const struct g
 	return 0;
 }
 
-int files_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e) {
+int persist_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e) {
 	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
 	char mark[SHA256_HEX], digest[SHA256_HEX];
 	bool any = false;
 
-	if (render(s, f, &texts, mark, e) || files_digest_of(s, f, digest, e))
+	if (render(s, f, &texts, mark, e) || persist_digest_of(s, f, digest, e))
 		return -1;
 	if (put_texts(g, folder, &texts, &any, e))
 		return -1;
@@ -201,7 +201,7 @@ static int save(const struct gateway *g, const struct gateway_state *s, const st
 	char mark[SHA256_HEX];
 
 	/* 1. It can be rendered. 2. What it reads. 3. What should be. 4. What follows from it. */
-	if (gateway_state_check(s, e) || render(s, f, &texts, mark, e) || files_torn(g, s, &torn, e))
+	if (gateway_state_check(s, e) || render(s, f, &texts, mark, e) || persist_torn(g, s, &torn, e))
 		return -1;
 	if (staged_put(g, "", f, e))
 		return -1;
@@ -217,7 +217,7 @@ static int save(const struct gateway *g, const struct gateway_state *s, const st
 	return 0;
 }
 
-int files_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e) {
+int persist_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e) {
 	struct staged kept CLEANUP(staged_done) = {0};
 
 	if (a)
@@ -226,7 +226,7 @@ int files_save(const struct gateway *g, const struct gateway_state *s, const str
 	return save(g, s, &kept, NULL, repaired, e);
 }
 
-int files_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e) {
+int persist_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(TEXT_CAP), state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	char mark[SHA256_HEX];
 	bool found;
@@ -243,7 +243,7 @@ int files_torn(const struct gateway *g, const struct gateway_state *s, bool *tor
 	return 0;
 }
 
-int files_mark(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+int persist_mark_loaded(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	bool differed;
 
@@ -267,7 +267,7 @@ static void take_servers(struct json *route, const struct json *now) {
 			json_set(route, keys[i], json_copy(json_get(r, keys[i])));
 }
 
-int files_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e) {
+int persist_without_refused(const struct gateway *g, const struct gateway_state *s, struct gateway_state **out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP), wanted CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	struct json *loaded CLEANUP(json_freep) = NULL, *now CLEANUP(json_freep) = NULL;
 	bool found;
@@ -310,7 +310,7 @@ static int sweep_dir(const struct gateway *g, const char *dir, bool removes, siz
 	return 0;
 }
 
-int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e) {
+int persist_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e) {
 	char **routes CLEANUP(freep) = NULL;
 	size_t all = 0;
 
@@ -325,7 +325,7 @@ int files_sweep(const struct gateway *g, bool removes, size_t *n, struct err *e)
 	return 0;
 }
 
-int files_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e) {
+int persist_link(const struct gateway *g, const char *route, int slot, const char *id, struct err *e) {
 	char *dir CLEANUP(freep) = mem_printf("run/routes/%s", route), *path CLEANUP(freep) = mem_printf("%s/%c.sock", dir, slot_names[slot]);
 	char *target CLEANUP(freep) = mem_printf("../../%s/engine.sock", id), *now CLEANUP(freep) = NULL;
 	const struct root *root = g->o.root;
@@ -337,14 +337,14 @@ int files_link(const struct gateway *g, const char *route, int slot, const char 
 	return now && !strcmp(now, target) ? 0 : fs_flip(EFFECT_GATEWAY_LINK, root->fd, path, target, e);
 }
 
-void files_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx) {
+void persist_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx) {
 	const struct gateway_route *r = gateway_state_find(s, route);
 
 	for (int i = 0; r && i < 2; i++)
 		compare_link(g, r, i, found, ctx);
 }
 
-int files_unlink_route(const struct gateway *g, const char *route, struct err *e) {
+int persist_unlink_route(const struct gateway *g, const char *route, struct err *e) {
 	char *dir CLEANUP(freep) = mem_printf("run/routes/%s", route);
 
 	return fs_exists(g->o.root->fd, dir) ? fs_remove_tree(EFFECT_GATEWAY_LINK, g->o.root->fd, dir, e) : 0;

@@ -9,7 +9,7 @@
 #include "gateway/state.h"
 #include "gateway/template.h"
 
-/* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (door.c). */
+/* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (frontend.c). */
 struct target {
 	char *authority, *host, *port; /* authority: as it stands in Host */
 	char *base;		       /* without the last '/'; "/v1" where the address has no path, as clients of this API have it */
@@ -47,9 +47,9 @@ bool gateway_wants_names(const struct gateway_state *s) {
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
 		struct target t CLEANUP(target_done) = {0};
-		if (!r->door.has_fallback)
+		if (!r->frontend.has_fallback)
 			continue;
-		target_init(&t, r->door.fallback.url);
+		target_init(&t, r->frontend.fallback.url);
 		if (!is_literal(t.host))
 			return true;
 	}
@@ -65,8 +65,8 @@ static void put_tls(const struct gateway_fallback *f, const struct target *t, co
 	(void) buf_printf(out, " verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2", t->host, t->host);
 }
 
-static void put_lane(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_fallback *f = &r->door.fallback;
+static void put_proxy(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
+	const struct gateway_fallback *f = &r->frontend.fallback;
 	struct target t CLEANUP(target_done) = {0};
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(8192);
 	char number[24];
@@ -81,7 +81,7 @@ static void put_lane(const struct gateway_route *r, const struct gateway_paths *
 	(void) snprintf(number, sizeof number, "%llu", (unsigned long long) r->since);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
 		{"BASE", t.base}, {"SERVER", server}, {"TLS", buf_str(&tls)}, {0}};
-	gateway_block("lane", fills, out);
+	gateway_block("fallback_proxy", fills, out);
 }
 
 static void put_known(const struct gateway_state *s, struct buf *out) {
@@ -91,7 +91,7 @@ static void put_known(const struct gateway_state *s, struct buf *out) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		for (size_t words = 0; i < n && words < GATEWAY_WORDS; i++) {
 			const struct gateway_route *r = gateway_state_at(s, i);
-			if (!r->door.has_fallback)
+			if (!r->frontend.has_fallback)
 				continue;
 			(void) buf_printf(&names, " %s", r->name);
 			words++;
@@ -102,18 +102,18 @@ static void put_known(const struct gateway_state *s, struct buf *out) {
 	}
 }
 
-void gateway_put_lanes(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
+void gateway_put_fallback_proxies(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
 	const struct gateway_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
 	bool any = false;
 
 	for (size_t i = 0; i < gateway_state_count(s); i++)
-		any |= gateway_state_at(s, i)->door.has_fallback;
+		any |= gateway_state_at(s, i)->frontend.has_fallback;
 	if (!any)
 		return;
 	gateway_block("out", fills, out);
 	put_known(s, out);
 	gateway_block("out.end", fills, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
-		if (gateway_state_at(s, i)->door.has_fallback)
-			put_lane(gateway_state_at(s, i), p, out);
+		if (gateway_state_at(s, i)->frontend.has_fallback)
+			put_proxy(gateway_state_at(s, i), p, out);
 }
