@@ -245,7 +245,7 @@ static int count_slot(const struct gateway *g, const char *route, int slot, uint
 
 	if (socket_workers(g->dir, &all, e) || haproxy_server(g, &all, route, slot ? "b" : "a", &have, e))
 		return -1;
-	*n = have.in_flight + have.queued;
+	*n = have.in_flight + have.queued + have.waiting;
 	return 0;
 }
 

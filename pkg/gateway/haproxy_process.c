@@ -147,19 +147,30 @@ static int count_in(const struct gateway *g, const struct socket_worker *w, cons
 		return 0;
 	if (socket_table_begin(&t, text.data, e))
 		return -1;
-	while (socket_table_row(&t))
-		if (!strcmp(socket_table_text(&t, "svname"), server)) {
-			out->in_flight += socket_table_number(&t, "scur");
-			out->queued += socket_table_number(&t, "qcur");
-			if (!w->finishing)
-				(void) snprintf(out->status, sizeof out->status, "%s", socket_table_text(&t, "status"));
-		}
+	uint64_t at_servers = 0, all = 0;
+	while (socket_table_row(&t)) {
+		const char *row = socket_table_text(&t, "svname");
+		uint64_t n = socket_table_number(&t, "scur");
+		if (!strcmp(row, "BACKEND"))
+			all = n;
+		else
+			at_servers += n;
+		if (strcmp(row, server) != 0)
+			continue;
+		out->in_flight += n;
+		out->queued += socket_table_number(&t, "qcur");
+		if (!w->finishing)
+			(void) snprintf(out->status, sizeof out->status, "%s", socket_table_text(&t, "status"));
+	}
+	/* In a worker that finishes they can only go to the release that was active there. */
+	if (w->finishing && all > at_servers)
+		out->waiting += all - at_servers;
 	return 0;
 }
 
 int haproxy_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
 		   struct err *e) {
-	char *line CLEANUP(freep) = mem_printf("show stat r:%s 4 -1", route);
+	char *line CLEANUP(freep) = mem_printf("show stat r:%s 6 -1", route);
 	struct server_count sum = {0};
 
 	for (size_t i = 0; i < all->n; i++)

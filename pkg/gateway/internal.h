@@ -180,6 +180,7 @@ int haproxy_sync(const struct gateway *g, const struct gateway_state *s, struct 
 /* One server of one route in all workers. */
 struct server_count {
 	uint64_t in_flight, queued, weight;
+	uint64_t waiting; /* requests of the route that workers which finish have not given to a server yet: their bodies still arrive, or they are queued */
 	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
 };
 int haproxy_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "gateway/render.h"
 
@@ -21,6 +22,9 @@ bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host mu
 void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
 void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
 void gateway_put_origins(const struct gateway_frontend *d, struct buf *out); /* how the header Origin is matched */
+/* FNV-1a, 32 bits: the seed of a route's dice (clients that are first at one route are not first at every route), and the name of an
+ * address's socket. */
+uint32_t gateway_hash(const char *text);
 unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */
 /* The operator's file as HAProxy names it. */
 void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out);

@@ -1,5 +1,6 @@
 #include "gateway/render.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,11 +117,13 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	size_t n = routes_at(s, listen, routes);
 	char *name CLEANUP(freep) = proxy_name(listen);
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
+	char number[16];
 
 	if (!tls_words(routes, n, p, &tls))
 		return; /* no answer at all, and never one in the clear */
+	(void) snprintf(number, sizeof number, "%08x", (unsigned) gateway_hash(listen));
 	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
-		{"GATEWAY", p->gateway}, {0}};
+		{"GATEWAY", p->gateway}, {"NUMBER", number}, {0}};
 	gateway_block("at", fills, out);
 	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
 	gateway_block("at.prefix", fills, out);
@@ -133,6 +136,7 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	gateway_block("at.end", fills, out);
 	if (cors)
 		gateway_block("at.shown", fills, out);
+	gateway_block("next", fills, out);
 }
 
 /* Every address once, in the order of its first route's name. */

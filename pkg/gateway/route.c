@@ -21,12 +21,11 @@ void gateway_put_release(const struct gateway_slot *slot, struct buf *out) {
 		(void) buf_puts(out, "-|||");
 }
 
-/* FNV-1a of the name: clients that are first at one route are not first at every route. */
-static uint32_t seed_of(const char *name) {
+uint32_t gateway_hash(const char *text) {
 	uint32_t h = 2166136261u;
 
-	for (; *name; name++)
-		h = (h ^ (unsigned char) *name) * 16777619u;
+	for (; *text; text++)
+		h = (h ^ (unsigned char) *text) * 16777619u;
 	return h;
 }
 
@@ -100,7 +99,7 @@ void gateway_put_route(const struct gateway_route *r, const struct gateway_paths
 	gateway_put_names(&d->fallback, &names);
 	gateway_put_origins(d, &origins);
 	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
-		{"SEED", number(seed, seed_of(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
+		{"SEED", number(seed, gateway_hash(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
 		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"ORIGINS", buf_str(&origins)}, {"GATEWAY", p->gateway},
 		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
 		{"STATE_B", start_words(&r->slots[1])}, {0}};

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: flips_test.sh [BUILD_DIR]   ten flips of a route under some thousand requests: nobody notices. TAP.
+# usage: flips_test.sh [BUILD_DIR]   ten flips of a route under some thousand requests: no client notices. TAP.
 #
 # tests/bench/flips.sh is the same with 100 flips and 100,000 requests. State is under BUILD_DIR/tests/flips. FLIPS, REQUESTS, PORT.
 set -u
@@ -43,5 +43,15 @@ holds ".streams * 100 > .requests * 45 and .http2 * 100 > .requests * 30 and .ht
 check $? "about half were streams; HTTP/1.1 and HTTP/2, kept and new connections"
 holds '.releases > 3' verdict
 check $? "$(jq .releases "$state/verdict.json") releases answered, none before its gate had passed"
+# Connections that outlive the worker they were made to.
+export LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
+timeout 300 python3 tests/load/kept.py "$program" "$state" "$(jq -r .gateway.listen "$state/t/first.lock.json" | cut -d: -f2)" >"$state/kept" 2>"$state/flips.err"
+check $? "clients stay connected through switches that reload HAProxy"
+while IFS= read -r line; do
+	[ "${line%% -*}" = ok ]
+	check $? "${line#*- }"
+done <"$state/kept"
+[ "$(grep -c '^ok' "$state/kept")" = 11 ]
+check $? "all of these were looked at"
 echo "1..$n"
 [ "$failed" = 0 ]

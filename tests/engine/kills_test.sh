@@ -31,9 +31,7 @@ ours() { LLMDEPLOY_ROOT=$state/1/root timeout 120 "$program" "$@" >"$state/kills
 
 mkdir -p "$state"
 engine_ready "$state/engine" || exit 1
-# A switch that also reloads HAProxy can answer 503 for a tenth of a second (docs/operations.md, "Known"): until that is repaired, kills with
-# reloads are part of `make soak` alone.
-DOORS=0 BUILD=${1:-build} tests/load/kills.sh "$state" "$kills" 2>"$state/kills.err"
+BUILD=${1:-build} tests/load/kills.sh "$state" "$kills" 2>"$state/kills.err"
 check $? "after each of $kills instants: the old release or the new one, whole, and answering"
 cat "$state"/[0-9]*/kills >"$state/killed"
 [ "$(count '^killed')" = "$kills" ]

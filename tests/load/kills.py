@@ -124,7 +124,7 @@ class Kills:
         if self.n > LAST_OLD and self.random.random() < 0.25:
             return "rollback", ["rollback", ROUTE], set(os.listdir("routes/%s/releases" % ROUTE))
         version = "k%d" % self.n
-        lock = self.w.put_lock(version, self.random.choice(["warm", "stopped"]), self.random.choice([100] * 4 + [200]) if os.environ.get("DOORS") != "0" else 100)
+        lock = self.w.put_lock(version, self.random.choice(["warm", "stopped"]), self.random.choice([100] * 4 + [200]))
         return "apply", ["apply", lock], {old, version}
 
     def kill_at(self, words, ms):
