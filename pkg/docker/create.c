@@ -231,11 +231,10 @@ bool docker_create_may_want_image(const struct err *why) {
 	return why->code == ERR_SYS && strstr(why->msg, ": 500 ") && !*docker_way_out(why->msg);
 }
 
-/* Docker refuses it for a moment between the death of the container's process and its own knowledge of that. */
+/* Between the death of a container's process and Docker's own knowledge of it, containerd or runc refuse the update. Their words differ by
+ * version ("ttrpc: closed", "container not running", "cannot update a stopped container"); what Docker puts before them does not. */
 static bool is_just_dying(const struct answer *a) {
-	if (a->status != 500)
-		return false;
-	return strstr(a->said, "cannot update a stopped container") || strstr(a->said, "ttrpc: closed");
+	return a->status == 500 && strstr(a->said, "Cannot update container ") && !*docker_way_out(a->said);
 }
 
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
