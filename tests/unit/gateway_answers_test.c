@@ -396,6 +396,7 @@ static void test_late(void **state) {
 	/* In the queue: by the first limit alone, and counted for the release that it waited for. */
 	char *hang CLEANUP(freep) = upstream_post("/one" CHAT, "", "{\"x\":\"hang\"}");
 	int busy CLEANUP(closep) = upstream_send(d.port, hang);
+	assert_true(busy >= 0);
 	assert_true(shows(&d, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
 	for (unsigned i = 0; i < 2; i++) {
 		const char *line = i ? "llmdeploy sample one a 100 0 0" : "llmdeploy sample one a 0 100 0";

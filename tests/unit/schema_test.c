@@ -278,6 +278,7 @@ static void test_bounds(void **state) {
 		assert_int_equal(yaml_parse("f", text.data, text.len, &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
 		assert_int_equal(all.n, c->complaints);
+		assert_non_null(tree);
 	}
 }
 

@@ -256,8 +256,8 @@ static void test_bad_archives(void **state) {
 	}
 	assert_int_equal(export(&w, "x:1", NULL, &(struct err){0}), 0);
 	char *other CLEANUP(freep) = mem_printf("'image.tar' has the image %s instead of %s",
-						w.image.manifest, DIGEST + 7);
-	check_import(&w, &w.tar, DIGEST + 7, other);
+						w.image.manifest, &DIGEST[7]);
+	check_import(&w, &w.tar, &DIGEST[7], other);
 	struct buf half = {.data = w.tar.data, .len = 5000};
 	check_import(&w, &half, NULL, "'image.tar' is corrupt or cut short: Truncated tar archive");
 }
