@@ -1,9 +1,13 @@
 #!/bin/bash
-# Runs every test and ends with one line: N passed, N failed. Each test program speaks TAP: a line "ok" or "not ok" a test.
-# JOBS of them run at a time (2): those with an Engine wait most of the time. What they print is kept apart and shown in order.
+# usage: tests/check.sh [BUILD [GROUP...]]
+#
+# Runs the tests of the named groups (live lint ci golden compare unit corpus), or of all, and ends with one line: N passed, N failed.
+# Each test program speaks TAP: a line "ok" or "not ok" a test. JOBS of them run at a time (2): those with a Docker Engine wait most
+# of the time. The output of each is kept apart and shown in order.
 set -u
 cd "$(dirname "$0")/.."
 build=${1:-build}
+groups=${*:2}
 jobs=${JOBS:-2}
 passed=0
 failed=0
@@ -64,22 +68,44 @@ judge() { # NUMBER
 	fi
 }
 
-# Those that take long first, so that the short ones fill the gaps.
-for t in tests/fault/*_test.sh tests/engine/*_test.sh tests/screens/*_test.sh; do
-	begin tap "$t" timeout 1500 "$t" "$build"
-done
-begin tap "the Engine client on a real Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"
-begin whole "lint" make -s lint
-for t in tests/golden/*.sh tests/compare/*_test.sh; do
-	begin tap "$t" timeout 600 "$t" "$build"
-done
-for t in "$build"/tests/unit/*_test; do
-	begin tap "unit $(basename "$t")" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$t"
-done
-for t in "$build"/tests/fuzz/*_fuzz; do
-	name=$(basename "$t")
-	begin whole "corpus of $name" timeout 120 "$t" tests/fuzz/corpus/"$name"/*
-done
+# What takes long comes first, so that the short tests fill the gaps.
+start() { # GROUP
+	local t name
+	case $1 in
+	live)
+		for t in tests/fault/*_test.sh tests/engine/*_test.sh tests/screens/*_test.sh; do
+			begin tap "$t" timeout 1500 "$t" "$build"
+		done
+		begin tap "the Docker client on a real Docker Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 \
+			tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"
+		;;
+	lint) begin whole "lint" make -s lint ;;
+	ci) begin tap tests/ci/run_test.sh timeout 60 tests/ci/run_test.sh ;;
+	golden)
+		for t in tests/golden/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
+		;;
+	compare)
+		for t in tests/compare/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
+		;;
+	unit)
+		for t in "$build"/tests/unit/*_test; do
+			begin tap "unit $(basename "$t")" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$t"
+		done
+		;;
+	corpus)
+		for t in "$build"/tests/fuzz/*_fuzz; do
+			name=$(basename "$t")
+			begin whole "corpus of $name" timeout 120 "$t" tests/fuzz/corpus/"$name"/*
+		done
+		;;
+	*)
+		echo "check.sh: no group '$1'" >&2
+		exit 2
+		;;
+	esac
+}
+
+for group in ${groups:-live lint ci golden compare unit corpus}; do start "$group"; done
 wait
 for i in "${!names[@]}"; do judge "$i"; done
 echo "$passed passed, $failed failed"

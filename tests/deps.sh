@@ -1,11 +1,15 @@
 #!/bin/sh
-# Installs with apt what building, the demo and the tests need; does nothing where all of it is there.
+# usage: tests/deps.sh [ci | engines | bench]
+#
+# Installs with apt what building, the demo and the tests need, or one of the other targets; does nothing where all of it is there.
 set -eu
 packages="gcc clang libc6-dev make pkg-config git ca-certificates universal-ctags cppcheck jq curl
 	libcurl4-openssl-dev libcjson-dev libarchive-dev libssl-dev libgit2-dev libyaml-dev libsolv-dev libsolvext-dev
 	libpcre2-dev libutf8proc-dev libcmocka-dev docker.io iptables gpgv gnupg debian-archive-keyring xz-utils openssl procps strace haproxy systemd python3 python3-pip python3-ruamel.yaml"
-[ "${1:-}" = engines ] && packages="$packages mmdebstrap"
-[ "${1:-}" = bench ] && packages="$packages hyperfine mmdebstrap openssl sysbench mbw"
+case ${1:-} in
+ci | engines) packages="$packages mmdebstrap" ;;
+bench) packages="$packages hyperfine mmdebstrap openssl sysbench mbw" ;;
+esac
 missing=
 for p in $packages; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
