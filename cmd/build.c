@@ -17,6 +17,7 @@
 #include "lockfile/lockfile.h"
 #include "report/report.h"
 #include "spec/spec.h"
+#include "version.h"
 
 static int write_archive_to(void *ctx, const void *data, size_t n, struct err *e) {
 	return fs_write_all(EFFECT_OUTPUT, *(int *) ctx, data, n, "the archive", e);

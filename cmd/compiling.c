@@ -20,6 +20,7 @@
 #include "runtime/runtime.h"
 #include "size/size.h"
 #include "spec/spec.h"
+#include "version.h"
 
 enum { COMPILE_WAIT_MS = 600000 };
 

@@ -20,6 +20,7 @@
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
+#include "version.h"
 
 int context_lock_wait(const struct args *a, uint64_t *out, struct err *e) {
 	const char *text = a->option[OPT_LOCK_WAIT];

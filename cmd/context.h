@@ -58,8 +58,5 @@ int context_active_lockfile(const struct context *c, const char *name, struct lo
 /* ERR_USAGE: the route is stopped. */
 int context_is_started(const struct context *c, const char *name, struct err *e);
 
-#define TOOL_VERSION "0.1.0"
-#define TOOL "llmdeploy " TOOL_VERSION
-
 /* --lock-wait, in milliseconds; 0 without it. */
 int context_lock_wait(const struct args *a, uint64_t *out, struct err *e);

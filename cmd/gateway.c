@@ -17,6 +17,7 @@
 #include "json/json.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
+#include "version.h"
 
 enum { LOCK_WAIT_MS = 600000 };
 

@@ -17,6 +17,7 @@
 #include "report/report.h"
 #include "spec/spec.h"
 #include "store/store.h"
+#include "version.h"
 
 /* Which release uses an object as what: "incident-q4-r17 (model)". */
 struct use {

@@ -17,6 +17,7 @@
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
 #include "runtime_view.h"
+#include "version.h"
 
 static int record_package_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();

@@ -101,9 +101,10 @@ says "gateway keys does what?" 2 \
 says "a time that is none" 2 "llmdeploy: '--lock-wait soon' is not a time, write it like 60s or 5m" recover r --lock-wait soon
 says "a number that is none" 2 "llmdeploy: '--tail x' is not a number, nor all" history r --tail x
 says "a moment that is none" 2 "llmdeploy: '--since soon' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z" history r --since soon
-says "version" 0 "llmdeploy 0.1.0" version
-says "--version" 0 "llmdeploy 0.1.0" --version
-json "version --json" 0 '.version == "0.1.0"' version --json
+version=$(sed -n 's/^#define TOOL_VERSION "\(.*\)"$/\1/p' cmd/version.h)
+says "version" 0 "llmdeploy $version" version
+says "--version" 0 "llmdeploy $version" --version
+json "version --json" 0 ".version == \"$version\"" version --json
 
 # --- without a root, without an Engine ---
 for c in "history r" "ask r q" "logs r" "verify" "rollback r" "recover r" "gc" "model list" "model verify" \
