@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
 -*)
-	sed -n '2s/^# //p' "$0"
+	sed -n '/^# usage: /{s/^# //p;q}' "$0"
 	exit 2
 	;;
 esac
