@@ -12,8 +12,8 @@ int cmd_abort(struct args *a, struct err *e) {
 
 	if (context_open(a, "abort", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
-	c.x.asked = true;
-	if (rollout_begin(&c.x, a->at[0], false, &s, e))
+	c.rollout.asked = true;
+	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_abort(&s, a->option[OPT_REASON], dropped, e) || release_active_name(&s.route, &active, e) ? -1 : 0;
 	rollout_end(&s);

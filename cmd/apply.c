@@ -195,11 +195,11 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
 	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))
 		progress_warn(&a->report->progress, "the fallback does not answer as it should", silent.msg);
-	c.x.origin = origin;
-	c.x.judged = judged;
-	c.x.ctx = a->report;
-	c.x.asked = true;
-	if (rollout_begin(&c.x, l ? l->route : spec->route, true, &s, e))
+	c.rollout.origin = origin;
+	c.rollout.judged = judged;
+	c.rollout.ctx = a->report;
+	c.rollout.asked = true;
+	if (rollout_begin(&c.rollout, l ? l->route : spec->route, true, &s, e))
 		return -1;
 	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &in, &l, e) ? -1 : 0;
 	rollout_end(&s);

@@ -77,7 +77,7 @@ static int record_build(const struct context *c, const struct lockfile *l, uint6
 	json_set_str(r, "version", l->version);
 	json_set_str(r, "lock", l->digest);
 	json_set_str(r, "model", l->n_artifacts ? l->artifacts[0].sha256 : NULL);
-	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &held, e))
+	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms, &held, e))
 		return -1;
 	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }

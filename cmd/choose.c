@@ -83,7 +83,7 @@ static int try_one(struct choosing *x, struct rollout_session *s, size_t i, stru
 
 	report_line(x->a->report, "candidate '%s'", r->name);
 	spec_choose(x->spec, r->index);
-	if (compiling_lockfile_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_try(s, l, &trial, e))
+	if (compiling_lockfile_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_trial_run(s, l, &trial, e))
 		return err_wrap(e, "candidate '%s'", r->name);
 	note_trial(r, &trial);
 	if (trial.passed)
@@ -217,7 +217,7 @@ static int ask_them(struct choosing *x, struct err *e) {
 		return x->chosen < x->n ? 0 : err_set(e, ERR_GATE, "there is nothing to choose '%s' by: give it eval.golden, or each candidate its quality and a "
 			"model.quality_min", x->spec->version);
 	}
-	if (rollout_begin(&x->c->x, x->spec->route, true, &s, e))
+	if (rollout_begin(&x->c->rollout, x->spec->route, true, &s, e))
 		return -1;
 	int r = try_all(x, &s, e);
 	rollout_end(&s);
@@ -253,8 +253,8 @@ int cmd_choose(struct args *a, struct err *e) {
 		return -1;
 	if (p.refused && !strcmp(spec->admission, "enforce"))
 		return err_set(e, ERR_NOFIT, "%s", json_str(json_get(p.document, "admission"), "reason"));
-	c.x.judged = judged;
-	c.x.ctx = a->report;
+	c.rollout.judged = judged;
+	c.rollout.ctx = a->report;
 	struct choosing x CLEANUP(choosing_done) = {.a = a, .c = &c, .spec = spec};
 	char *path CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : usual_path(a->at[0]);
 	take_rows(&x, json_path(p.document, "candidates.list"));

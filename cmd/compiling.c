@@ -169,7 +169,7 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 	/* Without a mirror everything may still be in the store: the fetch says so where it is not. */
 	(void) context_mirrors(c, &list, &mirrors, &none);
 	/* The root's lock, for as long as what is made is named by nothing that gc looks at. */
-	uint64_t wait = c->x.lock_wait_ms > COMPILE_WAIT_MS ? c->x.lock_wait_ms : COMPILE_WAIT_MS;
+	uint64_t wait = c->rollout.lock_wait_ms > COMPILE_WAIT_MS ? c->rollout.lock_wait_ms : COMPILE_WAIT_MS;
 	if (root_lock(&c->root, c->command, wait, &held, e))
 		return -1;
 	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL,
@@ -215,7 +215,7 @@ int compiling_lockfile_asked(struct args *a, struct context *c, const struct spe
 		*out = STEAL(first);
 		return 0;
 	}
-	if (rollout_estimate(&c->x, first, 0, &o, &why)) {
+	if (instance_estimate(&c->rollout, first, 0, &o, &why)) {
 		if (said || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
 		report_warning(a->report, "the runtime was asked what it takes, and did not say: %s", why.msg);

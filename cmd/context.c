@@ -97,7 +97,7 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 	if (needs & NEED_GATEWAY && open_gateway(a, c, e))
 		return -1;
 	c->command = mem_printf("%s%s%s", command, a->n ? " " : "", a->n ? a->at[0] : "");
-	c->x = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .gateway = c->gateway, .progress = &a->report->progress,
+	c->rollout = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .gateway = c->gateway, .progress = &a->report->progress,
 		.command = c->command, .tool = TOOL, .lock_wait_ms = wait_ms};
 	return 0;
 }
@@ -152,7 +152,7 @@ void context_gateway_dir(const struct args *a, const char *name, char **dir) {
 int context_need_engine(const struct args *a, struct context *c, struct err *e) {
 	if (!c->docker && open_engine(a, c, e))
 		return -1;
-	c->x.docker = c->docker;
+	c->rollout.docker = c->docker;
 	return 0;
 }
 
@@ -168,8 +168,8 @@ void context_try_engine(const struct args *a, struct context *c) {
 		report_warning(a->report, "%s", why.msg);
 	if (root_may_ask(&c->root, &denied) && !c->denied.code)
 		c->denied = denied;
-	c->x.docker = c->docker;
-	c->x.gateway = c->gateway;
+	c->rollout.docker = c->docker;
+	c->rollout.gateway = c->gateway;
 }
 
 int context_active_lockfile(const struct context *c, const char *name, struct lockfile **l, struct err *e) {

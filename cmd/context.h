@@ -17,7 +17,7 @@ struct context {
 	struct store *store;
 	struct docker *docker;
 	struct gateway *gateway;
-	struct rollout x;
+	struct rollout rollout;
 	char *command; /* for journal and lock */
 	struct err denied; /* by context_try_engine: what we have no right to look at; code ERR_OK: nothing */
 };

@@ -30,7 +30,7 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 	int held CLEANUP(closep) = -1;
 
 	(void) context_mirrors(c, &list, &mirrors, &none);
-	if (root_lock(&c->root, c->command, c->x.lock_wait_ms > LOCK_WAIT_MS ? c->x.lock_wait_ms : LOCK_WAIT_MS, &held, e))
+	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms > LOCK_WAIT_MS ? c->rollout.lock_wait_ms : LOCK_WAIT_MS, &held, e))
 		return -1;
 	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .tool = TOOL, .progress = &a->report->progress};
 	if (!compile_gateway(&job, &tree, &all, e))

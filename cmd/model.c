@@ -198,7 +198,7 @@ static int pull_all(struct args *a, struct context *c, const struct spec *s, str
 	int file_lock CLEANUP(closep) = -1;
 	uint64_t began = clock_mono_ms();
 
-	if (root_lock(&c->root, c->command, c->x.lock_wait_ms, &file_lock, e) || fetch(a, c, &s->model, "model", done, e))
+	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms, &file_lock, e) || fetch(a, c, &s->model, "model", done, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++)
 		if (fetch(a, c, &s->adapters[i], "adapter", done, e))

@@ -7,9 +7,9 @@
 
 /* What is given up, and what of it stays known, before anything is done with the route. */
 static int accept_journal(struct args *a, struct context *c, const char *route, struct err *e) {
-	struct rollout_accepted was CLEANUP(rollout_accepted_done) = {0};
+	struct rollout_journal_reset was CLEANUP(rollout_journal_reset_done) = {0};
 
-	if (rollout_accept_journal(&c->x, route, &was, e))
+	if (rollout_reset_journal(&c->rollout, route, &was, e))
 		return -1;
 	report_warning(a->report, "the journal of '%s' is given up: %s", route, was.fault);
 	report_line(a->report, "route '%s' begins a new journal, which names the old one by its digest; %s is active, and can go back to: %s", route,
@@ -23,7 +23,7 @@ static int one(struct args *a, struct context *c, const char *route, struct json
 	if (a->option[OPT_ACCEPT_JOURNAL] && accept_journal(a, c, route, e) && (a->n || e->code != ERR_USAGE))
 		return -1;
 	*e = (struct err){0};
-	if (rollout_begin(&c->x, route, false, &s, e))
+	if (rollout_begin(&c->rollout, route, false, &s, e))
 		return -1;
 	rollout_end(&s);
 	report_line(a->report, "route '%s' is whole", route);
@@ -38,7 +38,7 @@ static int every(struct args *a, struct context *c, struct json *whole, struct e
 
 	if (release_routes(&c->root, &names, &n, e))
 		return -1;
-	if (a->option[OPT_ACCEPT_JOURNAL] && !rollout_accept_root_journal(&c->x, &first))
+	if (a->option[OPT_ACCEPT_JOURNAL] && !rollout_reset_root_journal(&c->rollout, &first))
 		report_warning(a->report, "the journal of the root is given up: a new one begins, which names the old one by its digest");
 	if (first.code && first.code != ERR_USAGE) {
 		*e = first;
@@ -70,7 +70,7 @@ int cmd_recover(struct args *a, struct err *e) {
 		return err_set(e, ERR_USAGE, "recover wants a ROUTE, or --all");
 	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
-	c.x.insist = true;
+	c.rollout.retry_exhausted = true;
 	int r = a->n ? one(a, &c, a->at[0], whole, e) : every(a, &c, whole, e);
 	report_result(a->report, j);
 	return r;

@@ -156,8 +156,8 @@ int cmd_remove(struct args *a, struct err *e) {
 		if (confirm(a, e))
 			return -1;
 	}
-	c.x.asked = true;
-	if (rollout_begin(&c.x, a->at[0], false, &s, e))
+	c.rollout.asked = true;
+	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_remove(&s, purge, &result, e);
 	if (!r)

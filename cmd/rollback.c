@@ -40,10 +40,10 @@ static void announce(struct args *a, const struct context *c, const struct rollo
 
 	if (release_active_name(&s->route, &active, &ignored) ||
 	    release_rollback_target(&s->route, a->option[OPT_TO], &target, &ignored) ||
-	    (active && !strcmp(active, target.version)) || rollout_containers(&c->x, s->route.name, &all, &ignored) ||
+	    (active && !strcmp(active, target.version)) || instance_list(&c->rollout, s->route.name, &all, &ignored) ||
 	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &ignored))
 		return;
-	const struct docker_container_entry *found = rollout_container_among(&c->x, l, &all, &ours);
+	const struct docker_container_entry *found = instance_among(&c->rollout, l, &all, &ours);
 	bool warm = found && !strcmp(found->state, "running");
 	report_line(a->report, "rollback of '%s': from '%s' to '%s', which %s", s->route.name, active ? active : "none",
 		    target.version, warm ? "runs" : "is stopped and is started first");
@@ -57,8 +57,8 @@ int cmd_rollback(struct args *a, struct err *e) {
 
 	if (context_open(a, "rollback", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
-	c.x.asked = true;
-	if (rollout_begin(&c.x, a->at[0], false, &s, e))
+	c.rollout.asked = true;
+	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	announce(a, &c, &s);
 	int r = rollout_rollback(&s, a->option[OPT_TO], &result, e) || release_active_name(&s.route, &active, e) ? -1 : 0;

@@ -82,7 +82,7 @@ static int lock_wanted(struct args *a, const char *dir, const struct wanted *w, 
 	if (!w->packages)
 		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", w->name);
 	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
-	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.x.lock_wait_ms, &held, e))
+	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.rollout.lock_wait_ms, &held, e))
 		return -1;
 	struct json *j CLEANUP(json_freep) = json_object(), *done = json_array();
 	json_set_str(j, "file", file);

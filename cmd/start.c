@@ -31,7 +31,7 @@ int cmd_start(struct args *a, struct err *e) {
 
 	if (context_open(a, "start", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
-	if (rollout_begin(&c.x, a->at[0], false, &s, e))
+	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_start(&s, &result, e);
 	if (!r)

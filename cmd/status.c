@@ -126,7 +126,7 @@ static void sources_open(const struct context *c, const char *route, bool detail
 
 	s->c = c;
 	s->detail = detail;
-	s->asked = c->docker && !rollout_containers(&c->x, route, &s->containers, &ignored);
+	s->asked = c->docker && !instance_list(&c->rollout, route, &s->containers, &ignored);
 	if (detail)
 		traffic_open(c, &s->traffic);
 }
@@ -145,14 +145,14 @@ static char *state_of(const struct sources *s, const struct lockfile *l, bool st
 		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Engine");
 	if (!s->asked)
 		return mem_strdup("unknown: the Engine does not answer");
-	const struct docker_container_entry *found = rollout_container_among(&s->c->x, l, &s->containers, &ours);
+	const struct docker_container_entry *found = instance_among(&s->c->rollout, l, &s->containers, &ours);
 	if (stopped)
 		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, and its container runs" : "stopped");
 	if (!found)
 		return mem_strdup("no container");
 	if (!strcmp(found->state, "running") && s->c->denied.code)
 		return mem_strdup("unknown: running, permission denied");
-	if (strcmp(found->state, "running") || (ours && rollout_answers(&s->c->x, l, &answers, &ignored)))
+	if (strcmp(found->state, "running") || (ours && instance_answers(&s->c->rollout, l, &answers, &ignored)))
 		return mem_strdup(found->state);
 	return mem_strdup(answers ? "serving" : "running, not ready");
 }
@@ -211,9 +211,9 @@ static uint64_t memory_now(const struct sources *s, const struct lockfile *l) {
 	uint64_t bytes = 0;
 	bool ours;
 
-	if (!s->asked || !rollout_container_among(&s->c->x, l, &s->containers, &ours) || !ours)
+	if (!s->asked || !instance_among(&s->c->rollout, l, &s->containers, &ours) || !ours)
 		return 0;
-	char *name CLEANUP(freep) = rollout_container_name(&s->c->root, l);
+	char *name CLEANUP(freep) = instance_name(&s->c->root, l);
 	return docker_container_memory(s->c->docker, name, &bytes, &ignored) ? 0 : bytes;
 }
 
@@ -243,7 +243,7 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 		r->state = state_of(s, l, r->now.state == RELEASE_STOPPED);
 	else
 		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied" : r->active ? "damaged" : "nothing active");
-	way_back_look(&s->c->x, &route, s->asked ? &s->containers : NULL, &r->back);
+	way_back_look(&s->c->rollout, &route, s->asked ? &s->containers : NULL, &r->back);
 	if (l)
 		reach_of(s->c, l, &r->reach);
 	fill_from_history(&route, r);

@@ -32,8 +32,8 @@ int cmd_stop(struct args *a, struct err *e) {
 
 	if (context_open(a, "stop", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
-	c.x.asked = true;
-	if (rollout_begin(&c.x, a->at[0], false, &s, e))
+	c.rollout.asked = true;
+	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_stop(&s, &result, e);
 	if (!r)

@@ -39,7 +39,7 @@ static int one(struct args *a, const struct context *c, const char *name, struct
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0};
 
-	if (release_route_open(&c->root, name, false, &route, e) || rollout_verify(&c->x, name, a->option[OPT_PARANOID] != NULL, d, e))
+	if (release_route_open(&c->root, name, false, &route, e) || rollout_verify(&c->rollout, name, a->option[OPT_PARANOID] != NULL, d, e))
 		return -1;
 	bool none = !release_active_name(&route, &active, &damaged) && !active;
 	if (none)
@@ -56,26 +56,26 @@ struct scope {
 
 static int look(struct args *a, const struct context *c, struct scope *s, struct rollout_differences *d, struct err *e) {
 	/* First: what follows puts caches right. */
-	if (rollout_survey(&c->x, a->n ? a->at[0] : NULL, d, e))
+	if (rollout_layout_check(&c->rollout, a->n ? a->at[0] : NULL, d, e))
 		return -1;
 	s->looked = 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (one(a, c, s->names[i], d, &s->looked, e))
 			return -1;
-	return !a->n && (rollout_verify_journal(&c->x, d, e) || rollout_verify_orphans(&c->x, d, e)) ? -1 : 0;
+	return !a->n && (rollout_verify_journal(&c->rollout, d, e) || rollout_scan_orphans(&c->rollout, d, e)) ? -1 : 0;
 }
 
-static int fix_one(struct context *c, const char *name, bool paranoid, struct rollout_fixes *f, struct err *e) {
+static int fix_one(struct context *c, const char *name, bool paranoid, struct rollout_repairs *f, struct err *e) {
 	struct rollout_session s;
 
-	if (rollout_begin(&c->x, name, false, &s, e))
+	if (rollout_begin(&c->rollout, name, false, &s, e))
 		return -1;
-	int r = rollout_fix(&s, paranoid, f, e);
+	int r = rollout_repair(&s, paranoid, f, e);
 	rollout_end(&s);
 	return r;
 }
 
-static void show_fixed(struct args *a, const char *route, const struct rollout_fixes *f, struct json *list) {
+static void show_fixed(struct args *a, const char *route, const struct rollout_repairs *f, struct json *list) {
 	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"repaired", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 
@@ -98,10 +98,10 @@ static void show_fixed(struct args *a, const char *route, const struct rollout_f
 /* Every route, whatever came of the one before, and at last what belongs to none; *first: what went wrong first. */
 static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list, struct err *first) {
 	for (size_t i = 0; i < s->n + !a->n; i++) {
-		struct rollout_fixes f CLEANUP(rollout_fixes_done) = {0};
+		struct rollout_repairs f CLEANUP(rollout_repairs_done) = {0};
 		const char *route = i < s->n ? s->names[i] : "";
 		struct err here = {0};
-		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : rollout_fix_orphans(&c->x, &f, &here))
+		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : rollout_remove_orphans(&c->rollout, &f, &here))
 			f.why = here;
 		show_fixed(a, route, &f, list);
 		if (f.why.code && !first->code)

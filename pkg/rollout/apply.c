@@ -36,8 +36,8 @@ static void attempt_done(struct attempt *a) {
 }
 
 /* What no start of a candidate could change: refused before anything is touched, never approximated. */
-static int check_can(const struct rollout *x, const struct lockfile *l, struct err *e) {
-	if (strcmp(l->strategy, "blue-green") && !traffic_guided(x))
+static int check_can(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+	if (strcmp(l->strategy, "blue-green") && !traffic_has_gateway(ctx))
 		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: %s, and this machine's config.yaml says gateway.mode: none: "
 			"only a gateway can %s; use blue-green", l->version, l->strategy,
 			strcmp(l->strategy, "canary") ? "answer meanwhile" : "share the traffic");
@@ -49,7 +49,7 @@ static int check_can(const struct rollout *x, const struct lockfile *l, struct e
 	return err_set(e, ERR_GATE, "release '%s' has no golden set: give it eval.golden, or eval.skip with the reason", l->version);
 }
 
-static int admit(const struct rollout *x, const struct lockfile *l, struct err *e) {
+static int admit(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	struct host_facts host;
 
 	if (!strcmp(l->admission, "off"))
@@ -62,28 +62,28 @@ static int admit(const struct rollout *x, const struct lockfile *l, struct err *
 	text_format_bytes(l->planned_bytes, planned);
 	text_format_bytes(host_memory(&host), have);
 	if (!strcmp(l->admission, "warn")) {
-		progress_warn(x->progress, "the plan does not fit into this machine, and resources.admission is 'warn'", planned);
+		progress_warn(ctx->progress, "the plan does not fit into this machine, and resources.admission is 'warn'", planned);
 		return 0;
 	}
 	return err_set(e, ERR_NOFIT, "release '%s' is planned with %s, this machine has %s less a reserve of %u%%: "
 		"fewer sequences, a shorter context, or resources.admission: warn", l->version, planned, have, l->reserve_percent);
 }
 
-static int fetch_artifacts(const struct rollout *x, const struct lockfile *l, struct err *e) {
+static int fetch_artifacts(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct lockfile_artifact *a = &l->artifacts[i];
 		struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
 		struct err absent = {0};
 		bool has;
-		if (store_has(x->store, a->sha256, &has, NULL, e))
+		if (store_has(ctx->store, a->sha256, &has, NULL, e))
 			return -1;
 		/* Without a receipt it is read once more. */
-		if (!has && !a->n_sources && store_verify(x->store, a->sha256, false, &absent))
+		if (!has && !a->n_sources && store_verify(ctx->store, a->sha256, false, &absent))
 			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lock knows no remote source: "
 				"run llmdeploy model pull with its manifest", a->role, a->sha256);
-		if (!has && a->n_sources && store_fetch(x->store, &want, x->progress, e))
+		if (!has && a->n_sources && store_fetch(ctx->store, &want, ctx->progress, e))
 			return -1;
-		if (store_verify(x->store, a->sha256, false, e))
+		if (store_verify(ctx->store, a->sha256, false, e))
 			return -1;
 	}
 	return 0;
@@ -94,28 +94,28 @@ static int record_simple(struct attempt *a, const char *event, struct err *e) {
 }
 
 /* Before anything of the candidate is made: a port that is another's is found now, not after the proof. */
-static int take_seat(struct attempt *a, struct err *e) {
-	return traffic_seat(a->s->x, a->l, e);
+static int assign_slot(struct attempt *a, struct err *e) {
+	return traffic_assign_slot(a->s->ctx, a->l, e);
 }
 
 /* Where one device holds one release, its place is made free as late as can be. */
-static int make_room(struct attempt *a, struct err *e) {
-	if (!a->old || !room_for_one(a->s, a->l, a->l))
+static int recreate_if_needed(struct attempt *a, struct err *e) {
+	if (!a->old || !recreate_needed(a->s, a->l, a->l))
 		return 0;
 	a->vacated = true;
-	return room_make(a->s, a->l, a->old, e);
+	return recreate_begin(a->s, a->l, a->old, e);
 }
 
 static int start(struct attempt *a, struct err *e) {
-	char image[65], *name CLEANUP(freep) = rollout_container_name(a->s->x->root, a->l);
+	char image[65], *name CLEANUP(freep) = instance_name(a->s->ctx->root, a->l);
 
 	/* The image first, as a step of its own: it may take long, and does not count as the candidate's start. */
-	if (container_image(a->s->x, a->l, image, e) || make_room(a, e))
+	if (instance_image(a->s->ctx, a->l, image, e) || recreate_if_needed(a, e))
 		return -1;
-	progress_step(a->s->x->progress, "start candidate");
-	if (container_is_running(a->s->x, a->l, &a->was_running, e) || container_start(a->s->x, a->l, e))
+	progress_step(a->s->ctx->progress, "start candidate");
+	if (instance_is_running(a->s->ctx, a->l, &a->was_running, e) || instance_start(a->s->ctx, a->l, e))
 		return -1;
-	progress_done(a->s->x->progress, "start candidate", a->l->version);
+	progress_done(a->s->ctx->progress, "start candidate", a->l->version);
 	struct json *r = record_new("started", a->l);
 	json_set_str(r, "container", name);
 	return record_put(a->s, r, e);
@@ -134,21 +134,21 @@ static struct json *new_evidence(const struct attempt *a) {
 	return ev;
 }
 
-static int prove(struct attempt *a, struct err *e) {
-	const struct rollout *x = a->s->x;
+static int evaluate(struct attempt *a, struct err *e) {
+	const struct rollout *ctx = a->s->ctx;
 	uint64_t from;
 
-	if (prove_ready(x, a->l, &a->engine_ms, e) || record_simple(a, "ready", e))
+	if (instance_await_ready(ctx, a->l, &a->engine_ms, e) || record_simple(a, "ready", e))
 		return -1;
-	a->memory = measure_memory(x, a->l);
+	a->memory = instance_memory(ctx, a->l);
 	if (a->l->eval_skip) {
 		struct json *r = record_new("skip_eval", a->l);
 		json_set_str(r, "reason", a->l->eval_skip);
-		progress_note(x->progress, "no golden questions are asked", a->l->eval_skip);
+		progress_note(ctx->progress, "no golden questions are asked", a->l->eval_skip);
 		return record_put(a->s, r, e);
 	}
 	from = clock_mono_ms();
-	int status = prove_answers(x, a->l, &a->evidence, e);
+	int status = evaluate_golden(ctx, a->l, &a->evidence, e);
 	a->eval_ms = clock_mono_ms() - from;
 	return status;
 }
@@ -176,13 +176,13 @@ static int undo(struct attempt *a, const struct err *cause, struct err *e) {
 	unsigned number = 0;
 	struct json *r;
 
-	if ((a->shared && traffic_calm(a->s, a->l, e)) || candidate_drop(a->s, &d, &number, e) || (a->vacated && room_give_back(a->s, e)))
+	if ((a->shared && traffic_stop_canary(a->s, a->l, e)) || candidate_drop(a->s, &d, &number, e) || (a->vacated && recreate_restore(a->s, e)))
 		return -1;
 	r = record_new(end_of(cause), a->l);
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	json_set_int(r, "attempt", number);
-	return record_put(a->s, r, e) || tidy_traffic(a->s, e) ? -1 : 0;
+	return record_put(a->s, r, e) || reconcile_traffic(a->s, e) ? -1 : 0;
 }
 
 static int failed(struct attempt *a, const struct err *cause, struct err *e) {
@@ -207,7 +207,7 @@ static int hold(struct attempt *a, const struct err *cause, struct err *e) {
 	struct err more = {0};
 
 	interrupt_hold();
-	int r = traffic_calm(a->s, a->l, &more) || hold_put(a->s, a->l, cause->msg, &more) ? -1 : 0;
+	int r = traffic_stop_canary(a->s, a->l, &more) || held_record(a->s, a->l, cause->msg, &more) ? -1 : 0;
 	interrupt_release();
 	if (r)
 		return err_set(e, more.code, "%.250s; and it could not be held: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
@@ -220,7 +220,7 @@ static int canary(struct attempt *a, struct err *e) {
 	if (!a->l->n_steps)
 		return 0;
 	if (!a->old) {
-		progress_note(a->s->x->progress, "no canary steps",
+		progress_note(a->s->ctx->progress, "no canary steps",
 			      a->stopped ? "the route is stopped: there is no traffic to compare with" : "no release is active to compare with");
 		return 0;
 	}
@@ -233,7 +233,7 @@ static int canary(struct attempt *a, struct err *e) {
 
 /* Up to the switch: what fails in here is undone by the caller. */
 static int candidate(struct attempt *a, struct err *e) {
-	if (interrupt_check(e) || take_seat(a, e) || start(a, e) || prove(a, e) || seal(a, e) || canary(a, e))
+	if (interrupt_check(e) || assign_slot(a, e) || start(a, e) || evaluate(a, e) || seal(a, e) || canary(a, e))
 		return -1;
 	return interrupt_check(e);
 }
@@ -258,7 +258,7 @@ static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
 	return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
 }
 
-static int find_place(struct attempt *a, bool *active, struct err *e) {
+static int find_active(struct attempt *a, bool *active, struct err *e) {
 	char *name CLEANUP(freep) = NULL;
 	enum release_state state;
 	bool known;
@@ -281,20 +281,20 @@ int rollout_apply(struct rollout_session *s, const struct lockfile *l, const cha
 	bool active;
 
 	/* 1. Nothing is touched while the release may be refused. */
-	if (check_can(s->x, l, e) || find_place(&a, &active, e) || admit(s->x, l, e) || fetch_artifacts(s->x, l, e))
+	if (check_can(s->ctx, l, e) || find_active(&a, &active, e) || admit(s->ctx, l, e) || fetch_artifacts(s->ctx, l, e))
 		return -1;
 	if (active && a.stopped) {
 		if (rollout_start(s, &result, e))
 			return -1;
 	} else if (active) {
 		result.outcome = ROLLOUT_NOTHING;
-		if (active_repair(s, l, &result.engine_ms, e))
+		if (active_ensure(s, l, &result.engine_ms, e))
 			return -1;
 	} else {
 		/* 2. HAProxy would take it. 3. From here on the journal knows. 4. Prove. 5. Switch, watch, commit. */
-		if (traffic_accepts(s->x, l, true, e))
+		if (traffic_accepts(s->ctx, l, true, e))
 			return -1;
-		if (hold_abort(s, "another apply", e) || record_begin(s, "apply", l, a.from, e) || go(&a, &result, e))
+		if (held_abort(s, "another apply", e) || record_begin(s, "apply", l, a.from, e) || go(&a, &result, e))
 			return -1;
 	}
 	memcpy(result.from, a.from, sizeof result.from);

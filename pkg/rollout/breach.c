@@ -34,7 +34,7 @@ static uint64_t golden_ms(const struct rollout_session *s, const struct lockfile
 	return eval_slowest_ms(json_get(rel.proof, "golden"), all_ms);
 }
 
-void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out) {
+void breach_late_limits(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out) {
 	int64_t first = least_of(g->ttft_ms, g->p95_ms);
 	uint64_t all_ms;
 
@@ -50,7 +50,7 @@ void breach_patience(const struct rollout_session *s, const struct lockfile *l, 
 void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b) {
 	struct err ignored = {0};
 
-	if (!traffic_guided(s->x) || gateway_clients(s->x->gateway, l, &b->before, &ignored))
+	if (!traffic_has_gateway(s->ctx) || gateway_clients(s->ctx->gateway, l, &b->before, &ignored))
 		b->before = (struct gateway_clients){0};
 }
 
@@ -199,13 +199,13 @@ int breach_golden(struct rollout_session *s, const struct lockfile *l, uint64_t 
 		return err_set(e, ERR_GATE, "there are no golden questions to ask");
 	(void) golden_ms(s, l, &all_ms);
 	opt.deadline_ms = SLOWER * all_ms + ANSWER_SPARE_MS;
-	if (gateway_probe_address(s->x->gateway, l, &in, e))
+	if (gateway_probe_address(s->ctx->gateway, l, &in, e))
 		return -1;
 	struct endpoint ep = {.base_url = in.base_url, .unix_socket = in.socket, .model = l->route};
-	progress_step(s->x->progress, "golden questions through the gateway");
+	progress_step(s->ctx->progress, "golden questions through the gateway");
 	if (eval_run(l->golden, &ep, &opt, NULL, &result, e) || eval_gate(result, e))
 		return -1;
-	progress_done(s->x->progress, "golden questions through the gateway", NULL);
+	progress_done(s->ctx->progress, "golden questions through the gateway", NULL);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (gate_judge(c->gates, c->sum, c->beside, c->least, reason) != GATE_FAIL)
 		return 0;
 	/* Where the gateway does not say whose they are, nobody more is set aside. */
-	bool known = !gateway_clients(s->x->gateway, l, &now, &why);
+	bool known = !gateway_clients(s->ctx->gateway, l, &now, &why);
 	const struct gateway_sample rest = known ? breach_rest(b, &now, c->sum) : breach_judged(b, c->sum);
 	if (gate_judge(c->gates, &rest, c->beside, c->least, reason) != GATE_FAIL)
 		return 0;
@@ -243,11 +243,11 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (!known || !breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
-	progress_warn(s->x->progress, "one client alone breaks a gate", words);
+	progress_warn(s->ctx->progress, "one client alone breaks a gate", words);
 	if (!breach_golden(s, l, breach_limit(c, &rest, &one), &why)) {
 		*stands = false;
 		excuse(b, &one);
-		progress_note(s->x->progress, "golden questions through the gateway passed: the release stays", words);
+		progress_note(s->ctx->progress, "golden questions through the gateway passed: the release stays", words);
 		return 0;
 	}
 	if (why.code == ERR_INTERRUPTED)

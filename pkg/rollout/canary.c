@@ -16,7 +16,7 @@ struct stage {
 	const struct lockfile_step *step;
 	size_t number; /* from 1 */
 	char name[64]; /* "canary step 1 of 2" */
-	struct probation probation;
+	struct watch_state probation;
 	struct gate_meter candidate, beside;
 	struct breach breach;
 };
@@ -48,12 +48,12 @@ static int record_verdict(const struct stage *g, enum gate_verdict v, const char
 }
 
 static int count(struct stage *g, struct err *e) {
-	return probation_count(g->s, g->l, &g->candidate, e) || probation_count(g->s, g->active, &g->beside, e) ? -1 : 0;
+	return watch_count(g->s, g->l, &g->candidate, e) || watch_count(g->s, g->active, &g->beside, e) ? -1 : 0;
 }
 
 /* The same limits for both: they are compared. */
 static int begin(struct stage *g, struct err *e) {
-	breach_patience(g->s, g->l, &g->l->canary_gates, &g->candidate.patience);
+	breach_late_limits(g->s, g->l, &g->l->canary_gates, &g->candidate.patience);
 	g->beside.patience = g->candidate.patience;
 	breach_begin(g->s, g->l, &g->breach);
 	return count(g, e);
@@ -82,8 +82,8 @@ static int pass_time(struct stage *g, enum gate_verdict *v, char reason[GATE_REA
 
 	while (clock_mono_ms() < until) {
 		uint64_t left = until - clock_mono_ms();
-		clock_sleep_ms(left < PROBATION_EVERY_MS ? left : PROBATION_EVERY_MS);
-		if (probation_look(g->s, g->l, &g->probation, e) || count(g, e))
+		clock_sleep_ms(left < WATCH_EVERY_MS ? left : WATCH_EVERY_MS);
+		if (watch_look(g->s, g->l, &g->probation, e) || count(g, e))
 			return -1;
 		if (judge(g, least, v, reason, e))
 			return -1;
@@ -104,7 +104,7 @@ static int decide(struct stage *g, struct err *e) {
 	if (record_verdict(g, v, reason, e))
 		return -1;
 	if (v == GATE_PASS) {
-		progress_done(g->s->x->progress, g->name, reason);
+		progress_done(g->s->ctx->progress, g->name, reason);
 		return 0;
 	}
 	return err_set(e, v == GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
@@ -113,11 +113,11 @@ static int decide(struct stage *g, struct err *e) {
 
 static int run_step(struct stage *g, struct err *e) {
 	(void) snprintf(g->name, sizeof g->name, "canary step %zu of %zu", g->number, g->l->n_steps);
-	g->probation = (struct probation){.name = g->name};
-	progress_step(g->s->x->progress, g->name);
+	g->probation = (struct watch_state){.name = g->name};
+	progress_step(g->s->ctx->progress, g->name);
 	/* What was seen before the share changed is not of this step. */
 	if (record_share(g, "intent", e) || begin(g, e) ||
-	    gateway_canary(g->s->x->gateway, g->l->route, g->l, g->step->weight_percent, e) || record_share(g, "done", e))
+	    gateway_canary(g->s->ctx->gateway, g->l->route, g->l, g->step->weight_percent, e) || record_share(g, "done", e))
 		return -1;
 	return decide(g, e);
 }

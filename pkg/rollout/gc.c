@@ -31,7 +31,7 @@ struct marks {
 };
 
 struct sweep {
-	const struct rollout *x;
+	const struct rollout *ctx;
 	struct marks keep;
 	struct gateway_image gateway; /* its layers are roots, too */
 	bool dry_run;
@@ -176,10 +176,10 @@ static int gc_containers(struct sweep *g, struct err *e) {
 	struct docker_containers list = {0};
 	int r = 0;
 
-	if (rollout_containers(g->x, NULL, &list, e))
+	if (instance_list(g->ctx, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++) {
-		const char *digest = json_str(list.at[i].labels, ROLLOUT_LABEL_LOCK);
+		const char *digest = json_str(list.at[i].labels, INSTANCE_LABEL_LOCK);
 		char id[LOCKFILE_ID];
 		/* The gateway's have no release. */
 		if (lockfile_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
@@ -188,7 +188,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 		found(g, "container", list.at[i].name, 0);
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		if (!g->dry_run)
-			r = docker_container_remove(g->x->docker, list.at[i].id, true, e) || (*id && release_run_remove(g->x->root, id, e)) ? -1 : 0;
+			r = docker_container_remove(g->ctx->docker, list.at[i].id, true, e) || (*id && release_run_remove(g->ctx->root, id, e)) ? -1 : 0;
 	}
 	docker_containers_done(&list);
 	return r;
@@ -199,7 +199,7 @@ static int gc_run(struct sweep *g, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (fs_list(g->x->root->fd, "run", &names, &n, e))
+	if (fs_list(g->ctx->root->fd, "run", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		bool stays = strspn(names[i], "0123456789abcdef") != LOCKFILE_ID - 1 || strlen(names[i]) != LOCKFILE_ID - 1;
@@ -209,7 +209,7 @@ static int gc_run(struct sweep *g, struct err *e) {
 			continue;
 		char *name CLEANUP(freep) = mem_printf("run/%s", names[i]);
 		found(g, "directory", name, 0);
-		if (!g->dry_run && release_run_remove(g->x->root, names[i], e))
+		if (!g->dry_run && release_run_remove(g->ctx->root, names[i], e))
 			return -1;
 	}
 	return 0;
@@ -226,19 +226,19 @@ static bool tag_stays(const struct sweep *g, const char *tag) {
 }
 
 static int gc_images(struct sweep *g, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->x->root->id);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->ctx->root->id);
 	const char *const labels[] = {"llmdeploy.route", NULL};
 	struct docker_images list = {0};
 	int r = 0;
 
-	if (docker_image_list(g->x->docker, labels, &list, e))
+	if (docker_image_list(g->ctx->docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t && !r; t = json_next(t)) {
 			bool in_use = false;
 			if (!text_starts(json_text(t), prefix) || tag_stays(g, json_text(t)))
 				continue;
-			r = g->dry_run ? 0 : docker_image_remove(g->x->docker, json_text(t), false, &in_use, e);
+			r = g->dry_run ? 0 : docker_image_remove(g->ctx->docker, json_text(t), false, &in_use, e);
 			g->freed.images += !r && !in_use;
 			if (!r && !in_use)
 				found(g, "image", json_text(t), 0);
@@ -249,15 +249,15 @@ static int gc_images(struct sweep *g, struct err *e) {
 
 /* No release has one: whatever bears this root's label is left over. */
 static int gc_networks(struct sweep *g, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", g->x->root->id);
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", g->ctx->root->id);
 	const char *const labels[] = {root, NULL};
 	struct json *names CLEANUP(json_freep) = NULL;
 
-	if (docker_network_list(g->x->docker, labels, &names, e))
+	if (docker_network_list(g->ctx->docker, labels, &names, e))
 		return -1;
 	for (const struct json *n = json_first(names); n; n = json_next(n)) {
 		found(g, "network", json_text(n), 0);
-		if (!g->dry_run && docker_network_remove(g->x->docker, json_text(n), e))
+		if (!g->dry_run && docker_network_remove(g->ctx->docker, json_text(n), e))
 			return -1;
 	}
 	return 0;
@@ -295,7 +295,7 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 
 	(void) e;
 	if (gateway_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
-	    (g->by_itself && store_age_s(g->x->store, sha256) < YOUNG_S))
+	    (g->by_itself && store_age_s(g->ctx->store, sha256) < YOUNG_S))
 		return 0;
 	if (g->n_dead == g->cap_dead) {
 		g->cap_dead = g->cap_dead ? 2 * g->cap_dead : 64;
@@ -309,16 +309,16 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 
 static int gc_store(struct sweep *g, struct err *e) {
 	mark_names(g);
-	if (store_each(g->x->store, consider, g, e))
+	if (store_each(g->ctx->store, consider, g, e))
 		return -1;
 	for (size_t i = 0; i < g->n_dead && !g->dry_run; i++)
-		if (store_remove(g->x->store, g->dead[i], e))
+		if (store_remove(g->ctx->store, g->dead[i], e))
 			return -1;
-	return g->dry_run ? 0 : store_clean(g->x->store, false, NULL, e);
+	return g->dry_run ? 0 : store_clean(g->ctx->store, false, NULL, e);
 }
 
 /* Before the first removal and after the last: what is killed in between was meant to be removed. */
-static int record(const struct rollout *x, const char *event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
+static int record(const struct rollout *ctx, const char *event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(event, NULL);
 
 	json_set_int(r, "releases", (int64_t) f->releases);
@@ -326,15 +326,15 @@ static int record(const struct rollout *x, const char *event, const struct rollo
 	json_set_int(r, "images", (int64_t) f->images);
 	json_set_int(r, "objects", (int64_t) f->objects);
 	json_set_int(r, "bytes", (int64_t) f->bytes);
-	return journal_note(x->root, x->tool, x->command, r, began_ms, e);
+	return journal_note(ctx->root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
 /* A route that was made while we looked is not locked by us, and what it is about to need is named by nothing yet. */
-static int check_routes(const struct rollout *x, char *const *names, size_t n, struct err *e) {
+static int check_routes(const struct rollout *ctx, char *const *names, size_t n, struct err *e) {
 	char **now CLEANUP(freep) = NULL;
 	size_t n_now;
 
-	if (release_routes(x->root, &now, &n_now, e))
+	if (release_routes(ctx->root, &now, &n_now, e))
 		return -1;
 	for (size_t i = 0; i < n_now; i++)
 		if (!is_among(names, n, now[i]))
@@ -346,24 +346,24 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	uint64_t began = clock_mono_ms();
 	bool there;
 
-	if (gateway_image_read(g->x->root, &g->gateway, &there, e))
+	if (gateway_image_read(g->ctx->root, &g->gateway, &there, e))
 		return -1;
-	if (!g->dry_run && record(g->x, "gc_intent", &g->freed, began, e))
+	if (!g->dry_run && record(g->ctx, "gc_intent", &g->freed, began, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (gc_route(g, &sessions[i].route, e))
 			return -1;
 	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_networks(g, e) || gc_store(g, e))
 		return -1;
-	return g->dry_run ? 0 : record(g->x, "gc", &g->freed, began, e);
+	return g->dry_run ? 0 : record(g->ctx, "gc", &g->freed, began, e);
 }
 
 /* By itself nobody is waited for, and nothing is recovered: a journal that is open ends it. */
-static int open_quietly(const struct rollout *x, const char *route, bool lock, struct rollout_session *s, struct err *e) {
+static int open_quietly(const struct rollout *ctx, const char *route, bool lock, struct rollout_session *s, struct err *e) {
 	struct record_state st CLEANUP(record_state_done) = {0};
 
-	*s = (struct rollout_session){.x = x, .route = RELEASE_ROUTE_INIT};
-	if (release_route_open(x->root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
+	*s = (struct rollout_session){.ctx = ctx, .route = RELEASE_ROUTE_INIT};
+	if (release_route_open(ctx->root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
 	    record_state_read(s, &st, e))
 		return -1;
 	if (st.last && !history_ends(json_str(st.last, "event")))
@@ -386,29 +386,29 @@ static void scope_done(struct scope *c) {
 
 /* Every route; the one of `own`, whose lock is held by us, without its lock. */
 static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, struct scope *c, struct err *e) {
-	if (release_routes(g->x->root, &c->names, &c->n, e))
+	if (release_routes(g->ctx->root, &c->names, &c->n, e))
 		return -1;
 	c->sessions = mem_zalloc(c->n, sizeof *c->sessions);
 	while (c->open < c->n) {
 		const char *name = c->names[c->open];
 		struct rollout_session *s = &c->sessions[c->open];
 		bool mine = own && !strcmp(name, own->route.name);
-		if (!own && rollout_begin(g->x, name, false, s, e))
+		if (!own && rollout_begin(g->ctx, name, false, s, e))
 			return -1;
 		c->open++;
-		if (own && open_quietly(g->x, name, lock && !mine, s, e))
+		if (own && open_quietly(g->ctx, name, lock && !mine, s, e))
 			return -1;
 	}
 	return 0;
 }
 
-int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e) {
-	struct sweep g CLEANUP(sweep_done) = {.x = x, .dry_run = dry_run};
+int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *out, struct err *e) {
+	struct sweep g CLEANUP(sweep_done) = {.ctx = ctx, .dry_run = dry_run};
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, NULL, true, &scope, e) || root_lock(x->root, x->command, x->lock_wait_ms, &fd, e) ||
-	    check_routes(x, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
+	if (scope_open(&g, NULL, true, &scope, e) || root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &fd, e) ||
+	    check_routes(ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
 	g.freed = (struct rollout_freed){0};
@@ -416,7 +416,7 @@ int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out,
 }
 
 static int look_by_itself(struct rollout_session *s, bool *any, struct err *e) {
-	struct sweep g CLEANUP(sweep_done) = {.x = s->x, .dry_run = true, .by_itself = true};
+	struct sweep g CLEANUP(sweep_done) = {.ctx = s->ctx, .dry_run = true, .by_itself = true};
 	struct scope scope CLEANUP(scope_done) = {0};
 
 	if (scope_open(&g, s, false, &scope, e) || sweep_all(&g, scope.sessions, scope.n, e))
@@ -426,12 +426,12 @@ static int look_by_itself(struct rollout_session *s, bool *any, struct err *e) {
 }
 
 static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out, struct err *e) {
-	struct sweep g CLEANUP(sweep_done) = {.x = s->x, .by_itself = true};
+	struct sweep g CLEANUP(sweep_done) = {.ctx = s->ctx, .by_itself = true};
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, s, true, &scope, e) || root_lock(s->x->root, GC_BY_ITSELF, 0, &fd, e) ||
-	    check_routes(s->x, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
+	if (scope_open(&g, s, true, &scope, e) || root_lock(s->ctx->root, GC_BY_ITSELF, 0, &fd, e) ||
+	    check_routes(s->ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
 	g.freed = (struct rollout_freed){0};
@@ -477,16 +477,16 @@ static void collect(struct rollout_session *s, bool begun) {
 
 	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
 		if (why.code == ERR_BUSY)
-			progress_note(s->x->progress, "nothing is collected now", why.msg);
+			progress_note(s->ctx->progress, "nothing is collected now", why.msg);
 		else
-			progress_warn(s->x->progress, "what no release needs could not be collected: the release is active all the same; llmdeploy gc", why.msg);
+			progress_warn(s->ctx->progress, "what no release needs could not be collected: the release is active all the same; llmdeploy gc", why.msg);
 		return;
 	}
 	if (!any)
 		return;
 	char *said CLEANUP(freep) = rollout_freed_words(&f);
 	if (said)
-		progress_note(s->x->progress, "collected what no release needs", said);
+		progress_note(s->ctx->progress, "collected what no release needs", said);
 }
 
 void gc_after(struct rollout_session *s) {
@@ -498,6 +498,6 @@ void gc_again(struct rollout_session *s) {
 	bool begun = false;
 
 	/* A journal of the root that cannot be read is verify's to tell of. */
-	if (!journal_read_back(s->x->root->fd, "", visit_gc, &begun, &broken) && begun)
+	if (!journal_read_back(s->ctx->root->fd, "", visit_gc, &begun, &broken) && begun)
 		collect(s, true);
 }

@@ -10,10 +10,10 @@
 
 struct buf;
 
-#define ROLLOUT_LABEL_ROOT "llmdeploy.root"
-#define ROLLOUT_LABEL_ROUTE "llmdeploy.route"
-#define ROLLOUT_LABEL_VERSION "llmdeploy.version"
-#define ROLLOUT_LABEL_LOCK "llmdeploy.lock"
+#define INSTANCE_LABEL_ROOT "llmdeploy.root"
+#define INSTANCE_LABEL_ROUTE "llmdeploy.route"
+#define INSTANCE_LABEL_VERSION "llmdeploy.version"
+#define INSTANCE_LABEL_LOCK "llmdeploy.lock"
 
 /* ---- journal (record.c) ---- */
 
@@ -28,7 +28,7 @@ bool record_is_aside(const char *event); /* says nothing about how an operation 
 /* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
 struct record_state {
 	struct json *last;
-	int tries;	     /* recoveries that were begun since and did not end */
+	int attempts;	     /* recoveries that were begun since and did not end */
 	bool stopped_active; /* strategy recreate: the active release was stopped for it */
 };
 int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e);
@@ -45,109 +45,109 @@ int rollout_committed(const struct rollout_session *s, const char *version, bool
 /* ---- the candidate's container (container.c) ---- */
 
 /* The image is in the Engine, loaded from the store where it was not; `id` is what to create from. */
-int container_image(const struct rollout *x, const struct lockfile *l, char id[65], struct err *e);
+int instance_image(const struct rollout *ctx, const struct lockfile *l, char id[65], struct err *e);
 /* Container of this lock is there and was started; made where absent, replaced where it is another's. What did not run before
  * has no restart policy until the switch: a candidate that dies stays dead. */
-int container_start(const struct rollout *x, const struct lockfile *l, struct err *e);
+int instance_start(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* Gone, with its run directory. Absent is fine. */
-int container_remove(const struct rollout *x, const struct lockfile *l, struct err *e);
+int instance_remove(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* Its restart policy is "no" first: what was stopped on purpose stays so when Docker starts again. */
-int container_stop(const struct rollout *x, const struct lockfile *l, struct err *e);
+int instance_stop(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* From now on the Engine brings it back by itself. */
-int container_is_kept(const struct rollout *x, const struct lockfile *l, bool *kept, struct err *e);
-int container_keep(const struct rollout *x, const struct lockfile *l, struct err *e);
+int instance_is_kept(const struct rollout *ctx, const struct lockfile *l, bool *kept, struct err *e);
+int instance_keep(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* Stopped, and not waited for. */
-int container_stop_begin(const struct rollout *x, const struct lockfile *l, struct err *e);
+int instance_stop_begin(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* It runs, and is not between a death and the Engine's next try. */
-int container_is_running(const struct rollout *x, const struct lockfile *l, bool *running, struct err *e);
+int instance_is_running(const struct rollout *ctx, const struct lockfile *l, bool *running, struct err *e);
 struct docker_container;
 /* Started after this time of a journal's record (NULL: no). */
-bool container_started_after(const struct docker_container *c, const char *time);
+bool instance_started_after(const struct docker_container *c, const char *time);
 /* Was it somebody who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
  * it forgets with its own restart, and but for the newest 256: where they do not say, it was. */
-bool container_started_by_hand(const struct rollout *x, const struct lockfile *l, const struct docker_container *c, const char *time);
+bool instance_started_by_hand(const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c, const char *time);
 /* Was a stop of this life of it asked of the Engine: by somebody, or by its own shutdown, in which it still answers? */
-bool container_was_stopped(const struct rollout *x, const struct lockfile *l, const struct docker_container *c);
+bool instance_was_stopped(const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c);
 /* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
-bool container_is_stale(const struct rollout *x, const struct lockfile *l, size_t i, const struct docker_container *c);
+bool instance_is_stale(const struct rollout *ctx, const struct lockfile *l, size_t i, const struct docker_container *c);
 /* How often the Engine brought it back since it was started. */
-int container_restarts(const struct rollout *x, const struct lockfile *l, int64_t *restarts, struct err *e);
+int instance_restarts(const struct rollout *ctx, const struct lockfile *l, int64_t *restarts, struct err *e);
 /* Last lines of its log, never a failure. */
-void container_log(const struct rollout *x, const struct lockfile *l, struct buf *out);
+void instance_log(const struct rollout *ctx, const struct lockfile *l, struct buf *out);
 /* Labels that root, route, version and lock give. */
-struct json *container_labels(const struct rollout *x, const struct lockfile *l);
+struct json *instance_labels(const struct rollout *ctx, const struct lockfile *l);
 /* What to create the container with; `labels` and `mounts` (of n_artifacts + 1) are the caller's. */
 struct docker_mount;
-int container_mounts(const struct rollout *x, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e);
+int instance_mounts(const struct rollout *ctx, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e);
 
 /* ---- proof (prove.c) ---- */
 
-struct engine {
+struct instance_endpoint {
 	struct release_socket socket;
 	struct endpoint endpoint;
 };
-int engine_open(const struct rollout *x, const struct lockfile *l, struct engine *out, struct err *e);
-void engine_done(struct engine *en);
+int instance_endpoint_open(const struct rollout *ctx, const struct lockfile *l, struct instance_endpoint *out, struct err *e);
+void instance_endpoint_done(struct instance_endpoint *en);
 /* Readiness, identity, one token. ERR_GATE with the container's last words. `ready_ms` may be NULL. */
-int prove_ready(const struct rollout *x, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
+int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
 /* Golden set. *evidence is set whenever questions were asked, passed or not. */
-int prove_answers(const struct rollout *x, const struct lockfile *l, struct json **evidence, struct err *e);
+int evaluate_golden(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e);
 
 /* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
-int64_t prove_unix_ms(const char *stamp);
+int64_t instance_stamp_ms(const char *stamp);
 
 /* ---- memory (measure.c) ---- */
 
 /* {"predicted", "measured", "drift_permille", "resident_bytes"}: what the engine's log says that it took, beside the plan; with a
  * "warning" where it says nothing that is understood. NULL: the runtime definition names no pattern. Yours. */
-struct json *measure_memory(const struct rollout *x, const struct lockfile *l);
+struct json *instance_memory(const struct rollout *ctx, const struct lockfile *l);
 /* ---- the gateway (traffic.c): without one, each of these is done at once ---- */
 
-bool traffic_guided(const struct rollout *x); /* there is a gateway between clients and releases */
+bool traffic_has_gateway(const struct rollout *ctx); /* there is a gateway between clients and releases */
 /* The whole gateway's configuration with this release active is accepted by the HAProxy that will load it (gateway_accepts); nothing is changed. */
-int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_new, struct err *e);
+int traffic_accepts(const struct rollout *ctx, const struct lockfile *l, bool is_new, struct err *e);
 /* The release has a slot, in maintenance where it is new. */
-int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e);
+int traffic_assign_slot(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 /* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
-int traffic_turn(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e);
+int traffic_shift(const struct rollout *ctx, const char *route, const struct lockfile *to, struct err *e);
 /* What a release that gets nothing new has in flight ends, at most so long, and is then cut; recorded. Only `route`, `version` and
  * `id` of the lock are read. ERR_INTERRUPTED leaves it draining. */
 int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t for_ms, struct err *e);
 /* A canary gets nothing any more, and is drained. */
-int traffic_calm(struct rollout_session *s, const struct lockfile *l, struct err *e);
+int traffic_stop_canary(struct rollout_session *s, const struct lockfile *l, struct err *e);
 /* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
 bool traffic_has(const struct gateway_server *sv, const char *want);
 /* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
  * other slot in maintenance, nobody else has one. Put right where it is not so. */
-struct traffic_duties {
+struct traffic_desired {
 	const struct lockfile *active, *beside;
 };
-int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e);
+int traffic_reconcile(struct rollout_session *s, const struct traffic_desired *d, uint64_t drain_ms, struct err *e);
 
 /* gateway/state that is damaged or missing is made anew from the links `active` of all routes (mend.c). */
-int mend_gateway(struct rollout_session *s, struct err *e);
+int recover_gateway_state(struct rollout_session *s, struct err *e);
 
 /* ---- one device, one release (room.c) ---- */
 
-bool room_for_one(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b);
+bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b);
 /* The active release loses its traffic, is drained and stopped, so that `next` can start. */
-int room_make(struct rollout_session *s, const struct lockfile *next, const struct lockfile *active, struct err *e);
+int recreate_begin(struct rollout_session *s, const struct lockfile *next, const struct lockfile *active, struct err *e);
 /* Its inner part, without the records. */
-int room_clear(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e);
+int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e);
 /* After `next` came to nothing: what `active` names is started, proved ready, and gets its traffic back. */
-int room_give_back(struct rollout_session *s, struct err *e);
+int recreate_restore(struct rollout_session *s, struct err *e);
 
 /* ---- canary (canary.c) ---- */
 
 /* Growing shares of the clients for a proved candidate. 0: every step passed. ERR_GATE: one did not. ERR_HELD: no verdict. After
- * -1 its share is the caller's to take away (traffic_calm). */
+ * -1 its share is the caller's to take away (traffic_stop_canary). */
 int canary_run(struct rollout_session *s, const struct lockfile *l, const struct lockfile *active, struct err *e);
 
 /* ---- held candidates (hold.c) ---- */
 
-int hold_put(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e);
+int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e);
 /* Whoever is held is aborted, for `why`; nobody is fine. */
-int hold_abort(struct rollout_session *s, const char *why, struct err *e);
+int held_abort(struct rollout_session *s, const char *why, struct err *e);
 
 /* ---- switch (switch.c) ---- */
 
@@ -162,7 +162,7 @@ int switch_or_back(struct rollout_session *s, const struct lockfile *to, const c
 		   struct err *e);
 /* From now on the Engine brings it back by itself. One that was restarted before it knew that has ended it: then it is started, and answers, before
  * anybody is sent to it. */
-int switch_keep(const struct rollout *x, const struct lockfile *to, struct err *e);
+int switch_keep(const struct rollout *ctx, const struct lockfile *to, struct err *e);
 /* The second half, also for recovery: gateway, link, `flipped`. */
 int switch_finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e);
@@ -192,8 +192,8 @@ int switch_back_end(struct rollout_session *s, const struct lockfile *bad, const
 
 /* One look at a release that has traffic: whether it answers, and whether the Engine had to bring it back. ERR_REVERTED: neither.
  * Another failure is of the Engine, and says nothing of the release: ERR_UNREACHABLE with `outage` where it was restarted. */
-enum { PROBATION_EVERY_MS = 250, PROBATION_FAILURES = 4 };
-struct probation {
+enum { WATCH_EVERY_MS = 250, WATCH_FAILURES = 4 };
+struct watch_state {
 	const char *name; /* "watch" */
 	bool looked;
 	int failures;
@@ -201,9 +201,9 @@ struct probation {
 	unsigned outages;
 	bool outage;
 };
-int probation_look(struct rollout_session *s, const struct lockfile *l, struct probation *p, struct err *e);
+int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch_state *p, struct err *e);
 /* What its clients saw since the last look. */
-int probation_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e);
+int watch_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e);
 
 /* ---- a breach that one client alone causes (breach.c) ---- */
 
@@ -223,7 +223,7 @@ struct breach {
 };
 void breach_done(struct breach *b); /* for CLEANUP */
 /* When a request that its client gave up on was late: by the gates, else by eval.latency_p95, else three times the slowest golden answer. */
-void breach_patience(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out);
+void breach_late_limits(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out);
 /* Notes what each client had so far; before the first count of what is judged. */
 void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b);
 /* What is judged: as for gate_judge. */
@@ -265,18 +265,18 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 
 /* ---- verify (verify.c, verify_gateway.c) ---- */
 
-void differ(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have);
-int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e);
+void difference_add(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have);
+int verify_route(const struct rollout *ctx, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e);
 /* What the gateway does with the route, against the symlink; `active` NULL: none. */
-int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lockfile *active, struct err *e);
+int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e);
 
 /* ---- putting right (fix.c) ---- */
 
-void fix_did(const struct rollout *x, struct rollout_fixes *out, const char *what, const char *how);
+void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how);
 /* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
-int fix_again(struct rollout_session *s, struct err *e);
+int repair_recover(struct rollout_session *s, struct err *e);
 /* Somebody started the active release's container anew: taken note of in the journal, once. */
-int fix_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
+int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
 
 /* ---- garbage (gc.c) ---- */
 
@@ -290,14 +290,14 @@ void gc_again(struct rollout_session *s);
 /* ---- between operations (tidy.c) ---- */
 
 /* The memory for both was planned. */
-bool tidy_fits(const struct lockfile *now, const struct lockfile *before);
+bool reconcile_fits(const struct lockfile *now, const struct lockfile *before);
 
-struct tidied {
+struct reconciled {
 	size_t removed, stopped;
 	bool warm; /* the release that a rollback would go to runs, and may */
 	bool announced;
 };
-struct tidy_how {
+struct reconcile_options {
 	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
 	bool hurry;	   /* stops are told and not waited for */
 	bool leave_traffic; /* the gateway's part is the caller's, afterwards */
@@ -306,24 +306,24 @@ struct tidy_how {
 };
 /* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
  * held one, or the one that a rollback would go to where the memory for both was planned. Adds to *done. */
-int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e);
+int reconcile(struct rollout_session *s, const struct reconcile_options *how, struct reconciled *done, struct err *e);
 /* The gateway's part alone. */
-int tidy_traffic(struct rollout_session *s, struct err *e);
+int reconcile_traffic(struct rollout_session *s, struct err *e);
 
 /* ---- recovery (recover.c) ---- */
 int recover_route(struct rollout_session *s, struct err *e);
 /* The release that the journal's last record goes back to; NULL: it is no way back, or one to no release (lost.c). */
-const char *lost_target(const struct json *last);
+const char *failed_revert_target(const struct json *last);
 /* A recovery failed with `cause`. Was it of a way back whose release does not come up, the operation ends with `failed`, and the release that the link
  * `active` names keeps or gets the traffic. */
-int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
+int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
 /* The active release answers, started again where it did not, with its restart policy. `engine_ms` may be NULL. */
-int active_repair(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e);
+int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e);
 
 /* ---- stop, start, remove (stop.c, remove.c) ---- */
 
 /* What its clients get while it is stopped, in words. */
-const char *stop_clients_get(const struct rollout *x, const struct lockfile *l);
+const char *stop_clients_get(const struct rollout *ctx, const struct lockfile *l);
 /* The route leads to no release any more, and what `l` has in flight ends. */
 int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e);
 /* After a failure or Ctrl-C in there: `l` has its traffic again, and the operation ends. Always -1. */

@@ -10,7 +10,7 @@ static int record(struct rollout_session *s, const char *event, const char *vers
 
 	json_set_str(r, "version", version);
 	json_set_str(r, "reason", reason);
-	journal_sign(r, s->x->tool, s->x->command);
+	journal_sign(r, s->ctx->tool, s->ctx->command);
 	return record_put(s, r, e);
 }
 

@@ -16,10 +16,10 @@
  * action may be cut short anywhere and run again: it ends by a record that closes the operation. */
 
 /* An Engine may finish a create that nobody waits for any more: so long it is given after a crash that was just now. */
-enum { TRIES = 5, RECENT_S = 5, LATE_MS = 400 };
+enum { ATTEMPTS = 5, RECENT_S = 5, LATE_MS = 400 };
 
 /* A switch that had begun is finished in so many tries of one recovery, or given up. */
-enum { FORWARD_TRIES = 3, FORWARD_WAIT_MS = 200 };
+enum { FORWARD_ATTEMPTS = 3, FORWARD_WAIT_MS = 200 };
 
 enum remedy {
 	REMEDY_NOTHING, /* the operation ended */
@@ -69,12 +69,12 @@ static uint64_t drain_left(const struct json *last) {
 	return left > 0 ? (uint64_t) left : 0;
 }
 
-static int tidy_up(struct rollout_session *s, const struct json *last, struct err *e) {
-	struct tidy_how how = {.drain_ms = drain_left(last), .announce = true};
-	struct tidied done = {0};
+static int reconcile_rest(struct rollout_session *s, const struct json *last, struct err *e) {
+	struct reconcile_options how = {.drain_ms = drain_left(last), .announce = true};
+	struct reconciled done = {0};
 	struct json *r;
 
-	if (tidy(s, &how, &done, e))
+	if (reconcile(s, &how, &done, e))
 		return -1;
 	if (!done.removed && !done.stopped)
 		return 0;
@@ -100,7 +100,7 @@ static int close_with(struct rollout_session *s, const struct json *last, const 
 	json_set_str(r, "version", json_str(last, "version"));
 	json_set_str(r, "lock", json_str(last, "lock"));
 	json_set_str(r, "what", what);
-	progress_note(s->x->progress, "recovered an interrupted run", what);
+	progress_note(s->ctx->progress, "recovered an interrupted run", what);
 	return record_put(s, r, e);
 }
 
@@ -113,7 +113,7 @@ static bool is_recent(const struct json *record) {
 }
 
 /* A candidate whose clients were being sent to it has its lock on disk, and ends what it has before it goes. */
-static int calm(struct rollout_session *s, const char *version, struct err *e) {
+static int stop_canary(struct rollout_session *s, const char *version, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err gone = {0};
@@ -122,15 +122,15 @@ static int calm(struct rollout_session *s, const char *version, struct err *e) {
 		return -1;
 	if ((active && !strcmp(active, version)) || rollout_lockfile_of(&s->route, version, &l, &gone) || !l->n_steps)
 		return 0;
-	return traffic_calm(s, l, e);
+	return traffic_stop_canary(s, l, e);
 }
 
 static int undo(struct rollout_session *s, const struct record_state *st, struct err *e) {
 	const char *digest = json_str(st->last, "lock"), *version = json_str(st->last, "version");
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	/* Who made room has no engine yet: its traffic comes with it. */
-	struct tidy_how how = {.leave_traffic = st->stopped_active};
-	struct tidied done = {0};
+	struct reconcile_options how = {.leave_traffic = st->stopped_active};
+	struct reconciled done = {0};
 	struct err gone = {0};
 	char id[LOCKFILE_ID];
 
@@ -139,12 +139,12 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 	if (is_recent(st->last))
 		clock_sleep_ms(LATE_MS);
 	(void) snprintf(id, sizeof id, "%.12s", digest);
-	if (calm(s, version, e) || drop_release(s, version, e) || tidy(s, &how, &done, e))
+	if (stop_canary(s, version, e) || drop_release(s, version, e) || reconcile(s, &how, &done, e))
 		return -1;
 	/* A run directory without a container: killed between the two. A release on disk keeps its own. */
-	if (rollout_lockfile_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->x->root, id, e))
+	if (rollout_lockfile_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->ctx->root, id, e))
 		return -1;
-	if (st->stopped_active && room_give_back(s, e))
+	if (st->stopped_active && recreate_restore(s, e))
 		return -1;
 	return close_with(s, st->last, st->stopped_active ? "what was begun was undone; what was active was started again" :
 			  "what was begun was undone; what was active stayed so", e);
@@ -153,9 +153,9 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 static int hold_again(struct rollout_session *s, const struct json *last, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
-	progress_note(s->x->progress, "recovered an interrupted run", "the candidate is held as before");
+	progress_note(s->ctx->progress, "recovered an interrupted run", "the candidate is held as before");
 	return rollout_lockfile_of(&s->route, json_str(last, "version") ? json_str(last, "version") : "", &l, e) ||
-	       hold_put(s, l, "a promote was interrupted before it began to switch", e) ? -1 : 0;
+	       held_record(s, l, "a promote was interrupted before it began to switch", e) ? -1 : 0;
 }
 
 static enum switch_op op_of(const struct json *last) {
@@ -168,9 +168,9 @@ static enum switch_op op_of(const struct json *last) {
 static int stand_up(struct rollout_session *s, const struct lockfile *to, struct err *e) {
 	bool alive;
 
-	if (rollout_alive(s->x, to, &alive, e))
+	if (instance_is_ready(s->ctx, to, &alive, e))
 		return -1;
-	return !alive && (container_start(s->x, to, e) || prove_ready(s->x, to, NULL, e) || switch_keep(s->x, to, e)) ? -1 : 0;
+	return !alive && (instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, NULL, e) || switch_keep(s->ctx, to, e)) ? -1 : 0;
 }
 
 /* It does not come up. A switch back has nowhere else to go. */
@@ -207,7 +207,7 @@ static int conclude(struct rollout_session *s, const struct json *last, const st
 static int go_forward(struct rollout_session *s, const struct json *last, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
-	for (unsigned i = 0; i < FORWARD_TRIES; i++) {
+	for (unsigned i = 0; i < FORWARD_ATTEMPTS; i++) {
 		if (i)
 			clock_sleep_ms(FORWARD_WAIT_MS << i);
 		if (!switch_finish(s, to, json_str(last, "from"), op_of(last), json_int_or(last, "watch_until_ms", 0), &why))
@@ -223,9 +223,9 @@ static int give_up(struct rollout_session *s, const struct json *last, const str
 	bool alive;
 
 	/* Where Docker itself does not answer there is no way back either. */
-	if (cause->code == ERR_INTERRUPTED || !to || op_of(last) == SWITCH_REVERT || rollout_alive(s->x, to, &alive, e))
+	if (cause->code == ERR_INTERRUPTED || !to || op_of(last) == SWITCH_REVERT || instance_is_ready(s->ctx, to, &alive, e))
 		return switch_stuck(s, to, cause, e);
-	progress_warn(s->x->progress, "the switch cannot be finished, and is given up", cause->msg);
+	progress_warn(s->ctx->progress, "the switch cannot be finished, and is given up", cause->msg);
 	return switch_back(s, to, json_str(last, "from"), cause, e);
 }
 
@@ -264,38 +264,38 @@ static int apply_remedy(struct rollout_session *s, enum remedy remedy, const str
 	if (remedy == REMEDY_STOP || remedy == REMEDY_START || remedy == REMEDY_REMOVE)
 		return finish_route(s, remedy, st->last, e);
 	if (remedy == REMEDY_FIX)
-		return fix_again(s, e) || close_with(s, st->last, "verify --fix was ended; what is left of it, verify says", e) ? -1 : 0;
+		return repair_recover(s, e) || close_with(s, st->last, "verify --fix was ended; what is left of it, verify says", e) ? -1 : 0;
 	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
 }
 
 /* Whoever names the route wants to get on; else the release before has its tries. What fails without it is not its own fault. */
-static bool is_last_try(const struct rollout_session *s, int tries, const struct err *how) {
+static bool is_last_attempt(const struct rollout_session *s, int attempts, const struct err *how) {
 	if (how->code == ERR_REVERTED || how->code == ERR_UNREACHABLE || how->code == ERR_INTERRUPTED)
 		return false;
-	return tries >= TRIES || s->x->asked;
+	return attempts >= ATTEMPTS || s->ctx->asked;
 }
 
 static int act(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
 	const struct json *last = st->last;
-	int tries = st->tries;
+	int attempts = st->attempts;
 	struct err how = {0};
 	struct json *r;
 
 	/* A way back ends after so many, whoever comes: see below. */
-	if (tries >= TRIES && !s->x->insist && !s->x->asked && !lost_target(last))
+	if (attempts >= ATTEMPTS && !s->ctx->retry_exhausted && !s->ctx->asked && !failed_revert_target(last))
 		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
 			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
-			s->route.name, tries, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
+			s->route.name, attempts, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
 	r = record_new("recovering", NULL);
 	json_set_str(r, "of", json_str(last, "event"));
-	journal_sign(r, s->x->tool, s->x->command);
+	journal_sign(r, s->ctx->tool, s->ctx->command);
 	if (record_put(s, r, e))
 		return -1;
 	if (!apply_remedy(s, remedy, st, &how))
 		return 0;
-	if (is_last_try(s, tries, &how)) {
+	if (is_last_attempt(s, attempts, &how)) {
 		bool ended;
-		if (lost_end(s, &how, &ended, e))
+		if (failed_revert_end(s, &how, &ended, e))
 			return -1;
 		if (ended)
 			return 0;
@@ -305,28 +305,28 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 		return err_set(e, how.code, "%s", how.msg);
 	if ((remedy == REMEDY_FORWARD || remedy == REMEDY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
 		(void) snprintf(s->given_up, sizeof s->given_up, "%s", json_str(last, "to"));
-	progress_warn(s->x->progress, "recovered an interrupted run", how.msg);
+	progress_warn(s->ctx->progress, "recovered an interrupted run", how.msg);
 	return 0;
 }
 
-int active_repair(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
 	bool alive, kept;
 
-	if (rollout_alive(s->x, l, &alive, e) || container_is_kept(s->x, l, &kept, e))
+	if (instance_is_ready(s->ctx, l, &alive, e) || instance_is_kept(s->ctx, l, &kept, e))
 		return -1;
 	if (alive && kept)
 		return 0;
 	if (record_put(s, record_new("repairing", l), e))
 		return -1;
 	if (!alive) {
-		progress_note(s->x->progress, "the active release does not answer and is started again", l->version);
-		if (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e)) {
+		progress_note(s->ctx->progress, "the active release does not answer and is started again", l->version);
+		if (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, engine_ms, e)) {
 			struct err why = *e;
 			return err_set(e, why.code, "%.350s; '%s' is active and does not come up: llmdeploy rollback %s", why.msg, l->version, l->route);
 		}
 	}
-	if (docker_container_set_restart(s->x->docker, name, DOCKER_RESTART_KEEP, e))
+	if (docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	return record_put(s, record_new("repaired", l), e);
 }
@@ -345,7 +345,7 @@ static int wake_active(struct rollout_session *s, struct err *e) {
 	if (release_active(&s->route, &active, e))
 		return -1;
 	bool was;
-	return active && (rollout_lockfile_of(&s->route, active, &l, e) || active_repair(s, l, NULL, e) || fix_note_restart(s, l, &was, e)) ? -1 : 0;
+	return active && (rollout_lockfile_of(&s->route, active, &l, e) || active_ensure(s, l, NULL, e) || active_note_restart(s, l, &was, e)) ? -1 : 0;
 }
 
 /* Before anything looks at the link: somebody removed it, or turned it by hand. What is no link of ours at all is told of, and left. */
@@ -366,7 +366,7 @@ static int relink(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!was)
 		return 0;
-	progress_note(s->x->progress, "the link 'active' was not what the journal says and was set again", said ? said : "no release is active");
+	progress_note(s->ctx->progress, "the link 'active' was not what the journal says and was set again", said ? said : "no release is active");
 	r = record_new("relinked", NULL);
 	json_set_str(r, "version", said);
 	char *what CLEANUP(freep) = mem_printf("'active' named %s, and is '%s' again", active ? active : "nothing", said ? said : "no release");
@@ -379,16 +379,16 @@ int recover_route(struct rollout_session *s, struct err *e) {
 	enum remedy remedy = REMEDY_NOTHING;
 
 	s->began_ms = clock_mono_ms();
-	if (relink(s, e) || mend_gateway(s, e) || record_state_read(s, &st, e))
+	if (relink(s, e) || recover_gateway_state(s, e) || record_state_read(s, &st, e))
 		return -1;
 	if (st.last) {
 		const char *event = json_str(st.last, "event");
 		if (remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, &st, e)))
 			return -1;
 	}
-	if (tidy_up(s, st.last, e) || (s->x->insist && wake_active(s, e)))
+	if (reconcile_rest(s, st.last, e) || (s->ctx->retry_exhausted && wake_active(s, e)))
 		return -1;
-	if (s->x->insist)
+	if (s->ctx->retry_exhausted)
 		gc_again(s);
 	return 0;
 }

@@ -15,9 +15,9 @@
 enum { ONE_TOKEN_MS = 60000 };
 
 static int one_token(struct rollout_session *s, const struct lockfile *to, uint64_t *took_ms, struct err *e) {
-	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 
-	return engine_open(s->x, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
+	return instance_endpoint_open(s->ctx, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
 }
 
 /* One rollback on its way. */
@@ -37,27 +37,27 @@ static int wake(struct return_to *t, struct err *e) {
 	const struct lockfile *to = t->to;
 	struct err silent = {0};
 
-	if (container_is_running(s->x, to, &t->was_running, e))
+	if (instance_is_running(s->ctx, to, &t->was_running, e))
 		return -1;
 	if (t->was_running && !one_token(s, to, &t->engine_ms, &silent))
 		return 0;
 	if (interrupt_check(e))
 		return -1;
 	if (t->was_running) {
-		progress_warn(s->x->progress, "the release before runs and does not answer: it is started again", silent.msg);
+		progress_warn(s->ctx->progress, "the release before runs and does not answer: it is started again", silent.msg);
 		t->was_running = false;
-		if (container_stop(s->x, to, e))
+		if (instance_stop(s->ctx, to, e))
 			return -1;
 	}
 	for (size_t i = 0; i < to->n_artifacts; i++)
-		if (store_verify(s->x->store, to->artifacts[i].sha256, false, e))
+		if (store_verify(s->ctx->store, to->artifacts[i].sha256, false, e))
 			return -1;
 	char image[65];
-	t->vacated = t->old && room_for_one(s, to, t->old);
-	if (container_image(s->x, to, image, e) || (t->vacated && room_make(s, to, t->old, e)))
+	t->vacated = t->old && recreate_needed(s, to, t->old);
+	if (instance_image(s->ctx, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
 		return -1;
-	progress_step(s->x->progress, "start the release before");
-	return container_start(s->x, to, e) || prove_ready(s->x, to, &t->engine_ms, e) ? -1 : 0;
+	progress_step(s->ctx->progress, "start the release before");
+	return instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, &t->engine_ms, e) ? -1 : 0;
 }
 
 static int undo(struct return_to *t, const struct err *cause, struct err *e) {
@@ -69,12 +69,12 @@ static int undo(struct return_to *t, const struct err *cause, struct err *e) {
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
 	if (!t->was_running)
-		(void) container_stop(s->x, t->to, &more);
-	int status = t->vacated ? room_give_back(s, &more) : 0;
+		(void) instance_stop(s->ctx, t->to, &more);
+	int status = t->vacated ? recreate_restore(s, &more) : 0;
 	if (status)
 		json_free(r); /* the operation stays open: recovery goes on where this ended */
 	else
-		status = record_put(s, r, e) || tidy_traffic(s, e) ? -1 : 0;
+		status = record_put(s, r, e) || reconcile_traffic(s, e) ? -1 : 0;
 	interrupt_release();
 	if (more.code && t->vacated && status)
 		return err_set(e, ERR_RECOVERY, "%.180s; '%s' could not be started again: %.180s; put this right, then llmdeploy recover %s", cause->msg,
@@ -89,11 +89,11 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 	struct err cause = {0};
 	bool begun;
 
-	if (traffic_accepts(s->x, t->to, false, e))
+	if (traffic_accepts(s->ctx, t->to, false, e))
 		return -1;
-	if (hold_abort(s, "a rollback", e) || record_begin(s, "rollback", t->to, t->from, e))
+	if (held_abort(s, "a rollback", e) || record_begin(s, "rollback", t->to, t->from, e))
 		return -1;
-	if (wake(t, &cause) || traffic_seat(s->x, t->to, &cause) || interrupt_check(&cause))
+	if (wake(t, &cause) || traffic_assign_slot(s->ctx, t->to, &cause) || interrupt_check(&cause))
 		return undo(t, &cause, e);
 	if (switch_or_back(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(t, &cause, e);

@@ -36,7 +36,7 @@ struct rollout {
 	const struct progress *progress;
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
-	bool insist; /* recover, asked for by name: however often it failed before, and what is active is woken */
+	bool retry_exhausted; /* recover, asked for by name: however often it failed before, and what is active is woken */
 	bool asked; /* apply, rollback, abort, stop, remove: by somebody who names the route, so recovery is tried however often it failed before */
 	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
@@ -46,7 +46,7 @@ struct rollout {
 
 /* One writer on one route, from its lock to the end. */
 struct rollout_session {
-	const struct rollout *x;
+	const struct rollout *ctx;
 	struct release_route route;
 	struct journal *journal;
 	uint64_t began_ms, step_ms; /* of the operation, of its last record */
@@ -55,7 +55,7 @@ struct rollout_session {
 
 /* Takes the route's lock, opens its journal, and finishes or undoes what an earlier run left. `create`: a new route
  * is made. ERR_BUSY names who holds it; ERR_RECOVERY when recovery came to nothing several times. */
-int rollout_begin(const struct rollout *x, const char *route, bool create, struct rollout_session *s, struct err *e);
+int rollout_begin(const struct rollout *ctx, const char *route, bool create, struct rollout_session *s, struct err *e);
 void rollout_end(struct rollout_session *s);
 
 enum rollout_outcome {
@@ -103,7 +103,7 @@ struct rollout_trial {
 	struct json *evidence; /* of the golden run; NULL where it did not come to that */
 	uint64_t engine_ms, eval_ms;
 };
-int rollout_try(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e);
+int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e);
 void rollout_trial_done(struct rollout_trial *t);
 /* End what is held: it is switched to as after its last step, or dropped. ERR_USAGE: nothing is held. */
 int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e);
@@ -116,30 +116,30 @@ int rollout_lockfile_of(const struct release_route *r, const char *version, stru
 /* Of the active one; ERR_USAGE when none is active. */
 int rollout_active_lockfile(const struct release_route *r, struct lockfile **out, struct err *e);
 /* Is it running, and does its readiness rule hold? One look. */
-int rollout_alive(const struct rollout *x, const struct lockfile *l, bool *alive, struct err *e);
+int instance_is_ready(const struct rollout *ctx, const struct lockfile *l, bool *alive, struct err *e);
 /* The second half of it, for who knows that its container runs: does the readiness rule hold? */
-int rollout_answers(const struct rollout *x, const struct lockfile *l, bool *answers, struct err *e);
+int instance_answers(const struct rollout *ctx, const struct lockfile *l, bool *answers, struct err *e);
 /* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
  * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
 struct docker_containers;
-int rollout_containers(const struct rollout *x, const char *route, struct docker_containers *out, struct err *e);
-const struct docker_container_entry *rollout_container_among(const struct rollout *x, const struct lockfile *l, const struct docker_containers *all,
+int instance_list(const struct rollout *ctx, const char *route, struct docker_containers *out, struct err *e);
+const struct docker_container_entry *instance_among(const struct rollout *ctx, const struct lockfile *l, const struct docker_containers *all,
 							     bool *ours);
 /* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
-char *rollout_container_name(const struct root *root, const struct lockfile *l);
+char *instance_name(const struct root *root, const struct lockfile *l);
 
 /* A route's journal that is broken in its middle is given up, by a human's decision: a new chain begins with a record that names the old
  * files, and takes over which versions the whole part of them says were committed and were not rolled back from. Recovery is the caller's, after. */
-struct rollout_accepted {
+struct rollout_journal_reset {
 	char *fault;   /* what is wrong with it */
 	char *active;  /* as the link says; NULL: none */
 	char *kept;    /* "a, b": what can be rolled back to; "" */
 };
-void rollout_accepted_done(struct rollout_accepted *a);
-int rollout_accept_journal(const struct rollout *x, const char *route, struct rollout_accepted *out, struct err *e);
+void rollout_journal_reset_done(struct rollout_journal_reset *a);
+int rollout_reset_journal(const struct rollout *ctx, const char *route, struct rollout_journal_reset *out, struct err *e);
 
 /* The same of the root's own journal, which decides nothing. */
-int rollout_accept_root_journal(const struct rollout *x, struct err *e);
+int rollout_reset_root_journal(const struct rollout *ctx, struct err *e);
 
 /* What runs against what the lock says. */
 enum rollout_drift {
@@ -167,31 +167,31 @@ struct rollout_differences {
 void rollout_differences_done(struct rollout_differences *d);
 /* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
  * policy, what the gateway does with it, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
-int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
+int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
 /* The root's own journal. */
-int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e);
+int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
 
 /* Puts the route right under its lock: what the lock says is made so, in the journal from `fix` to `fixed`. Clients notice nothing where
  * the release before can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
  * `out`; what could not be done is out->why, and verify says what is left. -1: it could not even be looked at. */
-struct rollout_fixes {
-	struct rollout_fixed {
+struct rollout_repairs {
+	struct rollout_repaired {
 		char *what, *how;
 	} *at;
 	size_t n;
 	struct err why; /* code ERR_NONE: nothing failed */
 };
-void rollout_fixes_done(struct rollout_fixes *f);
-int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e);
+void rollout_repairs_done(struct rollout_repairs *f);
+int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repairs *out, struct err *e);
 
 /* What bears the root's name and is reached by none of its routes: run/ID and run/routes/ROUTE, containers, images, networks, routes of the
  * gateway. Adds to *d; and away with it, under everybody's lock, with a record in the root's journal. A release that cannot be read may reach
  * anything: then directories and images are left. */
-int rollout_verify_orphans(const struct rollout *x, struct rollout_differences *d, struct err *e);
-int rollout_fix_orphans(const struct rollout *x, struct rollout_fixes *out, struct err *e);
+int rollout_scan_orphans(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
+int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e);
 
 /* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */
-int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e);
+int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e);
 
 /* Frees what no release on disk needs, after removing releases beyond each route's `keep` that are not pinned. Holds every route's lock.
  * An apply that committed does the same by itself, quietly: it waits for nobody, recovers nothing, and leaves objects of the last day. */
@@ -208,7 +208,7 @@ struct rollout_freed {
 void rollout_freed_done(struct rollout_freed *f);
 /* "1 release, 2 objects, 120 MB"; NULL: nothing was freed. Yours. */
 char *rollout_freed_words(const struct rollout_freed *f);
-int rollout_gc(const struct rollout *x, bool dry_run, struct rollout_freed *out, struct err *e);
+int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *out, struct err *e);
 
 /* A committed release that gc never takes, until it is unpinned. ERR_USAGE: not committed, or not there; or not pinned. */
 int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
@@ -216,4 +216,4 @@ int rollout_unpin(struct rollout_session *s, const char *version, const char *re
 
 /* The engine's own estimate for this lock (pkg/oracle), asked of its image before anything runs: the image is loaded where the Engine has
  * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
-int rollout_estimate(const struct rollout *x, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e);
+int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e);

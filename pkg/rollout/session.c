@@ -17,7 +17,7 @@ static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) 
 
 	if (!torn)
 		return 0;
-	progress_warn(s->x->progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
+	progress_warn(s->ctx->progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
 	r = record_new("torn", NULL);
 	json_set_int(r, "bytes", (int64_t) torn);
 	return record_put(s, r, e);
@@ -34,38 +34,38 @@ static int broken_journal(const struct rollout_session *s, struct err *e) {
 
 /* Who has to wait is told for whom; the advice about --lock-wait is not needed then. */
 static int take_lock(struct rollout_session *s, struct err *e) {
-	const struct rollout *x = s->x;
+	const struct rollout *ctx = s->ctx;
 	struct err busy = {0};
 
-	if (!release_route_lock(&s->route, x->command, 0, &busy))
+	if (!release_route_lock(&s->route, ctx->command, 0, &busy))
 		return 0;
-	if (busy.code == ERR_BUSY && x->lock_wait_ms) {
+	if (busy.code == ERR_BUSY && ctx->lock_wait_ms) {
 		char *waits CLEANUP(freep) = mem_printf("waiting: %.*s", (int) strcspn(busy.msg, ";"), busy.msg);
-		progress_state(x->progress, waits, NULL);
-		return release_route_lock(&s->route, x->command, x->lock_wait_ms, e);
+		progress_state(ctx->progress, waits, NULL);
+		return release_route_lock(&s->route, ctx->command, ctx->lock_wait_ms, e);
 	}
 	return err_set(e, busy.code, "%s", busy.msg);
 }
 
 static int open_all(struct rollout_session *s, const char *route, bool create, struct err *e) {
-	const struct rollout *x = s->x;
+	const struct rollout *ctx = s->ctx;
 	uint64_t torn = 0;
 	size_t removed = 0;
 
-	if (release_routes_clean(x->root, e) ||
-	    release_route_open(x->root, route, create, &s->route, e) ||
+	if (release_routes_clean(ctx->root, e) ||
+	    release_route_open(ctx->root, route, create, &s->route, e) ||
 	    take_lock(s, e))
 		return -1;
 	if (journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
 		return broken_journal(s, e);
 	/* What a killed process left in the middle of a write, of this route and of the store. */
-	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(x->store, false, NULL, e))
+	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(ctx->store, false, NULL, e))
 		return -1;
 	return recover_route(s, e);
 }
 
-int rollout_begin(const struct rollout *x, const char *route, bool create, struct rollout_session *s, struct err *e) {
-	struct rollout_session made = {.x = x, .route = RELEASE_ROUTE_INIT};
+int rollout_begin(const struct rollout *ctx, const char *route, bool create, struct rollout_session *s, struct err *e) {
+	struct rollout_session made = {.ctx = ctx, .route = RELEASE_ROUTE_INIT};
 
 	if (open_all(&made, route, create, e)) {
 		rollout_end(&made);

@@ -19,14 +19,14 @@ static bool has_fallback(const struct lockfile *l) {
 	return json_get(json_get(l->tree, "gateway"), "fallback") != NULL;
 }
 
-const char *stop_clients_get(const struct rollout *x, const struct lockfile *l) {
-	if (!traffic_guided(x))
+const char *stop_clients_get(const struct rollout *ctx, const struct lockfile *l) {
+	if (!traffic_has_gateway(ctx))
 		return "no answer: this machine has no gateway";
 	return has_fallback(l) ? "the fallback where it may answer, else 503 with Retry-After" : "503 with Retry-After";
 }
 
 int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	if (traffic_turn(s->x, s->route.name, NULL, e))
+	if (traffic_shift(s->ctx, s->route.name, NULL, e))
 		return -1;
 	return traffic_drain(s, l, l->drain_ms, e);
 }
@@ -38,7 +38,7 @@ int stop_undone(struct rollout_session *s, const struct lockfile *l, const struc
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
-	int status = traffic_seat(s->x, l, &more) || traffic_turn(s->x, l->route, l, &more);
+	int status = traffic_assign_slot(s->ctx, l, &more) || traffic_shift(s->ctx, l->route, l, &more);
 	/* It ends here in any case: what was cancelled must not be completed by the next recovery, which gives the traffic back. */
 	struct err unwritten = {0};
 	int put = record_put(s, r, status ? &unwritten : &more);
@@ -52,10 +52,10 @@ int stop_undone(struct rollout_session *s, const struct lockfile *l, const struc
 
 /* Everything of the route, with the restart policy that lets it stay so. */
 static int stop_containers(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	struct tidy_how how = {.stopped = true};
-	struct tidied done = {0};
+	struct reconcile_options how = {.stopped = true};
+	struct reconciled done = {0};
 
-	if (tidy(s, &how, &done, e))
+	if (reconcile(s, &how, &done, e))
 		return -1;
 	return record_put(s, record_new("route_stopped", l), e);
 }
@@ -63,13 +63,13 @@ static int stop_containers(struct rollout_session *s, const struct lockfile *l, 
 static int stop_rest(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	struct err why = {0};
 
-	progress_step(s->x->progress, "stop the containers");
+	progress_step(s->ctx->progress, "stop the containers");
 	interrupt_hold();
 	int r = stop_containers(s, l, &why);
 	interrupt_release();
 	if (r)
 		return err_set(e, why.code, "%.350s; the stop has begun: llmdeploy recover %s finishes it", why.msg, l->route);
-	progress_done(s->x->progress, "stop the containers", l->version);
+	progress_done(s->ctx->progress, "stop the containers", l->version);
 	return 0;
 }
 
@@ -102,8 +102,8 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 		return 0;
 	}
 	/* 1. Said before a client can see it. 2. New requests go elsewhere, what is in flight ends. 3. It stops. 4. It is so. */
-	progress_warn(s->x->progress, "from now on clients of this route get", stop_clients_get(s->x, l));
-	if (hold_abort(s, "a stop", e) || record_begin(s, "stop", l, l->version, e))
+	progress_warn(s->ctx->progress, "from now on clients of this route get", stop_clients_get(s->ctx, l));
+	if (held_abort(s, "a stop", e) || record_begin(s, "stop", l, l->version, e))
 		return -1;
 	if (interrupt_check(&cause) || stop_traffic(s, l, &cause))
 		return stop_undone(s, l, &cause, e);
@@ -121,21 +121,21 @@ static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_
 	char image[65];
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
-		if (store_verify(s->x->store, l->artifacts[i].sha256, false, e))
+		if (store_verify(s->ctx->store, l->artifacts[i].sha256, false, e))
 			return -1;
-	if (container_image(s->x, l, image, e) || traffic_seat(s->x, l, e))
+	if (instance_image(s->ctx, l, image, e) || traffic_assign_slot(s->ctx, l, e))
 		return -1;
-	progress_step(s->x->progress, "start the active release");
-	if (container_start(s->x, l, e))
+	progress_step(s->ctx->progress, "start the active release");
+	if (instance_start(s->ctx, l, e))
 		return -1;
-	progress_done(s->x->progress, "start the active release", l->version);
-	if (prove_ready(s->x, l, engine_ms, e))
+	progress_done(s->ctx->progress, "start the active release", l->version);
+	if (instance_await_ready(s->ctx, l, engine_ms, e))
 		return -1;
 	return interrupt_check(e);
 }
 
 static int give_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	if (switch_keep(s->x, l, e) || traffic_turn(s->x, l->route, l, e))
+	if (switch_keep(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
 	return record_put(s, record_new("route_started", l), e);
 }
@@ -151,11 +151,11 @@ static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *
 
 /* The route is stopped, as it was. */
 static int start_undo(struct rollout_session *s, struct err *e) {
-	struct tidy_how how = {.stopped = true};
-	struct tidied done = {0};
+	struct reconcile_options how = {.stopped = true};
+	struct reconciled done = {0};
 
 	interrupt_hold();
-	int r = traffic_turn(s->x, s->route.name, NULL, e) || tidy(s, &how, &done, e) ? -1 : 0;
+	int r = traffic_shift(s->ctx, s->route.name, NULL, e) || reconcile(s, &how, &done, e) ? -1 : 0;
 	interrupt_release();
 	return r;
 }
@@ -187,7 +187,7 @@ int rollout_start(struct rollout_session *s, struct rollout_result *out, struct 
 		return -1;
 	if (state != RELEASE_STOPPED) {
 		result.outcome = ROLLOUT_NOTHING;
-		if (active_repair(s, l, &result.engine_ms, e))
+		if (active_ensure(s, l, &result.engine_ms, e))
 			return -1;
 	} else {
 		if (record_begin(s, "start", l, "", e))
@@ -232,7 +232,7 @@ int start_again(struct rollout_session *s, const char **what, struct err *e) {
 		return 0;
 	if (cause.code == ERR_UNREACHABLE || cause.code == ERR_INTERRUPTED)
 		return err_set(e, cause.code, "%s", cause.msg);
-	progress_warn(s->x->progress, "the active release does not come up: the route stays stopped", cause.msg);
+	progress_warn(s->ctx->progress, "the active release does not come up: the route stays stopped", cause.msg);
 	*what = "the start was undone: the release did not come up, and the route is stopped, as before";
 	return start_undo(s, e);
 }

@@ -26,26 +26,26 @@ static int record_switch(struct rollout_session *s, const char *event, const str
 	return record_put(s, r, e);
 }
 
-int switch_keep(const struct rollout *x, const struct lockfile *to, struct err *e) {
-	unsigned outages = docker_outages(x->docker);
+int switch_keep(const struct rollout *ctx, const struct lockfile *to, struct err *e) {
+	unsigned outages = docker_outages(ctx->docker);
 	struct err why = {0};
 	bool running = true;
 
-	int r = container_keep(x, to, &why);
-	if (docker_outages(x->docker) == outages || why.code == ERR_UNREACHABLE)
+	int r = instance_keep(ctx, to, &why);
+	if (docker_outages(ctx->docker) == outages || why.code == ERR_UNREACHABLE)
 		return r ? err_set(e, why.code, "%s", why.msg) : 0;
-	if (container_is_running(x, to, &running, e))
+	if (instance_is_running(ctx, to, &running, e))
 		return -1;
-	return !running && (container_start(x, to, e) || prove_ready(x, to, NULL, e) || container_keep(x, to, e)) ? -1 : 0;
+	return !running && (instance_start(ctx, to, e) || instance_await_ready(ctx, to, NULL, e) || instance_keep(ctx, to, e)) ? -1 : 0;
 }
 
 static int finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
 		  struct err *e) {
 	/* 1. From now on the Engine brings it back by itself. */
-	if (to && switch_keep(s->x, to, e))
+	if (to && switch_keep(s->ctx, to, e))
 		return -1;
 	/* 2. The gateway turns: candidate ready, then active draining. Clients without one follow the link. */
-	if (traffic_turn(s->x, s->route.name, to, e))
+	if (traffic_shift(s->ctx, s->route.name, to, e))
 		return -1;
 	/* 3. The one rename that makes it so, synced. */
 	if (release_flip(&s->route, to ? to->version : NULL, e))
@@ -68,14 +68,14 @@ int switch_stuck(const struct rollout_session *s, const struct lockfile *to, con
 }
 
 /* It was proved, and may have died since: with an Engine that was restarted, for one. */
-static int still_runs(const struct rollout *x, const struct lockfile *to, struct err *e) {
+static int still_runs(const struct rollout *ctx, const struct lockfile *to, struct err *e) {
 	bool running;
 
-	if (container_is_running(x, to, &running, e))
+	if (instance_is_running(ctx, to, &running, e))
 		return -1;
 	if (running)
 		return 0;
-	return docker_outages(x->docker) ? err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again",
+	return docker_outages(ctx->docker) ? err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again",
 						   to->version)
 					 : err_set(e, ERR_GATE, "'%s' ended after it was proved, and before the switch; see its log with the attempt", to->version);
 }
@@ -84,12 +84,12 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 	      struct err *e) {
 	struct err why = {0};
 
-	progress_step(s->x->progress, "switch");
+	progress_step(s->ctx->progress, "switch");
 	*begun = false;
-	if (to && still_runs(s->x, to, e))
+	if (to && still_runs(s->ctx, to, e))
 		return -1;
 	/* The way back is not asked: it was active before, and what cannot be had of its files is closed. */
-	if (to && op != SWITCH_REVERT && traffic_accepts(s->x, to, op == SWITCH_APPLY, e))
+	if (to && op != SWITCH_REVERT && traffic_accepts(s->ctx, to, op == SWITCH_APPLY, e))
 		return -1;
 	/* A signal in here is seen in the watch, where it switches back. */
 	interrupt_hold();
@@ -102,7 +102,7 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 		r = why.code == ERR_SPEC ? err_set(e, why.code, "%s", why.msg) : switch_stuck(s, to, &why, e);
 	interrupt_release();
 	if (!r)
-		progress_done(s->x->progress, "switch", to ? to->version : "no release");
+		progress_done(s->ctx->progress, "switch", to ? to->version : "no release");
 	return r;
 }
 
@@ -121,7 +121,7 @@ static int record_committed(struct rollout_session *s, const struct switch_end *
 
 	json_set_str(r, "from", c->from ? c->from : "");
 	json_set_str(r, "op", switch_name(c->op));
-	if (traffic_guided(s->x))
+	if (traffic_has_gateway(s->ctx))
 		json_set_int(r, "drain_until_ms", clock_unix_ms() + (int64_t) c->l->drain_ms);
 	if (c->traffic)
 		json_set(r, "traffic", json_copy(c->traffic));
@@ -129,8 +129,8 @@ static int record_committed(struct rollout_session *s, const struct switch_end *
 }
 
 int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *warm, struct err *e) {
-	struct tidy_how how = {.drain_ms = c->l->drain_ms, .hurry = c->op == SWITCH_ROLLBACK};
-	struct tidied done = {0};
+	struct reconcile_options how = {.drain_ms = c->l->drain_ms, .hurry = c->op == SWITCH_ROLLBACK};
+	struct reconciled done = {0};
 	struct err why = {0};
 
 	/* It is decided: a signal up to here has nothing left to undo. The drain may be left, the next command ends it. */
@@ -139,7 +139,7 @@ int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *w
 	interrupt_release();
 	if (status)
 		return -1;
-	status = tidy(s, &how, &done, &why);
+	status = reconcile(s, &how, &done, &why);
 	*warm = done.warm;
 	if (!status)
 		return 0;

@@ -14,58 +14,58 @@
 /* Design: the gateway has no memory of its own here. What it should do with a route follows from the symlink and the journal
  * (settle), so that a crash between any two of its changes is put right by whoever comes next. */
 
-enum { TURN_TRIES = 3, TURN_WAIT_MS = 100 };
+enum { SHIFT_ATTEMPTS = 3, SHIFT_WAIT_MS = 100 };
 
-bool traffic_guided(const struct rollout *x) {
-	return x->gateway && gateway_present(x->gateway);
+bool traffic_has_gateway(const struct rollout *ctx) {
+	return ctx->gateway && gateway_present(ctx->gateway);
 }
 
-static bool has_seat(const struct gateway_route_view *v, const struct lockfile *l) {
+static bool has_slot(const struct gateway_route_view *v, const struct lockfile *l) {
 	return !strcmp(v->servers[0].id, l->id) || !strcmp(v->servers[1].id, l->id);
 }
 
-int traffic_accepts(const struct rollout *x, const struct lockfile *l, bool is_new, struct err *e) {
-	if (!traffic_guided(x))
+int traffic_accepts(const struct rollout *ctx, const struct lockfile *l, bool is_new, struct err *e) {
+	if (!traffic_has_gateway(ctx))
 		return 0;
-	if (!gateway_accepts(x->gateway, l, is_new, e))
+	if (!gateway_accepts(ctx->gateway, l, is_new, e))
 		return 0;
 	return err_wrap(e, "release '%s'", l->version);
 }
 
 /* One look is enough where it has a slot and HAProxy knows of it: a warm release is flipped to in milliseconds. */
-int traffic_seat(const struct rollout *x, const struct lockfile *l, struct err *e) {
+int traffic_assign_slot(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	struct gateway_route_view v;
 
-	if (!traffic_guided(x))
+	if (!traffic_has_gateway(ctx))
 		return 0;
-	if (gateway_status_route(x->gateway, l->route, &v, e))
+	if (gateway_status_route(ctx->gateway, l->route, &v, e))
 		return -1;
-	if (has_seat(&v, l) && *v.servers[0].have && *v.servers[1].have)
+	if (has_slot(&v, l) && *v.servers[0].have && *v.servers[1].have)
 		return 0;
-	return gateway_assign_slot(x->gateway, l, e) || gateway_ensure(x->gateway, e) ? -1 : 0;
+	return gateway_assign_slot(ctx->gateway, l, e) || gateway_ensure(ctx->gateway, e) ? -1 : 0;
 }
 
-static int turn_once(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e) {
+static int shift_once(const struct rollout *ctx, const char *route, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
-	if (!gateway_flip(x->gateway, route, to, &why))
+	if (!gateway_flip(ctx->gateway, route, to, &why))
 		return 0;
 	/* Recovery may come here without a slot. */
 	if (to && why.code == ERR_USAGE)
-		return gateway_assign_slot(x->gateway, to, e) || gateway_ensure(x->gateway, e) || gateway_flip(x->gateway, route, to, e) ? -1 : 0;
+		return gateway_assign_slot(ctx->gateway, to, e) || gateway_ensure(ctx->gateway, e) || gateway_flip(ctx->gateway, route, to, e) ? -1 : 0;
 	return err_set(e, why.code, "%s", why.msg);
 }
 
 /* A gateway that is just being started anew gets a second chance, and a third. */
-int traffic_turn(const struct rollout *x, const char *route, const struct lockfile *to, struct err *e) {
+int traffic_shift(const struct rollout *ctx, const char *route, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
-	if (!traffic_guided(x))
+	if (!traffic_has_gateway(ctx))
 		return 0;
-	for (unsigned i = 0; i < TURN_TRIES; i++) {
+	for (unsigned i = 0; i < SHIFT_ATTEMPTS; i++) {
 		if (i)
-			clock_sleep_ms(TURN_WAIT_MS << i);
-		if ((!i || !gateway_ensure(x->gateway, &why)) && !turn_once(x, route, to, &why))
+			clock_sleep_ms(SHIFT_WAIT_MS << i);
+		if ((!i || !gateway_ensure(ctx->gateway, &why)) && !shift_once(ctx, route, to, &why))
 			return 0;
 		if (why.code != ERR_UNREACHABLE)
 			break;
@@ -85,32 +85,32 @@ static int record_drained(struct rollout_session *s, const struct lockfile *l, u
 	json_set_str(r, "detail", detail);
 	if (in_flight || cut) {
 		char *said CLEANUP(freep) = mem_printf("'%s': %s", l->version, detail);
-		progress_note(s->x->progress, "drained", said);
+		progress_note(s->ctx->progress, "drained", said);
 	}
 	return record_put(s, r, e);
 }
 
 int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t for_ms, struct err *e) {
-	struct gateway *g = s->x->gateway;
+	struct gateway *g = s->ctx->gateway;
 	uint64_t began = clock_mono_ms(), in_flight = 0, cut = 0;
 
-	if (!traffic_guided(s->x))
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
 	if (gateway_in_flight(g, l->route, l, &in_flight, e))
 		return -1;
 	if (in_flight)
-		progress_step(s->x->progress, "drain");
+		progress_step(s->ctx->progress, "drain");
 	if (gateway_drain(g, l->route, l, began + for_ms, &cut, e))
 		return -1;
 	if (in_flight)
-		progress_done(s->x->progress, "drain", l->version);
+		progress_done(s->ctx->progress, "drain", l->version);
 	return record_drained(s, l, in_flight, clock_mono_ms() - began, cut, e);
 }
 
-int traffic_calm(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	if (!traffic_guided(s->x))
+int traffic_stop_canary(struct rollout_session *s, const struct lockfile *l, struct err *e) {
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
-	return gateway_canary(s->x->gateway, l->route, l, 0, e) || traffic_drain(s, l, l->drain_ms, e) ? -1 : 0;
+	return gateway_canary(s->ctx->gateway, l->route, l, 0, e) || traffic_drain(s, l, l->drain_ms, e) ? -1 : 0;
 }
 
 static bool is_serving(const char *want) {
@@ -126,7 +126,7 @@ bool traffic_has(const struct gateway_server *sv, const char *want) {
 }
 
 /* Does the gateway do what the symlink says? */
-static bool is_home(const struct gateway_route_view *v, const struct lockfile *active) {
+static bool is_reconciled(const struct gateway_route_view *v, const struct lockfile *active) {
 	bool found = !active;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -141,12 +141,12 @@ static bool is_home(const struct gateway_route_view *v, const struct lockfile *a
 	return found && !v->canary_percent;
 }
 
-static int put_right(struct rollout_session *s, const struct lockfile *active, struct err *e) {
+static int realign(struct rollout_session *s, const struct lockfile *active, struct err *e) {
 	struct json *r = record_new("realigned", active);
 
-	progress_note(s->x->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
+	progress_note(s->ctx->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
 	json_set_str(r, "what", active ? "the gateway leads to the active release again" : "the gateway leads to no release, as none is active");
-	if ((active && traffic_seat(s->x, active, e)) || traffic_turn(s->x, s->route.name, active, e)) {
+	if ((active && traffic_assign_slot(s->ctx, active, e)) || traffic_shift(s->ctx, s->route.name, active, e)) {
 		json_free(r);
 		return -1;
 	}
@@ -154,34 +154,34 @@ static int put_right(struct rollout_session *s, const struct lockfile *active, s
 }
 
 /* A slot that is not the active one: what it still has ends, and it goes unless somebody may want it. */
-static int settle_seat(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
+static int reconcile_slot(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
 	struct lockfile stub = {.route = s->route.name, .version = sv->version};
 
 	(void) snprintf(stub.id, sizeof stub.id, "%s", sv->id);
 	if (strcmp(sv->want, "maint") && traffic_drain(s, &stub, drain_ms, e))
 		return -1;
-	return !stays && gateway_release_slot(s->x->gateway, s->route.name, &stub, e) ? -1 : 0;
+	return !stays && gateway_release_slot(s->ctx->gateway, s->route.name, &stub, e) ? -1 : 0;
 }
 
-int traffic_settle(struct rollout_session *s, const struct traffic_duties *d, uint64_t drain_ms, struct err *e) {
-	struct gateway *g = s->x->gateway;
+int traffic_reconcile(struct rollout_session *s, const struct traffic_desired *d, uint64_t drain_ms, struct err *e) {
+	struct gateway *g = s->ctx->gateway;
 	struct gateway_route_view v;
 
-	if (!traffic_guided(s->x))
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
 	if (gateway_reconcile(g, s->route.name, e) || gateway_status_route(g, s->route.name, &v, e))
 		return -1;
 	if (!v.known && !d->active)
 		return 0;
 	/* To start a gateway may be all that it takes; that it had to be done is recorded all the same. */
-	if (!is_home(&v, d->active) &&
-	    (gateway_ensure(g, e) || put_right(s, d->active, e) || gateway_status_route(g, s->route.name, &v, e)))
+	if (!is_reconciled(&v, d->active) &&
+	    (gateway_ensure(g, e) || realign(s, d->active, e) || gateway_status_route(g, s->route.name, &v, e)))
 		return -1;
 	for (size_t i = 0; i < 2; i++) {
 		const char *id = v.servers[i].id;
 		bool is_active = d->active && !strcmp(id, d->active->id), stays = d->beside && !strcmp(id, d->beside->id);
-		if (*id && !is_active && settle_seat(s, &v.servers[i], stays, drain_ms, e))
+		if (*id && !is_active && reconcile_slot(s, &v.servers[i], stays, drain_ms, e))
 			return -1;
 	}
-	return d->beside && !has_seat(&v, d->beside) ? traffic_seat(s->x, d->beside, e) : 0;
+	return d->beside && !has_slot(&v, d->beside) ? traffic_assign_slot(s->ctx, d->beside, e) : 0;
 }

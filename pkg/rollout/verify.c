@@ -23,22 +23,22 @@ void rollout_differences_done(struct rollout_differences *d) {
 	*d = (struct rollout_differences){0};
 }
 
-void differ(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have) {
+void difference_add(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have) {
 	d->at = mem_grow(d->at, d->n + 1, sizeof *d->at);
 	d->at[d->n++] = (struct rollout_difference){kind, mem_strdup(what), mem_strdup(want), mem_strdup(have)};
 }
 
 static void found(void *ctx, const char *path, const char *want, const char *have) {
-	differ(ctx, DRIFT_OTHER, path, want, have);
+	difference_add(ctx, DRIFT_OTHER, path, want, have);
 }
 
-int rollout_survey(const struct rollout *x, const char *route, struct rollout_differences *d, struct err *e) {
-	return root_survey(x->root, route, found, d, e);
+int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e) {
+	return root_survey(ctx->root, route, found, d, e);
 }
 
 static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {
 	if (strcmp(want, have ? have : ""))
-		differ(d, DRIFT_REPLACE, what, want, have ? have : "nothing");
+		difference_add(d, DRIFT_REPLACE, what, want, have ? have : "nothing");
 }
 
 static void compare_number(struct rollout_differences *d, const char *what, uint64_t want, int64_t have) {
@@ -57,7 +57,7 @@ static void compare_json(struct rollout_differences *d, const char *what, const 
 	json_print(want, &a);
 	if (have)
 		json_print(have, &b);
-	differ(d, DRIFT_REPLACE, what, buf_str(&a), have ? buf_str(&b) : "nothing");
+	difference_add(d, DRIFT_REPLACE, what, buf_str(&a), have ? buf_str(&b) : "nothing");
 }
 
 /* Each variable of the lock is there with its value; an image may add others. */
@@ -67,7 +67,7 @@ static void compare_env(struct rollout_differences *d, const struct lockfile *l,
 		for (const struct json *c = json_first(have); c && !found; c = json_next(c))
 			found = json_text(c) && !strcmp(json_text(c), l->env[i]);
 		if (!found)
-			differ(d, DRIFT_REPLACE, "environment", l->env[i], "nothing");
+			difference_add(d, DRIFT_REPLACE, "environment", l->env[i], "nothing");
 	}
 }
 
@@ -87,10 +87,10 @@ static bool is_of_podman(const char *variable) {
 }
 
 /* A variable that neither the lock nor the image has was given by somebody. */
-static void find_more_env(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *image, const struct json *have) {
+static void find_more_env(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
-		bool known = !text || (docker_is_podman(x->docker) && is_of_podman(text));
+		bool known = !text || (docker_is_podman(ctx->docker) && is_of_podman(text));
 		for (size_t i = 0; i < l->n_env && !known; i++)
 			known = !strcmp(l->env[i], text);
 		for (const struct json *w = json_first(image); w && !known; w = json_next(w))
@@ -98,7 +98,7 @@ static void find_more_env(struct rollout_differences *d, const struct rollout *x
 		/* Its value may be a secret: only its name is shown. */
 		if (!known) {
 			char *name CLEANUP(freep) = mem_strndup(text, strcspn(text, "="));
-			differ(d, DRIFT_REPLACE, "environment", "nothing more", name);
+			difference_add(d, DRIFT_REPLACE, "environment", "nothing more", name);
 		}
 	}
 }
@@ -110,25 +110,25 @@ static const struct json *mount_at(const struct json *mounts, const char *target
 	return NULL;
 }
 
-static void compare_mounts(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *mounts) {
+static void compare_mounts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *mounts) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct json *m = mount_at(mounts, l->artifacts[i].path);
-		char *source CLEANUP(freep) = store_path(x->store, l->artifacts[i].sha256);
+		char *source CLEANUP(freep) = store_path(ctx->store, l->artifacts[i].sha256);
 		compare_text(d, l->artifacts[i].path, source, json_str(m, "Source"));
 		if (m && json_true(m, "RW"))
-			differ(d, DRIFT_REPLACE, l->artifacts[i].path, "read-only", "writable");
+			difference_add(d, DRIFT_REPLACE, l->artifacts[i].path, "read-only", "writable");
 	}
 	if (json_count(mounts) > l->n_artifacts + 1)
-		differ(d, DRIFT_REPLACE, "mounts", "the artifacts and the socket's directory", "more than these");
+		difference_add(d, DRIFT_REPLACE, "mounts", "the artifacts and the socket's directory", "more than these");
 }
 
 /* "ALL", or what is dropped less than that. Podman writes ALL out: each one that a container has by default. */
-static const char *drops_all(const struct rollout *x, const struct json *drop) {
+static const char *drops_all(const struct rollout *ctx, const struct json *drop) {
 	static const char *const all[] = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"};
 	const char *first = json_text(json_at(drop, 0));
 	size_t found = 0;
 
-	for (size_t i = 0; docker_is_podman(x->docker) && i < sizeof all / sizeof *all; i++)
+	for (size_t i = 0; docker_is_podman(ctx->docker) && i < sizeof all / sizeof *all; i++)
 		for (const struct json *c = json_first(drop); c; c = json_next(c)) {
 			const char *name = json_text(c) ? json_text(c) : "";
 			found += !strcmp(strncmp(name, "CAP_", 4) ? name : name + 4, all[i]);
@@ -137,20 +137,20 @@ static const char *drops_all(const struct rollout *x, const struct json *drop) {
 }
 
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
-static void compare_hardening(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct json *raw) {
+static void compare_hardening(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
-	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
-	const char *drop = drops_all(x, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
+	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
+	const char *drop = drops_all(ctx, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
 
 	compare_text(d, "user", user, json_text(json_path(raw, "Config.User")));
 	compare_text(d, "network", l->network, json_str(host, "NetworkMode"));
 	compare_text(d, "capabilities dropped", "ALL", drop);
 	if (!security || strncmp(security, "no-new-privileges", 17))
-		differ(d, DRIFT_REPLACE, "security option", "no-new-privileges", security ? security : "nothing");
+		difference_add(d, DRIFT_REPLACE, "security option", "no-new-privileges", security ? security : "nothing");
 	if (json_true(host, "ReadonlyRootfs") != l->read_only)
-		differ(d, DRIFT_REPLACE, "root file system", l->read_only ? "read-only" : "writable", l->read_only ? "writable" : "read-only");
+		difference_add(d, DRIFT_REPLACE, "root file system", l->read_only ? "read-only" : "writable", l->read_only ? "writable" : "read-only");
 	if (json_true(host, "Privileged"))
-		differ(d, DRIFT_REPLACE, "privileges", "none", "privileged");
+		difference_add(d, DRIFT_REPLACE, "privileges", "none", "privileged");
 	compare_number(d, "memory limit", l->memory_bytes, json_int_or(host, "Memory", 0));
 	compare_number(d, "memory and swap limit", l->memory_bytes, json_int_or(host, "MemorySwap", 0));
 	compare_number(d, "process limit", l->pids, json_int_or(host, "PidsLimit", 0));
@@ -158,7 +158,7 @@ static void compare_hardening(struct rollout_differences *d, const struct rollou
 	compare_number(d, "capabilities added", 0, (int64_t) json_count(json_get(host, "CapAdd")));
 }
 
-static int compare_image(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct docker_container *c,
+static int compare_image(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c,
 			 struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 	struct docker_image image = {0};
@@ -167,115 +167,115 @@ static int compare_image(struct rollout_differences *d, const struct rollout *x,
 
 	for (size_t i = 0; i < l->n_layers; i++)
 		diff_ids[i] = l->layers[i].diff_id;
-	if (docker_image_inspect(x->docker, ref, &found, &image, e))
+	if (docker_image_inspect(ctx->docker, ref, &found, &image, e))
 		return -1;
 	if (!found)
-		differ(d, DRIFT_IMAGE, "image", l->image_config, "not in the Engine");
+		difference_add(d, DRIFT_IMAGE, "image", l->image_config, "not in the Engine");
 	else if (!docker_image_matches(&image, l->image_config, l->image_manifest, diff_ids, l->n_layers))
-		differ(d, DRIFT_REPLACE, "image", l->image_config, image.id);
+		difference_add(d, DRIFT_REPLACE, "image", l->image_config, image.id);
 	else
-		find_more_env(d, x, l, json_path(image.raw, "Config.Env"), json_path(c->raw, "Config.Env"));
+		find_more_env(d, ctx, l, json_path(image.raw, "Config.Env"), json_path(c->raw, "Config.Env"));
 	docker_image_done(&image);
 	return 0;
 }
 
 /* An engine keeps the file that it opened: one that was put in its place later is not what it serves from. */
-static void compare_age(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, const struct docker_container *c) {
+static void compare_age(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
-		if (container_is_stale(x, l, i, c))
-			differ(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
+		if (instance_is_stale(ctx, l, i, c))
+			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
 }
 
 /* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by somebody else. */
-static int compare_start(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
+static int compare_start(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			 const struct docker_container *c, bool alive, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;
 
 	if (journal_last(r->fd, r->where, &last, e))
 		return -1;
-	if (!container_started_after(c, json_str(last, "time")) || !container_started_by_hand(x, l, c, json_str(last, "time")))
+	if (!instance_started_after(c, json_str(last, "time")) || !instance_started_by_hand(ctx, l, c, json_str(last, "time")))
 		return 0;
 	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by somebody else; it %s", c->started_at, alive ? "answers" : "does not answer");
-	differ(d, DRIFT_RESTARTED, "start", "by llmdeploy, or by its restart policy", have);
+	difference_add(d, DRIFT_RESTARTED, "start", "by llmdeploy, or by its restart policy", have);
 	return 0;
 }
 
-static int compare_life(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
+static int compare_life(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			const struct docker_container *c, struct err *e) {
 	bool alive = false;
 
 	if (!c->running) {
-		differ(d, DRIFT_START, "container", "running", c->state);
+		difference_add(d, DRIFT_START, "container", "running", c->state);
 		return 0;
 	}
-	if (rollout_alive(x, l, &alive, e))
+	if (instance_is_ready(ctx, l, &alive, e))
 		return -1;
 	if (!alive)
-		differ(d, DRIFT_START, "engine", "answers on its socket", "runs, and does not answer");
-	compare_age(d, x, l, c);
-	return compare_start(d, x, r, l, c, alive, e);
+		difference_add(d, DRIFT_START, "engine", "answers on its socket", "runs, and does not answer");
+	compare_age(d, ctx, l, c);
+	return compare_start(d, ctx, r, l, c, alive, e);
 }
 
-static int compare_container(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, const struct lockfile *l,
+static int compare_container(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			     struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
-	struct json *labels CLEANUP(json_freep) = container_labels(x, l);
+	char *name CLEANUP(freep) = instance_name(ctx->root, l);
+	struct json *labels CLEANUP(json_freep) = instance_labels(ctx, l);
 	const struct json *want = json_get(l->tree, "container");
 	bool found;
 
-	if (docker_container_inspect(x->docker, name, &found, &c, e))
+	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
 		return -1;
 	if (!found) {
-		differ(d, DRIFT_START, "container", name, "nothing");
+		difference_add(d, DRIFT_START, "container", name, "nothing");
 		return 0;
 	}
 	compare_json(d, "argv", json_get(want, "argv"), json_path(c.raw, "Config.Entrypoint"));
 	compare_env(d, l, json_path(c.raw, "Config.Env"));
 	compare_labels(d, labels, c.labels);
-	compare_mounts(d, x, l, json_get(c.raw, "Mounts"));
-	compare_hardening(d, x, l, c.raw);
+	compare_mounts(d, ctx, l, json_get(c.raw, "Mounts"));
+	compare_hardening(d, ctx, l, c.raw);
 	if (strcmp(c.restart, DOCKER_RESTART_KEEP))
-		differ(d, DRIFT_POLICY, "restart policy", DOCKER_RESTART_KEEP, c.restart);
-	return compare_image(d, x, l, &c, e) || compare_life(d, x, r, l, &c, e) ? -1 : 0;
+		difference_add(d, DRIFT_POLICY, "restart policy", DOCKER_RESTART_KEEP, c.restart);
+	return compare_image(d, ctx, l, &c, e) || compare_life(d, ctx, r, l, &c, e) ? -1 : 0;
 }
 
 /* Of a route that is stopped: its container may be there, does not run, and is not brought back by the Engine. */
-static int compare_stopped(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, struct err *e) {
+static int compare_stopped(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	bool found;
 
-	if (docker_container_inspect(x->docker, name, &found, &c, e))
+	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
 		return -1;
 	if (found && c.running)
-		differ(d, DRIFT_STOPPED, "container", "stopped, as the route is", c.state);
+		difference_add(d, DRIFT_STOPPED, "container", "stopped, as the route is", c.state);
 	if (found && strcmp(c.restart, "no"))
-		differ(d, DRIFT_STOPPED, "restart policy", "no, as the route is stopped", c.restart);
+		difference_add(d, DRIFT_STOPPED, "restart policy", "no, as the route is stopped", c.restart);
 	return 0;
 }
 
-static void compare_artifacts(struct rollout_differences *d, const struct rollout *x, const struct lockfile *l, bool paranoid) {
+static void compare_artifacts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
-		if (store_verify(x->store, l->artifacts[i].sha256, paranoid, &found))
-			differ(d, DRIFT_ARTIFACT, l->artifacts[i].role, l->artifacts[i].sha256, found.msg);
+		if (store_verify(ctx->store, l->artifacts[i].sha256, paranoid, &found))
+			difference_add(d, DRIFT_ARTIFACT, l->artifacts[i].role, l->artifacts[i].sha256, found.msg);
 	}
 }
 
 /* Containers of the route that belong to no release on disk. */
-static int find_strays(struct rollout_differences *d, const struct rollout *x, const struct release_route *r, struct err *e) {
+static int find_strays(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, struct err *e) {
 	struct docker_containers list = {0};
 
-	if (rollout_containers(x, r->name, &list, e))
+	if (instance_list(ctx, r->name, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
-		const char *version = json_str(list.at[i].labels, ROLLOUT_LABEL_VERSION);
+		const char *version = json_str(list.at[i].labels, INSTANCE_LABEL_VERSION);
 		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err none = {0};
 		/* A release that cannot be read is told of as a release. */
 		if (!version || (rollout_lockfile_of(r, version, &l, &none) && none.code == ERR_USAGE))
-			differ(d, DRIFT_STRAY, "stray container", "nothing", list.at[i].name);
+			difference_add(d, DRIFT_STRAY, "stray container", "nothing", list.at[i].name);
 	}
 	docker_containers_done(&list);
 	return 0;
@@ -293,7 +293,7 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err damaged = {0};
 		if ((!active || strcmp(versions[i], active)) && rollout_lockfile_of(r, versions[i], &l, &damaged))
-			differ(d, DRIFT_OTHER, what, "a whole, proved release", damaged.msg);
+			difference_add(d, DRIFT_OTHER, what, "a whole, proved release", damaged.msg);
 	}
 	return 0;
 }
@@ -306,13 +306,13 @@ static int verify_journal(struct rollout_differences *d, int dir, const char *wh
 		return 0;
 	if (fault.code != ERR_INTEGRITY)
 		return err_set(e, fault.code, "%s", fault.msg);
-	differ(d, DRIFT_OTHER, "journal", "an unbroken chain", fault.msg);
+	difference_add(d, DRIFT_OTHER, "journal", "an unbroken chain", fault.msg);
 	d->broken_journal = true;
 	return 0;
 }
 
-int rollout_verify_journal(const struct rollout *x, struct rollout_differences *d, struct err *e) {
-	return verify_journal(d, x->root->fd, "", e);
+int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e) {
+	return verify_journal(d, ctx->root->fd, "", e);
 }
 
 /* The link is what the newest switch made it. */
@@ -325,38 +325,38 @@ static int compare_link(struct rollout_differences *d, const struct release_rout
 	if (release_active_name(r, &active, &shape) || record_active(r, &known, &said, &broken))
 		return broken.code && broken.code != ERR_INTEGRITY ? err_set(e, broken.code, "%s", broken.msg) : 0;
 	if (known && strcmp(said ? said : "", active ? active : ""))
-		differ(d, DRIFT_LINK, "active", said ? said : "no release", active ? active : "no link");
+		difference_add(d, DRIFT_LINK, "active", said ? said : "no release", active ? active : "no link");
 	return 0;
 }
 
-int verify_route(const struct rollout *x, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
+int verify_route(const struct rollout *ctx, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0}, broken = {0};
 	enum release_state state;
 
 	if (release_active(r, &active, &damaged))
-		differ(d, DRIFT_LINK, "active", "a whole, proved release", damaged.msg);
-	if (verify_journal(d, r->fd, r->where, e) || compare_link(d, r, e) || compare_releases(d, r, active, e) || find_strays(d, x, r, e))
+		difference_add(d, DRIFT_LINK, "active", "a whole, proved release", damaged.msg);
+	if (verify_journal(d, r->fd, r->where, e) || compare_link(d, r, e) || compare_releases(d, r, active, e) || find_strays(d, ctx, r, e))
 		return -1;
 	if (!active)
-		return damaged.code ? 0 : verify_gateway(d, x, r->name, NULL, e);
+		return damaged.code ? 0 : verify_gateway(d, ctx, r->name, NULL, e);
 	/* A journal that cannot be read is told of already. */
 	bool stopped = !release_state(r, &state, NULL, &broken) && state == RELEASE_STOPPED;
-	if (rollout_lockfile_of(r, active, &l, e) || verify_gateway(d, x, r->name, stopped ? NULL : l, e))
+	if (rollout_lockfile_of(r, active, &l, e) || verify_gateway(d, ctx, r->name, stopped ? NULL : l, e))
 		return -1;
-	compare_artifacts(d, x, l, paranoid);
+	compare_artifacts(d, ctx, l, paranoid);
 	if (stopped)
-		return compare_stopped(d, x, l, e);
-	return compare_container(d, x, r, l, e);
+		return compare_stopped(d, ctx, l, e);
+	return compare_container(d, ctx, r, l, e);
 }
 
-int rollout_verify(const struct rollout *x, const char *route, bool paranoid, struct rollout_differences *d, struct err *e) {
+int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct release_route r = RELEASE_ROUTE_INIT;
 
-	if (release_route_open(x->root, route, false, &r, e))
+	if (release_route_open(ctx->root, route, false, &r, e))
 		return -1;
-	int status = verify_route(x, &r, paranoid, d, e);
+	int status = verify_route(ctx, &r, paranoid, d, e);
 	release_route_done(&r);
 	return status;
 }

@@ -15,7 +15,7 @@ static void differ_in_weight(struct rollout_differences *d, const char *what, ui
 	char have[32];
 
 	(void) snprintf(have, sizeof have, "weight %llu", (unsigned long long) weight);
-	differ(d, DRIFT_GATEWAY, what, "weight 1", have);
+	difference_add(d, DRIFT_GATEWAY, what, "weight 1", have);
 }
 
 static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
@@ -23,11 +23,11 @@ static void compare_server(struct rollout_differences *d, size_t i, const struct
 	char *what CLEANUP(freep) = mem_printf("gateway server %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
 
 	if (strcmp(sv->want, want))
-		differ(d, DRIFT_GATEWAY, what, want, sv->want);
+		difference_add(d, DRIFT_GATEWAY, what, want, sv->want);
 	else if (*sv->id && !traffic_has(sv, want))
-		differ(d, DRIFT_GATEWAY, what, want, *sv->have ? sv->have : "no answer from the gateway");
+		difference_add(d, DRIFT_GATEWAY, what, want, *sv->have ? sv->have : "no answer from the gateway");
 	else if (!strcmp(want, "ready") && !sv->up)
-		differ(d, DRIFT_GATEWAY, what, "up", "down: it does not pass the gateway's health check");
+		difference_add(d, DRIFT_GATEWAY, what, "up", "down: it does not pass the gateway's health check");
 	else if (!strcmp(want, "ready") && sv->weight != 1)
 		differ_in_weight(d, what, sv->weight);
 }
@@ -40,47 +40,47 @@ static void compare_view(struct rollout_differences *d, const struct gateway_rou
 		seated |= active && !strcmp(v->servers[i].id, active->id);
 	}
 	if (active && !seated)
-		differ(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
+		difference_add(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
 	if (v->canary_percent) {
 		char have[16];
 		(void) snprintf(have, sizeof have, "%u %%", v->canary_percent);
-		differ(d, DRIFT_GATEWAY, "canary's share", "0 %", have);
+		difference_add(d, DRIFT_GATEWAY, "canary's share", "0 %", have);
 	}
 }
 
 static void found(void *ctx, const char *what, const char *want, const char *have) {
-	differ(ctx, DRIFT_GATEWAY, what, want, have);
+	difference_add(ctx, DRIFT_GATEWAY, what, want, have);
 }
 
 /* Of several routes the first one tells of it. */
-static bool is_whole(struct rollout_differences *d, const struct rollout *x) {
+static bool is_whole(struct rollout_differences *d, const struct rollout *ctx) {
 	struct err fault = {0};
 	bool there;
 
-	if (!gateway_state_readable(x->gateway, &there, &fault))
+	if (!gateway_state_readable(ctx->gateway, &there, &fault))
 		return true;
 	for (size_t i = 0; i < d->n; i++)
 		if (!strcmp(d->at[i].what, "gateway/state"))
 			return false;
-	differ(d, DRIFT_GATEWAY, "gateway/state", "what the gateway should do", fault.msg);
+	difference_add(d, DRIFT_GATEWAY, "gateway/state", "what the gateway should do", fault.msg);
 	return false;
 }
 
-int verify_gateway(struct rollout_differences *d, const struct rollout *x, const char *route, const struct lockfile *active, struct err *e) {
+int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e) {
 	struct gateway_route_view v;
 	struct gateway_view g;
 
-	if (!traffic_guided(x))
+	if (!traffic_has_gateway(ctx))
 		return 0;
-	if (!is_whole(d, x))
+	if (!is_whole(d, ctx))
 		return 0;
-	if (gateway_status(x->gateway, &g, e) || gateway_status_route(x->gateway, route, &v, e))
+	if (gateway_status(ctx->gateway, &g, e) || gateway_status_route(ctx->gateway, route, &v, e))
 		return -1;
 	if (!v.known && !active)
 		return 0;
 	if (!g.running)
-		differ(d, DRIFT_GATEWAY, "gateway", "running", "not running");
+		difference_add(d, DRIFT_GATEWAY, "gateway", "running", "not running");
 	else
 		compare_view(d, &v, active);
-	return gateway_compare(x->gateway, route, found, d, e);
+	return gateway_compare(ctx->gateway, route, found, d, e);
 }

@@ -20,19 +20,19 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 
 	json_set_str(reason, "reason", d->cause->msg);
 	json_set_int(reason, "exit", err_exit_status(d->cause->code));
-	container_log(s->x, d->lockfile, &log);
+	instance_log(s->ctx, d->lockfile, &log);
 	struct release_attempt kept = {.reason = reason, .evidence = d->evidence, .engine_log = buf_str(&log),
 		.lockfile = d->lockfile->bytes, .lockfile_len = d->lockfile->n_bytes, .manifest = d->manifest};
 	if (rollout_committed(s, d->lockfile->version, &committed, e))
 		return -1;
 	/* A release that was committed once stays, and its container too: a rollback may want it, and may have it warm. */
-	if (committed ? !d->was_running && container_stop(s->x, d->lockfile, e) : container_remove(s->x, d->lockfile, e))
+	if (committed ? !d->was_running && instance_stop(s->ctx, d->lockfile, e) : instance_remove(s->ctx, d->lockfile, e))
 		return -1;
 	if (!committed && release_remove(&s->route, d->lockfile->version, e))
 		return -1;
 	/* On a full disk nothing is kept for the question why; what runs is put right all the same. */
 	if (release_attempt_put(&s->route, &kept, attempt, &unkept))
-		progress_warn(s->x->progress, "evidence and log of the attempt could not be kept", unkept.msg);
+		progress_warn(s->ctx->progress, "evidence and log of the attempt could not be kept", unkept.msg);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ int switch_back_end(struct rollout_session *s, const struct lockfile *bad, const
 	if (!release_read(&s->route, bad->version, &rel, &unread))
 		d.evidence = rel.proof;
 	/* The record is last: until it stands, recovery comes here again. */
-	return candidate_drop(s, &d, &attempt, e) || tidy_traffic(s, e) ||
+	return candidate_drop(s, &d, &attempt, e) || reconcile_traffic(s, e) ||
 	       record_rolled_back(s, bad->version, to, cause->msg, attempt, e) ? -1 : 0;
 }
 
@@ -87,8 +87,8 @@ static int go_back(struct rollout_session *s, const struct lockfile *l, const ch
 	if (record_back(s, l, from, cause, e))
 		return -1;
 	if (from && *from) {
-		if (rollout_lockfile_of(&s->route, from, &old, e) || (room_for_one(s, l, old) && room_clear(s, l, l->drain_ms, e)) ||
-		    container_start(s->x, old, e) || prove_ready(s->x, old, NULL, e) || traffic_seat(s->x, old, e))
+		if (rollout_lockfile_of(&s->route, from, &old, e) || (recreate_needed(s, l, old) && recreate_stop(s, l, l->drain_ms, e)) ||
+		    instance_start(s->ctx, old, e) || instance_await_ready(s->ctx, old, NULL, e) || traffic_assign_slot(s->ctx, old, e))
 			return -1;
 	}
 	return switch_to(s, old, l->version, SWITCH_REVERT, 0, &begun, e) || switch_back_end(s, l, from, cause, e) ? -1 : 0;
@@ -98,7 +98,7 @@ int switch_back(struct rollout_session *s, const struct lockfile *l, const char 
 	bool has_old = from && *from, interrupted = cause->code == ERR_INTERRUPTED;
 	struct err more = {0};
 
-	progress_note(s->x->progress, "switching back", cause->msg);
+	progress_note(s->ctx->progress, "switching back", cause->msg);
 	interrupt_hold();
 	int r = go_back(s, l, from, cause, &more);
 	interrupt_release();
@@ -110,15 +110,15 @@ int switch_back(struct rollout_session *s, const struct lockfile *l, const char 
 		has_old ? from : "no release", has_old ? "' is active again" : " is active, as before");
 }
 
-int probation_look(struct rollout_session *s, const struct lockfile *l, struct probation *p, struct err *e) {
+int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch_state *p, struct err *e) {
 	int64_t restarts = 0;
 	bool alive = false;
 
 	if (!p->looked)
-		p->outages = docker_outages(s->x->docker);
-	if (interrupt_check(e) || container_restarts(s->x, l, &restarts, e) || rollout_alive(s->x, l, &alive, e))
+		p->outages = docker_outages(s->ctx->docker);
+	if (interrupt_check(e) || instance_restarts(s->ctx, l, &restarts, e) || instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
-	p->outage = docker_outages(s->x->docker) != p->outages;
+	p->outage = docker_outages(s->ctx->docker) != p->outages;
 	if (p->outage)
 		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted in the %s of '%s'", p->name, l->version);
 	if (!p->looked)
@@ -127,52 +127,52 @@ int probation_look(struct rollout_session *s, const struct lockfile *l, struct p
 	if (restarts > p->restarts)
 		return err_set(e, ERR_REVERTED, "'%s' died in its %s and was started again by the Engine", l->version, p->name);
 	p->failures = alive ? 0 : p->failures + 1;
-	if (p->failures >= PROBATION_FAILURES)
+	if (p->failures >= WATCH_FAILURES)
 		return err_set(e, ERR_REVERTED, "'%s' stopped answering in its %s", l->version, p->name);
 	return 0;
 }
 
-int probation_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e) {
+int watch_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e) {
 	const struct gateway_late_limits *patience = &m->patience;
 	struct gateway_sample now = {0};
 	struct err why = {0};
 
-	if (!traffic_guided(s->x))
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
-	if (gateway_sample(s->x->gateway, l->route, l, patience, &now, &why) &&
-	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->x->gateway, &why) ||
-	     gateway_sample(s->x->gateway, l->route, l, patience, &now, &why)))
+	if (gateway_sample(s->ctx->gateway, l->route, l, patience, &now, &why) &&
+	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->ctx->gateway, &why) ||
+	     gateway_sample(s->ctx->gateway, l->route, l, patience, &now, &why)))
 		return err_set(e, why.code, "%s", why.msg);
 	gate_meter_take(m, &now);
 	return 0;
 }
 
 /* What clients see in the watch. */
-struct sightings {
+struct watched {
 	struct gate_meter meter;
 	struct breach breach;
 };
 
-static void sightings_done(struct sightings *w) {
+static void watched_done(struct watched *w) {
 	breach_done(&w->breach);
 }
 
-static int begin(struct rollout_session *s, const struct lockfile *l, struct sightings *w, struct err *e) {
-	breach_patience(s, l, &l->gates, &w->meter.patience);
+static int begin(struct rollout_session *s, const struct lockfile *l, struct watched *w, struct err *e) {
+	breach_late_limits(s, l, &l->gates, &w->meter.patience);
 	/* Before the sum begins: whose a request is must be known of each that is in it. */
 	breach_begin(s, l, &w->breach);
-	return probation_count(s, l, &w->meter, e);
+	return watch_count(s, l, &w->meter, e);
 }
 
 /* A breach by what clients saw. */
-static int judge(struct rollout_session *s, const struct lockfile *l, struct sightings *w, struct err *e) {
+static int judge(struct rollout_session *s, const struct lockfile *l, struct watched *w, struct err *e) {
 	const struct breach_case c = {.gates = &l->gates, .sum = &w->meter.sum, .patience = &w->meter.patience, .least = GATE_LEAST};
 	char reason[GATE_REASON] = "";
 	bool stands;
 
 	if (!w->meter.begun && begin(s, l, w, e))
 		return -1;
-	if (probation_count(s, l, &w->meter, e))
+	if (watch_count(s, l, &w->meter, e))
 		return -1;
 	if (breach_check(s, l, &w->breach, &c, &stands, reason, e))
 		return -1;
@@ -180,7 +180,7 @@ static int judge(struct rollout_session *s, const struct lockfile *l, struct sig
 }
 
 /* Requests came, and of none it can be said how the release did: the golden questions say it. */
-static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, const struct sightings *w, struct err *e) {
+static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, const struct watched *w, struct err *e) {
 	const struct gateway_sample *n = &w->meter.sum;
 	char reason[GATE_REASON] = "";
 	struct err why = {0};
@@ -197,12 +197,12 @@ static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, c
 }
 
 /* What the watch saw, said and recorded: nothing seen is not a pass. */
-static void conclude(struct rollout_session *s, const struct lockfile *l, const struct sightings *w, struct json **traffic) {
+static void conclude(struct rollout_session *s, const struct lockfile *l, const struct watched *w, struct json **traffic) {
 	const struct gateway_sample *sum = &w->meter.sum;
 	char reason[GATE_REASON] = "";
 
-	if (!traffic_guided(s->x)) {
-		progress_done(s->x->progress, "watch", NULL);
+	if (!traffic_has_gateway(s->ctx)) {
+		progress_done(s->ctx->progress, "watch", NULL);
 		return;
 	}
 	/* What was set aside is no part of the verdict, and stands beside it. */
@@ -213,19 +213,19 @@ static void conclude(struct rollout_session *s, const struct lockfile *l, const 
 	json_set_str(*traffic, "reason", reason);
 	if (w->breach.n_excused)
 		json_set(*traffic, "set_aside", breach_json(&w->breach));
-	progress_done(s->x->progress, "watch", reason);
+	progress_done(s->ctx->progress, "watch", reason);
 }
 
 /* The Engine, and not the release, is what fails. It was restarted: its containers come back with it, this one has to, and the watch goes
  * on. Else it is given a few looks. 0: go on. */
-static int bear(struct rollout_session *s, const struct lockfile *l, struct probation *p, unsigned *blind, struct err *cause) {
+static int tolerate_outage(struct rollout_session *s, const struct lockfile *l, struct watch_state *p, unsigned *blind, struct err *cause) {
 	struct err why = {0};
 
 	if (!p->outage)
-		return ++*blind < PROBATION_FAILURES ? 0 : -1;
-	progress_warn(s->x->progress, "the watch goes on", cause->msg);
-	*p = (struct probation){.name = p->name};
-	if (!active_repair(s, l, NULL, &why))
+		return ++*blind < WATCH_FAILURES ? 0 : -1;
+	progress_warn(s->ctx->progress, "the watch goes on", cause->msg);
+	*p = (struct watch_state){.name = p->name};
+	if (!active_ensure(s, l, NULL, &why))
 		return 0;
 	if (why.code == ERR_GATE)
 		why.code = ERR_REVERTED;
@@ -244,25 +244,25 @@ static int unwatched(const struct rollout_session *s, const struct lockfile *l, 
 }
 
 /* One look. 0: go on; 1: it failed and `cause` is the release's; -1: the Engine's. */
-static int look(struct rollout_session *s, const struct lockfile *l, struct probation *p, unsigned *blind, struct err *cause) {
-	if (!probation_look(s, l, p, cause)) {
+static int look(struct rollout_session *s, const struct lockfile *l, struct watch_state *p, unsigned *blind, struct err *cause) {
+	if (!watch_look(s, l, p, cause)) {
 		*blind = 0;
 		return 0;
 	}
 	if (!is_of_engine(cause))
 		return 1;
-	return !bear(s, l, p, blind, cause) ? 0 : is_of_engine(cause) ? -1 : 1;
+	return !tolerate_outage(s, l, p, blind, cause) ? 0 : is_of_engine(cause) ? -1 : 1;
 }
 
 int switch_watch(struct rollout_session *s, const struct lockfile *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {
-	struct probation p = {.name = "watch"};
+	struct watch_state p = {.name = "watch"};
 	bool watched = clock_unix_ms() < until_unix_ms;
-	struct sightings by_clients CLEANUP(sightings_done) = {0};
+	struct watched by_clients CLEANUP(watched_done) = {0};
 	struct err cause = {0};
 	unsigned blind = 0;
 
 	if (watched)
-		progress_step(s->x->progress, "watch");
+		progress_step(s->ctx->progress, "watch");
 	/* Bounded by the clock's end and, should the clock stand still, by the count of looks. It ends on a good look. */
 	for (uint64_t looks = 0; (clock_unix_ms() < until_unix_ms || p.failures || blind) && looks < 1000000; looks++) {
 		int seen = look(s, l, &p, &blind, &cause);
@@ -270,7 +270,7 @@ int switch_watch(struct rollout_session *s, const struct lockfile *l, const char
 			return unwatched(s, l, &cause, e);
 		if (seen || judge(s, l, &by_clients, &cause))
 			return switch_back(s, l, from, &cause, e);
-		clock_sleep_ms(PROBATION_EVERY_MS);
+		clock_sleep_ms(WATCH_EVERY_MS);
 	}
 	if (interrupt_check(&cause) || (watched && (judge(s, l, &by_clients, &cause) || judge_unjudged(s, l, &by_clients, &cause))))
 		return switch_back(s, l, from, &cause, e);

@@ -108,7 +108,7 @@ static void break_record(struct place *p, int n) {
 static const struct {
 	const char *name, *script;
 	int broken;	      /* this record */
-	const char *kept;     /* of rollout_accepted */
+	const char *kept;     /* of rollout_journal_reset */
 	const char *target;   /* of a rollback afterwards; NULL: none */
 	const char *committed; /* afterwards, the newest first */
 } table[] = {
@@ -135,7 +135,7 @@ static void text_of(struct place *p, char out[100]) {
 static void accepted(void **state) {
 	EACH_CASE(c, table) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
-		struct rollout_accepted a = {0};
+		struct rollout_journal_reset a = {0};
 		struct err e = {0};
 		char text[100];
 
@@ -144,11 +144,11 @@ static void accepted(void **state) {
 		play(p, c->script);
 		break_record(p, c->broken);
 		assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), -1);
-		assert_int_equal(rollout_accept_journal(&p->x, "chat", &a, &e), 0);
+		assert_int_equal(rollout_reset_journal(&p->x, "chat", &a, &e), 0);
 		char *fault CLEANUP(freep) = mem_printf("record %d of 'routes/chat/journal' is damaged: its checksum does not match", c->broken);
 		assert_string_equal(a.fault, fault);
 		assert_string_equal(a.kept, c->kept);
-		rollout_accepted_done(&a);
+		rollout_journal_reset_done(&a);
 		assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), 0);
 		assert_true(fs_exists(p->chat.fd, "journal.1"));
 		assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), c->target ? 0 : -1);
@@ -165,7 +165,7 @@ static void accepted(void **state) {
 static void says_what_was_given_up(void **state) {
 	struct place *p = *state;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct rollout_accepted a = {0};
+	struct rollout_journal_reset a = {0};
 	struct json *last CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 	char digest[SHA256_HEX];
@@ -174,8 +174,8 @@ static void says_what_was_given_up(void **state) {
 	break_record(p, 2);
 	fine(fs_read(p->chat.fd, "journal", &text, &e), &e);
 	sha256_of(text.data, text.len, digest);
-	fine(rollout_accept_journal(&p->x, "chat", &a, &e), &e);
-	rollout_accepted_done(&a);
+	fine(rollout_reset_journal(&p->x, "chat", &a, &e), &e);
+	rollout_journal_reset_done(&a);
 	fine(journal_last(p->chat.fd, p->chat.where, &last, &e), &e);
 	assert_string_equal(json_str(last, "event"), "accepted");
 	assert_string_equal(json_str(last, "fault"), "record 2 of 'routes/chat/journal' is damaged: its checksum does not match");
@@ -185,15 +185,15 @@ static void says_what_was_given_up(void **state) {
 	assert_string_equal(json_str(last, "command"), "recover chat");
 	assert_string_equal(json_str(last, "active"), "b");
 	assert_true(json_int_or(last, "pid", 0) == getpid());
-	assert_int_equal(rollout_accept_journal(&p->x, "chat", &a, &e), -1);
+	assert_int_equal(rollout_reset_journal(&p->x, "chat", &a, &e), -1);
 	assert_string_equal(e.msg, "the journal of 'routes/chat' is whole: there is nothing to accept");
 	assert_int_equal(e.code, ERR_USAGE);
 	/* A new chain may break as well. */
 	play(p, "c");
 	break_record(p, 2);
-	fine(rollout_accept_journal(&p->x, "chat", &a, &e), &e);
+	fine(rollout_reset_journal(&p->x, "chat", &a, &e), &e);
 	assert_string_equal(a.kept, "b");
-	rollout_accepted_done(&a);
+	rollout_journal_reset_done(&a);
 	assert_true(fs_exists(p->chat.fd, "journal.2"));
 	assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), 0);
 }
@@ -217,7 +217,7 @@ static void killed_at_each_step(void **state) {
 	int kills = 0;
 
 	for (int step = 1, ended = 0; !ended; step++) {
-		struct rollout_accepted a = {0};
+		struct rollout_journal_reset a = {0};
 		char plan[40], text[100];
 		struct err e = {0};
 		int status;
@@ -230,15 +230,15 @@ static void killed_at_each_step(void **state) {
 		(void) snprintf(plan, sizeof plan, "any:%s:kill:%d", step % 2 ? "before" : "during", (step + 1) / 2);
 		pid_t child = fork();
 		if (!child)
-			_exit(fault_install(plan, &e) || rollout_accept_journal(&p->x, "chat", &a, &e));
+			_exit(fault_install(plan, &e) || rollout_reset_journal(&p->x, "chat", &a, &e));
 		assert_int_equal(waitpid(child, &status, 0), child);
 		ended = WIFEXITED(status);
 		kills += !ended;
 		if (ended)
 			assert_int_equal(WEXITSTATUS(status), 0);
 		else if (journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e))
-			fine(rollout_accept_journal(&p->x, "chat", &a, &e), &e);
-		rollout_accepted_done(&a);
+			fine(rollout_reset_journal(&p->x, "chat", &a, &e), &e);
+		rollout_journal_reset_done(&a);
 		fine(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), &e);
 		text_of(p, text);
 		assert_string_equal(text, "dba");

@@ -22,29 +22,29 @@ static int fits_here(const struct lockfile *l, struct err *e) {
 	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: it is planned with more memory than this machine has", l->version);
 }
 
-static int ask(const struct rollout *x, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
+static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
 	uint64_t from;
 
-	if (container_start(x, l, e))
+	if (instance_start(ctx, l, e))
 		return -1;
-	progress_done(x->progress, "start candidate", NULL);
-	if (prove_ready(x, l, &out->engine_ms, e))
+	progress_done(ctx->progress, "start candidate", NULL);
+	if (instance_await_ready(ctx, l, &out->engine_ms, e))
 		return -1;
 	from = clock_mono_ms();
-	int r = prove_answers(x, l, &out->evidence, e);
+	int r = evaluate_golden(ctx, l, &out->evidence, e);
 	out->eval_ms = clock_mono_ms() - from;
 	return r;
 }
 
 /* A release of just this lock has a container of its own, which goes back to what it was doing. */
-static int put_back(const struct rollout *x, const struct lockfile *l, bool was_running, bool is_release, struct err *e) {
+static int put_back(const struct rollout *ctx, const struct lockfile *l, bool was_running, bool is_release, struct err *e) {
 	if (was_running)
 		return 0;
-	return is_release ? container_stop(x, l, e) : container_remove(x, l, e);
+	return is_release ? instance_stop(ctx, l, e) : instance_remove(ctx, l, e);
 }
 
-int rollout_try(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
-	const struct rollout *x = s->x;
+int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
+	const struct rollout *ctx = s->ctx;
 	struct err cause = {0}, more = {0};
 	bool was_running, is_release;
 	char image[65];
@@ -54,13 +54,13 @@ int rollout_try(struct rollout_session *s, const struct lockfile *l, struct roll
 		return err_set(e, ERR_GATE, "'%s' has no golden set to be tried with: give it eval.golden", l->version);
 	/* The same version with another artifact is just what is tried: only the very same lock is a release. */
 	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release, &more) && is_release;
-	if (fits_here(l, e) || interrupt_check(e) || container_image(x, l, image, e) || container_is_running(x, l, &was_running, e))
+	if (fits_here(l, e) || interrupt_check(e) || instance_image(ctx, l, image, e) || instance_is_running(ctx, l, &was_running, e))
 		return -1;
-	progress_step(x->progress, "start candidate");
-	int r = ask(x, l, out, &cause);
+	progress_step(ctx->progress, "start candidate");
+	int r = ask(ctx, l, out, &cause);
 	interrupt_hold();
 	more = (struct err){0};
-	int bad = put_back(x, l, was_running, is_release, &more);
+	int bad = put_back(ctx, l, was_running, is_release, &more);
 	interrupt_release();
 	if (bad)
 		return err_set(e, more.code, "a candidate that was tried cannot be removed: %.300s; run llmdeploy recover %s", more.msg, l->route);

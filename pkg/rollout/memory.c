@@ -32,14 +32,14 @@ static bool append(void *ctx, int stream, const char *data, size_t n) {
 }
 
 /* What this life of the container said, from its start. */
-static int read_log(const struct rollout *x, const char *name, struct buf *log, struct err *e) {
+static int read_log(const struct rollout *ctx, const char *name, struct buf *log, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
-	if (docker_container_inspect(x->docker, name, &found, &c, e))
+	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
 		return -1;
-	struct docker_log q = {.name = name, .since_ms = found ? prove_unix_ms(c.started_at) : 0};
-	return docker_log_read(x->docker, &q, append, log, &found, e);
+	struct docker_log q = {.name = name, .since_ms = found ? instance_stamp_ms(c.started_at) : 0};
+	return docker_log_read(ctx->docker, &q, append, log, &found, e);
 }
 
 static void add_parts(struct json *m, const struct lockfile *l, const struct oracle_buffers *b) {
@@ -65,18 +65,18 @@ static void add_parts(struct json *m, const struct lockfile *l, const struct ora
 	json_set_int(m, "drift_permille", planned_sum ? (sum - planned_sum) * 1000 / planned_sum : 0);
 }
 
-static int measure(const struct rollout *x, const struct lockfile *l, struct json *m, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+static int measure(const struct rollout *ctx, const struct lockfile *l, struct json *m, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf log CLEANUP(buf_done) = BUF_INIT(LOG_CAP);
 	struct oracle_buffers b;
 	uint64_t resident;
 
-	if (read_log(x, name, &log, e) || oracle_buffers(l->logs, buf_str(&log), log.len, &b, e))
+	if (read_log(ctx, name, &log, e) || oracle_buffers(l->logs, buf_str(&log), log.len, &b, e))
 		return -1;
 	if (!b.lines)
 		return err_set(e, ERR_GATE, "log format changed: no line of the engine's log names a buffer");
 	add_parts(m, l, &b);
-	if (docker_container_memory(x->docker, name, &resident, e))
+	if (docker_container_memory(ctx->docker, name, &resident, e))
 		return -1;
 	if (resident)
 		json_set_int(m, "resident_bytes", (int64_t) resident);
@@ -84,16 +84,16 @@ static int measure(const struct rollout *x, const struct lockfile *l, struct jso
 }
 
 /* A start is not worse for not being measured: what is missing is said, and kept as a warning beside what is known. */
-struct json *measure_memory(const struct rollout *x, const struct lockfile *l) {
+struct json *instance_memory(const struct rollout *ctx, const struct lockfile *l) {
 	const char *pattern = json_str(l->logs, "buffers");
 	struct err why = {0};
 
 	if (!pattern || !*pattern)
 		return NULL;
 	struct json *m = json_object();
-	if (measure(x, l, m, &why)) {
+	if (measure(ctx, l, m, &why)) {
 		json_set_str(m, "warning", why.msg);
-		progress_note(x->progress, "the engine's memory could not be measured", why.msg);
+		progress_note(ctx->progress, "the engine's memory could not be measured", why.msg);
 	}
 	return m;
 }
@@ -105,23 +105,23 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-int rollout_estimate(const struct rollout *x, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
-	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", x->root->id, l->id, (long) getpid());
-	char *user CLEANUP(freep) = docker_user(x->docker, (unsigned) x->root->engine_uid);
+int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
+	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", ctx->root->id, l->id, (long) getpid());
+	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();
 	char image[65];
 
-	if (container_image(x, l, image, e) || docker_learn(x->docker, NULL, e))
+	if (instance_image(ctx, l, image, e) || docker_learn(ctx->docker, NULL, e))
 		return -1;
 	/* No version: between operations it is nobody's, and goes with what else was left. */
-	json_set_str(labels, ROLLOUT_LABEL_ROOT, x->root->id);
-	json_set_str(labels, ROLLOUT_LABEL_ROUTE, l->route);
+	json_set_str(labels, INSTANCE_LABEL_ROOT, ctx->root->id);
+	json_set_str(labels, INSTANCE_LABEL_ROUTE, l->route);
 	struct docker_mount *mounts = mem_zalloc(l->n_artifacts + 1, sizeof *mounts);
-	int r = container_mounts(x, l, "/nonexistent", mounts, e);
+	int r = instance_mounts(ctx, l, "/nonexistent", mounts, e);
 	if (!r) {
 		struct oracle_ask ask = {.lockfile = l, .name = name, .image = image, .user = user, .mounts = mounts, .n_mounts = l->n_artifacts,
 					 .labels = labels, .timeout_ms = timeout_ms};
-		r = oracle_ask(x->docker, &ask, out, e);
+		r = oracle_ask(ctx->docker, &ask, out, e);
 	}
 	mounts_done(mounts, l->n_artifacts + 1);
 	return r;

@@ -14,7 +14,7 @@
 /* A candidate without a verdict waits, without traffic: its container, its release and its slot stay until promote or abort
  * ends that. */
 
-int hold_put(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
+int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
 	struct json *r = record_new("held", l);
 
 	json_set_str(r, "reason", reason);
@@ -48,9 +48,9 @@ static int drop(struct rollout_session *s, const struct lockfile *l, const char 
 	struct dropped d = {.lockfile = l, .cause = &cause};
 	if (!release_read(&s->route, l->version, &rel, &unread))
 		d.evidence = rel.proof;
-	if (traffic_calm(s, l, e) || candidate_drop(s, &d, &attempt, e) || record_end(s, l, reason, attempt, e))
+	if (traffic_stop_canary(s, l, e) || candidate_drop(s, &d, &attempt, e) || record_end(s, l, reason, attempt, e))
 		return -1;
-	return tidy_traffic(s, e);
+	return reconcile_traffic(s, e);
 }
 
 static int abort_it(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
@@ -64,7 +64,7 @@ static int abort_it(struct rollout_session *s, const struct lockfile *l, const c
 	return r;
 }
 
-int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
+int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *version CLEANUP(freep) = NULL;
 	struct err gone = {0};
@@ -73,7 +73,7 @@ int hold_abort(struct rollout_session *s, const char *why, struct err *e) {
 		return -1;
 	if (!version)
 		return 0;
-	progress_note(s->x->progress, "the held candidate is aborted first", version);
+	progress_note(s->ctx->progress, "the held candidate is aborted first", version);
 	if (!rollout_lockfile_of(&s->route, version, &l, &gone))
 		return abort_it(s, l, why, e);
 	if (gone.code != ERR_USAGE)
@@ -103,18 +103,18 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
 	bool alive;
 
-	if (interrupt_check(e) || rollout_alive(s->x, l, &alive, e))
+	if (interrupt_check(e) || instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
-	if (!alive && (container_start(s->x, l, e) || prove_ready(s->x, l, engine_ms, e)))
+	if (!alive && (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, engine_ms, e)))
 		return -1;
-	return traffic_seat(s->x, l, e) || interrupt_check(e) ? -1 : 0;
+	return traffic_assign_slot(s->ctx, l, e) || interrupt_check(e) ? -1 : 0;
 }
 
 static int still_held(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
 	struct err more = {0};
 
 	interrupt_hold();
-	int r = hold_put(s, l, cause->msg, &more);
+	int r = held_record(s, l, cause->msg, &more);
 	interrupt_release();
 	return err_set(e, cause->code, "%.350s; '%s' stays held%s%.80s", cause->msg, l->version, r ? "; " : "", r ? more.msg : "");
 }

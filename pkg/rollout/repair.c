@@ -20,42 +20,42 @@
 enum { UP_LOOKS = 60, UP_EVERY_MS = 100 };
 
 /* One fix on its way. */
-struct fixing {
+struct repair {
 	struct rollout_session *s;
 	const struct lockfile *l; /* the active release's */
-	struct rollout_fixes *out;
+	struct rollout_repairs *out;
 	bool kinds[DRIFT_STRAY + 1];
 	bool paranoid;
 	bool stopped;  /* the route: nothing of it is started */
 	bool restored; /* a file of the store: who runs has another one open */
 };
 
-void rollout_fixes_done(struct rollout_fixes *f) {
+void rollout_repairs_done(struct rollout_repairs *f) {
 	for (size_t i = 0; i < f->n; i++) {
 		free(f->at[i].what);
 		free(f->at[i].how);
 	}
 	free(f->at);
-	*f = (struct rollout_fixes){0};
+	*f = (struct rollout_repairs){0};
 }
 
-void fix_did(const struct rollout *x, struct rollout_fixes *out, const char *what, const char *how) {
+void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how) {
 	out->at = mem_grow(out->at, out->n + 1, sizeof *out->at);
-	out->at[out->n++] = (struct rollout_fixed){mem_strdup(what), mem_strdup(how)};
-	progress_note(x->progress, what, how);
+	out->at[out->n++] = (struct rollout_repaired){mem_strdup(what), mem_strdup(how)};
+	progress_note(ctx->progress, what, how);
 }
 
-static void did(struct fixing *f, const char *what, const char *how) {
-	fix_did(f->s->x, f->out, what, how);
+static void note(struct repair *f, const char *what, const char *how) {
+	repair_note(f->s->ctx, f->out, what, how);
 }
 
 /* ---- model and adapters ---- */
 
-static int put_aside(struct fixing *f, const struct lockfile_artifact *a, char **aside, struct err *e) {
+static int put_aside(struct repair *f, const struct lockfile_artifact *a, char **aside, struct err *e) {
 	struct json *r = record_new("quarantined", f->l);
 
 	json_set_str(r, "sha256", a->sha256);
-	if (store_quarantine(f->s->x->store, a->sha256, aside, e)) {
+	if (store_quarantine(f->s->ctx->store, a->sha256, aside, e)) {
 		json_free(r);
 		return -1;
 	}
@@ -64,7 +64,7 @@ static int put_aside(struct fixing *f, const struct lockfile_artifact *a, char *
 	return record_put(f->s, r, e);
 }
 
-static int restore(struct fixing *f, const struct lockfile_artifact *a, struct err *e) {
+static int restore(struct repair *f, const struct lockfile_artifact *a, struct err *e) {
 	struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
 	char *aside CLEANUP(freep) = NULL;
 
@@ -74,18 +74,18 @@ static int restore(struct fixing *f, const struct lockfile_artifact *a, struct e
 	if (!a->n_sources)
 		return err_set(e, ERR_DRIFT, "%s %.12s is not what the lock says, and the lock knows no remote source%.150s: run llmdeploy model pull with its "
 			"manifest, then llmdeploy verify %s --fix", a->role, a->sha256, kept, f->l->route);
-	if (store_fetch(f->s->x->store, &want, f->s->x->progress, e))
+	if (store_fetch(f->s->ctx->store, &want, f->s->ctx->progress, e))
 		return err_wrap(e, "%s", a->role);
 	char *how CLEANUP(freep) = mem_printf("fetched again%s", kept);
-	did(f, a->role, how);
+	note(f, a->role, how);
 	f->restored = true;
 	return 0;
 }
 
-static int fix_artifacts(struct fixing *f, struct err *e) {
+static int repair_artifacts(struct repair *f, struct err *e) {
 	for (size_t i = 0; i < f->l->n_artifacts; i++) {
 		struct err found = {0};
-		if (!store_verify(f->s->x->store, f->l->artifacts[i].sha256, f->paranoid, &found))
+		if (!store_verify(f->s->ctx->store, f->l->artifacts[i].sha256, f->paranoid, &found))
 			continue;
 		if (found.code != ERR_INTEGRITY)
 			return err_set(e, found.code, "%s", found.msg);
@@ -97,91 +97,91 @@ static int fix_artifacts(struct fixing *f, struct err *e) {
 
 /* ---- containers ---- */
 
-static int is_stale(struct fixing *f, const struct lockfile *l, bool *stale, struct err *e) {
+static int is_stale(struct repair *f, const struct lockfile *l, bool *stale, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, l);
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, l);
 	bool found;
 
-	if (docker_container_inspect(f->s->x->docker, name, &found, &c, e))
+	if (docker_container_inspect(f->s->ctx->docker, name, &found, &c, e))
 		return -1;
 	*stale = found && c.running && f->restored;
 	for (size_t i = 0; found && c.running && i < l->n_artifacts; i++)
-		*stale = *stale || container_is_stale(f->s->x, l, i, &c);
+		*stale = *stale || instance_is_stale(f->s->ctx, l, i, &c);
 	return 0;
 }
 
 /* The release before, for a while: NULL where there is none, or none that can. *up: it runs already. */
-static int find_stand_in(struct fixing *f, bool serving, struct lockfile **before, bool *up, struct err *e) {
+static int find_failover(struct repair *f, bool serving, struct lockfile **before, bool *up, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
 
 	*before = NULL;
-	if (!traffic_guided(f->s->x) || release_rollback_target(&f->s->route, NULL, &target, &none) ||
+	if (!traffic_has_gateway(f->s->ctx) || release_rollback_target(&f->s->route, NULL, &target, &none) ||
 	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &none) || !strcmp(l->id, f->l->id))
 		return 0;
-	if (container_is_running(f->s->x, l, up, e))
+	if (instance_is_running(f->s->ctx, l, up, e))
 		return -1;
 	/* To start it takes as long as to start the right one: that helps only while that one still answers. */
-	if (*up || (serving && !room_for_one(f->s, f->l, l) && tidy_fits(f->l, l)))
+	if (*up || (serving && !recreate_needed(f->s, f->l, l) && reconcile_fits(f->l, l)))
 		*before = STEAL(l);
 	return 0;
 }
 
-static int stand_in(struct fixing *f, const struct lockfile *before, struct err *e) {
+static int failover_to_previous(struct repair *f, const struct lockfile *before, struct err *e) {
 	struct rollout_session *s = f->s;
 	struct json *r;
 
-	progress_step(s->x->progress, "the release before stands in");
-	if (container_start(s->x, before, e) || prove_ready(s->x, before, NULL, e) || traffic_seat(s->x, before, e))
+	progress_step(s->ctx->progress, "the release before stands in");
+	if (instance_start(s->ctx, before, e) || instance_await_ready(s->ctx, before, NULL, e) || traffic_assign_slot(s->ctx, before, e))
 		return -1;
 	r = record_new("stand_in", f->l);
 	json_set_str(r, "stand_in", before->version);
 	char *what CLEANUP(freep) = mem_printf("'%s' answers while '%s' is made anew", before->version, f->l->version);
 	json_set_str(r, "what", what);
-	if (record_put(s, r, e) || traffic_turn(s->x, s->route.name, before, e) || traffic_drain(s, f->l, f->l->drain_ms, e))
+	if (record_put(s, r, e) || traffic_shift(s->ctx, s->route.name, before, e) || traffic_drain(s, f->l, f->l->drain_ms, e))
 		return -1;
-	progress_done(s->x->progress, "the release before stands in", before->version);
+	progress_done(s->ctx->progress, "the release before stands in", before->version);
 	return 0;
 }
 
-static int make_anew(struct fixing *f, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
+static int make_again(struct repair *f, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, f->l);
 
-	progress_step(f->s->x->progress, "make the container anew");
-	if (container_remove(f->s->x, f->l, e) || container_start(f->s->x, f->l, e) || prove_ready(f->s->x, f->l, NULL, e) ||
-	    docker_container_set_restart(f->s->x->docker, name, DOCKER_RESTART_KEEP, e))
+	progress_step(f->s->ctx->progress, "make the container anew");
+	if (instance_remove(f->s->ctx, f->l, e) || instance_start(f->s->ctx, f->l, e) || instance_await_ready(f->s->ctx, f->l, NULL, e) ||
+	    docker_container_set_restart(f->s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
-	progress_done(f->s->x->progress, "make the container anew", f->l->version);
+	progress_done(f->s->ctx->progress, "make the container anew", f->l->version);
 	return 0;
 }
 
 /* 1. Someone else answers, if one can. 2. The container goes, and comes as the lock says. 3. It answers again. */
-static int replace(struct fixing *f, bool serving, struct err *e) {
+static int replace(struct repair *f, bool serving, struct err *e) {
 	struct rollout_session *s = f->s;
 	struct lockfile *before CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 	bool up = false;
 
-	if (find_stand_in(f, serving, &before, &up, e))
+	if (find_failover(f, serving, &before, &up, e))
 		return -1;
-	if (before && stand_in(f, before, e))
+	if (before && failover_to_previous(f, before, e))
 		return -1;
 	if (!before && serving)
-		progress_warn(s->x->progress, "its container is made anew, and no other release can answer meanwhile: until it is ready clients get the "
+		progress_warn(s->ctx->progress, "its container is made anew, and no other release can answer meanwhile: until it is ready clients get the "
 			"fallback where the route has one, else 503 with Retry-After", f->l->version);
-	if (make_anew(f, &why))
+	if (make_again(f, &why))
 		return err_set(e, why.code, "%.250s; '%s' is active and does not come up%s%.64s%s: llmdeploy rollback %s", why.msg, f->l->version,
 			before ? "; '" : "", before ? before->version : "", before ? "' answers until the next command" : "", f->l->route);
-	if (traffic_seat(s->x, f->l, e) || traffic_turn(s->x, s->route.name, f->l, e) || (before && traffic_drain(s, before, before->drain_ms, e)))
+	if (traffic_assign_slot(s->ctx, f->l, e) || traffic_shift(s->ctx, s->route.name, f->l, e) || (before && traffic_drain(s, before, before->drain_ms, e)))
 		return -1;
 	char *how CLEANUP(freep) = before ? mem_printf("made anew; '%s' answered meanwhile", before->version) : mem_strdup("made anew");
-	did(f, "container", how);
+	note(f, "container", how);
 	return 0;
 }
 
 /* Those that have no traffic. */
-static int fix_others(struct fixing *f, struct err *e) {
+static int repair_others(struct repair *f, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
@@ -194,58 +194,58 @@ static int fix_others(struct fixing *f, struct err *e) {
 		return -1;
 	if (!stale)
 		return 0;
-	if (container_stop(f->s->x, l, e) || container_start(f->s->x, l, e) || prove_ready(f->s->x, l, NULL, e))
+	if (instance_stop(f->s->ctx, l, e) || instance_start(f->s->ctx, l, e) || instance_await_ready(f->s->ctx, l, NULL, e))
 		return err_wrap(e, "'%s'", l->version);
-	did(f, "the release before", "started again, with the right files");
+	note(f, "the release before", "started again, with the right files");
 	return 0;
 }
 
 /* One that runs and does not answer in its time is stopped, and started. */
-static int start(struct fixing *f, struct err *e) {
+static int start(struct repair *f, struct err *e) {
 	struct rollout_session *s = f->s;
 	struct err silent = {0};
 	bool running;
 
-	if (container_is_running(s->x, f->l, &running, e))
+	if (instance_is_running(s->ctx, f->l, &running, e))
 		return -1;
-	if (running && active_repair(s, f->l, NULL, &silent)) {
+	if (running && active_ensure(s, f->l, NULL, &silent)) {
 		if (silent.code == ERR_INTERRUPTED || silent.code == ERR_UNREACHABLE)
 			return err_set(e, silent.code, "%s", silent.msg);
 		return replace(f, false, e);
 	}
-	if (!running && active_repair(s, f->l, NULL, e))
+	if (!running && active_ensure(s, f->l, NULL, e))
 		return -1;
-	did(f, "container", running ? "answers" : "started again");
+	note(f, "container", running ? "answers" : "started again");
 	return 0;
 }
 
-static int fix_container(struct fixing *f, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(f->s->x->root, f->l);
+static int repair_container(struct repair *f, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, f->l);
 	bool stale, alive;
 	char image[65];
 
-	if (container_image(f->s->x, f->l, image, e) || is_stale(f, f->l, &stale, e))
+	if (instance_image(f->s->ctx, f->l, image, e) || is_stale(f, f->l, &stale, e))
 		return -1;
 	if (f->kinds[DRIFT_IMAGE])
-		did(f, "image", "loaded from the store");
+		note(f, "image", "loaded from the store");
 	if (stale || f->kinds[DRIFT_REPLACE])
-		return rollout_alive(f->s->x, f->l, &alive, e) || replace(f, alive, e) ? -1 : 0;
+		return instance_is_ready(f->s->ctx, f->l, &alive, e) || replace(f, alive, e) ? -1 : 0;
 	if (f->kinds[DRIFT_START])
 		return start(f, e);
 	if (!f->kinds[DRIFT_POLICY])
 		return 0;
-	if (docker_container_set_restart(f->s->x->docker, name, DOCKER_RESTART_KEEP, e))
+	if (docker_container_set_restart(f->s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
-	did(f, "restart policy", "set");
+	note(f, "restart policy", "set");
 	return 0;
 }
 
 /* What was just started passes the gateway's health check in a moment; where it does not, verify says so. */
-static int await_up(struct fixing *f, struct err *e) {
+static int await_up(struct repair *f, struct err *e) {
 	struct gateway_route_view v;
 
 	for (unsigned i = 0; i < UP_LOOKS; i++) {
-		if (gateway_status_route(f->s->x->gateway, f->s->route.name, &v, e))
+		if (gateway_status_route(f->s->ctx->gateway, f->s->route.name, &v, e))
 			return -1;
 		for (size_t k = 0; k < 2; k++)
 			if (!strcmp(v.servers[k].id, f->l->id) && v.servers[k].up)
@@ -255,25 +255,25 @@ static int await_up(struct fixing *f, struct err *e) {
 	return 0;
 }
 
-static int fix_gateway(struct fixing *f, struct err *e) {
-	if (!traffic_guided(f->s->x))
+static int repair_gateway(struct repair *f, struct err *e) {
+	if (!traffic_has_gateway(f->s->ctx))
 		return 0;
-	if (gateway_ensure(f->s->x->gateway, e) || tidy_traffic(f->s, e) || await_up(f, e))
+	if (gateway_ensure(f->s->ctx->gateway, e) || reconcile_traffic(f->s, e) || await_up(f, e))
 		return -1;
 	if (f->kinds[DRIFT_GATEWAY])
-		did(f, "gateway", "its files and its servers are as the link says");
+		note(f, "gateway", "its files and its servers are as the link says");
 	return 0;
 }
 
-int fix_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e) {
+int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
 	struct json *last CLEANUP(json_freep) = NULL;
 	bool found;
 
-	if (docker_container_inspect(s->x->docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
+	if (docker_container_inspect(s->ctx->docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
 		return -1;
-	*was = found && c.running && container_started_after(&c, json_str(last, "time"));
+	*was = found && c.running && instance_started_after(&c, json_str(last, "time"));
 	if (!*was)
 		return 0;
 	struct json *r = record_new("restarted", l);
@@ -284,27 +284,27 @@ int fix_note_restart(struct rollout_session *s, const struct lockfile *l, bool *
 }
 
 /* Recovery has stopped what ran of a route that is stopped, before this. */
-static int fix_stopped(struct fixing *f, struct err *e) {
-	if (fix_artifacts(f, e))
+static int repair_stopped(struct repair *f, struct err *e) {
+	if (repair_artifacts(f, e))
 		return -1;
 	if (f->kinds[DRIFT_STOPPED]) {
-		if (container_stop(f->s->x, f->l, e))
+		if (instance_stop(f->s->ctx, f->l, e))
 			return -1;
-		did(f, "container", "stopped, as the route is");
+		note(f, "container", "stopped, as the route is");
 	}
-	return traffic_guided(f->s->x) ? gateway_ensure(f->s->x->gateway, e) || tidy_traffic(f->s, e) ? -1 : 0 : 0;
+	return traffic_has_gateway(f->s->ctx) ? gateway_ensure(f->s->ctx->gateway, e) || reconcile_traffic(f->s, e) ? -1 : 0 : 0;
 }
 
 /* From the ground up: what is above stands on it. */
-static int put_right(struct fixing *f, struct err *e) {
+static int repair_all(struct repair *f, struct err *e) {
 	if (f->stopped)
-		return interrupt_check(e) || fix_stopped(f, e) ? -1 : 0;
-	if (interrupt_check(e) || fix_artifacts(f, e) || fix_others(f, e) || fix_container(f, e))
+		return interrupt_check(e) || repair_stopped(f, e) ? -1 : 0;
+	if (interrupt_check(e) || repair_artifacts(f, e) || repair_others(f, e) || repair_container(f, e))
 		return -1;
-	return fix_gateway(f, e);
+	return repair_gateway(f, e);
 }
 
-static int begin(struct fixing *f, const struct rollout_differences *d, struct err *e) {
+static int begin(struct repair *f, const struct rollout_differences *d, struct err *e) {
 	struct buf found CLEANUP(buf_done) = BUF_INIT(2000);
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -314,7 +314,7 @@ static int begin(struct fixing *f, const struct rollout_differences *d, struct e
 	return record_begin_for(f->s, "fix", f->l, f->l->version, buf_str(&found), e);
 }
 
-static int end(struct fixing *f, struct err *e) {
+static int end(struct repair *f, struct err *e) {
 	const struct err *why = &f->out->why;
 	struct json *r = record_new(!why->code ? "fixed" : why->code == ERR_INTERRUPTED ? "interrupted" : "failed", f->l);
 	struct buf what CLEANUP(buf_done) = BUF_INIT(4000);
@@ -327,26 +327,26 @@ static int end(struct fixing *f, struct err *e) {
 	return record_put(f->s, r, e);
 }
 
-static int fix(struct fixing *f, const struct rollout_differences *d, struct err *e) {
+static int repair(struct repair *f, const struct rollout_differences *d, struct err *e) {
 	bool was;
 
-	if (fix_note_restart(f->s, f->l, &was, e))
+	if (active_note_restart(f->s, f->l, &was, e))
 		return -1;
 	if (was)
-		did(f, "start", "taken note of in the journal");
+		note(f, "start", "taken note of in the journal");
 	if (d->n == 1 && d->at[0].kind == DRIFT_RESTARTED && was)
 		return 0;
 	if (begin(f, d, e))
 		return -1;
 	interrupt_hold();
-	(void) put_right(f, &f->out->why);
+	(void) repair_all(f, &f->out->why);
 	int r = end(f, e);
 	interrupt_release();
 	return r;
 }
 
-int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *out, struct err *e) {
-	struct fixing f = {.s = s, .out = out, .paranoid = paranoid};
+int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repairs *out, struct err *e) {
+	struct repair f = {.s = s, .out = out, .paranoid = paranoid};
 	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
@@ -355,17 +355,17 @@ int rollout_fix(struct rollout_session *s, bool paranoid, struct rollout_fixes *
 	if (release_state(&s->route, &state, NULL, e))
 		return -1;
 	f.stopped = state == RELEASE_STOPPED;
-	if (verify_route(s->x, &s->route, paranoid, &d, e) || release_active_name(&s->route, &active, e))
+	if (verify_route(s->ctx, &s->route, paranoid, &d, e) || release_active_name(&s->route, &active, e))
 		return -1;
 	if (!d.n || !active)
 		return 0;
 	if (rollout_lockfile_of(&s->route, active, &l, e))
 		return -1;
 	f.l = l;
-	return fix(&f, &d, e);
+	return repair(&f, &d, e);
 }
 
-int fix_again(struct rollout_session *s, struct err *e) {
+int repair_recover(struct rollout_session *s, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
@@ -378,10 +378,10 @@ int fix_again(struct rollout_session *s, struct err *e) {
 	if (rollout_lockfile_of(&s->route, active, &l, e))
 		return -1;
 	/* It may want more than a start: that is the next fix's, and no reason to keep a rollback from its work. */
-	if (active_repair(s, l, NULL, &why)) {
+	if (active_ensure(s, l, NULL, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->x->progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
+		progress_warn(s->ctx->progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
 	}
 	return 0;
 }

@@ -100,7 +100,7 @@ static char *names_of(const struct json *list) {
 	return mem_strdup(buf_str(&b));
 }
 
-static int accept(const struct rollout *x, const struct release_route *r, struct rollout_accepted *out, struct err *e) {
+static int accept(const struct rollout *ctx, const struct release_route *r, struct rollout_journal_reset *out, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object(), *list;
 	struct known k CLEANUP(known_done) = {.committed = json_array(), .applied = json_array()};
 	struct err fault = {0};
@@ -117,32 +117,32 @@ static int accept(const struct rollout *x, const struct release_route *r, struct
 	json_set_str(record, "active", out->active ? out->active : "");
 	if (k.stopped)
 		json_set_bool(record, "stopped", true);
-	journal_sign(record, x->tool, x->command);
+	journal_sign(record, ctx->tool, ctx->command);
 	return journal_accept(r->fd, r->where, record, e);
 }
 
-void rollout_accepted_done(struct rollout_accepted *a) {
+void rollout_journal_reset_done(struct rollout_journal_reset *a) {
 	free(a->fault);
 	free(a->active);
 	free(a->kept);
 }
 
-int rollout_accept_journal(const struct rollout *x, const char *route, struct rollout_accepted *out, struct err *e) {
+int rollout_reset_journal(const struct rollout *ctx, const char *route, struct rollout_journal_reset *out, struct err *e) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
-	struct rollout_accepted a = {0};
+	struct rollout_journal_reset a = {0};
 
-	if (release_route_open(x->root, route, false, &r, e) || release_route_lock(&r, x->command, x->lock_wait_ms, e) || accept(x, &r, &a, e)) {
-		rollout_accepted_done(&a);
+	if (release_route_open(ctx->root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || accept(ctx, &r, &a, e)) {
+		rollout_journal_reset_done(&a);
 		return -1;
 	}
 	*out = a;
 	return 0;
 }
 
-int rollout_accept_root_journal(const struct rollout *x, struct err *e) {
+int rollout_reset_root_journal(const struct rollout *ctx, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object();
 	int file_lock CLEANUP(closep) = -1;
 
-	journal_sign(record, x->tool, x->command);
-	return root_lock(x->root, x->command, x->lock_wait_ms, &file_lock, e) || journal_accept(x->root->fd, "", record, e) ? -1 : 0;
+	journal_sign(record, ctx->tool, ctx->command);
+	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_accept(ctx->root->fd, "", record, e) ? -1 : 0;
 }

@@ -18,21 +18,21 @@
 
 enum { LOOK_MS = 2000, LOG_LINES = 4, LAST_WORDS = 240 };
 
-int engine_open(const struct rollout *x, const struct lockfile *l, struct engine *out, struct err *e) {
-	*out = (struct engine){.socket = RELEASE_SOCKET_INIT};
-	if (release_socket_path(x->root, l->id, &out->socket, e))
+int instance_endpoint_open(const struct rollout *ctx, const struct lockfile *l, struct instance_endpoint *out, struct err *e) {
+	*out = (struct instance_endpoint){.socket = RELEASE_SOCKET_INIT};
+	if (release_socket_path(ctx->root, l->id, &out->socket, e))
 		return -1;
 	out->endpoint = (struct endpoint){.base_url = "http://localhost", .unix_socket = out->socket.path, .model = l->route};
 	return 0;
 }
 
-void engine_done(struct engine *en) {
+void instance_endpoint_done(struct instance_endpoint *en) {
 	release_socket_done(&en->socket);
 }
 
 /* What the probe may ask about the container. */
 struct watched {
-	const struct rollout *x;
+	const struct rollout *ctx;
 	const struct lockfile *l;
 	char *name;
 };
@@ -42,14 +42,14 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 	struct docker_container c = {0};
 	bool found;
 
-	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
+	if (docker_container_inspect(w->ctx->docker, w->name, &found, &c, e))
 		return -1;
 	*is = found && c.running && strcmp(c.state, "restarting");
-	if (!*is && docker_outages_since_start(w->x->docker)) {
+	if (!*is && docker_outages_since_start(w->ctx->docker)) {
 		docker_container_done(&c);
 		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again", w->l->version);
 	}
-	if (found && !*is && container_was_stopped(w->x, w->l, &c)) {
+	if (found && !*is && instance_was_stopped(w->ctx, w->l, &c)) {
 		docker_container_done(&c);
 		return err_set(e, ERR_UNREACHABLE, "the Docker Engine stopped '%s' meanwhile, asked by somebody or in its own shutdown: run this again",
 			       w->l->version);
@@ -59,7 +59,7 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 	else if (!*is) {
 		struct buf log CLEANUP(buf_done) = BUF_INIT(LAST_WORDS);
 		struct err ignored = {0};
-		(void) docker_log_tail(w->x->docker, w->name, LOG_LINES, &log, &ignored);
+		(void) docker_log_tail(w->ctx->docker, w->name, LOG_LINES, &log, &ignored);
 		(void) buf_printf(detail, "%s %lld%s%s; its last words: %s", c.oom_killed ? OUT_OF_MEMORY "exit status" : "exit status",
 			(long long) c.exit_code, *c.error ? ": " : "", c.error, log.len ? buf_str(&log) : "none");
 	}
@@ -81,11 +81,11 @@ static uint64_t log_bytes(void *ctx) {
 	uint64_t n = 0;
 	bool found;
 
-	(void) docker_log_read(w->x->docker, &q, count_bytes, &n, &found, &ignored);
+	(void) docker_log_read(w->ctx->docker, &q, count_bytes, &n, &found, &ignored);
 	return n;
 }
 
-int64_t prove_unix_ms(const char *stamp) {
+int64_t instance_stamp_ms(const char *stamp) {
 	struct tm t = {0};
 	const char *end = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &t);
 
@@ -111,10 +111,10 @@ static int check_log(const struct watched *w, struct err *e) {
 	const struct json *patterns = json_get(w->l->logs, "fatal");
 	bool found;
 
-	if (docker_container_inspect(w->x->docker, w->name, &found, &c, e))
+	if (docker_container_inspect(w->ctx->docker, w->name, &found, &c, e))
 		return -1;
-	struct docker_log q = {.name = w->name, .since_ms = found ? prove_unix_ms(c.started_at) : 0};
-	if (docker_log_read(w->x->docker, &q, append, &log, &found, e))
+	struct docker_log q = {.name = w->name, .since_ms = found ? instance_stamp_ms(c.started_at) : 0};
+	if (docker_log_read(w->ctx->docker, &q, append, &log, &found, e))
 		return -1;
 	for (const struct json *p = json_first(patterns); p; p = json_next(p))
 		if (json_text(p) && strstr(buf_str(&log), json_text(p)))
@@ -122,30 +122,30 @@ static int check_log(const struct watched *w, struct err *e) {
 	return 0;
 }
 
-int prove_ready(const struct rollout *x, const struct lockfile *l, uint64_t *ready_ms, struct err *e) {
+int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e) {
 	struct probe_limits limits = {.startup_timeout_ms = l->startup_timeout_ms, .stall_timeout_ms = l->stall_timeout_ms};
-	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
-	struct watched w = {x, l, name};
+	char *name CLEANUP(freep) = instance_name(ctx->root, l);
+	struct watched w = {ctx, l, name};
 	struct probe_watch watch = {.alive = alive, .log_progress = log_bytes, .ctx = &w};
 	struct probe_result result;
-	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 
-	if (engine_open(x, l, &en, e))
+	if (instance_endpoint_open(ctx, l, &en, e))
 		return -1;
-	progress_step(x->progress, "wait until ready");
-	if (probe_ready(l->probes, &en.endpoint, &limits, &watch, x->progress, &result, e) || check_log(&w, e))
+	progress_step(ctx->progress, "wait until ready");
+	if (probe_ready(l->probes, &en.endpoint, &limits, &watch, ctx->progress, &result, e) || check_log(&w, e))
 		return err_wrap(e, "candidate '%s'", l->version);
 	if (ready_ms)
 		*ready_ms = result.ready_ms + result.first_token_ms;
-	progress_done(x->progress, "wait until ready", NULL);
+	progress_done(ctx->progress, "wait until ready", NULL);
 	return 0;
 }
 
 /* That the engine died explains failed answers better than they do; that the Engine went, better than that. */
-static int explain(const struct rollout *x, const struct lockfile *l, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(x->root, l);
+static int explain(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
-	struct watched w = {x, l, name};
+	struct watched w = {ctx, l, name};
 	struct err why = {0};
 	bool is = true;
 
@@ -158,24 +158,24 @@ static int explain(const struct rollout *x, const struct lockfile *l, struct err
 	return err_set(e, ERR_GATE, "the engine died while it was asked: %.400s", buf_str(&detail));
 }
 
-int prove_answers(const struct rollout *x, const struct lockfile *l, struct json **evidence, struct err *e) {
+int evaluate_golden(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e) {
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
-	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 
-	if (engine_open(x, l, &en, e))
+	if (instance_endpoint_open(ctx, l, &en, e))
 		return -1;
-	progress_step(x->progress, "golden questions");
-	if (eval_run(l->golden, &en.endpoint, &opt, x->progress, &result, e))
-		return explain(x, l, e);
+	progress_step(ctx->progress, "golden questions");
+	if (eval_run(l->golden, &en.endpoint, &opt, ctx->progress, &result, e))
+		return explain(ctx, l, e);
 	*evidence = eval_evidence(result);
-	if (x->judged)
-		x->judged(x->ctx, *evidence);
+	if (ctx->judged)
+		ctx->judged(ctx->ctx, *evidence);
 	if (eval_gate(result, e)) {
-		(void) explain(x, l, e);
+		(void) explain(ctx, l, e);
 		return e->code == ERR_UNREACHABLE ? -1 : err_wrap(e, "candidate '%s' did not pass", l->version);
 	}
-	progress_done(x->progress, "golden questions", NULL);
+	progress_done(ctx->progress, "golden questions", NULL);
 	return 0;
 }
 
@@ -191,16 +191,16 @@ static bool is_ready_status(const struct json *rule, long status) {
 	return false;
 }
 
-int rollout_answers(const struct rollout *x, const struct lockfile *l, bool *is, struct err *e) {
+int instance_answers(const struct rollout *ctx, const struct lockfile *l, bool *is, struct err *e) {
 	const struct json *rule = json_get(l->probes, "readiness");
-	struct engine en CLEANUP(engine_done) = {.socket = RELEASE_SOCKET_INIT};
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 	struct endpoint_reply reply = {0};
 	struct err unreached = {0};
 
 	*is = true;
 	if (!rule)
 		return 0;
-	if (engine_open(x, l, &en, e))
+	if (instance_endpoint_open(ctx, l, &en, e))
 		return -1;
 	*is = !endpoint_call(&en.endpoint, json_str(rule, "path"), NULL, LOOK_MS, &reply, &unreached) && is_ready_status(rule, reply.status);
 	endpoint_reply_done(&reply);
@@ -209,8 +209,8 @@ int rollout_answers(const struct rollout *x, const struct lockfile *l, bool *is,
 	return 0;
 }
 
-int rollout_alive(const struct rollout *x, const struct lockfile *l, bool *is, struct err *e) {
-	if (container_is_running(x, l, is, e))
+int instance_is_ready(const struct rollout *ctx, const struct lockfile *l, bool *is, struct err *e) {
+	if (instance_is_running(ctx, l, is, e))
 		return -1;
-	return *is ? rollout_answers(x, l, is, e) : 0;
+	return *is ? instance_answers(ctx, l, is, e) : 0;
 }

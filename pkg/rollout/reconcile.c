@@ -17,10 +17,10 @@
 
 /* Both may run at once: the memory for both was planned, or the manifest wants it so. */
 static bool keep_warm(const struct lockfile *now, const struct lockfile *before) {
-	return strcmp(before->previous, "auto") ? !strcmp(before->previous, "warm") : tidy_fits(now, before);
+	return strcmp(before->previous, "auto") ? !strcmp(before->previous, "warm") : reconcile_fits(now, before);
 }
 
-bool tidy_fits(const struct lockfile *now, const struct lockfile *before) {
+bool reconcile_fits(const struct lockfile *now, const struct lockfile *before) {
 	struct host_facts host;
 	struct err ignored = {0};
 	uint64_t both;
@@ -32,21 +32,21 @@ bool tidy_fits(const struct lockfile *now, const struct lockfile *before) {
 
 /* Who may run: the active release, and beside it the one that waits for a verdict, or else the one that a rollback would go to,
  * where both fit. */
-struct duties {
+struct desired {
 	char *active, *held;
 	struct lockfile *now, *beside; /* NULL: none, or not readable */
 	bool warm;
 	bool stopped; /* the route: then nobody may run, and none of these is set */
 };
 
-static void duties_done(struct duties *d) {
+static void desired_done(struct desired *d) {
 	free(d->active);
 	free(d->held);
 	lockfile_free(d->now);
 	lockfile_free(d->beside);
 }
 
-static int duties_of(struct rollout_session *s, struct duties *d, struct err *e) {
+static int desired_read(struct rollout_session *s, struct desired *d, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct lockfile *before CLEANUP(lockfile_freep) = NULL;
 	enum release_state state;
@@ -77,9 +77,9 @@ static bool is_up(const char *state) {
 }
 
 /* Only who runs keeps a slot. */
-static void forget_stopped(struct duties *d, const struct docker_containers *list) {
+static void forget_stopped(struct desired *d, const struct docker_containers *list) {
 	for (size_t i = 0; d->beside && i < list->n; i++) {
-		const char *digest = json_str(list->at[i].labels, ROLLOUT_LABEL_LOCK);
+		const char *digest = json_str(list->at[i].labels, INSTANCE_LABEL_LOCK);
 		if (digest && !strcmp(digest, d->beside->digest) && is_up(list->at[i].state))
 			return;
 	}
@@ -101,16 +101,16 @@ static bool is_stray(struct rollout_session *s, const char *version, const char 
 	return strcmp(l->digest, digest) != 0;
 }
 
-static int announce(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e) {
+static int announce(struct rollout_session *s, const struct reconcile_options *how, struct reconciled *done, struct err *e) {
 	if (!how->announce || done->announced)
 		return 0;
 	done->announced = true;
 	return record_put(s, record_new("tidying", NULL), e);
 }
 
-static int tidy_one(struct rollout_session *s, const struct duties *d, const struct docker_container_entry *c, const struct tidy_how *how,
-		    struct tidied *done, struct err *e) {
-	const char *version = json_str(c->labels, ROLLOUT_LABEL_VERSION), *digest = json_str(c->labels, ROLLOUT_LABEL_LOCK);
+static int reconcile_container(struct rollout_session *s, const struct desired *d, const struct docker_container_entry *c, const struct reconcile_options *how,
+		    struct reconciled *done, struct err *e) {
+	const char *version = json_str(c->labels, INSTANCE_LABEL_VERSION), *digest = json_str(c->labels, INSTANCE_LABEL_LOCK);
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
 	char id[LOCKFILE_ID];
@@ -118,17 +118,17 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	if (is_stray(s, version, digest)) {
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		done->removed++;
-		return announce(s, how, done, e) || docker_container_remove(s->x->docker, c->id, true, e) || (*id && release_run_remove(s->x->root, id, e)) ? -1 : 0;
+		return announce(s, how, done, e) || docker_container_remove(s->ctx->docker, c->id, true, e) || (*id && release_run_remove(s->ctx->root, id, e)) ? -1 : 0;
 	}
 	if (d->active && !strcmp(version, d->active))
 		return 0;
 	/* In a stopped route, also what was stopped by hand must not come back with the next start of Docker. */
 	if (!is_up(c->state))
-		return how->stopped ? docker_container_set_restart(s->x->docker, c->id, "no", e) : 0;
+		return how->stopped ? docker_container_set_restart(s->ctx->docker, c->id, "no", e) : 0;
 	if (d->beside && !strcmp(version, d->beside->version)) {
 		done->warm = d->warm;
 		/* A version before this one kept it by another policy. */
-		return d->warm ? container_keep(s->x, d->beside, e) : 0;
+		return d->warm ? instance_keep(s->ctx, d->beside, e) : 0;
 	}
 	if (rollout_lockfile_of(&s->route, version, &l, &unread))
 		return 0;
@@ -136,49 +136,49 @@ static int tidy_one(struct rollout_session *s, const struct duties *d, const str
 	if (announce(s, how, done, e))
 		return -1;
 	if (how->hurry)
-		return container_stop_begin(s->x, l, e);
+		return instance_stop_begin(s->ctx, l, e);
 	/* Its engine may take its whole stop timeout. */
 	char *stopping CLEANUP(freep) = mem_printf("stopping '%s'", version);
-	progress_state(s->x->progress, stopping, NULL);
-	return container_stop(s->x, l, e);
+	progress_state(s->ctx->progress, stopping, NULL);
+	return instance_stop(s->ctx, l, e);
 }
 
 /* What cannot be read is not taken away from its clients. */
-static int settle(struct rollout_session *s, const struct duties *d, uint64_t drain_ms, struct err *e) {
-	const struct traffic_duties slots = {.active = d->now, .beside = d->beside};
+static int reconcile_slots(struct rollout_session *s, const struct desired *d, uint64_t drain_ms, struct err *e) {
+	const struct traffic_desired slots = {.active = d->now, .beside = d->beside};
 
-	return d->active && !d->now ? 0 : traffic_settle(s, &slots, drain_ms, e);
+	return d->active && !d->now ? 0 : traffic_reconcile(s, &slots, drain_ms, e);
 }
 
-static int look_around(struct rollout_session *s, struct duties *d, struct docker_containers *list, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", s->x->root->id);
-	char *route CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROUTE "=%s", s->route.name);
+static int inspect(struct rollout_session *s, struct desired *d, struct docker_containers *list, struct err *e) {
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", s->ctx->root->id);
+	char *route CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROUTE "=%s", s->route.name);
 	const char *const labels[] = {root, route, NULL};
 
-	if (duties_of(s, d, e) || docker_container_list(s->x->docker, labels, list, e))
+	if (desired_read(s, d, e) || docker_container_list(s->ctx->docker, labels, list, e))
 		return -1;
 	forget_stopped(d, list);
 	return 0;
 }
 
-int tidy_traffic(struct rollout_session *s, struct err *e) {
+int reconcile_traffic(struct rollout_session *s, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
-	struct duties d CLEANUP(duties_done) = {0};
+	struct desired d CLEANUP(desired_done) = {0};
 
-	if (!traffic_guided(s->x))
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
-	return look_around(s, &d, &list, e) || settle(s, &d, 0, e) ? -1 : 0;
+	return inspect(s, &d, &list, e) || reconcile_slots(s, &d, 0, e) ? -1 : 0;
 }
 
-int tidy(struct rollout_session *s, const struct tidy_how *how, struct tidied *done, struct err *e) {
+int reconcile(struct rollout_session *s, const struct reconcile_options *how, struct reconciled *done, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
-	struct duties d CLEANUP(duties_done) = {.stopped = how->stopped};
+	struct desired d CLEANUP(desired_done) = {.stopped = how->stopped};
 
 	/* Nobody's container is stopped while it has a request. */
-	if (look_around(s, &d, &list, e) || (!how->leave_traffic && settle(s, &d, how->drain_ms, e)))
+	if (inspect(s, &d, &list, e) || (!how->leave_traffic && reconcile_slots(s, &d, how->drain_ms, e)))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
-		if (tidy_one(s, &d, &list.at[i], how, done, e))
+		if (reconcile_container(s, &d, &list.at[i], how, done, e))
 			return -1;
 	return 0;
 }

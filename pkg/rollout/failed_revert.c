@@ -19,7 +19,7 @@ static bool is_event(const struct json *record, const char *event) {
 	return have && !strcmp(have, event);
 }
 
-const char *lost_target(const struct json *last) {
+const char *failed_revert_target(const struct json *last) {
 	const char *op = json_str(last, "op"), *to = NULL;
 
 	if (is_event(last, "back_intent"))
@@ -31,50 +31,50 @@ const char *lost_target(const struct json *last) {
 
 /* Its container stays, for its log, and the Engine may bring back one that is active. Where none could be
  * made, what it would have shared goes. */
-static int stop_lost(struct rollout_session *s, const struct lockfile *l, bool is_active, struct err *e) {
-	char *name CLEANUP(freep) = rollout_container_name(s->x->root, l);
+static int stop_failed(struct rollout_session *s, const struct lockfile *l, bool is_active, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
-	if (!is_active && container_stop(s->x, l, e))
+	if (!is_active && instance_stop(s->ctx, l, e))
 		return -1;
-	if (docker_container_inspect(s->x->docker, name, &found, &c, e))
+	if (docker_container_inspect(s->ctx->docker, name, &found, &c, e))
 		return -1;
-	return found ? 0 : release_run_remove(s->x->root, l->id, e);
+	return found ? 0 : release_run_remove(s->ctx->root, l->id, e);
 }
 
 /* Before the switch back began it could not be started and proved; after that it has to be down. */
-static int give_up(struct rollout_session *s, const struct json *last, const char *old, bool is_active, bool *lost, struct err *e) {
+static int stop_if_failed(struct rollout_session *s, const struct json *last, const char *old, bool is_active, bool *failed, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
 	bool alive = false;
 
-	*lost = true;
+	*failed = true;
 	if (rollout_lockfile_of(&s->route, old, &l, &unread))
 		return 0;
-	if (!is_event(last, "back_intent") && rollout_alive(s->x, l, &alive, e))
+	if (!is_event(last, "back_intent") && instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
-	*lost = !alive;
-	return *lost ? stop_lost(s, l, is_active, e) : 0;
+	*failed = !alive;
+	return *failed ? stop_failed(s, l, is_active, e) : 0;
 }
 
 /* What the link names has the traffic; it is started where it was stopped to make room. */
-static int keep_active(struct rollout_session *s, const char *active, struct err *e) {
+static int keep_link_target(struct rollout_session *s, const char *active, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 	bool alive;
 
-	if (rollout_lockfile_of(&s->route, active, &l, e) || rollout_alive(s->x, l, &alive, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e) || instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
-	if (!alive && room_give_back(s, &why)) {
+	if (!alive && recreate_restore(s, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->x->progress, "the active release does not come up", why.msg);
+		progress_warn(s->ctx->progress, "the active release does not come up", why.msg);
 	}
-	return tidy_traffic(s, e);
+	return reconcile_traffic(s, e);
 }
 
-static int record_lost(struct rollout_session *s, const char *old, const char *active, const struct err *cause, struct err *e) {
+static int record_failed(struct rollout_session *s, const char *old, const char *active, const struct err *cause, struct err *e) {
 	char *what CLEANUP(freep) = !strcmp(old, active)
 		? mem_printf("'%s' is active and does not come up", old)
 		: mem_printf("the release before, '%s', does not come up: '%s' stays active, and its watch failed", old, active);
@@ -83,19 +83,19 @@ static int record_lost(struct rollout_session *s, const char *old, const char *a
 	json_set_str(r, "version", active);
 	json_set_str(r, "reason", what);
 	json_set_int(r, "exit", err_exit_status(cause->code));
-	progress_warn(s->x->progress, "the way back is given up", what);
+	progress_warn(s->ctx->progress, "the way back is given up", what);
 	return record_put(s, r, e);
 }
 
-int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e) {
+int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e) {
 	struct record_state now CLEANUP(record_state_done) = {0};
 	char *active CLEANUP(freep) = NULL;
-	bool lost;
+	bool failed;
 
 	*ended = false;
 	if (record_state_read(s, &now, e))
 		return -1;
-	const char *old = lost_target(now.last);
+	const char *old = failed_revert_target(now.last);
 	if (!old)
 		return 0;
 	if (release_active_name(&s->route, &active, e))
@@ -104,14 +104,14 @@ int lost_end(struct rollout_session *s, const struct err *cause, bool *ended, st
 	if (!active)
 		return 0;
 	bool is_active = !strcmp(active, old);
-	if (give_up(s, now.last, old, is_active, &lost, e))
+	if (stop_if_failed(s, now.last, old, is_active, &failed, e))
 		return -1;
-	if (!lost)
+	if (!failed)
 		return 0;
-	progress_warn(s->x->progress, "switching back failed", cause->msg);
-	if (!is_active && keep_active(s, active, e))
+	progress_warn(s->ctx->progress, "switching back failed", cause->msg);
+	if (!is_active && keep_link_target(s, active, e))
 		return -1;
-	if (record_lost(s, old, active, cause, e))
+	if (record_failed(s, old, active, cause, e))
 		return -1;
 	*ended = true;
 	return 0;

@@ -28,58 +28,58 @@ static void actives_done(struct actives *a) {
 }
 
 /* A route whose release cannot be read is told of by verify, and does not keep the others from their traffic. */
-static void add(const struct rollout *x, const char *name, struct actives *a) {
+static void add(const struct rollout *ctx, const char *name, struct actives *a) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;
 	struct err why = {0};
 
-	if (release_route_open(x->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
+	if (release_route_open(ctx->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
 	    (active && rollout_lockfile_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
-		progress_warn(x->progress, "the gateway is set up without a route that cannot be read", why.msg);
+		progress_warn(ctx->progress, "the gateway is set up without a route that cannot be read", why.msg);
 	else if (l) {
 		a->stopped[a->n] = state == RELEASE_STOPPED;
 		a->at[a->n++] = STEAL(l);
 	}
 }
 
-static int find_actives(const struct rollout *x, struct actives *a, struct err *e) {
+static int find_actives(const struct rollout *ctx, struct actives *a, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_routes(x->root, &names, &n, e))
+	if (release_routes(ctx->root, &names, &n, e))
 		return -1;
 	a->at = mem_zalloc(n + 1, sizeof *a->at);
 	a->stopped = mem_zalloc(n + 1, sizeof *a->stopped);
 	for (size_t i = 0; i < n; i++)
-		add(x, names[i], a);
+		add(ctx, names[i], a);
 	return 0;
 }
 
-int mend_gateway(struct rollout_session *s, struct err *e) {
+int recover_gateway_state(struct rollout_session *s, struct err *e) {
 	struct actives a CLEANUP(actives_done) = {0};
 	char *aside CLEANUP(freep) = NULL;
 	struct err fault = {0};
 	bool there;
 
-	if (!traffic_guided(s->x))
+	if (!traffic_has_gateway(s->ctx))
 		return 0;
-	if (!gateway_state_readable(s->x->gateway, &there, &fault) && there)
+	if (!gateway_state_readable(s->ctx->gateway, &there, &fault) && there)
 		return 0;
-	if (find_actives(s->x, &a, e))
+	if (find_actives(s->ctx, &a, e))
 		return -1;
 	/* Nothing is lost where nothing was. */
 	if (!there && !a.n)
 		return 0;
-	if (gateway_rebuild(s->x->gateway, (const struct lockfile *const *) a.at, a.n, &aside, e))
+	if (gateway_rebuild(s->ctx->gateway, (const struct lockfile *const *) a.at, a.n, &aside, e))
 		return err_wrap(e, "gateway/state is %s and cannot be made anew", there ? "damaged" : "gone");
 	for (size_t i = 0; i < a.n; i++)
-		if (a.stopped[i] && gateway_flip(s->x->gateway, a.at[i]->route, NULL, e))
+		if (a.stopped[i] && gateway_flip(s->ctx->gateway, a.at[i]->route, NULL, e))
 			return err_wrap(e, "route '%s' is stopped", a.at[i]->route);
 	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is made anew from what is active%s%s", there ? "damaged" : "gone",
 		aside ? "; " : "", aside ? aside : "");
-	progress_warn(s->x->progress, "the gateway", what);
+	progress_warn(s->ctx->progress, "the gateway", what);
 	struct json *r = record_new("realigned", NULL);
 	json_set_str(r, "what", what);
 	return record_put(s, r, e);

@@ -40,9 +40,9 @@ int record_begin_for(struct rollout_session *s, const char *event, const struct 
 	s->began_ms = clock_mono_ms();
 	json_set_str(r, "from", from);
 	json_set_str(r, "reason", reason);
-	journal_sign(r, s->x->tool, s->x->command);
-	if (s->x->origin)
-		json_set(r, "manifest", json_copy(s->x->origin));
+	journal_sign(r, s->ctx->tool, s->ctx->command);
+	if (s->ctx->origin)
+		json_set(r, "manifest", json_copy(s->ctx->origin));
 	return record_put(s, r, e);
 }
 
@@ -62,7 +62,7 @@ static int visit(void *ctx, const struct journal_record *r, struct err *e) {
 
 	(void) e;
 	if (record_is_aside(r->event)) {
-		st->tries += !st->last && !strcmp(r->event, "recovering");
+		st->attempts += !st->last && !strcmp(r->event, "recovering");
 		return 0;
 	}
 	if (!st->last)

@@ -44,8 +44,8 @@ struct orphan {
 	const char *digest; /* of an image */
 };
 
-struct hunt {
-	const struct rollout *x;
+struct scan {
+	const struct rollout *ctx;
 	struct arena *arena;
 	struct orphan *at;
 	size_t n, cap;
@@ -56,14 +56,14 @@ struct hunt {
 	bool unsure; /* a release could not be read */
 };
 
-static void hunt_done(struct hunt *h) {
+static void scan_done(struct scan *h) {
 	arena_free(h->arena);
 	free(h->at);
 	free(h->routes);
 	free(h->ids);
 }
 
-static struct orphan *add(struct hunt *h, enum orphan_kind kind, const char *name) {
+static struct orphan *add(struct scan *h, enum orphan_kind kind, const char *name) {
 	if (h->n == h->cap) {
 		h->cap = h->cap ? 2 * h->cap : 16;
 		h->at = mem_grow(h->at, h->cap, sizeof *h->at);
@@ -78,11 +78,11 @@ static bool is_id(const char *name) {
 	return strspn(name, "0123456789abcdef") == LOCKFILE_ID - 1 && strlen(name) == LOCKFILE_ID - 1;
 }
 
-static int list_run(struct hunt *h, struct err *e) {
+static int list_run(struct scan *h, struct err *e) {
 	char **names CLEANUP(freep) = NULL, **links CLEANUP(freep) = NULL;
 	size_t n = 0, n_links = 0;
 
-	if (fs_list(h->x->root->fd, "run", &names, &n, e) || fs_list(h->x->root->fd, "run/routes", &links, &n_links, e))
+	if (fs_list(h->ctx->root->fd, "run", &names, &n, e) || fs_list(h->ctx->root->fd, "run/routes", &links, &n_links, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (is_id(names[i]))
@@ -94,18 +94,18 @@ static int list_run(struct hunt *h, struct err *e) {
 }
 
 /* Those of a route that is there are looked at with it. */
-static int list_containers(struct hunt *h, struct err *e) {
+static int list_containers(struct scan *h, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
 
-	if (rollout_containers(h->x, NULL, &list, e))
+	if (instance_list(h->ctx, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		if (!json_str(list.at[i].labels, GATEWAY_LABEL))
-			add(h, ORPHAN_CONTAINER, list.at[i].name)->route = arena_strdup(h->arena, json_str(list.at[i].labels, ROLLOUT_LABEL_ROUTE));
+			add(h, ORPHAN_CONTAINER, list.at[i].name)->route = arena_strdup(h->arena, json_str(list.at[i].labels, INSTANCE_LABEL_ROUTE));
 	return 0;
 }
 
-static void take_tag(struct hunt *h, const struct docker_image_entry *image, const char *prefix, const char *tag) {
+static void take_tag(struct scan *h, const struct docker_image_entry *image, const char *prefix, const char *tag) {
 	const char *colon = strrchr(tag, ':');
 
 	if (!text_starts(tag, prefix) || !colon || json_str(image->labels, GATEWAY_LABEL))
@@ -115,12 +115,12 @@ static void take_tag(struct hunt *h, const struct docker_image_entry *image, con
 	o->digest = arena_strdup(h->arena, image->id);
 }
 
-static int list_images(struct hunt *h, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", h->x->root->id);
-	const char *const labels[] = {ROLLOUT_LABEL_ROUTE, NULL};
+static int list_images(struct scan *h, struct err *e) {
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", h->ctx->root->id);
+	const char *const labels[] = {INSTANCE_LABEL_ROUTE, NULL};
 	struct docker_images list CLEANUP(docker_images_done) = {0};
 
-	if (docker_image_list(h->x->docker, labels, &list, e))
+	if (docker_image_list(h->ctx->docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t; t = json_next(t))
@@ -129,12 +129,12 @@ static int list_images(struct hunt *h, struct err *e) {
 }
 
 /* No release has one: an engine that would want it is refused. */
-static int list_networks(struct hunt *h, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(ROLLOUT_LABEL_ROOT "=%s", h->x->root->id);
+static int list_networks(struct scan *h, struct err *e) {
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", h->ctx->root->id);
 	const char *const labels[] = {root, NULL};
 	struct json *names CLEANUP(json_freep) = NULL;
 
-	if (docker_network_list(h->x->docker, labels, &names, e))
+	if (docker_network_list(h->ctx->docker, labels, &names, e))
 		return -1;
 	for (const struct json *n = json_first(names); n; n = json_next(n))
 		add(h, ORPHAN_NETWORK, json_text(n));
@@ -142,12 +142,12 @@ static int list_networks(struct hunt *h, struct err *e) {
 }
 
 /* A state that cannot be read is told of by each route. */
-static void list_gateway(struct hunt *h) {
+static void list_gateway(struct scan *h) {
 	char **names CLEANUP(freep) = NULL;
 	struct err unread = {0};
 	size_t n = 0;
 
-	if (!traffic_guided(h->x) || gateway_routes(h->x->gateway, &names, &n, &unread))
+	if (!traffic_has_gateway(h->ctx) || gateway_routes(h->ctx->gateway, &names, &n, &unread))
 		return;
 	for (size_t i = 0; i < n; i++)
 		add(h, ORPHAN_ROUTE, names[i])->route = arena_strdup(h->arena, names[i]);
@@ -155,7 +155,7 @@ static void list_gateway(struct hunt *h) {
 
 /* ---- what reaches it ---- */
 
-static void reach(struct hunt *h, const char *digest) {
+static void reach(struct scan *h, const char *digest) {
 	if (h->n_ids == h->cap_ids) {
 		h->cap_ids = h->cap_ids ? 2 * h->cap_ids : 64;
 		h->ids = mem_grow(h->ids, h->cap_ids, sizeof *h->ids);
@@ -164,7 +164,7 @@ static void reach(struct hunt *h, const char *digest) {
 }
 
 /* What an operation that has not ended is about: who is at it, or recovery, sees to it. */
-static int reach_by_journal(struct hunt *h, const struct release_route *r, struct err *e) {
+static int reach_by_journal(struct scan *h, const struct release_route *r, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;
 
 	if (journal_last(r->fd, r->where, &last, e))
@@ -175,13 +175,13 @@ static int reach_by_journal(struct hunt *h, const struct release_route *r, struc
 	return 0;
 }
 
-static int reach_by_route(struct hunt *h, const char *name, struct err *e) {
+static int reach_by_route(struct scan *h, const char *name, struct err *e) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char **versions CLEANUP(freep) = NULL;
 	struct err broken = {0};
 	size_t n;
 
-	if (release_route_open(h->x->root, name, false, &r, e) || release_list(&r, &versions, &n, e))
+	if (release_route_open(h->ctx->root, name, false, &r, e) || release_list(&r, &versions, &n, e))
 		return -1;
 	h->unsure |= reach_by_journal(h, &r, &broken) != 0;
 	for (size_t i = 0; i < n; i++) {
@@ -195,14 +195,14 @@ static int reach_by_route(struct hunt *h, const char *name, struct err *e) {
 	return 0;
 }
 
-static bool has_route(const struct hunt *h, const char *name) {
+static bool has_route(const struct scan *h, const char *name) {
 	for (size_t i = 0; i < h->n_routes; i++)
 		if (!strcmp(h->routes[i], name))
 			return true;
 	return false;
 }
 
-static bool has_id(const struct hunt *h, const char *id) {
+static bool has_id(const struct scan *h, const char *id) {
 	for (size_t i = 0; i < h->n_ids; i++)
 		if (!strcmp(h->ids[i], id))
 			return true;
@@ -210,14 +210,14 @@ static bool has_id(const struct hunt *h, const char *id) {
 }
 
 /* An image that our own store still has was built here, and waits for its apply or for gc. */
-static bool in_store(const struct hunt *h, const char *digest) {
+static bool in_store(const struct scan *h, const char *digest) {
 	struct err unread = {0};
 	bool has = true;
 
-	return store_has(h->x->store, digest, &has, NULL, &unread) || has;
+	return store_has(h->ctx->store, digest, &has, NULL, &unread) || has;
 }
 
-static bool is_reached(const struct hunt *h, const struct orphan *o) {
+static bool is_reached(const struct scan *h, const struct orphan *o) {
 	switch (o->kind) {
 	case ORPHAN_RUN: return h->unsure || has_id(h, o->id);
 	case ORPHAN_IMAGE: return h->unsure || has_id(h, o->id) || in_store(h, o->digest);
@@ -229,14 +229,14 @@ static bool is_reached(const struct hunt *h, const struct orphan *o) {
 	return true;
 }
 
-static int hunt(const struct rollout *x, struct hunt *h, struct err *e) {
+static int scan(const struct rollout *ctx, struct scan *h, struct err *e) {
 	size_t left = 0;
 
-	*h = (struct hunt){.x = x, .arena = arena_new()};
+	*h = (struct scan){.ctx = ctx, .arena = arena_new()};
 	if (list_run(h, e) || list_containers(h, e) || list_images(h, e) || list_networks(h, e))
 		return -1;
 	list_gateway(h);
-	if (release_routes(x->root, &h->routes, &h->n_routes, e))
+	if (release_routes(ctx->root, &h->routes, &h->n_routes, e))
 		return -1;
 	for (size_t i = 0; i < h->n_routes; i++)
 		if (reach_by_route(h, h->routes[i], e))
@@ -252,36 +252,36 @@ static char *shown(const struct orphan *o) {
 	return mem_printf("%s%s", o->kind == ORPHAN_RUN ? "run/" : o->kind == ORPHAN_LINKS ? "run/routes/" : "", o->name);
 }
 
-int rollout_verify_orphans(const struct rollout *x, struct rollout_differences *d, struct err *e) {
-	struct hunt h CLEANUP(hunt_done) = {0};
+int rollout_scan_orphans(const struct rollout *ctx, struct rollout_differences *d, struct err *e) {
+	struct scan h CLEANUP(scan_done) = {0};
 
-	if (hunt(x, &h, e))
+	if (scan(ctx, &h, e))
 		return -1;
 	for (size_t i = 0; i < h.n; i++) {
 		char *name CLEANUP(freep) = shown(&h.at[i]);
-		differ(d, DRIFT_STRAY, words[h.at[i].kind].what, "nothing", name);
+		difference_add(d, DRIFT_STRAY, words[h.at[i].kind].what, "nothing", name);
 	}
 	return 0;
 }
 
 /* ---- away with it ---- */
 
-static int take_away(const struct rollout *x, const struct orphan *o, struct err *e) {
+static int take_away(const struct rollout *ctx, const struct orphan *o, struct err *e) {
 	char *name CLEANUP(freep) = shown(o);
 	bool in_use;
 
 	switch (o->kind) {
-	case ORPHAN_RUN: return release_run_remove(x->root, o->name, e);
-	case ORPHAN_LINKS: return fs_remove_tree(EFFECT_GATEWAY_LINK, x->root->fd, name, e);
-	case ORPHAN_CONTAINER: return docker_container_remove(x->docker, o->name, true, e);
-	case ORPHAN_IMAGE: return docker_image_remove(x->docker, o->name, false, &in_use, e);
-	case ORPHAN_NETWORK: return docker_network_remove(x->docker, o->name, e);
-	case ORPHAN_ROUTE: return gateway_remove(x->gateway, o->name, e);
+	case ORPHAN_RUN: return release_run_remove(ctx->root, o->name, e);
+	case ORPHAN_LINKS: return fs_remove_tree(EFFECT_GATEWAY_LINK, ctx->root->fd, name, e);
+	case ORPHAN_CONTAINER: return docker_container_remove(ctx->docker, o->name, true, e);
+	case ORPHAN_IMAGE: return docker_image_remove(ctx->docker, o->name, false, &in_use, e);
+	case ORPHAN_NETWORK: return docker_network_remove(ctx->docker, o->name, e);
+	case ORPHAN_ROUTE: return gateway_remove(ctx->gateway, o->name, e);
 	}
 	return 0;
 }
 
-static int note(const struct rollout *x, const struct rollout_fixes *f, uint64_t began_ms, struct err *e) {
+static int note(const struct rollout *ctx, const struct rollout_repairs *f, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new("fixed", NULL);
 	struct json *list = json_array();
 
@@ -292,7 +292,7 @@ static int note(const struct rollout *x, const struct rollout_fixes *f, uint64_t
 	json_set(r, "orphans", list);
 	if (f->why.code)
 		json_set_str(r, "reason", f->why.msg);
-	return journal_note(x->root, x->tool, x->command, r, began_ms, e);
+	return journal_note(ctx->root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
 /* Everybody's lock, as gc has: a trial of somebody's is in no journal. */
@@ -309,31 +309,31 @@ static void locks_done(struct locks *l) {
 	free(l->at);
 }
 
-static int lock_all(const struct rollout *x, struct locks *l, struct err *e) {
+static int lock_all(const struct rollout *ctx, struct locks *l, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_routes(x->root, &names, &n, e))
+	if (release_routes(ctx->root, &names, &n, e))
 		return -1;
 	l->at = mem_zalloc(n + 1, sizeof *l->at);
 	for (; l->n < n; l->n++)
-		if (rollout_begin(x, names[l->n], false, &l->at[l->n], e))
+		if (rollout_begin(ctx, names[l->n], false, &l->at[l->n], e))
 			return -1;
-	return root_lock(x->root, x->command, x->lock_wait_ms, &l->root, e);
+	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &l->root, e);
 }
 
-int rollout_fix_orphans(const struct rollout *x, struct rollout_fixes *out, struct err *e) {
+int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e) {
 	struct locks locks CLEANUP(locks_done) = {.root = -1};
-	struct hunt h CLEANUP(hunt_done) = {0};
+	struct scan h CLEANUP(scan_done) = {0};
 	uint64_t began = clock_mono_ms();
 
-	if (lock_all(x, &locks, e) || hunt(x, &h, e))
+	if (lock_all(ctx, &locks, e) || scan(ctx, &h, e))
 		return -1;
 	for (size_t i = 0; i < h.n && !out->why.code; i++) {
 		char *name CLEANUP(freep) = shown(&h.at[i]);
 		char *what CLEANUP(freep) = mem_printf("%s %s", words[h.at[i].kind].what, name);
-		if (!take_away(x, &h.at[i], &out->why))
-			fix_did(x, out, what, words[h.at[i].kind].removed);
+		if (!take_away(ctx, &h.at[i], &out->why))
+			repair_note(ctx, out, what, words[h.at[i].kind].removed);
 	}
-	return h.n ? note(x, out, began, e) : 0;
+	return h.n ? note(ctx, out, began, e) : 0;
 }

@@ -1,0 +1,71 @@
+#include "rollout/internal.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "docker/docker.h"
+#include "json/json.h"
+
+/* Strategy recreate: the device holds one release only. Who is active stops before the next one starts, and its clients have the
+ * fallback meanwhile, or 503 with Retry-After. The symlink stays where it is: until the flip the release that is active is the one
+ * to come back to. */
+
+bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b) {
+	return traffic_has_gateway(s->ctx) && (!strcmp(a->strategy, "recreate") || !strcmp(b->strategy, "recreate"));
+}
+
+static int record_recreate(struct rollout_session *s, const char *event, const struct lockfile *next, const struct lockfile *old, struct err *e) {
+	struct json *r = record_new(event, next);
+
+	char *detail CLEANUP(freep) = mem_printf("'%s' makes room", old->version);
+
+	json_set_str(r, "from", old->version);
+	json_set_str(r, "detail", detail);
+	return record_put(s, r, e);
+}
+
+static void announce(struct rollout_session *s, const struct lockfile *old) {
+	const char *who = json_get(json_get(old->tree, "gateway"), "fallback") ? "the fallback answers where it may, else 503 with Retry-After"
+									      : "clients get 503 with Retry-After";
+
+	progress_warn(s->ctx->progress, "from now until the next release is proved nobody has this route's traffic", who);
+}
+
+int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e) {
+	progress_step(s->ctx->progress, "stop the release before");
+	if (traffic_shift(s->ctx, s->route.name, NULL, e) || traffic_drain(s, old, drain_ms, e) || instance_stop(s->ctx, old, e))
+		return -1;
+	progress_done(s->ctx->progress, "stop the release before", old->version);
+	return 0;
+}
+
+int recreate_begin(struct rollout_session *s, const struct lockfile *next, const struct lockfile *old, struct err *e) {
+	/* 1. Said before anybody can see it. 2. New requests go elsewhere, what is in flight ends, it stops. 3. It is so. */
+	announce(s, old);
+	if (record_recreate(s, "stop_intent", next, old, e) || recreate_stop(s, old, next->drain_ms, e))
+		return -1;
+	return record_recreate(s, "stopped", next, old, e);
+}
+
+static int start_and_keep(struct rollout_session *s, const struct lockfile *l, struct err *e) {
+	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
+
+	return instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, NULL, e) ||
+	       docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e) ? -1 : 0;
+}
+
+int recreate_restore(struct rollout_session *s, struct err *e) {
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+
+	if (release_active_name(&s->route, &active, e))
+		return -1;
+	if (!active)
+		return 0;
+	progress_note(s->ctx->progress, "the release before is started again", active);
+	if (rollout_lockfile_of(&s->route, active, &l, e) || start_and_keep(s, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
+		return -1;
+	return record_put(s, record_new("restored", l), e);
+}
