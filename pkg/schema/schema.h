@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,3 +87,16 @@ void schema_write(const struct schema_field *fields, const struct json *tree, st
 
 /* The JSON Schema (2020-12) of the table, pretty, with a newline. `id` is its $id. */
 void schema_print(const struct schema_field *fields, const char *id, const char *title, struct buf *out);
+
+/* A key of a table, for documents. Everything is borrowed for the call. */
+struct schema_row {
+	const char *path;  /* "model.adapters[].scale"; a free key is written KEY */
+	const char *value; /* what stands there: "a whole number, 1 to 1024" */
+	const char *fallback; /* as in the table; NULL: none */
+	bool required;
+	const char *unless; /* required unless one of these keys is there: "card or candidates"; NULL: no such keys */
+	const char *doc;
+};
+typedef void schema_row_found(void *ctx, const struct schema_row *row);
+/* Every key of the table, each before the keys inside of it. */
+void schema_describe(const struct schema_field *fields, schema_row_found *found, void *ctx);

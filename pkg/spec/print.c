@@ -6,6 +6,14 @@
 #include "spec/spec.h"
 #include "spec/tables.h"
 
+const struct schema_field *spec_schema_fields(const char *kind) {
+	if (!strcmp(kind, "manifest"))
+		return spec_fields;
+	if (!strcmp(kind, "golden"))
+		return golden_fields;
+	return strcmp(kind, "config") ? NULL : config_fields();
+}
+
 int spec_schema_print(const char *kind, struct buf *out, struct err *e) {
 	if (!strcmp(kind, "manifest"))
 		schema_print(spec_fields, "urn:llmdeploy:manifest:v1", "llmdeploy manifest", out);

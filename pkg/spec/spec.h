@@ -133,6 +133,9 @@ void spec_freep(struct spec **s); /* for CLEANUP */
 
 /* JSON Schema of a kind of file: "manifest", "golden" or "config". ERR_USAGE for any other kind. */
 int spec_schema_print(const char *kind, struct buf *out, struct err *e);
+/* Its table, for documents; NULL for any other kind. */
+struct schema_field;
+const struct schema_field *spec_schema_fields(const char *kind);
 
 /* Texts for `llmdeploy init`: a manifest that validates, ROUTE.yaml, and the golden set that it names, ROUTE.golden.yaml,
  * to lie in the same directory. `model`: its section, from "model:\n" on; NULL: a small model to begin with. `context_tokens`: 0 for the

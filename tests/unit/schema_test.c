@@ -311,12 +311,57 @@ static void test_print(void **state) {
 	assert_int_equal(pretty.data[pretty.len - 1], '\n');
 }
 
+static void add_row(void *ctx, const struct schema_row *row) {
+	(void) buf_printf(ctx, "%s: %s%s%s%s%s%s\n", row->path, row->value, row->required ? ", required" : "",
+			  row->unless ? " unless " : "", row->unless ? row->unless : "", row->fallback ? ", default " : "",
+			  row->fallback ? row->fallback : "");
+}
+
+static void test_describe(void **state) {
+	static const char want[] =
+		"api: v1, required\n"
+		"name: a name\n"
+		"digest: a SHA-256 of 64 hex digits\n"
+		"text: text\n"
+		"note: text\n"
+		"colour: red, green or blue\n"
+		"on: true or false\n"
+		"count: a whole number, 1 to 100\n"
+		"shift: a whole number, at least -5\n"
+		"size: a size like 24GB or 16GiB\n"
+		"scale: a decimal number like 0.5, -10 to 10\n"
+		"device: auto, or a mapping, default auto\n"
+		"device.memory: a size like 24GB or 16GiB, required\n"
+		"device.speed: a bandwidth like 400GB/s\n"
+		"nested: a mapping\n"
+		"nested.wait: a duration like 1500ms, 60s or 10m, 1s to 24h, default 10m\n"
+		"nested.share: a fraction like 0.20, 0.00 to 0.90, default 0.20\n"
+		"closed: a mapping\n"
+		"closed.url: text, required\n"
+		"list: a list, each a whole number; at most 3\n"
+		"checks: a list, each a mapping with one key\n"
+		"checks[].has: text, or a list; at most 3\n"
+		"checks[].limit: a whole number, default 7\n"
+		"files: a mapping, each text, or a mapping\n"
+		"files.KEY.url: text, required\n"
+		"any: a value\n"
+		"spare: a mapping\n"
+		"spare.must: text, required unless other\n"
+		"spare.other: text\n";
+	struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16);
+
+	(void) state;
+	schema_describe(table, add_row, &got);
+	assert_string_equal(buf_str(&got), want);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_whole_files),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_describe),
 	};
 
 	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
