@@ -9,9 +9,7 @@
 
 enum { HELP_WIDTH = 80, OPTION_WIDTH = 27 };
 
-static const struct option_row {
-	const char *name, *arg, *help;
-} rows[OPT_COUNT] = {
+const struct cmd_option_row cmd_options[OPT_COUNT] = {
 #define OPTION(id, name, arg, help) [id] = {name, arg, help},
 	CMD_OPTIONS(OPTION)
 #undef OPTION
@@ -23,7 +21,7 @@ static const struct {
 	enum cmd_option id;
 } letters[] = {{'f', OPT_FILE}, {'f', OPT_FOLLOW}, {'w', OPT_WATCH}};
 
-static char letter_of(const struct cmd *cmd, int id) {
+char args_letter(const struct cmd *cmd, int id) {
 	for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
 		if ((int) letters[i].id == id && cmd->options & OPT(id))
 			return letters[i].letter;
@@ -32,14 +30,14 @@ static char letter_of(const struct cmd *cmd, int id) {
 
 static int find_letter(const struct cmd *cmd, const char *word) {
 	for (int i = 0; word[1] && !word[2] && i < OPT_COUNT; i++)
-		if (cmd->options & OPT(i) && letter_of(cmd, i) == word[1])
+		if (cmd->options & OPT(i) && args_letter(cmd, i) == word[1])
 			return i;
 	return -1;
 }
 
 static int find(const struct cmd *cmd, const char *name, size_t n) {
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (cmd->options & OPT(i) && strlen(rows[i].name) == n && !strncmp(rows[i].name, name, n))
+		if (cmd->options & OPT(i) && strlen(cmd_options[i].name) == n && !strncmp(cmd_options[i].name, name, n))
 			return i;
 	return -1;
 }
@@ -50,7 +48,7 @@ static int unknown(const struct cmd *cmd, const char *word, struct err *e) {
 
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cmd->options & OPT(i))
-			names[n++] = rows[i].name;
+			names[n++] = cmd_options[i].name;
 	const char *near = text_nearest(word + 2, names, n);
 	if (near)
 		return err_set(e, ERR_USAGE, "%s knows no option '%s', did you mean '--%s'?", cmd->name, word, near);
@@ -67,20 +65,41 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 		return unknown(cmd, word, e);
 	if (id < 0)
 		return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
-	if (!rows[id].arg) {
+	if (!cmd_options[id].arg) {
 		if (equals)
-			return err_set(e, ERR_USAGE, "'--%s' takes no value", rows[id].name);
+			return err_set(e, ERR_USAGE, "'--%s' takes no value", cmd_options[id].name);
 		out->option[id] = "";
 		return 1;
 	}
 	if (!equals && i + 1 == argc)
-		return err_set(e, ERR_USAGE, "'--%s' wants %s", rows[id].name, rows[id].arg);
+		return err_set(e, ERR_USAGE, "'--%s' wants %s", cmd_options[id].name, cmd_options[id].arg);
 	char *value = equals ? argv[i] + (equals + 1 - word) : argv[i + 1];
 	if (id == OPT_FILE)
 		argv[out->n++] = value;
 	else
 		out->option[id] = value;
 	return equals ? 1 : 2;
+}
+
+char *args_usage(const struct cmd *cmd) {
+	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+
+	if (!cmd->verbs)
+		return mem_strdup(cmd->args);
+	for (const struct cmd_verb *v = cmd->verbs; v->name; v++)
+		(void) buf_printf(&b, "%s%s%s%s", v == cmd->verbs ? "" : " | ", v->name, *v->args ? " " : "", v->args);
+	return buf_steal(&b);
+}
+
+static int check_count(const struct cmd *cmd, const struct args *a, struct err *e) {
+	char *usage CLEANUP(freep) = args_usage(cmd);
+
+	if (a->n < cmd->min)
+		return err_set(e, ERR_USAGE, "%s wants %s; see llmdeploy %s --help", cmd->name, usage, cmd->name);
+	if (a->n > cmd->max)
+		return err_set(e, ERR_USAGE, "%s takes %s, and not '%s' as well; see llmdeploy %s --help", cmd->name,
+			       *usage ? usage : "no arguments", a->at[cmd->max], cmd->name);
+	return 0;
 }
 
 int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, struct err *e) {
@@ -100,11 +119,8 @@ int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *out, s
 			argv[a.n++] = argv[i++];
 		}
 	}
-	if (a.n < cmd->min)
-		return err_set(e, ERR_USAGE, "%s wants %s; see llmdeploy %s --help", cmd->name, cmd->args, cmd->name);
-	if (a.n > cmd->max)
-		return err_set(e, ERR_USAGE, "%s takes %s, and not '%s' as well; see llmdeploy %s --help", cmd->name,
-			*cmd->args ? cmd->args : "no arguments", a.at[cmd->max], cmd->name);
+	if (check_count(cmd, &a, e))
+		return -1;
 	*out = a;
 	return 0;
 }
@@ -129,19 +145,39 @@ void args_wrap(struct buf *out, const char *left, size_t indent, const char *tex
 }
 
 static void add_option(const struct cmd *cmd, int i, struct buf *b) {
-	char letter = letter_of(cmd, i);
-	char *left CLEANUP(freep) = mem_printf("  %s%.1s%s--%s%s%s", letter ? "-" : "", &letter, letter ? ", " : "", rows[i].name,
-					       rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+	char letter = args_letter(cmd, i);
+	char *left CLEANUP(freep) = mem_printf("  %s%.1s%s--%s%s%s", letter ? "-" : "", &letter, letter ? ", " : "", cmd_options[i].name,
+					       cmd_options[i].arg ? " " : "", cmd_options[i].arg ? cmd_options[i].arg : "");
 
-	args_wrap(b, left, OPTION_WIDTH, rows[i].help);
+	args_wrap(b, left, OPTION_WIDTH, cmd_options[i].help);
+}
+
+/* A line for the command, or one for each of its verbs. */
+static void add_usage(const struct cmd *cmd, struct buf *b) {
+	if (!cmd->verbs)
+		(void) buf_printf(b, "usage: llmdeploy %s%s%s\n", cmd->name, *cmd->args ? " " : "", cmd->args);
+	for (const struct cmd_verb *v = cmd->verbs; v && v->name; v++)
+		(void) buf_printf(b, "%s llmdeploy %s %s%s%s\n", v == cmd->verbs ? "usage:" : "      ", cmd->name, v->name,
+				  *v->args ? " " : "", v->args);
+	(void) buf_putc(b, '\n');
+}
+
+static void add_verb(const struct cmd_verb *v, struct buf *b) {
+	char *left CLEANUP(freep) = mem_printf("  %s%s%s", v->name, *v->args ? " " : "", v->args);
+
+	args_wrap(b, left, OPTION_WIDTH, v->summary);
 }
 
 void args_help(const struct cmd *cmd, char **text) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
-	(void) buf_printf(&b, "usage: llmdeploy %s%s%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args);
+	add_usage(cmd, &b);
 	args_wrap(&b, "", 0, cmd->summary);
 	(void) buf_putc(&b, '\n');
+	for (const struct cmd_verb *v = cmd->verbs; v && v->name; v++)
+		add_verb(v, &b);
+	if (cmd->verbs && cmd->options)
+		(void) buf_putc(&b, '\n');
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cmd->options & OPT(i))
 			add_option(cmd, i, &b);

@@ -120,6 +120,6 @@ int cmd_runtime(struct args *a, struct err *e) {
 		return a->option[OPT_ARGV] ? runtime_view_argv(a, e) : runtime_view_show(a, e);
 	if (!strcmp(what, "lock") && a->n == 2)
 		return lock(a, e);
-	return err_set(e, ERR_USAGE, "runtime wants list, show NAME or lock NAME, got '%s%s%s'", what,
+	return err_set(e, ERR_USAGE, "runtime wants list, show RUNTIME or lock RUNTIME, got '%s%s%s'", what,
 		a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

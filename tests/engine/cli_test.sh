@@ -94,7 +94,7 @@ says "one argument too many" 2 "llmdeploy: version takes no arguments, and not '
 says "recover of nothing" 2 "llmdeploy: recover wants a ROUTE, or --all" recover
 says "model does what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'x'" model x
 says "model pull what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'pull'" model pull
-says "runtime does what?" 2 "llmdeploy: runtime wants list, show NAME or lock NAME, got 'list x'" runtime list x
+says "runtime does what?" 2 "llmdeploy: runtime wants list, show RUNTIME or lock RUNTIME, got 'list x'" runtime list x
 says "gateway does what?" 2 "llmdeploy: gateway wants status, reload, upgrade or keys, got 'start'" gateway start
 says "gateway keys does what?" 2 \
 	"llmdeploy: gateway keys wants list ROUTE, add ROUTE NAME or remove ROUTE NAME; in place of ROUTE, the file's absolute path" gateway keys add r
