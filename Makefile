@@ -5,7 +5,8 @@
 # make soak       15 minutes of flips and kills under traffic (SOAK=seconds, KILLS=n)
 # make bare       the README's two commands in a fresh Debian 12 root, from a clone of HEAD
 # make engines    the live tests on each container engine: Docker 20.10, 28.5 (both image stores, userns-remap, rootless), Podman
-# make bench | fuzz | install | deps
+# make install | uninstall, with PREFIX (/usr/local) and DESTDIR
+# make bench | fuzz | deps
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -64,6 +65,7 @@ demo: deps
 demo-clean:
 	@examples/demo.sh clean
 check: deps
+	@tests/deps.sh check
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/model.sh build/models
 	@tests/check.sh $B
@@ -101,19 +103,15 @@ soak: deps
 bare:
 	@tests/bare.sh
 install: all
-	install -D -m 755 $B/llmdeploy $(DESTDIR)$(PREFIX)/bin/llmdeploy
-	cd runtimes && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/llmdeploy/runtimes/{} \;
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests manifests/*.json
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/systemd templates/systemd/*.service templates/systemd/*.timer
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/prometheus templates/prometheus/alerts.yaml
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/grafana templates/grafana/llmdeploy.json
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/llmdeploy/manifests/models manifests/models/*.yaml
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh install $B/llmdeploy
+uninstall:
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh uninstall
 $(TOOLS): %: %.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 clean:
 	rm -rf build
 
-.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz engines bench soak bare install clean
+.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz engines bench soak bare install uninstall clean
 .SECONDARY:
 -include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # usage: tests/check.sh [BUILD [GROUP...]]
 #
-# Runs the tests of the named groups (live lint ci golden compare unit corpus), or of all, and ends with one line: N passed, N failed.
+# Runs the tests of the named groups (live lint ci golden compare install unit corpus), or of all, and ends with one line: N passed, N failed.
 # Each test program speaks TAP: a line "ok" or "not ok" a test. JOBS of them run at a time (2): those with a Docker Engine wait most
 # of the time. The output of each is kept apart and shown in order.
 set -u
@@ -87,6 +87,9 @@ start() { # GROUP
 	compare)
 		for t in tests/compare/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
 		;;
+	install)
+		for t in tests/install/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
+		;;
 	unit)
 		for t in "$build"/tests/unit/*_test; do
 			begin tap "unit $(basename "$t")" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$t"
@@ -105,7 +108,7 @@ start() { # GROUP
 	esac
 }
 
-for group in ${groups:-live lint ci golden compare unit corpus}; do start "$group"; done
+for group in ${groups:-live lint ci golden compare install unit corpus}; do start "$group"; done
 wait
 for i in "${!names[@]}"; do judge "$i"; done
 echo "$passed passed, $failed failed"
