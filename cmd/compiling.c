@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "compile/compile.h"
@@ -14,7 +14,7 @@
 #include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/plan_file.h"
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 #include "plan/plan.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
@@ -36,8 +36,8 @@ static struct pos where(void *ctx, const char *path) {
 }
 
 /* A name that the manifest has wrong is a fault of the manifest. */
-static void check_runtime(void *ctx, const struct spec *part, struct complaints *c) {
-	struct complaints own CLEANUP(complaints_done) = {0};
+static void check_runtime(void *ctx, const struct spec *part, struct diagnostics *c) {
+	struct diagnostics own CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	struct loading *l = ctx;
 	char *dir CLEANUP(freep) = NULL;
@@ -47,24 +47,24 @@ static void check_runtime(void *ctx, const struct spec *part, struct complaints 
 	if (!part->runtime)
 		return;
 	if (context_runtime_dir(l->a, part->runtime, &dir, &why))
-		complaints_add(c, spec_pos(part, "runtime.name"), "%s", why.msg);
+		diagnostics_add(c, spec_pos(part, "runtime.name"), "%s", why.msg);
 	else if (runtime_load(dir, &rt, &own, &why))
-		complaints_add(c, spec_pos(part, "runtime.name"), "the definition of runtime '%s' cannot be used: %s", part->runtime, why.msg);
+		diagnostics_add(c, spec_pos(part, "runtime.name"), "the definition of runtime '%s' cannot be used: %s", part->runtime, why.msg);
 	else
 		plan_check(rt, part, where, l, c);
 }
 
-int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct complaints *c, struct err *e) {
+int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct diagnostics *c, struct err *e) {
 	return spec_parse(in->name, buf_str(&in->text), in->text.len, check_runtime, &(struct loading){.a = a}, out, c, e);
 }
 
 int compiling_spec(struct args *a, const struct input *in, struct spec **out, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 
 	if (compiling_load(a, in, &s, &all, e)) {
 		if (all.n > 1)
-			report_complaints(a->report, &all);
+			report_diagnostics(a->report, &all);
 		return -1;
 	}
 	if (s->golden && eval_check(s->golden, e))
@@ -97,7 +97,7 @@ static void packaged(const struct args *a, struct buf *out) {
 	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
 	runtime_dirs_free(dirs);
 	for (size_t i = 0; i < n; i++) {
-		struct complaints ignored CLEANUP(complaints_done) = {0};
+		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
 		char *dir CLEANUP(freep) = NULL;
 
@@ -107,7 +107,7 @@ static void packaged(const struct args *a, struct buf *out) {
 }
 
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	struct buf list CLEANUP(buf_done) = BUF_INIT(4096);
 	char *dir CLEANUP(freep) = NULL;
@@ -116,7 +116,7 @@ int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
 		return -1;
 	if (runtime_load(dir, &rt, &all, e)) {
 		if (all.n > 1)
-			report_complaints(a->report, &all);
+			report_diagnostics(a->report, &all);
 		return -1;
 	}
 	if (runtime_is_packaged(rt))
@@ -133,7 +133,7 @@ int compiling_preview(struct args *a, struct context *c, const struct spec *s, c
 
 int compiling_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
 			       const struct size_measured *measured, struct compile_preview *out, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	char *dir CLEANUP(freep) = NULL;
 
 	if (runtime_dir(a, s, &dir, e))
@@ -146,7 +146,7 @@ int compiling_preview_measured(struct args *a, struct context *c, const struct s
 	if (!compile_preview(&job, s, known, out, &all, e))
 		return 0;
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 
@@ -157,7 +157,7 @@ struct asking {
 };
 
 static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q, struct lockfile **out, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct debian_mirrors mirrors = {0};
 	char *dir CLEANUP(freep) = NULL;
@@ -177,7 +177,7 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 	if (!compile_release(&job, s, out, &all, e))
 		return 0;
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 
@@ -190,7 +190,7 @@ static bool is_inexact(const struct lockfile *l) {
 }
 
 /* Its numbers are whole MiB, cut off. */
-static struct size_measured measured_of(const struct oracle *o) {
+static struct size_measured measured_of(const struct memory_estimate *o) {
 	struct size_measured m = {.caches = (uint64_t) o->n << 20, .compute = (uint64_t) o->n << 20};
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -200,12 +200,12 @@ static struct size_measured measured_of(const struct oracle *o) {
 	return m;
 }
 
-int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct oracle *said,
+int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
 			 struct size_measured *measured, struct err *e) {
 	struct lockfile *first CLEANUP(lockfile_freep) = NULL;
 	struct size_measured m;
 	struct err why = {0};
-	struct oracle o;
+	struct memory_estimate o;
 
 	if (compile(a, c, s, &(struct asking){.asking = true}, &first, e))
 		return -1;

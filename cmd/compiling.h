@@ -6,16 +6,16 @@
 struct lockfile;
 struct spec;
 
-/* A manifest to a lock, with all that a command needs for it: what build and apply share. Complaints are shown. */
+/* A manifest to a lock, with all that a command needs for it: what build and apply share. Diagnostics are shown. */
 int compiling_spec(struct args *a, const struct input *in, struct spec **out, struct err *e);
 /* As spec_parse, with what the runtime that it names makes of its settings. */
-struct complaints;
-int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct complaints *c, struct err *e);
+struct diagnostics;
+int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct diagnostics *c, struct err *e);
 /* ERR_SPEC, at runtime.name: a runtime that can be planned with, and that this version does not start. */
 int compiling_can_run(struct args *a, const struct spec *s, struct err *e);
 struct compile_known;
 struct compile_preview;
-struct oracle;
+struct memory_estimate;
 struct size_measured;
 int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out, struct err *e);
 /* With what the runtime said of the load of a model whose memory is not known exactly; NULL: it was not asked. */
@@ -24,7 +24,7 @@ int compiling_preview_measured(struct args *a, struct context *c, const struct s
 int compiling_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e);
 /* As compiling_lockfile, with an open Docker Engine: where the memory of the model is not known exactly, the runtime is asked for its own estimate,
  * and the release is planned with that. `said` is not NULL: the runtime is asked in any case, and this is its answer. */
-int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct oracle *said,
+int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
 			 struct size_measured *measured, struct err *e);
 /* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
  * that expects a release to be active: *planned tells. */

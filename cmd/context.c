@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -32,12 +32,12 @@ int context_lock_wait(const struct args *a, uint64_t *out, struct err *e) {
 }
 
 static int load_config(const struct args *a, struct context *c, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 
 	if (!config_load(c->root.fd, c->root.path, "/etc/apt", &c->config, &all, e))
 		return 0;
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 

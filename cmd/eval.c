@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -71,7 +71,7 @@ static int endpoint_of(const struct args *a, struct endpoint *ep, char **base, s
 
 int cmd_eval(struct args *a, struct err *e) {
 	struct buf key CLEANUP(buf_done) = BUF_INIT(4096), text CLEANUP(buf_done) = BUF_INIT(64 << 20);
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct json *golden CLEANUP(json_freep) = NULL, *evidence CLEANUP(json_freep) = NULL;
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 	char *base CLEANUP(freep) = NULL;
@@ -83,7 +83,7 @@ int cmd_eval(struct args *a, struct err *e) {
 	if (input_check(a->at[0], e))
 		return -1;
 	if (golden_load(a->at[0], &golden, &all, e)) {
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 		return -1;
 	}
 	if (eval_run(golden, &ep, &(struct eval_options){0}, &a->report->progress, &result, e))

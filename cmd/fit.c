@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "compile/compile.h"
@@ -30,7 +30,7 @@ enum {
 /* A manifest that nobody sees: the rows as candidates, with what the written one will say of the runtime. */
 static int manifest_of(const struct offer *o, const size_t *rows, size_t n, struct spec **out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	int fd CLEANUP(closep) = memfd_create("manifest", MFD_CLOEXEC);
 	char path[40];
 

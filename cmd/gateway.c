@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "compile/compile.h"
@@ -22,7 +22,7 @@
 enum { LOCK_WAIT_MS = 600000 };
 
 static int make_gateway(struct args *a, struct context *c, const char *dir, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct debian_mirrors mirrors = {0};
@@ -36,7 +36,7 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 	if (!compile_gateway(&job, &tree, &all, e))
 		return gateway_image_keep(&c->root, tree, e);
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 

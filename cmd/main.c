@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 #include "base/interrupt.h"
 #include "help.h"
 #include "report/report.h"
@@ -74,11 +74,11 @@ static bool output_is_lost(void) {
 	return poll(&out, 1, 0) < 1 || !(out.revents & (POLLERR | POLLHUP));
 }
 
-/* For the authors of tests alone; see base/fault.h. */
-static int bad_fault(const struct err *e) {
+/* For the authors of tests alone; see base/failpoint.h. */
+static int bad_failpoint(const struct err *e) {
 	(void) fprintf(stderr, "llmdeploy: %s; the effects are:", e->msg);
 	for (int i = 1; i < EFFECT_COUNT; i++)
-		(void) fprintf(stderr, " %s", fault_effect_name((enum effect) i));
+		(void) fprintf(stderr, " %s", failpoint_name((enum effect) i));
 	(void) fprintf(stderr, "\n");
 	return err_exit_status(e->code);
 }
@@ -88,8 +88,8 @@ int main(int argc, char **argv) {
 
 	(void) umask(022);
 	interrupt_install();
-	if (fault_install(getenv("LLMDEPLOY_FAULT"), &e))
-		return bad_fault(&e);
+	if (failpoint_install(getenv("LLMDEPLOY_FAULT"), &e))
+		return bad_failpoint(&e);
 	if (argc < 2)
 		return usage(stderr, err_exit_status(ERR_USAGE));
 	if (is_help(argv[1]) || !strcmp(argv[1], "help"))

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -211,7 +211,7 @@ static int pull_all(struct args *a, struct context *c, const struct spec *s, str
 
 /* A manifest that is wrong makes no root. */
 static int pull(struct args *a, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct input in CLEANUP(input_done) = INPUT_INIT;
 	struct spec *s CLEANUP(spec_freep) = NULL;
@@ -220,7 +220,7 @@ static int pull(struct args *a, struct err *e) {
 		return -1;
 	if (spec_parse(in.name, buf_str(&in.text), in.text.len, NULL, NULL, &s, &all, e)) {
 		if (all.n > 1)
-			report_complaints(a->report, &all);
+			report_diagnostics(a->report, &all);
 		return -1;
 	}
 	if (spec_is_release(s, e))

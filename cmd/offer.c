@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -154,7 +154,7 @@ static void readers(const struct args *a, const char *format, struct buf *out) {
 	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
 	runtime_dirs_free(dirs);
 	for (size_t i = 0; i < n; i++) {
-		struct complaints ignored CLEANUP(complaints_done) = {0};
+		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
 		char *dir CLEANUP(freep) = NULL;
 		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &rt, &ignored, &none) && runtime_reads(rt, format))

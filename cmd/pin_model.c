@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -208,7 +208,7 @@ static int conclude(struct pinning *x, const char *path, const struct buf *befor
 }
 
 int cmd_pin_model(struct args *a, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct pinning x CLEANUP(pinning_done) = {.a = a};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_MANIFEST);
 	const char *path = a->at[0], *revision = a->option[OPT_REVISION];
@@ -219,7 +219,7 @@ int cmd_pin_model(struct args *a, struct err *e) {
 		return -1;
 	if (spec_pins_read(path, buf_str(&text), text.len, &x.pins, &all, e)) {
 		if (all.n > 1)
-			report_complaints(a->report, &all);
+			report_diagnostics(a->report, &all);
 		return -1;
 	}
 	x.hub.http = http_new();

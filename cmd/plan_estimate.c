@@ -5,12 +5,12 @@
 #include "base/text.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 #include "plan.h"
 #include "report/report.h"
 #include "size/size.h"
 
-static struct json *document_of(const struct oracle *o, const struct lockfile *l) {
+static struct json *document_of(const struct memory_estimate *o, const struct lockfile *l) {
 	static const char *const same[] = {"weights_bytes", "kv_bytes", "recurrent_bytes", "compute_bytes"};
 	struct json *d = json_object(), *devices = json_array();
 	int64_t planned = 0;
@@ -33,7 +33,7 @@ static struct json *document_of(const struct oracle *o, const struct lockfile *l
 
 int plan_estimate(struct args *a, struct context *c, const struct spec *s, struct json **estimate, struct size_measured *measured, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
-	struct oracle o;
+	struct memory_estimate o;
 
 	if (context_need_engine(a, c, e) || compiling_lockfile_asked(a, c, s, &l, &o, measured, e))
 		return -1;
@@ -44,11 +44,11 @@ int plan_estimate(struct args *a, struct context *c, const struct spec *s, struc
 void plan_show_estimate(struct report *r, const struct json *estimate) {
 	static const struct report_column columns[] = {{"the engine's own estimate", false, 0}, {"model", true, 0}, {"context", true, 0}, {"compute", true, 0}};
 	struct arena *a CLEANUP(arena_freep) = arena_new();
-	const char *cells[4 * ORACLE_MAX_DEVICES];
+	const char *cells[4 * MEMORY_ESTIMATE_MAX_DEVICES];
 	char total[TEXT_BYTES], planned[TEXT_BYTES];
 	size_t n = 0;
 
-	for (const struct json *d = json_first(json_get(estimate, "devices")); d && n < ORACLE_MAX_DEVICES; d = json_next(d), n++) {
+	for (const struct json *d = json_first(json_get(estimate, "devices")); d && n < MEMORY_ESTIMATE_MAX_DEVICES; d = json_next(d), n++) {
 		static const char *const keys[] = {"model_bytes", "context_bytes", "compute_bytes"};
 		cells[4 * n] = json_str(d, "name");
 		for (size_t i = 0; i < 3; i++) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "context.h"
@@ -33,7 +33,7 @@ static int load_all(const struct args *a, struct shelf *s, struct err *e) {
 	runtime_dirs_free(dirs);
 	s->at = mem_zalloc(n + 1, sizeof(struct runtime *));
 	for (size_t i = 0; !r && i < n; i++) {
-		struct complaints ignored CLEANUP(complaints_done) = {0};
+		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
 		char *dir CLEANUP(freep) = NULL;
 		struct err none = {0};
 		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &s->at[s->n], &ignored, &none))

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -93,7 +93,7 @@ static int lock_wanted(struct args *a, const char *dir, const struct wanted *w, 
 }
 
 static int lock(struct args *a, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	char *dir CLEANUP(freep) = NULL;
@@ -107,7 +107,7 @@ static int lock(struct args *a, struct err *e) {
 	if (!runtime_gateway_load(dir, &g, &all, e))
 		return lock_wanted(a, dir, &(struct wanted){g->path, g->name, g->packages}, e);
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 

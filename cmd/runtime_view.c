@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -18,14 +18,14 @@
 #include "runtime/runtime.h"
 
 int runtime_view_load(struct args *a, const char *name, char **dir, struct runtime **rt, struct err *e) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 
 	if (context_runtime_dir(a, name, dir, e))
 		return -1;
 	if (!runtime_load(*dir, rt, &all, e))
 		return 0;
 	if (all.n > 1)
-		report_complaints(a->report, &all);
+		report_diagnostics(a->report, &all);
 	return -1;
 }
 

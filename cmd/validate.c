@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "eval/eval.h"
@@ -22,7 +22,7 @@ static bool is_golden(const char *text) {
 	return kind && !strncmp(kind + 6 + strspn(kind + 6, " \t\"'"), "GoldenSet", 9);
 }
 
-static int check_golden(const struct input *in, struct complaints *all, struct err *e) {
+static int check_golden(const struct input *in, struct diagnostics *all, struct err *e) {
 	struct json *golden CLEANUP(json_freep) = NULL;
 	char *dir CLEANUP(freep) = spec_dir_of(in->name);
 
@@ -31,7 +31,7 @@ static int check_golden(const struct input *in, struct complaints *all, struct e
 	return eval_check(golden, e);
 }
 
-static int check_manifest(struct args *a, const struct input *in, struct complaints *all, struct err *e) {
+static int check_manifest(struct args *a, const struct input *in, struct diagnostics *all, struct err *e) {
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 
 	if (compiling_load(a, in, &spec, all, e))
@@ -43,7 +43,7 @@ static int check_manifest(struct args *a, const struct input *in, struct complai
 	return 0;
 }
 
-static int check(struct args *a, const char *path, const char **name, struct complaints *all, struct err *e) {
+static int check(struct args *a, const char *path, const char **name, struct diagnostics *all, struct err *e) {
 	struct input in CLEANUP(input_done) = INPUT_INIT;
 	int failed = input_read(path, &in, e);
 
@@ -69,7 +69,7 @@ int cmd_validate(struct args *a, struct err *e) {
 	int bad = 0;
 
 	for (int i = 0; i < a->n; i++) {
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct err here = {0};
 		const char *name;
 		bool valid = !check(a, a->at[i], &name, &all, &here);
@@ -79,7 +79,7 @@ int cmd_validate(struct args *a, struct err *e) {
 			continue;
 		}
 		if (all.n)
-			report_complaints(a->report, &all);
+			report_diagnostics(a->report, &all);
 		else if (strstr(here.msg, name))
 			report_warning(a->report, "%s", here.msg);
 		else

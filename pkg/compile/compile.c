@@ -112,8 +112,8 @@ static int image(struct compile_parts *p, const struct compile *c, struct err *e
 	return image_build(&q, c->store, c->progress, &p->image, e);
 }
 
-int compile_runtime(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
-	if (runtime_load(c->runtime_dir, &p->runtime, complaints, e) || host_read("", &p->host, e))
+int compile_runtime(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e) {
+	if (runtime_load(c->runtime_dir, &p->runtime, diagnostics, e) || host_read("", &p->host, e))
 		return -1;
 	/* Its driver is asked only where a plan is for this machine: it may take a second. */
 	if (p->spec->device_auto && !p->spec->n_machines)
@@ -127,17 +127,17 @@ static int check_launch(const struct compile_parts *p, struct err *e) {
 	return err_set(e, ERR_SPEC, "runtime '%s' can be planned with, and not yet be run: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
 }
 
-static int all(const struct compile *c, struct compile_parts *p, struct complaints *complaints, struct err *e) {
+static int all(const struct compile *c, struct compile_parts *p, struct diagnostics *diagnostics, struct err *e) {
 	/* 1. What the settings mean for this engine. 2. The bytes. 3. The plan. 4. The image. */
-	if (compile_runtime(p, c, complaints, e) || check_launch(p, e))
+	if (compile_runtime(p, c, diagnostics, e) || check_launch(p, e))
 		return -1;
-	if (artifacts(p, c, e) || compile_plan(p, c, complaints, e) || compile_packages(p, c, e) ||
+	if (artifacts(p, c, e) || compile_plan(p, c, diagnostics, e) || compile_packages(p, c, e) ||
 	    debian_fetch(p->packages, c->store, c->mirrors, c->progress, e))
 		return -1;
 	return image(p, c, e);
 }
 
-int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct complaints *complaints, struct err *e) {
+int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct diagnostics *diagnostics, struct err *e) {
 	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool};
 	struct json *tree CLEANUP(json_freep) = NULL;
 
@@ -146,7 +146,7 @@ int compile_release(const struct compile *c, const struct spec *s, struct lockfi
 	p.model = mem_zalloc(s->n_adapters + 1, sizeof *p.model);
 	p.adapters = p.model + 1;
 	p.sizes = mem_zalloc(s->n_adapters + 1, sizeof *p.sizes);
-	if (all(c, &p, complaints, e))
+	if (all(c, &p, diagnostics, e))
 		return -1;
 	tree = compile_tree(&p);
 	return lockfile_from_tree(tree, out, e);

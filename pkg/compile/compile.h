@@ -6,7 +6,7 @@
 
 #include "debian/debian.h"
 
-struct complaints;
+struct diagnostics;
 struct err;
 struct json;
 struct lockfile;
@@ -51,7 +51,7 @@ struct compile_preview {
 void compile_preview_done(struct compile_preview *p);
 /* As compile_release, but that a refusal by admission is a result. */
 int compile_preview(const struct compile *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
-		    struct complaints *complaints, struct err *e);
+		    struct diagnostics *diagnostics, struct err *e);
 
 /* ERR_SPEC (also what the runtime cannot do), ERR_NOFIT, ERR_INTEGRITY, ERR_UNREACHABLE: a source, or a locked package that no mirror has any more. */
-int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct complaints *complaints, struct err *e);
+int compile_release(const struct compile *c, const struct spec *s, struct lockfile **out, struct diagnostics *diagnostics, struct err *e);

@@ -103,7 +103,7 @@ static int build_image(const struct compile *c, const struct runtime_gateway *g,
 	return image_build(&q, c->store, c->progress, out, e);
 }
 
-int compile_gateway(const struct compile *c, struct json **out, struct complaints *complaints, struct err *e) {
+int compile_gateway(const struct compile *c, struct json **out, struct diagnostics *diagnostics, struct err *e) {
 	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
 	struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
@@ -111,7 +111,7 @@ int compile_gateway(const struct compile *c, struct json **out, struct complaint
 	struct image image;
 	char digest[65];
 
-	if (runtime_gateway_load(c->runtime_dir, &g, complaints, e) || host_read("", &host, e) ||
+	if (runtime_gateway_load(c->runtime_dir, &g, diagnostics, e) || host_read("", &host, e) ||
 	    compile_gateway_wanted(c->runtime_dir, digest, e) || debian_lock_read(path, RUNTIME_GATEWAY_BACKEND, host.architecture, &l, e) ||
 	    debian_fetch(l, c->store, c->mirrors, c->progress, e) || build_image(c, g, l, &image, e))
 		return -1;

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 struct compile;
-struct complaints;
+struct diagnostics;
 struct err;
 struct json;
 
@@ -14,6 +14,6 @@ struct json;
  *      "image":{"config","manifest","layers":[{"name","diff_id","size"}],"packages":[{"name","version","sha256"}]}}
  *
  * Same packages, same bytes. `c->runtime_dir` is the folder with gateway.yaml. */
-int compile_gateway(const struct compile *c, struct json **out, struct complaints *complaints, struct err *e);
+int compile_gateway(const struct compile *c, struct json **out, struct diagnostics *diagnostics, struct err *e);
 /* Digest of the packages.lock in the folder: it names what compile_gateway would make, without making it. */
 int compile_gateway_wanted(const char *dir, char sha256[65], struct err *e);

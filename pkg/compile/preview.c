@@ -96,11 +96,11 @@ static void take_known(struct compile_parts *p, const struct compile_known *know
 }
 
 static int make(struct compile_parts *p, const struct compile *c, const struct compile_known *known, struct compile_preview *out,
-		struct complaints *complaints, struct err *e) {
+		struct diagnostics *diagnostics, struct err *e) {
 	const char *from = "card";
 	bool packaged = false;
 
-	if (compile_runtime(p, c, complaints, e) || facts(p, c, known, &from, e) || compile_plan(p, c, complaints, e))
+	if (compile_runtime(p, c, diagnostics, e) || facts(p, c, known, &from, e) || compile_plan(p, c, diagnostics, e))
 		return -1;
 	/* A laptop plans for a server whose backend it has no packages of: then there is no lock to compare. */
 	for (size_t i = 0; i < p->in.n_locked; i++)
@@ -120,11 +120,11 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 }
 
 int compile_preview(const struct compile *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
-		    struct complaints *complaints, struct err *e) {
+		    struct diagnostics *diagnostics, struct err *e) {
 	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool, .runtime_version = "?", .judge = true};
 
 	p.model = mem_zalloc(s->n_adapters + 1, sizeof *p.model);
 	p.adapters = p.model + 1;
 	p.sizes = mem_zalloc(s->n_adapters + 1, sizeof *p.sizes);
-	return make(&p, c, known, out, complaints, e);
+	return make(&p, c, known, out, diagnostics, e);
 }

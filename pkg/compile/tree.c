@@ -47,14 +47,14 @@ static struct pos where(void *ctx, const char *path) {
 	return spec_pos(p->spec, path);
 }
 
-int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e) {
+int compile_plan(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e) {
 	bool packaged = !strcmp(p->runtime->launch, "packages");
 
 	p->in = (struct plan_input){.spec = p->spec, .runtime = p->runtime, .model = p->candidates ? NULL : p->model, .candidates = p->candidates,
 		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .judge = p->judge,
 		.asking = c->asking, .measured = c->measured};
 	p->in.n_locked = packaged ? locked_backends(p, c, p->locked) : 0;
-	if (plan_make(&p->in, &p->plan, complaints, e))
+	if (plan_make(&p->in, &p->plan, diagnostics, e))
 		return -1;
 	if (p->judge)
 		return 0;

@@ -10,7 +10,7 @@
 #include "runtime/runtime.h"
 
 struct compile;
-struct complaints;
+struct diagnostics;
 struct err;
 struct model_facts;
 struct json;
@@ -37,9 +37,9 @@ struct compile_parts {
 void compile_parts_done(struct compile_parts *p);
 /* The tree of release.lock.json; yours. */
 struct json *compile_tree(const struct compile_parts *p);
-int compile_runtime(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);
+int compile_runtime(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e);
 /* The locked packages of the plan's backend, and the engine's version by them; nothing is fetched. */
 int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e);
-int compile_plan(struct compile_parts *p, const struct compile *c, struct complaints *complaints, struct err *e);
+int compile_plan(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e);
 /* Its rollout section. */
 struct json *compile_rollout(const struct spec *s);

@@ -63,10 +63,10 @@ static bool is_url(const char *s) {
 	return (text_starts(s, "file:/") || (*host && *host != '/')) && !s[strcspn(s, " \t\r\n")];
 }
 
-static void refuse(struct complaints *c, const struct yaml_node *n, const char *what) {
+static void refuse(struct diagnostics *c, const struct yaml_node *n, const char *what) {
 	char shown[YAML_SHOWN];
 
-	complaints_add(c, yaml_pos(n), "'%s' %s", yaml_show(yaml_scalar(n, NULL), shown), what);
+	diagnostics_add(c, yaml_pos(n), "'%s' %s", yaml_show(yaml_scalar(n, NULL), shown), what);
 }
 
 static bool has_password(const char *s) {
@@ -81,27 +81,27 @@ static const char *secretless(const char *s, char shown[YAML_SHOWN]) {
 	return yaml_show(plain, shown);
 }
 
-static void check_url(const struct yaml_node *n, const char *what, struct complaints *c) {
+static void check_url(const struct yaml_node *n, const char *what, struct diagnostics *c) {
 	const char *s = yaml_scalar(n, NULL);
 	char shown[YAML_SHOWN];
 
 	if (s && *s && !is_url(s))
 		refuse(c, n, what);
 	else if (s && signed_query(s))
-		complaints_add(c, yaml_pos(n), "'%s' has a signature, a token or a key in its query, which would be written into journals and messages",
+		diagnostics_add(c, yaml_pos(n), "'%s' has a signature, a token or a key in its query, which would be written into journals and messages",
 			       secretless(s, shown));
 	else if (s && has_password(s))
-		complaints_add(c, yaml_pos(n), "'%s' has a user or a password in it, which would be written into journals and messages",
+		diagnostics_add(c, yaml_pos(n), "'%s' has a user or a password in it, which would be written into journals and messages",
 			       secretless(s, shown));
 }
 
-static void check_urls(const struct yaml_node *n, const char *what, struct complaints *c) {
+static void check_urls(const struct yaml_node *n, const char *what, struct diagnostics *c) {
 	check_url(n, what, c);
 	for (size_t i = 0; i < yaml_count(n) && yaml_kind(n) == YAML_SEQUENCE; i++)
 		check_url(yaml_item(n, i), what, c);
 }
 
-static void check(const struct yaml_node *root, struct complaints *c) {
+static void check(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *keyring = yaml_get(root, "keyring");
 	const struct yaml_node *engine = yaml_get(root, "engine"), *program = yaml_at(root, "gateway.program");
 	const char *s = yaml_scalar(keyring, NULL);
@@ -155,20 +155,20 @@ static bool is_blank(const char *text) {
 	return true;
 }
 
-static int parse(struct whole *w, const struct buf *text, struct config_urls *urls, struct complaints *c, struct err *e) {
+static int parse(struct whole *w, const struct buf *text, struct config_urls *urls, struct diagnostics *c, struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 
 	if (yaml_parse(w->config.path, buf_str(text), text->len, &y, c, e))
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), fields, c);
 	check(yaml_root(y), c);
-	if (complaints_result(c, e))
+	if (diagnostics_result(c, e))
 		return -1;
 	fill(w, tree, urls);
 	return 0;
 }
 
-int config_load(int root, const char *root_path, const char *apt_dir, struct config **out, struct complaints *c, struct err *e) {
+int config_load(int root, const char *root_path, const char *apt_dir, struct config **out, struct diagnostics *c, struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct config *config CLEANUP(config_freep) = &w->config;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 #include "docker/docker.h"
 #include "http/http.h"
 #include "json/json.h"

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 struct err;
 struct buf;
@@ -16,7 +16,7 @@ struct bytes;
  * AT_FDCWD; `path` is then as the user gave it and appears in messages.
  * All failures are ERR_SYS with the path in quotes and the system's reason.
  *
- * What changes a file takes first the name of the effect that it is a part of (base/fault.h); EFFECT_NONE is for tests, and for pipes. */
+ * What changes a file takes first the name of the effect that it is a part of (base/failpoint.h); EFFECT_NONE is for tests, and for pipes. */
 
 int fs_open_dir(int dir, const char *path, int *out, struct err *e);
 /* With its parents, each synced into its own; existing is fine; a file in the way is not. */

@@ -3,9 +3,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/fault.h"
+#include "base/failpoint.h"
 
-/* The single steps that change a file system: the system call of that name, between the fault points of the effect that it is a part
+/* The single steps that change a file system: the system call of that name, between the failpoints of the effect that it is a part
  * of. -1 with errno. No other file of the program calls these (make lint); what is used most is whole in fs/fs.h. */
 int fs_step_create(enum effect as, int dir, const char *path, int flags, mode_t mode); /* openat, with O_CREAT, O_CLOEXEC, O_NOFOLLOW */
 int fs_step_write(enum effect as, int fd, const void *data, size_t n);		       /* all of it, retried */

@@ -115,12 +115,12 @@ int process_host_start(const struct gateway *g, struct err *e) {
 	log = fs_step_create(EFFECT_GATEWAY_RELOAD, g->dir, LOG_NAME, O_WRONLY | O_TRUNC, 0644);
 	if (log < 0)
 		return err_sys(e, "cannot make 'gateway/" LOG_NAME "'");
-	if (fault_begin_call(EFFECT_GATEWAY_RELOAD))
+	if (failpoint_begin_call(EFFECT_GATEWAY_RELOAD))
 		return err_sys(e, "cannot start '%s'", program);
 	pid_t pid = launch(g, log);
 	if (pid < 0)
 		return err_sys(e, "cannot start '%s'", program);
-	if (await_launch(pid, &status, e) || fault_end(EFFECT_GATEWAY_RELOAD, 0))
+	if (await_launch(pid, &status, e) || failpoint_end(EFFECT_GATEWAY_RELOAD, 0))
 		return -1;
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
@@ -154,12 +154,12 @@ int process_host_check(const struct gateway *g, bool *fine, struct buf *said, st
 	log = fs_step_create(EFFECT_GATEWAY_CHECK, g->dir, CHECK_DIR "/said", O_WRONLY | O_TRUNC, 0644);
 	if (log < 0)
 		return err_sys(e, "cannot make 'gateway/" CHECK_DIR "/said'");
-	if (fault_begin_call(EFFECT_GATEWAY_CHECK))
+	if (failpoint_begin_call(EFFECT_GATEWAY_CHECK))
 		return err_sys(e, "cannot start '%s'", program);
 	pid_t pid = launch_check(g, log);
 	if (pid < 0)
 		return err_sys(e, "cannot start '%s'", program);
-	if (await_launch(pid, &status, e) || fault_end(EFFECT_GATEWAY_CHECK, 0))
+	if (await_launch(pid, &status, e) || failpoint_end(EFFECT_GATEWAY_CHECK, 0))
 		return -1;
 	*fine = WIFEXITED(status) && !WEXITSTATUS(status);
 	return fs_read_if(g->dir, CHECK_DIR "/said", said, &found, e);
@@ -171,13 +171,13 @@ int process_host_stop(const struct gateway *g, struct err *e) {
 
 	if (!pid)
 		return 0;
-	if (fault_begin_call(EFFECT_GATEWAY_RELOAD) || kill(pid, SIGTERM))
+	if (failpoint_begin_call(EFFECT_GATEWAY_RELOAD) || kill(pid, SIGTERM))
 		return errno == ESRCH ? 0 : err_sys(e, "cannot end HAProxy, process %d", (int) pid);
 	while (master_pid(g) && clock_mono_ms() < until)
 		clock_sleep_ms(10);
 	if (master_pid(g))
 		(void) kill(pid, SIGKILL);
-	return fault_end(EFFECT_GATEWAY_RELOAD, 0);
+	return failpoint_end(EFFECT_GATEWAY_RELOAD, 0);
 }
 
 void process_host_log_tail(const struct gateway *g, struct buf *out) {

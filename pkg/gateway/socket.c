@@ -95,23 +95,23 @@ static int converse(int fd, const char *name, const char *line, uint64_t timeout
 }
 
 static int ask_within(enum effect as, int dir, const char *name, const char *line, uint64_t timeout_ms, struct buf *out, bool *listening, struct err *e) {
-	enum fault planned = fault_begin(as);
+	enum fault planned = failpoint_begin(as);
 	int fd CLEANUP(closep) = -1;
 
 	*listening = false;
 	buf_reset(out);
 	if (planned == FAULT_GONE)
-		return fault_end(as, 0);
+		return failpoint_end(as, 0);
 	if (dial(dir, name, &fd, e))
 		return -1;
 	if (fd < 0)
-		return fault_end(as, 0);
+		return failpoint_end(as, 0);
 	*listening = true;
 	if (converse(fd, name, line, timeout_ms, out, e))
 		return -1;
 	if (planned == FAULT_TIMEOUT || planned == FAULT_RESET)
 		return broken(name, planned == FAULT_TIMEOUT ? "no answer in time" : strerror(ECONNRESET), e);
-	return fault_end(as, 0);
+	return failpoint_end(as, 0);
 }
 
 int socket_ask(enum effect as, int dir, const char *name, const char *line, struct buf *out, bool *listening, struct err *e) {

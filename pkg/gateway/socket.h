@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 struct buf;
 struct err;

@@ -99,7 +99,7 @@ int worker_reaper_run(const struct gateway *g, int master, struct err *e) {
 		int pid = gone || n ? 0 : outer_pid(master, w->pid);
 		if (!pid)
 			continue;
-		if (fault_begin_call(EFFECT_GATEWAY_RELOAD) || (kill(pid, SIGTERM), fault_end(EFFECT_GATEWAY_RELOAD, 0)))
+		if (failpoint_begin_call(EFFECT_GATEWAY_RELOAD) || (kill(pid, SIGTERM), failpoint_end(EFFECT_GATEWAY_RELOAD, 0)))
 			return err_sys(e, "cannot end process %d, which has finished", pid);
 	}
 	return 0;

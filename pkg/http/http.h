@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 struct err;
 

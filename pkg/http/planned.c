@@ -1,4 +1,4 @@
-/* What a test plans to happen to a request (base/fault.h). */
+/* What a test plans to happen to a request (base/failpoint.h). */
 #include <errno.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ static int planned(struct http *h, const struct http_request *q, enum fault f, s
 }
 
 int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *e) {
-	enum fault f = fault_begin(q->effect);
+	enum fault f = failpoint_begin(q->effect);
 
-	return fault_end(q->effect, f ? planned(h, q, f, r, e) : http_exchange(h, q, r, e));
+	return failpoint_end(q->effect, f ? planned(h, q, f, r, e) : http_exchange(h, q, r, e));
 }

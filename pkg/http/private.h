@@ -64,7 +64,7 @@ void http_response_reset(struct http_response *r, size_t cap);
 bool http_answered(const struct transfer *t);
 uint64_t http_connect_ms(const struct http_request *q);
 
-/* http_do without its fault points. */
+/* http_do without its failpoints. */
 int http_exchange(struct http *h, const struct http_request *q, struct http_response *r, struct err *e);
 
 /* Who is asked, for messages: the socket's path or "host[:port]"; yours. */

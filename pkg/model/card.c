@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -31,20 +31,20 @@ static uint32_t width(const struct json *o, const char *key, uint32_t otherwise)
 
 struct check {
 	const struct yaml_node *root;
-	struct complaints *c;
+	struct diagnostics *c;
 };
 
-static void complain(const struct check *k, const char *path, const char *what) {
-	complaints_add(k->c, yaml_pos(yaml_at(k->root, path)), "%s", what);
+static void diagnose(const struct check *k, const char *path, const char *what) {
+	diagnostics_add(k->c, yaml_pos(yaml_at(k->root, path)), "%s", what);
 }
 
 static void check_layers(const struct check *k, const struct json *layers) {
 	if (whole(layers, "kv_heads") > whole(layers, "heads"))
-		complain(k, "layers.kv_heads", "a layer has more KV heads than heads");
+		diagnose(k, "layers.kv_heads", "a layer has more KV heads than heads");
 	if (whole(layers, "shared_kv") > whole(layers, "count"))
-		complain(k, "layers.shared_kv", "more layers share a cache than there are");
+		diagnose(k, "layers.shared_kv", "more layers share a cache than there are");
 	if (json_get(layers, "window") && json_get(layers, "recurrent"))
-		complain(k, "layers.recurrent", "layers have windows or states; a card cannot say which of both");
+		diagnose(k, "layers.recurrent", "layers have windows or states; a card cannot say which of both");
 }
 
 static void check_rest(const struct check *k, const struct json *card) {
@@ -53,13 +53,13 @@ static void check_rest(const struct check *k, const struct json *card) {
 
 	if (whole(p, "token_embedding") + whole(p, "output") + whole(p, "per_layer_embedding") + whole(p, "experts") + whole(p, "nextn") >
 	    whole(p, "all"))
-		complain(k, "parameters", "the parts are more than all parameters");
+		diagnose(k, "parameters", "the parts are more than all parameters");
 	if (whole(x, "used") > whole(x, "count"))
-		complain(k, "experts.used", "a token uses more experts than there are");
+		diagnose(k, "experts.used", "a token uses more experts than there are");
 	for (const struct json *a = json_first(json_get(card, "artifacts")); a; a = json_next(a), i++) {
 		char *path CLEANUP(freep) = mem_printf("artifacts.%zu", i);
 		if (!json_get(a, "bytes") == !json_str(a, "bits_per_weight"))
-			complain(k, path, "an artifact has either bytes or bits_per_weight");
+			diagnose(k, path, "an artifact has either bytes or bits_per_weight");
 	}
 }
 
@@ -163,15 +163,15 @@ static int take(const char *name, const struct json *card, const char *wanted, s
 	return 0;
 }
 
-static int first_of(struct complaints *c, struct err *e) {
+static int first_of(struct diagnostics *c, struct err *e) {
 	if (!c->n)
 		return 0;
-	complaints_sort(c);
+	diagnostics_sort(c);
 	return err_at(e, (struct pos) {c->at[0].file, c->at[0].line, c->at[0].col}, "%s", c->at[0].message);
 }
 
 int card_facts(const char *name, const char *text, size_t n, const char *artifact, struct model_facts *out, struct err *e) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 	struct json *card CLEANUP(json_freep) = NULL;
 	struct model_facts m = {0};

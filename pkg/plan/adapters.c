@@ -64,9 +64,9 @@ static void check_tensors(struct planner *p, size_t i, const char *path) {
 		n += fault != NULL;
 	}
 	if (n > 1)
-		plan_complain(p, path, "adapter %zu %s (and %zu more such tensors): it was made for another model", i + 1, first, n - 1);
+		plan_diagnose(p, path, "adapter %zu %s (and %zu more such tensors): it was made for another model", i + 1, first, n - 1);
 	else if (n)
-		plan_complain(p, path, "adapter %zu %s: it was made for another model", i + 1, first);
+		plan_diagnose(p, path, "adapter %zu %s: it was made for another model", i + 1, first);
 }
 
 void plan_adapters(struct planner *p) {
@@ -75,13 +75,13 @@ void plan_adapters(struct planner *p) {
 		char *path CLEANUP(freep) = mem_printf("model.adapters.%zu.source", i);
 
 		if (model_is_other(a))
-			plan_complain(p, path, "adapter %zu is %s", i + 1, model_is_other(a));
+			plan_diagnose(p, path, "adapter %zu is %s", i + 1, model_is_other(a));
 		else if (!model_is_adapter(a))
-			plan_complain(p, path, "adapter %zu is a whole model", i + 1);
+			plan_diagnose(p, path, "adapter %zu is a whole model", i + 1);
 		else if (strcmp(a->adapter_type, p->in->runtime->adapter) != 0)
-			plan_complain(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);
+			plan_diagnose(p, path, "adapter %zu is of type '%s', which %s does not take", i + 1, a->adapter_type, p->in->runtime->name);
 		else if (strcmp(a->architecture, p->plan.model->architecture) != 0)
-			plan_complain(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->plan.model->architecture);
+			plan_diagnose(p, path, "adapter %zu is made for '%s', the model is '%s'", i + 1, a->architecture, p->plan.model->architecture);
 		else
 			check_tensors(p, i, path);
 	}

@@ -42,27 +42,27 @@ static const char *decided_by(enum runtime_setting s) {
 	}
 }
 
-static void complain_of_decided(struct planner *p, const char *path, const char *name, enum runtime_setting s) {
+static void diagnose_decided(struct planner *p, const char *path, const char *name, enum runtime_setting s) {
 	const char *key = decided_by(s);
 
 	if (key)
-		plan_complain(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, key);
+		plan_diagnose(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, key);
 	else
-		plan_complain(p, path, "'%s' is no extra argument: llmdeploy decides it", name);
+		plan_diagnose(p, path, "'%s' is no extra argument: llmdeploy decides it", name);
 }
 
-static void complain_of_unknown(struct planner *p, const char *path, const char *name) {
+static void diagnose_unknown(struct planner *p, const char *path, const char *name) {
 	const struct runtime *rt = p->in->runtime;
 	const char **names CLEANUP(freep) = mem_zalloc(rt->n_extras + 1, sizeof *names);
 	struct buf list CLEANUP(buf_done) = BUF_INIT(4096);
 
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
 		if (is_among(rt->flags[s].args, rt->flags[s].n_args, name)) {
-			complain_of_decided(p, path, name, s);
+			diagnose_decided(p, path, name, s);
 			return;
 		}
 	if (is_among(rt->fixed_args, rt->n_fixed_args, name)) {
-		plan_complain(p, path, "'%s' is no extra argument: %s always runs with it as it is", name, rt->name);
+		plan_diagnose(p, path, "'%s' is no extra argument: %s always runs with it as it is", name, rt->name);
 		return;
 	}
 	for (size_t i = 0; i < rt->n_extras; i++) {
@@ -72,11 +72,11 @@ static void complain_of_unknown(struct planner *p, const char *path, const char 
 	const char *near = text_nearest(name, names, rt->n_extras);
 
 	if (near)
-		plan_complain(p, path, "'%.60s' is not among the extra arguments that %s takes; did you mean '%s'?", name, rt->name, near);
+		plan_diagnose(p, path, "'%.60s' is not among the extra arguments that %s takes; did you mean '%s'?", name, rt->name, near);
 	else if (rt->n_extras)
-		plan_complain(p, path, "'%.60s' is not among the extra arguments that %s takes: %s", name, rt->name, buf_str(&list));
+		plan_diagnose(p, path, "'%.60s' is not among the extra arguments that %s takes: %s", name, rt->name, buf_str(&list));
 	else
-		plan_complain(p, path, "%s takes no extra arguments", rt->name);
+		plan_diagnose(p, path, "%s takes no extra arguments", rt->name);
 }
 
 /* A text that no program can take for a flag or a path. */
@@ -100,17 +100,17 @@ static void check_value(struct planner *p, const char *path, const struct runtim
 	switch (x->value) {
 	case RUNTIME_INT:
 		if (!json_is_number(v) || number < (double) x->min || number > (double) x->max || number != (double) (int64_t) number)
-			plan_complain(p, path, "'%s' must be a whole number from %lld to %lld", x->name, (long long) x->min, (long long) x->max);
+			plan_diagnose(p, path, "'%s' must be a whole number from %lld to %lld", x->name, (long long) x->min, (long long) x->max);
 		return;
 	case RUNTIME_CHOICE:
 		for (size_t i = 0; i < x->n_choices; i++)
 			(void) buf_printf(&list, "%s%s", i ? ", " : "", x->choices[i]);
 		if (!is_choice(x, json_text(v)))
-			plan_complain(p, path, "'%s' must be one of: %s", x->name, buf_str(&list));
+			plan_diagnose(p, path, "'%s' must be one of: %s", x->name, buf_str(&list));
 		return;
 	case RUNTIME_TEXT:
 		if (!json_text(v) || !is_harmless(json_text(v)))
-			plan_complain(p, path, "'%s' must be a text of letters, digits and ._,:=+- that does not begin with a dash", x->name);
+			plan_diagnose(p, path, "'%s' must be a text of letters, digits and ._,:=+- that does not begin with a dash", x->name);
 	}
 }
 
@@ -133,7 +133,7 @@ static void check_together(struct planner *p) {
 	double batch = number_of(p, "batch-size"), ubatch = number_of(p, "ubatch-size");
 
 	if (batch > 0 && ubatch > batch)
-		plan_complain(p, "runtime.extra_args.ubatch-size", "'ubatch-size' of %.0f is larger than 'batch-size' of %.0f, of which it is a part", ubatch,
+		plan_diagnose(p, "runtime.extra_args.ubatch-size", "'ubatch-size' of %.0f is larger than 'batch-size' of %.0f, of which it is a part", ubatch,
 			      batch);
 }
 
@@ -148,11 +148,11 @@ void plan_extras(struct planner *p) {
 		const struct runtime_extra *x = extra_find(rt, name);
 
 		if (!x) {
-			complain_of_unknown(p, path, name);
+			diagnose_unknown(p, path, name);
 			continue;
 		}
 		if (p->extra_values[x - rt->extras])
-			plan_complain(p, path, "'%s' stands there twice", name);
+			plan_diagnose(p, path, "'%s' stands there twice", name);
 		p->extra_values[x - rt->extras] = v;
 		check_value(p, path, x, v);
 		if (x->value == RUNTIME_INT && changes_batch(rt, name) && json_value(v) >= 1)

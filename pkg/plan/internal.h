@@ -10,7 +10,7 @@ struct planner {
 	struct plan plan; /* first: plan_free is given its address */
 	const struct plan_input *in;
 	struct arena *arena;
-	struct complaints *c;
+	struct diagnostics *c;
 	const char **notes;
 	size_t cap_notes;
 	struct json *trees[3]; /* owned: budget, probes, logs */
@@ -18,10 +18,10 @@ struct planner {
 	uint64_t batch_tokens;
 };
 
-void plan_complain(struct planner *p, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void plan_diagnose(struct planner *p, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void plan_note(struct planner *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* args.c: reads extra_args into extra_values and batch_tokens, with complaints; then writes argv and environment. */
+/* args.c: reads extra_args into extra_values and batch_tokens, with diagnostics; then writes argv and environment. */
 void plan_extras(struct planner *p);
 void plan_argv(struct planner *p);
 

@@ -14,7 +14,7 @@
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 
-void plan_complain(struct planner *p, const char *path, const char *fmt, ...) {
+void plan_diagnose(struct planner *p, const char *path, const char *fmt, ...) {
 	struct pos at = {p->in->spec->path, 1, 1};
 	char text[480];
 	va_list ap;
@@ -24,7 +24,7 @@ void plan_complain(struct planner *p, const char *path, const char *fmt, ...) {
 	va_end(ap);
 	if (p->in->where)
 		at = p->in->where(p->in->where_ctx, path);
-	complaints_add(p->c, at, "%s", text);
+	diagnostics_add(p->c, at, "%s", text);
 }
 
 void plan_note(struct planner *p, const char *fmt, ...) {
@@ -73,7 +73,7 @@ static void check_backend(struct planner *p) {
 		return;
 	for (size_t i = 0; i < rt->n_backends; i++)
 		all = arena_printf(p->arena, "%s%s%s", all, i ? ", " : "", rt->backends[i].name);
-	plan_complain(p, "runtime.backend", "%s has no backend '%s'; it has %s", rt->name, asked, all);
+	plan_diagnose(p, "runtime.backend", "%s has no backend '%s'; it has %s", rt->name, asked, all);
 }
 
 static void choose_backend(struct planner *p) {
@@ -83,14 +83,14 @@ static void choose_backend(struct planner *p) {
 	const struct runtime_backend *b = is_auto ? automatic(in) : runtime_backend(in->runtime, asked);
 
 	if (!b && is_auto)
-		plan_complain(p, "runtime.backend", "%s has no backend that this machine has the devices for", in->runtime->name);
+		plan_diagnose(p, "runtime.backend", "%s has no backend that this machine has the devices for", in->runtime->name);
 	else if (!b)
 		check_backend(p);
 	else if (!is_locked(in, b->name) && in->judge)
 		plan_note(p, "the packages of backend '%s' are not locked for %s: nothing can be built for it before 'llmdeploy runtime lock %s --backend %s'",
 			  b->name, in->host->architecture, in->runtime->name, b->name);
 	else if (!is_locked(in, b->name))
-		plan_complain(p, "runtime.backend", "the packages of backend '%s' are not locked for %s; run 'llmdeploy runtime lock %s --backend %s'",
+		plan_diagnose(p, "runtime.backend", "the packages of backend '%s' are not locked for %s; run 'llmdeploy runtime lock %s --backend %s'",
 			      b->name, in->host->architecture, in->runtime->name, b->name);
 	p->plan.backend = b;
 }
@@ -99,7 +99,7 @@ static void choose_backend(struct planner *p) {
 
 static void check_supported(struct planner *p, enum runtime_setting setting, bool wanted, const char *path) {
 	if (wanted && !p->in->runtime->flags[setting].supported)
-		plan_complain(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
+		plan_diagnose(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
 }
 
 /* What every start needs to be told. An engine that this version only plans with may lack it: the plan says what that means. */
@@ -127,7 +127,7 @@ static void check_settings(struct planner *p) {
 	if (!s->kv_cache)
 		return;
 	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache) : strcmp(s->kv_cache, "f16") != 0)
-		plan_complain(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
+		plan_diagnose(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
 }
 
 static void check_capabilities(struct planner *p) {
@@ -140,7 +140,7 @@ static void check_capabilities(struct planner *p) {
 
 		if (!name || runtime_can(rt, name))
 			continue;
-		plan_complain(p, path, "%s does not have the capability '%s'; 'llmdeploy runtime list --requires %s' names those that have it",
+		plan_diagnose(p, path, "%s does not have the capability '%s'; 'llmdeploy runtime list --requires %s' names those that have it",
 			      rt->name, name, name);
 	}
 }
@@ -156,7 +156,7 @@ static void check_format(struct planner *p) {
 	const char *format = p->plan.model->format;
 
 	if (*format && strcmp(format, "card") && !runtime_reads(rt, format))
-		plan_complain(p, "model.source", "the model is in the format %s, which %s does not read; 'llmdeploy runtime list --requires %s' names "
+		plan_diagnose(p, "model.source", "the model is in the format %s, which %s does not read; 'llmdeploy runtime list --requires %s' names "
 			"those that do", format, rt->name, format);
 }
 
@@ -167,7 +167,7 @@ static void check_architecture(struct planner *p, const char *name) {
 		return;
 	const char *near = text_nearest(name, rt->architectures, rt->n_architectures);
 
-	plan_complain(p, "model.source", "the model's architecture is '%s' (general.architecture), which %s %s does not load%s%s%s", name, rt->name,
+	plan_diagnose(p, "model.source", "the model's architecture is '%s' (general.architecture), which %s %s does not load%s%s%s", name, rt->name,
 		      rt->checked, near ? "; the nearest that it loads is '" : "", near ? near : "", near ? "'" : "");
 }
 
@@ -177,27 +177,27 @@ static void check_model(struct planner *p) {
 	struct model_layer widest = model_widest(m);
 
 	if (model_is_other(m)) {
-		plan_complain(p, "model.source", "the model is %s", model_is_other(m));
+		plan_diagnose(p, "model.source", "the model is %s", model_is_other(m));
 		return;
 	}
 	if (model_is_adapter(m))
-		plan_complain(p, "model.source", "the model is an adapter: it belongs under model.adapters");
+		plan_diagnose(p, "model.source", "the model is an adapter: it belongs under model.adapters");
 	else if (!strcmp(m->format, "gguf"))
 		check_architecture(p, m->architecture);
 	if (!strncmp(m->stranger, "blk.", 4))
-		plan_complain(p, "model.source", "the model's file has the tensor '%s' and says '%s.block_count' with fewer layers: %s would not load it",
+		plan_diagnose(p, "model.source", "the model's file has the tensor '%s' and says '%s.block_count' with fewer layers: %s would not load it",
 			      m->stranger, m->architecture, p->in->runtime->name);
 	else if (m->stranger[0])
-		plan_complain(p, "model.source", "the model's file has the tensor '%s', which is no part of the language model: %s would not load it; take the "
+		plan_diagnose(p, "model.source", "the model's file has the tensor '%s', which is no part of the language model: %s would not load it; take the "
 			"file without the encoder, or convert the model anew", m->stranger, p->in->runtime->name);
 	if (m->split_files > m->files)
-		plan_complain(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
+		plan_diagnose(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
 			      (unsigned long long) m->split_files);
 	if (m->context_length && (uint64_t) s->context_tokens > m->context_length)
-		plan_complain(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
+		plan_diagnose(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
 			      (long long) s->context_tokens, (unsigned long long) m->context_length);
 	if (is_in_blocks(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
-		plan_complain(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
+		plan_diagnose(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
 			      widest.key_length, widest.value_length, s->kv_cache);
 }
 
@@ -240,7 +240,7 @@ static void note_sparsity(struct planner *p) {
 		plan_note(p, "%s", words);
 }
 
-static struct planner *begin(const struct plan_input *in, struct complaints *c) {
+static struct planner *begin(const struct plan_input *in, struct diagnostics *c) {
 	struct planner *p = mem_zalloc(1, sizeof *p);
 
 	p->in = in;
@@ -265,7 +265,7 @@ static int make(struct planner *p, struct err *e) {
 		check_model(p);
 		plan_adapters(p);
 	}
-	if (complaints_result(p->c, e))
+	if (diagnostics_result(p->c, e))
 		return -1;
 	if (plan_budget(p, e))
 		return -1;
@@ -279,7 +279,7 @@ static int make(struct planner *p, struct err *e) {
 }
 
 void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*where)(void *ctx, const char *path), void *where_ctx,
-		struct complaints *c) {
+		struct diagnostics *c) {
 	struct plan_input in = {.spec = part, .runtime = rt, .where = where, .where_ctx = where_ctx};
 	struct planner *p = begin(&in, c);
 
@@ -290,7 +290,7 @@ void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*
 	plan_free(&p->plan);
 }
 
-int plan_make(const struct plan_input *in, struct plan **out, struct complaints *c, struct err *e) {
+int plan_make(const struct plan_input *in, struct plan **out, struct diagnostics *c, struct err *e) {
 	struct planner *p = begin(in, c);
 
 	if (make(p, e)) {

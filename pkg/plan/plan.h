@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "size/size.h"
 
 struct buf;
@@ -29,7 +29,7 @@ struct plan_input {
 	/* Backends that packages.lock has for this architecture; NULL where the runtime has no such lock. */
 	const char *const *locked;
 	size_t n_locked;
-	/* Where a field of the manifest stands ("runtime.kv_cache"), for complaints; NULL: its first line. */
+	/* Where a field of the manifest stands ("runtime.kv_cache"), for diagnostics; NULL: its first line. */
 	struct pos (*where)(void *ctx, const char *path);
 	void *where_ctx;
 	/* Tokens a second, in thousandths, that this model was measured at (0: never), by which release; and of the place where it was not said. */
@@ -130,11 +130,11 @@ struct plan {
 
 /* ERR_SPEC: the manifest asks for what the runtime or the model cannot do; all of it stands in `c`, sorted. ERR_NOFIT:
  * it does not fit, with the numbers and the smallest changes that would (admission: enforce). */
-int plan_make(const struct plan_input *in, struct plan **out, struct complaints *c, struct err *e);
+int plan_make(const struct plan_input *in, struct plan **out, struct diagnostics *c, struct err *e);
 /* What needs neither the model nor the machine: has the runtime this backend, these settings, extra arguments and capabilities? `part` may lack what was
  * complained about already (spec_parse); `where` as in plan_input. */
 void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*where)(void *ctx, const char *path), void *where_ctx,
-		struct complaints *c);
+		struct diagnostics *c);
 /* All of it as JSON: model, runtime, memory, admission, candidates, speed, traffic, cost, notes; what people are shown is read from
  * it, too. Whole numbers alone. Yours. `p` was made with the input that is still there. */
 struct json *plan_document(const struct plan *p);

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 struct err;
 struct release_route;

@@ -64,7 +64,7 @@ void report_done(struct report *r) {
 	state_clear(r);
 	(void) pthread_cond_destroy(&r->state->ended);
 	(void) pthread_mutex_destroy(&r->state->mutex);
-	free(r->state->complaint);
+	free(r->state->diagnostic);
 	free(r->state->rest);
 	free(r->state->waits);
 	free(r->state->meter.what);

@@ -7,7 +7,7 @@
 
 #include "base/progress.h"
 
-struct complaints;
+struct diagnostics;
 struct err;
 struct json;
 
@@ -17,7 +17,7 @@ struct json;
  * plain     the same lines without colour or movement, for a pipe or a log; nothing is cut
  * json      one event a line, {"event":"step",...}, and at the end the command's result as one object
  *
- * Everything goes to `out`, but errors, warnings and complaints to `err`; in json mode those are
+ * Everything goes to `out`, but errors, warnings and diagnostics to `err`; in json mode those are
  * events on `out` as well. Whatever text comes in, control characters, broken UTF-8 and direction
  * marks leave escaped, so that a model's answer cannot speak to the terminal; and what has
  * the form of a secret (user and password of a URL, "Bearer ...", "hf_...") leaves as "***". */
@@ -55,8 +55,8 @@ void report_text(struct report *r, const char *text, size_t n);
 /* "llmdeploy: warning: ..." */
 void report_warning(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "file:line:col: message", all of them, in their order. */
-void report_complaints(struct report *r, const struct complaints *c);
-/* "llmdeploy: ...": once, at the end. The open step is shown as failed. What was just said as a complaint is not said again. */
+void report_diagnostics(struct report *r, const struct diagnostics *c);
+/* "llmdeploy: ...": once, at the end. The open step is shown as failed. What was just said as a diagnostic is not said again. */
 void report_error(struct report *r, const struct err *e);
 /* The command's result, json mode only: one line, as it is. */
 void report_result(struct report *r, const struct json *result);

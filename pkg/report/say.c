@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
@@ -96,7 +96,7 @@ void report_warning(struct report *r, const char *fmt, ...) {
 	say(r, true, "llmdeploy: warning: ", "33", "warning", "message", text);
 }
 
-static void complaint_event(struct report *r, const struct complaint *c) {
+static void diagnostic_event(struct report *r, const struct diagnostic *c) {
 	struct json *j CLEANUP(json_freep) = json_object();
 
 	json_set_str(j, "file", c->file);
@@ -108,20 +108,20 @@ static void complaint_event(struct report *r, const struct complaint *c) {
 	state_event(r, "complaint", j);
 }
 
-void report_complaints(struct report *r, const struct complaints *c) {
+void report_diagnostics(struct report *r, const struct diagnostics *c) {
 	struct report_state *held CLEANUP(state_release) = state_hold(r);
 
 	(void) held;
 	for (size_t i = 0; i < c->n; i++) {
-		const struct complaint *one = &c->at[i];
+		const struct diagnostic *one = &c->at[i];
 		char *text = mem_printf("%s:%d:%d: %s", one->file, one->line, one->col, one->message);
 		char *clean CLEANUP(freep) = state_clean(text);
 
 		if (r->mode == REPORT_JSON)
-			complaint_event(r, one);
+			diagnostic_event(r, one);
 		state_text(r, true, "", "0", clean, "  ");
-		free(r->state->complaint);
-		r->state->complaint = text;
+		free(r->state->diagnostic);
+		r->state->diagnostic = text;
 	}
 }
 
@@ -138,7 +138,7 @@ static const char *name_of(enum err_code code) {
 void report_error(struct report *r, const struct err *e) {
 	struct report_state *held CLEANUP(state_release) = state_hold(r);
 	char *clean CLEANUP(freep) = state_clean(e->msg);
-	const char *said = held->complaint;
+	const char *said = held->diagnostic;
 
 	/* What was stopped did not fail. */
 	state_close_step(r, e->code == ERR_INTERRUPTED ? "stop" : "FAIL", NULL);

@@ -19,7 +19,7 @@ struct report_state {
 	char *waits;   /* what the step waits for ("loading the model"); NULL: not said */
 	uint64_t waits_ms; /* since when */
 	bool moving; /* there is a line without an end on the terminal */
-	char *complaint; /* the last one shown */
+	char *diagnostic; /* the last one shown */
 	uint64_t shown_ms, said_ms; /* when something was last shown; when by anything but the pulse */
 	bool wraps_err; /* errors and warnings go to the terminal, too */
 	struct meter { /* of the bytes that are going on */

@@ -11,7 +11,7 @@
 #include "base/progress.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 #include "root/root.h"
 
 enum { LOG_CAP = 4 << 20 };
@@ -21,9 +21,9 @@ static const struct {
 	const char *key;
 	size_t at;
 } parts[] = {
-	{"weights_bytes", offsetof(struct oracle_buffers, weights)}, {"adapters_bytes", offsetof(struct oracle_buffers, adapters)},
-	{"kv_bytes", offsetof(struct oracle_buffers, kv)},	     {"recurrent_bytes", offsetof(struct oracle_buffers, recurrent)},
-	{"compute_bytes", offsetof(struct oracle_buffers, compute)}, {"output_bytes", offsetof(struct oracle_buffers, output)},
+	{"weights_bytes", offsetof(struct memory_estimate_buffers, weights)}, {"adapters_bytes", offsetof(struct memory_estimate_buffers, adapters)},
+	{"kv_bytes", offsetof(struct memory_estimate_buffers, kv)},	     {"recurrent_bytes", offsetof(struct memory_estimate_buffers, recurrent)},
+	{"compute_bytes", offsetof(struct memory_estimate_buffers, compute)}, {"output_bytes", offsetof(struct memory_estimate_buffers, output)},
 };
 
 static bool append(void *ctx, int stream, const char *data, size_t n) {
@@ -42,7 +42,7 @@ static int read_log(const struct rollout *ctx, const char *name, struct buf *log
 	return docker_log_read(ctx->docker, &q, append, log, &found, e);
 }
 
-static void add_parts(struct json *m, const struct lockfile *l, const struct oracle_buffers *b) {
+static void add_parts(struct json *m, const struct lockfile *l, const struct memory_estimate_buffers *b) {
 	const struct json *budget = json_get(l->tree, "budget");
 	struct json *predicted = json_object(), *measured = json_object();
 	int64_t planned_sum = 0, sum = 0;
@@ -68,10 +68,10 @@ static void add_parts(struct json *m, const struct lockfile *l, const struct ora
 static int measure(const struct rollout *ctx, const struct lockfile *l, struct json *m, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf log CLEANUP(buf_done) = BUF_INIT(LOG_CAP);
-	struct oracle_buffers b;
+	struct memory_estimate_buffers b;
 	uint64_t resident;
 
-	if (read_log(ctx, name, &log, e) || oracle_buffers(l->logs, buf_str(&log), log.len, &b, e))
+	if (read_log(ctx, name, &log, e) || memory_estimate_buffers(l->logs, buf_str(&log), log.len, &b, e))
 		return -1;
 	if (!b.lines)
 		return err_set(e, ERR_GATE, "log format changed: no line of the engine's log names a buffer");
@@ -105,7 +105,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e) {
+int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", ctx->root->id, l->id, (long) getpid());
 	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();
@@ -119,9 +119,9 @@ int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint6
 	struct docker_mount *mounts = mem_zalloc(l->n_artifacts + 1, sizeof *mounts);
 	int r = instance_mounts(ctx, l, "/nonexistent", mounts, e);
 	if (!r) {
-		struct oracle_ask ask = {.lockfile = l, .name = name, .image = image, .user = user, .mounts = mounts, .n_mounts = l->n_artifacts,
+		struct memory_estimate_ask ask = {.lockfile = l, .name = name, .image = image, .user = user, .mounts = mounts, .n_mounts = l->n_artifacts,
 					 .labels = labels, .timeout_ms = timeout_ms};
-		r = oracle_ask(ctx->docker, &ask, out, e);
+		r = memory_estimate_ask(ctx->docker, &ask, out, e);
 	}
 	mounts_done(mounts, l->n_artifacts + 1);
 	return r;

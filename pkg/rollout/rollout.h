@@ -13,7 +13,7 @@ struct gateway;
 struct journal;
 struct json;
 struct lockfile;
-struct oracle;
+struct memory_estimate;
 struct progress;
 struct root;
 struct store;
@@ -214,6 +214,6 @@ int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *ou
 int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
 int rollout_unpin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
 
-/* The engine's own estimate for this lock (pkg/oracle), asked of its image before anything runs: the image is loaded where the Engine has
+/* The engine's own estimate for this lock (pkg/memory_estimate), asked of its image before anything runs: the image is loaded where the Engine has
  * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
-int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct oracle *out, struct err *e);
+int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e);

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct complaints;
+struct diagnostics;
 struct err;
 struct json;
 
@@ -23,6 +23,6 @@ struct runtime_gateway {
 /* The first of `dirs` that has NAME/gateway.yaml; yours. *dir NULL: none. */
 void runtime_gateway_find(const char *const *dirs, size_t n_dirs, const char *name, char **dir);
 /* Reads DIR/gateway.yaml, as runtime_load. */
-int runtime_gateway_load(const char *dir, struct runtime_gateway **out, struct complaints *c, struct err *e);
+int runtime_gateway_load(const char *dir, struct runtime_gateway **out, struct diagnostics *c, struct err *e);
 void runtime_gateway_free(struct runtime_gateway *g);
 void runtime_gateway_freep(struct runtime_gateway **g); /* for CLEANUP */

@@ -238,7 +238,7 @@ static void take(struct loaded *l, const char *path) {
 }
 
 /* What no table can say: parts that belong together. */
-static void check_extras(const struct json *tree, const struct yaml_node *root, struct complaints *c) {
+static void check_extras(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
 	const struct json *list = json_get(tree, "allow_extra");
 
 	for (size_t i = 0; i < json_count(list); i++) {
@@ -250,17 +250,17 @@ static void check_extras(const struct json *tree, const struct yaml_node *root, 
 		if (!kind || !name)
 			continue;
 		if (!strcmp(kind, "int") && (!json_int(o, "min", &min) || !json_int(o, "max", &max) || min > max))
-			complaints_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs min and max, in order", i);
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs min and max, in order", i);
 		if (!strcmp(kind, "choice") != (json_count(json_get(o, "choices")) > 0))
-			complaints_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs choices where its value is a choice, and only there", i);
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs choices where its value is a choice, and only there", i);
 		for (size_t k = 0; k < i; k++)
 			if (json_str(json_at(list, k), "name") && !strcmp(json_str(json_at(list, k), "name"), name))
-				complaints_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra' names '%s' twice", name);
+				diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra' names '%s' twice", name);
 	}
 }
 
 /* A flag has one way to be told: a word before the value, a variable, or nothing. */
-static void check_flags(const struct json *tree, const struct yaml_node *root, struct complaints *c) {
+static void check_flags(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++) {
 		char *at CLEANUP(freep) = mem_printf("flags.%s", setting_names[s]);
 		const struct json *o = json_path(tree, at);
@@ -270,37 +270,37 @@ static void check_flags(const struct json *tree, const struct yaml_node *root, s
 		bool positional = !strcmp(json_str(o, "form"), "positional");
 
 		if ((json_count(json_get(o, "arg")) > 0) + (*json_str(o, "env") != 0) + positional != 1)
-			complaints_add(c, yaml_pos(yaml_at(root, at)), "'%s' needs one of arg, env and form: positional, and only one", at);
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'%s' needs one of arg, env and form: positional, and only one", at);
 	}
 }
 
 /* Every image that is no packages of ours has a name, in the backend that it is for. */
-static void check_images(const struct json *tree, const struct yaml_node *root, struct complaints *c) {
+static void check_images(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
 	bool image = !strcmp(json_str(tree, "launch"), "image");
 
 	for (const struct json *o = json_first(json_get(tree, "backends")); o; o = json_next(o)) {
 		char *at CLEANUP(freep) = mem_printf("backends.%s", json_key(o));
 
 		if (image != (*json_str(o, "image") != 0))
-			complaints_add(c, yaml_pos(yaml_at(root, at)),
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)),
 				       image ? "'%s.image' is missing: the engine is launched from an image" : "'%s.image' is there, and the engine is not launched from an image", at);
 	}
 }
 
-static void check_rest(const struct json *tree, const struct yaml_node *root, const char *folder, struct complaints *c) {
+static void check_rest(const struct json *tree, const struct yaml_node *root, const char *folder, struct diagnostics *c) {
 	const struct json *flags = json_get(tree, "flags"), *container = json_get(tree, "container");
 	const char *name = json_str(tree, "name");
 
 	if (name && strcmp(name, folder) != 0)
-		complaints_add(c, yaml_pos(yaml_at(root, "name")), "the runtime '%s' lies in a folder '%s'", name, folder);
+		diagnostics_add(c, yaml_pos(yaml_at(root, "name")), "the runtime '%s' lies in a folder '%s'", name, folder);
 	if (!json_count(json_get(tree, "backends")))
-		complaints_add(c, yaml_pos(yaml_at(root, "backends")), "'backends' has none");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "backends")), "'backends' has none");
 	if (json_is_object(json_get(flags, "socket")) && !*json_str(container, "socket"))
-		complaints_add(c, yaml_pos(yaml_at(root, "flags.socket")), "'container.socket' is missing: the engine listens on a socket");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.socket")), "'container.socket' is missing: the engine listens on a socket");
 	if (json_is_object(json_get(flags, "chat_template")) && !*json_str(container, "chat_template"))
-		complaints_add(c, yaml_pos(yaml_at(root, "flags.chat_template")), "'container.chat_template' is missing: the engine takes one");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.chat_template")), "'container.chat_template' is missing: the engine takes one");
 	if (!strcmp(json_str(tree, "launch") ? json_str(tree, "launch") : "", "packages") && !json_get(tree, "packages"))
-		complaints_add(c, yaml_pos(yaml_at(root, "launch")), "'packages' is missing: the engine is launched from packages");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "launch")), "'packages' is missing: the engine is launched from packages");
 }
 
 static const char *last_part(const char *path) {
@@ -309,7 +309,7 @@ static const char *last_part(const char *path) {
 	return slash ? slash + 1 : path;
 }
 
-int runtime_load(const char *dir, struct runtime **out, struct complaints *c, struct err *e) {
+int runtime_load(const char *dir, struct runtime **out, struct diagnostics *c, struct err *e) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(YAML_MAX_BYTES);
 	char *path CLEANUP(freep) = mem_printf("%s/runtime.yaml", dir);
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
@@ -324,7 +324,7 @@ int runtime_load(const char *dir, struct runtime **out, struct complaints *c, st
 		check_images(tree, yaml_root(y), c);
 		check_rest(tree, yaml_root(y), last_part(dir), c);
 	}
-	if (complaints_result(c, e))
+	if (diagnostics_result(c, e))
 		return -1;
 	struct loaded *l = mem_zalloc(1, sizeof *l);
 

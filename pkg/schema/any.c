@@ -8,10 +8,10 @@
 
 #define MAX_KEYS 4096
 
-static struct json *refuse(const struct schema_path *path, const struct yaml_node *n, const char *what, struct complaints *c) {
+static struct json *refuse(const struct schema_path *path, const struct yaml_node *n, const char *what, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path), shown[YAML_SHOWN];
 
-	schema_complain(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), name, what);
+	schema_diagnose(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), name, what);
 	return NULL;
 }
 
@@ -48,7 +48,7 @@ static bool is_odd_number(const char *s) {
 }
 
 static struct json *plain(const struct schema_path *path, const struct yaml_node *n, const char *s, bool fractions,
-			  struct complaints *c) {
+			  struct diagnostics *c) {
 	bool whole = false;
 	uint64_t u;
 
@@ -67,7 +67,7 @@ static struct json *plain(const struct schema_path *path, const struct yaml_node
 	return json_string(s);
 }
 
-static struct json *list(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct complaints *c) {
+static struct json *list(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
 	struct json *out = json_array();
 
 	for (size_t i = 0; i < yaml_count(n); i++) {
@@ -78,12 +78,12 @@ static struct json *list(const struct schema_path *path, const struct yaml_node 
 	return out;
 }
 
-static struct json *mapping(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct complaints *c) {
+static struct json *mapping(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
 	struct json *out = json_object();
 
 	if (yaml_count(n) > MAX_KEYS)
-		schema_complain(c, yaml_pos(n), "'%s' has %zu entries, the most is %d", name, yaml_count(n), MAX_KEYS);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the most is %d", name, yaml_count(n), MAX_KEYS);
 	for (size_t i = 0; i < yaml_count(n) && i < MAX_KEYS; i++) {
 		const char *key = yaml_scalar(yaml_key(n, i), NULL);
 		struct schema_path here = {.up = path, .key = key};
@@ -95,7 +95,7 @@ static struct json *mapping(const struct schema_path *path, const struct yaml_no
 }
 
 /* As deep as a document may be, so the recursion is bounded. */
-struct json *schema_any(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct complaints *c) {
+struct json *schema_any(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
 	bool unquoted = false;
 	const char *s = yaml_scalar(n, &unquoted);
 

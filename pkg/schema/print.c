@@ -147,7 +147,7 @@ static struct json *of_type(const struct schema_field *f) {
 
 static struct json *default_of(const char *text) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	if (yaml_parse("default", text, strlen(text), &y, &c, &e))

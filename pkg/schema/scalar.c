@@ -17,7 +17,7 @@ struct value {
 	const struct yaml_node *node;
 	const char *text;
 	bool plain;
-	struct complaints *c;
+	struct diagnostics *c;
 };
 
 static const char *const nouns[] = {
@@ -61,7 +61,7 @@ char *schema_join(const char *const *words, size_t n) {
 static struct json *refuse(const struct value *v, const char *what) {
 	char *name CLEANUP(freep) = schema_path_text(v->path), shown[YAML_SHOWN];
 
-	schema_complain(v->c, yaml_pos(v->node), "'%s' in '%s' %s", yaml_show(v->text, shown), name, what);
+	schema_diagnose(v->c, yaml_pos(v->node), "'%s' in '%s' %s", yaml_show(v->text, shown), name, what);
 	return NULL;
 }
 
@@ -69,7 +69,7 @@ static struct json *string(const struct value *v) {
 	if (*v->text || (v->field->flags & SCHEMA_EMPTY))
 		return json_string(v->text);
 	char *name CLEANUP(freep) = schema_path_text(v->path);
-	schema_complain(v->c, yaml_pos(v->node), "'%s' is empty", name);
+	schema_diagnose(v->c, yaml_pos(v->node), "'%s' is empty", name);
 	return NULL;
 }
 
@@ -88,13 +88,13 @@ static struct json *digest(const struct value *v) {
 		return json_string(v->text);
 	struct pos at = yaml_pos(v->node);
 	if (text_starts(v->text, "sha256:"))
-		schema_complain(v->c, at, "'%s' has a prefix: write the 64 hex digits without 'sha256:'", head);
+		schema_diagnose(v->c, at, "'%s' has a prefix: write the 64 hex digits without 'sha256:'", head);
 	else if (any < n)
 		return refuse(v, "is not a SHA-256: it has other characters than hex digits");
 	else if (n != 64)
-		schema_complain(v->c, at, "'%s' has %zu hex digits, a SHA-256 has 64", head, n);
+		schema_diagnose(v->c, at, "'%s' has %zu hex digits, a SHA-256 has 64", head, n);
 	else
-		schema_complain(v->c, at, "'%s' has upper-case letters: write the 64 hex digits in lower case", head);
+		schema_diagnose(v->c, at, "'%s' has upper-case letters: write the 64 hex digits in lower case", head);
 	return NULL;
 }
 
@@ -264,7 +264,7 @@ static struct json *decimal(const struct value *v) {
 }
 
 struct json *schema_scalar(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			   struct complaints *c) {
+			   struct diagnostics *c) {
 	static struct json *(*const readers[])(const struct value *v) = {
 		[SCHEMA_STRING] = string, [SCHEMA_NAME] = name,	     [SCHEMA_DIGEST] = digest,	     [SCHEMA_ENUM] = word,
 		[SCHEMA_BOOL] = truth,	  [SCHEMA_INT] = whole,	     [SCHEMA_BYTES] = bytes,	     [SCHEMA_DURATION] = duration,

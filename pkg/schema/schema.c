@@ -11,17 +11,17 @@
 #include "json/json.h"
 #include "schema/internal.h"
 
-#define MAX_COMPLAINTS 100
+#define MAX_DIAGNOSTICS 100
 #define MAX_KEYS 4096
 
 static struct json *check_value(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				struct complaints *c);
+				struct diagnostics *c);
 
-bool schema_full(const struct complaints *c) {
-	return c->n >= MAX_COMPLAINTS;
+bool schema_full(const struct diagnostics *c) {
+	return c->n >= MAX_DIAGNOSTICS;
 }
 
-void schema_complain(struct complaints *c, struct pos at, const char *fmt, ...) {
+void schema_diagnose(struct diagnostics *c, struct pos at, const char *fmt, ...) {
 	char *text CLEANUP(freep) = NULL;
 	va_list ap;
 
@@ -31,7 +31,7 @@ void schema_complain(struct complaints *c, struct pos at, const char *fmt, ...) 
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort(); /* out of memory */
 	va_end(ap);
-	complaints_add(c, at, "%s", text);
+	diagnostics_add(c, at, "%s", text);
 }
 
 static void add_path(const struct schema_path *path, struct buf *out) {
@@ -83,23 +83,23 @@ static char *all_keys(const struct schema_field *fields) {
 	return schema_join(keys, n);
 }
 
-static void refuse_key(const struct schema_field *fields, const struct yaml_node *key, struct keys *keys, struct complaints *c) {
+static void refuse_key(const struct schema_field *fields, const struct yaml_node *key, struct keys *keys, struct diagnostics *c) {
 	char shown[YAML_SHOWN];
 	const char *near = text_nearest(yaml_scalar(key, NULL), keys->absent, keys->n);
 
 	(void) yaml_show(yaml_scalar(key, NULL), shown);
 	if (near) {
-		schema_complain(c, yaml_pos(key), "unknown key '%s', did you mean '%s'?", shown, near);
+		schema_diagnose(c, yaml_pos(key), "unknown key '%s', did you mean '%s'?", shown, near);
 	} else {
 		char *all CLEANUP(freep) = all_keys(fields);
-		schema_complain(c, yaml_pos(key), "unknown key '%s', known here: %s", shown, all);
+		schema_diagnose(c, yaml_pos(key), "unknown key '%s', known here: %s", shown, all);
 	}
 	for (size_t i = 0; i < keys->n; i++)
 		keys->misspelt[i] = keys->misspelt[i] || keys->absent[i] == near;
 }
 
 static void refuse_unknown(const struct schema_field *fields, const struct yaml_node *map, struct keys *keys,
-			   struct complaints *c) {
+			   struct diagnostics *c) {
 	for (size_t i = 0; i < yaml_count(map) && !schema_full(c); i++)
 		if (!is_known(fields, yaml_scalar(yaml_key(map, i), NULL)))
 			refuse_key(fields, yaml_key(map, i), keys, c);
@@ -115,7 +115,7 @@ static bool is_misspelt(const struct keys *keys, const char *key) {
 
 static struct json *check_default(const struct schema_path *path, const struct schema_field *f) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	/* A default with a fault is a fault of the table. */
@@ -127,7 +127,7 @@ static struct json *check_default(const struct schema_path *path, const struct s
 }
 
 static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields, unsigned flags,
-				 const struct yaml_node *map, struct pos at, struct complaints *c);
+				 const struct yaml_node *map, struct pos at, struct diagnostics *c);
 
 /* A sibling is there that stands for it. */
 static bool is_spared(const struct schema_field *f, const struct yaml_node *map) {
@@ -138,10 +138,10 @@ static bool is_spared(const struct schema_field *f, const struct yaml_node *map)
 }
 
 static struct json *missing(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *map, struct pos at,
-			    struct complaints *c) {
+			    struct diagnostics *c) {
 	if ((f->flags & SCHEMA_REQUIRED) && !is_spared(f, map)) {
 		char *name CLEANUP(freep) = schema_path_text(path);
-		schema_complain(c, at, "'%s' is missing", name);
+		schema_diagnose(c, at, "'%s' is missing", name);
 		return NULL;
 	}
 	if (f->fallback)
@@ -152,7 +152,7 @@ static struct json *missing(const struct schema_path *path, const struct schema_
 }
 
 static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields, unsigned flags,
-				 const struct yaml_node *map, struct pos at, struct complaints *c) {
+				 const struct yaml_node *map, struct pos at, struct diagnostics *c) {
 	struct json *out = json_object();
 	struct keys keys = {0};
 
@@ -173,23 +173,23 @@ static struct json *check_fields(const struct schema_path *path, const struct sc
 }
 
 static struct json *wrong_kind(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct complaints *c) {
+			       struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
 	char shown[YAML_SHOWN];
 
 	if (yaml_kind(n) == YAML_NULL)
-		schema_complain(c, yaml_pos(n), "'%s' has no value", name);
+		schema_diagnose(c, yaml_pos(n), "'%s' has no value", name);
 	else if (yaml_scalar(n, NULL))
-		schema_complain(c, yaml_pos(n), "'%s' must be %s, not '%s'", name, schema_type_noun(f->type),
+		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not '%s'", name, schema_type_noun(f->type),
 				yaml_show(yaml_scalar(n, NULL), shown));
 	else
-		schema_complain(c, yaml_pos(n), "'%s' must be %s, not %s", name, schema_type_noun(f->type),
+		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not %s", name, schema_type_noun(f->type),
 				yaml_kind_name(yaml_kind(n)));
 	return NULL;
 }
 
 static struct json *wrong_word(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct complaints *c) {
+			       struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path), shown[YAML_SHOWN];
 	size_t n_words = 0;
 
@@ -197,13 +197,13 @@ static struct json *wrong_word(const struct schema_path *path, const struct sche
 		n_words++;
 	char *words CLEANUP(freep) = schema_join(f->choices, n_words);
 	char *all CLEANUP(freep) = all_keys(f->fields);
-	schema_complain(c, yaml_pos(n), "'%s' in '%s' is not known, use %s, or a mapping with %s",
+	schema_diagnose(c, yaml_pos(n), "'%s' in '%s' is not known, use %s, or a mapping with %s",
 			yaml_show(yaml_scalar(n, NULL), shown), name, words, all);
 	return NULL;
 }
 
 static struct json *check_object(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				 struct complaints *c) {
+				 struct diagnostics *c) {
 	const char *word = yaml_scalar(n, NULL);
 
 	if (word && ((f->flags & SCHEMA_OR_TEXT) || (f->choices && schema_is_choice(f->choices, word))))
@@ -214,7 +214,7 @@ static struct json *check_object(const struct schema_path *path, const struct sc
 		return wrong_kind(path, f, n, c);
 	if ((f->flags & SCHEMA_ONE_KEY) && yaml_count(n) != 1) {
 		char *name CLEANUP(freep) = schema_path_text(path);
-		schema_complain(c, yaml_pos(n), "'%s' must have exactly one key, it has %zu", name, yaml_count(n));
+		schema_diagnose(c, yaml_pos(n), "'%s' must have exactly one key, it has %zu", name, yaml_count(n));
 		return NULL;
 	}
 	return check_fields(path, f->fields, f->flags, n, yaml_pos(n), c);
@@ -223,23 +223,23 @@ static struct json *check_object(const struct schema_path *path, const struct sc
 static const struct schema_field text_element = {.type = SCHEMA_STRING};
 
 static bool count_is_right(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			   struct complaints *c) {
+			   struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
 	int64_t count = (int64_t) yaml_count(n), most = f->max ? f->max : f->type == SCHEMA_MAP ? MAX_KEYS : YAML_MAX_NODES;
 	int64_t least = f->type == SCHEMA_ONE_OR_LIST && !f->min ? 1 : f->min;
 
 	if (count < least && !count)
-		schema_complain(c, yaml_pos(n), "'%s' is empty", name);
+		schema_diagnose(c, yaml_pos(n), "'%s' is empty", name);
 	else if (count < least)
-		schema_complain(c, yaml_pos(n), "'%s' has %zu entries, it must have at least %zu", name, (size_t) count,
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, it must have at least %zu", name, (size_t) count,
 				(size_t) least);
 	else if (count > most)
-		schema_complain(c, yaml_pos(n), "'%s' has %zu entries, the most is %zu", name, (size_t) count, (size_t) most);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the most is %zu", name, (size_t) count, (size_t) most);
 	return count >= least && count <= most;
 }
 
 static struct json *check_list(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct complaints *c) {
+			       struct diagnostics *c) {
 	const struct schema_field *element = f->element ? f->element : &text_element;
 	struct json *out = NULL, *v = NULL;
 
@@ -266,7 +266,7 @@ static struct json *check_list(const struct schema_path *path, const struct sche
 }
 
 static struct json *check_map(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			      struct complaints *c) {
+			      struct diagnostics *c) {
 	const struct schema_field *element = f->element ? f->element : &text_element;
 
 	if (yaml_kind(n) != YAML_MAPPING)
@@ -285,7 +285,7 @@ static struct json *check_map(const struct schema_path *path, const struct schem
 }
 
 static struct json *check_value(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				struct complaints *c) {
+				struct diagnostics *c) {
 	switch (f->type) {
 	case SCHEMA_OBJECT:
 		return check_object(path, f, n, c);
@@ -301,9 +301,9 @@ static struct json *check_value(const struct schema_path *path, const struct sch
 	}
 }
 
-struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct complaints *c) {
+struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct diagnostics *c) {
 	if (yaml_kind(root) != YAML_MAPPING)
-		schema_complain(c, yaml_pos(root), "the file must hold a mapping (key: value), not %s", yaml_kind_name(yaml_kind(root)));
+		schema_diagnose(c, yaml_pos(root), "the file must hold a mapping (key: value), not %s", yaml_kind_name(yaml_kind(root)));
 	else
 		return check_fields(NULL, fields, 0, root, yaml_pos(root), c);
 	return json_object();

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "yaml/yaml.h"
 
 struct buf;
@@ -24,9 +24,9 @@ struct json;
  *             {.key = "adapters", .type = SCHEMA_LIST, .fallback = "[]", .element = &adapters, .max = 16, .doc = "..."},
  *             {0},
  *     };
- *     struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), file, &complaints);
+ *     struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), file, &diagnostics);
  *     ... checks of your own, with yaml_at(yaml_root(y), "adapters.0.source") for the place ...
- *     if (complaints_result(&complaints, e))
+ *     if (diagnostics_result(&diagnostics, e))
  *             return -1;
  */
 enum schema_type {
@@ -76,11 +76,11 @@ struct schema_field {
 };
 
 /* The tree with every default filled in; yours, always an object. What was complained about is missing from it,
- * every other part is there: go on with your own checks and end with complaints_result(). At most
- * 100 complaints are kept. A free map has at most 4096 keys.
+ * every other part is there: go on with your own checks and end with diagnostics_result(). At most
+ * 100 diagnostics are kept. A free map has at most 4096 keys.
  *
  * Messages name the field by its path ('model.adapters[0].scale'). An unknown key gets the nearest known one, or the list. */
-struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct complaints *c);
+struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct diagnostics *c);
 
 /* A tree of the table as YAML that gives the same tree again: every default written out, units as a user writes them. */
 void schema_write(const struct schema_field *fields, const struct json *tree, struct buf *out);

@@ -9,24 +9,24 @@
 #include "spec/planning.h"
 #include "spec/source.h"
 
-void spec_complain(struct complaints *c, const struct yaml_node *n, const char *path, const char *fault) {
+void spec_diagnose(struct diagnostics *c, const struct yaml_node *n, const char *path, const char *fault) {
 	const char *value = yaml_scalar(n, NULL);
 	char *plain CLEANUP(freep) = value ? signed_shown(value) : NULL; /* what must not be recorded is not shown */
 	char shown[YAML_SHOWN];
 
-	complaints_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(plain, shown), path, fault);
+	diagnostics_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(plain, shown), path, fault);
 }
 
-static void check_source(const struct yaml_node *n, const char *path, struct complaints *c) {
+static void check_source(const struct yaml_node *n, const char *path, struct diagnostics *c) {
 	const char *s = yaml_scalar(n, NULL);
 	const char *fault = s && *s ? spec_source_fault(s) : NULL;
 
 	if (fault)
-		spec_complain(c, n, path, fault);
+		spec_diagnose(c, n, path, fault);
 }
 
 /* One or a list; what is neither was complained about. */
-void spec_check_sources(const struct yaml_node *n, const char *path, struct complaints *c) {
+void spec_check_sources(const struct yaml_node *n, const char *path, struct diagnostics *c) {
 	check_source(n, path, c);
 	for (size_t i = 0; i < yaml_count(n) && yaml_kind(n) == YAML_SEQUENCE; i++) {
 		char *item CLEANUP(freep) = mem_printf("%s[%zu]", path, i);
@@ -34,7 +34,7 @@ void spec_check_sources(const struct yaml_node *n, const char *path, struct comp
 	}
 }
 
-static void check_artifacts(const struct yaml_node *root, struct complaints *c) {
+static void check_artifacts(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *adapters = yaml_at(root, "model.adapters");
 
 	spec_check_sources(yaml_at(root, "model.source"), "model.source", c);
@@ -45,7 +45,7 @@ static void check_artifacts(const struct yaml_node *root, struct complaints *c) 
 }
 
 /* The same bytes cannot be model and adapter; an adapter that stands there twice is applied twice. */
-static void check_digests(const struct yaml_node *root, struct complaints *c) {
+static void check_digests(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *adapters = yaml_at(root, "model.adapters"), *model = yaml_at(root, "model.sha256");
 	size_t n = yaml_kind(adapters) == YAML_SEQUENCE ? yaml_count(adapters) : 0;
 
@@ -54,45 +54,45 @@ static void check_digests(const struct yaml_node *root, struct complaints *c) {
 		const char *digest = yaml_scalar(own, NULL), *of_model = yaml_scalar(model, NULL);
 
 		if (digest && of_model && !strcmp(digest, of_model))
-			complaints_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is the digest of the model in line %d", i, yaml_pos(model).line);
+			diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is the digest of the model in line %d", i, yaml_pos(model).line);
 		for (size_t k = 0; digest && k < i; k++) {
 			const struct yaml_node *other = yaml_get(yaml_item(adapters, k), "sha256");
 			if (yaml_scalar(other, NULL) && !strcmp(yaml_scalar(other, NULL), digest))
-				complaints_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: name it once, with its scale",
+				diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: name it once, with its scale",
 					       i, yaml_pos(other).line);
 		}
 	}
 }
 
-static void check_eval(const struct yaml_node *root, struct complaints *c) {
+static void check_eval(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *golden = yaml_at(root, "eval.golden"), *skip = yaml_at(root, "eval.skip");
 	const struct yaml_node *latency = yaml_at(root, "eval.latency_p95");
 
 	if (golden && skip)
-		complaints_add(c, yaml_pos(skip), "'eval.skip' beside 'eval.golden' in line %d: remove one of them", yaml_pos(golden).line);
+		diagnostics_add(c, yaml_pos(skip), "'eval.skip' beside 'eval.golden' in line %d: remove one of them", yaml_pos(golden).line);
 	if (latency && !golden)
-		complaints_add(c, yaml_pos(latency), "'eval.latency_p95' without 'eval.golden': there is no answer to measure");
+		diagnostics_add(c, yaml_pos(latency), "'eval.latency_p95' without 'eval.golden': there is no answer to measure");
 }
 
-static void check_rollout(const struct yaml_node *root, struct complaints *c) {
+static void check_rollout(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *strategy = yaml_at(root, "rollout.strategy"), *previous = yaml_at(root, "rollout.previous");
 	const char *s = yaml_scalar(strategy, NULL), *p = yaml_scalar(previous, NULL);
 
 	if (s && p && !strcmp(s, "recreate") && !strcmp(p, "warm"))
-		complaints_add(c, yaml_pos(previous),
+		diagnostics_add(c, yaml_pos(previous),
 			       "'rollout.previous' is warm, and 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
 			       yaml_pos(strategy).line);
 	const struct yaml_node *watch = yaml_at(root, "rollout.watch"), *gates = yaml_at(root, "rollout.gates");
 	const char *w = yaml_scalar(watch, NULL);
 	if (gates && w && *w == '0' && !w[strspn(w, "0msh")])
-		complaints_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: nothing would be measured; give the watch a time",
+		diagnostics_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: nothing would be measured; give the watch a time",
 			       w, yaml_pos(watch).line);
 	const struct yaml_node *canary = yaml_at(root, "rollout.canary");
 	if (canary && (!s || strcmp(s, "canary")))
-		complaints_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section");
+		diagnostics_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section");
 }
 
-void spec_check(const struct yaml_node *root, struct complaints *c) {
+void spec_check(const struct yaml_node *root, struct diagnostics *c) {
 	check_artifacts(root, c);
 	check_digests(root, c);
 	spec_check_planning(root, c);

@@ -21,7 +21,7 @@ char *spec_dir_of(const char *path) {
 	return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t) (slash - path));
 }
 
-char *spec_read_named(const struct yaml_node *n, const char *path, const char *dir, size_t limit, struct complaints *c) {
+char *spec_read_named(const struct yaml_node *n, const char *path, const char *dir, size_t limit, struct diagnostics *c) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(limit);
 	const char *name = yaml_scalar(n, NULL);
 	char shown[YAML_SHOWN];
@@ -32,11 +32,11 @@ char *spec_read_named(const struct yaml_node *n, const char *path, const char *d
 	char *file CLEANUP(freep) = spec_beside(dir, name);
 	(void) yaml_show(name, shown);
 	if (fs_read_user(file, &text, &why))
-		complaints_add(c, yaml_pos(n), "'%s': %s", path, why.msg);
+		diagnostics_add(c, yaml_pos(n), "'%s': %s", path, why.msg);
 	else if (!text_is_utf8(buf_str(&text), text.len) || memchr(buf_str(&text), 0, text.len))
-		complaints_add(c, yaml_pos(n), "'%s' in '%s' is not UTF-8 text", shown, path);
+		diagnostics_add(c, yaml_pos(n), "'%s' in '%s' is not UTF-8 text", shown, path);
 	else if (!text.len)
-		complaints_add(c, yaml_pos(n), "'%s' in '%s' is an empty file", shown, path);
+		diagnostics_add(c, yaml_pos(n), "'%s' in '%s' is an empty file", shown, path);
 	else
 		return buf_steal(&text);
 	return NULL;

@@ -19,72 +19,72 @@ static bool is_plain(const char *s) {
 enum { HEADER_MAX = 256 };
 #define PLAIN_FAULT "has a character that a gateway's configuration cannot have: letters, digits and ._~:/@%+,=-[] are fine"
 
-static void check_plain(const struct yaml_node *root, const char *path, struct complaints *c) {
+static void check_plain(const struct yaml_node *root, const char *path, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_at(root, path);
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && !is_plain(s))
-		spec_complain(c, n, path, PLAIN_FAULT);
+		spec_diagnose(c, n, path, PLAIN_FAULT);
 }
 
-static void check_fallback(const struct yaml_node *root, struct complaints *c) {
+static void check_fallback(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *fallback = yaml_at(root, "gateway.fallback"), *url = yaml_get(fallback, "url");
 	const struct yaml_node *privacy = yaml_at(root, "requirements.privacy");
 	const char *s = yaml_scalar(url, NULL), *word = yaml_scalar(privacy, NULL);
 
 	if (s && address_api_fault(s))
-		spec_complain(c, url, "gateway.fallback.url", address_api_fault(s));
+		spec_diagnose(c, url, "gateway.fallback.url", address_api_fault(s));
 	else
 		check_plain(root, "gateway.fallback.url", c);
 	if (yaml_kind(fallback) != YAML_MAPPING)
 		return;
 	if (word && !strcmp(word, "local"))
-		complaints_add(c, yaml_pos(fallback),
+		diagnostics_add(c, yaml_pos(fallback),
 			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line %d is local: "
 			       "write hybrid or any there, or remove the fallback", yaml_pos(privacy).line);
 	else if (!privacy)
-		complaints_add(c, yaml_pos(fallback),
+		diagnostics_add(c, yaml_pos(fallback),
 			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: "
 			       "write hybrid or any there, or remove the fallback");
 }
 
-static void check_file(const struct yaml_node *root, const char *path, struct complaints *c) {
+static void check_file(const struct yaml_node *root, const char *path, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_at(root, path);
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && *s && *s != '/')
-		spec_complain(c, n, path, "is not an absolute path: the file is read where the gateway runs");
+		spec_diagnose(c, n, path, "is not an absolute path: the file is read where the gateway runs");
 	else if (s && *s && s[strlen(s) - 1] == '/')
-		spec_complain(c, n, path, "is a directory, and a file is wanted");
+		spec_diagnose(c, n, path, "is a directory, and a file is wanted");
 	else
 		check_plain(root, path, c);
 }
 
-static void check_names(const struct yaml_node *root, struct complaints *c) {
+static void check_names(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *names = yaml_at(root, "gateway.fallback.shareable");
 
 	for (size_t i = 0; i < yaml_count(names) && yaml_kind(names) == YAML_SEQUENCE; i++) {
 		char *path CLEANUP(freep) = mem_printf("gateway.fallback.shareable[%zu]", i);
 		const char *s = yaml_scalar(yaml_item(names, i), NULL);
 		if (s && !is_plain(s))
-			spec_complain(c, yaml_item(names, i), path, PLAIN_FAULT);
+			spec_diagnose(c, yaml_item(names, i), path, PLAIN_FAULT);
 	}
 }
 
-static void check_origins(const struct yaml_node *root, struct complaints *c) {
+static void check_origins(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *list = yaml_at(root, "gateway.cors");
 
 	for (size_t i = 0; i < yaml_count(list) && yaml_kind(list) == YAML_SEQUENCE; i++) {
 		char *path CLEANUP(freep) = mem_printf("gateway.cors[%zu]", i);
 		const char *s = yaml_scalar(yaml_item(list, i), NULL), *fault = s ? address_origin_fault(s) : NULL;
 		if (fault)
-			spec_complain(c, yaml_item(list, i), path, fault);
+			spec_diagnose(c, yaml_item(list, i), path, fault);
 		else if (s && !strcmp(s, "*") && yaml_count(list) > 1)
-			spec_complain(c, yaml_item(list, i), path, "is any origin: leave away the others, or this one");
+			spec_diagnose(c, yaml_item(list, i), path, "is any origin: leave away the others, or this one");
 	}
 }
 
-static void check_price(const struct yaml_node *root, struct complaints *c) {
+static void check_price(const struct yaml_node *root, struct diagnostics *c) {
 	static const char *const money[] = {"gateway.fallback.price.input_per_million_tokens", "gateway.fallback.price.output_per_million_tokens"};
 
 	check_plain(root, "gateway.fallback.price.currency", c);
@@ -92,42 +92,42 @@ static void check_price(const struct yaml_node *root, struct complaints *c) {
 		spec_check_decimals(yaml_at(root, money[i]), money[i], c);
 }
 
-static void check_header(const struct yaml_node *root, struct complaints *c) {
+static void check_header(const struct yaml_node *root, struct diagnostics *c) {
 	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const struct yaml_node *n = yaml_at(root, "gateway.sticky");
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && (s[strspn(s, token)] || strlen(s) > HEADER_MAX))
-		spec_complain(c, n, "gateway.sticky", "is not the name of a header");
+		spec_diagnose(c, n, "gateway.sticky", "is not the name of a header");
 }
 
-static void check_address(const struct yaml_node *root, const char *path, const char *like, struct complaints *c) {
+static void check_address(const struct yaml_node *root, const char *path, const char *like, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_at(root, path);
 	const char *s = yaml_scalar(n, NULL), *fault = s && *s ? address_listen_fault(s) : NULL;
 
 	if (!fault)
 		return;
 	char *said CLEANUP(freep) = mem_printf("%s: write HOST:PORT, like %s", fault, like);
-	spec_complain(c, n, path, said);
+	spec_diagnose(c, n, path, said);
 }
 
 /* What is not said is the default, and may be what the other one says. */
-static void check_apart(const struct yaml_node *root, struct complaints *c) {
+static void check_apart(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *metrics = yaml_at(root, "gateway.metrics"), *listen = yaml_at(root, "gateway.listen");
 	const char *door = yaml_scalar(listen, NULL), *page = yaml_scalar(metrics, NULL);
 
 	if (!address_overlaps(door ? door : LISTEN_DEFAULT, page ? page : METRICS_DEFAULT))
 		return;
 	if (page && door && !strcmp(page, door))
-		spec_complain(c, metrics, "gateway.metrics", "is also 'gateway.listen': give it another port");
+		spec_diagnose(c, metrics, "gateway.metrics", "is also 'gateway.listen': give it another port");
 	else if (page)
-		spec_complain(c, metrics, "gateway.metrics", "overlaps with 'gateway.listen': give it another port");
+		spec_diagnose(c, metrics, "gateway.metrics", "overlaps with 'gateway.listen': give it another port");
 	else
-		spec_complain(c, listen, "gateway.listen", "overlaps with 'gateway.metrics' (" METRICS_DEFAULT
+		spec_diagnose(c, listen, "gateway.listen", "overlaps with 'gateway.metrics' (" METRICS_DEFAULT
 			      " unless said): give one of them another port");
 }
 
-void spec_check_gateway(const struct yaml_node *root, struct complaints *c) {
+void spec_check_gateway(const struct yaml_node *root, struct diagnostics *c) {
 	check_address(root, "gateway.listen", LISTEN_DEFAULT, c);
 	check_address(root, "gateway.metrics", METRICS_DEFAULT, c);
 	check_apart(root, c);

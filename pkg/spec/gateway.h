@@ -1,7 +1,7 @@
 #pragma once
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "yaml/yaml.h"
 
 /* Checks of the manifest's gateway section that need more than its table. */
-void spec_check_gateway(const struct yaml_node *root, struct complaints *c);
+void spec_check_gateway(const struct yaml_node *root, struct diagnostics *c);

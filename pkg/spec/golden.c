@@ -38,7 +38,7 @@ static char *one_line(const char *text) {
 }
 
 /* id -> text, with the files read. */
-static struct json *read_sources(const struct yaml_node *nodes, const struct json *tree, const char *dir, struct complaints *c) {
+static struct json *read_sources(const struct yaml_node *nodes, const struct json *tree, const char *dir, struct diagnostics *c) {
 	struct json *out = json_object();
 
 	for (const struct json *s = json_first(tree); s; s = json_next(s)) {
@@ -168,7 +168,7 @@ static struct json *one_case(struct maker *m, const struct json *from) {
 	return out;
 }
 
-/* From a tree without a complaint. NULL: it grows too large. */
+/* From a tree without a diagnostic. NULL: it grows too large. */
 static struct json *normalise(const struct json *tree, const struct json *sources) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_RENDERED);
 	struct maker m = {.defaults = json_get(tree, "defaults"), .sources = sources, .rendered = &text};
@@ -187,28 +187,28 @@ static struct json *normalise(const struct json *tree, const struct json *source
 	return STEAL(out);
 }
 
-int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct complaints *c,
+int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct diagnostics *c,
 		 struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 	size_t before = c->n;
 
 	if (yaml_parse(name, text, n, &y, c, e))
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	const struct yaml_node *root = yaml_root(y);
 	struct json *tree CLEANUP(json_freep) = schema_check(root, golden_fields, c);
 	golden_check(root, tree, c);
 	struct json *sources CLEANUP(json_freep) = read_sources(yaml_get(root, "sources"), json_get(tree, "sources"), dir, c);
 	struct json *set CLEANUP(json_freep) = c->n == before ? normalise(tree, sources) : NULL;
 	if (c->n == before && !set)
-		complaints_add(c, yaml_pos(yaml_get(root, "cases")),
+		diagnostics_add(c, yaml_pos(yaml_get(root, "cases")),
 			       "larger than 8 MiB once its sources stand before each question: use fewer or shorter sources");
 	if (c->n > before)
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	*out = STEAL(set);
 	return 0;
 }
 
-int golden_load(const char *path, struct json **out, struct complaints *c, struct err *e) {
+int golden_load(const char *path, struct json **out, struct diagnostics *c, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
 	char *dir CLEANUP(freep) = spec_dir_of(path);
 

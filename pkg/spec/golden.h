@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 
 struct json;
 
@@ -37,8 +37,8 @@ struct json;
  * Refused: a set without cases or without a blocker, an id twice, an unknown source, a case whose assertions any
  * answer could pass (only not_*, abstain: forbidden, latency or finish_reason). Whether a regex compiles is
  * checked by pkg/eval. ERR_SPEC: see `c`; ERR_SYS: the file cannot be read. */
-int golden_load(const char *path, struct json **out, struct complaints *c, struct err *e);
+int golden_load(const char *path, struct json **out, struct diagnostics *c, struct err *e);
 
 /* The same from text; `name` stands in positions, `dir` is where the files of sources are looked for. */
-int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct complaints *c,
+int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct diagnostics *c,
 		 struct err *e);

@@ -7,14 +7,14 @@
 #include "json/json.h"
 #include "spec/tables.h"
 
-#define MAX_COMPLAINTS 100
+#define MAX_DIAGNOSTICS 100
 
 /* A case in both of its forms: the node knows the place, the tree has the checked values. */
 struct one {
 	const struct yaml_node *node;
 	const struct json *tree;
 	const struct json *sources; /* of the set */
-	struct complaints *c;
+	struct diagnostics *c;
 };
 
 static bool has_text(const struct json *list, const char *text) {
@@ -31,27 +31,27 @@ static bool is_source_id(const char *s) {
 	return n && n <= 64 && !s[n];
 }
 
-static void check_source_ids(const struct yaml_node *sources, struct complaints *c) {
+static void check_source_ids(const struct yaml_node *sources, struct diagnostics *c) {
 	char shown[YAML_SHOWN];
 
-	for (size_t i = 0; i < yaml_count(sources) && yaml_kind(sources) == YAML_MAPPING && c->n < MAX_COMPLAINTS; i++) {
+	for (size_t i = 0; i < yaml_count(sources) && yaml_kind(sources) == YAML_MAPPING && c->n < MAX_DIAGNOSTICS; i++) {
 		const char *id = yaml_scalar(yaml_key(sources, i), NULL);
 		if (!is_source_id(id))
-			complaints_add(c, yaml_pos(yaml_key(sources, i)),
+			diagnostics_add(c, yaml_pos(yaml_key(sources, i)),
 				       "'%s' is not the id of a source: letters, digits, '.', '_' and '-', at most 64", yaml_show(id, shown));
 	}
 }
 
-static void check_ids(const struct yaml_node *cases, struct complaints *c) {
+static void check_ids(const struct yaml_node *cases, struct diagnostics *c) {
 	for (size_t i = 1; i < yaml_count(cases); i++) {
 		const struct yaml_node *id = yaml_get(yaml_item(cases, i), "id");
-		for (size_t k = 0; yaml_scalar(id, NULL) && k < i && c->n < MAX_COMPLAINTS; k++) {
+		for (size_t k = 0; yaml_scalar(id, NULL) && k < i && c->n < MAX_DIAGNOSTICS; k++) {
 			const struct yaml_node *earlier = yaml_get(yaml_item(cases, k), "id");
 			const char *s = yaml_scalar(earlier, NULL);
 			char shown[YAML_SHOWN];
 			if (!s || strcmp(s, yaml_scalar(id, NULL)) != 0)
 				continue;
-			complaints_add(c, yaml_pos(id), "the case '%s' stands here again, the first is in line %d",
+			diagnostics_add(c, yaml_pos(id), "the case '%s' stands here again, the first is in line %d",
 				       yaml_show(s, shown), yaml_pos(earlier).line);
 			break;
 		}
@@ -67,17 +67,17 @@ static void check_question(const struct one *o) {
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
 		there += yaml_get(o->node, forms[i]) != NULL;
 	if (there != 1)
-		complaints_add(o->c, yaml_pos(o->node), "a case has either 'question' or 'messages' or 'prompt', here %s",
+		diagnostics_add(o->c, yaml_pos(o->node), "a case has either 'question' or 'messages' or 'prompt', here %s",
 			       there ? "are several" : "is none");
 	if (prompt && yaml_count(yaml_get(o->node, "context")))
-		complaints_add(o->c, yaml_pos(yaml_get(o->node, "context")),
+		diagnostics_add(o->c, yaml_pos(yaml_get(o->node, "context")),
 			       "'context' beside 'prompt': a raw prompt is sent as it is, write the sources into it");
 	for (size_t i = 0; i < yaml_count(messages) && yaml_kind(messages) == YAML_SEQUENCE; i++) {
 		const char *role = yaml_scalar(yaml_get(yaml_item(messages, i), "role"), NULL);
 		asked = asked || (role && !strcmp(role, "user"));
 	}
 	if (yaml_kind(messages) == YAML_SEQUENCE && yaml_count(messages) && !asked)
-		complaints_add(o->c, yaml_pos(messages), "'messages' has no message of the user: there is no question");
+		diagnostics_add(o->c, yaml_pos(messages), "'messages' has no message of the user: there is no question");
 }
 
 static void check_context(const struct one *o) {
@@ -87,7 +87,7 @@ static void check_context(const struct one *o) {
 	for (size_t i = 0; i < yaml_count(context) && yaml_kind(context) == YAML_SEQUENCE; i++) {
 		const char *id = yaml_scalar(yaml_item(context, i), NULL);
 		if (id && *id && !json_get(o->sources, id))
-			complaints_add(o->c, yaml_pos(yaml_item(context, i)), "no source '%s' in 'sources'", yaml_show(id, shown));
+			diagnostics_add(o->c, yaml_pos(yaml_item(context, i)), "no source '%s' in 'sources'", yaml_show(id, shown));
 	}
 }
 
@@ -113,10 +113,10 @@ static void check_required(const struct one *o, const struct yaml_node *citation
 			continue;
 		(void) yaml_show(id, shown);
 		if (!has_text(allowed, id))
-			complaints_add(o->c, yaml_pos(n),
+			diagnostics_add(o->c, yaml_pos(n),
 				       "'%s' must be cited and may not: it is neither in 'allowed' nor in the case's 'context'", shown);
 		else if (!yaml_get(citations, "pattern") && !is_found_by_default(id))
-			complaints_add(o->c, yaml_pos(n),
+			diagnostics_add(o->c, yaml_pos(n),
 				       "'%s' is not found by the pattern for [RB-101] (capitals, a dash, digits): give a 'pattern'", shown);
 	}
 }
@@ -127,7 +127,7 @@ static void check_citations(const struct one *o, const struct yaml_node *citatio
 
 	check_required(o, citations, tree);
 	if (min > max || required > max)
-		complaints_add(o->c, yaml_pos(yaml_get(citations, "max")), "'max' is less than what must be cited: this can never pass");
+		diagnostics_add(o->c, yaml_pos(yaml_get(citations, "max")), "'max' is less than what must be cited: this can never pass");
 }
 
 /* Would nonsense fail it? */
@@ -151,25 +151,25 @@ static void check_asserts(const struct one *o) {
 	for (const struct json *a = json_first(json_get(o->tree, "assert")); a; a = json_next(a), i++) {
 		const struct yaml_node *n = yaml_item(nodes, i);
 		positive = positive || is_positive(a);
-		whole = whole && json_count(a) == 1; /* else there is a complaint already */
+		whole = whole && json_count(a) == 1; /* else there is a diagnostic already */
 		if (json_get(a, "json") && !json_true(a, "json"))
-			complaints_add(o->c, yaml_pos(yaml_get(n, "json")), "'json' is true or not there");
+			diagnostics_add(o->c, yaml_pos(yaml_get(n, "json")), "'json' is true or not there");
 		if (json_get(a, "citations"))
 			check_citations(o, yaml_get(n, "citations"), json_get(a, "citations"));
 		if (has_text(json_get(a, "finish_reason"), "length"))
-			complaints_add(o->c, yaml_pos(yaml_get(n, "finish_reason")), "'length' can never pass: a cut answer is no answer");
+			diagnostics_add(o->c, yaml_pos(yaml_get(n, "finish_reason")), "'length' can never pass: a cut answer is no answer");
 	}
 	if (i && whole && !positive)
-		complaints_add(o->c, yaml_pos(nodes),
+		diagnostics_add(o->c, yaml_pos(nodes),
 			       "nothing here fails for a wrong answer: add contains, equals, regex, json, citations or abstain: required");
 }
 
-static void check_cases(const struct yaml_node *cases, const struct json *tree, struct complaints *c) {
+static void check_cases(const struct yaml_node *cases, const struct json *tree, struct diagnostics *c) {
 	const struct json *item = json_first(json_get(tree, "cases"));
 	bool blocker = false;
 
 	check_ids(cases, c);
-	for (size_t i = 0; item && c->n < MAX_COMPLAINTS; i++, item = json_next(item)) {
+	for (size_t i = 0; item && c->n < MAX_DIAGNOSTICS; i++, item = json_next(item)) {
 		struct one o = {.node = yaml_item(cases, i), .tree = item, .sources = json_get(tree, "sources"), .c = c};
 		const char *severity = json_str(item, "severity");
 		blocker = blocker || !severity || !strcmp(severity, "blocker");
@@ -180,20 +180,20 @@ static void check_cases(const struct yaml_node *cases, const struct json *tree, 
 		check_asserts(&o);
 	}
 	if (!blocker)
-		complaints_add(c, yaml_pos(cases), "no case is a blocker: nothing in this set can refuse a release");
+		diagnostics_add(c, yaml_pos(cases), "no case is a blocker: nothing in this set can refuse a release");
 }
 
-void golden_check(const struct yaml_node *root, const struct json *tree, struct complaints *c) {
+void golden_check(const struct yaml_node *root, const struct json *tree, struct diagnostics *c) {
 	const struct yaml_node *cases = yaml_get(root, "cases"), *temperature = yaml_at(root, "defaults.temperature");
 	const char *name = json_str(tree, "name"), *value = json_str(json_get(tree, "defaults"), "temperature");
 
 	check_source_ids(yaml_get(root, "sources"), c);
 	if (temperature && value && strcmp(value, "0.0") != 0)
-		complaints_add(c, yaml_pos(temperature), "'defaults.temperature' must be 0: a gate decodes without chance");
+		diagnostics_add(c, yaml_pos(temperature), "'defaults.temperature' must be 0: a gate decodes without chance");
 	if (!json_get(tree, "cases"))
 		return;
 	if (!json_count(json_get(tree, "cases")))
-		complaints_add(c, yaml_pos(cases ? cases : root), "golden set '%s' has no cases", name ? name : "?");
+		diagnostics_add(c, yaml_pos(cases ? cases : root), "golden set '%s' has no cases", name ? name : "?");
 	else
 		check_cases(cases, tree, c);
 }

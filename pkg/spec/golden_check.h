@@ -7,4 +7,4 @@
 struct json;
 
 /* What no table can say about a golden set, beside its normalised tree. Adds to `c`; at most 100 in all. */
-void golden_check(const struct yaml_node *root, const struct json *tree, struct complaints *c);
+void golden_check(const struct yaml_node *root, const struct json *tree, struct diagnostics *c);

@@ -134,11 +134,11 @@ static void place_missing(struct whole *w, const struct yaml_node *map, struct p
 /* ---- reading ---- */
 
 static int read_source(struct whole *w, const struct yaml_node *node, const char *path, struct spec_pin_source *out, struct place *p,
-		       struct complaints *c) {
+		       struct diagnostics *c) {
 	const char *text = yaml_scalar(node, NULL);
 
 	if (!text || !find_scalar(w, node, &p->from, &p->to)) {
-		complaints_add(c, yaml_pos(node), "'%s.source' cannot be edited: write it as text in one line, without escapes", path);
+		diagnostics_add(c, yaml_pos(node), "'%s.source' cannot be edited: write it as text in one line, without escapes", path);
 		return -1;
 	}
 	p->before = p->after = "";
@@ -146,7 +146,7 @@ static int read_source(struct whole *w, const struct yaml_node *node, const char
 	return 0;
 }
 
-static void read_sources(struct whole *w, const struct yaml_node *node, struct spec_pin *pin, struct pinned *places, struct complaints *c) {
+static void read_sources(struct whole *w, const struct yaml_node *node, struct spec_pin *pin, struct pinned *places, struct diagnostics *c) {
 	struct spec_pin_source *list = arena_zalloc(w->arena, MAX_SOURCES, sizeof *list);
 	bool many = yaml_kind(node) == YAML_SEQUENCE;
 	size_t n = many ? yaml_count(node) : 1;
@@ -159,7 +159,7 @@ static void read_sources(struct whole *w, const struct yaml_node *node, struct s
 	}
 }
 
-static void read_sha256(struct whole *w, const struct yaml_node *map, struct spec_pin *pin, struct pinned *places, struct complaints *c) {
+static void read_sha256(struct whole *w, const struct yaml_node *map, struct spec_pin *pin, struct pinned *places, struct diagnostics *c) {
 	const struct yaml_node *key = key_node(map, "sha256"), *value = yaml_get(map, "sha256");
 
 	pin->sha256 = "";
@@ -172,13 +172,13 @@ static void read_sha256(struct whole *w, const struct yaml_node *map, struct spe
 		return;
 	places->sha256 = (struct place){.before = "", .after = ""};
 	if (empty || !find_scalar(w, value, &places->sha256.from, &places->sha256.to))
-		complaints_add(c, yaml_pos(value), "'%s.sha256' cannot be edited: write it as text in one line", pin->path);
+		diagnostics_add(c, yaml_pos(value), "'%s.sha256' cannot be edited: write it as text in one line", pin->path);
 	else
 		pin->sha256 = yaml_scalar(value, NULL);
 }
 
 /* What has no source has nothing that could be pinned. */
-static void read_artifact(struct whole *w, const struct yaml_node *map, const char *path, struct complaints *c) {
+static void read_artifact(struct whole *w, const struct yaml_node *map, const char *path, struct diagnostics *c) {
 	const struct yaml_node *source = yaml_get(map, "source");
 	struct spec_pin *pin = &w->list[w->pins.n];
 
@@ -190,7 +190,7 @@ static void read_artifact(struct whole *w, const struct yaml_node *map, const ch
 	w->pins.n++;
 }
 
-static void read_list(struct whole *w, const struct yaml_node *model, const char *key, struct complaints *c) {
+static void read_list(struct whole *w, const struct yaml_node *model, const char *key, struct diagnostics *c) {
 	const struct yaml_node *list = yaml_get(model, key);
 
 	for (size_t i = 0; yaml_kind(list) == YAML_SEQUENCE && i < yaml_count(list); i++) {
@@ -199,7 +199,7 @@ static void read_list(struct whole *w, const struct yaml_node *model, const char
 	}
 }
 
-int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pins **out, struct complaints *c, struct err *e) {
+int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pins **out, struct diagnostics *c, struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct spec_pins *p CLEANUP(spec_pins_freep) = &w->pins;
 	char *dir CLEANUP(freep) = spec_dir_of(path);
@@ -215,13 +215,13 @@ int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pin
 	if (failed && !c->n)
 		return -1;
 	if (c->n)
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	const struct yaml_node *model = yaml_get(yaml_root(w->yaml), "model");
 	read_artifact(w, model, "model", c);
 	read_list(w, model, "candidates", c);
 	read_list(w, model, "adapters", c);
 	if (c->n)
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	if (!p->n)
 		return err_set(e, ERR_SPEC, "'%.300s' names no artifact by a source: there is nothing to pin", path);
 	*out = p;
@@ -300,7 +300,7 @@ static bool same_rest(const struct yaml_node *a, const struct yaml_node *b) {
 }
 
 static bool is_right(const struct whole *w, const struct buf *out) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct spec_pins *now CLEANUP(spec_pins_freep) = NULL;
 	char *path CLEANUP(freep) = mem_printf("%s/manifest", w->dir);
 	struct err ignored = {0};

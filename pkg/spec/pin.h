@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 
 struct buf;
 struct err;
@@ -12,7 +12,7 @@ struct err;
  * byte alone: comments, order, quotes, line ends.
  *
  *     struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
- *     if (spec_pins_read(path, text, n, &p, &complaints, e)) ...
+ *     if (spec_pins_read(path, text, n, &p, &diagnostics, e)) ...
  *     spec_pins_set_sha256(p, 0, hex);
  *     if (spec_pins_text(p, &out, e)) ...
  */
@@ -36,7 +36,7 @@ struct spec_pins {
 };
 
 /* ERR_SPEC: no YAML, or a source whose text cannot be edited, in `c` with its place. A manifest that is wrong elsewhere is fine. */
-int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pins **out, struct complaints *c, struct err *e);
+int spec_pins_read(const char *path, const char *text, size_t n, struct spec_pins **out, struct diagnostics *c, struct err *e);
 void spec_pins_set_sha256(struct spec_pins *p, size_t pin, const char *sha256);
 void spec_pins_set_source(struct spec_pins *p, size_t pin, size_t source, const char *text);
 /* The text with all that was set. It was read again: it says what was set, and everything else as before. */

@@ -18,7 +18,7 @@ static bool is_list(const struct yaml_node *n) {
 }
 
 /* A name of an earlier item of the list. */
-static void check_twice(const struct yaml_node *list, size_t i, const char *path, struct complaints *c) {
+static void check_twice(const struct yaml_node *list, size_t i, const char *path, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_get(yaml_item(list, i), "name");
 	const char *name = yaml_scalar(n, NULL);
 	char shown[YAML_SHOWN];
@@ -27,30 +27,30 @@ static void check_twice(const struct yaml_node *list, size_t i, const char *path
 		const char *other = yaml_scalar(yaml_get(yaml_item(list, k), "name"), NULL);
 		if (!other || strcmp(name, other) != 0)
 			continue;
-		complaints_add(c, yaml_pos(n), "'%s' stands twice in '%s', in line %d too", yaml_show(name, shown), path,
+		diagnostics_add(c, yaml_pos(n), "'%s' stands twice in '%s', in line %d too", yaml_show(name, shown), path,
 			       yaml_pos(yaml_get(yaml_item(list, k), "name")).line);
 		return;
 	}
 }
 
 /* Half of what names a file. */
-static void check_pair(const struct yaml_node *map, const char *path, struct complaints *c) {
+static void check_pair(const struct yaml_node *map, const char *path, struct diagnostics *c) {
 	for (size_t i = 0; i < 2; i++)
 		if (yaml_get(map, model_parts[i]) && !yaml_get(map, model_parts[!i]))
-			complaints_add(c, yaml_pos(yaml_get(map, model_parts[i])), "'%s.%s' without '%s.%s': a file is named by both", path,
+			diagnostics_add(c, yaml_pos(yaml_get(map, model_parts[i])), "'%s.%s' without '%s.%s': a file is named by both", path,
 				       model_parts[i], path, model_parts[!i]);
 }
 
 /* More decimals than are counted. */
-void spec_check_decimals(const struct yaml_node *n, const char *path, struct complaints *c) {
+void spec_check_decimals(const struct yaml_node *n, const char *path, struct diagnostics *c) {
 	const char *s = yaml_scalar(n, NULL), *point = s ? strchr(s, '.') : NULL;
 	char shown[YAML_SHOWN];
 
 	if (point && strlen(point + 1) > DECIMALS)
-		complaints_add(c, yaml_pos(n), "'%s' in '%s' has more than six decimals", yaml_show(s, shown), path);
+		diagnostics_add(c, yaml_pos(n), "'%s' in '%s' has more than six decimals", yaml_show(s, shown), path);
 }
 
-static void check_candidate(const struct yaml_node *n, const char *path, struct complaints *c) {
+static void check_candidate(const struct yaml_node *n, const char *path, struct diagnostics *c) {
 	char *sources CLEANUP(freep) = mem_printf("%s.source", path), *quality CLEANUP(freep) = mem_printf("%s.quality", path);
 
 	if (yaml_kind(n) != YAML_MAPPING)
@@ -59,20 +59,20 @@ static void check_candidate(const struct yaml_node *n, const char *path, struct 
 	spec_check_sources(yaml_get(n, "source"), sources, c);
 	spec_check_decimals(yaml_get(n, "quality"), quality, c);
 	if (!yaml_get(n, "source") && !yaml_get(n, "bytes") && !yaml_get(n, "card"))
-		complaints_add(c, yaml_pos(n), "'%s' says nothing of its size: give source and sha256, or bytes, or card", path);
+		diagnostics_add(c, yaml_pos(n), "'%s' says nothing of its size: give source and sha256, or bytes, or card", path);
 }
 
-static void check_model(const struct yaml_node *root, struct complaints *c) {
+static void check_model(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *model = yaml_get(root, "model"), *list = yaml_get(model, "candidates"), *least = yaml_get(model, "quality_min");
 
 	if (yaml_get(model, "card") && !list)
 		check_pair(model, "model", c);
 	if (least && !list)
-		complaints_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': there is nothing to choose among");
+		diagnostics_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': there is nothing to choose among");
 	spec_check_decimals(least, "model.quality_min", c);
 	for (size_t i = 0; list && i < 2; i++)
 		if (yaml_get(model, model_parts[i]))
-			complaints_add(c, yaml_pos(yaml_get(model, model_parts[i])), "'model.%s' beside 'model.candidates' in line %d: remove one of them",
+			diagnostics_add(c, yaml_pos(yaml_get(model, model_parts[i])), "'model.%s' beside 'model.candidates' in line %d: remove one of them",
 				       model_parts[i], yaml_pos(list).line);
 	for (size_t i = 0; is_list(list) && i < yaml_count(list); i++) {
 		char *path CLEANUP(freep) = mem_printf("model.candidates[%zu]", i);
@@ -81,17 +81,17 @@ static void check_model(const struct yaml_node *root, struct complaints *c) {
 	}
 }
 
-static void check_machines(const struct yaml_node *root, struct complaints *c) {
+static void check_machines(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *list = yaml_at(root, "resources.machines"), *device = yaml_at(root, "resources.device");
 
 	for (size_t i = 0; is_list(list) && i < yaml_count(list); i++)
 		check_twice(list, i, "resources.machines", c);
 	if (is_list(list) && yaml_count(list) && yaml_kind(device) == YAML_MAPPING)
-		complaints_add(c, yaml_pos(device), "'resources.device' beside 'resources.machines' in line %d: the machines say what there is",
+		diagnostics_add(c, yaml_pos(device), "'resources.device' beside 'resources.machines' in line %d: the machines say what there is",
 			       yaml_pos(list).line);
 }
 
-static void check_cost(const struct yaml_node *root, struct complaints *c) {
+static void check_cost(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *cost = yaml_get(root, "cost"), *hosted = yaml_get(cost, "hosted");
 	bool by_request = yaml_get(hosted, prices[0]), by_token = yaml_get(hosted, prices[1]) || yaml_get(hosted, prices[2]);
 
@@ -104,13 +104,13 @@ static void check_cost(const struct yaml_node *root, struct complaints *c) {
 		spec_check_decimals(yaml_get(hosted, prices[i]), path, c);
 	}
 	if (yaml_kind(hosted) == YAML_MAPPING && by_request == by_token)
-		complaints_add(c, yaml_pos(hosted), "'cost.hosted' has %s: give per_1k_requests, or the prices of a million tokens",
+		diagnostics_add(c, yaml_pos(hosted), "'cost.hosted' has %s: give per_1k_requests, or the prices of a million tokens",
 			       by_request ? "two kinds of prices" : "no price");
 	if (cost && !yaml_get(root, "traffic"))
-		complaints_add(c, yaml_pos(cost), "'cost' without 'traffic': there are no requests to reckon with");
+		diagnostics_add(c, yaml_pos(cost), "'cost' without 'traffic': there are no requests to reckon with");
 }
 
-void spec_check_planning(const struct yaml_node *root, struct complaints *c) {
+void spec_check_planning(const struct yaml_node *root, struct diagnostics *c) {
 	check_model(root, c);
 	check_machines(root, c);
 	check_cost(root, c);

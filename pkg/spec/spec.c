@@ -108,7 +108,7 @@ static void fill_rollout(struct spec *s) {
 	s->gateway_listen = json_str(s->gateway, "listen");
 }
 
-/* A tree without a complaint has every field. */
+/* A tree without a diagnostic has every field. */
 static void fill(struct whole *w) {
 	struct spec *s = &w->spec;
 
@@ -123,8 +123,8 @@ static void fill(struct whole *w) {
 	spec_fill_planning(s, w->arena);
 }
 
-/* The chat template and the golden set; what is wrong with them is one more complaint. */
-static int read_files(struct whole *w, const struct yaml_node *root, struct complaints *c, struct err *e) {
+/* The chat template and the golden set; what is wrong with them is one more diagnostic. */
+static int read_files(struct whole *w, const struct yaml_node *root, struct diagnostics *c, struct err *e) {
 	char *beside CLEANUP(freep) = spec_dir_of(w->spec.path);
 	char *template CLEANUP(freep) =
 		spec_read_named(yaml_at(root, "model.chat_template"), "model.chat_template", beside, MAX_TEMPLATE, c);
@@ -157,7 +157,7 @@ static int resolve_dir(struct whole *w, struct err *e) {
 	return 0;
 }
 
-static void ask_more(struct whole *w, struct complaints *c) {
+static void ask_more(struct whole *w, struct diagnostics *c) {
 	struct spec *s = &w->spec;
 
 	if (!w->more)
@@ -169,16 +169,16 @@ static void ask_more(struct whole *w, struct complaints *c) {
 	s->n_adapters = 0;
 }
 
-static int check_all(struct whole *w, const char *text, size_t n, struct complaints *c, struct err *e) {
+static int check_all(struct whole *w, const char *text, size_t n, struct diagnostics *c, struct err *e) {
 	if (yaml_parse(w->spec.path, text, n, &w->yaml, c, e))
-		return complaints_result(c, e);
+		return diagnostics_result(c, e);
 	const struct yaml_node *root = yaml_root(w->yaml);
 	w->tree = schema_check(root, spec_fields, c);
 	spec_check(root, c);
 	if (read_files(w, root, c, e))
 		return -1;
 	ask_more(w, c);
-	return complaints_result(c, e);
+	return diagnostics_result(c, e);
 }
 
 const struct yaml_node *spec_root(const struct spec *s) {
@@ -197,7 +197,7 @@ struct pos spec_pos(const struct spec *s, const char *path) {
 	return yaml_pos(n ? n : root);
 }
 
-int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct complaints *c,
+int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct diagnostics *c,
 	       struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct spec *s CLEANUP(spec_freep) = &w->spec;
@@ -213,7 +213,7 @@ int spec_parse(const char *name, const char *text, size_t n, spec_more *more, vo
 	return 0;
 }
 
-int spec_load(const char *path, struct spec **out, struct complaints *c, struct err *e) {
+int spec_load(const char *path, struct spec **out, struct diagnostics *c, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4 * YAML_MAX_BYTES);
 
 	if (fs_read_user(path, &text, e))

@@ -17,7 +17,7 @@ struct open {
 
 struct reader {
 	const char *file, *text, *at;
-	struct complaints *c;
+	struct diagnostics *c;
 	struct open open[DEPTH];
 	size_t n;
 	bool uses_messages;
@@ -67,7 +67,7 @@ static bool is_go(const char *inside) {
 static void refuse_go(struct reader *r) {
 	char tag[SHOWN + 4];
 
-	complaints_add(r->c, pos_of(r, r->at), "'%s' is a Go template, as Ollama has them; the runtime reads Jinja: take the chat "
+	diagnostics_add(r->c, pos_of(r, r->at), "'%s' is a Go template, as Ollama has them; the runtime reads Jinja: take the chat "
 		"template of the model's own repository", shown(r->at, tag));
 }
 
@@ -84,7 +84,7 @@ static const char *const words[] = {"if",   "elif",  "else",   "endif",	   "for"
 
 static void push(struct reader *r, const char *tag, const char *end) {
 	if (r->n == DEPTH)
-		complaints_add(r->c, pos_of(r, tag), "statements are more than %d deep", DEPTH);
+		diagnostics_add(r->c, pos_of(r, tag), "statements are more than %d deep", DEPTH);
 	else
 		r->open[r->n++] = (struct open){tag, end, false};
 }
@@ -94,22 +94,22 @@ static void take_else(struct reader *r, const char *tag, const char *word) {
 	bool in_for = top && !strcmp(top->end, "endfor") && !strcmp(word, "else");
 
 	if (!top || (strcmp(top->end, "endif") != 0 && !in_for))
-		complaints_add(r->c, pos_of(r, tag), "'%s' without an 'if' before it", word);
+		diagnostics_add(r->c, pos_of(r, tag), "'%s' without an 'if' before it", word);
 	else if (top->has_else)
-		complaints_add(r->c, pos_of(r, tag), "'%s' after the 'else' of the '%s' in line %d", word, in_for ? "for" : "if", pos_of(r, top->at).line);
+		diagnostics_add(r->c, pos_of(r, tag), "'%s' after the 'else' of the '%s' in line %d", word, in_for ? "for" : "if", pos_of(r, top->at).line);
 	else
 		top->has_else = !strcmp(word, "else");
 }
 
 static void take_end(struct reader *r, const char *tag, const char *word) {
 	if (!r->n) {
-		complaints_add(r->c, pos_of(r, tag), "'%s' ends nothing: there is no open '%s'", word, word + 3);
+		diagnostics_add(r->c, pos_of(r, tag), "'%s' ends nothing: there is no open '%s'", word, word + 3);
 		return;
 	}
 	struct open top = r->open[--r->n];
 
 	if (strcmp(top.end, word) != 0)
-		complaints_add(r->c, pos_of(r, tag), "'%s' where the '%s' in line %d needs its '%s'", word, top.end + 3, pos_of(r, top.at).line, top.end);
+		diagnostics_add(r->c, pos_of(r, tag), "'%s' where the '%s' in line %d needs its '%s'", word, top.end + 3, pos_of(r, top.at).line, top.end);
 }
 
 /* `inside` is what stands behind the word, until `end`. False: it is not known. */
@@ -136,7 +136,7 @@ static bool take_statement(struct reader *r, const char *tag, const char *word, 
 		return true;
 	}
 	const char *near = text_nearest(word, words, sizeof words / sizeof *words);
-	complaints_add(r->c, pos_of(r, tag), "'%s' is no statement of the runtime's Jinja%s%s%s", word, near ? "; did you mean '" : "", near ? near : "",
+	diagnostics_add(r->c, pos_of(r, tag), "'%s' is no statement of the runtime's Jinja%s%s%s", word, near ? "; did you mean '" : "", near ? near : "",
 		       near ? "'?" : "");
 	return false;
 }
@@ -147,7 +147,7 @@ static void skip_comment(struct reader *r) {
 	const char *end = strstr(r->at + 2, "#}");
 
 	if (!end)
-		complaints_add(r->c, pos_of(r, r->at), "a comment '{#' has no '#}'");
+		diagnostics_add(r->c, pos_of(r, r->at), "a comment '{#' has no '#}'");
 	r->at = end ? end + 2 : r->at + strlen(r->at);
 }
 
@@ -163,7 +163,7 @@ static void take_tag(struct reader *r) {
 	inside += *inside == '-' || *inside == '+';
 	end = template_end(inside, close, &fault);
 	if (!end) {
-		complaints_add(r->c, pos_of(r, fault.at ? fault.at : tag), "'%s' %s", shown(tag, what), fault.what ? fault.what : "is not closed");
+		diagnostics_add(r->c, pos_of(r, fault.at ? fault.at : tag), "'%s' %s", shown(tag, what), fault.what ? fault.what : "is not closed");
 		r->at = tag + strlen(tag);
 		return;
 	}
@@ -179,17 +179,17 @@ static void take_tag(struct reader *r) {
 			return;
 		if (stands_alone(word)) {
 			if (rest + strspn(rest, " \t\r\n") < end)
-				complaints_add(r->c, pos_of(r, tag), "'%s' takes nothing behind it%s", word, strcmp(word, "else") ? "" : "; 'elif' takes a condition");
+				diagnostics_add(r->c, pos_of(r, tag), "'%s' takes nothing behind it%s", word, strcmp(word, "else") ? "" : "; 'elif' takes a condition");
 			return;
 		}
 		if (!strcmp(word, "call")) /* its first bracket belongs to the caller */
 			return;
 	}
 	if (template_expression(rest, end, *close == '%', &fault))
-		complaints_add(r->c, pos_of(r, fault.at), "in '%s': %s", shown(tag, what), fault.what);
+		diagnostics_add(r->c, pos_of(r, fault.at), "in '%s': %s", shown(tag, what), fault.what);
 }
 
-void template_check(const char *file, const char *text, struct complaints *c) {
+void template_check(const char *file, const char *text, struct diagnostics *c) {
 	struct reader r = {.file = file, .text = text, .at = text, .c = c};
 	size_t before = c->n;
 
@@ -206,7 +206,7 @@ void template_check(const char *file, const char *text, struct complaints *c) {
 			r.at++;
 	}
 	for (size_t i = 0; i < r.n; i++)
-		complaints_add(c, pos_of(&r, r.open[i].at), "'%s' has no '%s'", r.open[i].end + 3, r.open[i].end);
+		diagnostics_add(c, pos_of(&r, r.open[i].at), "'%s' has no '%s'", r.open[i].end + 3, r.open[i].end);
 	if (!r.uses_messages && c->n == before)
-		complaints_add(c, (struct pos){file, 1, 1}, "the template never uses 'messages', so no question would reach the model");
+		diagnostics_add(c, (struct pos){file, 1, 1}, "the template never uses 'messages', so no question would reach the model");
 }

@@ -9,7 +9,7 @@
  * when one ends, what was pushed since its start becomes its children. */
 struct reader {
 	struct yaml *yaml;
-	struct complaints *c;
+	struct diagnostics *c;
 	const char *name, *text, *end;
 	const char *seen; /* up to here was looked for tabs; character number `seen_index` of the text */
 	size_t seen_index;
@@ -24,9 +24,9 @@ struct reader {
 	bool ended;
 };
 
-/* The complaint that ends the reading. */
+/* The diagnostic that ends the reading. */
 static int fatal(struct reader *r, struct pos at, const char *what) {
-	complaints_add(r->c, at, "%s", what);
+	diagnostics_add(r->c, at, "%s", what);
 	return -1;
 }
 
@@ -175,9 +175,9 @@ static void find_twice(struct reader *r, struct yaml_node **pairs, size_t n) {
 		bool merge = keys[i]->plain && !strcmp(keys[i]->text, "<<");
 		bool twice = first && !strcmp(keys[i]->text, first->text);
 		if (merge)
-			complaints_add(r->c, keys[i]->pos, "merge keys ('<<') are not supported, write the keys out");
+			diagnostics_add(r->c, keys[i]->pos, "merge keys ('<<') are not supported, write the keys out");
 		else if (twice)
-			complaints_add(r->c, keys[i]->pos, "the key '%s' stands here again, the first is in line %d",
+			diagnostics_add(r->c, keys[i]->pos, "the key '%s' stands here again, the first is in line %d",
 				       yaml_show(keys[i]->text, shown), first->pos.line);
 		if (merge || twice)
 			keys[i]->text = NULL;
@@ -301,9 +301,9 @@ static void say(struct reader *r, const yaml_parser_t *p, size_t row) {
 	if (better_words[row].place == WHERE_OPENED)
 		move_to(r, &p->context_mark);
 	if (opened)
-		complaints_add(r->c, r->last, "not YAML: %s (it begins in line %zu)", better_words[row].words, p->context_mark.line + 1);
+		diagnostics_add(r->c, r->last, "not YAML: %s (it begins in line %zu)", better_words[row].words, p->context_mark.line + 1);
 	else
-		complaints_add(r->c, r->last, "not YAML: %s", better_words[row].words);
+		diagnostics_add(r->c, r->last, "not YAML: %s", better_words[row].words);
 }
 
 /* Where the library stopped, and why. */
@@ -322,7 +322,7 @@ static int syntax_error(struct reader *r, const yaml_parser_t *p) {
 			say(r, p, i);
 			return -1;
 		}
-	complaints_add(r->c, r->last, "not YAML: %s", problem);
+	diagnostics_add(r->c, r->last, "not YAML: %s", problem);
 	return -1;
 }
 
@@ -418,7 +418,7 @@ static int check_text(struct reader *r) {
 	return 0;
 }
 
-int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct complaints *c, struct err *e) {
+int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct diagnostics *c, struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = mem_zalloc(1, sizeof *y);
 	bool marked = n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
 

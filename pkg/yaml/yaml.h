@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 
 /* YAML 1.2 that a user wrote, as a tree of nodes that know their place. One document, UTF-8,
  * nothing that makes a file mean more than it shows: no anchors, aliases, tags, merge keys
@@ -11,7 +11,7 @@
  * of Unicode as they are. What is taken is the tree that ruamel.yaml makes of it (tests/compare). What a scalar means (number, text, size) is decided by its reader: pkg/schema.
  *
  *     struct yaml *y CLEANUP(yaml_freep) = NULL;
- *     if (yaml_parse("a.yaml", text, n, &y, &complaints, e))
+ *     if (yaml_parse("a.yaml", text, n, &y, &diagnostics, e))
  *             return -1;
  *     const struct yaml_node *route = yaml_get(yaml_root(y), "route");
  *
@@ -32,12 +32,12 @@ enum yaml_kind {
 #define YAML_MAX_NODES 100000
 
 /* `name` is copied and stands in every position. -1 (ERR_SPEC) where there is no tree to look at: the reason is then the
- * last complaint. 0 with complaints where the rest can still be checked: a duplicate or merge key, placed at the
- * second key, whose pair is left out. End with complaints_result(). */
-int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct complaints *c, struct err *e);
+ * last diagnostic. 0 with diagnostics where the rest can still be checked: a duplicate or merge key, placed at the
+ * second key, whose pair is left out. End with diagnostics_result(). */
+int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct diagnostics *c, struct err *e);
 void yaml_done(struct yaml *y); /* yaml_free() is the library's */
 void yaml_freep(struct yaml **y); /* for CLEANUP */
-/* Never NULL, and never YAML_NULL: an empty file is a complaint. */
+/* Never NULL, and never YAML_NULL: an empty file is a diagnostic. */
 const struct yaml_node *yaml_root(const struct yaml *y);
 
 /* All of these take NULL and the wrong kind, and answer NULL, 0 or YAML_NULL. */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -29,7 +29,7 @@ struct bench {
 };
 
 static int fetch(struct bench *b, struct err *e) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct config *config CLEANUP(config_freep) = NULL;
 
 	if (config_load(b->root, b->root_path, "/etc/apt", &config, &c, e))

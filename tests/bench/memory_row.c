@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
+#include "memory_estimate/memory_estimate.h"
 #include "model/model.h"
-#include "oracle/oracle.h"
 #include "runtime/runtime.h"
 #include "size/size.h"
 
@@ -58,7 +58,7 @@ static bool part(double predicted, uint64_t logged, double tolerance) {
 	return same;
 }
 
-static int row(const char *name, const struct size_load *load, const struct size_budget *s, const struct oracle_buffers *b) {
+static int row(const char *name, const struct size_load *load, const struct size_budget *s, const struct memory_estimate_buffers *b) {
 	double predicted = (double) (s->planned - s->overhead), logged = (double) (b->weights + b->adapters + b->kv + b->recurrent + b->compute + b->output);
 	double off = logged > 0 ? 100 * (predicted / logged - 1) : 100;
 	double rounding = 0.005 * (double) b->lines + 0.001;
@@ -83,12 +83,12 @@ static int compare(char **a, const struct runtime *rt, struct err *e) {
 	struct size_load load = {.context_tokens = strtoull(a[2], NULL, 10), .sequences = strtoull(a[3], NULL, 10), .kv_cache = a[4],
 				 .batch_tokens = rt->memory.batch_tokens};
 	struct size_budget s;
-	struct oracle_buffers b;
+	struct memory_estimate_buffers b;
 
 	if (facts_of(a[6], &m, e) || (a[7] && facts_of(a[7], &adapter, e)) || log_of(a[5], &log, e))
 		return fail(e);
 	load.adapters = adapter.tensor_bytes;
-	if (size_compute(&m, &rt->memory, &load, &s, e) || oracle_buffers(rt->logs, buf_str(&log), log.len, &b, e))
+	if (size_compute(&m, &rt->memory, &load, &s, e) || memory_estimate_buffers(rt->logs, buf_str(&log), log.len, &b, e))
 		return fail(e);
 	if (!b.lines)
 		return err_set(e, ERR_GATE, "'%s' names no buffer", a[5]), fail(e);
@@ -96,7 +96,7 @@ static int compare(char **a, const struct runtime *rt, struct err *e) {
 }
 
 int main(int argc, char **argv) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	struct err e = {0};
 

@@ -69,7 +69,7 @@ static struct json *tree(const struct yaml_node *n) {
 
 static struct json *read_yaml(const char *text, size_t n) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	if (yaml_parse("f", text, n, &y, &all, &e) || all.n) {

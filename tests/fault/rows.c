@@ -4,7 +4,7 @@
  * Prints a line an effect: NAME FAULT FAULT... OPERATION OPERATION..., with tabs; a row that begins with '-' says why no operation has it. */
 #include <stdio.h>
 
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 #define ROW(id, operations) static const char row_##id[] = operations;
 
@@ -63,16 +63,16 @@ static const struct {
 	const char *operations;
 } rows[] = {
 #define X(id, name, what, faults) {id, row_##id},
-	FAULT_EFFECTS(X)
+	FAILPOINTS(X)
 #undef X
 };
 
 int main(void) {
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		printf("%s\t", fault_effect_name(rows[i].as));
+		printf("%s\t", failpoint_name(rows[i].as));
 		for (int f = FAULT_NONE + 1; f < FAULT_COUNT; f++)
-			if (fault_applies(rows[i].as, (enum fault) f))
-				printf("%s ", fault_name((enum fault) f));
+			if (failpoint_applies(rows[i].as, (enum fault) f))
+				printf("%s ", failpoint_fault_name((enum fault) f));
 		printf("\t%s\n", rows[i].operations);
 	}
 	return 0;

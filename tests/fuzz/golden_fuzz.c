@@ -1,4 +1,4 @@
-/* Any bytes as a golden set: complaints, or a set that can stand in a lock. */
+/* Any bytes as a golden set: diagnostics, or a set that can stand in a lock. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct json *set CLEANUP(json_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 20);
 	struct err e = {0};
 

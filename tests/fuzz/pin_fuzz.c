@@ -18,7 +18,7 @@ static void must(bool ok) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	struct complaints c CLEANUP(complaints_done) = {0}, c2 CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0}, c2 CLEANUP(diagnostics_done) = {0};
 	struct spec_pins *p CLEANUP(spec_pins_freep) = NULL, *again CLEANUP(spec_pins_freep) = NULL;
 	struct buf same CLEANUP(buf_done) = BUF_INIT(2 << 20), out CLEANUP(buf_done) = BUF_INIT(2 << 20);
 	struct err e = {0};

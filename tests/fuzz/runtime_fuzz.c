@@ -1,4 +1,4 @@
-/* Any bytes as a runtime definition: complaints with their places, or a definition that a plan can use. */
+/* Any bytes as a runtime definition: diagnostics with their places, or a definition that a plan can use. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void put(const char *path, const uint8_t *data, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	char *path CLEANUP(freep) = mem_printf("%s/runtime.yaml", folder());
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	struct err e = {0};
 

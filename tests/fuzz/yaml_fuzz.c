@@ -1,4 +1,4 @@
-/* Any bytes as a manifest: a tree or a complaint, and after a tree every table's promise holds. */
+/* Any bytes as a manifest: a tree or a diagnostic, and after a tree every table's promise holds. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	if (yaml_parse("fuzz", (const char *) data, size, &y, &c, &e)) {

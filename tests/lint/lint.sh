@@ -30,19 +30,19 @@ grep -nE '\b(printf|puts|fputs|perror|vprintf) *\(' pkg/*/*.c | grep -vE '^pkg/(
 grep -nE '\b_?exit *\(' pkg/*/*.c | grep -vE '_exit\(|^pkg/report' | grep . && complain "only main exits"
 grep -nE '\b(clock_gettime|time|gettimeofday) *\(' pkg/*/*.c | grep -v '^pkg/base/clock.c' | grep . && complain "only base/clock reads the clock"
 
-# Every effect has a fault point: what changes the world stands in the low functions that have one, and every effect of the table is used.
+# Every effect has a failpoint: what changes the world stands in the low functions that have one, and every effect of the table is used.
 calls='fsync|fdatasync|rename|renameat2?|write|pwrite|unlink|unlinkat|rmdir|mkdir|mkdirat|symlink|symlinkat|link|linkat|ftruncate|truncate|fchmod|fchmodat|chmod|fchown|fchownat|chown|creat|remove|fopen|mkstemp|mkdtemp|mknod|mkfifo'
-grep -nE "(^|[^_[:alnum:].>])($calls) *\\(" pkg/*/*.c cmd/*.c | grep -vE '^pkg/(fs/step|base/fault|base/interrupt)\.c:|^[^:]*:[0-9]*:.*(/\*|^ \*).*\*/ *$' |
+grep -nE "(^|[^_[:alnum:].>])($calls) *\\(" pkg/*/*.c cmd/*.c | grep -vE '^pkg/(fs/step|base/failpoint|base/interrupt)\.c:|^[^:]*:[0-9]*:.*(/\*|^ \*).*\*/ *$' |
 	grep . && complain "the file system is changed by pkg/fs alone: call fs_... or fs_step_... with the effect's name"
 grep -nE 'O_CREAT|O_TMPFILE' pkg/*/*.c cmd/*.c | grep -v '^pkg/fs/step\.c:' | grep . && complain "files are made by fs_step_create"
 awk '/"(POST|PUT|DELETE)"/ && FILENAME !~ /^pkg.http/ { where = FILENAME ":" FNR; until = FNR + 2 }
 	where && /EFFECT_/ { where = "" }
 	where && FNR == until { print where; where = ""; bad = 1 }
 	END { exit bad }' pkg/*/*.c cmd/*.c || complain "a request that changes something names its effect within two lines"
-for effect in $(grep -oE 'X\(EFFECT_[A-Z_]+' pkg/base/fault.h | cut -c3-); do
+for effect in $(grep -oE 'X\(EFFECT_[A-Z_]+' pkg/base/failpoint.h | cut -c3-); do
 	# The gateway's are named before its process is written.
 	case $effect in EFFECT_GATEWAY_*) [ -e pkg/gateway/gateway.c ] || continue ;; esac
-	grep -qwE "$effect" pkg/*/*.c cmd/*.c || complain "pkg/base/fault.h: nothing has the effect $effect"
+	grep -qwE "$effect" pkg/*/*.c cmd/*.c || complain "pkg/base/failpoint.h: nothing has the effect $effect"
 done
 if git rev-parse --git-dir >/dev/null 2>&1; then
 	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi[.]org|python[h]osted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -34,7 +34,7 @@ struct all {
 };
 
 static int open_all(const char *path, struct all *a, struct err *e) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 
 	if (root_open(path, ROOT_WRITE, &a->root, e) || config_load(a->root.fd, a->root.path, "/etc/apt", &a->config, &c, e) ||
 	    store_open(a->root.fd, a->root.path, &a->store, e))
@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
 	(void) umask(022);
 	interrupt_install();
 	uint64_t began = clock_mono_us();
-	if (fault_install(getenv("LLMDEPLOY_FAULT"), &e) || open_all(argv[1], &a, &e) || act(&a, argc, argv, &e))
+	if (failpoint_install(getenv("LLMDEPLOY_FAULT"), &e) || open_all(argv[1], &a, &e) || act(&a, argc, argv, &e))
 		fprintf(stderr, "%s\n", e.msg);
 	if (getenv("TIMES"))
 		fprintf(stderr, "%" PRIu64 " us\n", clock_mono_us() - began);

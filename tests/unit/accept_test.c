@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "journal/journal.h"
@@ -230,7 +230,7 @@ static void killed_at_each_step(void **state) {
 		(void) snprintf(plan, sizeof plan, "any:%s:kill:%d", step % 2 ? "before" : "during", (step + 1) / 2);
 		pid_t child = fork();
 		if (!child)
-			_exit(fault_install(plan, &e) || rollout_reset_journal(&p->x, "chat", &a, &e));
+			_exit(failpoint_install(plan, &e) || rollout_reset_journal(&p->x, "chat", &a, &e));
 		assert_int_equal(waitpid(child, &status, 0), child);
 		ended = WIFEXITED(status);
 		kills += !ended;

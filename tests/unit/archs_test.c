@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "../fake/gguf_file.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "model/arch.h"
@@ -31,7 +31,7 @@ struct row {
 };
 
 static struct runtime *llama(void) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt = NULL;
 	struct err e = {0};
 

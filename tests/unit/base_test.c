@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -125,19 +125,19 @@ static void buffers(void **state) {
 	assert_int_equal(b.len, 0);
 }
 
-static void complaints(void **state) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+static void diagnostics(void **state) {
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(complaints_result(&c, &e), 0);
-	complaints_add(&c, (struct pos){"a.yaml", 9, 1}, "late");
-	assert_int_equal(complaints_result(&c, &e), -1);
+	assert_int_equal(diagnostics_result(&c, &e), 0);
+	diagnostics_add(&c, (struct pos){"a.yaml", 9, 1}, "late");
+	assert_int_equal(diagnostics_result(&c, &e), -1);
 	assert_string_equal(e.msg, "a.yaml:9:1: late");
-	complaints_add(&c, (struct pos){"b.yaml", 1, 1}, "other file");
-	complaints_add(&c, (struct pos){"a.yaml", 2, 7}, "early");
-	complaints_add(&c, (struct pos){"a.yaml", 2, 3}, "earlier");
-	assert_int_equal(complaints_result(&c, &e), -1);
+	diagnostics_add(&c, (struct pos){"b.yaml", 1, 1}, "other file");
+	diagnostics_add(&c, (struct pos){"a.yaml", 2, 7}, "early");
+	diagnostics_add(&c, (struct pos){"a.yaml", 2, 3}, "earlier");
+	assert_int_equal(diagnostics_result(&c, &e), -1);
 	assert_string_equal(e.msg, "4 problems in 'a.yaml'");
 	assert_int_equal(e.code, ERR_SPEC);
 	assert_string_equal(c.at[0].message, "earlier");
@@ -191,7 +191,7 @@ static void moments(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(formatting), cmocka_unit_test(moments),
 		cmocka_unit_test(buffers),
-		cmocka_unit_test(complaints), cmocka_unit_test(errors)};
+		cmocka_unit_test(diagnostics), cmocka_unit_test(errors)};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -97,7 +97,7 @@ static void test_formats(void **state) {
 
 static const struct {
 	const char *name, *config, *list, *sources; /* NULL: no such file */
-	const char *mirrors, *keyring, *engine, *complaints;
+	const char *mirrors, *keyring, *engine, *diagnostics;
 } loads[] = {
 	{"nothing at all", NULL, NULL, NULL, "", CONFIG_KEYRING, NULL, NULL},
 	{"what apt says", NULL, APT, "Types: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", "http://a/debian http://b/debian",
@@ -133,7 +133,7 @@ static void test_load(void **state) {
 	(void) state;
 	assert_int_equal(fs_open_dir(AT_FDCWD, "root", &root, &e), 0);
 	EACH_CASE(k, loads) {
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct config *config CLEANUP(config_freep) = NULL;
 		struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
 		put("root/config.yaml", k->config);
@@ -143,8 +143,8 @@ static void test_load(void **state) {
 		int r = config_load(root, "R", "apt", &config, &c, &e);
 		for (size_t i = 0; i < c.n; i++)
 			(void) buf_printf(&said, "%s%d:%d: %s", i ? "\n" : "", c.at[i].line, c.at[i].col, c.at[i].message);
-		assert_string_equal(buf_str(&said), k->complaints ? k->complaints : "");
-		assert_int_equal(r, k->complaints ? -1 : 0);
+		assert_string_equal(buf_str(&said), k->diagnostics ? k->diagnostics : "");
+		assert_int_equal(r, k->diagnostics ? -1 : 0);
 		if (r) {
 			assert_true(e.code == ERR_SPEC && !strcmp(c.at[0].file, "R/config.yaml"));
 			continue;

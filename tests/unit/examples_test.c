@@ -34,7 +34,7 @@ static const struct {
 static void validate(void **state) {
 	(void) state;
 	EACH_CASE(c, manifests) {
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec *s CLEANUP(spec_freep) = NULL;
 		struct err e = {0};
 
@@ -64,7 +64,7 @@ static char *replace(const char *text, const char *what, const char *by) {
 static void fill_in(void **state) {
 	(void) state;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(65536);
-	struct complaints all CLEANUP(complaints_done) = {0}, none CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0}, none CLEANUP(diagnostics_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct err e = {0};
 	char path[100], here[4096];
@@ -143,7 +143,7 @@ static const struct {
 };
 
 static void ask(const char *file, const struct fake_answer *answers, size_t n, size_t pass, enum eval_verdict others) {
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct json *golden CLEANUP(json_freep) = NULL;
 	struct eval_result *r CLEANUP(eval_result_freep) = NULL;
 	struct fake_script script = {.answers = answers, .n_answers = n};
@@ -183,7 +183,7 @@ static const struct json *case_named(const struct json *golden, const char *id) 
 /* What r18 and r19 are asked is part of what r17 is asked, word for word, and a right server passes it. */
 static void brief(void **state) {
 	(void) state;
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct json *few CLEANUP(json_freep) = NULL, *whole CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
@@ -210,7 +210,7 @@ static void wrong_citations(void **state) {
 		memcpy(wrong, right, sizeof wrong);
 		wrong[i].text = text;
 		print_message("  - %s\n", text);
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct json *golden CLEANUP(json_freep) = NULL;
 		struct eval_result *r CLEANUP(eval_result_freep) = NULL;
 		struct fake_script script = {.answers = wrong, .n_answers = COUNT(wrong)};

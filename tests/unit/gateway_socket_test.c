@@ -168,9 +168,9 @@ static void test_faults(void **state) {
 		struct err e = {0}, plan = {0};
 		char fault[512];
 
-		assert_int_equal(fault_install(c->plan, &plan), 0);
+		assert_int_equal(failpoint_install(c->plan, &plan), 0);
 		int r = socket_send(dir_fd, &all, "x", &e);
-		assert_int_equal(fault_install(NULL, &plan), 0);
+		assert_int_equal(failpoint_install(NULL, &plan), 0);
 		fake_haproxy_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);

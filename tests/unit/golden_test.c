@@ -35,8 +35,8 @@ static int leave_directory(void **state) {
 	return failed;
 }
 
-static void show(struct complaints *c, struct buf *out) {
-	complaints_sort(c);
+static void show(struct diagnostics *c, struct buf *out) {
+	diagnostics_sort(c);
 	for (size_t i = 0; i < c->n; i++)
 		(void) buf_printf(out, "%s%d:%d: %s", i ? "\n" : "", c->at[i].line, c->at[i].col, c->at[i].message);
 }
@@ -68,7 +68,7 @@ static void test_whole(void **state) {
 		"{\"role\":\"user\",\"content\":\"[RB-1] First.\\n\\nu2\"}],\"context\":[\"RB-1\"],\"max_tokens\":9,\"seed\":1,"
 		"\"timeout_ms\":2000,\"attempts\":3,\"assert\":[{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"no idea\"]},"
 		"{\"kind\":\"latency_ms\",\"max\":2000},{\"kind\":\"finish_reason\",\"values\":[\"stop\"]}]}]}";
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct json *set CLEANUP(json_freep) = NULL;
 	struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16), canonical CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
@@ -112,7 +112,7 @@ static void test_asserts(void **state) {
 	EACH_CASE(k, cases) {
 		char *text CLEANUP(freep) = mem_printf(
 			HEAD "sources: {S-1: t}\ncases: [{id: a, context: [S-1], question: q, assert: [{contains: x}, {%s}]}]\n", k->text);
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct json *set CLEANUP(json_freep) = NULL;
 		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
@@ -125,7 +125,7 @@ static void test_asserts(void **state) {
 
 /* `text` follows HEAD, and so begins in line 4. */
 static const struct {
-	const char *name, *text, *complaints;
+	const char *name, *text, *diagnostics;
 } faults[] = {
 	{"no cases", "cases: []\n", "4:8: golden set 'g' has no cases"},
 	{"no key for cases", "", "1:1: golden set 'g' has no cases"},
@@ -194,13 +194,13 @@ static void test_faults(void **state) {
 	(void) state;
 	EACH_CASE(f, faults) {
 		char *text CLEANUP(freep) = mem_printf(HEAD "%s", f->text);
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct json *set CLEANUP(json_freep) = NULL;
 		struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 		int r = golden_parse("g.yaml", ".", text, strlen(text), &set, &c, &e);
 		show(&c, &said);
-		assert_string_equal(buf_str(&said), f->complaints);
+		assert_string_equal(buf_str(&said), f->diagnostics);
 		assert_int_equal(r, -1);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_null(set);
@@ -209,7 +209,7 @@ static void test_faults(void **state) {
 
 static void test_too_large(void **state) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct json *set CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
@@ -226,7 +226,7 @@ static void test_too_large(void **state) {
 
 static void test_load(void **state) {
 	static const char text[] = HEAD "sources: {S-1: {file: rb.md}}\ncases: [{id: a, context: [S-1], question: q, " OK "}]\n";
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct json *set CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 

@@ -55,7 +55,7 @@ static const struct {
 static void edited_in_place(void **state) {
 	(void) state;
 	EACH_CASE(c, edits) {
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct buf out CLEANUP(buf_done) = BUF_INIT(8192);
 		struct err e = {0};
@@ -76,7 +76,7 @@ static void edited_in_place(void **state) {
 static void nothing_set_changes_nothing(void **state) {
 	(void) state;
 	EACH_CASE(c, edits) {
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct buf out CLEANUP(buf_done) = BUF_INIT(8192);
 		struct err e = {0};
@@ -89,7 +89,7 @@ static void nothing_set_changes_nothing(void **state) {
 static void what_cannot_be_edited(void **state) {
 	(void) state;
 	EACH_CASE(c, faults) {
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct err e = {0};
 		assert_int_equal(spec_pins_read("/tmp/m.yaml", c->text, strlen(c->text), &p, &all, &e), -1);

@@ -54,7 +54,7 @@ static void world_done(struct world *w) {
 }
 
 static void world_init(struct world *w) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	memset(w, 0, sizeof *w);
@@ -82,7 +82,7 @@ static void set_extra(struct world *w, const char *text) {
 }
 
 static struct plan *made(struct world *w) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct plan *p = NULL;
 	struct err e = {0};
 
@@ -403,7 +403,7 @@ static void plan_refused(void **state) {
 	(void) state;
 	EACH_CASE(k, refused) {
 		struct world w CLEANUP(world_done);
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 		char path[200] = "";
@@ -424,7 +424,7 @@ static void plan_refused(void **state) {
 
 static void plan_all_at_once(void **state) {
 	struct world w CLEANUP(world_done);
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct plan *p = NULL;
 	struct err e = {0};
 
@@ -486,7 +486,7 @@ static void plan_admissions(void **state) {
 	(void) state;
 	EACH_CASE(k, admissions) {
 		struct world w CLEANUP(world_done);
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 
@@ -557,7 +557,7 @@ static void plan_of_the_host(void **state) {
 	(void) state;
 	EACH_CASE(k, hosts) {
 		struct world w CLEANUP(world_done);
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 

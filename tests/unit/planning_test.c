@@ -26,7 +26,7 @@ static char *made_file(const char *text) {
 	return path;
 }
 
-static int load(const char *text, struct spec **out, struct complaints *c, struct err *e) {
+static int load(const char *text, struct spec **out, struct diagnostics *c, struct err *e) {
 	char *path CLEANUP(freep) = made_file(text);
 	int r = spec_load(path, out, c, e);
 
@@ -35,7 +35,7 @@ static int load(const char *text, struct spec **out, struct complaints *c, struc
 }
 
 static const struct {
-	const char *name, *text, *complaints;
+	const char *name, *text, *diagnostics;
 } faults[] = {
 	{"a model of nothing", HEAD "model: {}\n", "4:8: 'model.source' is missing\n4:8: 'model.sha256' is missing\n"},
 	{"a source without digest", HEAD "model: {source: m}\n", "4:8: 'model.sha256' is missing\n"},
@@ -84,14 +84,14 @@ static void planning_faults(void **state) {
 	(void) state;
 	EACH_CASE(f, faults) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 
 		assert_int_equal(load(f->text, &s, &c, &e), -1);
 		for (size_t i = 0; i < c.n; i++)
 			(void) buf_printf(&said, "%d:%d: %s\n", c.at[i].line, c.at[i].col, c.at[i].message);
-		assert_string_equal(buf_str(&said), f->complaints);
+		assert_string_equal(buf_str(&said), f->diagnostics);
 		assert_int_equal(e.code, ERR_SPEC);
 	}
 }
@@ -107,7 +107,7 @@ static const char whole[] =
 
 static void planning_whole(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	(void) state;
@@ -164,7 +164,7 @@ static void planning_is_release(void **state) {
 	(void) state;
 	EACH_CASE(k, plans) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct err e = {0};
 
 		assert_int_equal(load(k->text, &s, &c, &e), 0);
@@ -178,7 +178,7 @@ static void planning_is_release(void **state) {
 /* What choose writes is the manifest that was, with one candidate in it; read again it says the same. */
 static void planning_written(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL, *again CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 
@@ -211,7 +211,7 @@ static void planning_written_elsewhere(void **state) {
 		"runtime: {extra_args: {threads: 4, reasoning: 'off', \"tensor-split\": '3,1'}}\nresources: {reserve: 0.05, device: auto, admission: off}\n"
 		"rollout: {watch: 90s, keep: 3}\n";
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 

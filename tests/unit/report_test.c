@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
@@ -184,7 +184,7 @@ static void story_as_events(void **state) {
 }
 
 static void say_all(struct place *p) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct json *result CLEANUP(json_freep) = json_object();
 	static const char text[] = "one\n\ttwo \x1b[1m\nhttps://u:p@h/\n";
 	struct err e = {ERR_GATE, "gate failed: 2 of 20 cases; see\nattempts/3"};
@@ -192,9 +192,9 @@ static void say_all(struct place *p) {
 	report_line(&p->r, "route %s is %d", "chat", 7);
 	report_text(&p->r, text, strlen(text));
 	report_warning(&p->r, "low on %s", "disk");
-	complaints_add(&c, (struct pos){"m.yaml", 3, 5}, "unknown key '%s'", "modle");
-	complaints_add(&c, (struct pos){"m.yaml", 9, 1}, "second");
-	report_complaints(&p->r, &c);
+	diagnostics_add(&c, (struct pos){"m.yaml", 3, 5}, "unknown key '%s'", "modle");
+	diagnostics_add(&c, (struct pos){"m.yaml", 9, 1}, "second");
+	report_diagnostics(&p->r, &c);
 	progress_step(&p->r.progress, "prove");
 	now += 1500;
 	report_error(&p->r, &e);
@@ -241,16 +241,16 @@ static void saying_as_events(void **state) {
 	    "llmdeploy: gate failed: 2 of 20 cases; see\\nattempts/3\n");
 }
 
-static void one_complaint_is_said_once(void **state) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+static void one_diagnostic_is_said_once(void **state) {
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 	struct place p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
-	complaints_add(&c, (struct pos){"m.yaml", 3, 5}, "unknown key 'modle'");
-	assert_int_equal(complaints_result(&c, &e), -1);
-	report_complaints(&p.r, &c);
+	diagnostics_add(&c, (struct pos){"m.yaml", 3, 5}, "unknown key 'modle'");
+	assert_int_equal(diagnostics_result(&c, &e), -1);
+	report_diagnostics(&p.r, &c);
 	report_error(&p.r, &e);
 	end(&p, "", "m.yaml:3:5: unknown key 'modle'\n");
 }
@@ -406,7 +406,7 @@ int main(void) {
 		cmocka_unit_test(texts_are_made_safe),	     cmocka_unit_test(texts_are_cut),
 		cmocka_unit_test(story_plain),		     cmocka_unit_test(story_on_a_terminal),
 		cmocka_unit_test(story_as_events),	     cmocka_unit_test(saying_plain),
-		cmocka_unit_test(saying_as_events),	     cmocka_unit_test(one_complaint_is_said_once),
+		cmocka_unit_test(saying_as_events),	     cmocka_unit_test(one_diagnostic_is_said_once),
 		cmocka_unit_test(tables),		     cmocka_unit_test(pairs),		     cmocka_unit_test(mode_is_found),
 	};
 

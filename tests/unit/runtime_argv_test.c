@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "runtime/runtime.h"
@@ -55,7 +55,7 @@ static const struct {
 };
 
 static struct runtime *load(const char *name) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	char *dir CLEANUP(freep) = mem_printf("runtimes/%s", name);
 	struct runtime *rt = NULL;
 	struct err e = {0};

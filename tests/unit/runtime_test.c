@@ -17,7 +17,7 @@
 #define LLAMA "runtimes/llama.cpp"
 
 static struct runtime *llama(void) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt = NULL;
 	struct err e = {0};
 
@@ -141,7 +141,7 @@ static void runtime_schema_committed(void **state) {
 /* The definition with one line replaced, or left out where `with` is NULL. */
 static const struct {
 	const char *name, *line, *with;
-	const char *message; /* first complaint, with its place */
+	const char *message; /* first diagnostic, with its place */
 } faults[] = {
 	{"unknown key", "launch: packages", "lunch: packages",
 	 "6:1: unknown key 'lunch', did you mean 'launch'?"},
@@ -191,7 +191,7 @@ static void runtime_faults(void **state) {
 	(void) state;
 	EACH_CASE(f, faults) {
 		char root[] = "/tmp/llmdeploy-runtime-XXXXXX";
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
 		struct err e = {0};
 
@@ -260,7 +260,7 @@ static void runtime_places(void **state) {
 static void runtime_gateway(void **state) {
 	static const char *const dirs[] = {"nowhere", "runtimes"};
 	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	char **names CLEANUP(freep) = NULL, *dir CLEANUP(freep) = NULL, *none CLEANUP(freep) = NULL;
 	struct err e = {0};
 	size_t n;
@@ -286,7 +286,7 @@ static void runtime_gateway(void **state) {
 
 static void runtime_gateway_faults(void **state) {
 	static const struct {
-		const char *name, *text, *complaint;
+		const char *name, *text, *diagnostic;
 	} cases[] = {
 		{"an engine", "apiVersion: llmdeploy/v1\nkind: Runtime\nname: x\nversion_of: x\ncommand: [x]\npackages: {backends: {}}\n",
 		 "'Runtime' in 'kind' is not known, use Gateway"},
@@ -300,13 +300,13 @@ static void runtime_gateway_faults(void **state) {
 	assert_non_null(mkdtemp(dir));
 	char *path CLEANUP(freep) = mem_printf("%s/gateway.yaml", dir);
 	EACH_CASE(k, cases) {
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct runtime_gateway *g = NULL;
 		struct err e = {0};
 		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, k->text, strlen(k->text), 0644, &e), 0);
 		assert_int_equal(runtime_gateway_load(dir, &g, &c, &e), -1);
 		assert_int_equal(e.code, ERR_SPEC);
-		assert_string_equal(c.at[0].message, k->complaint);
+		assert_string_equal(c.at[0].message, k->diagnostic);
 	}
 	struct err e = {0};
 	assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, dir, &e), 0);

@@ -61,7 +61,7 @@ static const struct schema_field table[] = {
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const struct {
-	const char *name, *text, *tree, *complaints;
+	const char *name, *text, *tree, *diagnostics;
 } cases[] = {
 	{"only what must be there", "", "", ""},
 	{"required unless", "spare: {other: x}", "\"spare\":{\"other\":\"x\"}", ""},
@@ -186,8 +186,8 @@ static const struct {
 	 "5:16: '1' in 'nested.wait' is not a duration, write it with a unit, like 1500ms, 60s, 10m or 2h"},
 };
 
-static void show_complaints(struct complaints *c, struct buf *out) {
-	complaints_sort(c);
+static void show_diagnostics(struct diagnostics *c, struct buf *out) {
+	diagnostics_sort(c);
 	for (size_t i = 0; i < c->n; i++)
 		(void) buf_printf(out, "%s%d:%d: %s", i ? "\n" : "", c->at[i].line, c->at[i].col, c->at[i].message);
 }
@@ -208,14 +208,14 @@ static void test_values(void **state) {
 	EACH_CASE(c, cases) {
 		char *text CLEANUP(freep) = mem_printf("api: v1\n%s\n", c->text);
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(4096), got CLEANUP(buf_done) = BUF_INIT(4096);
 		struct err e = {0};
 		assert_int_equal(yaml_parse("f", text, strlen(text), &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
-		show_complaints(&all, &said);
-		if (c->complaints)
-			assert_string_equal(buf_str(&said), c->complaints);
+		show_diagnostics(&all, &said);
+		if (c->diagnostics)
+			assert_string_equal(buf_str(&said), c->diagnostics);
 		else
 			assert_null(strchr(buf_str(&said), '\x1b'));
 		if (!c->tree)
@@ -229,7 +229,7 @@ static void test_values(void **state) {
 
 static void test_whole_files(void **state) {
 	static const struct {
-		const char *name, *text, *complaints;
+		const char *name, *text, *diagnostics;
 	} files[] = {
 		{"a list", "[a]", "1:1: the file must hold a mapping (key: value), not a list"},
 		{"text", "a", "1:1: the file must hold a mapping (key: value), not text"},
@@ -241,14 +241,14 @@ static void test_whole_files(void **state) {
 	(void) state;
 	EACH_CASE(c, files) {
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
 		struct err e = {0};
 		assert_int_equal(yaml_parse("f", c->text, strlen(c->text), &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
 		assert_true(json_is_object(tree));
-		show_complaints(&all, &said);
-		assert_string_equal(buf_str(&said), c->complaints);
+		show_diagnostics(&all, &said);
+		assert_string_equal(buf_str(&said), c->diagnostics);
 	}
 }
 
@@ -256,7 +256,7 @@ static void test_bounds(void **state) {
 	static const struct {
 		const char *name, *head, *again;
 		int times;
-		size_t complaints;
+		size_t diagnostics;
 	} files[] = {
 		{"unknown keys by the thousand", "api: v1\n", "x%d: 1\n", 40000, 100},
 		{"a map of many keys", "api: v1\nfiles:\n", " x%d: a\n", 4096, 0},
@@ -268,7 +268,7 @@ static void test_bounds(void **state) {
 	EACH_CASE(c, files) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct err e = {0};
 		(void) buf_puts(&text, c->head);
 		for (int i = 0; i < c->times; i++) {
@@ -277,7 +277,7 @@ static void test_bounds(void **state) {
 		}
 		assert_int_equal(yaml_parse("f", text.data, text.len, &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
-		assert_int_equal(all.n, c->complaints);
+		assert_int_equal(all.n, c->diagnostics);
 		assert_non_null(tree);
 	}
 }

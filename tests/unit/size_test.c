@@ -14,7 +14,7 @@
 
 /* Memory facts of runtimes/llama.cpp/runtime.yaml, read from there. */
 static struct runtime *llama(void) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt = NULL;
 	struct err e = {0};
 

@@ -44,13 +44,13 @@ static int leave_directory(void **state) {
 	return failed;
 }
 
-static int load(const char *path, const char *text, struct spec **out, struct complaints *c, struct err *e) {
+static int load(const char *path, const char *text, struct spec **out, struct diagnostics *c, struct err *e) {
 	if (fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, e))
 		fail_msg("%s", e->msg);
 	return spec_load(path, out, c, e);
 }
 
-static void show(const struct complaints *c, struct buf *out) {
+static void show(const struct diagnostics *c, struct buf *out) {
 	for (size_t i = 0; i < c->n; i++)
 		(void) buf_printf(out, "%s%s%s%d:%d: %s", i ? "\n" : "", strcmp(c->at[i].file, "m.yaml") ? c->at[i].file : "",
 				  strcmp(c->at[i].file, "m.yaml") ? ":" : "", c->at[i].line, c->at[i].col, c->at[i].message);
@@ -58,7 +58,7 @@ static void show(const struct complaints *c, struct buf *out) {
 
 static void test_defaults(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 
@@ -121,7 +121,7 @@ static void test_places(void **state) {
 		{"..", 1, 1},
 	};
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	(void) state;
@@ -137,7 +137,7 @@ static void test_places(void **state) {
 
 static void test_everything(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 
@@ -188,7 +188,7 @@ static void test_canary(void **state) {
 	static const char text[] = GOOD "rollout:\n  strategy: canary\n  gates: {p95: 20s, ttft: 2s}\n"
 					"  canary: {steps: [{weight: 10, duration: 90s, min_requests: 7}], gates: {ttft: 800ms, against_active: {p95: 1.5}}}\n";
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf gates CLEANUP(buf_done) = BUF_INIT(4096), canary CLEANUP(buf_done) = BUF_INIT(4096);
 	struct err e = {0};
 
@@ -203,7 +203,7 @@ static void test_canary(void **state) {
 }
 
 static const struct {
-	const char *name, *text, *complaints;
+	const char *name, *text, *diagnostics;
 } faults[] = {
 	{"nothing", "", "1:1: empty file"},
 	{"a list", "- a\n", "1:1: the file must hold a mapping (key: value), not a list"},
@@ -314,12 +314,12 @@ static void test_faults(void **state) {
 	(void) state;
 	EACH_CASE(f, faults) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 		assert_int_equal(load("m.yaml", f->text, &s, &c, &e), -1);
 		show(&c, &said);
-		assert_string_equal(buf_str(&said), f->complaints);
+		assert_string_equal(buf_str(&said), f->diagnostics);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_null(s);
 	}
@@ -371,7 +371,7 @@ static void test_sources(void **state) {
 	(void) state;
 	EACH_CASE(f, sources) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct err e = {0};
 		char *text CLEANUP(freep) = mem_printf(HEAD "model: {sha256: " SHA ", source: [ok, \"%s\"]}\n", f->source);
 		assert_int_equal(load("m.yaml", text, &s, &c, &e), f->fault ? -1 : 0);
@@ -388,7 +388,7 @@ static void test_sources(void **state) {
 
 static void test_missing_manifest(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	(void) state;
@@ -406,7 +406,7 @@ static void write_text(const char *path, const struct buf *b) {
 
 static void test_starter(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 16), golden CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 #include "base/mem.h"
 #include "spec/template.h"
 
-/* Templates: the text, and each complaint as LINE:COLUMN: MESSAGE, a line each; "" where the runtime's Jinja reads it. */
+/* Templates: the text, and each diagnostic as LINE:COLUMN: MESSAGE, a line each; "" where the runtime's Jinja reads it. */
 
 #define M "{% for m in messages %}{{ m.content }}{% endfor %}"
 
@@ -65,11 +65,11 @@ static const struct {
 static void templates(void **state) {
 	(void) state;
 	EACH_CASE(k, cases) {
-		struct complaints c CLEANUP(complaints_done) = {0};
+		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
 		template_check("t.jinja", k->text, &c);
-		complaints_sort(&c);
+		diagnostics_sort(&c);
 		for (size_t i = 0; i < c.n; i++)
 			(void) buf_printf(&got, "%d:%d: %s\n", c.at[i].line, c.at[i].col, c.at[i].message);
 		if (strcmp(buf_str(&got), k->want) != 0)

@@ -29,14 +29,14 @@ static void show(const struct yaml_node *n, struct buf *out) {
 		(void) buf_putc(out, yaml_kind(n) == YAML_SEQUENCE ? ']' : '}');
 }
 
-static void show_complaints(struct complaints *c, struct buf *out) {
-	complaints_sort(c);
+static void show_diagnostics(struct diagnostics *c, struct buf *out) {
+	diagnostics_sort(c);
 	for (size_t i = 0; i < c->n; i++)
 		(void) buf_printf(out, "%s%s:%d:%d: %s", i ? "\n" : "", c->at[i].file, c->at[i].line, c->at[i].col, c->at[i].message);
 }
 
 static const struct {
-	const char *name, *text, *tree, *complaints;
+	const char *name, *text, *tree, *diagnostics;
 } trees[] = {
 	{"block", "a: 1\nb:\n  - x\n  - y: z\n", "{a: 1, b: [x, {y: z}]}", ""},
 	{"flow", "{a: [1, 2], b: {}}", "{a: [1, 2], b: {}}", ""},
@@ -130,12 +130,12 @@ static void test_trees(void **state) {
 	(void) state;
 	EACH_CASE(c, trees) {
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct buf tree CLEANUP(buf_done) = BUF_INIT(4096), said CLEANUP(buf_done) = BUF_INIT(4096);
 		struct err e = {0};
 		int r = yaml_parse("f", c->text, strlen(c->text), &y, &all, &e);
-		show_complaints(&all, &said);
-		assert_string_equal(buf_str(&said), c->complaints);
+		show_diagnostics(&all, &said);
+		assert_string_equal(buf_str(&said), c->diagnostics);
 		assert_int_equal(r, c->tree ? 0 : -1);
 		assert_int_equal(e.code, c->tree ? ERR_OK : ERR_SPEC);
 		assert_true(!y == !c->tree);
@@ -155,7 +155,7 @@ static void test_limits(void **state) {
 	static const struct {
 		const char *name, *head, *again;
 		int times;
-		const char *tail, *complaint;
+		const char *tail, *diagnostic;
 	} cases[] = {
 		{"64 deep", "", "[", 64, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", NULL},
 		{"65 deep", "", "[", 65, "", "nested more than 64 deep"},
@@ -169,17 +169,17 @@ static void test_limits(void **state) {
 	(void) state;
 	EACH_CASE(c, cases) {
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
-		struct complaints all CLEANUP(complaints_done) = {0};
+		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct buf text CLEANUP(buf_done) = BUF_INIT(2 << 20);
 		struct err e = {0};
 		(void) buf_puts(&text, c->head);
 		repeat(&text, c->again, c->times);
 		(void) buf_puts(&text, c->tail);
 		int r = yaml_parse("f", text.data, text.len, &y, &all, &e);
-		assert_int_equal(r, c->complaint ? -1 : 0);
-		assert_int_equal(all.n, c->complaint ? 1 : 0);
-		if (c->complaint)
-			assert_string_equal(all.at[0].message, c->complaint);
+		assert_int_equal(r, c->diagnostic ? -1 : 0);
+		assert_int_equal(all.n, c->diagnostic ? 1 : 0);
+		if (c->diagnostic)
+			assert_string_equal(all.at[0].message, c->diagnostic);
 	}
 }
 
@@ -193,7 +193,7 @@ static void test_places(void **state) {
 		{"in an item", "b.c.1.d", 3, 14}, {"nothing: its key", "b.e", 4, 3}, {"block: its mark", "b.f", 5, 6}, {"quotes", "g", 7, 4},
 	};
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
-	struct complaints all CLEANUP(complaints_done) = {0};
+	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
 	(void) state;

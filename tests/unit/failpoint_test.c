@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/fault.h"
+#include "base/failpoint.h"
 #include "fs/fs.h"
 #include "fs/step.h"
 
@@ -50,11 +50,11 @@ static void plans(void **state) {
 
 	EACH_CASE(c, table) {
 		struct err e = {0};
-		assert_int_equal(fault_install(c->text, &e), *c->want ? -1 : 0);
+		assert_int_equal(failpoint_install(c->text, &e), *c->want ? -1 : 0);
 		assert_string_equal(e.msg, c->want);
 		assert_int_equal(e.code, *c->want ? ERR_USAGE : ERR_OK);
 	}
-	assert_int_equal(fault_install(NULL, &(struct err){0}), 0);
+	assert_int_equal(failpoint_install(NULL, &(struct err){0}), 0);
 }
 
 /* A name of a file, and what a child of ours does with it under a plan. */
@@ -105,7 +105,7 @@ static void steps(void **state) {
 		pid_t child = fork();
 		if (!child) {
 			struct err e = {0};
-			_exit(fault_install(c->plan, &e) ? 250 : put("f"));
+			_exit(failpoint_install(c->plan, &e) ? 250 : put("f"));
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(WIFSIGNALED(status) ? WTERMSIG(status) : 0, c->signal);
@@ -132,12 +132,12 @@ static void logged(void **state) {
 
 	assert_int_equal(pipe(fds), 0);
 	(void) snprintf(plan, sizeof plan, "log:%d", fds[1]);
-	assert_int_equal(fault_install(plan, &e), 0);
-	assert_int_equal(fault_begin(EFFECT_NONE), FAULT_NONE);
-	assert_int_equal(fault_end(EFFECT_NONE, 7), 7);
-	assert_int_equal(fault_begin(EFFECT_IMAGE_LOAD), FAULT_NONE);
-	assert_int_equal(fault_end(EFFECT_IMAGE_LOAD, -1), -1);
-	assert_int_equal(fault_install(NULL, &e), 0);
+	assert_int_equal(failpoint_install(plan, &e), 0);
+	assert_int_equal(failpoint_begin(EFFECT_NONE), FAULT_NONE);
+	assert_int_equal(failpoint_end(EFFECT_NONE, 7), 7);
+	assert_int_equal(failpoint_begin(EFFECT_IMAGE_LOAD), FAULT_NONE);
+	assert_int_equal(failpoint_end(EFFECT_IMAGE_LOAD, -1), -1);
+	assert_int_equal(failpoint_install(NULL, &e), 0);
 	assert_true(read(fds[0], text, sizeof text - 1) > 0);
 	assert_string_equal(text, "image.load before\nimage.load after\n");
 	(void) close(fds[0]);
@@ -149,25 +149,25 @@ static void names(void **state) {
 	(void) state;
 
 	for (int i = 1; i < EFFECT_COUNT; i++) {
-		const char *name = fault_effect_name((enum effect) i);
+		const char *name = failpoint_name((enum effect) i);
 		unsigned n = 0;
 		assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz."), strlen(name));
 		assert_non_null(strchr(name, '.'));
-		assert_true(strlen(fault_effect_text((enum effect) i)) > 10);
+		assert_true(strlen(failpoint_text((enum effect) i)) > 10);
 		for (int k = 1; k < FAULT_COUNT; k++)
-			n += fault_applies((enum effect) i, (enum fault) k);
+			n += failpoint_applies((enum effect) i, (enum fault) k);
 		assert_true(n > 0);
 		for (int k = 1; k < i; k++)
-			assert_string_not_equal(name, fault_effect_name((enum effect) k));
+			assert_string_not_equal(name, failpoint_name((enum effect) k));
 	}
 }
 
 static int print_table(void) {
 	for (int i = 1; i < EFFECT_COUNT; i++) {
-		(void) printf("%-17s %-62s", fault_effect_name((enum effect) i), fault_effect_text((enum effect) i));
+		(void) printf("%-17s %-62s", failpoint_name((enum effect) i), failpoint_text((enum effect) i));
 		for (int k = 1; k < FAULT_COUNT; k++)
-			if (fault_applies((enum effect) i, (enum fault) k))
-				(void) printf(" %s", fault_name((enum fault) k));
+			if (failpoint_applies((enum effect) i, (enum fault) k))
+				(void) printf(" %s", failpoint_fault_name((enum fault) k));
 		(void) printf("\n");
 	}
 	return 0;

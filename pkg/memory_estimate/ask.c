@@ -1,4 +1,4 @@
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 
 #include <string.h>
 
@@ -54,7 +54,7 @@ static struct json *tmpfs_of(const struct lockfile *l, const char *user) {
 	return o;
 }
 
-static int create(struct docker *d, const struct oracle_ask *ask, struct err *e) {
+static int create(struct docker *d, const struct memory_estimate_ask *ask, struct err *e) {
 	const struct lockfile *l = ask->lockfile;
 	struct json *argv CLEANUP(json_freep) = argv_of(l), *tmpfs CLEANUP(json_freep) = tmpfs_of(l, ask->user);
 	char *ref CLEANUP(freep) = mem_printf("sha256:%s", ask->image);
@@ -72,7 +72,7 @@ static int create(struct docker *d, const struct oracle_ask *ask, struct err *e)
 	return taken ? err_set(e, ERR_BUSY, "the engine is being asked for its estimate by somebody else: '%s' is there", ask->name) : 0;
 }
 
-static int no_answer(struct docker *d, const struct oracle_ask *ask, struct err *e) {
+static int no_answer(struct docker *d, const struct memory_estimate_ask *ask, struct err *e) {
 	struct buf last CLEANUP(buf_done) = BUF_INIT(LAST_WORDS);
 	struct err ignored = {0};
 
@@ -81,22 +81,22 @@ static int no_answer(struct docker *d, const struct oracle_ask *ask, struct err 
 		       (unsigned long long) ((ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS) / 1000), last.len ? buf_str(&last) : "none");
 }
 
-static int listen_to(struct docker *d, const struct oracle_ask *ask, struct oracle *out, struct err *e) {
+static int listen_to(struct docker *d, const struct memory_estimate_ask *ask, struct memory_estimate *out, struct err *e) {
 	struct heard h = {.text = BUF_INIT(LOG_CAP), .done = json_str(json_get(ask->lockfile->logs, "estimate"), "done")};
 	struct docker_log q = {.name = ask->name, .follow_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS};
 	bool found = false;
 	int r = docker_container_start(d, ask->name, e) || docker_log_read(d, &q, hear, &h, &found, e) ? -1 : 0;
 
 	if (!r)
-		r = h.complete ? oracle_rows(ask->lockfile->logs, buf_str(&h.text), h.text.len, out, e) : no_answer(d, ask, e);
+		r = h.complete ? memory_estimate_rows(ask->lockfile->logs, buf_str(&h.text), h.text.len, out, e) : no_answer(d, ask, e);
 	if (!r && !out->n)
 		r = err_set(e, ERR_GATE, "the engine's estimate has another form than the runtime definition knows");
 	buf_done(&h.text);
 	return r;
 }
 
-int oracle_ask(struct docker *d, const struct oracle_ask *ask, struct oracle *out, struct err *e) {
-	struct oracle o = {.n = 0};
+int memory_estimate_ask(struct docker *d, const struct memory_estimate_ask *ask, struct memory_estimate *out, struct err *e) {
+	struct memory_estimate o = {.n = 0};
 	struct err removal = {0};
 
 	if (!json_str(json_get(ask->lockfile->logs, "estimate"), "done"))

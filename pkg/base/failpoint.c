@@ -1,4 +1,4 @@
-#include "base/fault.h"
+#include "base/failpoint.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -41,30 +41,30 @@ static const struct {
 } effects[EFFECT_COUNT] = {
 	[EFFECT_NONE] = {"none", "of no interest", 0},
 #define X(id, name, what, faults) [id] = {name, what, faults},
-	FAULT_EFFECTS(X)
+	FAILPOINTS(X)
 #undef X
 };
 
 static const char *const faults[FAULT_COUNT] = {
 	[FAULT_NONE] = "none",
 #define X(id, name) [id] = name,
-	FAULT_KINDS(X)
+	FAILPOINT_FAULTS(X)
 #undef X
 };
 
-const char *fault_effect_name(enum effect as) {
+const char *failpoint_name(enum effect as) {
 	return effects[as].name;
 }
 
-const char *fault_effect_text(enum effect as) {
+const char *failpoint_text(enum effect as) {
 	return effects[as].text;
 }
 
-const char *fault_name(enum fault f) {
+const char *failpoint_fault_name(enum fault f) {
 	return faults[f];
 }
 
-bool fault_applies(enum effect as, enum fault f) {
+bool failpoint_applies(enum effect as, enum fault f) {
 	return effects[as].faults & 1U << f;
 }
 
@@ -100,7 +100,7 @@ static int parse_fault(const char *what, struct plan *p, struct err *e) {
 		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: no fault '%.80s': kill, ENOSPC, EIO, EACCES, 500, timeout, reset or gone", what);
 	if (p->when != DURING && f != FAULT_KILL)
 		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%s' happens during a step, not before or after it", what);
-	if (p->when == DURING && p->as && !fault_applies(p->as, f))
+	if (p->when == DURING && p->as && !failpoint_applies(p->as, f))
 		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%s' cannot happen to '%s'", what, effects[p->as].name);
 	p->fault = f;
 	return 0;
@@ -159,7 +159,7 @@ static int parse_one(char *text, struct err *e) {
 	return 0;
 }
 
-int fault_install(const char *text, struct err *e) {
+int failpoint_install(const char *text, struct err *e) {
 	char *copy CLEANUP(freep) = NULL;
 
 	plans.n = 0;
@@ -173,7 +173,7 @@ int fault_install(const char *text, struct err *e) {
 	return 0;
 }
 
-void fault_kill(void) {
+void failpoint_kill(void) {
 	(void) kill(getpid(), SIGKILL);
 	for (;;)
 		(void) pause();
@@ -194,7 +194,7 @@ static bool hits(const struct plan *p) {
 }
 
 /* Counted where a step begins, so that all moments of a plan speak of the same one. */
-enum fault fault_begin(enum effect as) {
+enum fault failpoint_begin(enum effect as) {
 	enum fault out = FAULT_NONE;
 
 	if (!as || (!plans.n && !plans.log))
@@ -209,14 +209,14 @@ enum fault fault_begin(enum effect as) {
 		if (!hits(p))
 			continue;
 		if (p->when == BEFORE)
-			fault_kill();
-		if (p->when == DURING && fault_applies(as, p->fault))
+			failpoint_kill();
+		if (p->when == DURING && failpoint_applies(as, p->fault))
 			out = p->fault;
 	}
 	return out;
 }
 
-int fault_end(enum effect as, int result) {
+int failpoint_end(enum effect as, int result) {
 	int saved = errno;
 
 	if (!as || (!plans.n && !plans.log))
@@ -226,18 +226,18 @@ int fault_end(enum effect as, int result) {
 	for (size_t i = 0; i < plans.n; i++) {
 		const struct plan *p = &plans.at[i];
 		if (p->when == AFTER && (!p->as || p->as == as) && hits(p))
-			fault_kill();
+			failpoint_kill();
 	}
 	errno = saved;
 	return result;
 }
 
-int fault_begin_call(enum effect as) {
+int failpoint_begin_call(enum effect as) {
 	static const int numbers[FAULT_COUNT] = {[FAULT_ENOSPC] = ENOSPC, [FAULT_EIO] = EIO, [FAULT_EACCES] = EACCES};
-	enum fault f = fault_begin(as);
+	enum fault f = failpoint_begin(as);
 
 	if (f == FAULT_KILL)
-		fault_kill();
+		failpoint_kill();
 	if (!numbers[f])
 		return 0;
 	errno = numbers[f];

@@ -13,7 +13,7 @@ struct lockfile;
  * before one. Both are read by the patterns of the runtime definition, which are in the lock's `logs`. Bytes. */
 
 /* Of all devices and the host together. */
-struct oracle_buffers {
+struct memory_estimate_buffers {
 	uint64_t weights, adapters, kv, recurrent, compute, output;
 	size_t lines; /* that were understood; 0: the log has another form than the definition knows, and every part is unknown, not 0 */
 };
@@ -21,25 +21,25 @@ struct oracle_buffers {
 /* `logs` is the lock's; `text` what the container said since it was started. Caches, states and weights are added up; of
  * compute and output buffers the last line of each device counts, because they are reserved again when an adapter comes.
  * ERR_SPEC: the pattern is none, or has not its three groups. */
-int oracle_buffers(const struct json *logs, const char *text, size_t n, struct oracle_buffers *out, struct err *e);
+int memory_estimate_buffers(const struct json *logs, const char *text, size_t n, struct memory_estimate_buffers *out, struct err *e);
 
-#define ORACLE_MAX_DEVICES 16
+#define MEMORY_ESTIMATE_MAX_DEVICES 16
 
-struct oracle_device {
+struct memory_estimate_device {
 	char name[32]; /* "Host", "CUDA0", "CPU_REPACK" */
 	uint64_t model, context, compute;
 };
 
 /* The engine's own estimate, whole MiB. Adapters, the output buffer and the process are not in it. */
-struct oracle {
-	struct oracle_device devices[ORACLE_MAX_DEVICES];
+struct memory_estimate {
+	struct memory_estimate_device devices[MEMORY_ESTIMATE_MAX_DEVICES];
 	size_t n;
 	uint64_t total; /* of all devices */
 };
 
-int oracle_rows(const struct json *logs, const char *text, size_t n, struct oracle *out, struct err *e);
+int memory_estimate_rows(const struct json *logs, const char *text, size_t n, struct memory_estimate *out, struct err *e);
 
-struct oracle_ask {
+struct memory_estimate_ask {
 	const struct lockfile *lockfile;
 	const char *name;  /* of the container, which is removed again */
 	const char *image; /* id, in the Engine */
@@ -52,4 +52,4 @@ struct oracle_ask {
 
 /* Starts the engine of the lock in a container without network until it has said its estimate, which is before it allocates anything, and
  * removes the container. ERR_USAGE: this runtime makes no estimate. ERR_GATE: the engine ended or the time did, with its last words. */
-int oracle_ask(struct docker *d, const struct oracle_ask *ask, struct oracle *out, struct err *e);
+int memory_estimate_ask(struct docker *d, const struct memory_estimate_ask *ask, struct memory_estimate *out, struct err *e);

@@ -1,4 +1,4 @@
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct last {
 };
 
 struct reading {
-	struct oracle_buffers *out;
+	struct memory_estimate_buffers *out;
 	struct last compute[DEVICES], output[DEVICES];
 	size_t n_compute, n_output;
 };
@@ -107,9 +107,9 @@ static void each_line(const struct eval_pattern *p, const char *text, size_t n, 
 	}
 }
 
-int oracle_buffers(const struct json *logs, const char *text, size_t n, struct oracle_buffers *out, struct err *e) {
+int memory_estimate_buffers(const struct json *logs, const char *text, size_t n, struct memory_estimate_buffers *out, struct err *e) {
 	struct eval_pattern *p CLEANUP(eval_pattern_freep) = NULL;
-	struct oracle_buffers b = {0};
+	struct memory_estimate_buffers b = {0};
 	struct reading r = {.out = &b};
 
 	if (pattern_of(json_str(logs, "buffers"), 3, &p, e))
@@ -120,19 +120,19 @@ int oracle_buffers(const struct json *logs, const char *text, size_t n, struct o
 }
 
 static void take_row(void *ctx, const struct eval_piece *g, size_t n) {
-	struct oracle *o = ctx;
-	struct oracle_device d = {.model = 0};
+	struct memory_estimate *o = ctx;
+	struct memory_estimate_device d = {.model = 0};
 
-	if (n < 4 || o->n == ORACLE_MAX_DEVICES || !mib_of(&g[1], &d.model) || !mib_of(&g[2], &d.context) || !mib_of(&g[3], &d.compute))
+	if (n < 4 || o->n == MEMORY_ESTIMATE_MAX_DEVICES || !mib_of(&g[1], &d.model) || !mib_of(&g[2], &d.context) || !mib_of(&g[3], &d.compute))
 		return;
 	copy(d.name, sizeof d.name, &g[0]);
 	o->devices[o->n++] = d;
 	o->total += d.model + d.context + d.compute;
 }
 
-int oracle_rows(const struct json *logs, const char *text, size_t n, struct oracle *out, struct err *e) {
+int memory_estimate_rows(const struct json *logs, const char *text, size_t n, struct memory_estimate *out, struct err *e) {
 	struct eval_pattern *p CLEANUP(eval_pattern_freep) = NULL;
-	struct oracle o = {.n = 0};
+	struct memory_estimate o = {.n = 0};
 
 	if (pattern_of(json_str(json_get(logs, "estimate"), "row"), 4, &p, e))
 		return -1;

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,18 +13,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static const char buffers[] = "(\\S+)\\s+(model|KV|RS|compute|output|LoRA) buffer size =\\s+([0-9.]+) MiB";
 	static const char row[] = "\\|\\s+- (\\S+)[^|\\n]*\\|[^|\\n]*=\\s*(\\d+) \\+\\s+(\\d+) \\+\\s+(\\d+)";
 	struct json *logs CLEANUP(json_freep) = json_object(), *estimate = json_object();
-	struct oracle_buffers b;
-	struct oracle o;
+	struct memory_estimate_buffers b;
+	struct memory_estimate o;
 	struct err e = {0};
 
 	json_set_str(logs, "buffers", buffers);
 	json_set_str(estimate, "row", row);
 	json_set(logs, "estimate", estimate);
-	if (oracle_buffers(logs, (const char *) data, size, &b, &e) || oracle_rows(logs, (const char *) data, size, &o, &e))
+	if (memory_estimate_buffers(logs, (const char *) data, size, &b, &e) || memory_estimate_rows(logs, (const char *) data, size, &o, &e))
 		abort();
 	if (!b.lines && (b.weights || b.adapters || b.kv || b.recurrent || b.compute || b.output))
 		abort();
-	if (o.n > ORACLE_MAX_DEVICES || (!o.n && o.total))
+	if (o.n > MEMORY_ESTIMATE_MAX_DEVICES || (!o.n && o.total))
 		abort();
 	return 0;
 }

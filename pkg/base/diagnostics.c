@@ -1,4 +1,4 @@
-#include "base/complaints.h"
+#include "base/diagnostics.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-void complaints_done(struct complaints *c) {
+void diagnostics_done(struct diagnostics *c) {
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->n; i++) {
@@ -14,10 +14,10 @@ void complaints_done(struct complaints *c) {
 		free(c->at[i].message);
 	}
 	free(c->at);
-	*c = (struct complaints){0};
+	*c = (struct diagnostics){0};
 }
 
-void complaints_add(struct complaints *c, struct pos at, const char *fmt, ...) {
+void diagnostics_add(struct diagnostics *c, struct pos at, const char *fmt, ...) {
 	va_list ap;
 	char *text = NULL;
 
@@ -29,10 +29,10 @@ void complaints_add(struct complaints *c, struct pos at, const char *fmt, ...) {
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = mem_strdup("?");
 	va_end(ap);
-	c->at[c->n++] = (struct complaint){.file = mem_strdup(at.file ? at.file : "?"), .line = at.line, .col = at.col, .message = text};
+	c->at[c->n++] = (struct diagnostic){.file = mem_strdup(at.file ? at.file : "?"), .line = at.line, .col = at.col, .message = text};
 }
 
-static size_t first_of(const struct complaints *c, const char *file) {
+static size_t first_of(const struct diagnostics *c, const char *file) {
 	size_t i = 0;
 
 	while (strcmp(c->at[i].file, file))
@@ -40,7 +40,7 @@ static size_t first_of(const struct complaints *c, const char *file) {
 	return i;
 }
 
-static int later(const struct complaints *c, const struct complaint *a, const struct complaint *b) {
+static int later(const struct diagnostics *c, const struct diagnostic *a, const struct diagnostic *b) {
 	size_t fa = first_of(c, a->file), fb = first_of(c, b->file);
 
 	if (fa != fb)
@@ -49,9 +49,9 @@ static int later(const struct complaints *c, const struct complaint *a, const st
 }
 
 /* Insertion: the lists are short, nearly sorted, and must stay stable. */
-void complaints_sort(struct complaints *c) {
+void diagnostics_sort(struct diagnostics *c) {
 	for (size_t i = 1; i < c->n; i++) {
-		struct complaint x = c->at[i];
+		struct diagnostic x = c->at[i];
 		size_t j = i;
 		for (; j > 0 && later(c, &c->at[j - 1], &x); j--)
 			c->at[j] = c->at[j - 1];
@@ -59,10 +59,10 @@ void complaints_sort(struct complaints *c) {
 	}
 }
 
-int complaints_result(struct complaints *c, struct err *e) {
+int diagnostics_result(struct diagnostics *c, struct err *e) {
 	if (!c->n)
 		return 0;
-	complaints_sort(c);
+	diagnostics_sort(c);
 	if (c->n == 1)
 		return err_at(e, (struct pos){c->at[0].file, c->at[0].line, c->at[0].col}, "%s", c->at[0].message);
 	return err_set(e, ERR_SPEC, "%zu problems in '%s'", c->n, c->at[0].file);

@@ -8,8 +8,8 @@ struct err;
 /* Effects, and what a test makes of them.
  *
  * Every effect that a process of ours has on the world outside of its memory has a name, in the one table below, and every
- * step of it (a create, a write, a sync, a rename, a request) is a point where a test can kill the process or make the step
- * fail. The points are always compiled in, so that what is tested is what ships; without LLMDEPLOY_FAULT a point costs one
+ * step of it (a create, a write, a sync, a rename, a request) is a failpoint, where a test can kill the process or make the step
+ * fail. Failpoints are always compiled in, so that what is tested is what ships; without LLMDEPLOY_FAULT a failpoint costs one
  * comparison. The low functions that do the steps (fs/step.h, http_do) take the name of their caller's effect; nothing
  * else may call the system for them (make lint).
  *
@@ -30,11 +30,11 @@ struct err;
 
 /* What may happen to an effect, besides a kill before and after. */
 #define FAULTS_FILE (1U << FAULT_KILL | 1U << FAULT_ENOSPC | 1U << FAULT_EIO | 1U << FAULT_EACCES)
-#define FAULTS_ENGINE (1U << FAULT_500 | 1U << FAULT_TIMEOUT | 1U << FAULT_RESET | 1U << FAULT_GONE)
+#define FAULTS_HTTP (1U << FAULT_500 | 1U << FAULT_TIMEOUT | 1U << FAULT_RESET | 1U << FAULT_GONE)
 #define FAULTS_SOCKET (1U << FAULT_TIMEOUT | 1U << FAULT_RESET | 1U << FAULT_GONE)
 
 /* X(id, name, what it is, faults). In the order of an apply, by what it touches. */
-#define FAULT_EFFECTS(X)                                                                                                \
+#define FAILPOINTS(X)                                                                                                \
 	X(EFFECT_ROOT_DIR, "root.dir", "a directory of the root is made", FAULTS_FILE)                                  \
 	X(EFFECT_ROOT_ID, "root.id", "the root's name is written, once", FAULTS_FILE)                                   \
 	X(EFFECT_LOCK_WRITE, "lock.write", "the file of a lock is made, and its holder named in it", FAULTS_FILE)       \
@@ -50,26 +50,26 @@ struct err;
 	X(EFFECT_STORE_NOTE, "store.note", "a note is written or dropped", FAULTS_FILE)                                 \
 	X(EFFECT_STORE_REMOVE, "store.remove", "an object is removed", FAULTS_FILE)                                     \
 	X(EFFECT_STORE_CLEAN, "store.clean", "an unfinished file of the store is removed", FAULTS_FILE)                 \
-	X(EFFECT_MODEL_PULL, "model.pull", "a model or an adapter is downloaded", FAULTS_ENGINE)              \
-	X(EFFECT_PACKAGE_FETCH, "package.fetch", "a package or an index is downloaded", FAULTS_ENGINE)                              \
+	X(EFFECT_MODEL_PULL, "model.pull", "a model or an adapter is downloaded", FAULTS_HTTP)              \
+	X(EFFECT_PACKAGE_FETCH, "package.fetch", "a package or an index is downloaded", FAULTS_HTTP)                              \
 	X(EFFECT_RUNTIME_LOCK, "runtime.lock", "a packages.lock is written", FAULTS_FILE)                               \
 	X(EFFECT_HOST_NOTE, "host.note", "what was measured of this machine is written", FAULTS_FILE)                   \
 	X(EFFECT_OUTPUT, "output.write", "a file that the user named is written", FAULTS_FILE)                          \
-	X(EFFECT_IMAGE_LOAD, "image.load", "an image goes into the Engine", FAULTS_ENGINE)                              \
-	X(EFFECT_IMAGE_TAG, "image.tag", "an image in the Engine is named", FAULTS_ENGINE)                              \
-	X(EFFECT_IMAGE_REMOVE, "image.remove", "an image leaves the Engine", FAULTS_ENGINE)                             \
-	X(EFFECT_CONTAINER_CREATE, "container.create", "a container is made", FAULTS_ENGINE)                            \
-	X(EFFECT_CONTAINER_START, "container.start", "a container is started", FAULTS_ENGINE)                           \
-	X(EFFECT_CONTAINER_STOP, "container.stop", "a container is stopped", FAULTS_ENGINE)                             \
-	X(EFFECT_CONTAINER_KILL, "container.kill", "a container gets a signal", FAULTS_ENGINE)                          \
-	X(EFFECT_CONTAINER_REMOVE, "container.remove", "a container is removed", FAULTS_ENGINE)                         \
-	X(EFFECT_CONTAINER_UPDATE, "container.update", "a container's restart policy is set", FAULTS_ENGINE)            \
-	X(EFFECT_CONTAINER_RENAME, "container.rename", "a container gets another name", FAULTS_ENGINE)                  \
-	X(EFFECT_NETWORK_CREATE, "network.create", "a network is made", FAULTS_ENGINE)                                  \
-	X(EFFECT_NETWORK_REMOVE, "network.remove", "a network is removed", FAULTS_ENGINE)                               \
+	X(EFFECT_IMAGE_LOAD, "image.load", "an image goes into the Engine", FAULTS_HTTP)                              \
+	X(EFFECT_IMAGE_TAG, "image.tag", "an image in the Engine is named", FAULTS_HTTP)                              \
+	X(EFFECT_IMAGE_REMOVE, "image.remove", "an image leaves the Engine", FAULTS_HTTP)                             \
+	X(EFFECT_CONTAINER_CREATE, "container.create", "a container is made", FAULTS_HTTP)                            \
+	X(EFFECT_CONTAINER_START, "container.start", "a container is started", FAULTS_HTTP)                           \
+	X(EFFECT_CONTAINER_STOP, "container.stop", "a container is stopped", FAULTS_HTTP)                             \
+	X(EFFECT_CONTAINER_KILL, "container.kill", "a container gets a signal", FAULTS_HTTP)                          \
+	X(EFFECT_CONTAINER_REMOVE, "container.remove", "a container is removed", FAULTS_HTTP)                         \
+	X(EFFECT_CONTAINER_UPDATE, "container.update", "a container's restart policy is set", FAULTS_HTTP)            \
+	X(EFFECT_CONTAINER_RENAME, "container.rename", "a container gets another name", FAULTS_HTTP)                  \
+	X(EFFECT_NETWORK_CREATE, "network.create", "a network is made", FAULTS_HTTP)                                  \
+	X(EFFECT_NETWORK_REMOVE, "network.remove", "a network is removed", FAULTS_HTTP)                               \
 	X(EFFECT_RUN_DIR, "run.dir", "the directory of an engine's socket is made", FAULTS_FILE)                        \
 	X(EFFECT_RUN_REMOVE, "run.remove", "the directory of an engine's socket is removed", FAULTS_FILE)               \
-	X(EFFECT_QUESTION, "engine.question", "an engine is asked: a golden question, or for one token", FAULTS_ENGINE) \
+	X(EFFECT_QUESTION, "engine.question", "an engine is asked: a golden question, or for one token", FAULTS_HTTP) \
 	X(EFFECT_ROUTE_DIR, "route.dir", "a directory of a route is made", FAULTS_FILE)                                 \
 	X(EFFECT_ROUTE_REMOVE, "route.remove", "the directory of a route is removed", FAULTS_FILE)                      \
 	X(EFFECT_RELEASE_PUT, "release.put", "a proved release is kept", FAULTS_FILE)                                   \
@@ -88,12 +88,12 @@ struct err;
 enum effect {
 	EFFECT_NONE, /* of no interest: tests, pipes, and what only looks */
 #define X(id, name, what, faults) id,
-	FAULT_EFFECTS(X)
+	FAILPOINTS(X)
 #undef X
 	EFFECT_COUNT
 };
 
-#define FAULT_KINDS(X)               \
+#define FAILPOINT_FAULTS(X)               \
 	X(FAULT_KILL, "kill")        \
 	X(FAULT_ENOSPC, "ENOSPC")    \
 	X(FAULT_EIO, "EIO")          \
@@ -106,23 +106,23 @@ enum effect {
 enum fault {
 	FAULT_NONE,
 #define X(id, name) id,
-	FAULT_KINDS(X)
+	FAILPOINT_FAULTS(X)
 #undef X
 	FAULT_COUNT
 };
 
 /* The plan, once, before anything else; `text` is $LLMDEPLOY_FAULT, NULL: none. ERR_USAGE says what is wrong with it. */
-int fault_install(const char *text, struct err *e);
+int failpoint_install(const char *text, struct err *e);
 
 /* One step begins: does not return where it is planned to die here. What shall happen to it instead, mostly FAULT_NONE. */
-enum fault fault_begin(enum effect as);
+enum fault failpoint_begin(enum effect as);
 /* It is done: does not return where it is planned to die here. Returns `result`; errno stays. */
-int fault_end(enum effect as, int result);
-/* fault_begin for a step that is a system call: 0, or -1 with errno. */
-int fault_begin_call(enum effect as);
-void fault_kill(void); /* SIGKILL; does not return */
+int failpoint_end(enum effect as, int result);
+/* failpoint_begin for a step that is a system call: 0, or -1 with errno. */
+int failpoint_begin_call(enum effect as);
+void failpoint_kill(void); /* SIGKILL; does not return */
 
-const char *fault_effect_name(enum effect as); /* "none" for EFFECT_NONE */
-const char *fault_effect_text(enum effect as);
-const char *fault_name(enum fault f);
-bool fault_applies(enum effect as, enum fault f);
+const char *failpoint_name(enum effect as); /* "none" for EFFECT_NONE */
+const char *failpoint_text(enum effect as);
+const char *failpoint_fault_name(enum fault f);
+bool failpoint_applies(enum effect as, enum fault f);

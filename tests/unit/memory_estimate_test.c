@@ -7,7 +7,7 @@
 #include "docker/docker.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
-#include "oracle/oracle.h"
+#include "memory_estimate/memory_estimate.h"
 #include "runtime/runtime.h"
 #include "tests/fake/engine.h"
 
@@ -15,7 +15,7 @@
 
 /* The patterns of runtimes/llama.cpp/runtime.yaml, read from there. */
 static struct runtime *llama(void) {
-	struct complaints c CLEANUP(complaints_done) = {0};
+	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt = NULL;
 	struct err e = {0};
 
@@ -65,15 +65,15 @@ static void near(uint64_t bytes, uint64_t hundredths) {
 		fail_msg("%llu bytes in place of %.0f", (unsigned long long) bytes, want);
 }
 
-static void oracle_reads_buffers(void **state) {
+static void memory_estimate_reads_buffers(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 
 	(void) state;
 	EACH_CASE(c, logs) {
-		struct oracle_buffers b;
+		struct memory_estimate_buffers b;
 		struct err e = {0};
 
-		assert_int_equal(oracle_buffers(rt->logs, c->log, strlen(c->log), &b, &e), 0);
+		assert_int_equal(memory_estimate_buffers(rt->logs, c->log, strlen(c->log), &b, &e), 0);
 		assert_int_equal(b.lines, c->lines);
 		near(b.weights, c->weights);
 		near(b.adapters, c->adapters);
@@ -105,15 +105,15 @@ static const struct {
 	{"nothing", T "llama_context: n_ctx = 4096\n", 0, "", 0, 0, 0, 0},
 };
 
-static void oracle_reads_rows(void **state) {
+static void memory_estimate_reads_rows(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 
 	(void) state;
 	EACH_CASE(c, rows) {
-		struct oracle o;
+		struct memory_estimate o;
 		struct err e = {0};
 
-		assert_int_equal(oracle_rows(rt->logs, c->log, strlen(c->log), &o, &e), 0);
+		assert_int_equal(memory_estimate_rows(rt->logs, c->log, strlen(c->log), &o, &e), 0);
 		assert_int_equal(o.n, c->n);
 		assert_int_equal(o.total, c->total * MIB);
 		if (!c->n)
@@ -133,15 +133,15 @@ static const struct {
 	{"no regular expression", "{\"buffers\":\"(a\"}", "the pattern '(a' of the lock's logs: missing closing parenthesis at character 3"},
 };
 
-static void oracle_faults(void **state) {
+static void memory_estimate_faults(void **state) {
 	(void) state;
 	EACH_CASE(c, faults) {
 		struct json *logs_tree CLEANUP(json_freep) = NULL;
-		struct oracle_buffers b = {.lines = 7};
+		struct memory_estimate_buffers b = {.lines = 7};
 		struct err e = {0};
 
 		assert_int_equal(json_parse(c->logs, strlen(c->logs), &logs_tree, &e), 0);
-		assert_int_equal(oracle_buffers(logs_tree, "x", 1, &b, &e), -1);
+		assert_int_equal(memory_estimate_buffers(logs_tree, "x", 1, &b, &e), -1);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(b.lines, 7);
@@ -193,7 +193,7 @@ static struct lockfile lock_of(const struct runtime *rt, struct json *tree) {
 			     .gpu = "", .stop_signal = "SIGTERM", .memory_bytes = 1 << 20, .pids = 16, .read_only = true};
 }
 
-static void oracle_asks(void **state) {
+static void memory_estimate_asks(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 
 	(void) state;
@@ -201,9 +201,9 @@ static void oracle_asks(void **state) {
 		struct json *tree CLEANUP(json_freep) = json_object(), *labels CLEANUP(json_freep) = json_object();
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct lockfile l = lock_of(rt, tree);
-		struct oracle_ask ask = {.lockfile = &l, .name = "x", .image = ID, .user = "65532:65532", .labels = labels, .timeout_ms = 1000};
+		struct memory_estimate_ask ask = {.lockfile = &l, .name = "x", .image = ID, .user = "65532:65532", .labels = labels, .timeout_ms = 1000};
 		struct fake_call all[9] = {FAKE_PING};
-		struct oracle o = {.total = 7};
+		struct memory_estimate o = {.total = 7};
 		struct err e = {0};
 		char fault[512];
 
@@ -211,7 +211,7 @@ static void oracle_asks(void **state) {
 		struct fake_engine *f = fake_engine_start(all, c->n + 1);
 		struct docker_options with = {.host = fake_engine_socket(f)};
 		assert_int_equal(docker_open(&with, &d, &e), 0);
-		int r = oracle_ask(d, &ask, &o, &e);
+		int r = memory_estimate_ask(d, &ask, &o, &e);
 		fake_engine_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
@@ -221,27 +221,27 @@ static void oracle_asks(void **state) {
 	}
 }
 
-static void oracle_of_no_runtime(void **state) {
+static void memory_estimate_of_no_runtime(void **state) {
 	struct json *logs_tree CLEANUP(json_freep) = json_object();
 	struct lockfile l = {.runtime = "vllm", .logs = logs_tree};
-	struct oracle_ask ask = {.lockfile = &l};
-	struct oracle o;
+	struct memory_estimate_ask ask = {.lockfile = &l};
+	struct memory_estimate o;
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(oracle_ask(NULL, &ask, &o, &e), -1);
+	assert_int_equal(memory_estimate_ask(NULL, &ask, &o, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_string_equal(e.msg, "runtime 'vllm' makes no estimate of its own");
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(oracle_reads_buffers),
-		cmocka_unit_test(oracle_reads_rows),
-		cmocka_unit_test(oracle_faults),
-		cmocka_unit_test(oracle_asks),
-		cmocka_unit_test(oracle_of_no_runtime),
+		cmocka_unit_test(memory_estimate_reads_buffers),
+		cmocka_unit_test(memory_estimate_reads_rows),
+		cmocka_unit_test(memory_estimate_faults),
+		cmocka_unit_test(memory_estimate_asks),
+		cmocka_unit_test(memory_estimate_of_no_runtime),
 	};
 
-	return cmocka_run_group_tests_name("oracle", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("memory_estimate", tests, NULL, NULL);
 }
