@@ -15,6 +15,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
+#include "release/event.h"
 #include "report/report.h"
 #include "spec/spec.h"
 #include "version.h"
@@ -72,7 +73,7 @@ static int record_build(const struct context *c, const struct lockfile *l, uint6
 	struct json *r CLEANUP(json_freep) = json_object();
 	int held CLEANUP(closep) = -1;
 
-	json_set_str(r, "event", "build");
+	json_set_str(r, "event", event_name(EVENT_BUILD));
 	json_set_str(r, "route", l->route);
 	json_set_str(r, "version", l->version);
 	json_set_str(r, "lock", l->digest);

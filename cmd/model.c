@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
+#include "release/event.h"
 #include "report/report.h"
 #include "spec/spec.h"
 #include "store/store.h"
@@ -186,7 +187,7 @@ static int fetch(struct args *a, struct context *c, const struct spec_artifact *
 static int record_pull(const struct context *c, const struct spec *s, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 
-	json_set_str(r, "event", "model_pull");
+	json_set_str(r, "event", event_name(EVENT_MODEL_PULL));
 	json_set_str(r, "route", s->route);
 	json_set_str(r, "version", s->version);
 	json_set_str(r, "model", s->model.sha256);

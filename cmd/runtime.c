@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "journal/journal.h"
 #include "json/json.h"
+#include "release/event.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
@@ -22,7 +23,7 @@
 static int record_package_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 
-	json_set_str(r, "event", "runtime_lock");
+	json_set_str(r, "event", event_name(EVENT_RUNTIME_LOCK));
 	json_set_str(r, "runtime", name);
 	json_set_str(r, "backend", lock->backend);
 	json_set_int(r, "packages", (int64_t) lock->n_packages);

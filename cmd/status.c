@@ -165,7 +165,7 @@ static void fill_from_history(const struct release_route *route, struct row *r) 
 		r->since = mem_strdup(r->now.since);
 		return;
 	}
-	if (history_newest(route, "flipped", 200, since, &broken)) {
+	if (history_newest(route, EVENT_FLIPPED, 200, since, &broken)) {
 		free(r->note);
 		r->note = mem_strdup(broken.msg);
 		return;

@@ -68,7 +68,7 @@ int journal_accept(int dir, const char *where, const struct json *event, struct 
 		*e = fault;
 		return -1;
 	}
-	json_set_str(record, "event", "accepted");
+	json_set_str(record, "event", JOURNAL_ACCEPTED);
 	json_set_str(record, "fault", fault.msg);
 	if (name_broken(dir, where, record, &last, e) || put_away(dir, where, last, e))
 		return -1;
@@ -94,7 +94,7 @@ int journal_note(const struct root *root, const char *tool, const char *command,
 	json_set_int(record, "duration_ms", (int64_t) (clock_mono_ms() - began_ms));
 	if (journal_open(root->fd, "", 0, &j, &torn, e))
 		return -1;
-	json_set_str(cut, "event", "torn");
+	json_set_str(cut, "event", JOURNAL_TORN);
 	json_set_int(cut, "bytes", (int64_t) torn);
 	return (torn && journal_append(j, cut, e)) || journal_append(j, record, e) ? -1 : 0;
 }

@@ -145,7 +145,7 @@ bool file_restarts(int fd) {
 	const char *end = n > 0 ? memchr(head, '\n', (size_t) n) : NULL;
 	if (!end || !frame_split(head, (size_t) (end - head), &parts) || frame_record(&parts, 1, &body, &r, &unread))
 		return false;
-	return !strcmp(r.event, "accepted") && strspn(parts.prev, "0") >= 64;
+	return !strcmp(r.event, JOURNAL_ACCEPTED) && strspn(parts.prev, "0") >= 64;
 }
 
 /* The very first file begins the first chain, whatever it says. */

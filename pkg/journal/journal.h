@@ -28,6 +28,10 @@ struct root;
  * `dir` is an open directory, borrowed. `where` is its name in messages
  * ("routes/incident"; "" for none), borrowed for the call. */
 
+/* The two events that the journal itself writes; all others are its users' (release/event.h). */
+#define JOURNAL_ACCEPTED "accepted" /* the first record of a chain after a damaged one */
+#define JOURNAL_TORN "torn"	    /* an incomplete last record was cut off */
+
 #define JOURNAL_ROTATE (4U << 20)     /* bytes, the usual limit of one file */
 #define JOURNAL_RECORD_MAX (256U << 10) /* bytes of one line */
 #define JOURNAL_FILE_MAX (64U << 20)

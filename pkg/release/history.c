@@ -10,19 +10,6 @@
 #include "json/json.h"
 #include "release/release.h"
 
-/* Which records begin and end an operation; all others are steps of one. */
-static const struct {
-	const char *event;
-	bool begins, ends;
-} events[] = {
-	{"apply", true, false},	  {"rollback", true, false}, {"promote", true, false},	   {"abort", true, false},
-	{"accepted", true, true}, {"gc", true, true},	  {"committed", false, true}, {"rejected", false, true},   {"rolled_back", false, true},
-	{"fix", true, false}, {"fixed", false, true},
-	{"stop", true, false}, {"route_stopped", false, true}, {"start", true, false}, {"route_started", false, true},
-	{"remove", true, false}, {"removed", false, true},
-	{"failed", false, true},  {"held", false, true},	  {"aborted", false, true},  {"interrupted", false, true}, {"recovered", false, true},
-};
-
 /* What the loader collects from the newest record back to the oldest. */
 struct loader {
 	struct arena *arena;
@@ -81,20 +68,6 @@ static const char *by_of(struct arena *a, const struct json *body) {
 	return by && host ? arena_printf(a, "%s@%s", by, host) : arena_strdup(a, by);
 }
 
-bool history_begins(const char *event) {
-	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-		if (!strcmp(event, events[i].event))
-			return events[i].begins;
-	return false;
-}
-
-bool history_ends(const char *event) {
-	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-		if (!strcmp(event, events[i].event))
-			return events[i].ends;
-	return false;
-}
-
 /* Enough when all that is wanted is there, and the beginning of the oldest one's operation. */
 static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 	struct loader *l = ctx;
@@ -106,8 +79,8 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 	it.by = by_of(l->arena, r->body);
 	it.detail = detail_of(l->arena, r->body);
 	it.duration_ms = (uint64_t) json_int_or(r->body, "duration_ms", 0);
-	it.begins = history_begins(it.event);
-	it.ends = history_ends(it.event);
+	it.begins = event_begins(event_of(it.event));
+	it.ends = event_ends(event_of(it.event));
 	bool wanted = l->shown == l->n && (!l->limit || l->shown < l->limit) && (!l->since || strcmp(r->time, l->since) >= 0);
 	if (!wanted && l->shown == 0)
 		return 1;
@@ -186,7 +159,7 @@ void history_freep(struct history **h) {
 }
 
 struct newest {
-	const char *event;
+	enum event event;
 	size_t left;
 	char *time;
 };
@@ -195,13 +168,13 @@ static int look_for(void *ctx, const struct journal_record *r, struct err *e) {
 	struct newest *n = ctx;
 
 	(void) e;
-	if (strcmp(r->event, n->event))
+	if (event_of(r->event) != n->event)
 		return !--n->left;
 	(void) snprintf(n->time, CLOCK_STAMP, "%s", r->time);
 	return 1;
 }
 
-int history_newest(const struct release_route *r, const char *event, size_t among, char time[CLOCK_STAMP], struct err *e) {
+int history_newest(const struct release_route *r, enum event event, size_t among, char time[CLOCK_STAMP], struct err *e) {
 	char found[CLOCK_STAMP] = "";
 	struct newest n = {.event = event, .left = among, .time = found};
 

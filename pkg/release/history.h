@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "release/event.h"
 
 struct err;
 struct json;
@@ -32,10 +33,6 @@ struct history {
 	size_t n;
 };
 
-/* Does an event begin an operation, or end one? */
-bool history_begins(const char *event);
-bool history_ends(const char *event);
-
 /* The newest `limit` records (0: all), no older than `since` (a time as above; NULL: all), each with all that it says where `records`. Cost
  * grows with what is asked for, not with the journal. */
 int history_load(const struct release_route *r, const char *since, size_t limit, bool records, struct history **out,
@@ -44,7 +41,7 @@ void history_free(struct history *h);
 void history_freep(struct history **h); /* for CLEANUP */
 
 /* When the newest record of this event was written, among the newest `among`; *time "" when none of these is one. */
-int history_newest(const struct release_route *r, const char *event, size_t among, char time[CLOCK_STAMP], struct err *e);
+int history_newest(const struct release_route *r, enum event event, size_t among, char time[CLOCK_STAMP], struct err *e);
 
 /* Where a rollback goes, read and checked. `named` NULL: the newest committed release that was active before and
  * was not itself rolled back from; else that version, if it was ever committed. A rollback to a release that was applied

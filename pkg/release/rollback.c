@@ -85,12 +85,13 @@ static int note_order(void *ctx, const struct journal_record *r, struct err *e) 
 	struct ledger *l = ctx;
 
 	(void) e;
-	if (!strcmp(r->event, "removed"))
+	enum event_meaning means = event_means(r->event);
+	if (means == MEANS_REMOVED)
 		return 1;
-	const struct json *taken = strcmp(r->event, "accepted") ? NULL : json_get(r->body, "committed");
+	const struct json *taken = means == MEANS_RESET ? json_get(r->body, "committed") : NULL;
 	for (size_t i = json_count(taken); i--;)
 		add_deployed(l, json_text(json_at(taken, i)), r->seq);
-	if (!strcmp(r->event, "committed") && version && !is_text(r->body, "op", "rollback"))
+	if (means == MEANS_COMMITTED && version && switch_op_of(r->body) != SWITCH_ROLLBACK)
 		add_deployed(l, version, r->seq);
 	return 0;
 }
@@ -116,7 +117,7 @@ static int went_forward(struct ledger *l, const struct journal_record *r, bool *
 	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 
 	*forward = false;
-	if (!from || !*from || !to || !*to || !is_text(r->body, "op", "rollback"))
+	if (!from || !*from || !to || !*to || switch_op_of(r->body) != SWITCH_ROLLBACK)
 		return 0;
 	if (read_order(l, e))
 		return -1;
@@ -198,9 +199,9 @@ static int consider_back(struct ledger *l, const struct journal_record *r, struc
 /* An apply that was switched back bars its release. A rollback that recovery gave up never was: it says
  * nothing of the release that it had gone to. */
 static int consider_flip(struct ledger *l, const struct journal_record *r, struct err *e) {
-	bool is_rollback = is_text(r->body, "op", "rollback"), is_done = !strcmp(r->event, "flipped");
+	bool is_rollback = switch_op_of(r->body) == SWITCH_ROLLBACK, is_done = event_means(r->event) == MEANS_SWITCHED;
 
-	if (is_text(r->body, "op", "revert"))
+	if (switch_op_of(r->body) == SWITCH_REVERT)
 		return is_done ? consider_back(l, r, e) : 0;
 	if (l->left && is_text(r->body, "to", l->left)) {
 		settle_left(l, !is_rollback);
@@ -214,15 +215,15 @@ static int look_for_target(void *ctx, const struct journal_record *r, struct err
 	const char *version = json_str(r->body, "version");
 	struct ledger *l = ctx;
 
-	if (!strcmp(r->event, "removed"))
+	enum event_meaning means = event_means(r->event);
+	if (means == MEANS_REMOVED)
 		return 1;
-	if (!strcmp(r->event, "flipped") || !strcmp(r->event, "flip_intent"))
+	if (means == MEANS_SWITCHED || means == MEANS_SWITCHING)
 		return consider_flip(l, r, e);
-	bool accepted = !strcmp(r->event, "accepted");
-	if (!accepted && (strcmp(r->event, "committed") != 0 || !version))
+	if (means != MEANS_RESET && (means != MEANS_COMMITTED || !version))
 		return 0;
 	settle_left(l, true);
-	return accepted ? consider_all(l, json_get(r->body, "committed"), e) : consider(l, version, e);
+	return means == MEANS_RESET ? consider_all(l, json_get(r->body, "committed"), e) : consider(l, version, e);
 }
 
 /* Why there is none, release by release, the newest first. */
@@ -263,9 +264,10 @@ static int look_at_all(void *ctx, const struct journal_record *r, struct err *e)
 	const char *version = json_str(r->body, "version");
 	struct ledger *l = ctx;
 
+	enum event_meaning means = event_means(r->event);
 	if (look_for_target(ctx, r, e))
-		return strcmp(r->event, "removed") ? -1 : 1;
-	if (strcmp(r->event, "committed") != 0 || !version)
+		return means == MEANS_REMOVED ? 1 : -1;
+	if (means != MEANS_COMMITTED || !version)
 		return 0;
 	struct fate *f = fate_of(l, version);
 	f->committed = true;
@@ -316,14 +318,15 @@ static int note_commits(void *ctx, const struct journal_record *r, struct err *e
 	struct ledger *l = ctx;
 
 	(void) e;
-	if (!strcmp(r->event, "removed"))
+	enum event_meaning means = event_means(r->event);
+	if (means == MEANS_REMOVED)
 		return 1;
-	if (!strcmp(r->event, "flipped") && to)
+	if (means == MEANS_SWITCHED && to)
 		(void) fate_of(l, to);
-	const struct json *taken = strcmp(r->event, "accepted") ? NULL : json_get(r->body, "committed");
+	const struct json *taken = means == MEANS_RESET ? json_get(r->body, "committed") : NULL;
 	for (size_t i = json_count(taken); i--;)
 		fate_of(l, json_text(json_at(taken, i)))->committed = true;
-	if (strcmp(r->event, "committed") != 0 || !version)
+	if (means != MEANS_COMMITTED || !version)
 		return 0;
 	fate_of(l, version)->committed = true;
 	return 0;

@@ -18,22 +18,15 @@ struct state_of {
 };
 
 static bool decides(const struct journal_record *r, enum release_state *state) {
-	static const struct {
-		const char *event;
-		enum release_state state;
-	} table[] = {
-		{"route_stopped", RELEASE_STOPPED}, {"removed", RELEASE_REMOVED},
-		{"route_started", RELEASE_STARTED}, {"flipped", RELEASE_STARTED},
-	};
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (!strcmp(r->event, table[i].event)) {
-			*state = table[i].state;
-			return true;
-		}
+	switch (event_means(r->event)) {
+	case MEANS_SWITCHED:
+	case MEANS_STARTED: *state = RELEASE_STARTED; return true;
+	case MEANS_STOPPED: *state = RELEASE_STOPPED; return true;
+	case MEANS_REMOVED: *state = RELEASE_REMOVED; return true;
 	/* A journal that was given up: what of it was whole is in this record. */
-	*state = json_true(r->body, "stopped") ? RELEASE_STOPPED : RELEASE_STARTED;
-	return !strcmp(r->event, "accepted");
+	case MEANS_RESET: *state = json_true(r->body, "stopped") ? RELEASE_STOPPED : RELEASE_STARTED; return true;
+	default: return false;
+	}
 }
 
 static int visit_state(void *ctx, const struct journal_record *r, struct err *e) {
@@ -61,43 +54,11 @@ int release_state(const struct release_route *r, enum release_state *state, char
 
 /* ---- an operation that is on its way ---- */
 
-/* What goes on after this record; NULL: the record is no step of its own. */
-static const char *phase_after(const char *event) {
-	static const struct {
-		const char *event, *phase;
-	} table[] = {
-		{"apply", "preparing the candidate"},
-		{"rollback", "starting the release before"},
-		{"promote", "starting the candidate"},
-		{"abort", "dropping the candidate"},
-		{"stop", "draining and stopping"},
-		{"start", "starting the active release"},
-		{"remove", "draining and removing"},
-		{"fix", "repairing"},
-		{"stop_intent", "stopping the active release"},
-		{"stopped", "starting the candidate"},
-		{"started", "waiting for the candidate to get ready"},
-		{"ready", "asking the golden questions"},
-		{"skip_eval", "preparing the switch"},
-		{"proved", "preparing the switch"},
-		{"canary_step", "canary"},
-		{"canary_verdict", "canary"},
-		{"flip_intent", "switching"},
-		{"flipped", "watching the new release"},
-		{"back_intent", "switching back"},
-		{"committed", "draining the release before"},
-		{"recovering", "recovering"},
-	};
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (!strcmp(event, table[i].event))
-			return table[i].phase;
-	return NULL;
-}
-
 static int visit_operation(void *ctx, const struct journal_record *r, struct err *e) {
-	const char *phase = phase_after(r->event), *version = json_str(r->body, "version");
+	const char *version = json_str(r->body, "version");
 	struct release_operation *o = ctx;
+	enum event event = event_of(r->event);
+	const char *phase = event_row(event)->phase;
 
 	(void) e;
 	if (!o->last[0])
@@ -107,10 +68,10 @@ static int visit_operation(void *ctx, const struct journal_record *r, struct err
 		o->phase = phase;
 		(void) snprintf(o->phase_since, sizeof o->phase_since, "%s", r->time);
 	}
-	o->ended |= history_ends(r->event);
+	o->ended |= event_ends(event);
 	if (version && !*o->version)
 		(void) snprintf(o->version, sizeof o->version, "%s", version);
-	if (!history_begins(r->event))
+	if (!event_begins(event))
 		return 0;
 	(void) snprintf(o->event, sizeof o->event, "%s", r->event);
 	(void) snprintf(o->began, sizeof o->began, "%s", r->time);

@@ -89,7 +89,7 @@ static int fetch_artifacts(const struct rollout *ctx, const struct lockfile *l, 
 	return 0;
 }
 
-static int record_simple(struct attempt *a, const char *event, struct err *e) {
+static int record_simple(struct attempt *a, enum event event, struct err *e) {
 	return record_put(a->s, record_new(event, a->l), e);
 }
 
@@ -116,7 +116,7 @@ static int start(struct attempt *a, struct err *e) {
 	if (instance_is_running(a->s->ctx, a->l, &a->was_running, e) || instance_start(a->s->ctx, a->l, e))
 		return -1;
 	progress_done(a->s->ctx->progress, "start candidate", a->l->version);
-	struct json *r = record_new("started", a->l);
+	struct json *r = record_new(EVENT_STARTED, a->l);
 	json_set_str(r, "container", name);
 	return record_put(a->s, r, e);
 }
@@ -138,11 +138,11 @@ static int evaluate(struct attempt *a, struct err *e) {
 	const struct rollout *ctx = a->s->ctx;
 	uint64_t from;
 
-	if (instance_await_ready(ctx, a->l, &a->engine_ms, e) || record_simple(a, "ready", e))
+	if (instance_await_ready(ctx, a->l, &a->engine_ms, e) || record_simple(a, EVENT_READY, e))
 		return -1;
 	a->memory = instance_memory(ctx, a->l);
 	if (a->l->eval_skip) {
-		struct json *r = record_new("skip_eval", a->l);
+		struct json *r = record_new(EVENT_SKIP_EVAL, a->l);
 		json_set_str(r, "reason", a->l->eval_skip);
 		progress_note(ctx->progress, "no golden questions are asked", a->l->eval_skip);
 		return record_put(a->s, r, e);
@@ -160,14 +160,14 @@ static int seal(struct attempt *a, struct err *e) {
 
 	if (release_put(&a->s->route, a->l->version, a->l->bytes, a->l->n_bytes, a->manifest, ev, &sealed, e))
 		return -1;
-	r = record_new("proved", a->l);
+	r = record_new(EVENT_PROVED, a->l);
 	json_set_int(r, "evidence", sealed.number);
 	json_set_str(r, "evidence_sha256", sealed.sha256);
 	return record_put(a->s, r, e);
 }
 
-static const char *end_of(const struct err *cause) {
-	return cause->code == ERR_INTERRUPTED ? "interrupted" : cause->code == ERR_GATE ? "rejected" : "failed";
+static enum event end_of(const struct err *cause) {
+	return cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : cause->code == ERR_GATE ? EVENT_REJECTED : EVENT_FAILED;
 }
 
 /* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's slots are as before. */
@@ -294,7 +294,7 @@ int rollout_apply(struct rollout_session *s, const struct lockfile *l, const cha
 		/* 2. HAProxy would take it. 3. From here on the journal knows. 4. Prove. 5. Switch, watch, commit. */
 		if (traffic_accepts(s->ctx, l, true, e))
 			return -1;
-		if (held_abort(s, "another apply", e) || record_begin(s, "apply", l, a.from, e) || go(&a, &result, e))
+		if (held_abort(s, "another apply", e) || record_begin(s, EVENT_APPLY, l, a.from, e) || go(&a, &result, e))
 			return -1;
 	}
 	memcpy(result.from, a.from, sizeof result.from);

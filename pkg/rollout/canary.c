@@ -22,7 +22,7 @@ struct stage {
 };
 
 static int record_share(const struct stage *g, const char *phase, struct err *e) {
-	struct json *r = record_new("canary_step", g->l);
+	struct json *r = record_new(EVENT_CANARY_STEP, g->l);
 	char *detail CLEANUP(freep) = mem_printf("step %zu of %zu: %u %% of the clients%s", g->number, g->l->n_steps, g->step->weight_percent,
 						  *phase == 'i' ? ", from now on" : "");
 
@@ -35,7 +35,7 @@ static int record_share(const struct stage *g, const char *phase, struct err *e)
 }
 
 static int record_verdict(const struct stage *g, enum gate_verdict v, const char *reason, struct err *e) {
-	struct json *r = record_new("canary_verdict", g->l);
+	struct json *r = record_new(EVENT_CANARY_VERDICT, g->l);
 
 	json_set_int(r, "step", (int64_t) g->number);
 	json_set_str(r, "verdict", gate_word(v));

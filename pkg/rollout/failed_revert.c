@@ -13,18 +13,17 @@
  * it is: a bad one serves better than none, and the route obeys commands again. A gateway or an Engine that
  * fails is no reason to give up: either may come back. */
 
-static bool is_event(const struct json *record, const char *event) {
-	const char *have = json_str(record, "event");
-
-	return have && !strcmp(have, event);
+static enum recovery_action action_of(const struct json *record) {
+	return event_row(event_of_record(record))->recovery;
 }
 
 const char *failed_revert_target(const struct json *last) {
-	const char *op = json_str(last, "op"), *to = NULL;
+	enum recovery_action action = action_of(last);
+	const char *to = NULL;
 
-	if (is_event(last, "back_intent"))
+	if (action == RECOVERY_BACK)
 		to = json_str(last, "from");
-	else if ((is_event(last, "flip_intent") || is_event(last, "flipped")) && op && !strcmp(op, switch_name(SWITCH_REVERT)))
+	else if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) && switch_op_of(last) == SWITCH_REVERT)
 		to = json_str(last, "to");
 	return to && *to ? to : NULL;
 }
@@ -52,7 +51,7 @@ static int stop_if_failed(struct rollout_session *s, const struct json *last, co
 	*failed = true;
 	if (rollout_lockfile_of(&s->route, old, &l, &unread))
 		return 0;
-	if (!is_event(last, "back_intent") && instance_is_ready(s->ctx, l, &alive, e))
+	if (action_of(last) != RECOVERY_BACK && instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
 	*failed = !alive;
 	return *failed ? stop_failed(s, l, is_active, e) : 0;
@@ -78,7 +77,7 @@ static int record_failed(struct rollout_session *s, const char *old, const char 
 	char *what CLEANUP(freep) = !strcmp(old, active)
 		? mem_printf("'%s' is active and does not come up", old)
 		: mem_printf("the release before, '%s', does not come up: '%s' stays active, and its watch failed", old, active);
-	struct json *r = record_new("failed", NULL);
+	struct json *r = record_new(EVENT_FAILED, NULL);
 
 	json_set_str(r, "version", active);
 	json_set_str(r, "reason", what);

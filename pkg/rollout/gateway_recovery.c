@@ -80,7 +80,7 @@ int recover_gateway_state(struct rollout_session *s, struct err *e) {
 	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is made anew from what is active%s%s", there ? "damaged" : "gone",
 		aside ? "; " : "", aside ? aside : "");
 	progress_warn(s->ctx->progress, "the gateway", what);
-	struct json *r = record_new("realigned", NULL);
+	struct json *r = record_new(EVENT_REALIGNED, NULL);
 	json_set_str(r, "what", what);
 	return record_put(s, r, e);
 }

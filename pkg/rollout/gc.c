@@ -318,7 +318,7 @@ static int gc_store(struct sweep *g, struct err *e) {
 }
 
 /* Before the first removal and after the last: what is killed in between was meant to be removed. */
-static int record(const struct rollout *ctx, const char *event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
+static int record(const struct rollout *ctx, enum event event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(event, NULL);
 
 	json_set_int(r, "releases", (int64_t) f->releases);
@@ -348,14 +348,14 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 
 	if (gateway_image_read(g->ctx->root, &g->gateway, &there, e))
 		return -1;
-	if (!g->dry_run && record(g->ctx, "gc_intent", &g->freed, began, e))
+	if (!g->dry_run && record(g->ctx, EVENT_GC_INTENT, &g->freed, began, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (gc_route(g, &sessions[i].route, e))
 			return -1;
 	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_networks(g, e) || gc_store(g, e))
 		return -1;
-	return g->dry_run ? 0 : record(g->ctx, "gc", &g->freed, began, e);
+	return g->dry_run ? 0 : record(g->ctx, EVENT_GC, &g->freed, began, e);
 }
 
 /* By itself nobody is waited for, and nothing is recovered: a journal that is open ends it. */
@@ -366,7 +366,7 @@ static int open_quietly(const struct rollout *ctx, const char *route, bool lock,
 	if (release_route_open(ctx->root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
 	    record_state_read(s, &st, e))
 		return -1;
-	if (st.last && !history_ends(json_str(st.last, "event")))
+	if (st.last && !event_ends(st.event))
 		return err_set(e, ERR_BUSY, "route '%s' has an unfinished run", route);
 	return 0;
 }
@@ -463,11 +463,12 @@ char *rollout_freed_words(const struct rollout_freed *f) {
 
 /* The newest that says something of a collecting. */
 static int visit_gc(void *ctx, const struct journal_record *r, struct err *e) {
+	enum event_meaning means = event_means(r->event);
 	bool *begun = ctx;
 
 	(void) e;
-	*begun = !strcmp(r->event, "gc_intent");
-	return *begun || !strcmp(r->event, "gc");
+	*begun = means == MEANS_COLLECTING;
+	return *begun || means == MEANS_COLLECTED;
 }
 
 static void collect(struct rollout_session *s, bool begun) {

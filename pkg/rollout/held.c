@@ -15,7 +15,7 @@
  * ends that. */
 
 int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
-	struct json *r = record_new("held", l);
+	struct json *r = record_new(EVENT_HELD, l);
 
 	json_set_str(r, "reason", reason);
 	return record_put(s, r, e);
@@ -32,7 +32,7 @@ static int held_lockfile(struct rollout_session *s, struct lockfile **l, struct 
 }
 
 static int record_end(struct rollout_session *s, const struct lockfile *l, const char *reason, unsigned attempt, struct err *e) {
-	struct json *r = record_new("aborted", l);
+	struct json *r = record_new(EVENT_ABORTED, l);
 
 	json_set_str(r, "reason", reason);
 	json_set_int(r, "attempt", attempt);
@@ -56,7 +56,7 @@ static int drop(struct rollout_session *s, const struct lockfile *l, const char 
 static int abort_it(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
 	char *from CLEANUP(freep) = NULL;
 
-	if (release_active_name(&s->route, &from, e) || record_begin_for(s, "abort", l, from ? from : "", reason, e))
+	if (release_active_name(&s->route, &from, e) || record_begin_for(s, EVENT_ABORT, l, from ? from : "", reason, e))
 		return -1;
 	interrupt_hold();
 	int r = drop(s, l, reason, e);
@@ -79,7 +79,7 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 	if (gone.code != ERR_USAGE)
 		return err_set(e, gone.code, "%s", gone.msg);
 	/* Somebody removed it: there is nothing to drop but the waiting. */
-	struct json *r = record_new("aborted", NULL);
+	struct json *r = record_new(EVENT_ABORTED, NULL);
 	json_set_str(r, "version", version);
 	json_set_str(r, "reason", "it is not on disk any more");
 	return record_put(s, r, e);
@@ -127,7 +127,7 @@ int rollout_promote(struct rollout_session *s, const char *reason, struct rollou
 	struct err cause = {0};
 	bool begun;
 
-	if (held_lockfile(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, "promote", l, from ? from : "", reason, e))
+	if (held_lockfile(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, EVENT_PROMOTE, l, from ? from : "", reason, e))
 		return -1;
 	if (wake(s, l, &result.engine_ms, &cause))
 		return still_held(s, l, &cause, e);
@@ -144,7 +144,7 @@ static int visit(void *ctx, const struct journal_record *r, struct err *e) {
 	struct json **last = ctx;
 
 	(void) e;
-	if (record_is_aside(r->event))
+	if (event_is_passed_over(event_of(r->event)))
 		return 0;
 	*last = json_copy(r->body);
 	return 1;
@@ -155,7 +155,7 @@ int rollout_held(const struct release_route *r, char **version, char **reason, s
 
 	if (journal_read_back(r->fd, r->where, visit, &last, e))
 		return -1;
-	bool held = last && !strcmp(json_str(last, "event"), "held") && json_str(last, "version");
+	bool held = event_row(event_of_record(last))->means == MEANS_HELD && json_str(last, "version");
 	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
 	*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
 	return 0;

@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 #include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
+#include "release/event.h"
 #include "release/history.h"
 #include "release/run.h"
 #include "rollout/gate.h"
@@ -17,17 +18,17 @@ struct buf;
 
 /* ---- journal (record.c) ---- */
 
-struct json *record_new(const char *event, const struct lockfile *l);
+struct json *record_new(enum event event, const struct lockfile *l);
 /* Appends and frees the record. */
 int record_put(struct rollout_session *s, struct json *record, struct err *e);
 /* The record that begins an operation: who, where, with which tool. */
-int record_begin(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, struct err *e);
+int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, struct err *e);
 /* The same, for a reason that somebody gave. */
-int record_begin_for(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, const char *reason, struct err *e);
-bool record_is_aside(const char *event); /* says nothing about how an operation stands */
+int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, const char *reason, struct err *e);
 /* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
 struct record_state {
-	struct json *last;
+	struct json *last; /* NULL: none */
+	enum event event;  /* of it */
 	int attempts;	     /* recoveries that were begun since and did not end */
 	bool stopped_active; /* strategy recreate: the active release was stopped for it */
 };
@@ -151,8 +152,6 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e);
 
 /* ---- switch (switch.c) ---- */
 
-enum switch_op { SWITCH_APPLY, SWITCH_ROLLBACK, SWITCH_REVERT };
-const char *switch_name(enum switch_op op);
 /* From `from` (a version or "") to `to` (NULL: to none). *begun: the intent is in the journal, so only recovery may end it
  * now; the error says so. Signals wait meanwhile. */
 int switch_to(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,

@@ -9,10 +9,10 @@
 #include "json/json.h"
 #include "release/history.h"
 
-struct json *record_new(const char *event, const struct lockfile *l) {
+struct json *record_new(enum event event, const struct lockfile *l) {
 	struct json *r = json_object();
 
-	json_set_str(r, "event", event);
+	json_set_str(r, "event", event_name(event));
 	if (l) {
 		json_set_str(r, "version", l->version);
 		json_set_str(r, "lock", *l->digest ? l->digest : NULL);
@@ -30,11 +30,11 @@ int record_put(struct rollout_session *s, struct json *record, struct err *e) {
 	return journal_append(s->journal, r, e);
 }
 
-int record_begin(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, struct err *e) {
+int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, struct err *e) {
 	return record_begin_for(s, event, l, from, NULL, e);
 }
 
-int record_begin_for(struct rollout_session *s, const char *event, const struct lockfile *l, const char *from, const char *reason, struct err *e) {
+int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, const char *reason, struct err *e) {
 	struct json *r = record_new(event, l);
 
 	s->began_ms = clock_mono_ms();
@@ -46,30 +46,24 @@ int record_begin_for(struct rollout_session *s, const char *event, const struct 
 	return record_put(s, r, e);
 }
 
-bool record_is_aside(const char *event) {
-	static const char *const asides[] = {"torn", "recovering", "tidying", "tidied", "repairing", "repaired", "restored", "drained", "realigned", "relinked",
-		"restarted", "quarantined", "pinned", "unpinned"};
-
-	for (size_t i = 0; i < sizeof asides / sizeof *asides; i++)
-		if (!strcmp(event, asides[i]))
-			return true;
-	return false;
-}
-
 /* To the newest that says something, and on to the beginning of its operation. */
 static int visit(void *ctx, const struct journal_record *r, struct err *e) {
 	struct record_state *st = ctx;
+	enum event event = event_of(r->event);
+	enum event_meaning means = event_row(event)->means;
 
 	(void) e;
-	if (record_is_aside(r->event)) {
-		st->attempts += !st->last && !strcmp(r->event, "recovering");
+	if (event_is_passed_over(event)) {
+		st->attempts += !st->last && means == MEANS_RECOVERING;
 		return 0;
 	}
-	if (!st->last)
+	if (!st->last) {
 		st->last = json_copy(r->body);
-	if (!strcmp(r->event, "stop_intent"))
+		st->event = event;
+	}
+	if (means == MEANS_MAKING_ROOM)
 		st->stopped_active = true;
-	return history_begins(r->event) || history_ends(r->event);
+	return event_begins(event) || event_ends(event);
 }
 
 int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e) {
@@ -86,8 +80,8 @@ int record_held(struct rollout_session *s, char **version, struct err *e) {
 
 	if (record_state_read(s, &st, e))
 		return -1;
-	const char *event = json_str(st.last, "event");
-	*version = event && !strcmp(event, "held") && json_str(st.last, "version") ? mem_strdup(json_str(st.last, "version")) : NULL;
+	const char *waits = event_row(st.event)->means == MEANS_HELD ? json_str(st.last, "version") : NULL;
+	*version = waits ? mem_strdup(waits) : NULL;
 	return 0;
 }
 
@@ -101,16 +95,16 @@ static int visit_switch(void *ctx, const struct journal_record *r, struct err *e
 	const char *to = json_str(r->body, "to");
 
 	(void) e;
+	switch (event_means(r->event)) {
 	/* The intent decides nothing here: a switch that is on its way is recovery's. */
-	if (!strcmp(r->event, "flip_intent") || !strcmp(r->event, "accepted"))
-		return 1;
+	case MEANS_SWITCHING:
+	case MEANS_RESET: return 1;
 	/* The link goes with the route; in between either may be. */
-	if (!strcmp(r->event, "remove") || !strcmp(r->event, "removed")) {
-		w->known = !strcmp(r->event, "removed");
-		return 1;
+	case MEANS_REMOVING: return 1;
+	case MEANS_REMOVED: w->known = true; return 1;
+	case MEANS_SWITCHED: break;
+	default: return 0;
 	}
-	if (strcmp(r->event, "flipped"))
-		return 0;
 	w->known = to != NULL;
 	w->to = to && *to ? mem_strdup(to) : NULL;
 	return 1;
@@ -138,7 +132,7 @@ static int visit_flipped(void *ctx, const struct journal_record *r, struct err *
 	const char *to = json_str(r->body, "to");
 
 	(void) e;
-	w->is = !strcmp(r->event, "flipped") && to && !strcmp(to, w->version);
+	w->is = event_means(r->event) == MEANS_SWITCHED && to && !strcmp(to, w->version);
 	return w->is;
 }
 

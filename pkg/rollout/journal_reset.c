@@ -32,10 +32,10 @@ static void keep(struct json **list, const char *version) {
 }
 
 /* A rollback to a release that was applied later discredits nothing (release/history.h). */
-static bool is_forward(const struct known *k, const char *op, const char *from, const char *to) {
+static bool is_forward(const struct known *k, enum switch_op op, const char *from, const char *to) {
 	bool seen = false;
 
-	for (const struct json *v = json_first(k->applied); v && !strcmp(op, "rollback"); v = json_next(v)) {
+	for (const struct json *v = json_first(k->applied); v && op == SWITCH_ROLLBACK; v = json_next(v)) {
 		if (seen && to && !strcmp(json_text(v), to))
 			return true;
 		seen |= !strcmp(json_text(v), from);
@@ -53,29 +53,46 @@ static void forget(struct known *k) {
 	*k = (struct known){.committed = json_array(), .applied = json_array()};
 }
 
-static int note(void *ctx, const struct journal_record *r, struct err *e) {
-	const char *version = json_str(r->body, "version"), *from = json_str(r->body, "from"), *op = json_str(r->body, "op");
-	struct known *k = ctx;
+static void note_switch(struct known *k, const struct json *record) {
+	const char *from = json_str(record, "from");
+	enum switch_op op = switch_op_of(record);
 
-	(void) e;
-	if (!strcmp(r->event, "removed"))
-		forget(k);
-	if (!strcmp(r->event, "accepted"))
-		k->stopped = json_true(r->body, "stopped");
-	if (!strcmp(r->event, "route_stopped"))
-		k->stopped = true;
-	if (!strcmp(r->event, "route_started") || !strcmp(r->event, "flipped"))
-		k->stopped = false;
-	for (const struct json *v = json_first(json_get(r->body, "committed")); v; v = json_next(v)) {
+	k->stopped = false;
+	if (from && (op == SWITCH_ROLLBACK || op == SWITCH_REVERT) && !is_forward(k, op, from, json_str(record, "to")))
+		drop(&k->committed, from);
+}
+
+static void note_commit(struct known *k, const struct json *record) {
+	const char *version = json_str(record, "version");
+
+	if (!version)
+		return;
+	keep(&k->committed, version);
+	if (switch_op_of(record) != SWITCH_ROLLBACK)
+		keep(&k->applied, version);
+}
+
+static void note_reset(struct known *k, const struct json *record) {
+	k->stopped = json_true(record, "stopped");
+	for (const struct json *v = json_first(json_get(record, "committed")); v; v = json_next(v)) {
 		keep(&k->committed, json_text(v));
 		keep(&k->applied, json_text(v));
 	}
-	if (!strcmp(r->event, "committed") && version)
-		keep(&k->committed, version);
-	if (!strcmp(r->event, "committed") && version && (!op || strcmp(op, "rollback")))
-		keep(&k->applied, version);
-	if (!strcmp(r->event, "flipped") && op && from && strcmp(op, "apply") && !is_forward(k, op, from, json_str(r->body, "to")))
-		drop(&k->committed, from);
+}
+
+static int note(void *ctx, const struct journal_record *r, struct err *e) {
+	struct known *k = ctx;
+
+	(void) e;
+	switch (event_means(r->event)) {
+	case MEANS_REMOVED: forget(k); break;
+	case MEANS_RESET: note_reset(k, r->body); break;
+	case MEANS_STOPPED: k->stopped = true; break;
+	case MEANS_STARTED: k->stopped = false; break;
+	case MEANS_SWITCHED: note_switch(k, r->body); break;
+	case MEANS_COMMITTED: note_commit(k, r->body); break;
+	default: break;
+	}
 	return 0;
 }
 

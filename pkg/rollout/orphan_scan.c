@@ -169,8 +169,8 @@ static int reach_by_journal(struct scan *h, const struct release_route *r, struc
 
 	if (journal_last(r->fd, r->where, &last, e))
 		return -1;
-	const char *event = json_str(last, "event"), *lock = json_str(last, "lock");
-	if (lock && event && !history_ends(event))
+	const char *lock = json_str(last, "lock");
+	if (lock && !event_ends(event_of_record(last)))
 		reach(h, lock);
 	return 0;
 }
@@ -282,7 +282,7 @@ static int take_away(const struct rollout *ctx, const struct orphan *o, struct e
 }
 
 static int note(const struct rollout *ctx, const struct rollout_repairs *f, uint64_t began_ms, struct err *e) {
-	struct json *r CLEANUP(json_freep) = record_new("fixed", NULL);
+	struct json *r CLEANUP(json_freep) = record_new(EVENT_FIXED, NULL);
 	struct json *list = json_array();
 
 	for (size_t i = 0; i < f->n; i++) {

@@ -5,7 +5,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 
-static int record(struct rollout_session *s, const char *event, const char *version, const char *reason, struct err *e) {
+static int record(struct rollout_session *s, enum event event, const char *version, const char *reason, struct err *e) {
 	struct json *r = record_new(event, NULL);
 
 	json_set_str(r, "version", version);
@@ -22,7 +22,7 @@ int rollout_pin(struct rollout_session *s, const char *version, const char *reas
 		return -1;
 	if (!committed)
 		return err_set(e, ERR_USAGE, "version '%s' of '%s' was never committed: only what a rollback could go to is pinned", version, s->route.name);
-	return record(s, "pinned", version, reason, e) || release_pin(&s->route, version, reason, e) ? -1 : 0;
+	return record(s, EVENT_PINNED, version, reason, e) || release_pin(&s->route, version, reason, e) ? -1 : 0;
 }
 
 int rollout_unpin(struct rollout_session *s, const char *version, const char *reason, struct err *e) {
@@ -32,5 +32,5 @@ int rollout_unpin(struct rollout_session *s, const char *version, const char *re
 		return -1;
 	if (!why)
 		return err_set(e, ERR_USAGE, "version '%s' of '%s' is not pinned; see llmdeploy status %s", version, s->route.name, s->route.name);
-	return release_unpin(&s->route, version, e) || record(s, "unpinned", version, reason, e) ? -1 : 0;
+	return release_unpin(&s->route, version, e) || record(s, EVENT_UNPINNED, version, reason, e) ? -1 : 0;
 }

@@ -105,7 +105,7 @@ static int announce(struct rollout_session *s, const struct reconcile_options *h
 	if (!how->announce || done->announced)
 		return 0;
 	done->announced = true;
-	return record_put(s, record_new("tidying", NULL), e);
+	return record_put(s, record_new(EVENT_TIDYING, NULL), e);
 }
 
 static int reconcile_container(struct rollout_session *s, const struct desired *d, const struct docker_container_entry *c, const struct reconcile_options *how,

@@ -12,7 +12,7 @@
 #include "journal/journal.h"
 #include "json/json.h"
 
-/* Design: the journal's last record decides, by the table below, and nothing else does. Each
+/* Design: the journal's last record decides, by the table of release/event.h, and nothing else does. Each
  * action may be cut short anywhere and run again: it ends by a record that closes the operation. */
 
 /* An Engine may finish a create that nobody waits for any more: so long it is given after a crash that was just now. */
@@ -20,47 +20,6 @@ enum { ATTEMPTS = 5, RECENT_S = 5, LATE_MS = 400 };
 
 /* A switch that had begun is finished in so many tries of one recovery, or given up. */
 enum { FORWARD_ATTEMPTS = 3, FORWARD_WAIT_MS = 200 };
-
-enum remedy {
-	REMEDY_NOTHING, /* the operation ended */
-	REMEDY_UNDO,    /* before the switch: the candidate goes with its share of the clients; what was active never stopped, or
-			 * (recreate) is started again */
-	REMEDY_HOLD,	/* a promote that had not begun to switch: the candidate is held as before */
-	REMEDY_FORWARD, /* the switch had begun: it is finished, or gone back from where the new release does not come up */
-	REMEDY_WATCH,   /* it was made: what is left of the watch, then commit; or back */
-	REMEDY_FIX,	/* verify --fix: the active release stands up again */
-	REMEDY_BACK,	/* the watch was lost: back to the release before */
-	REMEDY_STOP,	/* stop, start or remove of a route: finished */
-	REMEDY_START,
-	REMEDY_REMOVE,
-};
-
-static const struct row {
-	const char *event;
-	enum remedy remedy;
-} table[] = {
-	{"apply", REMEDY_UNDO},	      {"started", REMEDY_UNDO},	   {"ready", REMEDY_UNDO},
-	{"skip_eval", REMEDY_UNDO},     {"proved", REMEDY_UNDO},	   {"rollback", REMEDY_UNDO},
-	{"stop_intent", REMEDY_UNDO},   {"stopped", REMEDY_UNDO},	   {"canary_step", REMEDY_UNDO},
-	{"canary_verdict", REMEDY_UNDO}, {"abort", REMEDY_UNDO},	   {"promote", REMEDY_HOLD},
-	{"back_intent", REMEDY_BACK},   {"held", REMEDY_NOTHING},	   {"aborted", REMEDY_NOTHING},
-	{"flip_intent", REMEDY_FORWARD}, {"flipped", REMEDY_WATCH},	   {"committed", REMEDY_NOTHING},
-	{"rejected", REMEDY_NOTHING},   {"failed", REMEDY_NOTHING},	   {"interrupted", REMEDY_NOTHING},
-	{"rolled_back", REMEDY_NOTHING}, {"recovered", REMEDY_NOTHING}, {"gc", REMEDY_NOTHING},
-	{"accepted", REMEDY_NOTHING},   {"fix", REMEDY_FIX},		   {"stand_in", REMEDY_FIX},
-	{"fixed", REMEDY_NOTHING},	      {"stop", REMEDY_STOP},	   {"route_stopped", REMEDY_NOTHING},
-	{"start", REMEDY_START},	      {"route_started", REMEDY_NOTHING}, {"remove", REMEDY_REMOVE},
-	{"removed", REMEDY_NOTHING},
-};
-
-static int remedy_of(const char *event, enum remedy *out, struct err *e) {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (!strcmp(table[i].event, event)) {
-			*out = table[i].remedy;
-			return 0;
-		}
-	return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', which this version does not know: use the one that wrote it", event);
-}
 
 /* What is left of a drain that a crash cut short. */
 static uint64_t drain_left(const struct json *last) {
@@ -78,7 +37,7 @@ static int reconcile_rest(struct rollout_session *s, const struct json *last, st
 		return -1;
 	if (!done.removed && !done.stopped)
 		return 0;
-	r = record_new("tidied", NULL);
+	r = record_new(EVENT_TIDIED, NULL);
 	json_set_int(r, "removed", (int64_t) done.removed);
 	json_set_int(r, "stopped", (int64_t) done.stopped);
 	return record_put(s, r, e);
@@ -95,7 +54,7 @@ static int drop_release(struct rollout_session *s, const char *version, struct e
 }
 
 static int close_with(struct rollout_session *s, const struct json *last, const char *what, struct err *e) {
-	struct json *r = record_new("recovered", NULL);
+	struct json *r = record_new(EVENT_RECOVERED, NULL);
 
 	json_set_str(r, "version", json_str(last, "version"));
 	json_set_str(r, "lock", json_str(last, "lock"));
@@ -159,9 +118,9 @@ static int hold_again(struct rollout_session *s, const struct json *last, struct
 }
 
 static enum switch_op op_of(const struct json *last) {
-	const char *op = json_str(last, "op");
+	enum switch_op op = switch_op_of(last);
 
-	return op && !strcmp(op, "rollback") ? SWITCH_ROLLBACK : op && !strcmp(op, "revert") ? SWITCH_REVERT : SWITCH_APPLY;
+	return op == SWITCH_NONE ? SWITCH_APPLY : op;
 }
 
 /* The release that the switch went to is there and answers. */
@@ -229,43 +188,61 @@ static int give_up(struct rollout_session *s, const struct json *last, const str
 	return switch_back(s, to, json_str(last, "from"), cause, e);
 }
 
-static int resume(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
+static int resume(struct rollout_session *s, enum recovery_action action, const struct json *last, struct err *e) {
 	const char *version = json_str(last, "to");
 	struct lockfile *to CLEANUP(lockfile_freep) = NULL;
 	struct err cause = {0};
 
 	if (version && *version && rollout_lockfile_of(&s->route, version, &to, e))
 		return -1;
-	if (remedy == REMEDY_BACK && to) {
+	if (action == RECOVERY_BACK && to) {
 		(void) err_set(&cause, ERR_REVERTED, "%s", json_str(last, "reason") ? json_str(last, "reason") : "its watch was lost");
 		return switch_back(s, to, json_str(last, "from"), &cause, e);
 	}
 	if (to && stand_up(s, to, &cause))
 		return fall_back(s, last, to, &cause, e);
-	if (remedy == REMEDY_FORWARD && go_forward(s, last, to, &cause))
+	if (action == RECOVERY_FINISH && go_forward(s, last, to, &cause))
 		return give_up(s, last, to, &cause, e);
 	if (conclude(s, last, to, e))
 		return -1;
-	return close_with(s, last, remedy == REMEDY_FORWARD ? "the switch was finished" : "what was left of the operation was done", e);
+	return close_with(s, last, action == RECOVERY_FINISH ? "the switch was finished" : "what was left of the operation was done", e);
+}
+
+static int fix_ended(struct rollout_session *s, const struct json *last, struct err *e) {
+	if (repair_recover(s, e))
+		return -1;
+	return close_with(s, last, "verify --fix was ended; what is left of it, verify says", e);
 }
 
 /* Of the route as a whole. */
-static int finish_route(struct rollout_session *s, enum remedy remedy, const struct json *last, struct err *e) {
+static int finish_route(struct rollout_session *s, int again(struct rollout_session *, const char **, struct err *), const struct json *last,
+			struct err *e) {
 	const char *what = NULL;
 
-	if (remedy == REMEDY_STOP ? stop_again(s, &what, e) : remedy == REMEDY_START ? start_again(s, &what, e) : remove_again(s, &what, e))
+	if (again(s, &what, e))
 		return -1;
 	return close_with(s, last, what, e);
 }
 
-static int apply_remedy(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
-	if (remedy == REMEDY_HOLD)
-		return hold_again(s, st->last, e);
-	if (remedy == REMEDY_STOP || remedy == REMEDY_START || remedy == REMEDY_REMOVE)
-		return finish_route(s, remedy, st->last, e);
-	if (remedy == REMEDY_FIX)
-		return repair_recover(s, e) || close_with(s, st->last, "verify --fix was ended; what is left of it, verify says", e) ? -1 : 0;
-	return remedy == REMEDY_UNDO ? undo(s, st, e) : resume(s, remedy, st->last, e);
+/* No default: an action without a function does not compile. */
+static int take_action(struct rollout_session *s, enum recovery_action action, const struct record_state *st, struct err *e) {
+	switch (action) {
+	case RECOVERY_UNDO: return undo(s, st, e);
+	case RECOVERY_HOLD: return hold_again(s, st->last, e);
+	case RECOVERY_FINISH:
+	case RECOVERY_WATCH:
+	case RECOVERY_BACK: return resume(s, action, st->last, e);
+	case RECOVERY_REPAIR: return fix_ended(s, st->last, e);
+	case RECOVERY_STOP: return finish_route(s, stop_again, st->last, e);
+	case RECOVERY_START: return finish_route(s, start_again, st->last, e);
+	case RECOVERY_REMOVE: return finish_route(s, remove_again, st->last, e);
+	/* None of them comes here. */
+	case RECOVERY_PASS_OVER:
+	case RECOVERY_NOTHING:
+	case RECOVERY_REFUSE:
+	case RECOVERY_COUNT: break;
+	}
+	return 0;
 }
 
 /* Whoever names the route wants to get on; else the release before has its tries. What fails without it is not its own fault. */
@@ -275,7 +252,7 @@ static bool is_last_attempt(const struct rollout_session *s, int attempts, const
 	return attempts >= ATTEMPTS || s->ctx->asked;
 }
 
-static int act(struct rollout_session *s, enum remedy remedy, const struct record_state *st, struct err *e) {
+static int act(struct rollout_session *s, enum recovery_action action, const struct record_state *st, struct err *e) {
 	const struct json *last = st->last;
 	int attempts = st->attempts;
 	struct err how = {0};
@@ -286,12 +263,12 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
 			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
 			s->route.name, attempts, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
-	r = record_new("recovering", NULL);
+	r = record_new(EVENT_RECOVERING, NULL);
 	json_set_str(r, "of", json_str(last, "event"));
 	journal_sign(r, s->ctx->tool, s->ctx->command);
 	if (record_put(s, r, e))
 		return -1;
-	if (!apply_remedy(s, remedy, st, &how))
+	if (!take_action(s, action, st, &how))
 		return 0;
 	if (is_last_attempt(s, attempts, &how)) {
 		bool ended;
@@ -303,7 +280,7 @@ static int act(struct rollout_session *s, enum remedy remedy, const struct recor
 	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
 	if (how.code != ERR_REVERTED)
 		return err_set(e, how.code, "%s", how.msg);
-	if ((remedy == REMEDY_FORWARD || remedy == REMEDY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
+	if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
 		(void) snprintf(s->given_up, sizeof s->given_up, "%s", json_str(last, "to"));
 	progress_warn(s->ctx->progress, "recovered an interrupted run", how.msg);
 	return 0;
@@ -317,7 +294,7 @@ int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t 
 		return -1;
 	if (alive && kept)
 		return 0;
-	if (record_put(s, record_new("repairing", l), e))
+	if (record_put(s, record_new(EVENT_REPAIRING, l), e))
 		return -1;
 	if (!alive) {
 		progress_note(s->ctx->progress, "the active release does not answer and is started again", l->version);
@@ -328,7 +305,7 @@ int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t 
 	}
 	if (docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
-	return record_put(s, record_new("repaired", l), e);
+	return record_put(s, record_new(EVENT_REPAIRED, l), e);
 }
 
 /* Asked for by name, recovery also wakes an active release that nobody was working on when it died. */
@@ -367,25 +344,32 @@ static int relink(struct rollout_session *s, struct err *e) {
 	if (!was)
 		return 0;
 	progress_note(s->ctx->progress, "the link 'active' was not what the journal says and was set again", said ? said : "no release is active");
-	r = record_new("relinked", NULL);
+	r = record_new(EVENT_RELINKED, NULL);
 	json_set_str(r, "version", said);
 	char *what CLEANUP(freep) = mem_printf("'active' named %s, and is '%s' again", active ? active : "nothing", said ? said : "no release");
 	json_set_str(r, "what", what);
 	return release_flip(&s->route, said, e) || record_put(s, r, e) ? -1 : 0;
 }
 
+static int recover_last(struct rollout_session *s, const struct record_state *st, struct err *e) {
+	enum recovery_action action = event_row(st->event)->recovery;
+
+	if (!st->last || action == RECOVERY_NOTHING)
+		return 0;
+	if (action == RECOVERY_REFUSE)
+		return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', which this version does not know: use the one that wrote it",
+			       json_str(st->last, "event") ? json_str(st->last, "event") : "");
+	return act(s, action, st, e);
+}
+
 int recover_route(struct rollout_session *s, struct err *e) {
 	struct record_state st CLEANUP(record_state_done) = {0};
-	enum remedy remedy = REMEDY_NOTHING;
 
 	s->began_ms = clock_mono_ms();
 	if (relink(s, e) || recover_gateway_state(s, e) || record_state_read(s, &st, e))
 		return -1;
-	if (st.last) {
-		const char *event = json_str(st.last, "event");
-		if (remedy_of(event ? event : "", &remedy, e) || (remedy && act(s, remedy, &st, e)))
-			return -1;
-	}
+	if (recover_last(s, &st, e))
+		return -1;
 	if (reconcile_rest(s, st.last, e) || (s->ctx->retry_exhausted && wake_active(s, e)))
 		return -1;
 	if (s->ctx->retry_exhausted)

@@ -16,7 +16,7 @@ bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const 
 	return traffic_has_gateway(s->ctx) && (!strcmp(a->strategy, "recreate") || !strcmp(b->strategy, "recreate"));
 }
 
-static int record_recreate(struct rollout_session *s, const char *event, const struct lockfile *next, const struct lockfile *old, struct err *e) {
+static int record_recreate(struct rollout_session *s, enum event event, const struct lockfile *next, const struct lockfile *old, struct err *e) {
 	struct json *r = record_new(event, next);
 
 	char *detail CLEANUP(freep) = mem_printf("'%s' makes room", old->version);
@@ -44,9 +44,9 @@ int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_
 int recreate_begin(struct rollout_session *s, const struct lockfile *next, const struct lockfile *old, struct err *e) {
 	/* 1. Said before anybody can see it. 2. New requests go elsewhere, what is in flight ends, it stops. 3. It is so. */
 	announce(s, old);
-	if (record_recreate(s, "stop_intent", next, old, e) || recreate_stop(s, old, next->drain_ms, e))
+	if (record_recreate(s, EVENT_STOP_INTENT, next, old, e) || recreate_stop(s, old, next->drain_ms, e))
 		return -1;
-	return record_recreate(s, "stopped", next, old, e);
+	return record_recreate(s, EVENT_STOPPED, next, old, e);
 }
 
 static int start_and_keep(struct rollout_session *s, const struct lockfile *l, struct err *e) {
@@ -67,5 +67,5 @@ int recreate_restore(struct rollout_session *s, struct err *e) {
 	progress_note(s->ctx->progress, "the release before is started again", active);
 	if (rollout_lockfile_of(&s->route, active, &l, e) || start_and_keep(s, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
-	return record_put(s, record_new("restored", l), e);
+	return record_put(s, record_new(EVENT_RESTORED, l), e);
 }

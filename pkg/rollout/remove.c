@@ -20,7 +20,7 @@
  * step is the same when it is done again, so recovery runs them all. What it leaves is the journal, and the attempts beside it. */
 
 static int record_remove(struct rollout_session *s, const struct lockfile *l, const char *active, bool purge, struct err *e) {
-	struct json *r = record_new("remove", l);
+	struct json *r = record_new(EVENT_REMOVE, l);
 	char **versions CLEANUP(freep) = NULL;
 	struct json *list = json_array();
 	size_t n;
@@ -109,7 +109,7 @@ static int take_apart(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (remove_releases(s, e))
 		return -1;
-	return record_put(s, record_new("removed", NULL), e);
+	return record_put(s, record_new(EVENT_REMOVED, NULL), e);
 }
 
 static int finish(struct rollout_session *s, struct err *e) {
@@ -127,7 +127,7 @@ static int finish(struct rollout_session *s, struct err *e) {
 
 /* The journal goes last, and the root's own journal says so. */
 static int purge(struct rollout_session *s, struct err *e) {
-	struct json *r CLEANUP(json_freep) = record_new("route_purged", NULL);
+	struct json *r CLEANUP(json_freep) = record_new(EVENT_ROUTE_PURGED, NULL);
 	uint64_t began = clock_mono_ms();
 	int root CLEANUP(closep) = -1;
 

@@ -52,7 +52,7 @@ static void note(struct repair *f, const char *what, const char *how) {
 /* ---- model and adapters ---- */
 
 static int put_aside(struct repair *f, const struct lockfile_artifact *a, char **aside, struct err *e) {
-	struct json *r = record_new("quarantined", f->l);
+	struct json *r = record_new(EVENT_QUARANTINED, f->l);
 
 	json_set_str(r, "sha256", a->sha256);
 	if (store_quarantine(f->s->ctx->store, a->sha256, aside, e)) {
@@ -135,7 +135,7 @@ static int failover_to_previous(struct repair *f, const struct lockfile *before,
 	progress_step(s->ctx->progress, "the release before stands in");
 	if (instance_start(s->ctx, before, e) || instance_await_ready(s->ctx, before, NULL, e) || traffic_assign_slot(s->ctx, before, e))
 		return -1;
-	r = record_new("stand_in", f->l);
+	r = record_new(EVENT_STAND_IN, f->l);
 	json_set_str(r, "stand_in", before->version);
 	char *what CLEANUP(freep) = mem_printf("'%s' answers while '%s' is made anew", before->version, f->l->version);
 	json_set_str(r, "what", what);
@@ -276,7 +276,7 @@ int active_note_restart(struct rollout_session *s, const struct lockfile *l, boo
 	*was = found && c.running && instance_started_after(&c, json_str(last, "time"));
 	if (!*was)
 		return 0;
-	struct json *r = record_new("restarted", l);
+	struct json *r = record_new(EVENT_RESTARTED, l);
 	char *what CLEANUP(freep) = mem_printf("its container was started at %.19sZ by somebody else, or by the Engine", c.started_at);
 	json_set_str(r, "what", what);
 	json_set_int(r, "restarts", c.restarts);
@@ -311,12 +311,12 @@ static int begin(struct repair *f, const struct rollout_differences *d, struct e
 		f->kinds[d->at[i].kind] = true;
 		(void) buf_printf(&found, "%s%s", i ? ", " : "", d->at[i].what);
 	}
-	return record_begin_for(f->s, "fix", f->l, f->l->version, buf_str(&found), e);
+	return record_begin_for(f->s, EVENT_FIX, f->l, f->l->version, buf_str(&found), e);
 }
 
 static int end(struct repair *f, struct err *e) {
 	const struct err *why = &f->out->why;
-	struct json *r = record_new(!why->code ? "fixed" : why->code == ERR_INTERRUPTED ? "interrupted" : "failed", f->l);
+	struct json *r = record_new(!why->code ? EVENT_FIXED : why->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, f->l);
 	struct buf what CLEANUP(buf_done) = BUF_INIT(4000);
 
 	for (size_t i = 0; i < f->out->n; i++)

@@ -61,7 +61,7 @@ static int wake(struct return_to *t, struct err *e) {
 }
 
 static int undo(struct return_to *t, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", t->to);
+	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, t->to);
 	struct rollout_session *s = t->s;
 	struct err more = {0};
 
@@ -91,7 +91,7 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 
 	if (traffic_accepts(s->ctx, t->to, false, e))
 		return -1;
-	if (held_abort(s, "a rollback", e) || record_begin(s, "rollback", t->to, t->from, e))
+	if (held_abort(s, "a rollback", e) || record_begin(s, EVENT_ROLLBACK, t->to, t->from, e))
 		return -1;
 	if (wake(t, &cause) || traffic_assign_slot(s->ctx, t->to, &cause) || interrupt_check(&cause))
 		return undo(t, &cause, e);

@@ -18,7 +18,7 @@ static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) 
 	if (!torn)
 		return 0;
 	progress_warn(s->ctx->progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
-	r = record_new("torn", NULL);
+	r = record_new(EVENT_TORN, NULL);
 	json_set_int(r, "bytes", (int64_t) torn);
 	return record_put(s, r, e);
 }

@@ -32,7 +32,7 @@ int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err
 }
 
 int stop_undone(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", l);
+	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
 	struct err more = {0};
 
 	json_set_str(r, "reason", cause->msg);
@@ -57,7 +57,7 @@ static int stop_containers(struct rollout_session *s, const struct lockfile *l, 
 
 	if (reconcile(s, &how, &done, e))
 		return -1;
-	return record_put(s, record_new("route_stopped", l), e);
+	return record_put(s, record_new(EVENT_ROUTE_STOPPED, l), e);
 }
 
 static int stop_rest(struct rollout_session *s, const struct lockfile *l, struct err *e) {
@@ -103,7 +103,7 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 	}
 	/* 1. Said before a client can see it. 2. New requests go elsewhere, what is in flight ends. 3. It stops. 4. It is so. */
 	progress_warn(s->ctx->progress, "from now on clients of this route get", stop_clients_get(s->ctx, l));
-	if (held_abort(s, "a stop", e) || record_begin(s, "stop", l, l->version, e))
+	if (held_abort(s, "a stop", e) || record_begin(s, EVENT_STOP, l, l->version, e))
 		return -1;
 	if (interrupt_check(&cause) || stop_traffic(s, l, &cause))
 		return stop_undone(s, l, &cause, e);
@@ -137,7 +137,7 @@ static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_
 static int give_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	if (switch_keep(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
-	return record_put(s, record_new("route_started", l), e);
+	return record_put(s, record_new(EVENT_ROUTE_STARTED, l), e);
 }
 
 static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
@@ -161,7 +161,7 @@ static int start_undo(struct rollout_session *s, struct err *e) {
 }
 
 static int not_started(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? "interrupted" : "failed", l);
+	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
 	struct err more = {0};
 
 	json_set_str(r, "reason", cause->msg);
@@ -190,7 +190,7 @@ int rollout_start(struct rollout_session *s, struct rollout_result *out, struct 
 		if (active_ensure(s, l, &result.engine_ms, e))
 			return -1;
 	} else {
-		if (record_begin(s, "start", l, "", e))
+		if (record_begin(s, EVENT_START, l, "", e))
 			return -1;
 		if (start(s, l, &result.engine_ms, &cause))
 			return not_started(s, l, &cause, e);

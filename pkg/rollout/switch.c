@@ -8,14 +8,8 @@
 #include "docker/docker.h"
 #include "json/json.h"
 
-const char *switch_name(enum switch_op op) {
-	static const char *const names[] = {[SWITCH_APPLY] = "apply", [SWITCH_ROLLBACK] = "rollback", [SWITCH_REVERT] = "revert"};
-
-	return names[op];
-}
-
 /* flip_intent and flipped carry all that recovery needs to finish: where to, from where, by which operation. */
-static int record_switch(struct rollout_session *s, const char *event, const struct lockfile *to, const char *from, enum switch_op op,
+static int record_switch(struct rollout_session *s, enum event event, const struct lockfile *to, const char *from, enum switch_op op,
 			 int64_t watch_until_ms, struct err *e) {
 	struct json *r = record_new(event, to);
 
@@ -51,7 +45,7 @@ static int finish(struct rollout_session *s, const struct lockfile *to, const ch
 	if (release_flip(&s->route, to ? to->version : NULL, e))
 		return -1;
 	/* 4. It is so. */
-	return record_switch(s, "flipped", to, from, op, watch_until_ms, e);
+	return record_switch(s, EVENT_FLIPPED, to, from, op, watch_until_ms, e);
 }
 
 int switch_finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
@@ -93,7 +87,7 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 		return -1;
 	/* A signal in here is seen in the watch, where it switches back. */
 	interrupt_hold();
-	int r = record_switch(s, "flip_intent", to, from, op, watch_until_ms, e);
+	int r = record_switch(s, EVENT_FLIP_INTENT, to, from, op, watch_until_ms, e);
 	*begun = !r;
 	/* A terminal that drops now is no reason to give up a release that passed. */
 	if (*begun)
@@ -117,7 +111,7 @@ int switch_or_back(struct rollout_session *s, const struct lockfile *to, const c
 }
 
 static int record_committed(struct rollout_session *s, const struct switch_end *c, struct err *e) {
-	struct json *r = record_new("committed", c->l);
+	struct json *r = record_new(EVENT_COMMITTED, c->l);
 
 	json_set_str(r, "from", c->from ? c->from : "");
 	json_set_str(r, "op", switch_name(c->op));

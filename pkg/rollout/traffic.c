@@ -75,7 +75,7 @@ int traffic_shift(const struct rollout *ctx, const char *route, const struct loc
 
 static int record_drained(struct rollout_session *s, const struct lockfile *l, uint64_t in_flight, uint64_t waited_ms, uint64_t cut, struct err *e) {
 	char took[TEXT_BYTES], detail[200];
-	struct json *r = record_new("drained", l);
+	struct json *r = record_new(EVENT_DRAINED, l);
 
 	text_format_ms(waited_ms, took);
 	(void) snprintf(detail, sizeof detail, "%llu in flight, %llu cut after %s", (unsigned long long) in_flight, (unsigned long long) cut, took);
@@ -142,7 +142,7 @@ static bool is_reconciled(const struct gateway_route_view *v, const struct lockf
 }
 
 static int realign(struct rollout_session *s, const struct lockfile *active, struct err *e) {
-	struct json *r = record_new("realigned", active);
+	struct json *r = record_new(EVENT_REALIGNED, active);
 
 	progress_note(s->ctx->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
 	json_set_str(r, "what", active ? "the gateway leads to the active release again" : "the gateway leads to no release, as none is active");

@@ -14,10 +14,13 @@
 
 int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned *attempt, struct err *e) {
 	struct buf log CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	struct json *reason CLEANUP(json_freep) = record_new("attempt", d->lockfile);
+	struct json *reason CLEANUP(json_freep) = json_object();
 	struct err unkept = {0};
 	bool committed;
 
+	json_set_str(reason, "event", "attempt");
+	json_set_str(reason, "version", d->lockfile->version);
+	json_set_str(reason, "lock", *d->lockfile->digest ? d->lockfile->digest : NULL);
 	json_set_str(reason, "reason", d->cause->msg);
 	json_set_int(reason, "exit", err_exit_status(d->cause->code));
 	instance_log(s->ctx, d->lockfile, &log);
@@ -38,7 +41,7 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 
 static int record_rolled_back(struct rollout_session *s, const char *version, const char *to, const char *reason, unsigned attempt,
 			      struct err *e) {
-	struct json *r = record_new("rolled_back", NULL);
+	struct json *r = record_new(EVENT_ROLLED_BACK, NULL);
 
 	json_set_str(r, "version", version);
 	json_set_str(r, "from", version);
@@ -70,10 +73,9 @@ static int record_back(struct rollout_session *s, const struct lockfile *l, cons
 
 	if (record_state_read(s, &now, e))
 		return -1;
-	const char *event = json_str(now.last, "event");
-	if (event && !strcmp(event, "back_intent"))
+	if (now.event == EVENT_BACK_INTENT)
 		return 0;
-	struct json *r = record_new("back_intent", l);
+	struct json *r = record_new(EVENT_BACK_INTENT, l);
 	json_set_str(r, "to", l->version);
 	json_set_str(r, "from", from ? from : "");
 	json_set_str(r, "reason", cause->msg);

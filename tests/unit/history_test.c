@@ -357,11 +357,12 @@ static void history_is_a_view(void **state) {
 
 static void newest_of_an_event(void **state) {
 	static const struct {
-		const char *name, *event;
+		const char *name;
+		enum event event;
 		size_t among;
 		bool found;
-	} table[] = {{"the newest", "rejected", 1, true}, {"further back", "flipped", 6, true}, {"too far back", "flipped", 5, false},
-		     {"none", "held", 100, false}};
+	} table[] = {{"the newest", EVENT_REJECTED, 1, true}, {"further back", EVENT_FLIPPED, 6, true},
+		     {"too far back", EVENT_FLIPPED, 5, false}, {"none", EVENT_HELD, 100, false}};
 	struct place *p = *state;
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct err e = {0};
