@@ -16,18 +16,6 @@ void accepted_done(struct accepted *a) {
 	staged_done(&a->files);
 }
 
-static int take(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct accepted *out, struct err *e) {
-	struct accepted a CLEANUP(accepted_done) = {0};
-
-	staged_read(g, s, order, &a.files);
-	if (persist_digest_of(s, &a.files, a.digest, e))
-		return -1;
-	accepted_done(out);
-	*out = a;
-	a = (struct accepted){0};
-	return 0;
-}
-
 static int is_known(const struct gateway *g, const char *digest, bool *known, struct err *e) {
 	struct socket_workers all;
 	struct process p;
@@ -78,39 +66,91 @@ static int check_and_clean(const struct gateway *g, const struct gateway_state *
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }
 
-static int accept_as(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct accepted *out, struct err *e) {
+static int accept_taken(const struct gateway *g, const struct gateway_state *s, struct accepted *a, struct err *e) {
 	bool known;
 
-	if (take(g, s, order, out, e) || is_known(g, out->digest, &known, e))
+	if (persist_digest_of(s, &a->files, a->digest, e))
 		return -1;
-	return known ? 0 : check_and_clean(g, s, out, e);
+	if (is_known(g, a->digest, &known, e))
+		return -1;
+	return known ? 0 : check_and_clean(g, s, a, e);
+}
+
+/* Of the changed files those that HAProxy accepts, one after the other; of the others the copies from before. `fresh` was refused as a whole for `why`,
+ * and what is left in it afterwards does not matter. */
+static int accept_in_part(const struct gateway *g, const struct gateway_state *s, struct accepted *fresh, struct accepted *out, struct err *why) {
+	struct accepted a CLEANUP(accepted_done) = {0};
+	struct err refused = {0};
+	size_t changed = 0;
+
+	staged_read(g, s, STAGED_KEPT_FIRST, &a.files);
+	staged_leave_out_unseen(&a.files);
+	if (accept_taken(g, s, &a, &refused))
+		return -1;
+	for (size_t i = 0; i < a.files.n; i++) {
+		if (!staged_exchange(&a.files, &fresh->files, i))
+			continue;
+		changed++;
+		refused = (struct err){0};
+		if (accept_taken(g, s, &a, &refused)) {
+			(void) staged_exchange(&a.files, &fresh->files, i);
+			(void) err_set(why, refused.code, "%s", refused.msg);
+		}
+	}
+	if (!changed || persist_digest_of(s, &a.files, a.digest, &refused))
+		return -1;
+	*out = a;
+	a = (struct accepted){0};
+	return 0;
+}
+
+static void warn_of_kept(const struct gateway *g, const struct err *why) {
+	progress_warn(g->o.progress, "files of the gateway were changed, and HAProxy refuses them: the copies that it has stay in use", why->msg);
 }
 
 int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out, struct err *e) {
-	struct accepted fresh CLEANUP(accepted_done) = {0}, kept CLEANUP(accepted_done) = {0};
-	struct err why = {0}, again = {0};
+	struct accepted fresh CLEANUP(accepted_done) = {0};
+	struct err why = {0}, last = {0};
 
-	if (!accept_as(g, s, STAGED_FRESH_FIRST, &fresh, &why)) {
+	staged_read(g, s, STAGED_FRESH_FIRST, &fresh.files);
+	if (!accept_taken(g, s, &fresh, &why)) {
 		staged_warn(g, &fresh.files);
 		*out = fresh;
 		fresh = (struct accepted){0};
 		return 0;
 	}
-	/* A file that was changed into something that HAProxy refuses: what it had before holds, so that the routes of others can go on. */
-	if (why.code != ERR_SPEC || take(g, s, STAGED_KEPT_FIRST, &kept, &again) || !staged_differ(&fresh.files, &kept.files) ||
-	    accept_as(g, s, STAGED_KEPT_FIRST, &kept, &again))
+	last = why;
+	if (why.code != ERR_SPEC || accept_in_part(g, s, &fresh, out, &last))
 		return err_set(e, why.code, "%s", why.msg);
-	progress_warn(g->o.progress, "files of the gateway were changed, and HAProxy refuses them: the copies that it has stay in use", why.msg);
-	*out = kept;
-	kept = (struct accepted){0};
+	warn_of_kept(g, &last);
 	return 0;
 }
 
-/* The files of a route that is to change have to be there as they are now. */
 int accept_strictly(const struct gateway *g, const struct gateway_state *s, const struct gateway_state *own, struct err *e) {
-	struct accepted a CLEANUP(accepted_done) = {0};
+	struct accepted fresh CLEANUP(accepted_done) = {0}, part CLEANUP(accepted_done) = {0};
+	struct staged now CLEANUP(staged_done) = {0};
+	struct err why = {0}, last = {0};
 
 	if (preflight_files(g, own, e))
 		return -1;
-	return accept_as(g, s, STAGED_FRESH_FIRST, &a, e);
+	staged_read(g, s, STAGED_FRESH_FIRST, &fresh.files);
+	if (!accept_taken(g, s, &fresh, &why))
+		return 0;
+	last = why;
+	staged_read(g, s, STAGED_FRESH_FIRST, &now);
+	if (why.code != ERR_SPEC || accept_in_part(g, s, &fresh, &part, &last) || !staged_same_for(&part.files, &now, own))
+		return err_set(e, why.code, "%s", why.msg);
+	warn_of_kept(g, &last);
+	return 0;
+}
+
+int accept_and_save(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+	struct accepted a CLEANUP(accepted_done) = {0};
+	struct staged kept CLEANUP(staged_done) = {0};
+	struct err ignored = {0};
+
+	staged_read(g, s, STAGED_KEPT_FIRST, &kept);
+	if (staged_has_unseen(&kept) && !accept_state(g, s, &a, &ignored))
+		return persist_save(g, s, &a, NULL, e);
+	return persist_save(g, s, NULL, NULL, e);
 }

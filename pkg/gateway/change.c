@@ -53,7 +53,7 @@ static int change_commit(struct change *c, struct err *e) {
 
 	if (!gateway_sync(c->before, c->after, &paths, &line))
 		return change_frontend(c, e);
-	if (persist_save(c->g, c->after, NULL, NULL, e))
+	if (accept_and_save(c->g, c->after, e))
 		return -1;
 	if (!line.len)
 		return 0;
@@ -174,7 +174,7 @@ static int flip_now(const struct change *c, const struct gateway_route *r, struc
 	if (was_ready_before(c, r) || !gateway_sync(c->before, c->after, &paths, &ignored))
 		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */
-	if (persist_save(c->g, c->after, NULL, NULL, e))
+	if (accept_and_save(c->g, c->after, e))
 		return -1;
 	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
 	if (!sync_now(c, r, &why))

@@ -38,9 +38,13 @@ static void target_init(struct target *t, const char *url) {
 	t->base = n ? mem_strndup(path, n) : mem_strdup("/v1");
 }
 
+static bool is_address(const char *host) {
+	return *host == '[' || host[strspn(host, "0123456789.")] == 0;
+}
+
 /* An address, or this machine: nothing that a name server would know. */
 static bool is_literal(const char *host) {
-	return *host == '[' || !strcmp(host, "localhost") || host[strspn(host, "0123456789.")] == 0;
+	return is_address(host) || !strcmp(host, "localhost");
 }
 
 bool gateway_wants_names(const struct gateway_state *s) {
@@ -62,7 +66,12 @@ static void put_tls(const struct gateway_fallback *f, const struct target *t, co
 		gateway_put_file(p, f->ca_file, out);
 	else
 		(void) buf_puts(out, "@system-ca");
-	(void) buf_printf(out, " verifyhost %s sni str(%s) alpn http/1.1 ssl-min-ver TLSv1.2", t->host, t->host);
+	/* An address has no brackets in a certificate, and no place in SNI (RFC 6066, 3). */
+	const char *host = *t->host == '[' ? t->host + 1 : t->host;
+	(void) buf_printf(out, " verifyhost %.*s", (int) strcspn(host, "]"), host);
+	if (!is_address(t->host))
+		(void) buf_printf(out, " sni str(%s)", t->host);
+	(void) buf_puts(out, " alpn http/1.1 ssl-min-ver TLSv1.2");
 }
 
 static void put_proxy(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {

@@ -199,9 +199,9 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 	const struct gateway_route *r = gateway_state_find(s, route);
 	if (r && (persist_link(g, route, 0, r->slots[0].id, e) || persist_link(g, route, 1, r->slots[1].id, e)))
 		return -1;
-	if (h->torn && accept_state(g, s, &a, e))
+	if (h->torn && (accept_state(g, s, &a, e) || (gateway_state_count(s) && persist_save(g, s, &a, NULL, e))))
 		return -1;
-	if (gateway_state_count(s) && persist_save(g, s, h->torn ? &a : NULL, NULL, e))
+	if (!h->torn && gateway_state_count(s) && accept_and_save(g, s, e))
 		return -1;
 	if (!h->maps)
 		return 0;

@@ -90,7 +90,13 @@ void staged_file_done(struct staged_file *f); /* for CLEANUP */
 /* A directory that nobody but the gateway's uid looks into. */
 int staged_own_dir(const struct gateway *g, const char *path, struct err *e);
 void staged_warn(const struct gateway *g, const struct staged *f);
-bool staged_differ(const struct staged *a, const struct staged *b);
+/* Two readings of one state's files. Exchange: the i-th of `a` for that of `b`; false where both are the same. same_for: the files of the routes
+ * of `own` are the same in both. */
+bool staged_exchange(struct staged *a, struct staged *b, size_t i);
+bool staged_same_for(const struct staged *a, const struct staged *b, const struct gateway_state *own);
+/* Files that HAProxy has never accepted, because there was no copy of them. Left out: as if they were missing. */
+bool staged_has_unseen(const struct staged *f);
+void staged_leave_out_unseen(struct staged *f);
 /* Into FOLDERfiles/, FOLDER "" or ending with '/'. */
 int staged_put(const struct gateway *g, const char *folder, const struct staged *f, struct err *e);
 /* A file of key hashes was changed by us: so is its copy, where there is one. */
@@ -109,8 +115,11 @@ void accepted_done(struct accepted *a); /* for CLEANUP */
 /* ERR_SPEC with HAProxy's reason where it refuses. A file that cannot be read, or that it refuses, is replaced by the copy that it has; where
  * there is none, what it protects is closed. */
 int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out, struct err *e);
-/* For a change: the files of `own`, the route alone, must be there, and all of `s` must be accepted as it is now. */
+/* For a change: the files of `own`, the route alone, must be there and be accepted as they are now. Where HAProxy refuses a changed file of another
+ * route, the copy of that file stays in use, with a warning. */
 int accept_strictly(const struct gateway *g, const struct gateway_state *s, const struct gateway_state *own, struct err *e);
+/* Saves a state that differs in its servers alone. A file without a copy is accepted first; where HAProxy refuses it, it is still missing. */
+int accept_and_save(const struct gateway *g, const struct gateway_state *s, struct err *e);
 
 /* ---- what an operator may have wrong (checks.c) ---- */
 

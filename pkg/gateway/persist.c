@@ -223,6 +223,7 @@ int persist_save(const struct gateway *g, const struct gateway_state *s, const s
 	if (a)
 		return save(g, s, &a->files, a->digest, repaired, e);
 	staged_read(g, s, STAGED_KEPT_FIRST, &kept);
+	staged_leave_out_unseen(&kept);
 	return save(g, s, &kept, NULL, repaired, e);
 }
 

@@ -65,10 +65,19 @@ static void read_one(const struct gateway *g, struct staged_file *f, enum staged
 	f->from = STAGED_MISSING;
 }
 
+/* The list of those that are missing, as `from` says now. */
+static void list_missing(struct staged *all) {
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].from == STAGED_MISSING)
+			all->missing[n++] = all->at[i].path;
+	all->missing[n] = NULL;
+}
+
 void staged_read(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct staged *out) {
 	struct gateway_file *files CLEANUP(freep) = NULL;
 	struct staged all = {0};
-	size_t missing = 0;
 
 	all.n = gateway_files(s, &files);
 	all.at = mem_zalloc(all.n + 1, sizeof *all.at);
@@ -78,9 +87,8 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 		*f = (struct staged_file){.path = mem_strdup(files[i].path), .use = files[i].use, .bytes = BUF_INIT(FILE_CAP)};
 		gateway_file_name(f->path, f->name);
 		read_one(g, f, order);
-		if (f->from == STAGED_MISSING)
-			all.missing[missing++] = f->path;
 	}
+	list_missing(&all);
 	*out = all;
 }
 
@@ -101,16 +109,60 @@ void staged_warn(const struct gateway *g, const struct staged *f) {
 	}
 }
 
-bool staged_differ(const struct staged *a, const struct staged *b) {
-	if (a->n != b->n)
-		return true;
-	for (size_t i = 0; i < a->n; i++) {
-		const struct staged_file *x = &a->at[i], *y = &b->at[i];
-		if (strcmp(x->path, y->path) || (x->from == STAGED_MISSING) != (y->from == STAGED_MISSING) || x->bytes.len != y->bytes.len ||
-		    memcmp(buf_str(&x->bytes), buf_str(&y->bytes), x->bytes.len) != 0)
-			return true;
+static bool same_file(const struct staged_file *a, const struct staged_file *b) {
+	if (a->from == STAGED_MISSING || b->from == STAGED_MISSING)
+		return a->from == b->from;
+	return a->bytes.len == b->bytes.len && !memcmp(buf_str(&a->bytes), buf_str(&b->bytes), a->bytes.len);
+}
+
+bool staged_exchange(struct staged *a, struct staged *b, size_t i) {
+	struct staged_file file = a->at[i];
+
+	if (same_file(&a->at[i], &b->at[i]))
+		return false;
+	a->at[i] = b->at[i];
+	b->at[i] = file;
+	list_missing(a);
+	list_missing(b);
+	return true;
+}
+
+static const struct staged_file *find(const struct staged *f, const char *path) {
+	for (size_t i = 0; i < f->n; i++)
+		if (!strcmp(f->at[i].path, path))
+			return &f->at[i];
+	return NULL;
+}
+
+bool staged_same_for(const struct staged *a, const struct staged *b, const struct gateway_state *own) {
+	struct gateway_file *files CLEANUP(freep) = NULL;
+	size_t n = gateway_files(own, &files);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct staged_file *x = find(a, files[i].path), *y = find(b, files[i].path);
+		if (!x || !y || !same_file(x, y))
+			return false;
 	}
+	return true;
+}
+
+/* HAProxy has not seen a file of which there is no copy. A list of key hashes was checked by ourselves, and HAProxy refuses none. */
+static bool is_unseen(const struct staged_file *f) {
+	return f->from == STAGED_FRESH && f->use != GATEWAY_KEY_HASHES;
+}
+
+bool staged_has_unseen(const struct staged *f) {
+	for (size_t i = 0; i < f->n; i++)
+		if (is_unseen(&f->at[i]))
+			return true;
 	return false;
+}
+
+void staged_leave_out_unseen(struct staged *f) {
+	for (size_t i = 0; i < f->n; i++)
+		if (is_unseen(&f->at[i]))
+			f->at[i].from = STAGED_MISSING;
+	list_missing(f);
 }
 
 /* ---- on disk ---- */

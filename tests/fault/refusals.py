@@ -395,7 +395,10 @@ class Refusals:
         acts = {"removed": lambda p: os.unlink(p), "closed": lambda p: os.chmod(p, 0), "damaged": lambda p: self.file(os.path.basename(p), "\0nonsense\n", 0o600),
                 "a directory": lambda p: (os.unlink(p), os.mkdir(p))}
         whole = {keys: open(keys, "rb").read(), certificate: open(certificate, "rb").read()}
+        weak = open(self.certificate("weak", 512), "rb").read()
         for path in (keys, certificate):
+            if path == certificate:
+                acts["changed into one that HAProxy alone refuses"] = lambda p: self.file(os.path.basename(p), weak)
             for what, act in acts.items():
                 for then in ("nothing", "a restart", "recover", "an apply of the other route", "a reload"):
                     self.faults += 1
@@ -409,6 +412,7 @@ class Refusals:
                     self.file(os.path.basename(path), whole[path], 0o600)
                     self.w.must("gateway", "reload")
         self.rebuilt(keys, certificate, key, version, whole)
+        self.unseen(certificate, key, whole, weak)
         self.changed_door(key, certificate)
 
     def after(self, then):
@@ -458,6 +462,27 @@ class Refusals:
             problems += [] if status == 0 else ["reload ended with %d: %s" % (status, said.strip()[-300:])]
             problems += self.no_weaker(key, version)
             self.result("gateway/ is gone, and so is %s: closed until it is back" % os.path.basename(gone), problems)
+
+    def unseen(self, certificate, key, whole, weak):
+        """A certificate that was missing comes back as one that HAProxy refuses: a change of servers alone does not hand it to the next HAProxy."""
+        os.unlink(certificate)
+        self.w.stop_gateway()
+        time.sleep(0.1)
+        subprocess.run(["rm", "-rf", os.path.join(self.w.root, "gateway", "files")], check=True)
+        problems = []
+        status, said = self.w.run("recover", "demo")
+        problems += [] if status == 0 else ["recover ended with %d: %s" % (status, said.strip()[-300:])]
+        self.file(os.path.basename(certificate), weak)
+        self.must_apply(self.section(listen="127.0.0.1:%d" % self.other), route="other")
+        status, said = self.w.run("rollback", "other")
+        problems += [] if status == 0 else ["rollback ended with %d: %s" % (status, said.strip()[-300:])]
+        self.start_again()
+        problems += self.no_weaker(key, None, ("certificate",))
+        self.file(os.path.basename(certificate), whole[certificate])
+        status, said = self.w.run("gateway", "reload")
+        problems += [] if status == 0 else ["reload ended with %d: %s" % (status, said.strip()[-300:])]
+        problems += self.no_weaker(key, None)
+        self.result("a certificate comes back as one that HAProxy refuses: closed until a good one is there", problems)
 
     def changed_door(self, key, certificate):
         """From a door without protection to one with it: no answer of the new release in the clear, not one."""

@@ -24,6 +24,7 @@ static const struct {
 } cases[] = {
 	{"nothing", &paths},   /* no route yet */
 	{"one", &paths},       /* a route, local */
+	{"address", &paths},   /* a fallback at an IPv6 address */
 	{"everything", &contained}, /* two addresses, TLS, keys, a canary, hosted models by name and by number */
 };
 
