@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # make            build/llmdeploy
 # make demo       the main job on a real Engine; make demo-clean leaves nothing behind
 # make check      lint, unit tests, golden compilations, corpus replay, and the whole life on a real Engine

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
 /* The one place that has the version. Packages and `make lint` read the line below; lockfiles and journals name TOOL. */

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The main job: build and apply r16, ask it, apply r17, see r18 and r19 rejected, roll back. From the first release on, four clients
 # ask through the gateway all the time, and at the end none of their requests may have failed. Its state is under build/demo.
 set -eu

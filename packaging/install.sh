@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: packaging/install.sh install PROGRAM | uninstall; DESTDIR and PREFIX (/usr/local) as usual.
 #
 # `install` keeps a list of what it made, files and directories, in PREFIX/share/llmdeploy/installed. `uninstall` removes what is on that

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bare.sh [DIR]: the README's two commands, as they stand there, in a fresh Debian 12 root.
 #
 # DIR (build/bare) becomes a root that mmdebstrap makes of Debian's required packages and git, make and ca-certificates. The commit

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/check.sh [BUILD [GROUP...]]
 #
 # Runs the tests of the named groups (live lint ci golden compare install unit corpus), or of all, and ends with one line: N passed, N failed.

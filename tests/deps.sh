@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/deps.sh [ci | engines | bench]
 #
 # Installs with apt what building, the demo and the tests need, or one of the other targets; does nothing where all of it is there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the demo and by the tests that need a real Engine. No command line of its own.
 
 # reachable DIR: DIR, where every user can pass through its parents; else, in a clone below a closed home directory, one of its own under /var/tmp.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced: what the packaged engine takes for a model, beside what pkg/size says. Wants $build, $state, and $lock: any lock of the packaged
 # llama.cpp for the processor, whose image is in the Engine.
 

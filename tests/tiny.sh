@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced after tests/lib.sh by what moves traffic between tiny engines (tests/engine/tiny_llm.c) on a real Engine.
 # The caller sets program, state (absolute), and port: the gateway's, port + 1 its metrics. Route "demo".
 

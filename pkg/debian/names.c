@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What libsolv does not know of Debian's versions and architectures, told to it before it indexes the pool.
  *
  * Versions (deb-version(7)): a missing revision is "0", so that 1.0 and 1.0-0 are equal, and so is a number that is missing at the end ("1.2~" is "1.2~0"). libsolv

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/template.h"
 
 #include <assert.h>
@@ -71,8 +72,13 @@ void gateway_block(const char *block, const struct gateway_fill *fills, struct b
 	fill(p, end, fills, out);
 }
 
+/* The first line of each text is its license, which is not written. */
+static const char *content(const char *text) {
+	return strchr(text, '\n') + 1;
+}
+
 void gateway_put_lua(const struct gateway_fill *fills, struct buf *out) {
-	fill(gateway_lua, gateway_lua_end, fills, out);
-	fill(gateway_answers, gateway_answers_end, fills, out);
-	fill(gateway_counters, gateway_counters_end, fills, out);
+	fill(content(gateway_lua), gateway_lua_end, fills, out);
+	fill(content(gateway_answers), gateway_answers_end, fills, out);
+	fill(content(gateway_counters), gateway_counters_end, fills, out);
 }

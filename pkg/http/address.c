@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses: what they name, and what of them may be shown. */
 #include <arpa/inet.h>
 #include <curl/curl.h>

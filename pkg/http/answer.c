@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What comes back: status, headers, body. */
 #include <curl/curl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Why no whole answer came, in words for people. */
 #include <curl/curl.h>
 #include <errno.h>

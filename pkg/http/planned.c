@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a test plans to happen to a request (base/failpoint.h). */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What an answer was that is not what was asked for, in words, and what to do about it. */
 #include <ctype.h>
 #include <stdio.h>

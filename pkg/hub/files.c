@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of a repository are, by their names, and which of them are worth a try. */
 #include <ctype.h>
 #include <stdio.h>

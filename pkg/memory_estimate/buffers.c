@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "memory_estimate/memory_estimate.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What each layer of a model in Hugging Face's form is: from the list that newer files have, else by the rule of the family. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* quantization_config of config.json, in words: "awq-4bit", "gptq-4bit", "fp8", "compressed-tensors-8bit", "nvfp4". */
 #include <ctype.h>
 #include <stdio.h>

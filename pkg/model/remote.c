@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Headers over HTTP: of a 70 GB model a few MB come. */
 #include <stdlib.h>
 #include <string.h>

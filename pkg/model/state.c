@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How large the state of a recurrent layer is, by the words of its family. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Adapters against the model: each of their tensors is there, and has the shape that llama-adapter.cpp asks for. */
 #include <string.h>
 

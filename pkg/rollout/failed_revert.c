@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A way back that does not end, because the release before does not come up any more. */
 #include "rollout/internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One source of a fetch: a file, a member of an archive, an address. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which inode, with which size and times, was hashed: the key of a verification that costs one
  * stat. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A download that survives what networks do: resumed, repeated, watched for stalls. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where a source is, and how it is shown to people. */
 #include <ctype.h>
 #include <stdlib.h>

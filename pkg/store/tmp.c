@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tmp/: every file in it is locked by the living process that writes it, so what can be locked is
  * dead. */
 #include <errno.h>

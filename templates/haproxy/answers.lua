@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 
 -- 4. JSON, strictly (RFC 8259): what a client sends, and what a runtime says of an error.
 

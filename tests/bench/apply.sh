@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/apply.sh    in the repository's root, after `make`
 # The controller's own time in an apply (wall time less engine start, questions and watch) of a new release whose packages and
 # model are in the store, as a ratio to what the docker command takes to create and start the same container. Medians of five. Aim: 300 ms.

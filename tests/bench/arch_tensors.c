@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* arch_tensors FILE...: which tensors the runtime's own loader wants for the keys of each GGUF file, a line each: NAME and four dimensions. To be run where
  * libllama.so.0 is: in the image of a release. The library makes the model from the keys alone (llama_model_init_from_user); a file that it refuses, or
  * on which it ends itself, is said so and costs no other. */

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Models of tests/fake/archs.table, and the runtime's own list of architectures.
 
     archs.py list LIBRARY RUNTIME.YAML    compares LLM_ARCH_NAMES of libllama.so with artifacts.architectures

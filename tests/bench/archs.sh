@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/archs.sh    in the repository's root, after `make`
 # The architectures of the packaged runtime against ours. 1. Its library's own list is that of runtimes/llama.cpp/runtime.yaml. 2. Each model of
 # tests/fake/archs.table is made as the runtime's loader wants it, loaded by the packaged server, and what the log says of KV cache, states and compute buffers is

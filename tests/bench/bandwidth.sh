@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/bandwidth.sh    in the repository's root, after `make`
 # What `host --measure` says of this machine's memory against what sysbench (reads, all processors, a buffer for each) and mbw (memcpy of
 # one thread, which reads and writes) get in the same minutes. In turns, and the best of each: whatever else runs can only take

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/fallback.sh    in the repository's root, after `make tests`
 # kill -9 of the engine, and the next question at once: how long it takes to be answered by the hosted model, and until the release answers again.
 # Fails where the median of the first is 50 ms or more, or a question fails.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/flips.sh    in the repository's root, after `make tests`
 # 100 flips under at least 100,000 requests (tests/load/flips.sh), and the peer in the same run: a plain HAProxy before two of the same engines, whose
 # configuration is written and which is reloaded for each flip, as many a deployment tool does. FLIPS, REQUESTS, PEER_REQUESTS.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gguf_make FAMILY FILE [NAME=NUMBER...]: writes a tiny model of a family that the engine loads; without arguments, the families.
  * NAME: layers embedding heads kv_heads head feed_forward vocabulary context window experts experts_used interval shared latent rope
  * inner state groups rank conv nextn tied; type: f32 f16 q4_0 q8_0 bf16; split=N files (FILE is their prefix); hollow=1: no data. */

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/hash.sh [MiB]    in the repository's root, after `make`
 # Our hashing of a file in the page cache against `openssl dgst` and sha256sum: medians of runs that
 # hyperfine takes, and what fraction of the others' speed ours is. Aim: 0.98 of openssl.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Prints a file's SHA-256 as sha256sum does, by the function that verifies artifacts. */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/header.sh [--check]    in the repository's root, after `make`
 # The facts of a 13.6 GB model (a sparse file: header, and a hole) against reading the same header bytes and hashing them with our
 # SHA-256, medians of 21 in one process; and `llmdeploy model show` as a whole against `head -c HEADER | sha256sum`, best of 5.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* header_bench FILE RUNS: how long the facts of a model take, and how long the same header takes to be read and hashed: medians, in ms,
  * then the header's bytes and the file's, and the tensors found. */
 #include <fcntl.h>

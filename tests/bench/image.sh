@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/image.sh [PACKAGES.LOCK]      as root, from the top of the repository
 #
 # How long the package layers take, from packages that are in the store, against

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Package layers and nothing else, for tests/bench/image.sh:
  *
  *     image_bench fetch  PACKAGES.LOCK ROOT    the packages into ROOT/store, from the host's

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/memory.sh    in the repository's root, after `make`
 # Memory that pkg/size predicts beside what the packaged engine's log says, for generated models of every family and the demo's model, at several
 # contexts, sequences and types of KV cache: MiB, in brackets the log's where it differs. Fails where caches, states or weights differ, or the

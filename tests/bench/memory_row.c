@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memory_row NAME CONTEXT SEQUENCES KV_CACHE LOG MODEL [ADAPTER]: what pkg/size says of a file beside what the engine's log says, in MiB,
  * as a row of a Markdown table; "memory_row" alone prints its head. Exits 1 where caches, states, weights or adapters differ by more than the
  * log's own rounding, or all buffers by more than 5 %. */

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/rollback.sh    in the repository's root, after `make`
 # A rollback through the gateway, the whole command, to a release that is warm, and to one that is stopped; medians of 15. The engine is a
 # tiny one, so that what is measured is llmdeploy, HAProxy and the Engine. Peers: `docker restart` of a container of the same image (what many do to go back), `docker

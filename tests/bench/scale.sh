@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/scale.sh    in the repository's root, after `make`
 # status and history on roots of three sizes, up to 100 routes of 50 releases with journals of 10,000 records, beside what git and jq take for as many
 # commits and records. Medians of ten, without an Engine. Fails where the cost of a route, less the program's own start, grows more than

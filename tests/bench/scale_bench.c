@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* usage: scale_bench ROOT LOCK ROUTES RELEASES RECORDS   makes a root of this size for tests/bench/scale.sh
  *
  * Each route has so many whole releases (all of the one lock, by hard links) and a journal of so many records, which says that they were

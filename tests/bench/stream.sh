@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/bench/stream.sh    in the repository's root, after `make tests`
 # What the gateway adds to a token stream: time to the first token and between tokens, through it against the engine's own socket, by turns and
 # in the same run, medians; and how many short requests it passes against direct. Tiny engine: 20 ms to the first token, 20 ms between two.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # .ci/run with stubs in place of its tools: the order of its parts, what it counts, and its exit status. TAP.
 #
 #     tests/ci/run_test.sh

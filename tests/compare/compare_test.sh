@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/compare/compare_test.sh [BUILD]     our readers against other readers, over generated files from fixed seeds (COUNT=20000)
 set -u
 cd "$(dirname "$0")/../.."

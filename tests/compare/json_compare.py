@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """usage: json_compare.py PROGRAM COUNT [SEED]     COUNT generated files, read by us and by Python's json in its strict form
 
 Each file is read three times: strictly, by the grammar alone, and as what Python writes. Verdict and value must be those of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* usage: read <FILES >ANSWERS      what our readers make of many files, for the comparison with other readers
  *
  * A file is "KIND LENGTH\n" and its bytes; KIND is json, python, grammar or yaml. An answer is "LENGTH\n" and one JSON value:

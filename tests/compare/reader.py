@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our readers, asked about many files at once through build/tests/compare/read."""
 import json
 import subprocess

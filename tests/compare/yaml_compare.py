@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """usage: yaml_compare.py PROGRAM COUNT [SEED]     COUNT generated files, read by us and by ruamel.yaml (YAML 1.2)
 
 The tree must be the same: kinds, order, text of each scalar, whether it stood in quotes or in a block. What we refuse by its name

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A server that gives the answers of a file: answers.py ANSWERS PORT_FILE
 
 ANSWERS is a JSON object of question to {"content", "finish_reason"?, "seconds"?}. POST /v1/chat/completions alone is known. The

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The command line as a newcomer meets it: help, usage, exit statuses, JSON. Needs no Engine and no network.
 # usage: tests/engine/cli_test.sh BUILD_DIR; speaks TAP.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: crash_test.sh [BUILD_DIR]   kills, interrupts and starves llmdeploy against a real Engine with the real llama-server
 #
 # State is under BUILD_DIR/tests/crash. SEED=N repeats the instants of a run. Every loop and every wait is bounded.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: docker_live.sh PROGRAM   runs the built docker_live_test against the Engine at LLMDEPLOY_TEST_ENGINE, or a private one
 set -eu
 here=$(dirname "$(realpath "$0")")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Engine client against a real Engine: LLMDEPLOY_TEST_ENGINE is its address, LLMDEPLOY_TEST_TINY the
  * static program of tiny.c. Run by docker_live.sh. Everything it makes carries the label llmdeploy.test. */
 #include "tests/unit/test.h"

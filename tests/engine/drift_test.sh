@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: drift_test.sh [BUILD_DIR]   breaks what stands of a release by hand, on a real Engine: verify names it, verify --fix puts it right. TAP.
 #
 # State is under BUILD_DIR/tests/drift. PARTS="found pins" runs some parts alone; PORT is the gateway's, PORT + 1 its metrics.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # usage: strace -f -y ... | awk -v root=DIR -f durability.awk
 #
 # Holds what an apply did to files below DIR against one order: write aside, sync the file, rename, sync the directory.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: durability_test.sh [BUILD_DIR]   traces the system calls of whole commands and checks their order (durability.awk)
 set -u
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: engine.sh start DIR [DOCKERD-ARGUMENT...]   prints the address of a private Docker Engine, starting it if need be
 #        engine.sh revive DIR [DOCKERD-ARGUMENT...]  starts a dockerd that died alone: containerd, shims and containers are left as they are
 #        engine.sh stop DIR                          ends it and removes DIR

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every phase of every command, and an Engine that misbehaves in it: tests/engine/engine_faults.table, row by row. TAP.
 
 usage: engine_faults.py PROGRAM STATE [--part I/N] [--only WORD,...] [--learn]

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: engine_faults_test.sh [BUILD_DIR]   an Engine that misbehaves in every phase of every command (engine_faults.table). TAP.
 #
 # The Engine is the fake one, several at a time: a row waits most of its time. It stands for containerd's image store, too, which the Engine

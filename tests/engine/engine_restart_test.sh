@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: engine_restart_test.sh [BUILD_DIR]   a real Engine that is killed, pruned and full, under tiny releases. TAP.
 #
 # Always Engines of its own; the one that gets full has its data on a tmpfs. Every fault in every phase: engine_faults_test.sh, with the fake one.

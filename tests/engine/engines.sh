@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: engines.sh get KIND            obtains the container engine KIND under build/engines, once
 #        engines.sh start KIND DIR      prints the address of a private one, starting it if need be
 #        engines.sh stop KIND DIR       ends it and removes DIR

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: engines_all.sh [BUILD_DIR [KIND [TEST...]]]   the live tests on each container engine (engines.sh: KIND), or TESTs on one. TAP.
 #
 # Each kind has a build folder of its own below BUILD_DIR/tests/engines, so that nothing is shared with the same test on another engine. At the end

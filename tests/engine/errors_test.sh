@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: errors_test.sh [BUILD_DIR]   what clients get wrong, asked of the real runtime through the packaged HAProxy. TAP.
 #
 # State is under BUILD_DIR/tests/errors. The release has a context of 512 tokens, and is watched while the wrong requests come.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The golden gate as `llmdeploy eval` runs it, against a server that answers what this test says. Needs no Engine.
 # usage: tests/engine/eval_test.sh BUILD_DIR; speaks TAP.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: fallback_check_test.sh [BUILD_DIR]   plan --check: what a hosted model says when it is asked for its models
 set -u
 cd "$(dirname "$0")/../.." || exit 1

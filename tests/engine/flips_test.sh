@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: flips_test.sh [BUILD_DIR]   ten flips of a route under some thousand requests: no client notices. TAP.
 #
 # tests/bench/flips.sh is the same with 100 flips and 100,000 requests. State is under BUILD_DIR/tests/flips. FLIPS, REQUESTS, PORT.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: gateway_test.sh [BUILD_DIR]   the packaged HAProxy on a real Engine, before model servers that answer at once
 #
 # State is under BUILD_DIR/tests/gateway, or where every user can reach it; the Engine is one of its own, because it is killed. Every wait is bounded.

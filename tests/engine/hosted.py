@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A hosted model for tests of the way out: hosted.py PORT
 
 Answers each POST at once, with 100 tokens in and 20 out; a stream of five events says nothing of its tokens."""

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: hostile_test.sh [BUILD_DIR]   every kind of file under the root, damaged in every way, on a real Engine
 #
 # A row is a file and what was done to it. verify must name it; no command may hang, die by a signal, follow a link, or overwrite what

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: kills_test.sh [BUILD_DIR]   fifty kill -9 at random instants of applies and rollbacks, under traffic. TAP.
 #
 # `make soak` has a thousand. State is under BUILD_DIR/tests/kills. KILLS, WORKERS, SEED, PORT.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: LLMDEPLOY_TEST_KIND=KIND DOCKER_HOST=ADDRESS kind_live.sh BUILD_DIR   what is particular to one kind of container engine (engines.sh). TAP.
 #
 # Run by engines_all.sh. State is under BUILD_DIR/tests/kind.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/engine/life_test.sh BUILD: the whole life of a route on a real Engine, with the real engine and model. TAP.
 set -u
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/engine/memory_test.sh BUILD: a few rows of tests/bench/memory.sh, and the engine's own estimate, with the real engine. TAP.
 set -u
 cd "$(dirname "$0")/../.."

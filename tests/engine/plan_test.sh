@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/engine/plan_test.sh BUILD: plans against what is active, plans that are applied, candidates that are chosen among, on a real
 # Engine with the real engine and model. One golden question: a base of four bits answers it, one of two bits does not. TAP.
 set -u

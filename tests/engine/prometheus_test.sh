@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: prometheus_test.sh [BUILD_DIR]   a real Prometheus and a real node exporter look at a route under traffic. TAP.
 #
 # The alert rules are tested by promtool, without anything that runs. Then a release of the real runtime serves behind the gateway, `status

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: reboot_test.sh [BUILD_DIR]   the power is cut, with everything that runs, and comes back: at rest, and in the middle of a switch. TAP.
 #
 # All processes of a private Engine, its containers and the gateway die by one kill -9; sockets, pid files and half written files stay on disk, what the Engine

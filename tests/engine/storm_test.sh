@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: storm_test.sh [BUILD_DIR]   many processes at once, signals, and journals that are broken, on a fake Engine with a memory
 #
 # The release is the real one, its Engine and its model server are tests/fake/dockerd.py. Every loop and every wait is bounded.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: switch_test.sh [BUILD_DIR]   moves traffic between tiny engines through the packaged HAProxy on a real Engine. TAP.
 #
 # State is under BUILD_DIR/tests/switch. PARTS="drains canaries" runs some parts alone; PORT is the gateway's, PORT + 1 its metrics.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The program of the tests' container: each argument is a thing to do, in order.
  * out:TEXT err:TEXT  a line to stdout, stderr     read:PATH  the file's content
  * write:PATH  make a file, say how it went        listen:PATH  a Unix socket that answers "hello" to everybody

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An engine in a few kilobytes, for tests of rollouts: OpenAI-like, on a Unix socket, as process 1 of a container.
  *
  *     tiny_llm --socket PATH --model NAME [--start MS] [--first MS] [--gap MS] [--tokens N] [--fail PERCENT] [--exit MS]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A release of tests/engine/tiny_llm.c without packages or a compiler's run: a lock, and the archive of its image.
 
 usage: tiny_release.py PROGRAM OUT ROUTE VERSION [KEY=JSON]... [-- ARGUMENT...]

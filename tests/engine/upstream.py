@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A model server that answers at once, for tests of the gateway: upstream.py SOCKET VERSION
 
 GET /health and /v1/models; POST /v1/chat/completions: one answer with VERSION in it, or a stream of as many tokens as

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A Docker Engine with a memory, for tests with many processes: dockerd.py SOCKET
 
 It keeps images and containers as an Engine does, and refuses what an Engine refuses. A container that is started is a thread that

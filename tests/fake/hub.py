@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A hub of models, written from huggingface.co's documented API: what it has, in small.
 
     hub.py DIR          writes DIR/port, serves until it is ended; what it was asked is in DIR/asked

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How tests/fake/dockerd.py misbehaves. Told by POST to SOCKET.control:
 
 /plan    {"after": REGEX, "on": REGEX, "nth": N, "do": WHAT, "when": "before" | "after"}: counts the requests "METHOD /path" (without the API's

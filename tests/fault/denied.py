@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """An ordinary user and the root of another: "permission denied", by name, exit 1, and nothing is claimed that was not seen. TAP.
 
 usage: denied.py PROGRAM STATE      as root: each command is run as uid 65534

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: denied_test.sh [BUILD_DIR]   an ordinary user and the root of another (denied.py), on the fake Engine with the installed HAProxy
 set -u
 export PYTHONDONTWRITEBYTECODE=1

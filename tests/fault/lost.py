@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A watch that is lost while the release before does not come up any more: recovery ends, and every command gets out. TAP.
 
 usage: lost.py PROGRAM STATE

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: lost_test.sh [BUILD_DIR]   a way back that does not come up ends, and every command gets out (lost.py), on the fake Engine with the installed HAProxy
 set -u
 export PYTHONDONTWRITEBYTECODE=1

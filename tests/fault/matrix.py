@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every effect of every operation, killed and failed, and what was left when recovery was done. TAP, and a table.
 
 usage: matrix.py PROGRAM ROWS STATE MODEL [--gateway=none|host] [--every] [--only=OPERATION,...] [--engine=SOCKET --tiny=PROGRAM]

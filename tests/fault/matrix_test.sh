@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: matrix_test.sh [BUILD_DIR]   every effect of every operation killed and failed (matrix.py), WORLDS (4) worlds at a time
 #
 # Engine and model server are tests/fake/dockerd.py, the gateway is the installed HAProxy. EVERY=1 kills each time an effect happens, not

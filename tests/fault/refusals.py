@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """HAProxy refuses what it is given: at every place, every time, while clients of another route ask. TAP.
 
 usage: refusals.py PROGRAM STATE HAPROXY REFUSER [accepted|fields|itself|protected]...

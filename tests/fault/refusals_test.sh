@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: refusals_test.sh [BUILD_DIR]   HAProxy refuses what it is given, at every place, every time (refusals.py), on the fake Engine with the
 # installed HAProxy
 set -u

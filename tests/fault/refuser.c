@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* HAProxy that refuses where a file beside it says so: it is given a line of configuration that it does not know.
  *
  * Beside it: `real/haproxy`, a link to HAProxy; `nonsense.cfg`; and refuse.check, refuse.reload or refuse.start while it shall refuse to be asked

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The rows of the fault matrix: in which operations each effect happens. A new effect without its row does not compile; a row whose
  * operation does not have the effect, and an operation with an effect that has no such row, fail in matrix.py.
  *

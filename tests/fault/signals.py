@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Signals in each phase: exit status, what is said, and what is left right afterwards, before anybody recovers anything. TAP.
 
 usage: signals.py PROGRAM STATE

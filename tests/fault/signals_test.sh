@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: signals_test.sh [BUILD_DIR]   Ctrl-C, SIGTERM and SIGHUP in each phase (signals.py), on the fake Engine with the installed HAProxy
 set -u
 export PYTHONDONTWRITEBYTECODE=1

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """stop, start, remove, releases, versions with other content, and an apply under way: what clients get, what is said and left, while another route is asked all the time. TAP.
 
 usage: stop.py PROGRAM STATE

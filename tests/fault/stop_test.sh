@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: stop_test.sh [BUILD_DIR]   stop, start, remove and releases of routes (stop.py), on the fake Engine with the installed HAProxy
 set -u
 export PYTHONDONTWRITEBYTECODE=1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The world of the fault matrix: a root, an Engine with a memory (tests/fake/dockerd.py) or a real one, an installed HAProxy, an archive of packages.
 
 What a fault left is looked at here, on the disk, in the Engine and in the gateway, never through llmdeploy's own word."""

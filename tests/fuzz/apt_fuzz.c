@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any text as an apt configuration: some URLs, none with a blank in it. */
 #include <stdint.h>
 #include <stdlib.h>

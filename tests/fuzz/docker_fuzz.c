@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Engine's streams: the first byte says in pieces of what size the rest arrives. */
 #include <stdint.h>
 #include <stdlib.h>

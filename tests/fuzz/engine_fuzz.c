@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Engine's JSON answers, over a real connection: the first byte says which call is asked, the rest is the body of the answer. A server in
  * this process answers; it and the client live as long as the target. */
 #include <pthread.h>

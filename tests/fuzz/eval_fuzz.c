@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A golden set and the body of an answer to it, with a NUL between them; without one, the answer
  * alone, to a set that has every kind of assertion. */
 #include <stdint.h>

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/fuzz/fuzz.sh [TARGET]...    every target under libFuzzer with ASan and UBSan, RUNS inputs each (a million), JOBS at a time; make fuzz
 # Prints a line a target: inputs, seconds, and what it found. Fails where one found something or ran fewer inputs than asked for.
 # What it finds is a file in build/fuzz/TARGET-*: put it into tests/fuzz/corpus/TARGET/ under a name that says what it was.

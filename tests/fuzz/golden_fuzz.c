@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a golden set: diagnostics, or a set that can stand in a lock. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what a hub or another server says: a page of a list of files, a Link, an address, and a body in place of a file. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as JSON: what the strict reader takes, the others take too; what it printed it reads again, as the same tree. */
 #include <stdint.h>
 #include <stdlib.h>

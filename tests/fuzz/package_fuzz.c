@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a package: unpacked, laid into a tree, libraries checked. */
 #include <stdint.h>
 #include <stdlib.h>

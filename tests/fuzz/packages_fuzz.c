@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a Packages file: solved, or refused with a reason; what is locked holds nothing that fetching would have to fear. */
 #include <stdint.h>
 #include <stdlib.h>

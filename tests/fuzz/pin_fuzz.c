@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a manifest that is edited in place: nothing set changes no byte, and what is set stands there afterwards. */
 #include <stdint.h>
 #include <stdlib.h>

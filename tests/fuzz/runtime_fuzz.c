@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a runtime definition: diagnostics with their places, or a definition that a plan can use. */
 #include <fcntl.h>
 #include <stdint.h>

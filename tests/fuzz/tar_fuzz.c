@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a tar: its entries in order, or what is wrong with it; never more content than the header claims. */
 #include <stdint.h>
 #include <stdlib.h>

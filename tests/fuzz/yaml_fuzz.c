@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a manifest: a tree or a diagnostic, and after a tree every table's promise holds. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Compiler in, lock out, byte for byte. Every folder here is a case: manifest.yaml and the files that it names, the status and
 # stderr that `llmdeploy build` ends with, and where it is 0 release.lock.json and argv (a word a line). `runtimes` in it
 # names a variant of the packages that make.py makes; without it they are whole. `command` is what is run in place of `build`; then

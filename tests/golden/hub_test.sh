@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # llmdeploy init --model and pin-model against a hub (tests/fake/hub.py, from its documented API) and against local files. TAP.
 #
 #     tests/golden/hub_test.sh build

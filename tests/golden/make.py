@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes what the golden compilations read: tiny models, tiny Debian packages, a mirror, runtimes.
 
     make.py DIR RUNTIME.YAML

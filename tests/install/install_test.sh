@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # make install and make uninstall: what is put, that it works from there, and that nothing is left.
 # usage: tests/install/install_test.sh BUILD_DIR; speaks TAP.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The manual pages: groff formats each without a warning, and they name every command, option, word and key.
 # usage: tests/install/man_test.sh BUILD_DIR; speaks TAP.
 set -u

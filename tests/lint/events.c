@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What pkg/release/event.h says, as text: `names`, `route`, `actions` and `root` (tables of docs/formats.md). */
 #include <stdio.h>
 #include <string.h>

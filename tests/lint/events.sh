@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # pkg/release/event.h is the one table of journal events: docs/formats.md says the same (UPDATE=1 writes it there), no other
 # file has an event's name to compare with, and an event or a recovery action that lacks its part does not compile.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What deps.awk and length.awk cannot see: files too long, vendor headers in two folders, printing and exiting in deep code,
 # names that may not stand in the repository, and what cppcheck finds.
 set -u

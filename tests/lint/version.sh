@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The version stands in cmd/version.h alone, and CHANGELOG.md begins with it.
 set -u
 failed=0

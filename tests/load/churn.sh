@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: churn.sh STATE tiny|real SECONDS   in the repository's root, after `make` and tests/load/load
 #
 # So many seconds of flips and kills, in random order, under traffic on a real Engine: applies and rollbacks, kill -9 of llmdeploy at a random

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: flips.sh STATE FLIPS REQUESTS   in the repository's root, after `make` and tests/load/load
 #
 # Flips a route under traffic, half of it token streams, over HTTP/1.1 and HTTP/2, on kept and on new connections: by turns an apply of a new

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The gateway's functions from a shell, without a rollout around them.
  *
  *     gateway ROOT ensure | stop | look

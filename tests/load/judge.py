@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds what clients saw against what the journal says: judge.py ROUTE-DIRECTORY KILLS GATEWAY RESULT LOG [RESULT LOG]...
 
 The journal is read in ROUTE-DIRECTORY. RESULT and LOG are of tests/load/load, all releases have rollout.watch_ms 0. Forbidden are: a

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Clients that are connected when a switch reloads HAProxy: their requests are answered by the release that is active then.
 
 usage: kept.py PROGRAM STATE PORT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Kills llmdeploy (kill -9) at random instants of applies and rollbacks of one route, under whatever traffic there is.
 
 usage: kills.py PROGRAM STATE PORT KILLS SEED

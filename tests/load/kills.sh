@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: kills.sh STATE KILLS   in the repository's root, after `make` and tests/load/load
 #
 # KILLS times: an apply of a new release, or a rollback, is killed (kill -9) at a random instant, under traffic on a real Engine with tiny engines, and

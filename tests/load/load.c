@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Traffic for the gateway: so many clients at once, each asking again as soon as it is answered, and every answer looked at.
  *
  *     load --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both] [--new-connections PERCENT] [--key-header TEXT]

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: points.sh STATE   in the repository's root, after `make` and make build/tests/fault/rows, with DOCKER_HOST
 #
 # Every effect that an operation on a route has is killed before and after once on a real Engine, recovery is killed too, and then what must

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: tests/load/soak.sh    in the repository's root, after `make` and tests/load/load; `make soak` does that
 #
 # SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds (churn.sh); beside it, in the first third the same with

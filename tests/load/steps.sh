@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: steps.sh STATE [OPERATION]...   in the repository's root, after `make` and tests/load/load
 #
 # Every step of an apply and of a rollback (the release before stays warm, or is stopped) is killed once before it happens, in order, under traffic on

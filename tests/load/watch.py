@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Follows what the gateway says, until SIGTERM: watch.py ROOT OUT
 
 OUT gets, each line after its time in ms since 1970, what was not answered as it should be and what HAProxy says of its servers and itself.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What each command shows, kept as text: NAME-80.txt, NAME-140.txt (a terminal so wide, NO_COLOR), NAME-80-color.txt (colours as {32}), NAME-pipe.txt.
 
 usage: screens.py PROGRAM STATE MODEL [--update]    TAP

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What each command shows, at 80 and 140 columns, with and without colour, and in a pipe, against tests/screens/kept.
 #
 #     tests/screens/screens_test.sh build               compares; TAP

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ours against the dpkg of this machine, over versions and packages that are generated from a fixed seed. */
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What comes in place of a file, delivered by a server: the message says what it is and what to do. */
 #include "test.h"
 
