@@ -61,7 +61,7 @@ static int import_archive(struct args *a, struct context *c, const struct lockfi
 	return image_read_archive(c->store, fd, path, l->image_manifest, &image, e);
 }
 
-/* ", engine start 3.20 s"; what took no time is not named. */
+/* ", instance start 3.20 s"; what took no time is not named. */
 static void add_time(struct buf *b, const char *what, uint64_t ms) {
 	char took[TEXT_BYTES];
 
@@ -71,14 +71,14 @@ static void add_time(struct buf *b, const char *what, uint64_t ms) {
 	(void) buf_printf(b, "%s%s %s", b->len ? ", " : "", what, took);
 }
 
-/* "12.3 s: engine start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10 s" */
+/* "12.3 s: instance start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10 s" */
 static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	struct buf parts CLEANUP(buf_done) = BUF_INIT(1000);
 	uint64_t named = r->engine_ms + r->eval_ms + r->canary_ms;
 	char total[TEXT_BYTES];
 
 	text_format_ms(ms, total);
-	add_time(&parts, "engine start", r->engine_ms);
+	add_time(&parts, "instance start", r->engine_ms);
 	add_time(&parts, "golden questions", r->eval_ms - r->watch_ms);
 	add_time(&parts, "canary", r->canary_ms);
 	add_time(&parts, "switch and watch", r->watch_ms);
@@ -195,7 +195,7 @@ int cmd_apply(struct args *a, struct err *e) {
 		return -1;
 	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
 	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))
-		progress_warn(&a->report->progress, "the fallback does not answer as it should", silent.msg);
+		progress_warn(&a->report->progress, "the fallback did not pass its check", silent.msg);
 	c.rollout.origin = origin;
 	c.rollout.judged = judged;
 	c.rollout.ctx = a->report;

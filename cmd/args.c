@@ -52,8 +52,8 @@ static int unknown(const struct cmd *cmd, const char *word, struct err *e) {
 			names[n++] = cmd_options[i].name;
 	const char *near = text_nearest(word + 2, names, n);
 	if (near)
-		return err_set(e, ERR_USAGE, "%s knows no option '%s', did you mean '--%s'?", cmd->name, word, near);
-	return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
+		return err_set(e, ERR_USAGE, "%s has no option '%s', did you mean '--%s'?", cmd->name, word, near);
+	return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
 }
 
 /* One option at argv[i]; the number of words that it took, or -1. A FILE that is given as an option is an argument like the others. */
@@ -65,7 +65,7 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 	if (id < 0 && text_starts(word, "--"))
 		return unknown(cmd, word, e);
 	if (id < 0)
-		return err_set(e, ERR_USAGE, "%s knows no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
+		return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
 	if (!cmd_options[id].arg) {
 		if (equals)
 			return err_set(e, ERR_USAGE, "'--%s' takes no value", cmd_options[id].name);
@@ -73,7 +73,7 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 		return 1;
 	}
 	if (!equals && i + 1 == argc)
-		return err_set(e, ERR_USAGE, "'--%s' wants %s", cmd_options[id].name, cmd_options[id].arg);
+		return err_set(e, ERR_USAGE, "'--%s' needs a value: %s", cmd_options[id].name, cmd_options[id].arg);
 	char *value = equals ? argv[i] + (equals + 1 - word) : argv[i + 1];
 	if (id == OPT_FILE)
 		argv[out->n++] = value;
@@ -96,9 +96,9 @@ static int check_count(const struct cmd *cmd, const struct args *a, struct err *
 	char *usage CLEANUP(freep) = args_usage(cmd);
 
 	if (a->n < cmd->min)
-		return err_set(e, ERR_USAGE, "%s wants %s; see llmdeploy %s --help", cmd->name, usage, cmd->name);
+		return err_set(e, ERR_USAGE, "%s needs %s; see llmdeploy %s --help", cmd->name, usage, cmd->name);
 	if (a->n > cmd->max)
-		return err_set(e, ERR_USAGE, "%s takes %s, and not '%s' as well; see llmdeploy %s --help", cmd->name,
+		return err_set(e, ERR_USAGE, "%s takes %s, so '%s' is one argument too many; see llmdeploy %s --help", cmd->name,
 			       *usage ? usage : "no arguments", a->at[cmd->max], cmd->name);
 	return 0;
 }

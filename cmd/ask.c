@@ -65,7 +65,7 @@ static int question(struct args *a, const struct lockfile *l, struct json **mess
 		return 0;
 	}
 	if (a->n < 2)
-		return err_set(e, ERR_USAGE, "ask wants a QUESTION, or --case ID");
+		return err_set(e, ERR_USAGE, "ask needs a QUESTION or --case ID");
 	if (sources && add_sources(l, sources, &user, e))
 		return -1;
 	(void) buf_puts(&user, a->at[1]);
@@ -89,10 +89,10 @@ static int call(struct args *a, const struct context *c, const struct lockfile *
 		return -1;
 	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = socket.path, .model = l->route};
 	if (endpoint_call(&ep, "/v1/chat/completions", body, ASK_MS, &reply, e))
-		return err_wrap(e, "'%s' of route '%s' does not answer; see llmdeploy verify %s", l->version, l->route, l->route);
+		return err_wrap(e, "release '%s' of route '%s' does not answer; see llmdeploy verify %s", l->version, l->route, l->route);
 	const char *answer = reply.status == 200 ? endpoint_answer(reply.body) : NULL;
 	if (!answer || !*answer)
-		return err_set(e, ERR_UNREACHABLE, "'%s' gave no answer: status %ld, %s", l->version, reply.status, reply.message);
+		return err_set(e, ERR_UNREACHABLE, "release '%s' answered with HTTP status %ld: %s", l->version, reply.status, reply.message);
 	report_text(a->report, answer, strlen(answer));
 	struct json *result CLEANUP(json_freep) = json_object();
 	json_set_str(result, "route", l->route);

@@ -90,7 +90,7 @@ static int try_one(struct choosing *x, struct rollout_session *s, size_t i, stru
 	if (trial.passed)
 		x->chosen = i;
 	else
-		report_line(x->a->report, "candidate '%s' is out: %s", r->name, trial.why);
+		report_line(x->a->report, "candidate '%s' is eliminated: %s", r->name, trial.why);
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static const char *outcome(const struct choosing *x, size_t i) {
 
 	if (i == x->chosen)
 		return "chosen";
-	return r->verdict ? r->verdict : is_out(r) ? r->choice : "larger than the one that is chosen";
+	return r->verdict ? r->verdict : is_out(r) ? r->choice : "larger than the chosen candidate";
 }
 
 static void show(const struct choosing *x) {
@@ -200,7 +200,7 @@ static int conclude(const struct choosing *x, const char *path, struct err *e) {
 	if (x->chosen == x->n) {
 		struct json *none CLEANUP(json_freep) = as_json(x, NULL);
 		report_result(x->a->report, none);
-		return err_set(e, ERR_GATE, "no candidate of '%s' is left: none of those that fit passed; no manifest was written", x->spec->version);
+		return err_set(e, ERR_GATE, "no candidate of '%s' both fits and passes; no manifest was written", x->spec->version);
 	}
 	if (write_manifest(x, path, e))
 		return -1;
@@ -215,7 +215,7 @@ static int ask_them(struct choosing *x, struct err *e) {
 
 	if (!x->spec->golden) {
 		take_rated(x);
-		return x->chosen < x->n ? 0 : err_set(e, ERR_GATE, "there is nothing to choose '%s' by: give it eval.golden, or each candidate its quality and a "
+		return x->chosen < x->n ? 0 : err_set(e, ERR_GATE, "choose has no criterion for '%s': set eval.golden, or the quality of each candidate and a "
 			"model.quality_min", x->spec->version);
 	}
 	if (rollout_begin(&x->c->rollout, x->spec->route, true, &s, e))
@@ -248,7 +248,7 @@ int cmd_choose(struct args *a, struct err *e) {
 	    compiling_can_run(a, spec, e))
 		return -1;
 	if (!spec->n_candidates)
-		return err_at(e, spec_pos(spec, "model"), "'model.candidates' is missing: there is nothing to choose among");
+		return err_at(e, spec_pos(spec, "model"), "'model.candidates' is missing: choose compares candidates");
 	if (context_open(a, "choose", NEED_WRITE | NEED_STORE | (spec->golden ? NEED_ENGINE | NEED_GATEWAY : 0), &c, e) ||
 	    compiling_preview(a, &c, spec, &unknown, &p, e))
 		return -1;

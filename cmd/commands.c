@@ -45,7 +45,7 @@ static const struct cmd_verb schema_verbs[] = {
 
 /* In the order in which an engineer meets them. The one table for dispatch and help. */
 const struct cmd commands[] = {
-	{"init", "[DIR]", "write a starter manifest and golden set that validate; --model hf://ORG/REPO[@REVISION], FOLDER or FILE: of that model",
+	{"init", "[DIR]", "write a valid starter manifest and golden set; with --model for that model (hf://ORG/REPO[@REVISION], a folder or a file)",
 		OPT_STATE | OPT(OPT_MODEL) | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 0, 1, cmd_init,
 		.details =
 		"The two files are named after DIR. A file that is already there is replaced only "
@@ -61,12 +61,12 @@ const struct cmd commands[] = {
 		"manifest. Comments, order and quotes of the file stay as they are.\n"
 		"All sources of one artifact must have the same bytes; otherwise the exit status is "
 		"5."},
-	{"validate", "FILE...", "check manifests and golden sets: every complaint at once, with its place",
+	{"validate", "FILE...", "check manifests and golden sets; print all errors with line and column",
 		OPT(OPT_JSON) | OPT(OPT_RUNTIMES) | OPT(OPT_FILE), 1, MANY, cmd_validate,
 		.details =
 		"A manifest or a golden set is recognised by its content. Each mistake is a line "
 		"FILE:LINE:COLUMN: MESSAGE. No root, no network and no Docker is needed."},
-	{"plan", "FILE", "everything that an apply would decide, and why; nothing moves",
+	{"plan", "FILE", "show everything that an apply would decide, and why; change nothing",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUT) | OPT(OPT_EXIT_CODE) | OPT(OPT_EXPLAIN) |
 			OPT(OPT_ENGINE) | OPT(OPT_ESTIMATE) | OPT(OPT_FILE) | OPT(OPT_CHECK), 1, 1, cmd_plan,
 		.details =
@@ -76,12 +76,12 @@ const struct cmd commands[] = {
 		"FILE is a manifest or a lockfile. A plan that --out has written can be given to "
 		"apply; apply refuses it with exit status 8 when another release has become active "
 		"meanwhile."},
-	{"choose", "FILE", "try the candidates of a manifest, the smallest first, and write the manifest with the one that passes",
+	{"choose", "FILE", "try the candidates of a manifest, smallest first, and write a manifest with the first that passes",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_PARANOID) | OPT(OPT_FILE), 1, 1, cmd_choose,
 		.details =
 		"Each candidate of model.candidates that fits is started and asked the golden set. "
 		"The manifest that is written names the first one that passes. No route is changed."},
-	{"build", "FILE", "compile a manifest into release.lock.json and its image; touches nothing that runs",
+	{"build", "FILE", "compile a manifest into release.lock.json and an image; does not touch running releases",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_OUTPUT) | OPT(OPT_SBOM) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID) | OPT(OPT_FILE), 1, 1, cmd_build,
 		.details =
 		"The result is the lockfile (release.lock.json, or the file of --output): every name "
@@ -89,7 +89,7 @@ const struct cmd commands[] = {
 		"packages and version of llmdeploy give the same lockfile and the same image on any "
 		"machine. apply takes the lockfile, on another machine together with the image of "
 		"--archive."},
-	{"apply", "FILE", "a manifest or a lock: compile, start the candidate, prove it, switch",
+	{"apply", "FILE", "deploy a manifest, a lockfile or a plan: compile, start the candidate, run its gate, switch",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_ARCHIVE) | OPT(OPT_PARANOID) | OPT(OPT_DRY_RUN) | OPT(OPT_FILE), 1, 1, cmd_apply,
 		.details =
 		"FILE is a manifest, a lockfile, or a plan that plan --out has written.\n"
@@ -101,20 +101,20 @@ const struct cmd commands[] = {
 		"kept under attempts/N of the route.\n"
 		"Ctrl-C undoes the operation. An apply that was killed is undone or finished by the "
 		"next command on the route, or by llmdeploy recover."},
-	{"rollback", "ROUTE", "back to the release before, without network, build or questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback,
+	{"rollback", "ROUTE", "switch back to the previous release, without network, build or golden questions", OPT_MOVE | OPT(OPT_TO), 1, 1, cmd_rollback,
 		.details =
 		"The target is the newest committed release that was active before and was not "
 		"itself rolled back from; --to names another one. The target must answer one token. "
 		"Nothing is downloaded and no golden question is asked."},
-	{"promote", "ROUTE", "switch to a held candidate all the same", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_promote,
+	{"promote", "ROUTE", "switch to a held candidate without a verdict of its gate", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_promote,
 		.details =
 		"A candidate is held when its gate had too few requests for a verdict (exit status "
 		"10 of apply). The reason is written to the journal and is required."},
-	{"abort", "ROUTE", "drop a held candidate", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_abort,
+	{"abort", "ROUTE", "remove a held candidate", OPT_MOVE | OPT(OPT_REASON), 1, 1, cmd_abort,
 		.details =
 		"The container of the candidate is removed; its evidence stays as an attempt. The "
 		"active release is not touched."},
-	{"stop", "ROUTE", "drain and stop a route; its active release stays, and clients get 503 or the fallback", OPT_MOVE, 1, 1, cmd_stop,
+	{"stop", "ROUTE", "drain and stop a route; its release stays active, clients get 503 or the fallback", OPT_MOVE, 1, 1, cmd_stop,
 		.details =
 		"Requests in flight may end within rollout.drain. New requests get the declared "
 		"fallback, else 503 with Retry-After, until llmdeploy start."},
@@ -122,20 +122,20 @@ const struct cmd commands[] = {
 		.details =
 		"The release gets traffic after it has answered one token. A release that does not "
 		"come up leaves the route stopped."},
-	{"remove", "ROUTE", "drain a route, stop it and take it off the gateway; its journal stays", OPT_MOVE | OPT(OPT_PURGE) | OPT(OPT_YES), 1, 1, cmd_remove,
+	{"remove", "ROUTE", "drain and stop a route and remove it from the gateway; its journal stays", OPT_MOVE | OPT(OPT_PURGE) | OPT(OPT_YES), 1, 1, cmd_remove,
 		.details =
 		"Containers, images and releases of the route are removed, pinned releases too. At a "
 		"terminal the command asks first; elsewhere it needs --yes."},
-	{"releases", "ROUTE", "the releases of a route: state, evidence, size, and where a rollback goes", OPT_STATE | OPT(OPT_ENGINE), 1, 1, cmd_releases,
+	{"releases", "ROUTE", "list the releases of a route: state, evidence, size, rollback target", OPT_STATE | OPT(OPT_ENGINE), 1, 1, cmd_releases,
 		.details =
 		"For each release: its state, when it was committed, its evidence, its size, whether "
 		"it is pinned, and whether a rollback would return to it."},
-	{"status", "[ROUTE]", "what is active, what is behind it, and whether it runs",
+	{"status", "[ROUTE]", "show the active release of each route, its state and its rollback target",
 		OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_PROMETHEUS) | OPT(OPT_OUTPUT) | OPT(OPT_WATCH), 0, 1, cmd_status,
 		.details =
 		"Without ROUTE: one line for each route. With ROUTE: the active release, the address "
 		"for clients, the target of a rollback, and the operation under way."},
-	{"history", "ROUTE", "every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE) | OPT(OPT_FOLLOW), 1, 1, cmd_history,
+	{"history", "ROUTE", "show show show every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE) | OPT(OPT_FOLLOW), 1, 1, cmd_history,
 		.details =
 		"The newest 20 records are shown unless --tail or --since says otherwise."},
 	{"ask", "ROUTE [QUESTION]", "ask the active release one question",
@@ -143,68 +143,68 @@ const struct cmd commands[] = {
 		.details =
 		"The question goes to the active release directly, not through the gateway. Either "
 		"QUESTION or --case is given."},
-	{"logs", "ROUTE", "the log of the active release's engine", OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_TAIL) | OPT(OPT_FOLLOW), 1, 1, cmd_logs,
+	{"logs", "ROUTE", "print the log of the active release's instance", OPT_STATE | OPT(OPT_ENGINE) | OPT(OPT_TAIL) | OPT(OPT_FOLLOW), 1, 1, cmd_logs,
 		.details =
 		"The log of the container of the active release."},
-	{"verify", "[ROUTE]", "compare what is there with the lock: container, image, model, gateway, link",
+	{"verify", "[ROUTE]", "compare container, image, model, gateway and link with the lockfile",
 		OPT_MOVE | OPT(OPT_PARANOID) | OPT(OPT_FIX), 0, 1, cmd_verify,
 		.details =
 		"Nothing is changed without --fix. Differences are shown as a table, and the exit "
 		"status is 11. With --fix what can be repaired is repaired under the lock of the "
 		"route."},
-	{"eval", "FILE", "ask a golden set of any OpenAI-compatible server, and judge the answers",
+	{"eval", "FILE", "run a golden set against any OpenAI-compatible server",
 		OPT(OPT_JSON) | OPT(OPT_ENDPOINT) | OPT(OPT_MODEL) | OPT(OPT_API_KEY_FILE) | OPT(OPT_OUTPUT), 1, 1, cmd_eval,
 		.details =
 		"The server may be any with the OpenAI API. The verdicts are those of the gate of "
 		"apply: exit status 6 when a case fails. --output keeps the evidence."},
-	{"recover", "ROUTE | --all", "finish or undo what an interrupted run left", OPT_MOVE | OPT(OPT_ALL) | OPT(OPT_ACCEPT_JOURNAL), 0, 1, cmd_recover,
+	{"recover", "ROUTE | --all", "finish or undo an interrupted operation", OPT_MOVE | OPT(OPT_ALL) | OPT(OPT_ACCEPT_JOURNAL), 0, 1, cmd_recover,
 		.details =
 		"Every command that changes a route does this first. A systemd unit runs recover "
 		"--all after a boot."},
-	{"gateway", NULL, "the HAProxy in front of the routes, and its clients' keys",
+	{"gateway", NULL, "manage the HAProxy in front of the routes, and the API keys of clients",
 		OPT_MOVE | OPT(OPT_RUNTIMES) | OPT(OPT_FORCE), 1, 4, cmd_gateway,
 		.details =
 		"HAProxy runs in a container of llmdeploy, or as an installed program; gateway.mode "
 		"of config.yaml decides. In place of ROUTE, the keys commands take the absolute path "
 		"of a file of keys.",
 		.verbs = gateway_verbs},
-	{"pin", "ROUTE VERSION", "keep a committed release whatever gc does", OPT_MOVE | OPT(OPT_REASON), 2, 2, cmd_pin,
+	{"pin", "ROUTE VERSION", "protect a committed release from gc", OPT_MOVE | OPT(OPT_REASON), 2, 2, cmd_pin,
 		.details =
 		"A pinned release stays on disk with its model and its image, so that a rollback can "
 		"return to it."},
-	{"unpin", "ROUTE VERSION", "let gc take it again, when its time comes", OPT_MOVE | OPT(OPT_REASON), 2, 2, cmd_unpin,
+	{"unpin", "ROUTE VERSION", "end the protection of a release from gc", OPT_MOVE | OPT(OPT_REASON), 2, 2, cmd_unpin,
 		.details =
 		"The release is removed by gc as soon as rollout.keep newer ones are committed."},
-	{"gc", "", "free what no release needs", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc,
+	{"gc", "", "remove files and images that no release uses", OPT_MOVE | OPT(OPT_DRY_RUN), 0, 0, cmd_gc,
 		.details =
 		"Kept are the active release, the target of a rollback, held and pinned releases, "
 		"and the newest rollout.keep committed ones, with everything that they need. After a "
 		"commit this runs by itself."},
-	{"model", NULL, "the artifacts in the store; what a model is, by its header",
+	{"model", NULL, "manage the artifacts in the store; show what the header of a model says",
 		OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_PARANOID), 1, 2, cmd_model,
 		.details =
 		"MODEL is a GGUF file, a folder of safetensors, an address "
 		"(hf://ORG/REPO@REVISION/FILE or https://...), or the name of a model card. Only "
 		"headers are read, also over the network.",
 		.verbs = model_verbs},
-	{"runtime", NULL, "the serving engines: which can do what, how each is started, their locked packages",
+	{"runtime", NULL, "list and show runtimes: capabilities, command lines, locked packages",
 		OPT(OPT_REQUIRES) | OPT(OPT_CAPABILITIES) | OPT(OPT_ARGV) | OPT_STATE | OPT(OPT_LOCK_WAIT) | OPT(OPT_RUNTIMES) | OPT(OPT_ACCEPT_EXPIRED) | OPT(OPT_BACKEND) | OPT(OPT_OUTPUT), 1, 2, cmd_runtime,
 		.details =
 		"A runtime is a folder with runtime.yaml, and with packages.lock where llmdeploy "
 		"makes its image. lock verifies the signature of the archive.",
 		.verbs = runtime_verbs},
-	{"host", "", "what this machine has: memory, processors, GPUs, bandwidth", OPT_STATE | OPT(OPT_MEASURE), 0, 0, cmd_host,
+	{"host", "", "show the memory, processors, GPUs and memory bandwidth of this machine", OPT_STATE | OPT(OPT_MEASURE), 0, 0, cmd_host,
 		.details =
 		"The bandwidth that --measure finds is kept in host.json of the root, and used by "
 		"plan."},
-	{"schema", NULL, "the JSON Schema of a file, for editors", 0, 1, 1, cmd_schema,
+	{"schema", NULL, "print the JSON Schema of a file format, for editors", 0, 1, 1, cmd_schema,
 		.details =
 		"The JSON Schema (2020-12) is printed on the standard output.",
 		.verbs = schema_verbs},
 	{"man", "[PAGE]", "a manual page as roff; without PAGE, the names of all pages", 0, 0, 1, cmd_man,
 		.details =
 		"Where no manual is installed: llmdeploy man llmdeploy-apply.1 | man -l -"},
-	{"version", "", "the version of this program", OPT(OPT_JSON), 0, 0, cmd_version, .details = ""},
+	{"version", "", "print print print the version of this program", OPT(OPT_JSON), 0, 0, cmd_version, .details = ""},
 	{0},
 };
 

@@ -219,7 +219,7 @@ int compiling_lockfile_asked(struct args *a, struct context *c, const struct spe
 	if (instance_estimate(&c->rollout, first, 0, &o, &why)) {
 		if (said || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		report_warning(a->report, "the runtime was asked what it takes, and did not say: %s", why.msg);
+		report_warning(a->report, "the runtime gave no memory estimate: %s", why.msg);
 		return compile(a, c, s, &(struct asking){0}, out, e);
 	}
 	m = measured_of(&o);

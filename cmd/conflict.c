@@ -80,7 +80,7 @@ static const char *value(const struct json *d, const char *key) {
 static void show(struct args *a, const struct json *list) {
 	if (a->report->mode == REPORT_JSON)
 		return;
-	report_line(a->report, "what differs, there -> here:");
+	report_line(a->report, "differences, existing -> new:");
 	plan_show_changes(a->report, list);
 }
 

@@ -45,14 +45,14 @@ static int judge(const struct http_response *r, const char *list, const char *mo
 	struct err unread = {0};
 
 	if (r->status == 401 || r->status == 403)
-		return err_set(e, ERR_SPEC, "the fallback refuses its key: '%.200s' answers %ld; look at gateway.fallback.api_key_file", list, r->status);
+		return err_set(e, ERR_SPEC, "the fallback rejects the API key: '%.200s' answers %ld; check gateway.fallback.api_key_file", list, r->status);
 	if (r->status == 404)
-		return err_set(e, ERR_SPEC, "the fallback has no '%.200s': gateway.fallback.url is the address up to what stands before /chat/completions, "
-			"like https://HOST/v1", list);
+		return err_set(e, ERR_SPEC, "the fallback has no '%.200s': gateway.fallback.url is the address without /chat/completions, "
+			"as in https://HOST/v1", list);
 	if (r->status < 200 || r->status > 299)
 		return err_set(e, ERR_UNREACHABLE, "the fallback answers %ld at '%.200s'", r->status, list);
 	if (json_parse(buf_str(&r->body), r->body.len, &tree, &unread) || !json_is_array(json_get(tree, "data")))
-		return err_set(e, ERR_SPEC, "what '%.200s' answers is no list of models: is gateway.fallback.url the address of an OpenAI-compatible API?", list);
+		return err_set(e, ERR_SPEC, "'%.200s' did not return a list of models: is gateway.fallback.url the address of an OpenAI-compatible API?", list);
 	return lists(tree, model) ? 0 : err_set(e, ERR_SPEC, "the fallback does not list the model '%.100s' of gateway.fallback.model at '%.200s'", model, list);
 }
 

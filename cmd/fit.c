@@ -115,7 +115,7 @@ int fit_plan(struct args *a, struct offer *o, struct err *e) {
 			if (plan_some(a, &c, o, rows, n, &why)) {
 				if (why.code == ERR_INTERRUPTED)
 					return err_set(e, why.code, "%s", why.msg);
-				report_warning(a->report, "what fits here cannot be said: %s", why.msg);
+				report_warning(a->report, "cannot tell what fits on this machine: %s", why.msg);
 				return 0;
 			}
 			n = 0;

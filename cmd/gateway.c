@@ -120,8 +120,8 @@ static const char *mode_name(const struct config *c) {
 }
 
 static int tell_routes(struct args *a, struct gateway *g, struct json *routes, struct err *e) {
-	static const struct report_column columns[] = {{"route", false, 12}, {"server", false, 0}, {"release", false, 12}, {"wanted", false, 0},
-		{"is", false, 0}, {"in flight", true, 0}, {"queued", true, 0}};
+	static const struct report_column columns[] = {{"route", false, 12}, {"slot", false, 0}, {"release", false, 12}, {"wanted", false, 0},
+		{"actual", false, 0}, {"in flight", true, 0}, {"queued", true, 0}};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	char **names CLEANUP(freep) = NULL;
 	size_t n, wide = sizeof columns / sizeof *columns;
@@ -158,9 +158,9 @@ static int status(struct args *a, struct err *e) {
 	if (!gateway_present(g))
 		report_line(a->report, "no gateway: gateway.mode is none in %s", c.config->path);
 	else if (v.running)
-		report_line(a->report, "HAProxy %s serves, %u worker process%s", v.version, v.workers, v.workers == 1 ? "" : "es");
+		report_line(a->report, "HAProxy %s is running, %u worker process%s", v.version, v.workers, v.workers == 1 ? "" : "es");
 	else
-		report_line(a->report, "HAProxy does not run");
+		report_line(a->report, "HAProxy is not running");
 	if (tell_routes(a, g, routes, e))
 		return -1;
 	report_result(a->report, j);
@@ -194,8 +194,8 @@ static int upgrade(struct args *a, struct err *e) {
 	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || compiling_gateway(a, &c, true, &made, e) ||
 	    gateway_upgrade(g, a->option[OPT_FORCE] != NULL, &changed, e))
 		return -1;
-	report_line(a->report, "%s", changed ? "a new process serves; the one before finishes what it has" : made ? "the image is made, and nothing runs that needs it" :
-		"nothing to do: what runs is made of the newest image that there is");
+	report_line(a->report, "%s", changed ? "a new process serves; the previous one drains" : made ? "the image is built; no gateway is running" :
+		"nothing to do: the gateway runs the newest image");
 	result(a, "upgrade", changed || made);
 	return 0;
 }
@@ -231,7 +231,7 @@ static int keys_add(struct args *a, struct gateway *g, struct json *j, struct er
 static int keys_remove(struct args *a, struct gateway *g, struct json *j, struct err *e) {
 	if (gateway_api_keys_remove(g, a->at[2], a->at[3], e))
 		return -1;
-	report_line(a->report, "'%s' is no key of '%s' any more", a->at[3], a->at[2]);
+	report_line(a->report, "removed: key '%s' of '%s'", a->at[3], a->at[2]);
 	json_set_str(j, "removed", a->at[3]);
 	return 0;
 }
@@ -254,7 +254,7 @@ static int keys(struct args *a, struct err *e) {
 		report_result(a->report, j);
 		return 0;
 	}
-	return err_set(e, ERR_USAGE, "gateway keys wants list ROUTE, add ROUTE NAME or remove ROUTE NAME; in place of ROUTE, the file's absolute path");
+	return err_set(e, ERR_USAGE, "gateway keys needs list ROUTE, add ROUTE NAME or remove ROUTE NAME; the absolute path of the key file can replace ROUTE");
 }
 
 int cmd_gateway(struct args *a, struct err *e) {
@@ -268,5 +268,5 @@ int cmd_gateway(struct args *a, struct err *e) {
 		return upgrade(a, e);
 	if (!strcmp(what, "keys"))
 		return keys(a, e);
-	return err_set(e, ERR_USAGE, "gateway wants status, reload, upgrade or keys, got '%s%s%s'", what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
+	return err_set(e, ERR_USAGE, "gateway needs status, reload, upgrade or keys, got '%s%s%s'", what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

@@ -49,7 +49,7 @@ int cmd_gc(struct args *a, struct err *e) {
 	if (freed)
 		report_line(a->report, "%s %s", dry ? "would free" : "freed", freed);
 	else
-		report_line(a->report, "nothing to free: releases need all that is there");
+		report_line(a->report, "nothing to free: everything is in use by a release");
 	struct json *j CLEANUP(json_freep) = json_object();
 	json_set_bool(j, "dry_run", dry);
 	json_set_int(j, "releases", (int64_t) f.releases);

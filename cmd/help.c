@@ -35,7 +35,7 @@ void help_usage(FILE *to) {
 		char *left CLEANUP(freep) = mem_printf("  %s", cmd->name);
 		args_wrap(&b, left, 13, cmd->summary);
 	}
-	(void) buf_puts(&b, "\nllmdeploy help COMMAND says more.\n\n");
+	(void) buf_puts(&b, "\nllmdeploy help COMMAND shows the options of a command.\n\n");
 	for (const struct help_status *s = help_statuses; s->brief; s++)
 		(void) buf_printf(&statuses, "%s%d %s", s == help_statuses ? "" : ", ", err_exit_status(s->code), s->brief);
 	(void) buf_putc(&statuses, '.');

@@ -76,7 +76,7 @@ static void show(struct args *a, const struct history *h) {
 	if (h->n)
 		report_table(a->report, columns, COLUMNS, cells, h->n);
 	else
-		report_line(a->report, "nothing was recorded");
+		report_line(a->report, "no records");
 }
 
 /* One record, as it comes: in columns of the usual width. */
@@ -140,7 +140,7 @@ int cmd_history(struct args *a, struct err *e) {
 	show(a, h);
 	bool more = h->n && h->items[0].seq > 1;
 	if (more && !a->option[OPT_TAIL] && !a->option[OPT_SINCE])
-		report_line(a->report, "the newest %d; older ones: --tail N, --tail all, --since TIME", USUAL);
+		report_line(a->report, "only the newest %d are shown; older ones: --tail N, --tail all, --since TIME", USUAL);
 	json_set_bool(j, "more", more);
 	json_set_str(j, "route", a->at[0]);
 	json_set(j, "records", list);

@@ -42,7 +42,7 @@ static const char *gpu(struct arena *a, const struct host_gpu *g) {
 	if (g->memory_total)
 		(void) buf_printf(&b, ", %s (%s free)", size(a, g->memory_total), size(a, g->memory_free));
 	else
-		(void) buf_printf(&b, ", memory not told");
+		(void) buf_printf(&b, ", memory not reported");
 	if (g->bandwidth)
 		(void) buf_printf(&b, ", %s", rate(a, g->bandwidth, g->bandwidth_source));
 	(void) buf_printf(&b, "\n%s", g->address);
@@ -51,7 +51,7 @@ static const char *gpu(struct arena *a, const struct host_gpu *g) {
 		(void) buf_printf(&b, ", driver %s", g->driver);
 	if (*g->capability)
 		(void) buf_printf(&b, ", compute capability %s", g->capability);
-	(void) buf_printf(&b, ", told by %s", g->told_by);
+	(void) buf_printf(&b, ", reported by %s", g->told_by);
 	return arena_strdup(a, buf_str(&b));
 }
 
@@ -68,10 +68,10 @@ static void show(struct args *a, const struct host_facts *h) {
 	for (size_t i = 0; i < h->n_gpus; i++)
 		pairs[n++] = (struct report_pair){arena_printf(arena, "GPU %zu", i), gpu(arena, &h->gpus[i])};
 	if (!h->n_gpus)
-		pairs[n++] = (struct report_pair){"GPU", h->nvidia ? "its driver told nothing" : "none is found"};
+		pairs[n++] = (struct report_pair){"GPU", h->nvidia ? "the driver reported nothing" : "none is found"};
 	report_pairs(a->report, pairs, n);
 	if (*h->gpu_note)
-		report_warning(a->report, "NVIDIA's driver cannot be asked: %s", h->gpu_note);
+		report_warning(a->report, "the NVIDIA driver cannot be queried: %s", h->gpu_note);
 }
 
 static void set_if(struct json *o, const char *key, uint64_t v) {

@@ -93,9 +93,9 @@ static int init_model(struct args *a, const struct places *p, struct err *e) {
 	if (put_both(a, p, buf_str(&section), o.context_tokens, e))
 		return -1;
 	if (o.none_fits)
-		report_warning(a->report, "none of them fits on this machine: llmdeploy plan %s says what would, resources.device and resources.machines plan "
-			"for another one", p->manifest);
-	report_line(a->report, "next: your questions in %s; then llmdeploy %s %s", p->golden, o.n_picks > 1 ? "choose" : "plan", p->manifest);
+		report_warning(a->report, "no file fits on this machine: llmdeploy plan %s shows what would; resources.device and resources.machines plan "
+			"for another machine", p->manifest);
+	report_line(a->report, "next: write your questions into %s, then run llmdeploy %s %s", p->golden, o.n_picks > 1 ? "choose" : "plan", p->manifest);
 	init_model_result(a, &o, p->manifest, p->golden);
 	return 0;
 }
@@ -109,7 +109,7 @@ int cmd_init(struct args *a, struct err *e) {
 		return init_model(a, &p, e);
 	if (put_both(a, &p, NULL, 0, e))
 		return -1;
-	report_line(a->report, "next: your model and its digest in %s, your questions in %s; then llmdeploy validate %s", p.manifest, p.golden, p.manifest);
+	report_line(a->report, "next: enter your model and its digest in %s and your questions in %s, then run llmdeploy validate %s", p.manifest, p.golden, p.manifest);
 	struct json *result CLEANUP(json_freep) = json_object();
 	json_set_str(result, "manifest", p.manifest);
 	json_set_str(result, "golden", p.golden);

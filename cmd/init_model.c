@@ -77,10 +77,10 @@ void init_model_show(struct args *a, const struct offer *o) {
 		report_line(a->report, n ? "and %zu other file%s" : "%zu file%s", others, others == 1 ? "" : "s");
 	if (!o->usable_bytes || !o->n_picks)
 		return;
-	report_line(a->report, "here: what it takes with %d x %lld tokens of context; this machine has %s for it", OFFER_SEQUENCES,
+	report_line(a->report, "here: memory needed with %d x %lld tokens of context; this machine has %s for it", OFFER_SEQUENCES,
 		(long long) o->context_tokens, bytes(arena, o->usable_bytes));
 	if (o->measured)
-		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence: %s/s, measured for a moment", bytes(arena, o->measured));
+		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence: %s/s, from a short measurement", bytes(arena, o->measured));
 	else
 		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence%s",
 			fast ? "" : "; known after llmdeploy host --measure");

@@ -51,7 +51,7 @@ static int follow(struct args *a, struct context *c, const char *name, uint64_t 
 	if (failed && why.code != ERR_INTERRUPTED)
 		return err_set(e, why.code, "%s", why.msg);
 	if (!failed && follow_is_wanted())
-		report_line(a->report, "the container %s", found ? "has ended" : "is not there");
+		report_line(a->report, "the container %s", found ? "has ended" : "does not exist");
 	return 0;
 }
 

@@ -251,7 +251,7 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 			return err_set(e, ERR_USAGE, "'%s' is not a SHA-256: 64 lower-case hex digits", a->at[1]);
 		if (store_verify(c->store, a->at[1], paranoid, e))
 			return -1;
-		report_line(a->report, "%s is what its name says", a->at[1]);
+		report_line(a->report, "%s matches its digest", a->at[1]);
 		note_verified(done, a->at[1], NULL);
 		report_result(a->report, done);
 		return 0;
@@ -265,7 +265,7 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 		bool good = !store_verify(c->store, u.at[i].sha256, paranoid, &here);
 		note_verified(done, u.at[i].sha256, good ? NULL : here.msg);
 		if (good) {
-			report_line(a->report, "%s is what its name says (%s)", u.at[i].sha256, u.at[i].text);
+			report_line(a->report, "%s matches its digest (%s)", u.at[i].sha256, u.at[i].text);
 			continue;
 		}
 		report_warning(a->report, "%s: %s", u.at[i].text, here.msg);
@@ -286,7 +286,7 @@ int cmd_model(struct args *a, struct err *e) {
 		return model_show(a, e);
 	bool lists = !strcmp(what, "list") && a->n == 1;
 	if (!lists && strcmp(what, "verify") != 0)
-		return err_set(e, ERR_USAGE, "model wants list, pull FILE, verify [SHA256] or show MODEL, got '%s%s%s'", what, a->n > 1 ? " " : "",
+		return err_set(e, ERR_USAGE, "model needs list, pull FILE, verify [SHA256] or show MODEL, got '%s%s%s'", what, a->n > 1 ? " " : "",
 			a->n > 1 ? a->at[1] : "");
 	if (context_open(a, "model", NEED_STORE, &c, e))
 		return -1;

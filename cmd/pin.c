@@ -19,9 +19,9 @@ static int turn(struct args *a, const char *command, bool pin, struct err *e) {
 	if (r)
 		return -1;
 	if (pin)
-		report_line(a->report, "pinned: gc leaves '%s' of '%s' alone", a->at[1], a->at[0]);
+		report_line(a->report, "pinned: gc keeps '%s' of '%s'", a->at[1], a->at[0]);
 	else
-		report_line(a->report, "unpinned: '%s' of '%s' stays for as long as its 'keep' says", a->at[1], a->at[0]);
+		report_line(a->report, "unpinned: '%s' of '%s' is kept only as long as rollout.keep covers it", a->at[1], a->at[0]);
 	json_set_str(j, "route", a->at[0]);
 	json_set_str(j, "version", a->at[1]);
 	json_set_bool(j, "pinned", pin);

@@ -118,7 +118,7 @@ static void say_source(struct pinning *x, const struct spec_pin_source *s, const
 
 static void say_digest(struct pinning *x, const struct spec_pin *pin, const char *found) {
 	if (!strcmp(pin->sha256, found))
-		report_line(x->a->report, "    sha256  %s, as it stands there", found);
+		report_line(x->a->report, "    sha256  %s, unchanged", found);
 	else
 		report_line(x->a->report, "    sha256  %s -> %s", *pin->sha256 ? pin->sha256 : "(none)", found);
 }
@@ -193,7 +193,7 @@ static int conclude(struct pinning *x, const char *path, const struct buf *befor
 	if (spec_pins_text(x->pins, &after, e))
 		return -1;
 	if (!x->changed) {
-		report_line(x->a->report, "%s is pinned as its sources are: nothing to change", path);
+		report_line(x->a->report, "nothing to change: the digests in %s match its sources", path);
 		return 0;
 	}
 	if (check)

@@ -100,7 +100,7 @@ static int write_out(struct args *a, struct context *c, const struct spec *s, co
 	if (r || plan_file_write(l, &x, &text, e) ||
 	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
 		return -1;
-	report_line(a->report, "written: %s (lock %.12s, to be applied while %s%s%s is active)", a->option[OPT_OUT], l->digest,
+	report_line(a->report, "wrote %s (lock %.12s, valid while %s%s%s is active)", a->option[OPT_OUT], l->digest,
 		*x.active ? "'" : "", *x.active ? x.active : "nothing", *x.active ? "'" : "");
 	return 0;
 }
@@ -144,7 +144,7 @@ static int conclude(struct args *a, struct context *c, const struct spec *s, con
 		report_line(a->report, "next        llmdeploy apply %s", a->option[OPT_OUT] ? a->option[OPT_OUT] : a->at[0]);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
-	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s against %s%s%s", s->version, n, n == 1 ? "" : "s", now->lockfile ? "'" : "",
+	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s compared with %s%s%s", s->version, n, n == 1 ? "" : "s", now->lockfile ? "'" : "",
 		now->lockfile ? now->lockfile->version : "nothing", now->lockfile ? "'" : "");
 }
 

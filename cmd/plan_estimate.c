@@ -43,7 +43,7 @@ int plan_estimate(struct args *a, struct context *c, const struct spec *s, struc
 }
 
 void plan_show_estimate(struct report *r, const struct json *estimate) {
-	static const struct report_column columns[] = {{"the engine's own estimate", false, 0}, {"model", true, 0}, {"context", true, 0}, {"compute", true, 0}};
+	static const struct report_column columns[] = {{"estimate of the runtime", false, 0}, {"model", true, 0}, {"context", true, 0}, {"compute", true, 0}};
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	const char *cells[4 * MEMORY_ESTIMATE_MAX_DEVICES];
 	char total[TEXT_BYTES], planned[TEXT_BYTES];
@@ -61,5 +61,5 @@ void plan_show_estimate(struct report *r, const struct json *estimate) {
 	report_table(r, columns, 4, cells, n);
 	text_format_bytes((uint64_t) json_int_or(estimate, "total_bytes", 0), total);
 	text_format_bytes((uint64_t) json_int_or(estimate, "planned_bytes", 0), planned);
-	report_line(r, "estimate    %s by the engine in whole MiB, %s planned for the same parts", total, planned);
+	report_line(r, "estimate    %s by the runtime in whole MiB, %s planned for the same parts", total, planned);
 }

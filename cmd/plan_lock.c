@@ -62,5 +62,5 @@ int plan_of_lockfile(struct args *a, const struct lockfile *l, struct err *e) {
 	report_result(a->report, document);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
-	return err_set(e, ERR_DRIFT, "an apply of '%s' would change %zu thing%s", l->version, n, n == 1 ? "" : "s");
+	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s", l->version, n, n == 1 ? "" : "s");
 }

@@ -222,9 +222,9 @@ static void show_traffic(struct report *r, struct arena *a, const struct json *t
 	say(r, "traffic", "%llu requests in the busiest hour (%s), an answer takes %s (%s): %llu %% busy", (unsigned long long) number(t, "busy_hour_requests"),
 		json_str(t, "pattern"), time_text(a, t, "answer_ms"), json_str(t, "answer_from"), (unsigned long long) number(t, "utilization_percent"));
 	if (json_true(t, "overloaded"))
-		say(r, "", "more comes than can be answered: the queue grows without end");
+		say(r, "", "more requests arrive than can be answered: the queue grows without limit");
 	else
-		say(r, "", "%llu %% of them wait, on average %s, 95 %% at most %s", (unsigned long long) number(t, "waits_percent"),
+		say(r, "", "%llu %% of them wait, on average %s, p95 %s", (unsigned long long) number(t, "waits_percent"),
 			time_text(a, t, "wait_ms"), time_text(a, t, "wait_p95_ms"));
 	if (json_get(t, "peak_users"))
 		say(r, "", "%llu users at the same moment: %llu rounds, the last has its answer after %s", (unsigned long long) number(t, "peak_users"),
@@ -243,7 +243,7 @@ static void show_cost(struct report *r, struct arena *a, const struct json *c) {
 	if (!c)
 		return;
 	if (json_get(c, "local_micro"))
-		say(r, "cost", "local %s a month, hosted %s; they meet at %llu requests a month", money(a, c, "local_micro"), money(a, c, "hosted_micro"),
+		say(r, "cost", "local %s a month, hosted %s; the costs are equal at %llu requests a month", money(a, c, "local_micro"), money(a, c, "hosted_micro"),
 			(unsigned long long) number(c, "crossover_requests"));
 	say(r, json_get(c, "local_micro") ? "" : "cost", "%s%s%s", json_str(c, "verdict"), json_str(c, "reminder") ? "; " : "",
 		json_str(c, "reminder") ? json_str(c, "reminder") : "");
@@ -264,10 +264,10 @@ static void show_runtimes(struct report *r, struct arena *a, const struct json *
 /* ---- changes ---- */
 
 static const char *const backs[][2] = {
-	{"none", "nothing was active before, so there is no way back"},
-	{"warm", "warm: the release before goes on running, memory for both is there"},
-	{"stopped", "stopped: the release before is started again, which takes as long as its start"},
-	{"recreate", "not side by side: memory for both is not there; rollout.strategy: recreate stops the old one first"},
+	{"none", "no release was active before, so a rollback has no target"},
+	{"warm", "warm: the previous release keeps running, there is memory for both"},
+	{"stopped", "stopped: a rollback first starts the previous release again"},
+	{"recreate", "not enough memory for both: rollout.strategy: recreate stops the old release first"},
 };
 
 static void show_diff(struct report *r, struct arena *a, const struct json *x) {

@@ -12,8 +12,8 @@ static int accept_journal(struct args *a, struct context *c, const char *route, 
 
 	if (rollout_reset_journal(&c->rollout, route, &was, e))
 		return -1;
-	report_warning(a->report, "the journal of '%s' is given up: %s", route, was.fault);
-	report_line(a->report, "route '%s' begins a new journal, which names the old one by its digest; %s is active, and can go back to: %s", route,
+	report_warning(a->report, "the journal of '%s' is abandoned: %s", route, was.fault);
+	report_line(a->report, "route '%s' begins a new journal, which records the digest of the old one; %s is active, possible rollback targets: %s", route,
 		was.active ? was.active : "no release", *was.kept ? was.kept : "nothing");
 	return 0;
 }
@@ -27,7 +27,7 @@ static int one(struct args *a, struct context *c, const char *route, struct json
 	if (rollout_begin(&c->rollout, route, false, &s, e))
 		return -1;
 	rollout_end(&s);
-	report_line(a->report, "route '%s' is whole", route);
+	report_line(a->report, "route '%s' is consistent", route);
 	json_push_str(whole, route);
 	return 0;
 }
@@ -40,7 +40,7 @@ static int every(struct args *a, struct context *c, struct json *whole, struct e
 	if (release_routes(&c->root, &names, &n, e))
 		return -1;
 	if (a->option[OPT_ACCEPT_JOURNAL] && !rollout_reset_root_journal(&c->rollout, &first))
-		report_warning(a->report, "the journal of the root is given up: a new one begins, which names the old one by its digest");
+		report_warning(a->report, "the journal of the root is abandoned: a new one begins and records the digest of the old one");
 	if (first.code && first.code != ERR_USAGE) {
 		*e = first;
 		return -1;
@@ -68,7 +68,7 @@ int cmd_recover(struct args *a, struct err *e) {
 
 	json_set(j, "whole", whole);
 	if (!a->n && !a->option[OPT_ALL])
-		return err_set(e, ERR_USAGE, "recover wants a ROUTE, or --all");
+		return err_set(e, ERR_USAGE, "recover needs a ROUTE or --all");
 	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
 		return -1;
 	c.rollout.retry_exhausted = true;

@@ -116,7 +116,7 @@ static char *note_of(const struct releases *r, const char *version) {
 
 	if (release_pinned(&r->route, version, &reason, &ignored))
 		reason = NULL;
-	return mem_printf("%s%s%s%s%s%s%s%s", back ? "rollback goes here" : forward ? "forward again" : "",
+	return mem_printf("%s%s%s%s%s%s%s%s", back ? "rollback target" : forward ? "roll forward" : "",
 			  back && r->back.known ? (r->back.warm ? ", warm" : ", stopped") : "", (back || forward) && reason ? "; " : "",
 			  reason ? "pinned" : "", reason && *reason ? " (" : "", reason ? reason : "", reason && *reason ? ")" : "",
 			  is(r->held, version) ? "waits for promote or abort" : "");
@@ -225,7 +225,7 @@ int cmd_releases(struct args *a, struct err *e) {
 	else
 		report_line(a->report, "route '%s' has no release%s", a->at[0], r.state == RELEASE_REMOVED ? ": it was removed" : "");
 	char *words CLEANUP(freep) = way_back_words(&r.back), *forward CLEANUP(freep) = way_back_forward_words(&r.back, a->at[0]);
-	const struct report_pair pairs[] = {{"rollback", r.active ? words : NULL}, {"forward again", forward}};
+	const struct report_pair pairs[] = {{"rollback", r.active ? words : NULL}, {"roll forward", forward}};
 	if (r.n)
 		report_pairs(a->report, pairs, 2);
 	json_set_str(j, "route", a->at[0]);

@@ -84,17 +84,17 @@ static void say_clients(struct args *a, const struct scene *s) {
 		return;
 	if (s->active && s->state == RELEASE_STARTED) {
 		text_format_ms(s->active->drain_ms, drain);
-		report_line(a->report, "  clients: requests in flight end, at most %s; new ones get 503 with Retry-After meanwhile", drain);
+		report_line(a->report, "  clients: requests in flight may take up to %s to finish; new ones get 503 with Retry-After", drain);
 	}
 	if (s->beside)
-		report_line(a->report, "  after that: 404 on %s, where '%s' goes on", s->address, s->beside);
+		report_line(a->report, "  after that: 404 on %s, where '%s' continues", s->address, s->beside);
 	else
 		report_line(a->report, "  after that: nothing listens on %s", s->address);
 }
 
 static void say(struct args *a, const struct scene *s, bool purge) {
 	if (s->state == RELEASE_REMOVED)
-		report_line(a->report, "route '%s' is removed already; its journal is left", a->at[0]);
+		report_line(a->report, "route '%s' is already removed; its journal remains", a->at[0]);
 	else
 		report_line(a->report, "remove route '%s': %s%s%s", a->at[0], s->active ? "'" : "", s->active ? s->active->version : "no release",
 			    s->active ? "' is active" : " is active");
@@ -102,8 +102,8 @@ static void say(struct args *a, const struct scene *s, bool purge) {
 	if (*s->releases)
 		report_line(a->report, "  removed: containers, images, and the releases %s", s->releases);
 	if (*s->pinned)
-		report_line(a->report, "  among them pinned ones: %s", s->pinned);
-	report_line(a->report, purge ? "  removed, too: the journal and the attempts" : "  kept: the journal and the attempts (--purge removes them)");
+		report_line(a->report, "  pinned releases among them: %s", s->pinned);
+	report_line(a->report, purge ? "  also removed: the journal and the attempts" : "  kept: the journal and the attempts (--purge removes them)");
 }
 
 /* Yes alone is yes. */
@@ -113,7 +113,7 @@ static int confirm(struct args *a, struct err *e) {
 	if (a->option[OPT_YES])
 		return 0;
 	if (a->report->mode == REPORT_JSON || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return err_set(e, ERR_USAGE, "standard input is no terminal, so the command cannot ask: give --yes to remove route '%s'", a->at[0]);
+		return err_set(e, ERR_USAGE, "standard input is not a terminal, so the command cannot ask: use --yes to remove route '%s'", a->at[0]);
 	(void) fprintf(stderr, "remove it? [y/N] ");
 	(void) fflush(stderr);
 	if (!fgets(answer, sizeof answer, stdin))

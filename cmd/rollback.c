@@ -20,7 +20,7 @@ static void tell(struct args *a, const char *route, const char *now, const struc
 	if (r->outcome == ROLLOUT_NOTHING)
 		report_line(a->report, "nothing to do: '%s' is active", now);
 	else
-		report_line(a->report, "rolled back: '%s' is active, '%s' is not any more (%s)", now, r->from, took);
+		report_line(a->report, "rolled back: '%s' is active instead of '%s' (%s)", now, r->from, took);
 	report_line(a->report, "next: llmdeploy status %s", route);
 	json_set_str(j, "route", route);
 	json_set_str(j, "active", now);

@@ -82,7 +82,7 @@ static int lock_wanted(struct args *a, const char *dir, const struct wanted *w, 
 	int held CLEANUP(closep) = -1;
 
 	if (!w->packages)
-		return err_set(e, ERR_USAGE, "runtime '%s' is not made of packages: its image is named by digest", w->name);
+		return err_set(e, ERR_USAGE, "runtime '%s' is not built from packages: its image is pinned by digest", w->name);
 	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
 	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.rollout.lock_wait_ms, &held, e))
 		return -1;
@@ -122,6 +122,6 @@ int cmd_runtime(struct args *a, struct err *e) {
 		return a->option[OPT_ARGV] ? runtime_view_argv(a, e) : runtime_view_show(a, e);
 	if (!strcmp(what, "lock") && a->n == 2)
 		return lock(a, e);
-	return err_set(e, ERR_USAGE, "runtime wants list, show RUNTIME or lock RUNTIME, got '%s%s%s'", what,
+	return err_set(e, ERR_USAGE, "runtime needs list, show RUNTIME or lock RUNTIME, got '%s%s%s'", what,
 		a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

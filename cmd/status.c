@@ -59,7 +59,7 @@ static void row_done(struct row *r) {
 	reach_done(&r->reach);
 }
 
-/* "264 MB planned, 1.2 % less in the engine's log, 310 MB resident" */
+/* "264 MB planned, 1.2 % less in the runtime's log, 310 MB resident" */
 static char *drift_of(const struct json *m) {
 	char planned[TEXT_BYTES], resident[TEXT_BYTES];
 	int64_t off = json_int_or(m, "drift_permille", 0), used = json_int_or(m, "resident_bytes", 0);
@@ -69,7 +69,7 @@ static char *drift_of(const struct json *m) {
 		return mem_strdup(json_str(m, "warning"));
 	text_format_bytes((uint64_t) json_int_or(predicted, "planned_bytes", 0), planned);
 	text_format_bytes((uint64_t) used, resident);
-	return mem_printf("%s planned, %lld.%lld %% %s in the engine's log%s%s%s", planned, (long long) (off < 0 ? -off : off) / 10,
+	return mem_printf("%s planned, %lld.%lld %% %s in the runtime's log%s%s%s", planned, (long long) (off < 0 ? -off : off) / 10,
 			  (long long) (off < 0 ? -off : off) % 10, off < 0 ? "less" : "more", used ? ", " : "", used ? resident : "", used ? " resident" : "");
 }
 
@@ -88,10 +88,10 @@ static char *speed_of(const struct context *c, const struct lockfile *l, uint64_
 	char bandwidth[TEXT_BYTES];
 
 	if (!cost_ceiling(&in, &ceiling, &ignored, &ignored))
-		return mem_printf("%llu.%llu tokens/s when it was proved", v / 1000, v % 1000 / 100);
+		return mem_printf("%llu.%llu tokens/s in its evaluation", v / 1000, v % 1000 / 100);
 	const char *hint = cost_pace_hint(cost_pace(milli, ceiling, &percent));
 	text_format_bytes(bytes_s, bandwidth);
-	return mem_printf("%llu.%llu tokens/s when it was proved, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
+	return mem_printf("%llu.%llu tokens/s in its evaluation, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
 			  bandwidth, hint ? "; " : "", hint ? hint : "");
 }
 
@@ -143,12 +143,12 @@ static char *state_of(const struct sources *s, const struct lockfile *l, bool st
 	bool ours, answers = false;
 
 	if (!s->c->docker)
-		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Engine");
+		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Docker Engine");
 	if (!s->asked)
-		return mem_strdup("unknown: the Engine does not answer");
+		return mem_strdup("unknown: Docker does not answer");
 	const struct docker_container_entry *found = instance_among(&s->c->rollout, l, &s->containers, &ours);
 	if (stopped)
-		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, and its container runs" : "stopped");
+		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, but its container is running" : "stopped");
 	if (!found)
 		return mem_strdup("no container");
 	if (!strcmp(found->state, "running") && s->c->denied.code)
@@ -307,7 +307,7 @@ static void show_one(struct args *a, const char *route, const struct row *r) {
 	char *clients CLEANUP(freep) = r->reach.url ? mem_printf("%s  %s", r->reach.url, r->reach.note) : NULL;
 	char *next CLEANUP(freep) = next_of(route, r);
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"under way", r->now.words}, {"clients", clients}, {"try it", r->reach.curl}, {"rollback", back}, {"forward again", forward},
+		{"since", r->since}, {"under way", r->now.words}, {"clients", clients}, {"try it", r->reach.curl}, {"rollback", back}, {"roll forward", forward},
 		{"held", r->held}, {"pinned", r->pinned},
 		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
 		{"speed", r->speed}, {"note", r->note}, {"next", next}};

@@ -57,7 +57,7 @@ static void show_servers(const struct gateway_route_view *v, struct traffic *out
 		(void) buf_printf(&b, "; %u %% of the clients go to the canary", v->canary_percent);
 	json_set(out->json, "servers", list);
 	json_set_int(out->json, "canary_percent", v->canary_percent);
-	out->servers = b.len ? buf_steal(&b) : mem_strdup("no release has a server");
+	out->servers = b.len ? buf_steal(&b) : mem_strdup("no release has a slot");
 }
 
 /* ---- what came from elsewhere: the trade-off is on record ---- */
@@ -120,7 +120,7 @@ static struct gateway_fallback_stats sum_of(const struct gateway_route_view *v) 
 }
 
 static char *fallback_words(const struct price *p, const struct gateway_route_view *v, const struct gateway_fallback_stats *sum) {
-	static const char *const why[GATEWAY_REASONS] = {"as the release was down", "as its queue was full", "asked for"};
+	static const char *const why[GATEWAY_REASONS] = {"release down", "queue full", "requested by the client"};
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 	char since[CLOCK_STAMP];
 
@@ -181,7 +181,7 @@ void traffic_look(const struct traffic_source *s, const char *route, const struc
 	json_set_bool(out->json, "running", g.running);
 	json_set_bool(out->json, "known", v.known);
 	if (!v.known) {
-		out->gateway = mem_strdup("does not know the route");
+		out->gateway = mem_strdup("the route is not configured");
 		return;
 	}
 	json_set_str(out->json, "listen", v.listen);

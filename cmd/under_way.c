@@ -30,7 +30,7 @@ static char *as_words(const struct release_operation *o, const char *holder, con
 		return mem_printf("none: '%s'%s%s%s was interrupted after '%s': llmdeploy recover %s", o->event, o->version[0] ? " of '" : "",
 				  o->version, o->version[0] ? "'" : "", o->last, route);
 	if (o->ended && !o->phase)
-		return mem_printf("%s; nothing is recorded of it yet", holder);
+		return mem_printf("%s; no journal record yet", holder);
 	return mem_printf("%s; %s%s%s%s: %s, since %s", holder, o->event, o->version[0] ? " of '" : "", o->version,
 			  o->version[0] ? "'" : "", o->phase ? o->phase : o->last, o->phase ? o->phase_since : o->began);
 }

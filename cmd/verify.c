@@ -20,7 +20,7 @@ static struct json *as_json(const struct rollout_differences *d) {
 }
 
 static void show(struct args *a, const struct rollout_differences *d) {
-	static const struct report_column columns[] = {{"what", false, 10}, {"the lock says", false, 10}, {"what is there", false, 10}};
+	static const struct report_column columns[] = {{"what", false, 10}, {"lockfile", false, 10}, {"found", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * d->n, sizeof *cells);
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -31,7 +31,7 @@ static void show(struct args *a, const struct rollout_differences *d) {
 	if (d->n)
 		report_table(a->report, columns, 3, cells, d->n);
 	else
-		report_line(a->report, "all is as the lock says");
+		report_line(a->report, "everything matches the lockfile");
 }
 
 /* One route; *looked counts those that had an active release to look at. */
@@ -112,10 +112,10 @@ static void fix(struct args *a, struct context *c, const struct scope *s, struct
 
 static int judge(const struct args *a, const struct rollout_differences *d, const struct err *first, struct err *e) {
 	if (d->broken_journal)
-		return err_set(e, ERR_INTEGRITY, "a journal is broken: put its file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
+		return err_set(e, ERR_INTEGRITY, "a journal is damaged: restore its file from a copy, or abandon it: llmdeploy recover %s --accept-journal",
 			a->n ? a->at[0] : "ROUTE");
 	if (d->n && !a->option[OPT_FIX])
-		return err_set(e, ERR_DRIFT, "%zu difference%s between the lock and what is there: llmdeploy verify%s%s --fix repairs what can be repaired",
+		return err_set(e, ERR_DRIFT, "%zu difference%s from the lockfile: llmdeploy verify%s%s --fix repairs what can be repaired",
 			d->n, d->n == 1 ? "" : "s", a->n ? " " : "", a->n ? a->at[0] : "");
 	if (first->code == ERR_RECOVERY || first->code == ERR_INTERRUPTED || first->code == ERR_BUSY || (first->code && !d->n))
 		return err_set(e, first->code, "%s", first->msg);

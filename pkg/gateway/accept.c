@@ -106,7 +106,7 @@ static int accept_in_part(const struct gateway *g, const struct gateway_state *s
 }
 
 static void warn_of_kept(const struct gateway *g, const struct err *why) {
-	progress_warn(g->o.progress, "files of the gateway were changed, and HAProxy refuses them: the copies that it has stay in use", why->msg);
+	progress_warn(g->o.progress, "HAProxy refuses changed files of the gateway: the previous copies stay in use", why->msg);
 }
 
 int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out, struct err *e) {

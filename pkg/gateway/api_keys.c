@@ -69,7 +69,7 @@ static int path_of(const struct gateway *g, const char *where, char **path, stru
 	if (!r)
 		return err_set(e, ERR_USAGE, "the gateway has no route '%s'; before its first release, name the file of keys by its path", where);
 	if (!r->frontend.api_keys || !*r->frontend.api_keys)
-		return err_set(e, ERR_USAGE, "route '%s' asks for no keys: its manifest has no gateway.api_keys", where);
+		return err_set(e, ERR_USAGE, "route '%s' has no API keys: its manifest does not set gateway.api_keys", where);
 	*path = mem_strdup(r->frontend.api_keys);
 	return 0;
 }

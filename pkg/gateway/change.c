@@ -66,7 +66,7 @@ static int change_commit(struct change *c, struct err *e) {
 }
 
 static int no_slot(const char *route, const struct lockfile *l, struct err *e) {
-	return err_set(e, ERR_USAGE, "release '%s' has no seat at the gateway's route '%s'", l->version, route);
+	return err_set(e, ERR_USAGE, "release '%s' has no slot in the gateway's route '%s'", l->version, route);
 }
 
 /* The server that the active release does not have; empty ones first. */
@@ -155,7 +155,7 @@ static int sync_now(const struct change *c, const struct gateway_route *r, struc
 	if (socket_workers(c->g->dir, &all, e))
 		return -1;
 	if (!all.running || !all.serving)
-		return err_set(e, ERR_SYS, "the gateway does not run");
+		return err_set(e, ERR_SYS, "the gateway is not running");
 	/* Requests that wait in the route's queue are given to a server that leaves maintenance, and not to one that leaves draining: without
 	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
 	if (ready >= 0 && !was_ready_before(c, r))
@@ -220,7 +220,7 @@ int gateway_canary(struct gateway *g, const char *route, const struct lockfile *
 	if (slot < 0)
 		return no_slot(route, candidate, e);
 	if (r->slots[slot].want == GATEWAY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s', and no canary", candidate->version, route);
+		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s', not a canary", candidate->version, route);
 	r->canary_percent = percent > 100 ? 100 : percent;
 	r->slots[slot].want = percent ? GATEWAY_CANARY : r->slots[slot].want == GATEWAY_CANARY ? GATEWAY_DRAIN : r->slots[slot].want;
 	return change_commit(&c, e);
@@ -276,7 +276,7 @@ static int to_maintenance(struct gateway *g, const char *route, const struct loc
 	if (slot < 0)
 		return 0;
 	if (r->slots[slot].want == GATEWAY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s' and keeps its traffic", l->version, route);
+		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
 	if (r->slots[slot].want == GATEWAY_CANARY)
 		r->canary_percent = 0;
 	r->slots[slot].want = GATEWAY_MAINT;
@@ -309,7 +309,7 @@ int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l
 	if (slot_of(g, route, l, &slot, &want, e))
 		return -1;
 	if (want == GATEWAY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active one of route '%s' and keeps its traffic", l->version, route);
+		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
 	if (slot < 0)
 		return 0;
 	for (;;) {

@@ -14,7 +14,7 @@
 enum { ANSWER_CAP = 256 << 10, MAX_CLIENTS = 64 };
 
 static int unreadable(struct err *e) {
-	return err_set(e, ERR_SYS, "the gateway's counters of clients are not what this version reads: reload it");
+	return err_set(e, ERR_SYS, "this version cannot read the gateway's counters of clients: llmdeploy gateway reload");
 }
 
 /* "NAME<tab>FAILED CUT LATE<tab>" and a sample. */

@@ -59,7 +59,7 @@ static int compare_map(const struct gateway *g, const struct socket_worker *w, c
 		return -1;
 	for (int i = 0; i < 2 && !gone; i++) {
 		char *key CLEANUP(freep) = mem_printf("%s/%c", r->name, 'a' + i), *have CLEANUP(freep) = value_of(buf_str(&text), key);
-		char *what CLEANUP(freep) = mem_printf("gateway server %c, %s", 'a' + i, maps[m].shown);
+		char *what CLEANUP(freep) = mem_printf("gateway slot %c, %s", 'a' + i, maps[m].shown);
 		struct buf want CLEANUP(buf_done) = BUF_INIT(8192);
 		maps[m].want(r, i, &want);
 		if (strcmp(buf_str(&want), have ? have : ""))
@@ -107,6 +107,6 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
 		return -1;
 	if (!loaded)
-		found(ctx, "gateway's process", "loaded with what its state says", "loaded with something else");
+		found(ctx, "gateway's process", "loaded with the desired state", "loaded with another state");
 	return 0;
 }

@@ -37,7 +37,7 @@ static int read_text(struct arena *a, const struct json *o, const char *key, con
 	if (j && !s)
 		return err_set(e, ERR_SPEC, "gateway.%s must be a text", path);
 	if (s && !gateway_is_plain(s))
-		return err_set(e, ERR_SPEC, "gateway.%s: '%.100s' cannot stand in a gateway's configuration: letters, digits and "
+		return err_set(e, ERR_SPEC, "gateway.%s: '%.100s' is not allowed in a gateway's configuration: letters, digits and "
 			       "._~:/@%%+,=-[] can", path, s);
 	*out = arena_strdup(a, s ? s : "");
 	return 0;
@@ -75,7 +75,7 @@ static int read_names(struct arena *a, const struct json *fallback, struct gatew
 	for (size_t i = 0; i < n; i++) {
 		const char *s = json_text(json_at(list, i));
 		if (!s || !gateway_is_plain(s))
-			return err_set(e, ERR_SPEC, "gateway.fallback.shareable: name %zu cannot stand in a gateway's configuration", i + 1);
+			return err_set(e, ERR_SPEC, "gateway.fallback.shareable: name %zu is not allowed in a gateway's configuration", i + 1);
 		names[i] = arena_strdup(a, s);
 	}
 	f->names = names;
@@ -96,7 +96,7 @@ static int read_fallback(struct arena *a, const struct json *o, struct gateway_f
 	    read_path(a, o, "ca_file", "fallback.ca_file", &f->ca_file, e) || read_names(a, o, f, e))
 		return -1;
 	if (!text_starts(f->url, "https://") && !is_here(f->url))
-		return err_set(e, ERR_SPEC, "gateway.fallback.url: '%.100s' is not https://, and not of this machine", f->url);
+		return err_set(e, ERR_SPEC, "gateway.fallback.url: '%.100s' is neither https:// nor on this machine", f->url);
 	const char *host = strstr(f->url, "://") + 3;
 	size_t n = strcspn(host, "/");
 	if (!n || *host == ':' || strcspn(host, "@,%+=~") < n || !strncmp(host, "[]", 2))
@@ -171,7 +171,7 @@ int gateway_frontend_read(struct arena *a, const struct json *section, struct ga
 		return -1;
 	d.has_fallback = fallback != NULL;
 	if (fallback && !strcmp(d.privacy, "local"))
-		return err_set(e, ERR_SPEC, "gateway.fallback sends questions elsewhere, and privacy is local");
+		return err_set(e, ERR_SPEC, "gateway.fallback sends questions to another service, but privacy is local");
 	if (fallback && read_fallback(a, fallback, &d.fallback, e))
 		return -1;
 	*out = d;

@@ -117,7 +117,7 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	if (accept_state(g, s, &a, e) || persist_save(g, s, &a, &repaired, e))
 		return -1;
 	if (repaired)
-		progress_warn(g->o.progress, "the gateway's configuration was not what its state says, and was written anew", g->o.root->path);
+		progress_warn(g->o.progress, "the gateway's configuration differed from gateway/state and was rewritten", g->o.root->path);
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
 		const struct gateway_route *r = gateway_state_at(s, i);
 		if (persist_link(g, r->name, 0, r->slots[0].id, e) || persist_link(g, r->name, 1, r->slots[1].id, e))
@@ -206,7 +206,7 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 		return -1;
 	if (!h->maps)
 		return 0;
-	progress_note(g->o.progress, "HAProxy's names and shares were not those of the gateway's state and were set again", route);
+	progress_note(g->o.progress, "HAProxy's maps differed from gateway/state and were set again", route);
 	return haproxy_sync(g, s, e);
 }
 

@@ -88,8 +88,8 @@ int haproxy_failed(const struct gateway *g, const char *said, struct err *e) {
 	g->memo->refused = true;
 	find_cause(said, cause, sizeof cause);
 	if (strstr(said, "cannot bind socket"))
-		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for who does", cause);
-	return err_set(e, ERR_SPEC, "HAProxy does not come up with its configuration: %s", *cause ? cause : "it said nothing");
+		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for the program that does", cause);
+	return err_set(e, ERR_SPEC, "HAProxy does not start with its configuration: %s", *cause ? cause : "it wrote no error");
 }
 
 int haproxy_refused(const struct gateway *g, const char *said, struct err *e) {
@@ -97,7 +97,7 @@ int haproxy_refused(const struct gateway *g, const char *said, struct err *e) {
 
 	g->memo->refused = true;
 	find_cause(said, cause, sizeof cause);
-	return err_set(e, ERR_SPEC, "HAProxy refuses the gateway's configuration: %s", *cause ? cause : "it said nothing");
+	return err_set(e, ERR_SPEC, "HAProxy refuses the gateway's configuration: %s", *cause ? cause : "it wrote no error");
 }
 
 /* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. A master whose first worker is

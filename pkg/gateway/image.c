@@ -18,7 +18,7 @@
 enum { FILE_CAP = 1 << 20 };
 
 static int damaged(const char *what, struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "'" FILE_NAME "': %s; make it anew: llmdeploy gateway upgrade", what);
+	return err_set(e, ERR_INTEGRITY, "'" FILE_NAME "': %s; rebuild it: llmdeploy gateway upgrade", what);
 }
 
 static bool is_digest(const char *s) {
@@ -135,8 +135,8 @@ int gateway_image_load(const struct root *root, struct store *store, struct dock
 	    docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id, e))
 		return -1;
 	if (!found)
-		return err_set(e, ERR_INTEGRITY, "the Engine loaded a gateway image that is not the one of '" FILE_NAME "': wanted config %.12s; "
-			"look at the Engine's log", i->config);
+		return err_set(e, ERR_INTEGRITY, "Docker loaded another gateway image than '" FILE_NAME "' names: expected config %.12s; "
+			"see Docker's log", i->config);
 	progress_done(progress, "load gateway image", i->version);
 	return 0;
 }

@@ -125,9 +125,9 @@ static void compare(const struct gateway *g, const char *name, const char *bytes
 	bool there = false;
 
 	if (fs_read_if(g->dir, name, &have, &there, &unread))
-		found(ctx, what, "as the gateway's state says", unread.msg);
+		found(ctx, what, "as gateway/state says", unread.msg);
 	else if (!there || have.len != n || memcmp(buf_str(&have), bytes, n) != 0)
-		found(ctx, what, "as the gateway's state says", there ? "edited" : "nothing");
+		found(ctx, what, "as gateway/state says", there ? "edited" : "nothing");
 }
 
 static void compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx) {

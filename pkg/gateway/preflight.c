@@ -147,7 +147,7 @@ static int check_listen(const char *field, const char *listen, struct err *e) {
 	if (split(listen, host, port) || !text_u64(port, &number))
 		return err_set(e, ERR_SPEC, "'%s' in %s is not HOST:PORT", listen, field);
 	if (number < first_free_port())
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': it has no rights, and ports below %u want some; choose another %s, or "
+		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': it has no privilege for ports below %u; choose another %s, or "
 			"sysctl net.ipv4.ip_unprivileged_port_start=%s", listen, first_free_port(), field, port);
 	int fault = getaddrinfo(*host && strcmp(host, "*") ? host : NULL, port, &hints, &list);
 	if (fault)
@@ -187,7 +187,7 @@ static bool is_listened(const struct address *list, size_t n, const char *at) {
 static int check_overlap(const struct address *a, const struct address *list, size_t n, struct err *e) {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(list[i].at, a->at) && address_overlaps(list[i].at, a->at))
-			return err_set(e, ERR_SPEC, "'%s' in %s of route '%s' overlaps with '%s', the %s of route '%s': write the same, or choose another "
+			return err_set(e, ERR_SPEC, "'%s' in %s of route '%s' overlaps with '%s', the %s of route '%s': use the same address, or choose another "
 				"port", a->at, a->field, a->route, list[i].at, list[i].field, list[i].route);
 	return 0;
 }

@@ -129,7 +129,7 @@ static int create_with(const struct gateway *g, const struct gateway_image *i, c
 	/* Whatever has our name was left by somebody. */
 	if (docker_container_remove(g->o.docker, name, true, e) || make(g, i, &c, &taken, e))
 		return -1;
-	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name)
+	return taken ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", name)
 		     : docker_container_start(g->o.docker, name, e);
 }
 
@@ -218,7 +218,7 @@ static int rename_to(const struct gateway *g, const char *from, const char *to, 
 
 	if (docker_container_rename(g->o.docker, name, next, &taken, e))
 		return -1;
-	return taken ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", next) : 0;
+	return taken ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", next) : 0;
 }
 
 /* One that still finishes from the time before gets until its deadline. */
@@ -357,7 +357,7 @@ static int await_check(const struct gateway *g, const char *name, bool *fine, st
 	if (docker_container_wait(g->o.docker, name, DOCKER_NOT_RUNNING, CHECK_MS, &ended, &status, e))
 		return -1;
 	if (!ended)
-		return err_set(e, ERR_UNREACHABLE, "HAProxy did not say within %d s what it thinks of its configuration", CHECK_MS / 1000);
+		return err_set(e, ERR_UNREACHABLE, "HAProxy did not finish the check of its configuration within %d s", CHECK_MS / 1000);
 	*fine = !status;
 	return docker_log_tail(g->o.docker, name, 50, said, e);
 }

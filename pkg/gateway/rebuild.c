@@ -94,13 +94,13 @@ static int set_aside(const struct gateway *g, char **aside, struct err *e) {
 	struct stat st;
 
 	if (!fs_readlink(g->dir, "state", &target, &no_link) && target) {
-		*aside = mem_printf("a link to '%s' stood there and is removed", target);
+		*aside = mem_printf("a link to '%s' was found there and is removed", target);
 		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
 	}
 	if (fstatat(g->dir, "state", &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "cannot look at 'gateway/state'");
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		*aside = mem_strdup("what stood there was no file and is removed");
+		*aside = mem_strdup("what was found there is not a file and is removed");
 		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
 	}
 	for (unsigned i = 1; i <= ASIDE_MAX; i++) {
@@ -109,7 +109,7 @@ static int set_aside(const struct gateway *g, char **aside, struct err *e) {
 		if (!fs_exists(g->dir, name))
 			break;
 	}
-	*aside = mem_printf("what stood there is kept as gateway/%s", name);
+	*aside = mem_printf("the file found there is kept as gateway/%s", name);
 	return fs_rename(EFFECT_GATEWAY_STATE, g->dir, "state", name, e) ? err_wrap(e, "gateway") : 0;
 }
 

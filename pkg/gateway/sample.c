@@ -27,10 +27,10 @@ static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *
 			word[len] = 0;
 		}
 		if (!fits || !text_u64(word, &v[n++]))
-			return err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+			return err_set(e, ERR_SYS, "this version cannot read the gateway's counters: llmdeploy gateway reload");
 		p += len;
 	}
-	return n == want ? 0 : err_set(e, ERR_SYS, "the gateway's counters are not what this version reads: reload it");
+	return n == want ? 0 : err_set(e, ERR_SYS, "this version cannot read the gateway's counters: llmdeploy gateway reload");
 }
 
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {

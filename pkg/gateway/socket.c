@@ -40,7 +40,7 @@ static int dial(int dir, const char *name, int *out, struct err *e) {
 		return 0;
 	}
 	/* A full queue of a HAProxy that hangs shows as EAGAIN. */
-	return nobody_listens(errno) ? 0 : broken(name, errno == EAGAIN ? "too many wait there" : strerror(errno), e);
+	return nobody_listens(errno) ? 0 : broken(name, errno == EAGAIN ? "too many connections are waiting" : strerror(errno), e);
 }
 
 static int await(int fd, short events, uint64_t until, const char *name, struct err *e) {
@@ -291,7 +291,7 @@ int socket_send(int dir, const struct socket_workers *all, const char *line, str
 			return -1;
 		/* One that only finishes may end in between; one that serves would go on doing what it did. */
 		if (gone && !w->finishing)
-			return err_set(e, ERR_UNREACHABLE, "the gateway stopped answering on its socket while it was told '%.80s'", line);
+			return err_set(e, ERR_UNREACHABLE, "the gateway stopped answering on its socket during '%.80s'", line);
 		const char *said = buf_str(&answer) + strspn(buf_str(&answer), "\r\n ");
 		if (*said && !(w->finishing && is_unknown_there(said)))
 			return err_set(e, ERR_SYS, "HAProxy refused '%.160s': %.*s", line, (int) strcspn(said, "\r\n"), said);
@@ -324,7 +324,7 @@ int socket_table_begin(struct socket_table *t, char *text, struct err *e) {
 	char *line = next_line(t);
 
 	if (!line || strncmp(line, "# ", 2))
-		return err_set(e, ERR_SYS, "HAProxy's table has no line of names: '%.60s'", line ? line : "");
+		return err_set(e, ERR_SYS, "HAProxy's table has no header line: '%.60s'", line ? line : "");
 	t->n_names = cut(line + 2, t->names, sizeof t->names / sizeof *t->names);
 	return 0;
 }

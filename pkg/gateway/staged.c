@@ -94,10 +94,10 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 }
 
 static const char *consequence(const struct staged_file *f) {
-	static const char *const of[] = {[GATEWAY_CERTIFICATE] = "its address is not listened on", [GATEWAY_CA] = "the fallback is not asked",
-		[GATEWAY_KEY_HASHES] = "its routes answer 503", [GATEWAY_API_KEY] = "the fallback is not asked"};
+	static const char *const of[] = {[GATEWAY_CERTIFICATE] = "nothing listens on its address", [GATEWAY_CA] = "the fallback is not used",
+		[GATEWAY_KEY_HASHES] = "its routes answer 503", [GATEWAY_API_KEY] = "the fallback is not used"};
 
-	return f->from == STAGED_KEPT ? "the copy that the gateway has stays in use" : of[f->use];
+	return f->from == STAGED_KEPT ? "the gateway's previous copy stays in use" : of[f->use];
 }
 
 void staged_warn(const struct gateway *g, const struct staged *f) {

@@ -171,7 +171,7 @@ int gateway_route_ready(const struct gateway_route *r) {
 /* Two routes behind one address. */
 static int check_pair(const struct gateway_route *r, const struct gateway_route *o, struct err *e) {
 	if (!strcmp(r->frontend.listen, o->frontend.metrics) || !strcmp(r->frontend.metrics, o->frontend.listen))
-		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is wanted for clients and for metrics: give gateway.metrics another address",
+		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is used for clients and for metrics: give gateway.metrics another address",
 			       r->name, o->name, strcmp(r->frontend.listen, o->frontend.metrics) ? r->frontend.metrics : r->frontend.listen);
 	if (r != o && !strcmp(r->frontend.listen, o->frontend.listen) && !*r->frontend.certificate != !*o->frontend.certificate)
 		return err_set(e, ERR_SPEC, "routes '%s' and '%s' share '%s', one with TLS and one without: give both gateway.tls, or one of them "
@@ -298,7 +298,7 @@ static int read_slot(struct gateway_state *s, const struct json *o, struct gatew
 	slot->prompt_tokens = arena_strdup(s->arena, json_str(o, "prompt_tokens"));
 	slot->generated_tokens = arena_strdup(s->arena, json_str(o, "generated_tokens"));
 	if (!is_counter(slot->metrics) || !is_counter(slot->prompt_tokens) || !is_counter(slot->generated_tokens))
-		return err_set(e, ERR_SPEC, "the name of a counter or its page cannot stand in a gateway's configuration");
+		return err_set(e, ERR_SPEC, "this name of a counter or its page is not allowed in a gateway's configuration");
 	return 0;
 }
 
@@ -307,7 +307,7 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 	int64_t since = json_int_or(o, "since", 0), percent = json_int_or(o, "canary_percent", 0);
 
 	if (gateway_state_find(s, name))
-		return err_set(e, ERR_SPEC, "route '%s' stands there twice", name);
+		return err_set(e, ERR_SPEC, "route '%s' occurs twice", name);
 	if (since < 1 || percent > 100)
 		return err_set(e, ERR_SPEC, "route '%s': since or canary_percent is out of range", name);
 	struct gateway_route *r = gateway_state_add(s, name);

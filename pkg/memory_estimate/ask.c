@@ -78,7 +78,7 @@ static int no_answer(struct docker *d, const struct memory_estimate_ask *ask, st
 	struct err ignored = {0};
 
 	(void) docker_log_tail(d, ask->name, LAST_LINES, &last, &ignored);
-	return err_set(e, ERR_GATE, "the engine made no estimate within %llu s; its last words: %s",
+	return err_set(e, ERR_GATE, "the engine made no estimate within %llu s; last lines of its log: %s",
 		       (unsigned long long) ((ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS) / 1000), last.len ? buf_str(&last) : "none");
 }
 

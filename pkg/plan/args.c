@@ -153,7 +153,7 @@ void plan_extras(struct planner *p) {
 			continue;
 		}
 		if (p->extra_values[x - rt->extras])
-			plan_diagnose(p, path, "'%s' stands there twice", name);
+			plan_diagnose(p, path, "'%s' occurs twice", name);
 		p->extra_values[x - rt->extras] = v;
 		check_value(p, path, x, v);
 		if (x->value == RUNTIME_INT && changes_batch(rt, name) && json_value(v) >= 1)

@@ -39,11 +39,11 @@ static void attempt_done(struct attempt *a) {
 /* What no start of a candidate could change: refused before anything is touched, never approximated. */
 static int check_can(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	if (strcmp(l->strategy, "blue-green") && !traffic_has_gateway(ctx))
-		return err_set(e, ERR_SPEC, "release '%s' wants rollout.strategy: %s, and this machine's config.yaml says gateway.mode: none: "
+		return err_set(e, ERR_SPEC, "release '%s' has rollout.strategy: %s, but config.yaml of this machine has gateway.mode: none: "
 			"only a gateway can %s; use blue-green", l->version, l->strategy,
-			strcmp(l->strategy, "canary") ? "answer meanwhile" : "share the traffic");
+			strcmp(l->strategy, "canary") ? "answer clients meanwhile" : "share the traffic");
 	if (strcmp(l->network, "none"))
-		return err_set(e, ERR_SPEC, "release '%s' has an engine that listens on network '%s': only engines with a Unix socket can be run",
+		return err_set(e, ERR_SPEC, "release '%s' listens on network '%s': only runtimes with a Unix socket can be run",
 			l->version, l->network);
 	if (l->golden || l->eval_skip)
 		return 0;
@@ -63,7 +63,7 @@ static int admit(const struct rollout *ctx, const struct lockfile *l, struct err
 	text_format_bytes(l->planned_bytes, planned);
 	text_format_bytes(host_memory(&host), have);
 	if (!strcmp(l->admission, "warn")) {
-		progress_warn(ctx->progress, "the plan does not fit into this machine, and resources.admission is 'warn'", planned);
+		progress_warn(ctx->progress, "the planned memory exceeds this machine's, and resources.admission is 'warn'", planned);
 		return 0;
 	}
 	return err_set(e, ERR_NOFIT, "release '%s' is planned with %s, this machine has %s less a reserve of %u%%: "
@@ -80,7 +80,7 @@ static int fetch_artifacts(const struct rollout *ctx, const struct lockfile *l, 
 			return -1;
 		/* Without a receipt it is read once more. */
 		if (!has && !a->n_sources && store_verify(ctx->store, a->sha256, false, &absent))
-			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lock knows no remote source: "
+			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lockfile has no remote source: "
 				"run llmdeploy model pull with its manifest", a->role, a->sha256);
 		if (!has && a->n_sources && store_fetch(ctx->store, &want, ctx->progress, e))
 			return -1;
@@ -193,7 +193,7 @@ static int failed(struct attempt *a, const struct err *cause, struct err *e) {
 	int r = undo(a, cause, &more);
 	interrupt_release();
 	if (r && cause->code == ERR_UNREACHABLE && more.code == ERR_UNREACHABLE)
-		return err_set(e, cause->code, "%.330s; what was begun is undone once it answers: llmdeploy recover %s", cause->msg, a->l->route);
+		return err_set(e, cause->code, "%.330s; the changes are undone once Docker answers: llmdeploy recover %s", cause->msg, a->l->route);
 	if (r)
 		return err_set(e, cause->code, "%.220s; and cleaning up failed: %.170s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
 	if (a->stopped)
@@ -211,8 +211,8 @@ static int hold(struct attempt *a, const struct err *cause, struct err *e) {
 	int r = traffic_stop_canary(a->s, a->l, &more) || held_record(a->s, a->l, cause->msg, &more) ? -1 : 0;
 	interrupt_release();
 	if (r)
-		return err_set(e, more.code, "%.250s; and it could not be held: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
-	return err_set(e, ERR_HELD, "%.250s; it is held without traffic, '%s' is untouched: llmdeploy promote %s --reason TEXT, or llmdeploy abort %s",
+		return err_set(e, more.code, "%.250s; and the candidate could not be held: %.120s; run llmdeploy recover %s", cause->msg, more.msg, a->l->route);
+	return err_set(e, ERR_HELD, "%.250s; the candidate is held without traffic, '%s' is untouched: llmdeploy promote %s --reason TEXT, or llmdeploy abort %s",
 		       cause->msg, a->from, a->l->route, a->l->route);
 }
 

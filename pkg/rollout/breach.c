@@ -185,7 +185,7 @@ uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *
 }
 
 char *breach_words(const struct gateway_client *c) {
-	return mem_printf("%llu of %llu requests of client '%s' failed (%llu answered with 5xx, %llu cut, %llu given up when they were late)",
+	return mem_printf("%llu of %llu requests of client '%s' failed (%llu answered with 5xx, %llu cut off, %llu cancelled by the client as too slow)",
 			  (unsigned long long) c->seen.errors, (unsigned long long) c->seen.requests, c->name, (unsigned long long) c->failed,
 			  (unsigned long long) c->cut, (unsigned long long) c->late);
 }
@@ -244,7 +244,7 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (!known || !breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
-	progress_warn(s->ctx->progress, "one client alone breaks a gate", words);
+	progress_warn(s->ctx->progress, "the failures of one client exceed a limit", words);
 	if (!breach_golden(s, l, breach_limit(c, &rest, &one), &why)) {
 		*stands = false;
 		excuse(b, &one);

@@ -109,7 +109,7 @@ static int decide(struct stage *g, struct err *e) {
 		return 0;
 	}
 	return err_set(e, v == GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
-		       v == GATE_FAIL ? "broke a gate" : "has no verdict", g->name, reason);
+		       v == GATE_FAIL ? "failed a gate" : "has no verdict", g->name, reason);
 }
 
 static int run_step(struct stage *g, struct err *e) {

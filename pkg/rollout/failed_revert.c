@@ -69,21 +69,21 @@ static int keep_link_target(struct rollout_session *s, const char *active, struc
 	if (!alive && recreate_restore(s, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->ctx->progress, "the active release does not come up", why.msg);
+		progress_warn(s->ctx->progress, "the active release does not become ready", why.msg);
 	}
 	return reconcile_traffic(s, e);
 }
 
 static int record_failed(struct rollout_session *s, const char *old, const char *active, const struct err *cause, struct err *e) {
 	char *what CLEANUP(freep) = !strcmp(old, active)
-		? mem_printf("'%s' is active and does not come up", old)
-		: mem_printf("the release before, '%s', does not come up: '%s' stays active, and its watch failed", old, active);
+		? mem_printf("'%s' is active and does not become ready", old)
+		: mem_printf("the previous release '%s' does not become ready: '%s' stays active although its watch failed", old, active);
 	struct json *r = record_new(EVENT_FAILED, NULL);
 
 	json_set_str(r, "version", active);
 	json_set_str(r, "reason", what);
 	json_set_int(r, "exit", err_exit_status(cause->code));
-	progress_warn(s->ctx->progress, "the way back is given up", what);
+	progress_warn(s->ctx->progress, "switching back is given up", what);
 	return record_put(s, r, e);
 }
 

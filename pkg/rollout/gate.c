@@ -102,17 +102,17 @@ static void judge_errors(struct judge *j) {
 	const struct gateway_sample *n = j->now, *b = j->beside;
 
 	if (j->g->error_rate_percent >= 0 && is_over(n, j->g->error_rate_percent))
-		say(j, GATE_FAIL, "%llu of %llu requests failed (%llu.%llu %%), and %lld %% may", (unsigned long long) n->errors,
-			(unsigned long long) n->requests, (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10,
-			(long long) j->g->error_rate_percent);
+		say(j, GATE_FAIL, "error rate %llu.%llu %% (%llu of %llu requests) exceeds the limit of %lld %%",
+		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) n->errors,
+		    (unsigned long long) n->requests, (long long) j->g->error_rate_percent);
 	if (!b || j->g->more_errors_percent < 0 || !b->requests)
 		return;
 	/* n.errors/n.requests > b.errors/b.requests + points/100, multiplied out */
 	double more = (double) n->errors / (double) n->requests - (double) b->errors / (double) b->requests;
 	if (more * 100 > (double) j->g->more_errors_percent + 1e-9)
-		say(j, GATE_FAIL, "%llu.%llu %% of its requests failed, and %llu.%llu %% of the active release's: %lld points more may",
-			(unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) permille(b) / 10,
-			(unsigned long long) permille(b) % 10, (long long) j->g->more_errors_percent);
+		say(j, GATE_FAIL, "error rate %llu.%llu %% exceeds the active release's %llu.%llu %% by more than %lld percentage points",
+		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) permille(b) / 10,
+		    (unsigned long long) permille(b) % 10, (long long) j->g->more_errors_percent);
 }
 
 uint64_t gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t times_percent) {
@@ -132,24 +132,24 @@ static void judge_time(struct judge *j, const char *what, const uint64_t *mine, 
 	if (limit_ms < 0 && (!its || times_percent < 0))
 		return;
 	if (!gate_percentile(mine, 95, &ms)) {
-		say(j, GATE_NONE, "%s was measured of no request", what);
+		say(j, GATE_NONE, "%s: no samples", what);
 		return;
 	}
 	text_format_ms(ms, took);
 	if (limit_ms >= 0 && ms > (uint64_t) limit_ms) {
 		text_format_ms((uint64_t) limit_ms, limit);
-		say(j, GATE_FAIL, "%s of 95 %% is %s, and %s may be", what, took, limit);
+		say(j, GATE_FAIL, "p95 %s %s exceeds the limit of %s", what, took, limit);
 	}
 	if (!its || times_percent < 0)
 		return;
 	if (!gate_percentile(its, 95, &beside_ms)) {
-		say(j, GATE_NONE, "%s of the active release was measured of no request", what);
+		say(j, GATE_NONE, "%s of the active release: no samples", what);
 		return;
 	}
 	text_format_ms(beside_ms, limit);
 	if (ms >= beside_ms + GATE_FLOOR_MS && (double) ms * 100 > (double) beside_ms * (double) times_percent)
-		say(j, GATE_FAIL, "%s of 95 %% is %s, and the active release's is %s: %lld.%02lld times as long may be", what, took, limit,
-			(long long) times_percent / 100, (long long) times_percent % 100);
+		say(j, GATE_FAIL, "p95 %s %s exceeds the limit of %lld.%02lld times the active release's %s", what, took,
+		    (long long) times_percent / 100, (long long) times_percent % 100, limit);
 }
 
 static bool compares(const struct lockfile_gates *g) {
@@ -168,24 +168,24 @@ static void judge_all(struct judge *j, uint64_t least) {
 	const struct gateway_sample *n = j->now, *b = j->beside;
 
 	if (n->requests >= ALL_FAILED && n->errors >= n->requests)
-		say(j, GATE_FAIL, "all of %llu requests failed", (unsigned long long) n->requests);
+		say(j, GATE_FAIL, "all %llu requests failed", (unsigned long long) n->requests);
 	if (!n->requests && n->refused + n->left)
-		say(j, GATE_NONE, "no request was answered: %llu refused as their clients' fault, %llu given up by their clients",
+		say(j, GATE_NONE, "no request was answered: %llu rejected as client errors, %llu cancelled by clients",
 			(unsigned long long) n->refused, (unsigned long long) n->left);
 	else if (!n->requests)
 		say(j, GATE_NONE, "no traffic was seen");
 	else if (n->requests < least)
-		say(j, GATE_NONE, "%llu request%s seen, and a verdict needs %llu", (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
+		say(j, GATE_NONE, "%llu request%s seen, a verdict needs at least %llu", (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
 			(unsigned long long) least);
 	if (j->verdict != GATE_PASS)
 		return;
 	j->beside = gate_compared(b, least);
 	if (b && compares(j->g) && !j->beside)
-		say(j, GATE_NONE, "%llu request%s seen at the active release, and a comparison needs %llu", (unsigned long long) b->requests,
+		say(j, GATE_NONE, "%llu request%s seen at the active release, a comparison needs at least %llu", (unsigned long long) b->requests,
 			b->requests == 1 ? " was" : "s were", (unsigned long long) least_beside(least));
 	judge_errors(j);
-	judge_time(j, "the time", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms, j->g->p95_percent);
-	judge_time(j, "the time to the first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);
+	judge_time(j, "latency", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms, j->g->p95_percent);
+	judge_time(j, "time to first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);
 }
 
 enum gate_verdict gate_judge(const struct lockfile_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
@@ -200,9 +200,9 @@ enum gate_verdict gate_judge(const struct lockfile_gates *g, const struct gatewa
 	if (gate_percentile(now->total_ms, 95, &ms))
 		text_format_ms(ms, took);
 	int n = snprintf(reason, GATE_REASON, "%llu requests, %llu failed%s%s", (unsigned long long) now->requests,
-			 (unsigned long long) now->errors, *took ? ", 95 % within " : "", took);
+			 (unsigned long long) now->errors, *took ? ", p95 latency " : "", took);
 	if (now->refused + now->left)
-		(void) snprintf(reason + n, GATE_REASON - (size_t) n, "; %llu more refused as their clients' fault, %llu given up by their clients",
+		(void) snprintf(reason + n, GATE_REASON - (size_t) n, "; also %llu rejected as client errors, %llu cancelled by clients",
 				(unsigned long long) now->refused, (unsigned long long) now->left);
 	return GATE_PASS;
 }

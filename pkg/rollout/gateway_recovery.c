@@ -38,7 +38,7 @@ static void add(const struct rollout *ctx, const char *name, struct actives *a) 
 
 	if (release_route_open(ctx->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
 	    (active && rollout_lockfile_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
-		progress_warn(ctx->progress, "the gateway is set up without a route that cannot be read", why.msg);
+		progress_warn(ctx->progress, "the gateway is configured without a route that cannot be read", why.msg);
 	else if (l) {
 		a->stopped[a->n] = state == RELEASE_STOPPED;
 		a->at[a->n++] = STEAL(l);
@@ -74,11 +74,11 @@ int recover_gateway_state(struct rollout_session *s, struct err *e) {
 	if (!there && !a.n)
 		return 0;
 	if (gateway_rebuild(s->ctx->gateway, (const struct lockfile *const *) a.at, a.n, &aside, e))
-		return err_wrap(e, "gateway/state is %s and cannot be made anew", there ? "damaged" : "gone");
+		return err_wrap(e, "gateway/state is %s and cannot be rebuilt", there ? "damaged" : "missing");
 	for (size_t i = 0; i < a.n; i++)
 		if (a.stopped[i] && gateway_flip(s->ctx->gateway, a.at[i]->route, NULL, e))
 			return err_wrap(e, "route '%s' is stopped", a.at[i]->route);
-	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is made anew from what is active%s%s", there ? "damaged" : "gone",
+	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is rebuilt from the active releases%s%s", there ? "damaged" : "missing",
 		aside ? "; " : "", aside ? aside : "");
 	progress_warn(s->ctx->progress, "the gateway", what);
 	struct json *r = record_new(EVENT_REALIGNED, NULL);

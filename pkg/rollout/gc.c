@@ -339,7 +339,7 @@ static int check_routes(const struct rollout *ctx, char *const *names, size_t n,
 		return -1;
 	for (size_t i = 0; i < n_now; i++)
 		if (!is_among(names, n, now[i]))
-			return err_set(e, ERR_BUSY, "route '%s' was made in this moment; try again", now[i]);
+			return err_set(e, ERR_BUSY, "route '%s' was created at the same moment; try again", now[i]);
 	return 0;
 }
 
@@ -479,16 +479,16 @@ static void collect(struct rollout_session *s, bool begun) {
 
 	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
 		if (why.code == ERR_BUSY)
-			progress_note(s->ctx->progress, "nothing is collected now", why.msg);
+			progress_note(s->ctx->progress, "garbage collection is postponed", why.msg);
 		else
-			progress_warn(s->ctx->progress, "what no release needs could not be collected: the release is active all the same; llmdeploy gc", why.msg);
+			progress_warn(s->ctx->progress, "garbage collection failed; the release is active: run llmdeploy gc", why.msg);
 		return;
 	}
 	if (!any)
 		return;
 	char *said CLEANUP(freep) = rollout_freed_words(&f);
 	if (said)
-		progress_note(s->ctx->progress, "collected what no release needs", said);
+		progress_note(s->ctx->progress, "garbage collected", said);
 }
 
 void gc_after(struct rollout_session *s) {

@@ -28,7 +28,7 @@ static int held_lockfile(struct rollout_session *s, struct lockfile **l, struct 
 	if (record_held(s, &version, e))
 		return -1;
 	if (!version)
-		return err_set(e, ERR_USAGE, "nothing of route '%s' is held; see llmdeploy status %s", s->route.name, s->route.name);
+		return err_set(e, ERR_USAGE, "route '%s' has no held candidate; see llmdeploy status %s", s->route.name, s->route.name);
 	return rollout_lockfile_of(&s->route, version, l, e);
 }
 
@@ -82,7 +82,7 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 	/* Somebody removed it: there is nothing to drop but the waiting. */
 	struct json *r = record_new(EVENT_ABORTED, NULL);
 	json_set_str(r, "version", version);
-	json_set_str(r, "reason", "it is not on disk any more");
+	json_set_str(r, "reason", "the release is no longer on disk");
 	return record_put(s, r, e);
 }
 

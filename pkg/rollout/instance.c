@@ -135,8 +135,8 @@ int instance_image(const struct rollout *ctx, const struct lockfile *l, char id[
 	if (interrupt_check(e))
 		return -1;
 	if (!found)
-		return err_set(e, ERR_INTEGRITY, "the Engine loaded an image that is not the one of the lock: wanted config %.12s of '%s'; "
-			"look at the Engine's log", l->image_config, tag);
+		return err_set(e, ERR_INTEGRITY, "Docker loaded another image than the lockfile names: expected config %.12s of '%s'; "
+			"see Docker's log", l->image_config, tag);
 	progress_done(ctx->progress, "load image", NULL);
 	return 0;
 }
@@ -190,10 +190,10 @@ static int image_again(const struct rollout *ctx, const struct lockfile *l, char
 	char *tag CLEANUP(freep) = image_tag(ctx, l);
 	bool found;
 
-	progress_warn(ctx->progress, "Docker has the image and cannot make a container of it: it is loaded again, whole", l->version);
+	progress_warn(ctx->progress, "Docker has the image but cannot create a container from it: the whole image is loaded again", l->version);
 	if (load_image(ctx, l, tag, NULL, &found, id, e))
 		return -1;
-	return found ? 0 : err_set(e, ERR_INTEGRITY, "the Engine loaded an image that is not the one of the lock: wanted config %.12s of '%s'", l->image_config, tag);
+	return found ? 0 : err_set(e, ERR_INTEGRITY, "Docker loaded another image than the lockfile names: expected config %.12s of '%s'", l->image_config, tag);
 }
 
 static int create_again(const struct rollout *ctx, const struct lockfile *l, const char *name, const struct docker_mount *mounts, const struct err *why,
@@ -248,7 +248,7 @@ static int create_new(const struct rollout *ctx, const struct lockfile *l, const
 	bool found = false;
 	if (taken && docker_container_inspect(ctx->docker, name, &found, &c, e))
 		return -1;
-	return taken && !(found && is_ours(ctx, l, &c)) ? err_set(e, ERR_SYS, "somebody made a container '%s' in this moment; remove it and try again", name) : 0;
+	return taken && !(found && is_ours(ctx, l, &c)) ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", name) : 0;
 }
 
 static int start_once(const struct rollout *ctx, const struct lockfile *l, struct err *e) {

@@ -275,7 +275,7 @@ int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, con
 void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how);
 /* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
 int repair_recover(struct rollout_session *s, struct err *e);
-/* Somebody started the active release's container anew: taken note of in the journal, once. */
+/* Somebody started the active release's container anew: recorded in the journal, once. */
 int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
 
 /* ---- garbage (gc.c) ---- */

@@ -75,7 +75,7 @@ static int measure(const struct rollout *ctx, const struct lockfile *l, struct j
 	if (read_log(ctx, name, &log, e) || memory_estimate_buffers(l->logs, buf_str(&log), log.len, &b, e))
 		return -1;
 	if (!b.lines)
-		return err_set(e, ERR_GATE, "log format changed: no line of the engine's log names a buffer");
+		return err_set(e, ERR_GATE, "log format changed: no line of the runtime's log names a buffer");
 	add_parts(m, l, &b);
 	if (docker_container_memory(ctx->docker, name, &resident, e))
 		return -1;
@@ -94,7 +94,7 @@ struct json *instance_memory(const struct rollout *ctx, const struct lockfile *l
 	struct json *m = json_object();
 	if (measure(ctx, l, m, &why)) {
 		json_set_str(m, "warning", why.msg);
-		progress_note(ctx->progress, "the engine's memory could not be measured", why.msg);
+		progress_note(ctx->progress, "the memory of the instance could not be measured", why.msg);
 	}
 	return m;
 }

@@ -29,12 +29,12 @@ enum orphan_kind { ORPHAN_RUN, ORPHAN_LINKS, ORPHAN_CONTAINER, ORPHAN_IMAGE, ORP
 static const struct {
 	const char *what, *removed;
 } words[] = {
-	[ORPHAN_RUN] = {"stray directory", "removed"},
-	[ORPHAN_LINKS] = {"stray directory", "removed"},
-	[ORPHAN_CONTAINER] = {"stray container", "removed"},
-	[ORPHAN_IMAGE] = {"stray image", "its name is taken from the Engine"},
-	[ORPHAN_NETWORK] = {"stray network", "removed"},
-	[ORPHAN_ROUTE] = {"gateway route", "taken from the gateway"},
+	[ORPHAN_RUN] = {"orphan directory", "removed"},
+	[ORPHAN_LINKS] = {"orphan directory", "removed"},
+	[ORPHAN_CONTAINER] = {"orphan container", "removed"},
+	[ORPHAN_IMAGE] = {"orphan image", "its tag is removed from Docker"},
+	[ORPHAN_NETWORK] = {"orphan network", "removed"},
+	[ORPHAN_ROUTE] = {"gateway route", "removed from the gateway"},
 };
 
 struct orphan {

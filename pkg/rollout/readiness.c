@@ -48,20 +48,20 @@ static int alive(void *ctx, bool *is, struct buf *detail, struct err *e) {
 	*is = found && c.running && strcmp(c.state, "restarting");
 	if (!*is && docker_outages_since_start(w->ctx->docker)) {
 		docker_container_done(&c);
-		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again", w->l->version);
+		return err_set(e, ERR_UNREACHABLE, "Docker was restarted, and '%s' ended with it: run the command again", w->l->version);
 	}
 	if (found && !*is && instance_was_stopped(w->ctx, w->l, &c)) {
 		docker_container_done(&c);
-		return err_set(e, ERR_UNREACHABLE, "the Docker Engine stopped '%s' meanwhile, asked by somebody or in its own shutdown: run this again",
+		return err_set(e, ERR_UNREACHABLE, "Docker stopped '%s', at the request of another program or in its own shutdown: run the command again",
 			       w->l->version);
 	}
 	if (!found)
-		(void) buf_puts(detail, "its container is gone");
+		(void) buf_puts(detail, "its container no longer exists");
 	else if (!*is) {
 		struct buf log CLEANUP(buf_done) = BUF_INIT(LAST_WORDS);
 		struct err ignored = {0};
 		(void) docker_log_tail(w->ctx->docker, w->name, LOG_LINES, &log, &ignored);
-		(void) buf_printf(detail, "%s %lld%s%s; its last words: %s", c.oom_killed ? OUT_OF_MEMORY "exit status" : "exit status",
+		(void) buf_printf(detail, "%s %lld%s%s; last lines of its log: %s", c.oom_killed ? OUT_OF_MEMORY "exit status" : "exit status",
 			(long long) c.exit_code, *c.error ? ": " : "", c.error, log.len ? buf_str(&log) : "none");
 	}
 	docker_container_done(&c);
@@ -119,7 +119,7 @@ static int check_log(const struct watched *w, struct err *e) {
 		return -1;
 	for (const struct json *p = json_first(patterns); p; p = json_next(p))
 		if (json_text(p) && strstr(buf_str(&log), json_text(p)))
-			return err_set(e, ERR_GATE, "the engine's log says '%s'; see it with the attempt", json_text(p));
+			return err_set(e, ERR_GATE, "the runtime's log says '%s'; the log is kept with the attempt", json_text(p));
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static int explain(const struct rollout *ctx, const struct lockfile *l, struct e
 		return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : -1;
 	if (is)
 		return -1;
-	return err_set(e, ERR_GATE, "the engine died while it was asked: %.400s", buf_str(&detail));
+	return err_set(e, ERR_GATE, "the instance died during the evaluation: %.400s", buf_str(&detail));
 }
 
 int evaluate_golden(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e) {

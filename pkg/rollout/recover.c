@@ -95,7 +95,7 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 	char id[LOCKFILE_ID];
 
 	if (!version || !digest)
-		return close_with(s, st->last, "nothing had been begun", e);
+		return close_with(s, st->last, "nothing had been changed", e);
 	if (is_recent(st->last))
 		clock_sleep_ms(LATE_MS);
 	(void) snprintf(id, sizeof id, "%.12s", digest);
@@ -106,8 +106,8 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 		return -1;
 	if (st->stopped_active && recreate_restore(s, e))
 		return -1;
-	return close_with(s, st->last, st->stopped_active ? "what was begun was undone; what was active was started again" :
-			  "what was begun was undone; what was active stayed so", e);
+	return close_with(s, st->last, st->stopped_active ? "the changes were undone; the active release was started again" :
+			  "the changes were undone; the active release stayed active", e);
 }
 
 static int hold_again(struct rollout_session *s, const struct json *last, struct err *e) {
@@ -138,7 +138,7 @@ static int fall_back(struct rollout_session *s, const struct json *last, const s
 	if (cause->code == ERR_INTERRUPTED || cause->code == ERR_UNREACHABLE)
 		return err_set(e, cause->code, "%s", cause->msg);
 	if (op_of(last) == SWITCH_REVERT)
-		return err_set(e, ERR_RECOVERY, "%.330s; and '%s' had failed before: put one of them right, then llmdeploy recover %s", cause->msg,
+		return err_set(e, ERR_RECOVERY, "%.330s; and '%s' had failed before: repair one of them, then llmdeploy recover %s", cause->msg,
 			json_str(last, "from"), s->route.name);
 	return switch_back(s, to, json_str(last, "from"), cause, e);
 }
@@ -197,7 +197,7 @@ static int resume(struct rollout_session *s, enum recovery_action action, const 
 	if (version && *version && rollout_lockfile_of(&s->route, version, &to, e))
 		return -1;
 	if (action == RECOVERY_BACK && to) {
-		(void) err_set(&cause, ERR_REVERTED, "%s", json_str(last, "reason") ? json_str(last, "reason") : "its watch was lost");
+		(void) err_set(&cause, ERR_REVERTED, "%s", json_str(last, "reason") ? json_str(last, "reason") : "its watch was interrupted");
 		return switch_back(s, to, json_str(last, "from"), &cause, e);
 	}
 	if (to && stand_up(s, to, &cause))
@@ -206,13 +206,13 @@ static int resume(struct rollout_session *s, enum recovery_action action, const 
 		return give_up(s, last, to, &cause, e);
 	if (conclude(s, last, to, e))
 		return -1;
-	return close_with(s, last, action == RECOVERY_FINISH ? "the switch was finished" : "what was left of the operation was done", e);
+	return close_with(s, last, action == RECOVERY_FINISH ? "the switch was finished" : "the rest of the operation was done", e);
 }
 
 static int fix_ended(struct rollout_session *s, const struct json *last, struct err *e) {
 	if (repair_recover(s, e))
 		return -1;
-	return close_with(s, last, "verify --fix was ended; what is left of it, verify says", e);
+	return close_with(s, last, "verify --fix was ended; llmdeploy verify lists what is left", e);
 }
 
 /* Of the route as a whole. */
@@ -261,8 +261,8 @@ static int act(struct rollout_session *s, enum recovery_action action, const str
 
 	/* A way back ends after so many, whoever comes: see below. */
 	if (attempts >= ATTEMPTS && !s->ctx->retry_exhausted && !s->ctx->asked && !failed_revert_target(last))
-		return err_set(e, ERR_RECOVERY, "recovery of route '%s' was tried %d times and did not end; its journal stops at '%s' of '%s': "
-			"see llmdeploy verify and llmdeploy logs, put right what they name, then llmdeploy recover %s",
+		return err_set(e, ERR_RECOVERY, "recovery of route '%s' failed %d times; its journal stops at '%s' of '%s': "
+			"see llmdeploy verify and llmdeploy logs, repair what they name, then llmdeploy recover %s",
 			s->route.name, attempts, json_str(last, "event"), json_str(last, "version") ? json_str(last, "version") : "?", s->route.name);
 	r = record_new(EVENT_RECOVERING, NULL);
 	json_set_str(r, "of", json_str(last, "event"));
@@ -301,7 +301,7 @@ int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t 
 		progress_note(s->ctx->progress, "the active release does not answer and is started again", l->version);
 		if (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, engine_ms, e)) {
 			struct err why = *e;
-			return err_set(e, why.code, "%.350s; '%s' is active and does not come up: llmdeploy rollback %s", why.msg, l->version, l->route);
+			return err_set(e, why.code, "%.350s; '%s' is active and does not become ready: llmdeploy rollback %s", why.msg, l->version, l->route);
 		}
 	}
 	if (docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
@@ -344,10 +344,10 @@ static int relink(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!was)
 		return 0;
-	progress_note(s->ctx->progress, "the link 'active' was not what the journal says and was set again", said ? said : "no release is active");
+	progress_note(s->ctx->progress, "the link 'active' differed from the journal and was reset", said ? said : "no release is active");
 	r = record_new(EVENT_RELINKED, NULL);
 	json_set_str(r, "version", said);
-	char *what CLEANUP(freep) = mem_printf("'active' named %s, and is '%s' again", active ? active : "nothing", said ? said : "no release");
+	char *what CLEANUP(freep) = mem_printf("'active' pointed to %s, and points to '%s' again", active ? active : "nothing", said ? said : "no release");
 	json_set_str(r, "what", what);
 	return release_flip(&s->route, said, e) || record_put(s, r, e) ? -1 : 0;
 }
@@ -358,7 +358,7 @@ static int recover_last(struct rollout_session *s, const struct record_state *st
 	if (!st->last || action == RECOVERY_NOTHING)
 		return 0;
 	if (action == RECOVERY_REFUSE)
-		return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', which this version does not know: use the one that wrote it",
+		return err_set(e, ERR_RECOVERY, "the journal ends with '%.40s', an event that this version does not know: use the version that wrote it",
 			       json_str(st->last, "event") ? json_str(st->last, "event") : "");
 	return act(s, action, st, e);
 }

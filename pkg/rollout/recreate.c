@@ -20,7 +20,7 @@ bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const 
 static int record_recreate(struct rollout_session *s, enum event event, const struct lockfile *next, const struct lockfile *old, struct err *e) {
 	struct json *r = record_new(event, next);
 
-	char *detail CLEANUP(freep) = mem_printf("'%s' makes room", old->version);
+	char *detail CLEANUP(freep) = mem_printf("'%s' is stopped first", old->version);
 
 	json_set_str(r, "from", old->version);
 	json_set_str(r, "detail", detail);
@@ -31,14 +31,14 @@ static void announce(struct rollout_session *s, const struct lockfile *old) {
 	const char *who = json_get(json_get(old->tree, "gateway"), "fallback") ? "the fallback answers where it may, else 503 with Retry-After"
 									      : "clients get 503 with Retry-After";
 
-	progress_warn(s->ctx->progress, "from now until the next release is proved nobody has this route's traffic", who);
+	progress_warn(s->ctx->progress, "until the next release passes its gate, no release serves this route", who);
 }
 
 int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e) {
-	progress_step(s->ctx->progress, "stop the release before");
+	progress_step(s->ctx->progress, "stop previous release");
 	if (traffic_shift(s->ctx, s->route.name, NULL, e) || traffic_drain(s, old, drain_ms, e) || instance_stop(s->ctx, old, e))
 		return -1;
-	progress_done(s->ctx->progress, "stop the release before", old->version);
+	progress_done(s->ctx->progress, "stop previous release", old->version);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ int recreate_restore(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!active)
 		return 0;
-	progress_note(s->ctx->progress, "the release before is started again", active);
+	progress_note(s->ctx->progress, "the previous release is started again", active);
 	if (rollout_lockfile_of(&s->route, active, &l, e) || start_and_keep(s, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
 	return record_put(s, record_new(EVENT_RESTORED, l), e);

@@ -149,7 +149,7 @@ static int remove_route(struct rollout_session *s, bool purges, struct rollout_r
 
 	/* A route that is damaged can be removed: then there is no drain. */
 	if (release_active_name(&s->route, &active, &damaged) || (active && rollout_lockfile_of(&s->route, active, &l, &damaged)))
-		progress_warn(s->ctx->progress, "the active release cannot be read: its requests are not waited for", damaged.msg);
+		progress_warn(s->ctx->progress, "the active release cannot be read: its requests are not drained", damaged.msg);
 	(void) snprintf(out->from, sizeof out->from, "%s", active ? active : "");
 	if (release_state(&s->route, &state, NULL, e) || record_remove(s, l, active, purges, e))
 		return -1;

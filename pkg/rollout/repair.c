@@ -60,7 +60,8 @@ static int put_aside(struct repair *f, const struct lockfile_artifact *a, char *
 		json_free(r);
 		return -1;
 	}
-	char *what CLEANUP(freep) = mem_printf("%s %.12s is kept as store/%s", a->role, a->sha256, *aside ? *aside : "nothing: it was gone");
+	char *what CLEANUP(freep) = *aside ? mem_printf("%s %.12s is kept as store/%s", a->role, a->sha256, *aside)
+					    : mem_printf("%s %.12s was missing", a->role, a->sha256);
 	json_set_str(r, "what", what);
 	return record_put(f->s, r, e);
 }
@@ -71,9 +72,9 @@ static int restore(struct repair *f, const struct lockfile_artifact *a, struct e
 
 	if (put_aside(f, a, &aside, e))
 		return -1;
-	char *kept CLEANUP(freep) = aside ? mem_printf("; what stood in its place is kept as store/%s", aside) : mem_strdup("");
+	char *kept CLEANUP(freep) = aside ? mem_printf("; the file found in its place is kept as store/%s", aside) : mem_strdup("");
 	if (!a->n_sources)
-		return err_set(e, ERR_DRIFT, "%s %.12s is not what the lock says, and the lock knows no remote source%.150s: run llmdeploy model pull with its "
+		return err_set(e, ERR_DRIFT, "%s %.12s does not match the lockfile, and the lockfile has no remote source%.150s: run llmdeploy model pull with its "
 			"manifest, then llmdeploy verify %s --fix", a->role, a->sha256, kept, f->l->route);
 	if (store_fetch(f->s->ctx->store, &want, f->s->ctx->progress, e))
 		return err_wrap(e, "%s", a->role);
@@ -133,27 +134,27 @@ static int failover_to_previous(struct repair *f, const struct lockfile *before,
 	struct rollout_session *s = f->s;
 	struct json *r;
 
-	progress_step(s->ctx->progress, "the release before stands in");
+	progress_step(s->ctx->progress, "fail over to the previous release");
 	if (instance_start(s->ctx, before, e) || instance_await_ready(s->ctx, before, NULL, e) || traffic_assign_slot(s->ctx, before, e))
 		return -1;
 	r = record_new(EVENT_STAND_IN, f->l);
 	json_set_str(r, "stand_in", before->version);
-	char *what CLEANUP(freep) = mem_printf("'%s' answers while '%s' is made anew", before->version, f->l->version);
+	char *what CLEANUP(freep) = mem_printf("'%s' serves while the container of '%s' is replaced", before->version, f->l->version);
 	json_set_str(r, "what", what);
 	if (record_put(s, r, e) || traffic_shift(s->ctx, s->route.name, before, e) || traffic_drain(s, f->l, f->l->drain_ms, e))
 		return -1;
-	progress_done(s->ctx->progress, "the release before stands in", before->version);
+	progress_done(s->ctx->progress, "fail over to the previous release", before->version);
 	return 0;
 }
 
 static int make_again(struct repair *f, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, f->l);
 
-	progress_step(f->s->ctx->progress, "make the container anew");
+	progress_step(f->s->ctx->progress, "replace the container");
 	if (instance_remove(f->s->ctx, f->l, e) || instance_start(f->s->ctx, f->l, e) || instance_await_ready(f->s->ctx, f->l, NULL, e) ||
 	    docker_container_set_restart(f->s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
-	progress_done(f->s->ctx->progress, "make the container anew", f->l->version);
+	progress_done(f->s->ctx->progress, "replace the container", f->l->version);
 	return 0;
 }
 
@@ -169,14 +170,14 @@ static int replace(struct repair *f, bool serving, struct err *e) {
 	if (before && failover_to_previous(f, before, e))
 		return -1;
 	if (!before && serving)
-		progress_warn(s->ctx->progress, "its container is made anew, and no other release can answer meanwhile: until it is ready clients get the "
-			"fallback where the route has one, else 503 with Retry-After", f->l->version);
+		progress_warn(s->ctx->progress, "its container is replaced and no other release can serve meanwhile: until it is ready, clients get the "
+			"fallback if the route has one, else 503 with Retry-After", f->l->version);
 	if (make_again(f, &why))
-		return err_set(e, why.code, "%.250s; '%s' is active and does not come up%s%.64s%s: llmdeploy rollback %s", why.msg, f->l->version,
-			before ? "; '" : "", before ? before->version : "", before ? "' answers until the next command" : "", f->l->route);
+		return err_set(e, why.code, "%.250s; '%s' is active and does not become ready%s%.64s%s: llmdeploy rollback %s", why.msg, f->l->version,
+			before ? "; '" : "", before ? before->version : "", before ? "' serves until the next command" : "", f->l->route);
 	if (traffic_assign_slot(s->ctx, f->l, e) || traffic_shift(s->ctx, s->route.name, f->l, e) || (before && traffic_drain(s, before, before->drain_ms, e)))
 		return -1;
-	char *how CLEANUP(freep) = before ? mem_printf("made anew; '%s' answered meanwhile", before->version) : mem_strdup("made anew");
+	char *how CLEANUP(freep) = before ? mem_printf("replaced; '%s' served meanwhile", before->version) : mem_strdup("replaced");
 	note(f, "container", how);
 	return 0;
 }
@@ -197,7 +198,7 @@ static int repair_others(struct repair *f, struct err *e) {
 		return 0;
 	if (instance_stop(f->s->ctx, l, e) || instance_start(f->s->ctx, l, e) || instance_await_ready(f->s->ctx, l, NULL, e))
 		return err_wrap(e, "'%s'", l->version);
-	note(f, "the release before", "started again, with the right files");
+	note(f, "previous release", "restarted with the right files");
 	return 0;
 }
 
@@ -262,7 +263,7 @@ static int repair_gateway(struct repair *f, struct err *e) {
 	if (gateway_ensure(f->s->ctx->gateway, e) || reconcile_traffic(f->s, e) || await_up(f, e))
 		return -1;
 	if (f->kinds[DRIFT_GATEWAY])
-		note(f, "gateway", "its files and its servers are as the link says");
+		note(f, "gateway", "its files and slots follow the active release again");
 	return 0;
 }
 
@@ -278,7 +279,7 @@ int active_note_restart(struct rollout_session *s, const struct lockfile *l, boo
 	if (!*was)
 		return 0;
 	struct json *r = record_new(EVENT_RESTARTED, l);
-	char *what CLEANUP(freep) = mem_printf("its container was started at %.19sZ by somebody else, or by the Engine", c.started_at);
+	char *what CLEANUP(freep) = mem_printf("its container was started at %.19sZ by another program, or by Docker", c.started_at);
 	json_set_str(r, "what", what);
 	json_set_int(r, "restarts", c.restarts);
 	return record_put(s, r, e);
@@ -291,7 +292,7 @@ static int repair_stopped(struct repair *f, struct err *e) {
 	if (f->kinds[DRIFT_STOPPED]) {
 		if (instance_stop(f->s->ctx, f->l, e))
 			return -1;
-		note(f, "container", "stopped, as the route is");
+		note(f, "container", "stopped: the route is stopped");
 	}
 	return traffic_has_gateway(f->s->ctx) ? gateway_ensure(f->s->ctx->gateway, e) || reconcile_traffic(f->s, e) ? -1 : 0 : 0;
 }
@@ -334,7 +335,7 @@ static int repair(struct repair *f, const struct rollout_differences *d, struct 
 	if (active_note_restart(f->s, f->l, &was, e))
 		return -1;
 	if (was)
-		note(f, "start", "taken note of in the journal");
+		note(f, "start", "recorded in the journal");
 	if (d->n == 1 && d->at[0].kind == DRIFT_RESTARTED && was)
 		return 0;
 	if (begin(f, d, e))

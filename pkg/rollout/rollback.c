@@ -45,7 +45,7 @@ static int wake(struct return_to *t, struct err *e) {
 	if (interrupt_check(e))
 		return -1;
 	if (t->was_running) {
-		progress_warn(s->ctx->progress, "the release before runs and does not answer: it is started again", silent.msg);
+		progress_warn(s->ctx->progress, "the previous release runs but does not answer: it is started again", silent.msg);
 		t->was_running = false;
 		if (instance_stop(s->ctx, to, e))
 			return -1;
@@ -57,7 +57,7 @@ static int wake(struct return_to *t, struct err *e) {
 	t->vacated = t->old && recreate_needed(s, to, t->old);
 	if (instance_image(s->ctx, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
 		return -1;
-	progress_step(s->ctx->progress, "start the release before");
+	progress_step(s->ctx->progress, "start previous release");
 	return instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, &t->engine_ms, e) ? -1 : 0;
 }
 
@@ -78,7 +78,7 @@ static int undo(struct return_to *t, const struct err *cause, struct err *e) {
 		status = record_put(s, r, e) || reconcile_traffic(s, e) ? -1 : 0;
 	interrupt_release();
 	if (more.code && t->vacated && status)
-		return err_set(e, ERR_RECOVERY, "%.180s; '%s' could not be started again: %.180s; put this right, then llmdeploy recover %s", cause->msg,
+		return err_set(e, ERR_RECOVERY, "%.180s; '%s' could not be started again: %.180s; repair this, then llmdeploy recover %s", cause->msg,
 			       t->from, more.msg, s->route.name);
 	return status ? -1 : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *t->from ? "'" : "",
 		*t->from ? t->from : "no release", *t->from ? "' stays active" : " is active, as before");

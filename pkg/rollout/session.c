@@ -29,7 +29,7 @@ static int broken_journal(const struct rollout_session *s, struct err *e) {
 	struct err why = *e;
 
 	return why.code != ERR_INTEGRITY ? -1 :
-		err_set(e, ERR_RECOVERY, "%.350s; nothing is changed: put the file back from a copy, or give it up: llmdeploy recover %s --accept-journal",
+		err_set(e, ERR_RECOVERY, "%.350s; nothing was changed: restore the file from a copy, or abandon the journal: llmdeploy recover %s --accept-journal",
 			why.msg, s->route.name);
 }
 

@@ -46,7 +46,7 @@ int stop_undone(struct rollout_session *s, const struct lockfile *l, const struc
 	status = status || put;
 	interrupt_release();
 	if (status)
-		return err_set(e, cause->code, "%.200s; and the traffic could not be given back: %.180s; run llmdeploy recover %s", cause->msg,
+		return err_set(e, cause->code, "%.200s; and the traffic could not be restored: %.180s; run llmdeploy recover %s", cause->msg,
 			       more.msg, l->route);
 	return err_set(e, cause->code, "%.400s; '%s' serves as before", cause->msg, l->version);
 }

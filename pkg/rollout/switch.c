@@ -58,7 +58,7 @@ int switch_finish(struct rollout_session *s, const struct lockfile *to, const ch
 }
 
 int switch_stuck(const struct rollout_session *s, const struct lockfile *to, const struct err *cause, struct err *e) {
-	return err_set(e, cause->code, "%.330s; the switch to '%s' has begun: put this right, then llmdeploy recover %s", cause->msg,
+	return err_set(e, cause->code, "%.330s; the switch to '%s' has begun: repair this, then llmdeploy recover %s", cause->msg,
 		       to ? to->version : "no release", s->route.name);
 }
 
@@ -70,9 +70,9 @@ static int still_runs(const struct rollout *ctx, const struct lockfile *to, stru
 		return -1;
 	if (running)
 		return 0;
-	return docker_outages(ctx->docker) ? err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted meanwhile, and '%s' ended with it: run this again",
+	return docker_outages(ctx->docker) ? err_set(e, ERR_UNREACHABLE, "Docker was restarted, and '%s' ended with it: run the command again",
 						   to->version)
-					 : err_set(e, ERR_GATE, "'%s' ended after it was proved, and before the switch; see its log with the attempt", to->version);
+					 : err_set(e, ERR_GATE, "'%s' ended between its gate and the switch; its log is kept with the attempt", to->version);
 }
 
 int switch_to(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
@@ -139,9 +139,9 @@ int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *w
 	if (!status)
 		return 0;
 	if (why.code == ERR_INTERRUPTED)
-		return err_set(e, why.code, "interrupted; '%s' is active and committed, and the one before still ends its requests: "
+		return err_set(e, why.code, "interrupted; '%s' is active and committed, and the previous release still drains: "
 			"the next command on the route stops it", c->l->version);
-	return err_set(e, why.code, "'%s' is active and committed, but the one before could not be drained and stopped: %.300s", c->l->version, why.msg);
+	return err_set(e, why.code, "'%s' is active and committed, but the previous release could not be drained and stopped: %.300s", c->l->version, why.msg);
 }
 
 int switch_over(struct rollout_session *s, const struct lockfile *l, const char *from, bool *begun, struct rollout_result *out, struct err *e) {

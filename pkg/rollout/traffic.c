@@ -145,8 +145,8 @@ static bool is_reconciled(const struct gateway_route_view *v, const struct lockf
 static int realign(struct rollout_session *s, const struct lockfile *active, struct err *e) {
 	struct json *r = record_new(EVENT_REALIGNED, active);
 
-	progress_note(s->ctx->progress, "the gateway did not lead to what the journal says and was set again", active ? active->version : "no release is active");
-	json_set_str(r, "what", active ? "the gateway leads to the active release again" : "the gateway leads to no release, as none is active");
+	progress_note(s->ctx->progress, "the gateway's traffic differed from the journal and was reset", active ? active->version : "no release is active");
+	json_set_str(r, "what", active ? "traffic goes to the active release again" : "traffic goes to no release: none is active");
 	if ((active && traffic_assign_slot(s->ctx, active, e)) || traffic_shift(s->ctx, s->route.name, active, e)) {
 		json_free(r);
 		return -1;

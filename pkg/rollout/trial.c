@@ -20,7 +20,7 @@ static int fits_here(const struct lockfile *l, struct err *e) {
 		return -1;
 	if (size_admits(host_memory(&host), l->reserve_percent, l->planned_bytes))
 		return 0;
-	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: it is planned with more memory than this machine has", l->version);
+	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: its planned memory exceeds this machine's", l->version);
 }
 
 static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
@@ -64,7 +64,7 @@ int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struc
 	int bad = put_back(ctx, l, was_running, is_release, &more);
 	interrupt_release();
 	if (bad)
-		return err_set(e, more.code, "a candidate that was tried cannot be removed: %.300s; run llmdeploy recover %s", more.msg, l->route);
+		return err_set(e, more.code, "the container of the trial cannot be removed: %.300s; run llmdeploy recover %s", more.msg, l->route);
 	out->passed = !r;
 	if (!r || cause.code == ERR_GATE) {
 		out->why = r ? mem_strdup(cause.msg) : NULL;

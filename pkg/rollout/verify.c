@@ -171,7 +171,7 @@ static int compare_image(struct rollout_differences *d, const struct rollout *ct
 	if (docker_image_inspect(ctx->docker, ref, &found, &image, e))
 		return -1;
 	if (!found)
-		difference_add(d, DRIFT_IMAGE, "image", l->image_config, "not in the Engine");
+		difference_add(d, DRIFT_IMAGE, "image", l->image_config, "not in Docker");
 	else if (!docker_image_matches(&image, l->image_config, l->image_manifest, diff_ids, l->n_layers))
 		difference_add(d, DRIFT_REPLACE, "image", l->image_config, image.id);
 	else
@@ -184,7 +184,7 @@ static int compare_image(struct rollout_differences *d, const struct rollout *ct
 static void compare_age(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
 		if (instance_is_stale(ctx, l, i, c))
-			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the engine opened", "another one since the engine was started");
+			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the instance opened", "replaced since the instance was started");
 }
 
 /* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by somebody else. */
@@ -196,7 +196,7 @@ static int compare_start(struct rollout_differences *d, const struct rollout *ct
 		return -1;
 	if (!instance_started_after(c, json_str(last, "time")) || !instance_started_by_hand(ctx, l, c, json_str(last, "time")))
 		return 0;
-	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by somebody else; it %s", c->started_at, alive ? "answers" : "does not answer");
+	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by another program; it %s", c->started_at, alive ? "answers" : "does not answer");
 	difference_add(d, DRIFT_RESTARTED, "start", "by llmdeploy, or by its restart policy", have);
 	return 0;
 }
@@ -212,7 +212,7 @@ static int compare_life(struct rollout_differences *d, const struct rollout *ctx
 	if (instance_is_ready(ctx, l, &alive, e))
 		return -1;
 	if (!alive)
-		difference_add(d, DRIFT_START, "engine", "answers on its socket", "runs, and does not answer");
+		difference_add(d, DRIFT_START, "instance", "answers on its socket", "runs but does not answer");
 	compare_age(d, ctx, l, c);
 	return compare_start(d, ctx, r, l, c, alive, e);
 }
@@ -250,9 +250,9 @@ static int compare_stopped(struct rollout_differences *d, const struct rollout *
 	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
 		return -1;
 	if (found && c.running)
-		difference_add(d, DRIFT_STOPPED, "container", "stopped, as the route is", c.state);
+		difference_add(d, DRIFT_STOPPED, "container", "stopped: the route is stopped", c.state);
 	if (found && strcmp(c.restart, "no"))
-		difference_add(d, DRIFT_STOPPED, "restart policy", "no, as the route is stopped", c.restart);
+		difference_add(d, DRIFT_STOPPED, "restart policy", "no: the route is stopped", c.restart);
 	return 0;
 }
 
@@ -276,7 +276,7 @@ static int find_strays(struct rollout_differences *d, const struct rollout *ctx,
 		struct err none = {0};
 		/* A release that cannot be read is told of as a release. */
 		if (!version || (rollout_lockfile_of(r, version, &l, &none) && none.code == ERR_USAGE))
-			difference_add(d, DRIFT_STRAY, "stray container", "nothing", list.at[i].name);
+			difference_add(d, DRIFT_STRAY, "orphan container", "nothing", list.at[i].name);
 	}
 	docker_containers_done(&list);
 	return 0;
@@ -294,7 +294,7 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err damaged = {0};
 		if ((!active || strcmp(versions[i], active)) && rollout_lockfile_of(r, versions[i], &l, &damaged))
-			difference_add(d, DRIFT_OTHER, what, "a whole, proved release", damaged.msg);
+			difference_add(d, DRIFT_OTHER, what, "a complete, proved release", damaged.msg);
 	}
 	return 0;
 }
@@ -337,7 +337,7 @@ int verify_route(const struct rollout *ctx, const struct release_route *r, bool 
 	enum release_state state;
 
 	if (release_active(r, &active, &damaged))
-		difference_add(d, DRIFT_LINK, "active", "a whole, proved release", damaged.msg);
+		difference_add(d, DRIFT_LINK, "active", "a complete, proved release", damaged.msg);
 	if (verify_journal(d, r->fd, r->where, e) || compare_link(d, r, e) || compare_releases(d, r, active, e) || find_strays(d, ctx, r, e))
 		return -1;
 	if (!active)

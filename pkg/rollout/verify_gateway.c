@@ -21,7 +21,7 @@ static void differ_in_weight(struct rollout_differences *d, const char *what, ui
 
 static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
 	const char *want = should(sv, active);
-	char *what CLEANUP(freep) = mem_printf("gateway server %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
+	char *what CLEANUP(freep) = mem_printf("gateway slot %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
 
 	if (strcmp(sv->want, want))
 		difference_add(d, DRIFT_GATEWAY, what, want, sv->want);
@@ -41,7 +41,7 @@ static void compare_view(struct rollout_differences *d, const struct gateway_rou
 		seated |= active && !strcmp(v->servers[i].id, active->id);
 	}
 	if (active && !seated)
-		difference_add(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "no server leads to it" : "does not know the route");
+		difference_add(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "not in a slot" : "the route is not configured");
 	if (v->canary_percent) {
 		char have[16];
 		(void) snprintf(have, sizeof have, "%u %%", v->canary_percent);

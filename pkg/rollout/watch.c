@@ -107,7 +107,7 @@ int switch_back(struct rollout_session *s, const struct lockfile *l, const char 
 	interrupt_release();
 	if (r)
 		return err_set(e, more.code == ERR_UNREACHABLE ? ERR_UNREACHABLE : ERR_RECOVERY,
-			"%.180s; switching back to '%s' failed: %.180s; put this right, then llmdeploy recover %s", cause->msg,
+			"%.180s; switching back to '%s' failed: %.180s; repair this, then llmdeploy recover %s", cause->msg,
 			has_old ? from : "no release", more.msg, s->route.name);
 	return err_set(e, interrupted ? ERR_INTERRUPTED : ERR_REVERTED, "%.300s; %s%s%s", cause->msg, has_old ? "'" : "",
 		has_old ? from : "no release", has_old ? "' is active again" : " is active, as before");
@@ -123,12 +123,12 @@ int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch
 		return -1;
 	p->outage = docker_outages(s->ctx->docker) != p->outages;
 	if (p->outage)
-		return err_set(e, ERR_UNREACHABLE, "the Docker Engine was restarted in the %s of '%s'", p->name, l->version);
+		return err_set(e, ERR_UNREACHABLE, "Docker was restarted in the %s of '%s'", p->name, l->version);
 	if (!p->looked)
 		p->restarts = restarts;
 	p->looked = true;
 	if (restarts > p->restarts)
-		return err_set(e, ERR_REVERTED, "'%s' died in its %s and was started again by the Engine", l->version, p->name);
+		return err_set(e, ERR_REVERTED, "'%s' died in its %s and was started again by Docker", l->version, p->name);
 	p->failures = alive ? 0 : p->failures + 1;
 	if (p->failures >= WATCH_FAILURES)
 		return err_set(e, ERR_REVERTED, "'%s' stopped answering in its %s", l->version, p->name);
@@ -179,7 +179,7 @@ static int judge(struct rollout_session *s, const struct lockfile *l, struct wat
 		return -1;
 	if (breach_check(s, l, &w->breach, &c, &stands, reason, e))
 		return -1;
-	return stands ? err_set(e, ERR_REVERTED, "'%s' broke a gate in its watch: %s", l->version, reason) : 0;
+	return stands ? err_set(e, ERR_REVERTED, "'%s' failed a gate in its watch: %s", l->version, reason) : 0;
 }
 
 /* Requests came, and of none it can be said how the release did: the golden questions say it. */
@@ -195,7 +195,7 @@ static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, c
 		return 0;
 	if (why.code == ERR_INTERRUPTED)
 		return err_set(e, why.code, "%s", why.msg);
-	return err_set(e, ERR_REVERTED, "the watch of '%s' has no verdict by what clients saw (%.200s), and golden questions through the gateway fail: %s",
+	return err_set(e, ERR_REVERTED, "the watch of '%s' has no verdict from client traffic (%.200s), and golden questions through the gateway fail: %s",
 		       l->version, reason, why.msg);
 }
 
@@ -242,7 +242,7 @@ static bool is_of_engine(const struct err *cause) {
 
 /* Nobody can say how the release does, and nobody could switch back: it stays, and the journal says that its watch is not over. */
 static int unwatched(const struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	return err_set(e, cause->code, "%.330s; '%s' is active, and its watch is not over: put this right, then llmdeploy recover %s", cause->msg, l->version,
+	return err_set(e, cause->code, "%.330s; '%s' is active, and its watch is not over: repair this, then llmdeploy recover %s", cause->msg, l->version,
 		s->route.name);
 }
 

@@ -85,20 +85,20 @@ says "llmdeploy undo" 2 "llmdeploy: no command 'undo', did you mean 'rollback'?"
 says "two letters are like nothing" 2 "llmdeploy: no command 'xy', see llmdeploy --help" xy
 says "unknown command" 2 "llmdeploy: no command 'frobnicate', see llmdeploy --help" frobnicate
 says "nearest command" 2 "llmdeploy: no command 'aply', did you mean 'apply'?" aply
-says "nearest option" 2 "llmdeploy: version knows no option '--jsn', did you mean '--json'?" version --jsn
-says "option of another command" 2 "llmdeploy: build knows no option '--engine', see llmdeploy build --help" build --engine x f.yaml
-says "short option" 2 "llmdeploy: version knows no option '-j', see llmdeploy version --help" version -j
-says "option without its value" 2 "llmdeploy: '--lock-wait' wants TIME" apply --lock-wait
+says "nearest option" 2 "llmdeploy: version has no option '--jsn', did you mean '--json'?" version --jsn
+says "option of another command" 2 "llmdeploy: build has no option '--engine', see llmdeploy build --help" build --engine x f.yaml
+says "short option" 2 "llmdeploy: version has no option '-j', see llmdeploy version --help" version -j
+says "option without its value" 2 "llmdeploy: '--lock-wait' needs a value: TIME" apply --lock-wait
 says "flag with a value" 2 "llmdeploy: '--json' takes no value" version --json=1
-says "missing argument" 2 "llmdeploy: apply wants FILE; see llmdeploy apply --help" apply
-says "one argument too many" 2 "llmdeploy: version takes no arguments, and not 'x' as well; see llmdeploy version --help" version x
-says "recover of nothing" 2 "llmdeploy: recover wants a ROUTE, or --all" recover
-says "model does what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'x'" model x
-says "model pull what?" 2 "llmdeploy: model wants list, pull FILE, verify [SHA256] or show MODEL, got 'pull'" model pull
-says "runtime does what?" 2 "llmdeploy: runtime wants list, show RUNTIME or lock RUNTIME, got 'list x'" runtime list x
-says "gateway does what?" 2 "llmdeploy: gateway wants status, reload, upgrade or keys, got 'start'" gateway start
+says "missing argument" 2 "llmdeploy: apply needs FILE; see llmdeploy apply --help" apply
+says "one argument too many" 2 "llmdeploy: version takes no arguments, so 'x' is one argument too many; see llmdeploy version --help" version x
+says "recover of nothing" 2 "llmdeploy: recover needs a ROUTE or --all" recover
+says "model does what?" 2 "llmdeploy: model needs list, pull FILE, verify [SHA256] or show MODEL, got 'x'" model x
+says "model pull what?" 2 "llmdeploy: model needs list, pull FILE, verify [SHA256] or show MODEL, got 'pull'" model pull
+says "runtime does what?" 2 "llmdeploy: runtime needs list, show RUNTIME or lock RUNTIME, got 'list x'" runtime list x
+says "gateway does what?" 2 "llmdeploy: gateway needs status, reload, upgrade or keys, got 'start'" gateway start
 says "gateway keys does what?" 2 \
-	"llmdeploy: gateway keys wants list ROUTE, add ROUTE NAME or remove ROUTE NAME; in place of ROUTE, the file's absolute path" gateway keys add r
+	"llmdeploy: gateway keys needs list ROUTE, add ROUTE NAME or remove ROUTE NAME; the absolute path of the key file can replace ROUTE" gateway keys add r
 says "a time that is none" 2 "llmdeploy: '--lock-wait soon' is not a time, write it like 60s or 5m" recover r --lock-wait soon
 says "a number that is none" 2 "llmdeploy: '--tail x' is not a number, nor all" history r --tail x
 says "a moment that is none" 2 "llmdeploy: '--since soon' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z" history r --since soon
@@ -154,8 +154,8 @@ says "a directory is no manifest" 2 "llmdeploy: 'my-app' is a directory, not a f
 says "an archive that is not there" 2 "" apply my-app/my-app.yaml --archive nope.tar
 says "-f FILE is FILE" 0 "my-app/my-app.yaml is valid" validate -f my-app/my-app.yaml
 says "--file FILE is FILE" 0 "my-app/my-app.yaml is valid" validate --file=my-app/my-app.yaml
-says "-f without its value" 2 "llmdeploy: '--file' wants FILE" apply -f
-says "a letter that is none" 2 "llmdeploy: apply knows no option '-x', see llmdeploy apply --help" apply -x
+says "-f without its value" 2 "llmdeploy: '--file' needs a value: FILE" apply -f
+says "a letter that is none" 2 "llmdeploy: apply has no option '-x', see llmdeploy apply --help" apply -x
 # reads NAME STATUS TEXT FILE WORD...: as says, with the file as the standard input.
 reads() {
 	local name=$1 status=$2 text=$3 out got
@@ -216,11 +216,11 @@ done
 says "no such schema" 2 "llmdeploy: no schema 'x': there are manifest, golden, config, runtime, model-card and lock" schema x
 says "runtime list" 0 "llama.cpp     1:0.7.0+dfsg-2                      packages  gguf             cpu vulkan cuda" runtime list
 json "runtime list --json" 0 'index("llama.cpp") != null and length == 7' runtime list --json
-says "runtime show" 0 "runtime         llama.cpp" runtime show llama.cpp
+says "runtime show" 0 "runtime        llama.cpp" runtime show llama.cpp
 json "runtime show --json" 0 '.kind == "Runtime" and .name == "llama.cpp"' runtime show llama.cpp --json
 says "no such runtime" 2 "llmdeploy: there is no runtime 'xyzzy'; there are: llama.cpp, lm-studio, mlx-lm, ollama, sglang, tensorrt-llm, vllm" \
 	runtime show xyzzy
-says "what nobody verified is said" 0 "                UNVERIFIED image tags of v0.32.0: the registry was not asked" runtime show vllm
+says "what nobody verified is said" 0 "               UNVERIFIED image tags of v0.32.0: the registry was not asked" runtime show vllm
 says "requirements refuse with a reason" 0 \
 	"ollama        refused    no metrics: nothing in it has counters of requests and tokens that Prometheus can read" \
 	runtime list --requires openai_api,batching,metrics,gpu_serving
@@ -275,7 +275,7 @@ says "a name that is taken" 2 "llmdeploy: there is a key 'bob' in '$dir/keys' al
 	gateway keys add "$dir/keys" bob --root "$dir/plain"
 says "a name that is none" 2 "llmdeploy: 'Bob B' cannot be the name of a key: small letters, digits, '.', '_' and '-'" \
 	gateway keys add "$dir/keys" "Bob B" --root "$dir/plain"
-says "a key is removed" 0 "'alice' is no key of '$dir/keys' any more" gateway keys remove "$dir/keys" alice --root "$dir/plain"
+says "a key is removed" 0 "removed: key 'alice' of '$dir/keys'" gateway keys remove "$dir/keys" alice --root "$dir/plain"
 says "and is not there twice" 2 "llmdeploy: there is no key 'alice' in '$dir/keys'" gateway keys remove "$dir/keys" alice --root "$dir/plain"
 json "the one that is left" 0 '.keys == ["bob"]' gateway keys list "$dir/keys" --json --root "$dir/plain"
 

@@ -318,7 +318,7 @@ failing() {
 	bad_model "$state/bad.gguf" || return
 	digest=$(sha256sum "$state/bad.gguf" | cut -d' ' -f1)
 	run apply "$(manifest main d1 "s|file:.*|file:$state/bad.gguf|" "s|$base|$digest|")"
-	[ "$status" = 6 ] && grep -q "died while starting: exit status 1; its last words: .*failed.*'$old' is untouched" "$state/said" && whole main "$old" >"$state/why" 2>&1
+	[ "$status" = 6 ] && grep -q "died while starting: exit status 1; last lines of its log: .*failed.*'$old' is untouched" "$state/said" && whole main "$old" >"$state/why" 2>&1
 	result "an engine that dies at once: 6, with its last words" $? "$state/said" "$state/why"
 	begin apply "$(manifest main d2 's/startup_timeout: 60s/startup_timeout: 3s/')"
 	await_event main d2 started

@@ -69,7 +69,7 @@ holds() { # VERSION: it is active, answers, the gateway does what the link says
 		! LLMDEPLOY_ROOT=$root "$program" verify demo >"$state/verify" 2>&1 || break
 		sleep 0.3
 	done
-	grep -q "all is as the lock says" "$state/verify" || { cat "$state/verify"; return 1; }
+	grep -q "everything matches the lockfile" "$state/verify" || { cat "$state/verify"; return 1; }
 	[ "$(answers)" = "200 $1" ] || { echo "the gateway answers '$(answers)'"; return 1; }
 }
 
@@ -183,38 +183,38 @@ row() {
 found() {
 	apply d1
 	apply d2
-	row restart_it "by somebody else; it answers" "taken note of in the journal"
+	row restart_it "by somebody else; it answers" "recorded in the journal"
 	row remove_it "nothing" "container  started again"
 	row stop_it "exited" "container  started again"
 	row no_policy "restart policy" "restart policy  set"
 	row old_policy "unless-stopped" "restart policy  set"
-	row old_gateway_policy "gateway's restart policy" "all is as the lock says"
-	row more_processes "process limit" "made anew; 'd1' answered meanwhile"
+	row old_gateway_policy "gateway's restart policy" "everything matches the lockfile"
+	row more_processes "process limit" "replaced; 'd1' served meanwhile"
 	row another_one "argv|environment|/models/model.gguf|llmdeploy.lock|user|capabilities dropped|root file system|memory limit|security option|restart policy|SECRET" \
-		"made anew; 'd1' answered meanwhile"
+		"replaced; 'd1' served meanwhile"
 	! grep -q "SECRET=" "$state/found"
 	result "a variable's value is not shown" $? "$state/found"
-	row other_image "image" "made anew; 'd1' answered meanwhile"
+	row other_image "image" "replaced; 'd1' served meanwhile"
 	row no_image "nothing" "started again"
-	row edit_config "gateway/haproxy.cfg" "its files and its servers are as the link says"
-	row turn_server "MAINT" "the gateway did not lead to what the journal says and was set again"
-	row remove_gateway "gateway" "all is as the lock says"
-	row no_weight "weight 0" "its files and its servers are as the link says"
-	row more_share "share" "HAProxy's names and shares were not those of the gateway's state and were set again"
-	row no_state "does not know the route" "gateway/state was gone and is made anew from what is active"
-	row no_gateway_files "does not know the route" "gateway/state was gone and is made anew from what is active"
-	row cut_state "gateway/state" "gateway/state was damaged and is made anew from what is active; what stood there is kept as gateway/state.damaged-1"
-	row link_state "gateway/state" "a link to '$state/state' stood there and is removed"
-	row edit_lua "gateway/llmdeploy.lua" "its files and its servers are as the link says"
-	row edit_process "gateway/process.cfg" "its files and its servers are as the link says"
-	row no_map "gateway/releases.map" "its files and its servers are as the link says"
-	row seat_link "run/routes/demo/" "all is as the lock says"
-	row other_model "model" "fetched again; what stood in its place is kept as store/quarantine/$sha"
+	row edit_config "gateway/haproxy.cfg" "its files and slots follow the active release again"
+	row turn_server "MAINT" "the gateway's traffic differed from the journal and was reset"
+	row remove_gateway "gateway" "everything matches the lockfile"
+	row no_weight "weight 0" "its files and slots follow the active release again"
+	row more_share "share" "HAProxy's maps differed from gateway/state and were set again"
+	row no_state "the route is not configured" "gateway/state was missing and is rebuilt from the active releases"
+	row no_gateway_files "the route is not configured" "gateway/state was missing and is rebuilt from the active releases"
+	row cut_state "gateway/state" "gateway/state was damaged and is rebuilt from the active releases; the file found there is kept as gateway/state.damaged-1"
+	row link_state "gateway/state" "a link to '$state/state' was found there and is removed"
+	row edit_lua "gateway/llmdeploy.lua" "its files and slots follow the active release again"
+	row edit_process "gateway/process.cfg" "its files and slots follow the active release again"
+	row no_map "gateway/releases.map" "its files and slots follow the active release again"
+	row seat_link "run/routes/demo/" "everything matches the lockfile"
+	row other_model "model" "fetched again; the file found in its place is kept as store/quarantine/$sha"
 	row edit_model "model" "fetched again"
 	row no_model "model" "fetched again"
-	row turn_link "active" "the link 'active' was not what the journal says and was set again"
-	row no_link "active" "the link 'active' was not what the journal says and was set again"
-	row stray "stray container" "all is as the lock says"
+	row turn_link "active" "the link 'active' differed from the journal and was reset"
+	row no_link "active" "the link 'active' differed from the journal and was reset"
+	row stray "orphan container" "everything matches the lockfile"
 	[ "$(last fixed '.version')" = d2 ] && last fixed '.what' | grep -q "fetched again" && [ "$(last fix '.by')" != null ]
 	result "the journal has what was found, and what was done" $? "$root/routes/demo/journal"
 	run history demo
@@ -341,7 +341,7 @@ unnoticed() {
 	run verify demo --fix
 	sleep 0.3
 	end_traffic
-	[ "$status" = 0 ] && says "made anew; 'u1' answered meanwhile" && jq -e '.failed == 0 and .cut == 0 and .requests > 50' "$state/traffic" >/dev/null &&
+	[ "$status" = 0 ] && says "replaced; 'u1' served meanwhile" && jq -e '.failed == 0 and .cut == 0 and .requests > 50' "$state/traffic" >/dev/null &&
 		holds u2 >"$state/why" 2>&1
 	result "a container is made anew under requests: none failed" $? "$state/said" "$state/traffic" "$state/why"
 	docker rm -f "$(name u1)" >/dev/null
@@ -350,7 +350,7 @@ unnoticed() {
 	apply u4 'rollout.strategy="recreate"' 'rollout.previous="stopped"'
 	docker update --memory 100m --memory-swap 100m "$(name u4)" >/dev/null
 	run verify demo --fix
-	[ "$status" = 0 ] && says "no other release can answer meanwhile: until it is ready clients get the fallback where the route has one, else 503 with Retry-After" &&
+	[ "$status" = 0 ] && says "no other release can serve meanwhile: until it is ready, clients get the fallback if the route has one, else 503 with Retry-After" &&
 		holds u4 >"$state/why" 2>&1
 	result "where no other release can answer, it says what clients see" $? "$state/said" "$state/why"
 }
@@ -408,13 +408,13 @@ pins() {
 	[ "$status" = 2 ]
 	result "pin: a version that is not there" $? "$state/said"
 	run pin demo p3 --reason "the audit wants it"
-	[ "$status" = 0 ] && says "pinned: gc leaves 'p3' of 'demo' alone"
+	[ "$status" = 0 ] && says "pinned: gc keeps 'p3' of 'demo'"
 	result "pin" $? "$state/said"
 	run status demo
 	says "p3 (the audit wants it)"
 	result "status shows what is pinned" $? "$state/said"
 	apply p4 rollout.keep=1
-	says "collected what no release needs: "
+	says "garbage collected: "
 	local said=$?
 	apply p5 rollout.keep=1
 	[ -d "$root/routes/demo/releases/p3" ] && [ ! -e "$root/routes/demo/releases/p1" ] && [ -d "$root/routes/demo/releases/p4" ]

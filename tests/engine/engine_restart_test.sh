@@ -53,7 +53,7 @@ run() { # ARGUMENT...: its status in $status, what it said in $state/said
 says() { grep -qF -- "$1" "$state/said"; }
 active() { basename "$(readlink "$root/routes/demo/active")"; }
 state_of() { docker ps -a --filter "label=llmdeploy.version=$1" --format '{{.State}}'; }
-# holds VERSION: it is active, all is as the lock says, and one token comes of it
+# holds VERSION: it is active, everything matches the lockfile, and one token comes of it
 holds() {
 	[ "$(active)" = "$1" ] || { echo "'$(active)' is active"; return 1; }
 	LLMDEPLOY_ROOT=$root "$program" verify demo || return 1
@@ -128,7 +128,7 @@ restarts() {
 		[ "$status" != 0 ] || break
 		sleep 0.1
 	done
-	[ "$status" = 0 ] && says "all is as the lock says"
+	[ "$status" = 0 ] && says "everything matches the lockfile"
 	result "after a restart of the Engine verify finds nothing: that is what the policy is for" $? "$state/said"
 	docker stop -t 1 "$(docker ps -q --filter label=llmdeploy.version=b3)" >/dev/null
 	run verify demo

@@ -104,7 +104,7 @@ mkdir -p "$state/again" && cp -a --reflink=auto "$root/store" "$state/again/stor
 verdict "the image is the same wherever it is made" \
 	"$([ -n "$digest" ] && [ "$digest" = "$(jq -r .image.config "$state/again/gateway/gateway.lock.json")" ]; echo $?)" "$state/said"
 rm -rf "$state/again"
-"$build/llmdeploy" gateway upgrade >"$state/said" 2>&1 && grep -qx 'nothing to do: what runs is made of the newest image that there is' "$state/said"
+"$build/llmdeploy" gateway upgrade >"$state/said" 2>&1 && grep -qx 'nothing to do: the gateway runs the newest image' "$state/said"
 verdict "and not made twice" $? "$state/said"
 
 # ---- a route ----
@@ -141,7 +141,7 @@ gw flip "$state/v2.lock" && gw inflight "$state/v1.lock" && grep -qx 1 "$state/s
 	grep -qx 0 "$state/said" && wait $stream && grep -q 'DONE' "$state/stream" && grep -q '"v1"' "$state/stream" && ! grep -q '"v2"' "$state/stream"
 verdict "a drain waits for the answer in flight, and cuts none" $? "$state/said" "$state/stream"
 gw drain "$state/v2.lock" 100
-verdict "the active release is not drained" "$([ $? = 2 ] && grep -qx "release 'v2' is the active one of route 'inc' and keeps its traffic" "$state/said"; echo $?)" "$state/said"
+verdict "the active release is not drained" "$([ $? = 2 ] && grep -qx "release 'v2' is the active release of route 'inc' and keeps its traffic" "$state/said"; echo $?)" "$state/said"
 ask 500 "$state/stream" &
 stream=$!
 sleep 0.3
@@ -207,7 +207,7 @@ gw seat "$state/t3.lock"
 verdict "a taken port of the metrics is called so" $? "$state/said"
 release low t2 '{"listen":"127.0.0.1:80","metrics":"127.0.0.1:'"$metrics"'"}'
 gw seat "$state/t2.lock"
-[ $? = 3 ] && grep -q "^the gateway cannot listen on '127.0.0.1:80': it has no rights, and ports below [0-9]* want some; choose another gateway.listen, or sysctl" "$state/said"
+[ $? = 3 ] && grep -q "^the gateway cannot listen on '127.0.0.1:80': it has no privilege for ports below [0-9]*; choose another gateway.listen, or sysctl" "$state/said"
 verdict "a port below 1024" $? "$state/said"
 secret=$state/secret
 echo sk-1234 >"$secret"

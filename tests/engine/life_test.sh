@@ -63,7 +63,7 @@ check "r16 is proved and active" $?
 jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and .drift_permille > -50 and .drift_permille < 50 and
 	(.predicted.weights_bytes - .measured.weights_bytes | fabs) < 10486 and (has("warning") | not)' \
 	"$state/root/routes/$route/releases/incident-q4-r16/evidence/1.json" >"$state/out" 2>"$state/err" &&
-	run 0 status "$route" && says "in the engine's log" && run 0 status "$route" --json && says '"drift_permille"'
+	run 0 status "$route" && says "in the runtime's log" && run 0 status "$route" --json && says '"drift_permille"'
 check "the measured memory is kept with the release, and status shows the drift" $?
 
 hardened="none true [ALL] 65532:65532 always"

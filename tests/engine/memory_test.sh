@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: tests/engine/memory_test.sh BUILD: a few rows of tests/bench/memory.sh, and the engine's own estimate, with the real engine. TAP.
+# usage: tests/engine/memory_test.sh BUILD: a few rows of tests/bench/memory.sh, and estimate of the runtime, with the real engine. TAP.
 set -u
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -101,7 +101,7 @@ mkdir -p "$state/other"
 cp -R "${LLMDEPLOY_RUNTIMES:-runtimes}/llama.cpp" "$state/other/"
 sed -i 's/ buffer size =/ buffer space =/' "$state/other/llama.cpp/runtime.yaml"
 "$program" apply --runtimes "$state/other" "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
-	grep -qF "the engine's memory could not be measured: log format changed: no line of the engine's log names a buffer" "$state/out" &&
+	grep -qF "the memory of the instance could not be measured: log format changed: no line of the runtime's log names a buffer" "$state/out" &&
 	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | has("warning") and (has("measured") | not)' >/dev/null &&
 	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF 'log format changed' "$state/out"
 check "a log of another form is a warning, in the evidence, too" $?
@@ -109,7 +109,7 @@ sed -i 's/^version: v1/version: v2/' "$state/tiny.yaml"
 "$program" apply "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
 	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and
 		.drift_permille >= -50 and .drift_permille <= 50 and .resident_bytes > 0' >/dev/null &&
-	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF "in the engine's log, " "$state/out"
+	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF "in the runtime's log, " "$state/out"
 check "what the engine took is kept beside the plan, and status shows the drift" $?
 echo "1..$n"
 exit $bad

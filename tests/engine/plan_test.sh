@@ -83,7 +83,7 @@ check "a plan of what is not here yet: 11, and nothing is fetched or made" $?
 
 run 0 apply "$first" && run 0 plan "$first" --exit-code && says "changes     none" && says "tokens/s by 'first'" && says "% of the ceiling"
 check "a plan of what is active: no change, and how fast it was measured" $?
-run 0 status "$route" && says "tokens/s when it was proved" && says "of what 400 GB/s allow" && says "suspiciously low"
+run 0 status "$route" && says "tokens/s in its evaluation" && says "of what 400 GB/s allow" && says "suspiciously low"
 check "status says the measured speed and its share of the ceiling" $?
 
 run 11 plan "$second" --exit-code --json && jq -e '.changes | .against == "first" and .rollback == "warm" and ([.list[].what] | index("version") and index("image")) and
@@ -136,7 +136,7 @@ check "a plan is stale once another release is active" $?
 run 0 rollback "$route" && run 0 apply "$state/second.json" && [ "$(active)" = second ] && run 0 apply "$state/second.json" && says "nothing to do"
 check "it is good again when its release is active again, and applied twice it does nothing" $?
 
-run 0 plan examples/planning/assistant.yaml && says "they meet at 400000 requests a month" && says "rack     cpu      16.0 GB  936 MB  admitted" &&
+run 0 plan examples/planning/assistant.yaml && says "the costs are equal at 400000 requests a month" && says "rack     cpu      16.0 GB  936 MB  admitted" &&
 	says "q4         96.6 MB   936 MB    0.925  wins"
 check "the planning example says what the README shows" $?
 

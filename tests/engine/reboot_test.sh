@@ -46,7 +46,7 @@ holds() { # VERSION: it is active, answers, and nothing differs from the lock
 		sleep 0.3
 	done
 	# That the Engine started the container again is told until somebody takes note of it.
-	if ! grep -q "all is as the lock says" "$state/verify" && grep -v '^what\|^start \|^llmdeploy: 1 difference' "$state/verify"; then
+	if ! grep -q "everything matches the lockfile" "$state/verify" && grep -v '^what\|^start \|^llmdeploy: 1 difference' "$state/verify"; then
 		return 1
 	fi
 	[ "$(answers)" = "200 $1" ] || { echo "the gateway answers '$(answers)'"; return 1; }
@@ -128,7 +128,7 @@ shims=$(pgrep -f -- "containerd-shim.*$(cat "$state/engine/short")/x" | wc -l)
 dockerd_dies b2
 check $? "kill -9 of dockerd alone: $shims shims go on, and the next dockerd's restart policy brings the route back (${took:-?} ms)" "$state/why"
 unit_runs
-[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1 && grep -q "all is as the lock says" "$state/verify"
+[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1 && grep -q "everything matches the lockfile" "$state/verify"
 check $? "the unit's recovery takes note of it, and nothing differs" "$state/said" "$state/why"
 # What was stopped on purpose stays stopped: not the one before, which a rollback has just left, and not a hand-stopped one.
 tiny_release b0 rollout.drain_ms=1000 'rollout.previous="stopped"'

@@ -171,7 +171,7 @@ signalled() {
 	{ [ "$status" = "$5" ] || echo "status $status"; [ "$(active sig)" = "$want" ] || echo "active is '$(active sig)'"
 		grep -qF "$7" "$state/background" || echo "it does not say '$7'"
 		LLMDEPLOY_ROOT=$root "$program" verify sig || echo "not whole"; } >"$state/why" 2>&1
-	[ "$(cat "$state/why")" = "all is as the lock says" ]
+	[ "$(cat "$state/why")" = "everything matches the lockfile" ]
 	result "$1" $? "$state/why" "$state/background"
 }
 

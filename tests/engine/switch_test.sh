@@ -67,7 +67,7 @@ holds() { # VERSION: it is active, answers, the gateway does what the link says
 		! LLMDEPLOY_ROOT=$root "$program" verify demo >"$state/verify" 2>&1 || break
 		sleep 0.3
 	done
-	grep -q "all is as the lock says" "$state/verify" || { cat "$state/verify"; return 1; }
+	grep -q "everything matches the lockfile" "$state/verify" || { cat "$state/verify"; return 1; }
 	[ "$(answers)" = "200 $1" ] || { echo "the gateway answers '$(answers)'"; return 1; }
 }
 
@@ -170,7 +170,7 @@ drains_interrupted() {
 	apply i1 'rollout.previous="stopped"' -- --gap 100
 	stream 50
 	interrupted i2 INT rollout.drain_ms=20000
-	[ "$status" = 130 ] && says "interrupted; 'i2' is active and committed, and the one before still ends its requests: the next command on the route stops it" &&
+	[ "$status" = 130 ] && says "interrupted; 'i2' is active and committed, and the previous release still drains: the next command on the route stops it" &&
 		[ "$(active)" = i2 ] && [ -n "$(container i1)" ] && [ "$(answers)" = "200 i2" ] && kill -0 "$background"
 	result "Ctrl-C in a drain: 130, the new one is active, and the stream goes on" $? "$state/said" "$state/stream"
 	run recover demo
@@ -194,7 +194,7 @@ gate_breaks() {
 	apply g1
 	traffic 30 --streams 0
 	apply g2 rollout.watch_ms=15000 -- --fail 50
-	[ "$status" = 7 ] && says "'g2' broke a gate in its watch" && says "requests failed" && says "'g1' is active again"
+	[ "$status" = 7 ] && says "'g2' failed a gate in its watch" && says "requests failed" && says "'g1' is active again"
 	local first=$?
 	end_traffic
 	[ "$first" = 0 ] && holds g1 >"$state/why" 2>&1 && [ "$(last rolled_back .to)" = g1 ]
@@ -232,7 +232,7 @@ clients() {
 	asking good:hi:10 other:hi:10 secret-1:poison:10
 	apply b2 "$golden" rollout.watch_ms=5000
 	asked
-	[ "$status" = 0 ] && [ "$(active)" = b2 ] && says "one client alone breaks a gate" && says "of client 'session $(hash_of secret-1)' failed" &&
+	[ "$status" = 0 ] && [ "$(active)" = b2 ] && says "the failures of one client exceed a limit" && says "of client 'session $(hash_of secret-1)' failed" &&
 		says "golden questions through the gateway passed: the release stays" && ! says secret-1
 	result "one client's requests fail: the golden questions pass, and the release stays" $? "$state/said"
 	[ "$(last committed '"\(.traffic.verdict) \(.traffic.set_aside | length) \(.traffic.set_aside[0].client) \(.traffic.set_aside[0] | .failed == .errors)"')" = \
@@ -241,12 +241,12 @@ clients() {
 	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
 	apply b3 "$golden" rollout.watch_ms=8000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "'b3' broke a gate in its watch" && ! says "one client alone"
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "'b3' failed a gate in its watch" && ! says "one client alone"
 	result "two clients' requests fail: switched back" $? "$state/said"
 	asking good:hi:10
 	apply b4 "$golden" rollout.watch_ms=12000 -- --spoil 3000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "one client alone breaks a gate" && says "golden questions through the gateway: "
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "the failures of one client exceed a limit" && says "golden questions through the gateway: "
 	result "one client's requests fail, and so do the golden questions: switched back" $? "$state/said"
 	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
 	apply b5 rollout.watch_ms=8000
@@ -256,18 +256,18 @@ clients() {
 	asking one:hi:0.15 two:hi:0.15 three:hi:0.15
 	apply b6 "$golden" rollout.watch_ms=4000 -- --first 600
 	asked
-	[ "$status" = 0 ] && [ "$(active)" = b6 ] && says "no request was answered: 0 refused as their clients' fault, " && [ "$(last committed .traffic.verdict)" = none ] &&
+	[ "$status" = 0 ] && [ "$(active)" = b6 ] && says "no request was answered: 0 rejected as client errors, " && [ "$(last committed .traffic.verdict)" = none ] &&
 		[ "$(last committed '.traffic.given_up > 5 and .traffic.requests == 0')" = true ]
 	result "impatient clients do not switch a release back, and are no success of it" $? "$state/said"
 	asking one:hi:1.5 two:hi:1.5 three:hi:1.5
 	apply b7 "$golden" rollout.watch_ms=15000 -- --first 20 --spoil 3000 --slow 3000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "broke a gate in its watch"
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "failed a gate in its watch"
 	result "a release that became slow: clients that gave up are failures" $? "$state/said"
 	asking one:hi:1.5
 	apply b8 "$golden" rollout.watch_ms=25000 -- --first 20 --spoil 3000 --slow 3000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "one client alone breaks a gate" && says "given up when they were late"
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the failures of one client exceed a limit" && says "cancelled by the client as too slow"
 	result "the same with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
 	asking one:hi:1 two:hi:1 three:hi:1
 	apply b9 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"p95_ms":500}' -- --first 20 --spoil 3000 --slow 3000
@@ -277,7 +277,7 @@ clients() {
 	asking one:hi:10
 	apply b11 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"ttft_ms":300}' -- --first 20 --spoil 3000 --slow 1000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "one client alone breaks a gate" && says "golden questions through the gateway: "
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the failures of one client exceed a limit" && says "golden questions through the gateway: "
 	result "the time to the first byte, with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
 	asking :hi:10 :hi:10 :hi:10 peculiar:poison:10
 	release b10 "$golden" 'rollout.strategy="canary"' "rollout.canary={\"steps\":[{\"weight_percent\":70,\"duration_ms\":5000,\"min_requests\":10}],
@@ -306,7 +306,7 @@ canaries() {
 	[ "$(last canary_verdict '(.candidate.requests > .active.requests)')" = true ]
 	result "its share grows: in the second step it has the most requests" $? "$root/routes/demo/journal"
 	canary c3 20 -- --first 20 --fail 60
-	[ "$status" = 6 ] && says "candidate 'c3' broke a gate in canary step 1 of 2" && says "'c2' is untouched" && [ "$(active)" = c2 ]
+	[ "$status" = 6 ] && says "candidate 'c3' failed a gate in canary step 1 of 2" && says "'c2' is untouched" && [ "$(active)" = c2 ]
 	result "a canary that fails its clients: 6, the active one untouched" $? "$state/said"
 	canary c4 8 -- --first 200
 	[ "$status" = 6 ] && says "the active release's is" && [ "$(active)" = c2 ]
@@ -334,7 +334,7 @@ holding() {
 	result "promote wants a reason" $? "$state/said"
 	mkdir -p "$root/run/fedcba987654"
 	run promote demo --reason "two of us looked"
-	[ "$status" = 0 ] && says "collected what no release needs" && [ ! -e "$root/run/fedcba987654" ]
+	[ "$status" = 0 ] && says "garbage collected" && [ ! -e "$root/run/fedcba987654" ]
 	result "promote: its commit collects, as an apply's does" $? "$state/said"
 	[ "$status" = 0 ] && says "promoted: 'h2' is active, after 'h1'" && holds h2 >"$state/why" 2>&1 && [ "$(last promote .reason)" = "two of us looked" ]
 	result "promote: switched, and the journal has the reason" $? "$state/said" "$state/why"
@@ -343,7 +343,7 @@ holding() {
 	[ "$status" = 0 ] && says "aborted: 'h3' is dropped, 'h2' stays active" && [ -z "$(container h3 -a)" ] && holds h2 >"$state/why" 2>&1
 	result "abort: dropped, with its container" $? "$state/said" "$state/why"
 	run abort demo
-	[ "$status" = 2 ] && says "nothing of route 'demo' is held"
+	[ "$status" = 2 ] && says "route 'demo' has no held candidate"
 	result "nothing to abort: 2" $? "$state/said"
 	canary h4 20
 	apply h5
@@ -437,7 +437,7 @@ elsewheres() {
 		.cost_micro == (.prompt_tokens * 25 + .generated_tokens * 100 + 9) / 10 - ((.prompt_tokens * 25 + .generated_tokens * 100 + 9) % 10) / 10'
 	local sums=$?
 	run status demo
-	[ $sums = 0 ] && says "; asked for: 1 request, 100 + 20 tokens, 0.0004 EUR; the tokens of 1 are estimated" && says ": as the release was down: "
+	[ $sums = 0 ] && says "; asked for: 1 request, 100 + 20 tokens, 0.0004 EUR; the tokens of 1 are estimated" && says ": release down: "
 	result "status sums up what came from elsewhere: why, tokens, cost" $? "$state/said" "$state/why"
 	kill "$background"
 	wait "$background" 2>/dev/null
@@ -462,10 +462,10 @@ drifts() {
 		    s.recv(4096)
 	END
 	run verify demo
-	[ "$status" = 11 ] && says "gateway server" && says "MAINT"
+	[ "$status" = 11 ] && says "gateway slot" && says "MAINT"
 	result "a server that somebody turned is drift" $? "$state/said"
 	run recover demo
-	[ "$status" = 0 ] && says "the gateway did not lead to what the journal says and was set again" && holds v2 >"$state/why" 2>&1
+	[ "$status" = 0 ] && says "the gateway's traffic differed from the journal and was reset" && holds v2 >"$state/why" 2>&1
 	result "recover puts it right" $? "$state/said" "$state/why"
 	docker kill "$gateway" >/dev/null 2>&1
 	docker update --restart no "$gateway" >/dev/null 2>&1
@@ -478,7 +478,7 @@ drifts() {
 		release "v3-$n"
 		LLMDEPLOY_FAULT=gateway.socket:during:gone:$n+ LLMDEPLOY_ROOT=$root timeout 60 "$program" apply "$state/t/v3-$n.lock.json" >"$state/said" 2>&1
 		status=$?
-		! says "; the switch to 'v3-$n' has begun: put this right, then llmdeploy recover demo" || begun=0
+		! says "; the switch to 'v3-$n' has begun: repair this, then llmdeploy recover demo" || begun=0
 		[ "$status" = 9 ] || { [ "$status" = 0 ] && [ "$n" -gt 4 ]; } || { bad=1; break; }
 		run recover demo
 		[ "$status" = 0 ] && { holds "$old" || holds "v3-$n"; } >"$state/why" 2>&1 || { bad=1; break; }

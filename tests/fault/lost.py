@@ -103,7 +103,7 @@ class Lost:
         """What recovery left: one intent to go back, and how that ended."""
         wrong = ["%d records back_intent" % n for n in [sum(r["event"] == "back_intent" for r in events)] if n != 1]
         failed = [r for r in events if r["event"] == "failed"]
-        wrong += [] if len(failed) == 1 and "does not come up" in failed[0]["reason"] else ["failed: %s" % failed]
+        wrong += [] if len(failed) == 1 and "does not become ready" in failed[0]["reason"] else ["failed: %s" % failed]
         return wrong
 
     def state(self, active):

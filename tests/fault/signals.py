@@ -40,7 +40,7 @@ ROWS = [
      "left at once; what was begun is finished or undone by the next command, or llmdeploy recover", "OLD"),
     ("Ctrl-C in a canary's step", "apply", CANARY, (), ("record", "canary_step"), "INT", 130, "interrupted; 'OLD' is untouched", "OLD"),
     ("SIGTERM in the drain", "apply", ("rollout.drain_ms=20000",), (), ("record", "committed"), "TERM", 130,
-     "interrupted; 'NEW' is active and committed, and the one before still ends its requests: the next command on the route stops it", "NEW"),
+     "interrupted; 'NEW' is active and committed, and the previous release still drains: the next command on the route stops it", "NEW"),
     ("Ctrl-C in a rollback's question", "rollback", (), (), ("step", "engine.question"), "INT", 130, "interrupted; 'NEW' stays active", "NEW"),
 ]
 

@@ -144,13 +144,13 @@ class Stop:
                     reply and not reply.getheader("retry-after") and "no Retry-After", not (error.get("message") and error.get("type")) and text)
         self.result("neither release runs, and the Engine brings none back", self.is_stopped(s1), self.is_stopped(s2))
         self.result("status says so", *self.status(state="stopped", active=s2, rollback_to=s1), self.run("status", "demo", says="stopped"))
-        self.result("verify finds no fault in that", self.run("verify", "demo", says="all is as the lock says"), self.run("verify", says="all is as"))
+        self.result("verify finds no fault in that", self.run("verify", "demo", says="everything matches the lockfile"), self.run("verify", says="all is as"))
         self.result("stop again: nothing to do", self.run("stop", "demo", says="nothing to do: route 'demo' is stopped"))
         self.result("recover, as at boot, does not start it", self.run("recover", "--all"), self.run("recover", "demo"), self.is_stopped(s2),
                     self.answers(503), *self.status(state="stopped"))
         self.w.ask_engine("POST", "/v1.41/containers/%s/start" % self.container(s2)[2])
-        self.result("somebody started its container: verify says so", self.run("verify", "demo", status=EXIT_DRIFT, says=["container", "stopped, as the route is"]),
-                    *self.status(state="stopped, and its container runs"))
+        self.result("somebody started its container: verify says so", self.run("verify", "demo", status=EXIT_DRIFT, says=["container", "stopped: the route is stopped"]),
+                    *self.status(state="stopped, but its container is running"))
         self.result("verify --fix stops it", self.run("verify", "demo", "--fix"), self.is_stopped(s2), self.answers(503), self.run("verify", "demo"))
         self.result("rollback to the active one points to start", self.run("rollback", "demo", "--to", s2, status=EXIT_USAGE,
                                                                            says="the route is stopped: llmdeploy start demo"))
@@ -343,7 +343,7 @@ class Stop:
         self.result("releases: state, pinned, where a rollback goes", *[
             "%s: %s" % (v, now.get(v)) for v, w in want.items() if (now[v]["state"], now[v]["pinned"], now[v]["rollback"]) != w or not now[v]["committed"] or
             not now[v]["bytes"] or "no questions" not in now[v]["evidence"]], list(now) != [r3, r2, r1] and list(now))
-        self.result("releases, for people", self.run("releases", "demo", says=["rollback goes here, warm", "pinned (the audit)", "to %s, warm" % r2]))
+        self.result("releases, for people", self.run("releases", "demo", says=["rollback target, warm", "pinned (the audit)", "to %s, warm" % r2]))
         self.w.must("rollback", "demo")
         now = {r["version"]: r for r in self.json("releases", "demo")["releases"]}
         self.result("after a rollback", now[r3]["state"] != "rolled back from" and now[r3], not now[r3]["forward"] and now[r3], not now[r1]["rollback"] and now[r1],

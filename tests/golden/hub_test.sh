@@ -63,8 +63,8 @@ cd "$work" || exit 1
 run 0 init app --model hf://acme/tiny-GGUF && says "hf://acme/tiny-GGUF at main is commit $new, license mit" &&
 	says "tiny.Q4_K_M.gguf" && says "6e0251279525  fits: taken" && says "projector" && says "importance matrix" &&
 	says "tiny.F32-00001-of-00002.gguf (2 of 2 parts)" && says "in parts: merge them (llama-gguf-split --merge) and name the file" &&
-	says "and 2 other files" && says "tokens/s: the most that the memory's bandwidth allows for one sequence: " && says "/s, measured for a moment" &&
-	grep -qE 'tiny.Q8_0.gguf +17.5 kB +[0-9.]+ MB +[0-9.]+ +1c048bb5d79b  fits: taken' out && [ ! -e root ] && says "next: your questions in app/app.golden.yaml; then llmdeploy choose app/app.yaml" && alive
+	says "and 2 other files" && says "tokens/s: the most that the memory's bandwidth allows for one sequence: " && says "/s, from a short measurement" &&
+	grep -qE 'tiny.Q8_0.gguf +17.5 kB +[0-9.]+ MB +[0-9.]+ +1c048bb5d79b  fits: taken' out && [ ! -e root ] && says "next: write your questions into app/app.golden.yaml, then run llmdeploy choose app/app.yaml" && alive
 verdict $? "a repository is listed with sizes, digests and what fits"
 run 0 validate app/app.yaml app/app.golden.yaml && [ "$(grep -c 'sha256: [0-9a-f]\{64\}$' app/app.yaml)" = 4 ] &&
 	[ "$(grep -c "source: \"\?hf://acme/tiny-GGUF@$new/" app/app.yaml)" = 4 ] && holds app/app.yaml "- name: q4_k_m" && holds app/app.yaml "- name: q8_0" &&
@@ -99,7 +99,7 @@ run 0 init liar --model hf://acme/liar && says "no model: adapter" && says "an H
 verdict $? "a header decides what a file is, not its name"
 run 0 init half --model hf://acme/half-huge && says "does not fit" && holds half/half.yaml "@$new/tiny.Q4_K_M.gguf" && ! grep -q huge.Q8_0 half/half.yaml
 verdict $? "what does not fit is no candidate where something fits"
-run 0 init huge --model hf://acme/huge && says "warning: none of them fits on this machine: llmdeploy plan huge/huge.yaml says what would" && run 0 validate huge/huge.yaml && run 4 plan huge/huge.yaml
+run 0 init huge --model hf://acme/huge && says "warning: no file fits on this machine: llmdeploy plan huge/huge.yaml shows what would" && run 0 validate huge/huge.yaml && run 4 plan huge/huge.yaml
 verdict $? "where nothing fits the manifest is for another machine, and that is said"
 HF_TOKEN=hf_good run 0 init gated --model hf://acme/gated && grep -q "Bearer hf_good" hub/asked && ! grep -rq hf_good gated out err && alive
 verdict $? "a gated repository with a token, which goes to the hub alone"
@@ -260,7 +260,7 @@ verdict $? "pin-model fills in digests and commits, and leaves every other byte"
 diff want.yaml pin/m.yaml
 [ "$(grep -c /api/ hub/asked)" = 6 ] && alive
 verdict $? "a repository is asked once a run"
-run 0 validate pin/m.yaml && run 0 pin-model pin/m.yaml --check && says "pin/m.yaml is pinned as its sources are: nothing to change" && run 0 pin-model pin/m.yaml && cmp -s pin/m.yaml want.yaml
+run 0 validate pin/m.yaml && run 0 pin-model pin/m.yaml --check && says "nothing to change: the digests in pin/m.yaml match its sources" && run 0 pin-model pin/m.yaml && cmp -s pin/m.yaml want.yaml
 verdict $? "what is pinned stays as it is"
 run 0 pin-model pin/m.yaml --revision v1 || { run 9 pin-model pin/m.yaml --revision v1 && says "hf://acme/tiny-GGUF@0e0e0e0e0e0e has no such file" && cmp -s pin/m.yaml want.yaml; }
 verdict $? "a revision without one of the files changes nothing"

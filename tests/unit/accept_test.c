@@ -208,8 +208,8 @@ static void refused_until_then(void **state) {
 	play(p, "ab");
 	break_record(p, 2);
 	assert_int_equal(rollout_begin(&p->x, "chat", false, &s, &e), -1);
-	assert_string_equal(e.msg, "record 2 of 'routes/chat/journal' is damaged: its checksum does not match; nothing is changed: put the file back "
-				   "from a copy, or give it up: llmdeploy recover chat --accept-journal");
+	assert_string_equal(e.msg, "record 2 of 'routes/chat/journal' is damaged: its checksum does not match; nothing was changed: restore the "
+				   "file from a copy, or abandon the journal: llmdeploy recover chat --accept-journal");
 	assert_int_equal(e.code, ERR_RECOVERY);
 }
 

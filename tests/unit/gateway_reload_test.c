@@ -49,12 +49,12 @@ static void test_reload(void **state) {
 		{"done", {PROC, GOOD, PROC, HAS}, 4, ""},
 		{"refused without a reason while it comes up", {PROC, NOT_NOW, NOT_NOW, GOOD, PROC, HAS}, 6, ""},
 		{"refused", {PROC, {"reload", "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : config : fatal\n", 0, 0}}, 2,
-		 "HAProxy does not come up with its configuration: config : unknown keyword 'x'"},
+		 "HAProxy does not start with its configuration: config : unknown keyword 'x'"},
 		{"a version that only counts, and failed", {PROC, {"reload", "", 0, 0}, FAILED, OTHER}, 4,
-		 "HAProxy does not come up with its configuration: it said nothing"},
+		 "HAProxy does not start with its configuration: it wrote no error"},
 		{"refused without a reason for good",
 		 {PROC, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW}, 12,
-		 "HAProxy does not come up with its configuration: it said nothing"},
+		 "HAProxy does not start with its configuration: it wrote no error"},
 	};
 
 	(void) state;

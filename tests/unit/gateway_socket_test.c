@@ -155,7 +155,7 @@ static void test_faults(void **state) {
 		enum err_code code;
 		const char *message;
 	} cases[] = {
-		{"gone", "gateway.socket:during:gone", 0, ERR_UNREACHABLE, "the gateway stopped answering on its socket while it was told 'x'"},
+		{"gone", "gateway.socket:during:gone", 0, ERR_UNREACHABLE, "the gateway stopped answering on its socket during 'x'"},
 		{"timeout", "gateway.socket:during:timeout", 1, ERR_UNREACHABLE, "the gateway's socket 'gateway/master.sock': no answer in time; see llmdeploy gateway status"},
 		{"reset", "gateway.socket:during:reset", 1, ERR_UNREACHABLE,
 		 "the gateway's socket 'gateway/master.sock': Connection reset by peer; see llmdeploy gateway status"},
@@ -197,9 +197,9 @@ static void test_table(void **state) {
 	assert_string_equal(socket_table_text(&t, "status"), "");
 	assert_false(socket_table_row(&t));
 	assert_int_equal(socket_table_begin(&t, other, &e), -1);
-	assert_string_equal(e.msg, "HAProxy's table has no line of names: 'No such proxy.'");
+	assert_string_equal(e.msg, "HAProxy's table has no header line: 'No such proxy.'");
 	assert_int_equal(socket_table_begin(&t, none, &e), -1);
-	assert_string_equal(e.msg, "HAProxy's table has no line of names: ''");
+	assert_string_equal(e.msg, "HAProxy's table has no header line: ''");
 }
 
 int main(void) {

@@ -155,7 +155,7 @@ static const struct {
 	{"another version", "{\"apiVersion\":\"llmdeploy/v2\",\"kind\":\"Gateway\",\"routes\":[]}", "it is not a gateway's state of this version"},
 	{"no routes", "{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\"}", "routes is missing"},
 	{"a field that is not known", "{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[],\"x\":1}", "unknown field 'x'"},
-	{"twice", STATE(ONE "," ONE), "route 'one' stands there twice"},
+	{"twice", STATE(ONE "," ONE), "route 'one' occurs twice"},
 	{"a route that climbs", STATE(ROUTE("../x", "1", R1, R2, "0", DOOR)), "routes.0.name must be a name ([a-z0-9][a-z0-9._-]*)"},
 	{"before the first", STATE(ROUTE("one", "0", R1, R2, "0", DOOR)), "route 'one': since or canary_percent is out of range"},
 	{"more than all", STATE(ROUTE("one", "1", R1, R2, "101", DOOR)), "route 'one': since or canary_percent is out of range"},
@@ -178,20 +178,20 @@ static const struct {
 	 "route 'one': a is empty and cannot be drain"},
 	{"a counter that is configuration", STATE(ROUTE("one", "1",
 	 "{\"generated_tokens\":\"x y\",\"id\":\"aaaaaaaaaaaa\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":1,\"version\":\"r\",\"want\":\"maint\"}", R2, "0", DOOR)),
-	 "route 'one': a: the name of a counter or its page cannot stand in a gateway's configuration"},
+	 "route 'one': a: this name of a counter or its page is not allowed in a gateway's configuration"},
 	{"no door", STATE(ROUTE("one", "1", R1, R2, "0", "{}")), "route 'one': gateway.listen: '' is not HOST:PORT"},
 	{"a door in words", STATE(ROUTE("one", "1", R1, R2, "0", "{\"listen\":7}")), "route 'one': gateway.listen must be a text"},
 	{"lines in a door", DOORS("\"listen\":\"127.0.0.1:80\\n  bind :81\""),
-	 "route 'one': gateway.listen: '127.0.0.1:80\n  bind :81' cannot stand in a gateway's configuration: letters, digits and ._~:/@%+,=-[] can"},
+	 "route 'one': gateway.listen: '127.0.0.1:80\n  bind :81' is not allowed in a gateway's configuration: letters, digits and ._~:/@%+,=-[] can"},
 	{"port 0", DOORS("\"listen\":\"127.0.0.1:0\""), "route 'one': gateway.listen: '127.0.0.1:0' is not HOST:PORT"},
 	{"a page without a port", DOORS(LISTEN ",\"metrics\":\"x\""), "route 'one': gateway.metrics: 'x' is not HOST:PORT"},
-	{"the page at the door", DOORS(LISTEN ",\"metrics\":\"127.0.0.1:8080\""), "routes 'one' and 'one': '127.0.0.1:8080' is wanted for clients "
+	{"the page at the door", DOORS(LISTEN ",\"metrics\":\"127.0.0.1:8080\""), "routes 'one' and 'one': '127.0.0.1:8080' is used for clients "
 	 "and for metrics: give gateway.metrics another address"},
 	{"no privacy", STATE(ROUTE("one", "1", R1, R2, "0", "{" LISTEN "}")), "route 'one': gateway.privacy is '': local, hybrid or any"},
 	{"a certificate here", DOORS(LISTEN ",\"tls\":{\"certificate\":\"x.pem\"}"),
 	 "route 'one': gateway.tls.certificate: 'x.pem' is not an absolute path"},
 	{"keys with blanks", DOORS(LISTEN ",\"api_keys\":\"/a b\""),
-	 "route 'one': gateway.api_keys: '/a b' cannot stand in a gateway's configuration: letters, digits and ._~:/@%+,=-[] can"},
+	 "route 'one': gateway.api_keys: '/a b' is not allowed in a gateway's configuration: letters, digits and ._~:/@%+,=-[] can"},
 	{"origins that are none", DOORS(LISTEN ",\"cors\":[\"https://a.example\",\"https://a.example/x\"]"),
 	 "route 'one': gateway.cors[1] has a path, and an origin has none, not even a '/' at its end: write https://HOST or https://HOST:PORT"},
 	{"origins that are no list", DOORS(LISTEN ",\"cors\":\"*\""), "route 'one': gateway.cors must be a list of origins"},
@@ -203,18 +203,18 @@ static const struct {
 	 "route 'one': gateway.queue.timeout_ms must be a whole number from 1 to 2147483647"},
 	{"a fallback in words", DOORS(LISTEN ",\"fallback\":\"x\""), "route 'one': gateway.fallback must be an object"},
 	{"in the clear", DOORS(LISTEN ",\"fallback\":{\"url\":\"http://host/v1\",\"model\":\"m\"}"),
-	 "route 'one': gateway.fallback.url: 'http://host/v1' is not https://, and not of this machine"},
+	 "route 'one': gateway.fallback.url: 'http://host/v1' is neither https:// nor on this machine"},
 	{"no host", DOORS(LISTEN ",\"fallback\":{\"url\":\"https:///v1\",\"model\":\"m\"}"),
 	 "route 'one': gateway.fallback.url: 'https:///v1' has no host"},
 	{"a password", DOORS(LISTEN ",\"fallback\":{\"url\":\"https://me:word@host/v1\",\"model\":\"m\"}"),
 	 "route 'one': gateway.fallback.url: 'https://me:word@host/v1' has no host"},
 	{"no model", DOORS(LISTEN ",\"fallback\":{\"url\":\"https://host/v1\"}"), "route 'one': gateway.fallback.model is missing"},
 	{"names that are none", DOORS(LISTEN ",\"fallback\":{\"url\":\"https://host/v1\",\"model\":\"m\",\"shareable\":[\"a b\"]}"),
-	 "route 'one': gateway.fallback.shareable: name 1 cannot stand in a gateway's configuration"},
+	 "route 'one': gateway.fallback.shareable: name 1 is not allowed in a gateway's configuration"},
 	{"names in words", DOORS(LISTEN ",\"fallback\":{\"url\":\"https://host/v1\",\"model\":\"m\",\"shareable\":\"x\"}"),
 	 "route 'one': gateway.fallback.shareable must be a list of texts"},
 	{"local and elsewhere", STATE(ROUTE("one", "1", R1, R2, "0", "{" LISTEN ",\"privacy\":\"local\",\"fallback\":{\"url\":\"https://host/v1\",\"model\":\"m\"}}")),
-	 "route 'one': gateway.fallback sends questions elsewhere, and privacy is local"},
+	 "route 'one': gateway.fallback sends questions to another service, but privacy is local"},
 	{"an address with and without TLS", STATE(ONE "," ROUTE("two", "2", R1, R2, "0", "{" LISTEN ",\"privacy\":\"any\",\"tls\":{\"certificate\":\"/c\"}}")),
 	 "routes 'two' and 'one' share '127.0.0.1:8080', one with TLS and one without: give both gateway.tls, or one of them another address"},
 };
@@ -304,7 +304,7 @@ static void test_samples(void **state) {
 		struct err e = {0};
 		assert_int_equal(gateway_sample_parse(c->text, &s, &e), c->result);
 		if (c->result)
-			assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
+			assert_string_equal(e.msg, "this version cannot read the gateway's counters: llmdeploy gateway reload");
 		else
 			assert_true(s.began_ms == 7 && s.requests == 3 && s.errors == 1 && s.refused == 5 && s.left == 6 && s.first_ms[0] == 2);
 	}
@@ -320,7 +320,7 @@ static void test_fallback_counters(void **state) {
 	assert_int_equal(v.began_ms, 9);
 	assert_memory_equal(v.fallback_stats, wanted, sizeof wanted);
 	assert_int_equal(gateway_fallback_parse("9 6 1 3 2 1 100\n", &v, &e), -1);
-	assert_string_equal(e.msg, "the gateway's counters are not what this version reads: reload it");
+	assert_string_equal(e.msg, "this version cannot read the gateway's counters: llmdeploy gateway reload");
 }
 
 static void test_difference(void **state) {

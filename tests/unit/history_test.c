@@ -487,7 +487,7 @@ static void fates_of_releases(void **state) {
 		{"nothing", "", ""},
 		{"three", "ABC", "c+ b+ a+"},
 		{"rolled back from", "ABC<B", "b+ c+! a+"},
-		{"forward again", "ABC<B<C", "c+ b+ a+"},
+		{"roll forward", "ABC<B<C", "c+ b+ a+"},
 		{"failed its watch", "A!B", "b! a+"},
 		{"a rollback was given up", "ABC^B", "b+ c+ a+"},
 		{"since the removal", "AB0A", "a+"},

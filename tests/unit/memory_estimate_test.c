@@ -173,7 +173,7 @@ static const struct {
 	{"an estimate", {CREATE, START, TTY, SAYS("&follow=1", "loading\n" ROW DONE "more\n"), REMOVE}, 5, 288, ERR_OK, ""},
 	{"the engine ends before",
 	 {CREATE, START, TTY, SAYS("&follow=1", "error loading model\n"), TTY, SAYS("&tail=4", "error loading model\n"), REMOVE}, 7, 0, ERR_GATE,
-	 "the engine made no estimate within 1 s; its last words: error loading model\n"},
+	 "the engine made no estimate within 1 s; last lines of its log: error loading model\n"},
 	{"an estimate of another form", {CREATE, START, TTY, SAYS("&follow=1", "Host 288\n" DONE), REMOVE}, 5, 0, ERR_GATE,
 	 "the engine's estimate has another form than the runtime definition knows"},
 	{"somebody else asks", {{.request = "POST " V "/containers/create?name=x", .body = "*", .status = 409, .json = "{\"message\":\"in use\"}"}}, 1, 0, ERR_BUSY,

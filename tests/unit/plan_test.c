@@ -392,7 +392,7 @@ static const struct {
 	{"extra: no such choice", extra_choice, "runtime.extra_args.load-mode", "'load-mode' must be one of: auto, none, mmap"},
 	{"extra: a path", extra_path, "runtime.extra_args.tensor-split", TEXT_RULE},
 	{"extra: a flag in disguise", extra_flag, "runtime.extra_args.tensor-split", TEXT_RULE},
-	{"extra: twice", extra_twice, "runtime.extra_args.--threads", "'threads' stands there twice"},
+	{"extra: twice", extra_twice, "runtime.extra_args.--threads", "'threads' occurs twice"},
 };
 
 static struct pos where(void *ctx, const char *path) {
