@@ -37,11 +37,11 @@ static struct {
 } plans;
 
 static const struct {
-	const char *name, *text;
+	const char *name;
 	unsigned faults;
 } effects[EFFECT_COUNT] = {
-	[EFFECT_NONE] = {"none", "of no interest", 0},
-#define X(id, name, what, faults) [id] = {name, what, faults},
+	[EFFECT_NONE] = {"none", 0},
+#define X(id, name, what, faults) [id] = {name, faults},
 	FAILPOINTS(X)
 #undef X
 };
@@ -55,14 +55,6 @@ static const char *const faults[FAULT_COUNT] = {
 
 const char *failpoint_name(enum effect as) {
 	return effects[as].name;
-}
-
-const char *failpoint_text(enum effect as) {
-	return effects[as].text;
-}
-
-const char *failpoint_fault_name(enum fault f) {
-	return faults[f];
 }
 
 bool failpoint_applies(enum effect as, enum fault f) {

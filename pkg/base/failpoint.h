@@ -57,7 +57,6 @@ struct err;
 	X(EFFECT_HOST_NOTE, "host.note", "what was measured of this machine is written", FAULTS_FILE)                   \
 	X(EFFECT_OUTPUT, "output.write", "a file that the user named is written", FAULTS_FILE)                          \
 	X(EFFECT_IMAGE_LOAD, "image.load", "an image goes into the Engine", FAULTS_HTTP)                              \
-	X(EFFECT_IMAGE_TAG, "image.tag", "an image in the Engine is named", FAULTS_HTTP)                              \
 	X(EFFECT_IMAGE_REMOVE, "image.remove", "an image leaves the Engine", FAULTS_HTTP)                             \
 	X(EFFECT_CONTAINER_CREATE, "container.create", "a container is made", FAULTS_HTTP)                            \
 	X(EFFECT_CONTAINER_START, "container.start", "a container is started", FAULTS_HTTP)                           \
@@ -66,7 +65,6 @@ struct err;
 	X(EFFECT_CONTAINER_REMOVE, "container.remove", "a container is removed", FAULTS_HTTP)                         \
 	X(EFFECT_CONTAINER_UPDATE, "container.update", "a container's restart policy is set", FAULTS_HTTP)            \
 	X(EFFECT_CONTAINER_RENAME, "container.rename", "a container gets another name", FAULTS_HTTP)                  \
-	X(EFFECT_NETWORK_CREATE, "network.create", "a network is made", FAULTS_HTTP)                                  \
 	X(EFFECT_NETWORK_REMOVE, "network.remove", "a network is removed", FAULTS_HTTP)                               \
 	X(EFFECT_RUN_DIR, "run.dir", "the directory of an engine's socket is made", FAULTS_FILE)                        \
 	X(EFFECT_RUN_REMOVE, "run.remove", "the directory of an engine's socket is removed", FAULTS_FILE)               \
@@ -124,6 +122,4 @@ int failpoint_begin_call(enum effect as);
 void failpoint_kill(void); /* SIGKILL; does not return */
 
 const char *failpoint_name(enum effect as); /* "none" for EFFECT_NONE */
-const char *failpoint_text(enum effect as);
-const char *failpoint_fault_name(enum fault f);
 bool failpoint_applies(enum effect as, enum fault f);

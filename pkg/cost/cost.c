@@ -71,10 +71,6 @@ const char *cost_pace_hint(enum cost_pace pace) {
 	return hints[pace];
 }
 
-uint64_t cost_sparse(uint64_t dense, unsigned zeros_percent, bool skipped) {
-	return skipped && zeros_percent <= 100 ? (uint64_t) ((wide) dense * (100 - zeros_percent) / 100) : dense;
-}
-
 /* ---- traffic ---- */
 
 double cost_arrivals(uint64_t requests_per_month, bool bursty) {

@@ -36,9 +36,6 @@ enum cost_pace cost_pace(uint64_t measured_milli, uint64_t ceiling_milli, uint64
 /* What to look for, or NULL where it is fair. */
 const char *cost_pace_hint(enum cost_pace pace);
 
-/* What a pruned checkpoint takes for what took `dense` (any unit): the same, unless the runtime skips the zeros. */
-uint64_t cost_sparse(uint64_t dense, unsigned zeros_percent, bool skipped);
-
 /* ---- traffic ---- */
 
 #define COST_MONTH_S 2592000 /* 30 days */

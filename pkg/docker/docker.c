@@ -30,14 +30,6 @@ void docker_freep(struct docker **d) {
 	docker_free(*d);
 }
 
-const char *docker_socket(const struct docker *d) {
-	return d->socket;
-}
-
-bool docker_api_at_least(const struct docker *d, int minor) {
-	return d->minor >= minor;
-}
-
 bool docker_is_podman(const struct docker *d) {
 	return d->podman;
 }

@@ -53,8 +53,6 @@ void docker_freep(struct docker **d); /* for CLEANUP */
  * system, because it mounts models from it. */
 int docker_find_host(const char *host, char **out, struct err *e);
 
-const char *docker_socket(const struct docker *d); /* its path; borrowed */
-bool docker_api_at_least(const struct docker *d, int minor); /* 1.minor was agreed on, or later */
 bool docker_is_podman(const struct docker *d);
 
 /* What kind of Docker it is, as far as containers have to be made differently for it. */
@@ -121,11 +119,9 @@ int docker_image_find(struct docker *d, const char *config, const char *manifest
  * which is then the result. A write that fails means that nobody reads any more: return -1; the reason
  * is known here. All of the Engine's answer is read: it reports failures with status 200. Even so, look
  * with docker_image_find() afterwards. The archive's layers may be uncompressed or gzip; zstd needs
- * docker_api_at_least(d, 42). */
+ * API 1.42. */
 int docker_image_load(struct docker *d, const char *name,
 		      int (*produce)(void *ctx, int fd, struct err *e), void *ctx, struct err *e);
-int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag,
-		     struct err *e);
 /* Absent is done. in_use: a container or another tag needs it and `force` was not given. */
 int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_use, struct err *e);
 
@@ -277,21 +273,7 @@ int docker_events(struct docker *d, const char *const *labels, int64_t since_ms,
 
 /* ---- networks ---- */
 
-/* A bridge of its own, without a way out if `internal`. Its gateway's address still leads to services
- * of the host that listen on all addresses. */
-int docker_network_create(struct docker *d, const char *name, bool internal, const struct json *labels,
-			  bool *taken, struct err *e);
 int docker_network_remove(struct docker *d, const char *name, struct err *e); /* absent is done */
-
-struct docker_network {
-	struct json *raw;
-	const char *id, *name, *driver, *subnet, *gateway;
-	bool internal;
-	const struct json *labels;
-};
-int docker_network_inspect(struct docker *d, const char *name, bool *found, struct docker_network *out,
-			   struct err *e);
-void docker_network_done(struct docker_network *n);
 /* Names of the networks that carry all of `labels`: a JSON array of strings, yours. */
 int docker_network_list(struct docker *d, const char *const *labels, struct json **names,
 			struct err *e);

@@ -76,18 +76,6 @@ int docker_image_find(struct docker *d, const char *config, const char *manifest
 	return 0;
 }
 
-int docker_image_tag(struct docker *d, const char *ref, const char *repository, const char *tag,
-		     struct err *e) {
-	struct answer a CLEANUP(docker_answer_done) = {0};
-	char *path CLEANUP(freep) = docker_path("/images/", ref, "/tag");
-	struct call c = {"tag image", ref, "POST", .effect = EFFECT_IMAGE_TAG, .deadline_ms = d->quick_ms};
-
-	docker_query(&path, "repo", repository);
-	docker_query(&path, "tag", tag);
-	c.path = path;
-	return docker_call(d, &c, &a, e);
-}
-
 int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_use, struct err *e) {
 	static const int results[] = {404, 409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};

@@ -293,9 +293,3 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 		return -1;
 	return g->host ? reload_locked(g, s, e) : process_take_over(g, a.digest, e);
 }
-
-int gateway_stop(struct gateway *g, struct err *e) {
-	int file_lock CLEANUP(closep) = -1;
-
-	return g->none ? 0 : persist_lock(g, &file_lock, e) || process_sweep(g, true, e) ? -1 : 0;
-}

@@ -127,9 +127,6 @@ struct gateway_probe_address {
 };
 int gateway_probe_address(struct gateway *g, const struct lockfile *l, struct gateway_probe_address *out, struct err *e);
 
-/* The p-th percentile (0 to 100) as the upper edge of its bucket; false without samples. */
-bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
-
 /* How it is: for status, verify and recovery. Read from HAProxy itself where it runs. */
 struct gateway_server {
 	char id[13], version[64]; /* "" where the slot is empty */
@@ -189,8 +186,6 @@ int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e);
 int gateway_reload(struct gateway *g, struct err *e);
 /* Another process takes the listening sockets over where its image (gateway/gateway.lock.json) or its mounts changed, or `force`. *changed says whether. */
 int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e);
-/* Ends it, with what it has in flight. For who takes llmdeploy away. */
-int gateway_stop(struct gateway *g, struct err *e);
 
 /* Keys of a route's clients, in the file that its manifest names as gateway.api_keys: "SHA256 NAME" a line. `where` is the route, or the file's
  * absolute path. Effective at once, in what runs as in what starts anew. ERR_USAGE: the name is there already, or not there. */

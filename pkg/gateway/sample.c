@@ -79,20 +79,3 @@ bool gateway_sample_since(const struct gateway_sample *before, const struct gate
 	*out = d;
 	return true;
 }
-
-bool gateway_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms) {
-	uint64_t all = 0, seen = 0;
-
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
-		all += histogram[i];
-	if (!all)
-		return false;
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
-		seen += histogram[i];
-		if (seen && seen * 100 >= all * p) {
-			*ms = edges[i];
-			return true;
-		}
-	}
-	return false;
-}

@@ -52,7 +52,6 @@ void gguf_freep(struct gguf **g); /* for CLEANUP */
 const char *gguf_text(const struct gguf *g, const char *key);
 /* How many values: 1 of a plain one, the length of an array; 0: absent. */
 uint64_t gguf_count(const struct gguf *g, const char *key);
-bool gguf_is_array(const struct gguf *g, const char *key);
 
 /* Whole numbers of a key, one or an array (true and false are 1 and 0). */
 struct gguf_numbers {

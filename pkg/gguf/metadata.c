@@ -160,12 +160,6 @@ uint64_t gguf_count(const struct gguf *g, const char *key) {
 	return p ? p->count : 0;
 }
 
-bool gguf_is_array(const struct gguf *g, const char *key) {
-	const struct pair *p = find(g, key);
-
-	return p && p->array;
-}
-
 int gguf_numbers(const struct gguf *g, const char *key, struct gguf_numbers *out, struct err *e) {
 	const struct pair *p = find(g, key);
 

@@ -148,22 +148,6 @@ void host_read_gpus(const struct host_tools *t, struct host_facts *h) {
 		(void) snprintf(h->gpu_note, sizeof h->gpu_note, "%s%s%s", library, *library && *program ? "; " : "", program);
 }
 
-size_t host_kinds(const struct host_facts *h, const char *out[4]) {
-	static const char *const kinds[] = {"nvidia", "amd", "intel"};
-	size_t n = 0;
-
-	out[n++] = "cpu";
-	for (size_t k = 0; k < 3; k++) {
-		bool here = !strcmp(kinds[k], "nvidia") && h->nvidia;
-
-		for (size_t i = 0; i < h->n_gpus; i++)
-			here |= !strcmp(h->gpus[i].kind, kinds[k]);
-		if (here)
-			out[n++] = kinds[k];
-	}
-	return n;
-}
-
 const struct host_gpu *host_gpu_for(const struct host_facts *h, const char *backend) {
 	const char *kind = !strcmp(backend, "cuda") ? "nvidia" : !strcmp(backend, "rocm") ? "amd" : !strcmp(backend, "vulkan") ? "" : NULL;
 

@@ -59,8 +59,6 @@ int host_read(const char *root, struct host_facts *out, struct err *e);
 /* Adds the NVIDIA GPUs, before all others. `t` NULL: libnvidia-ml.so.1 and nvidia-smi, ten seconds each. A machine without
  * them is no error: why they told nothing stands in gpu_note where there are device files. */
 void host_read_gpus(const struct host_tools *t, struct host_facts *h);
-/* "nvidia", "amd", "intel", and always "cpu": what the machine can compute on; at most 4. */
-size_t host_kinds(const struct host_facts *h, const char *out[4]);
 /* The GPU that a backend ("cuda", "rocm", "vulkan") would use: the first that fits; NULL: none is known. */
 const struct host_gpu *host_gpu_for(const struct host_facts *h, const char *backend);
 

@@ -42,10 +42,6 @@ void journal_freep(struct journal **j) {
 	journal_free(*j);
 }
 
-uint64_t journal_seq(const struct journal *j) {
-	return j->chain.seq;
-}
-
 /* The newest file, made durable where it is new. */
 static int start_file(struct journal *j, struct err *e) {
 	bool there = fs_exists(j->dir, "journal");

@@ -50,7 +50,6 @@ void journal_freep(struct journal **j); /* for CLEANUP */
  * it fails the file is as before, and later records may be tried (disk full), unless that could
  * not be made sure: then every later call fails too. */
 int journal_append(struct journal *j, const struct json *event, struct err *e);
-uint64_t journal_seq(const struct journal *j); /* of the last record; 0: none */
 
 /* A new chain after a broken one; the caller holds the lock. What is there is kept as journal.N, and from now on is not read
  * any more; the first record of the new chain, an event `accepted`, is `event` (an object) with the "fault", and name, size and SHA-256 of

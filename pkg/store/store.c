@@ -232,22 +232,6 @@ int store_note_put(struct store *s, const char *name, const void *data, size_t n
 	return 0;
 }
 
-int store_note_remove(struct store *s, const char *name, struct err *e) {
-	char *path CLEANUP(freep) = note_path(name);
-
-	return fs_unlink(EFFECT_STORE_NOTE, s->dir, path, e) ? err_wrap(e, "cannot remove a note of '%s'", s->path)
-					  : 0;
-}
-
-int store_note_list(struct store *s, const char *kind, char ***names, size_t *n, struct err *e) {
-	char *path CLEANUP(freep) = mem_printf("notes/%s", kind);
-
-	assert(is_word(kind, strlen(kind)));
-	return fs_list(s->dir, path, names, n, e)
-		       ? err_wrap(e, "cannot list notes of '%s'", s->path)
-		       : 0;
-}
-
 int store_quarantine(struct store *s, const char *sha256, char **name, struct err *e) {
 	char from[STORE_NAME], stamp[CLOCK_STAMP];
 

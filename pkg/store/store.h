@@ -84,10 +84,6 @@ int store_fetch(struct store *s, const struct store_want *w, const struct progre
 
 /* Bytes that we made ourselves. */
 int store_put(struct store *s, const void *data, size_t n, char sha256[65], struct err *e);
-/* Copy of an open file from its start, whatever its offset. `name` for messages. `expected` may be
- * NULL; as store_commit. */
-int store_import_fd(struct store *s, int fd, const char *name, const char *expected,
-		    char sha256[65], struct err *e);
 
 /* A stream of bytes into the store.
  *     struct store_writer *w CLEANUP(store_abortp) = NULL;
@@ -126,6 +122,3 @@ int store_clean(struct store *s, bool parts, size_t *removed, struct err *e);
  * dot. At most 1 MiB. */
 int store_note_get(struct store *s, const char *name, struct buf *out, bool *found, struct err *e);
 int store_note_put(struct store *s, const char *name, const void *data, size_t n, struct err *e);
-int store_note_remove(struct store *s, const char *name, struct err *e); /* absent is fine */
-/* Keys of a kind, sorted: free(names). */
-int store_note_list(struct store *s, const char *kind, char ***names, size_t *n, struct err *e);

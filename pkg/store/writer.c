@@ -98,27 +98,3 @@ int store_put(struct store *s, const void *data, size_t n, char sha256[65], stru
 	memcpy(sha256, found, sizeof found);
 	return 0;
 }
-
-int store_import_fd(struct store *s, int fd, const char *name, const char *expected,
-		    char sha256[65], struct err *e) {
-	struct store_writer *w CLEANUP(store_abortp) = NULL;
-	char *piece CLEANUP(freep) = mem_zalloc(STORE_PIECE, 1);
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return err_sys(e, "cannot look at '%s'", name);
-	if (store_begin(s, name, S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0, &w, e))
-		return -1;
-	for (off_t at = 0;;) {
-		ssize_t n = pread(fd, piece, STORE_PIECE, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, "cannot read '%s'", name);
-		if (!n)
-			return store_commit(w, expected, sha256, e);
-		if (interrupt_check(e) || store_write(w, piece, (size_t) n, e))
-			return -1;
-		at += n;
-	}
-}

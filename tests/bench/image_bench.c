@@ -91,17 +91,10 @@ static int build(struct bench *b, struct err *e) {
 
 /* The layers are found in the notes: this builds them once more if there is none. */
 static int forget(struct bench *b, struct err *e) {
-	char **names CLEANUP(freep) = NULL;
 	struct image image;
-	size_t n;
 
-	if (layers(b, &image, e) || store_note_list(b->store, "layers", &names, &n, e))
+	if (layers(b, &image, e) || fs_remove_tree(EFFECT_NONE, b->root, "store/notes/layers", e))
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		char *note CLEANUP(freep) = mem_printf("layers/%s", names[i]);
-		if (store_note_remove(b->store, note, e))
-			return -1;
-	}
 	for (size_t i = 0; i < image.n_layers; i++)
 		if (store_remove(b->store, image.layers[i].diff_id, e))
 			return -1;

@@ -238,15 +238,12 @@ static void identifies_images(void **state) {
 	assert_string_equal(json_text(json_at(l.at[0].tags, 0)), TAG);
 }
 
-static void tags_and_removes_images(void **state) {
+static void removes_images(void **state) {
 	struct room *r = *state;
 	struct docker_container_spec s = {0};
 	struct err e = {0};
 	bool in_use = true;
 
-	ok(docker_image_tag(r->d, r->ref, "localhost/llmdeploy-test", "2", &e), &e);
-	ok(docker_image_remove(r->d, "localhost/llmdeploy-test:2", false, &in_use, &e), &e);
-	assert_false(in_use);
 	ok(docker_image_remove(r->d, "localhost/llmdeploy-test:2", false, &in_use, &e), &e);
 	assert_false(in_use);
 	assert_true(find(r));
@@ -513,40 +510,31 @@ static void tells_events(void **state) {
 	assert_string_equal(buf_str(&seen), "");
 }
 
-static void makes_internal_networks(void **state) {
+/* Networks of an earlier version, or of somebody's: listed by their label, removed once nothing is in them. */
+static void removes_networks(void **state) {
 	struct room *r = *state;
-	struct json *labels CLEANUP(json_freep) = marked(), *nets CLEANUP(json_freep) = NULL;
-	struct docker_network n CLEANUP(docker_network_done) = {0}, gone CLEANUP(docker_network_done) = {0};
+	struct json *nets CLEANUP(json_freep) = NULL, *none CLEANUP(json_freep) = NULL;
 	struct docker_container_spec s = {.network = "llmdeploy-test-n"};
 	struct err e = {0};
-	bool taken = true, found = false;
 
-	ok(docker_network_create(r->d, "llmdeploy-test-n", true, labels, &taken, &e), &e);
-	assert_false(taken);
-	ok(docker_network_create(r->d, "llmdeploy-test-n", true, labels, &taken, &e), &e);
-	assert_true(taken);
-	ok(docker_network_inspect(r->d, "llmdeploy-test-n", &found, &n, &e), &e);
-	assert_true(found && n.internal && *n.subnet);
-	assert_string_equal(n.driver, "bridge");
+	assert_int_equal(system("docker -H \"$LLMDEPLOY_TEST_ENGINE\" network create --internal --label llmdeploy.test llmdeploy-test-n >/dev/null"), 0);
 	ok(docker_network_list(r->d, mine, &nets, &e), &e);
 	assert_int_equal(json_count(nets), 1);
-	/* The host itself is not out of reach: its gateway's address answers, with a refusal on a closed port. */
-	char *what CLEANUP(freep) = mem_printf("connect:%s:9 wait", n.gateway), *answer CLEANUP(freep) = mem_printf("%s: Connection refused\n", n.gateway);
-	run(r, &s, what);
-	await_log(r, answer);
+	assert_string_equal(json_text(json_at(nets, 0)), "llmdeploy-test-n");
+	run(r, &s, "wait");
 	assert_int_equal(docker_network_remove(r->d, "llmdeploy-test-n", &e), -1);
 	ok(docker_container_remove(r->d, NAME, true, &e), &e);
 	ok(docker_network_remove(r->d, "llmdeploy-test-n", &e), &e);
 	ok(docker_network_remove(r->d, "llmdeploy-test-n", &e), &e);
-	ok(docker_network_inspect(r->d, "llmdeploy-test-n", &found, &gone, &e), &e);
-	assert_false(found);
+	ok(docker_network_list(r->d, mine, &none, &e), &e);
+	assert_int_equal(json_count(none), 0);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(knows_its_host, after_each),
 		cmocka_unit_test_teardown(identifies_images, after_each),
-		cmocka_unit_test_teardown(tags_and_removes_images, after_each),
+		cmocka_unit_test_teardown(removes_images, after_each),
 		cmocka_unit_test_teardown(loads_again_without_the_layer, after_each),
 		cmocka_unit_test_teardown(refuses_incomplete_and_damaged_images, after_each),
 		cmocka_unit_test_teardown(loads_nothing_from_half_an_archive, after_each),
@@ -558,7 +546,7 @@ int main(void) {
 		cmocka_unit_test_teardown(refuses_what_cannot_be, after_each),
 		cmocka_unit_test_teardown(follows_logs, after_each),
 		cmocka_unit_test_teardown(tells_events, after_each),
-		cmocka_unit_test_teardown(makes_internal_networks, after_each),
+		cmocka_unit_test_teardown(removes_networks, after_each),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

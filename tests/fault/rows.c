@@ -30,7 +30,6 @@ ROW(EFFECT_RUNTIME_LOCK, "lock")
 ROW(EFFECT_HOST_NOTE, "measure")
 ROW(EFFECT_OUTPUT, "build")
 ROW(EFFECT_IMAGE_LOAD, "first")
-ROW(EFFECT_IMAGE_TAG, "-an image is loaded with its name")
 ROW(EFFECT_IMAGE_REMOVE, "gc collect remove purge")
 ROW(EFFECT_CONTAINER_CREATE, "apply")
 ROW(EFFECT_CONTAINER_START, "first apply again reject start")
@@ -39,7 +38,6 @@ ROW(EFFECT_CONTAINER_KILL, "-the gateway in a container: tests/engine/gateway_te
 ROW(EFFECT_CONTAINER_REMOVE, "reject abort collect remove purge")
 ROW(EFFECT_CONTAINER_UPDATE, "first apply stop start")
 ROW(EFFECT_CONTAINER_RENAME, "-the gateway in a container: tests/engine/gateway_test.sh")
-ROW(EFFECT_NETWORK_CREATE, "-no engine that we package has a network")
 ROW(EFFECT_NETWORK_REMOVE, "-no engine that we package has a network")
 ROW(EFFECT_RUN_DIR, "apply")
 ROW(EFFECT_RUN_REMOVE, "reject abort collect remove purge")
@@ -68,12 +66,18 @@ static const struct {
 #undef X
 };
 
+static const char *const faults[FAULT_COUNT] = {
+#define X(id, name) [id] = name,
+	FAILPOINT_FAULTS(X)
+#undef X
+};
+
 int main(void) {
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		printf("%s\t", failpoint_name(rows[i].as));
 		for (int f = FAULT_NONE + 1; f < FAULT_COUNT; f++)
 			if (failpoint_applies(rows[i].as, (enum fault) f))
-				printf("%s ", failpoint_fault_name((enum fault) f));
+				printf("%s ", faults[f]);
 		printf("\t%s\n", rows[i].operations);
 	}
 	return 0;

@@ -82,13 +82,6 @@ static void cost_paces(void **state) {
 	}
 }
 
-static void cost_zeros(void **state) {
-	(void) state;
-	/* The textbook: half of the weights are zeros, the runtime is dense, and 42.0 ms stay 42.0. */
-	assert_int_equal(cost_sparse(42000, 50, false), 42000);
-	assert_int_equal(cost_sparse(42000, 50, true), 21000);
-}
-
 /* ---- the queue ---- */
 
 /* Kleinrock's closed forms: M/M/1 waits rho, on average rho S / (1 - rho); M/M/2 waits 2 rho^2 / (1 + rho). */
@@ -186,7 +179,7 @@ static void cost_months(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cost_texts), cmocka_unit_test(cost_ceilings), cmocka_unit_test(cost_paces), cmocka_unit_test(cost_zeros),
+		cmocka_unit_test(cost_texts), cmocka_unit_test(cost_ceilings), cmocka_unit_test(cost_paces),
 		cmocka_unit_test(cost_queues), cmocka_unit_test(cost_months), cmocka_unit_test(cost_spent),
 	};
 

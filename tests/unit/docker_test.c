@@ -99,10 +99,6 @@ static int untag_i(struct docker *d, struct err *e) {
 	return docker_image_remove(d, "llmdeploy/a:b", false, &in_use, e) ? -1 : in_use;
 }
 
-static int tag_i(struct docker *d, struct err *e) {
-	return docker_image_tag(d, "sha256:" DIGEST, "llmdeploy/a", "b", e);
-}
-
 static int wait_x(struct docker *d, struct err *e) {
 	bool ended = false;
 	int64_t status = 0;
@@ -110,14 +106,6 @@ static int wait_x(struct docker *d, struct err *e) {
 	if (docker_container_wait(d, "x", DOCKER_NOT_RUNNING, 1000, &ended, &status, e))
 		return -1;
 	return ended ? (int) status : 1000;
-}
-
-static int make_net(struct docker *d, struct err *e) {
-	struct json *labels CLEANUP(json_freep) = json_object();
-	bool taken = false;
-
-	json_set_str(labels, "k", "v");
-	return docker_network_create(d, "n", true, labels, &taken, e) ? -1 : taken;
 }
 
 static int drop_net(struct docker *d, struct err *e) {
@@ -309,12 +297,6 @@ static const struct {
 	{"remove image", {{.request = "DELETE " V "/images/llmdeploy/a:b", .json = "[{\"Untagged\":\"a:b\"}]"}}, untag_i, 0, 0, .message = ""},
 	{"remove image in use", {{.request = "DELETE " V "/images/llmdeploy/a:b", .status = 409}}, untag_i, 1, 0, .message = ""},
 	{"remove absent image", {NOT_THERE("DELETE " V "/images/llmdeploy/a:b")}, untag_i, 0, 0, .message = ""},
-	{"tag image",
-	 {{.request = "POST " V "/images/sha256:" DIGEST "/tag?repo=llmdeploy%2Fa&tag=b", .status = 201}},
-	 tag_i,
-	 0,
-	 0,
-	 .message = ""},
 	{"wait", {{.request = "POST " V "/containers/x/wait?condition=not-running", .json = "{\"StatusCode\":137}"}}, wait_x, 137, 0, .message = ""},
 	{"wait in vain",
 	 {{.request = "POST " V "/containers/x/wait?condition=not-running", .raw = "HTTP/1.1 200 OK\r\n\r\n", .then = FAKE_HANG}},
@@ -329,16 +311,6 @@ static const struct {
 	 -1,
 	 ERR_UNREACHABLE,
 	 .message = "engine: wait for container 'x': 'SOCK' closed the connection before the end of its answer"},
-	{"create network",
-	 {{.request = "POST " V "/networks/create",
-	   .body = "{\"Name\":\"n\",\"Driver\":\"bridge\",\"CheckDuplicate\":true,\"Internal\":true,\"Labels\":{\"k\":\"v\"}}",
-	   .status = 201,
-	   .json = "{\"Id\":\"" ID "\"}"}},
-	 make_net,
-	 0,
-	 0,
-	 .message = ""},
-	{"create network: taken", {{.request = "POST " V "/networks/create", .body = "*", .status = 409}}, make_net, 1, 0, .message = ""},
 	{"remove network", {{.request = "DELETE " V "/networks/n", .status = 204}}, drop_net, 0, 0, .message = ""},
 	{"remove absent network", {NOT_THERE("DELETE " V "/networks/n")}, drop_net, 0, 0, .message = ""},
 	{"remove network in use",

@@ -145,6 +145,18 @@ static void logged(void **state) {
 	(void) close(fds[1]);
 }
 
+static const char *const texts[EFFECT_COUNT] = {
+#define X(id, name, what, faults) [id] = what,
+	FAILPOINTS(X)
+#undef X
+};
+
+static const char *const faults[FAULT_COUNT] = {
+#define X(id, name) [id] = name,
+	FAILPOINT_FAULTS(X)
+#undef X
+};
+
 /* Names are what people write: short, plain, each once; a sentence for each, and something that can happen to it. */
 static void names(void **state) {
 	(void) state;
@@ -154,7 +166,7 @@ static void names(void **state) {
 		unsigned n = 0;
 		assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz."), strlen(name));
 		assert_non_null(strchr(name, '.'));
-		assert_true(strlen(failpoint_text((enum effect) i)) > 10);
+		assert_true(strlen(texts[i]) > 10);
 		for (int k = 1; k < FAULT_COUNT; k++)
 			n += failpoint_applies((enum effect) i, (enum fault) k);
 		assert_true(n > 0);
@@ -165,10 +177,10 @@ static void names(void **state) {
 
 static int print_table(void) {
 	for (int i = 1; i < EFFECT_COUNT; i++) {
-		(void) printf("%-17s %-62s", failpoint_name((enum effect) i), failpoint_text((enum effect) i));
+		(void) printf("%-17s %-62s", failpoint_name((enum effect) i), texts[i]);
 		for (int k = 1; k < FAULT_COUNT; k++)
 			if (failpoint_applies((enum effect) i, (enum fault) k))
-				(void) printf(" %s", failpoint_fault_name((enum fault) k));
+				(void) printf(" %s", faults[k]);
 		(void) printf("\n");
 	}
 	return 0;

@@ -240,18 +240,6 @@ static void gpu_sysfs(void **state) {
 	}
 }
 
-static void gpu_kinds(void **state) {
-	struct host_facts h = {.nvidia = true, .n_gpus = 1, .gpus = {{.kind = "intel"}}}, bare = {0};
-	const char *kinds[4];
-
-	(void) state;
-	assert_int_equal(host_kinds(&h, kinds), 3);
-	assert_string_equal(kinds[0], "cpu");
-	assert_string_equal(kinds[1], "nvidia");
-	assert_string_equal(kinds[2], "intel");
-	assert_int_equal(host_kinds(&bare, kinds), 1);
-}
-
 static const struct {
 	const char *name, *processor, *cpuinfo, *cache, *sharing, *online, *model;
 	uint64_t bytes;
@@ -401,7 +389,7 @@ static void measure_kept(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gpu_nvml), cmocka_unit_test(gpu_second), cmocka_unit_test(gpu_smi), cmocka_unit_test(gpu_fallback),
-		cmocka_unit_test(gpu_sysfs), cmocka_unit_test(gpu_kinds), cmocka_unit_test(host_processors), cmocka_unit_test(bandwidth_devices),
+		cmocka_unit_test(gpu_sysfs), cmocka_unit_test(host_processors), cmocka_unit_test(bandwidth_devices),
 		cmocka_unit_test(bandwidth_rows_agree), cmocka_unit_test(measure_here), cmocka_unit_test(measure_refused), cmocka_unit_test(measure_kept),
 	};
 
