@@ -10,7 +10,7 @@
 
 struct buf;
 
-/* One record line, and a run of them in memory; no file is touched here. Inside this folder, its fuzz target and its bench only. */
+/* One record line, and a run of them in memory; no file is touched here. Inside this folder, its fuzz target, its bench and unit tests only. */
 
 #define FRAME_HEAD (8 + 1 + 64 + 1) /* CRC, blank, digest, blank */
 
