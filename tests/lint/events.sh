@@ -28,6 +28,11 @@ else
 	diff -u $document $work/want.md || complain "$document: not the events of pkg/release/event.h: UPDATE=1 tests/lint/events.sh"
 fi
 
+# The picture has every event of a route's journal.
+while read -r name; do
+	grep -qw "$name" docs/state-machine.txt || complain "docs/state-machine.txt: '$name' is not in the picture"
+done < <($work/events route | sed -nE 's/^\| `([a-z_]+)`.*/\1/p')
+
 # 2. Names. Those that are also commands, states or members of JSON may stand where no event is meant.
 also='apply|rollback|promote|abort|stop|start|remove|build|gc|fix|ready|started|stopped|held|committed|proved|pinned|drained|failed|interrupted|removed|repaired'
 all=$($work/events names | paste -sd'|')
