@@ -186,7 +186,8 @@ local function add(line)
 	local r = {error = failed, timed = status < 400 and first >= 0 and not by_client, status = status, left = by_client and not failed,
 		queued = math.max(tonumber(queued), 0), answered = first >= 0, total = tonumber(total)}
 	r.first = tonumber(queued) + tonumber(connected) + first
-	local class = status // 100 .. "xx"
+	-- The status of an answer that was cut differs by HAProxy's version: 200 up to 2.6, 500 later.
+	local class = failed and "5xx" or status // 100 .. "xx"
 	local name = table.concat({route, release, who, reason, class}, "\t")
 	counts[name] = counts[name] or tally({route = route, release = release, who = who, reason = reason, code = class})
 	count(counts[name], r)

@@ -135,7 +135,8 @@ drains() {
 		says "drained: 'd1': 1 in flight, 0 cut after" && [ -z "$(container d1)" ]
 	result "a stream in flight ends before its container stops" $? "$state/said" "$state/stream"
 	stream 600
-	curl -s -m 60 -o "$state/answer" "http://127.0.0.1:$port/v1/chat/completions" -H 'Content-Type: application/json' -d '{"model":"demo","max_tokens":600,"messages":[]}' &
+	curl -s -m 60 -o "$state/answer" -w '%{http_code}' "http://127.0.0.1:$port/v1/chat/completions" -H 'Content-Type: application/json' \
+		-d '{"model":"demo","max_tokens":600,"messages":[]}' >"$state/code" &
 	local silent=$!
 	sleep 0.3
 	apply d3 rollout.drain_ms=700 'rollout.previous="stopped"'
@@ -145,8 +146,15 @@ drains() {
 		says "2 cut after" && [ "$(last drained '.waited_ms < 2500')" = true ] && holds d3 >"$state/why" 2>&1
 	result "what is left at the deadline is cut, counted and said" $? "$state/said" "$state/why"
 	curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep '^llmdeploy_errors_total' >"$state/why"
-	grep -q 'release="d2",answered_by="active",reason="-",code="5xx"} 1$' "$state/why" && grep -q 'release="-",answered_by="none",reason="-",code="5xx"} [1-9]' "$state/why"
-	result "and both are errors of ours: the stream that was cut, and the one before its answer" $? "$state/why"
+	grep -q 'release="d2",answered_by="active",reason="-",code="5xx"} 1$' "$state/why"
+	result "the stream that was cut is an error of ours" $? "$state/why"
+	# HAProxy up to 2.6 sends a request that was cut before its answer once more, to the new release.
+	if [ "$(cat "$state/code")" = 200 ]; then
+		grep -q 'release="d3",answered_by="active",reason="-",code="2xx"} [1-9]' <(curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep '^llmdeploy_requests_total')
+	else
+		grep -q 'release="-",answered_by="none",reason="-",code="5xx"} [1-9]' "$state/why"
+	fi
+	result "a request that was cut before its answer is an error of ours, or answered by the new release" $? "$state/why" "$state/code"
 }
 
 # interrupted VERSION SIGNAL [KEY=JSON]...: applied, and the signal comes while the one before drains; what it said in said, its status in $status

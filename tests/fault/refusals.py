@@ -382,7 +382,10 @@ class Refusals:
             argv = argv[:argv.index("-sf")]
         argv = [a for i, a in enumerate(argv) if a not in ("-x",) and (not i or argv[i - 1] != "-x")]
         user = {"user": 65532, "group": 65532, "extra_groups": []} if os.geteuid() == 0 else {}
-        subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
+        for _ in range(20):
+            if subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user).returncode == 0:
+                break
+            time.sleep(0.25)
         for _ in range(400):
             if self.ask(self.other)[0] == 200:
                 break
