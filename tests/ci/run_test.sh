@@ -7,8 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d /tmp/ci.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
+. tests/tap.sh
 
 # Every stub does what the file with its part's name in $work/do says; without one it succeeds.
 mkdir -p "$work/.ci" "$work/tests" "$work/bin" "$work/do"
@@ -39,7 +38,6 @@ for each in deps check bare; do cp "$work/stub" "$work/tests/$each.sh"; done
 row() {
 	local name=$1 status=$2 last=$3 ran=$4 came why=
 	shift 4
-	number=$((number + 1))
 	: >"$work/ran"
 	PATH=$work/bin:$PATH "$work/.ci/run" "$@" >"$work/output" 2>&1
 	came=$?
@@ -47,14 +45,8 @@ row() {
 	grep -qE "$last\$" <(tr '\n' '|' <"$work/output" | sed 's/|$//; s/, [0-9]* s|/, T s|/g') || why="$why; not the last lines"
 	[ "$(tr '\n' ' ' <"$work/ran")" = "$ran" ] || why="$why; ran $(tr '\n' ' ' <"$work/ran")"
 	[ "$(grep -cE '^[0-9]+ passed, [0-9]+ failed$' "$work/output")" = "$([ "$status" = 2 ] && echo 0 || echo 1)" ] || why="$why; not one count"
-	if [ -z "$why" ]; then
-		echo "ok $number - $name"
-	else
-		echo "# $why"
-		sed 's/^/# /' "$work/output"
-		echo "not ok $number - $name"
-		failed=1
-	fi
+	echo "$why" >"$work/why"
+	check "$([ -z "$why" ]; echo $?)" "$name" "$work/why" "$work/output"
 	rm -rf "$work/do"
 	mkdir "$work/do"
 }
@@ -84,5 +76,4 @@ row "sanitized tests that do not build" 1 'failed parts: san\|0 passed, 1 failed
 say bare "bare.sh: a root of its own needs root" 1
 row "no bare root" 1 'failed parts: bare\|0 passed, 1 failed' "bare " bare
 row "an unknown part" 2 "run: no part 'all'; the parts are: deps lint gcc clang san bare" "" lint all
-echo "1..$number"
-exit $failed
+tap_end

@@ -9,18 +9,11 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export LLMDEPLOY_ROOT="$dir/none" LLMDEPLOY_RUNTIMES="$PWD/runtimes" DOCKER_HOST="unix://$dir/no.sock"
 unset DOCKER_CONTEXT HF_TOKEN
-n=0
-failed=0
+. tests/tap.sh
 
 verdict() { # OK NAME [WHY]
-	n=$((n + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		printf '%s\n' "${3:-}" | sed 's/^/# /'
-		failed=1
-	fi
+	printf '%s\n' "${3:-}" >"$dir/why"
+	check $((1 - $1)) "$2" "$dir/why"
 }
 
 # says NAME STATUS TEXT WORD...: the exit status, and a line (of either stream) that is TEXT and nothing else. TEXT "": any.
@@ -312,5 +305,4 @@ if command -v script >/dev/null; then
 	verdict "$(TERM=xterm NO_COLOR=1 script -qc "$program history r" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with NO_COLOR"
 	verdict "$(TERM=dumb script -qc "$program history r" /dev/null </dev/null | grep -q "$escape" && echo 0 || echo 1)" "none with TERM=dumb"
 fi
-echo "1..$n"
-exit $failed
+tap_end

@@ -13,8 +13,7 @@ program=$(realpath "$build")/llmdeploy
 seed=${SEED:-$(date +%s)}
 RANDOM=$seed
 base=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
-count=0
-failures=0
+. tests/tap.sh
 ours=
 
 clean() {
@@ -32,18 +31,6 @@ forget_root() {
 	docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
 	docker images --filter label=llmdeploy.route --format '{{.Repository}}:{{.Tag}}' |
 		grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
-}
-
-result() { # NAME STATUS [FILE]...: files are shown when it failed
-	count=$((count + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	echo "not ok $count - $1"
-	failures=$((failures + 1))
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" | tail -n 30; done
 }
 
 run() { # ARGUMENT...: its status in $status, what it said in $state/said
@@ -476,5 +463,4 @@ for part in ${PARTS:-kills engine_killed signals locks breaches failing full_dis
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
 done
-echo "1..$count"
-[ "$failures" = 0 ]
+tap_end

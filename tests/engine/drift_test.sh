@@ -13,8 +13,7 @@ program=$(realpath "$build")/llmdeploy
 load=$(realpath "$build")/tests/load/load
 root=$state/root
 port=${PORT:-$((20000 + RANDOM % 6000 * 2))}
-count=0
-failures=0
+. tests/tap.sh
 background=
 web=
 
@@ -25,18 +24,6 @@ clean() {
 	[ -z "${id:-}" ] || docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
 	rm -rf "$state"
-}
-
-result() { # NAME STATUS [FILE]...: files are shown when it failed
-	count=$((count + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	echo "not ok $count - $1"
-	failures=$((failures + 1))
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
 }
 
 run() { # ARGUMENT...: its status in $status, what it said in $state/said
@@ -497,5 +484,4 @@ for part in ${PARTS:-found orphans strangers unnoticed killed_fix beyond pins co
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
 done
-echo "1..$count"
-[ "$failures" = 0 ]
+tap_end

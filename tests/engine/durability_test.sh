@@ -8,22 +8,9 @@ build=${1:-build}
 program=$(realpath "$build")/llmdeploy
 state=$(mktemp -d /tmp/llmdeploy-durable-XXXXXX)
 root=$state/root
-count=0
-failures=0
+. tests/tap.sh
 trap '[ -z "${FAKE_ENGINE:-}" ] || kill "$FAKE_ENGINE"; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM HUP
-
-result() { # NAME STATUS FILE...
-	count=$((count + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	echo "not ok $count - $1"
-	failures=$((failures + 1))
-	shift 2
-	for f in "$@"; do tail -n 20 "$f" | sed 's/^/# /'; done
-}
 
 # traced NAME WANTED-STATUS ARGUMENT...
 traced() {
@@ -81,5 +68,4 @@ found "a file that is renamed before it is synced" '/fsync\([0-9]+<[^>]*\/store\
 found "a directory that is not synced after a rename" '/fsync\([0-9]+<[^>]*\/routes\/main>/d' "its directory was not synced"
 found "a file that is not synced" '/fsync\([0-9]+<[^>]*release\.lock\.json>/d' "renamed before what is in it"
 found "a file that is written in place" 's|write\([0-9]+<[^>]*/journal>|write(9</'"${root#/}"'/root-id.x>|' "written in place"
-echo "1..$count"
-[ "$failures" = 0 ]
+tap_end

@@ -12,8 +12,7 @@ mkdir -p "$build/tests"
 state=$(cd "$build/tests" && pwd)/restart
 program=$(realpath "$build")/llmdeploy
 root=$state/root
-count=0
-failures=0
+. tests/tap.sh
 ours=
 
 clean() {
@@ -23,18 +22,6 @@ clean() {
 	done
 	! mountpoint -q "$state/disk" || umount -l "$state/disk"
 	rm -rf --one-file-system "$state"
-}
-
-result() { # NAME STATUS [FILE]...: files are shown when it failed
-	count=$((count + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	echo "not ok $count - $1"
-	failures=$((failures + 1))
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
 }
 
 # release VERSION [KEY=JSON]... [-- ENGINE-ARGUMENT...]: its lock and an image of its own
@@ -186,5 +173,4 @@ for part in restarts pruned full; do
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
 done
-echo "1..$count"
-[ "$failures" = 0 ]
+tap_end

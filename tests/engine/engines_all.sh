@@ -8,8 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$(realpath "${1:-build}")
 base=$build/tests/engines
-n=0
-failed=0
+. tests/tap.sh
 tests=${*:3}
 kinds=${2:-docker20 docker28 docker28c docker28u rootless podman}
 
@@ -25,15 +24,11 @@ tests_of() {
 }
 
 verdict() { # STATUS NAME LOG
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	failed=1
-	grep -A 15 '^not ok' "$3" | sed 's/^/# /' | head -n 60
-	tail -n 8 "$3" | sed 's/^/# /'
+	{
+		grep -A 15 '^not ok' "$3" | head -n 60
+		tail -n 8 "$3"
+	} >"$base/why"
+	check "$1" "$2" "$base/why"
 }
 
 # The programs, as links or copies: in a place where the kind's user may write.
@@ -114,5 +109,4 @@ for kind in $kinds; do
 	tests/engine/engines.sh stop "$kind" "$base/$kind/engine"
 done
 sed 's/^/# /' "$base/table"
-echo "1..$n"
-exit $failed
+tap_end

@@ -13,8 +13,7 @@ state=$(cd "$build/tests/errors" && pwd)
 port=$((20000 + RANDOM % 6000 * 2))
 url=http://127.0.0.1:$port
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=${LLMDEPLOY_PRIVATE_ENGINE:-1}
-n=0
-failed=0
+. tests/tap.sh
 background=
 
 clean() {
@@ -22,17 +21,6 @@ clean() {
 	[ -z "$background" ] || wait $background
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
 	rm -rf "$state"
-}
-result() { # NAME STATUS [FILE]...
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $n - $1"
-		return
-	fi
-	echo "not ok $n - $1"
-	failed=1
-	shift 2
-	for f in "$@"; do tail -n 30 "$f" 2>/dev/null | sed 's/^/# /'; done
 }
 manifest() { # VERSION WATCH: with a context that is soon full
 	cat >"$state/$1.yaml" <<-END
@@ -124,5 +112,4 @@ result "a watch in which four of five requests are wrong: $(echo "$last" | jq -r
 curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep '^llmdeploy_errors_total{route="small",release="two"' >"$state/answer"
 [ -s "$state/answer" ] && ! grep -v ' 0$' "$state/answer"
 result "and no error in the metrics" $? "$state/answer"
-echo "1..$n"
-exit $failed
+tap_end

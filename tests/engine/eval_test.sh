@@ -9,18 +9,11 @@ dir=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 export LLMDEPLOY_ROOT="$dir/none"
-n=0
-failed=0
+. tests/tap.sh
 
 verdict() { # OK NAME [WHY]
-	n=$((n + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		printf '%s\n' "${3:-}" | sed 's/^/# /'
-		failed=1
-	fi
+	printf '%s\n' "${3:-}" >"$dir/why"
+	check $((1 - $1)) "$2" "$dir/why"
 }
 
 echo '{}' >"$dir/answers"
@@ -93,5 +86,4 @@ kill -INT "$asker"
 wait "$asker"
 got=$?
 verdict "$([ $got = 130 ] && ! grep -q FAIL "$dir/out" && echo 1 || echo 0)" "Ctrl-C fails nothing" "exit status $got: $(cat "$dir/out")"
-echo "1..$n"
-exit $failed
+tap_end

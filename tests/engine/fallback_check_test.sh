@@ -5,8 +5,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$(realpath "${1:-build}")
 state=$(mktemp -d)
-n=0
-failed=0
+. tests/tap.sh
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM HUP
@@ -50,7 +49,6 @@ sha=$(sha256sum "$state/model.gguf" | cut -d' ' -f1)
 
 # row NAME URL MODEL KEY STATUS MESSAGE
 row() {
-	n=$((n + 1))
 	cat >"$state/m.yaml" <<END
 apiVersion: llmdeploy/v1
 route: chat
@@ -63,13 +61,8 @@ gateway: {fallback: {url: "$2", model: "$3", api_key_file: "$state/$4"}}
 END
 	LLMDEPLOY_RUNTIMES=$PWD/runtimes timeout 60 "$build/llmdeploy" plan "$state/m.yaml" --check --root "$state/root" >"$state/said" 2>&1
 	local status=$?
-	if [ "$status" = "$5" ] && { [ -z "$6" ] || grep -qF "$6" "$state/said"; } && ! grep -q sk- "$state/said"; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1: exit $status"
-		sed 's/^/# /' "$state/said" | tail -n 10
-		failed=1
-	fi
+	[ "$status" = "$5" ] && { [ -z "$6" ] || grep -qF "$6" "$state/said"; } && ! grep -q sk- "$state/said"
+	check $? "$1: exit $status" "$state/said"
 }
 row "the model is there" "http://127.0.0.1:$port/v1" large right 0 ""
 row "an address without a path" "http://127.0.0.1:$port" large right 0 ""
@@ -82,5 +75,4 @@ row "no list" "http://127.0.0.1:$port/page" large right 3 "is no list of models"
 row "an error of its own" "http://127.0.0.1:$port/broken" large right 9 "the fallback answers 500 at 'http://127.0.0.1:$port/broken/models'"
 row "nobody" "http://127.0.0.1:1/v1" large right 9 "the fallback: "
 row "no TLS" "https://127.0.0.1:$port/v1" large right 9 "the fallback: "
-echo "1..$n"
-exit $failed
+tap_end

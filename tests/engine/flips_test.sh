@@ -11,22 +11,12 @@ program=$(realpath "${1:-build}")/llmdeploy
 flips=${FLIPS:-10}
 requests=${REQUESTS:-4000}
 . tests/tiny.sh
-n=0
-failed=0
+. tests/tap.sh
+tap_shown="$state/flips.err $state/verdict.json $state/[12].json"
 rm -rf "$state"
 trap tiny_clean EXIT
 trap 'exit 130' INT TERM HUP
 
-check() { # STATUS NAME; the status first: a substitution in the name would change it
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	failed=1
-	cat "$state/flips.err" "$state/verdict.json" "$state"/[12].json 2>/dev/null | sed 's/^/# /'
-}
 holds() { jq -e "$1" "$state/$2.json" >/dev/null 2>&1; }
 
 mkdir -p "$state"
@@ -54,5 +44,4 @@ while IFS= read -r line; do
 done <"$state/kept"
 [ "$(grep -c '^ok' "$state/kept")" = 11 ]
 check $? "all of these were looked at"
-echo "1..$n"
-[ "$failed" = 0 ]
+tap_end

@@ -12,8 +12,7 @@ mkdir -p "$build/tests"
 state=$(cd "$build/tests" && pwd)/hostile
 program=$(realpath "$build")/llmdeploy
 base=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
-count=0
-failures=0
+. tests/tap.sh
 
 clean() {
 	if [ -f "$state/save/root-id" ]; then
@@ -26,15 +25,9 @@ clean() {
 	rm -rf "$state"
 }
 
-result() { # NAME PROBLEM
-	count=$((count + 1))
-	if [ -z "$2" ]; then
-		echo "ok $count - $1"
-	else
-		echo "not ok $count - $1"
-		echo "$2" | sed 's/^/# /'
-		failures=$((failures + 1))
-	fi
+without() { # PROBLEM NAME: none is ""
+	printf '%s\n' "$1" >"$state/why"
+	check "$([ -z "$1" ]; echo $?)" "$2" "$state/why"
 }
 
 manifest() { # VERSION
@@ -106,7 +99,7 @@ row() {
 			break
 		fi
 	done
-	result "$file: $how" "$problem"
+	without "$problem" "$file: $how"
 	restore "$file"
 }
 
@@ -129,7 +122,7 @@ for v in v1 v2; do
 	[ "$status" = 0 ] || { echo "$out"; echo "not ok 1 - '$v' could not be applied"; exit 1; }
 done
 run verify
-result "nothing is wrong with what nobody touched" "$([ "$status" = 0 ] || echo "$out")"
+without "$([ "$status" = 0 ] || echo "$out")" "nothing is wrong with what nobody touched"
 cp -a "$root" "$state/save"
 
 # file : ways in which verify must name it : ways in which there may be nothing to say
@@ -152,6 +145,5 @@ store/sha256/b1/$base empty,half,garbage,link,owner,open,pipe,dir
 END
 run verify --fix # a model file that was put back is another one than the engine opened
 run verify
-result "nothing is wrong after all that" "$([ "$status" = 0 ] || echo "$out")"
-echo "1..$count"
-[ "$failures" = 0 ]
+without "$([ "$status" = 0 ] || echo "$out")" "nothing is wrong after all that"
+tap_end

@@ -11,22 +11,12 @@ program=$(realpath "${1:-build}")/llmdeploy
 kills=${KILLS:-50}
 port=0
 . tests/tiny.sh
-n=0
-failed=0
+. tests/tap.sh
+tap_shown="$state/kills.err $state/[0-9]*/verdict.json"
 rm -rf "$state"
 trap tiny_clean EXIT
 trap 'exit 130' INT TERM HUP
 
-check() { # STATUS NAME; the status first: a substitution in the name would change it
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	failed=1
-	cat "$state/kills.err" "$state"/[0-9]*/verdict.json 2>/dev/null | sed 's/^/# /'
-}
 count() { grep -c "$1" "$state/killed"; }
 ours() { LLMDEPLOY_ROOT=$state/1/root timeout 120 "$program" "$@" >"$state/kills.err" 2>&1; }
 
@@ -67,5 +57,4 @@ other=127.0.0.1:$(($(jq -r .gateway.listen "$state/1/t/first.lock.json" | cut -d
 dies_at gateway.reload:before:kill:1 x3 ".gateway.metrics = \"$other\"" && ours recover demo && [ "$(basename "$(readlink "$root/routes/demo/active")")" = x3 ] &&
 	curl -s -m 10 --noproxy '*' "http://$other/metrics" | grep -q '^llmdeploy_'
 check $? "a listener that the switch brought is there after recover"
-echo "1..$n"
-[ "$failed" = 0 ]
+tap_end

@@ -11,23 +11,11 @@ state=$(realpath "${1:-build}")/tests/kind
 program=$(realpath "${1:-build}")/llmdeploy
 port=$((20000 + RANDOM % 6000 * 2))
 . tests/tiny.sh
-n=0
-failed=0
+. tests/tap.sh
 rm -rf "$state"
 trap tiny_clean EXIT
 trap 'exit 130' INT TERM HUP
 
-check() { # STATUS NAME [FILE]...
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	failed=1
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
-}
 run() { # ARGUMENT...
 	LLMDEPLOY_ROOT=$root timeout 120 "$program" "$@" >"$state/said" 2>&1
 	status=$?
@@ -117,5 +105,4 @@ of_docker28c() {
 }
 
 if [ "$(type -t "of_$kind")" = function ]; then "of_$kind"; fi
-echo "1..$n"
-[ "$failed" = 0 ]
+tap_end

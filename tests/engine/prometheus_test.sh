@@ -15,24 +15,14 @@ tools=build/prometheus/usr/bin
 route=watched
 here=$(pwd)/examples/incident
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=${LLMDEPLOY_PRIVATE_ENGINE:-1}
-n=0
-failed=0
+. tests/tap.sh
+tap_shown="$state/out"
 pids=
 
 finish() {
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill $pids 2>/dev/null
 	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
-}
-check() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	sed 's/^/# /' "$state/out" 2>/dev/null | tail -n 20
-	failed=1
 }
 fetch_tools() {
 	[ ! -x $tools/prometheus ] || return 0
@@ -125,5 +115,4 @@ check $? "its last gate passed, with one case"
 check $? "memory is measured and planned"
 [ "$(series 'ALERTS{alertname=~"LLMDeploy(RouteDown|GatewayDown|StatusStale|ErrorRate|GateNotPassed)"}')" = 0 ]
 check $? "no alert about a healthy route"
-echo "1..$n"
-[ "$failed" = 0 ]
+tap_end

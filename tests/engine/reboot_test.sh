@@ -14,23 +14,11 @@ export LLMDEPLOY_PRIVATE_ENGINE=1
 unset DOCKER_HOST
 . tests/tiny.sh
 unit=templates/systemd/llmdeploy-recover.service
-n=0
-failed=0
+. tests/tap.sh
 rm -rf "$state"
 trap tiny_clean EXIT
 trap 'exit 130' INT TERM HUP
 
-check() { # STATUS NAME [FILE]...
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-		return
-	fi
-	echo "not ok $n - $2"
-	failed=1
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" 2>/dev/null | tail -n 20; done
-}
 run() { # ARGUMENT...
 	LLMDEPLOY_ROOT=$root timeout 120 "$program" "$@" >"$state/said" 2>&1
 	status=$?
@@ -194,5 +182,4 @@ check $? "neither does the unit's recovery, and verify finds no difference" "$st
 run start demo
 [ "$status" = 0 ] && holds "$before" >"$state/why" 2>&1
 check $? "start brings it back" "$state/said" "$state/why"
-echo "1..$n"
-[ "$failed" = 0 ]
+tap_end

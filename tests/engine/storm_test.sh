@@ -10,26 +10,13 @@ build=${1:-build}
 program=$(realpath "$build")/llmdeploy
 state=$(mktemp -d /tmp/llmdeploy-storm-XXXXXX)
 root=$state/root
-count=0
-failures=0
+. tests/tap.sh
 ours=
 
 clean() {
 	[ -z "$ours" ] || kill -KILL "$ours" 2>/dev/null
 	[ -z "${FAKE_ENGINE:-}" ] || kill "$FAKE_ENGINE" 2>/dev/null
 	rm -rf "$state"
-}
-
-result() { # NAME STATUS [FILE]...: files are shown when it failed
-	count=$((count + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	echo "not ok $count - $1"
-	failures=$((failures + 1))
-	shift 2
-	for f in "$@"; do sed 's/^/# /' "$f" | tail -n 30; done
 }
 
 run() { # ARGUMENT...: its status in $status, what it said in $state/said
@@ -159,7 +146,7 @@ locks() {
 
 # signalled NAME SIGNAL EVENT WATCH WANTED-STATUS WANTED-ACTIVE WANTED-WORDS
 signalled() {
-	local version=s$count
+	local version=s$tap_count
 	lock sig "$version" "s/watch: 0s/watch: $4/" >/dev/null
 	LLMDEPLOY_FAULT=${slow:-} LLMDEPLOY_ROOT=$root "$program" apply "$state/sig-$version.lock" >"$state/background" 2>&1 &
 	ours=$!
@@ -267,5 +254,4 @@ for part in ${PARTS:-storm locks signals broken}; do
 	"$part"
 	echo "# $part took $((SECONDS - began)) s"
 done
-echo "1..$count"
-[ "$failures" = 0 ]
+tap_end

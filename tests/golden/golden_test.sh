@@ -15,19 +15,7 @@ cases=$(pwd)/tests/golden
 # Not below TMPDIR: a long path would be shown clipped in messages.
 work=$(mktemp -d /tmp/golden.XXXXXX) || exit 1
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-number=0
-failed=0
-
-# verdict STATUS NAME: the TAP line; what was found before it on stdout explains it.
-verdict() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		failed=1
-	fi
-}
+. tests/tap.sh
 
 # root DIR: a new one, that fetches from the mirror here.
 root() {
@@ -75,7 +63,7 @@ check_case() {
 			same "$cases/$1/$file" "$at/$file" || bad=1
 		fi
 	done
-	verdict $bad "$1"
+	check $bad "$1"
 }
 
 # away DIR: models, mirror, runtimes and the case `full` once more, made in the opposite order, with other times and modes.
@@ -106,22 +94,22 @@ check_twice() {
 	there=$work/away
 	(cd "$here" && umask 022 && HOME=$here TZ=UTC LC_ALL=C "$work/bin/llmdeploy" build --root "$work/root/full" \
 		--runtimes "$work/runtimes/good" --archive image.tar --json manifest.yaml) >"$here/again" 2>&1
-	verdict $? "built again, with an archive"
+	check $? "built again, with an archive"
 	tail -n 1 "$here/again" | jq -e '.changed == false' >/dev/null
-	verdict $? "built again: --json says that nothing changed"
+	check $? "built again: --json says that nothing changed"
 	(cd "$here" && "$work/bin/llmdeploy" build --root "$work/root/full" --runtimes "$work/runtimes/good" manifest.yaml) >"$here/again"
 	grep -q '^nothing to do: release.lock.json is up to date' "$here/again"
-	verdict $? "built again: nothing to do"
+	check $? "built again: nothing to do"
 	[ "$(wc -l <"$work/root/full/journal")" = 1 ]
-	verdict $? "built again: the journal has one record"
+	check $? "built again: the journal has one record"
 	away "$there"
 	(cd "$there/state" && umask 077 && HOME=/nonexistent TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 LANG=tr_TR.UTF-8 COLUMNS=20 \
 		somebody "$work/bin/llmdeploy" build --root . --runtimes ../runtimes/good --output there.json \
 		--archive there.tar "$there/at/away/manifest.yaml") >"$there/said" 2>&1 || sed "s/^/# /" "$there/said"
 	cmp "$here/release.lock.json" "$there/state/there.json"
-	verdict $? "another place, user, time zone, umask: the same lock"
+	check $? "another place, user, time zone, umask: the same lock"
 	cmp "$here/image.tar" "$there/state/there.tar"
-	verdict $? "another place, user, time zone, umask: the same archive"
+	check $? "another place, user, time zone, umask: the same archive"
 }
 
 chmod 711 "$work"
@@ -133,5 +121,4 @@ for manifest in "$cases"/*/manifest.yaml; do
 	check_case "$(basename "$(dirname "$manifest")")"
 done
 check_twice
-echo "1..$number"
-exit $failed
+tap_end

@@ -14,8 +14,8 @@ new=1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
 old=0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e
 unset HF_TOKEN http_proxy https_proxy all_proxy
 export LLMDEPLOY_ROOT=$work/root
-number=0
-failed=0
+. tests/tap.sh
+tap_shown="$work/out $work/err"
 server=
 
 finish() {
@@ -23,17 +23,6 @@ finish() {
 	rm -rf "$work"
 }
 trap finish EXIT
-
-verdict() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		sed 's/^/# /' "$work/out" "$work/err" | tail -n 30
-		failed=1
-	fi
-}
 
 # run STATUS ARGUMENT...: what it said is in out and err.
 run() {
@@ -65,54 +54,54 @@ run 0 init app --model hf://acme/tiny-GGUF && says "hf://acme/tiny-GGUF at main 
 	says "tiny.F32-00001-of-00002.gguf (2 of 2 parts)" && says "in parts: merge them (llama-gguf-split --merge) and name the file" &&
 	says "and 2 other files" && says "tokens/s: the most that the memory's bandwidth allows for one sequence: " && says "/s, from a short measurement" &&
 	grep -qE 'tiny.Q8_0.gguf +17.5 kB +[0-9.]+ MB +[0-9.]+ +1c048bb5d79b  fits: taken' out && [ ! -e root ] && says "next: write your questions into app/app.golden.yaml, then run llmdeploy choose app/app.yaml" && alive
-verdict $? "a repository is listed with sizes, digests and what fits"
+check $? "a repository is listed with sizes, digests and what fits"
 run 0 validate app/app.yaml app/app.golden.yaml && [ "$(grep -c 'sha256: [0-9a-f]\{64\}$' app/app.yaml)" = 4 ] &&
 	[ "$(grep -c "source: \"\?hf://acme/tiny-GGUF@$new/" app/app.yaml)" = 4 ] && holds app/app.yaml "- name: q4_k_m" && holds app/app.yaml "- name: q8_0" &&
 	holds app/app.yaml "source: \"hf://acme/tiny-GGUF@$new/sub dir/tiny Q6_K.gguf\""
-verdict $? "the manifest validates, and has commit, digests and the sensible quantizations"
+check $? "the manifest validates, and has commit, digests and the sensible quantizations"
 run 0 plan app/app.yaml --json && [ "$(jq -s 'last | .candidates.list | map(.name)' out | jq -c .)" = '["q4_k_m","q5_k_m","q6_k","q8_0"]' ] && alive
-verdict $? "it can be planned with"
+check $? "it can be planned with"
 ! grep -v -- ' -$' hub/asked | grep -q . && ! grep -q "Q2_K\|Q4_0\|mmproj\|F32" hub/asked
-verdict $? "without HF_TOKEN none is sent, and the header of nothing but the candidates is read"
+check $? "without HF_TOKEN none is sent, and the header of nothing but the candidates is read"
 
 for f in app/app.yaml app/app.golden.yaml; do
 	mv "$f" kept
 	cp "$([ "$f" = app/app.yaml ] && echo app/app.golden.yaml || echo app/app.yaml)" before
 	: >hub/asked
 	run 2 init app --model hf://acme/tiny-GGUF && says "is there already; --force replaces it" && [ ! -e "$f" ] && [ ! -s hub/asked ]
-	verdict $? "nothing is asked or written where $([ "$f" = app/app.yaml ] && echo the golden set || echo the manifest) is there already"
+	check $? "nothing is asked or written where $([ "$f" = app/app.yaml ] && echo the golden set || echo the manifest) is there already"
 	mv kept "$f"
 done
 run 0 init app --model hf://acme/one --force && holds app/app.yaml "source: hf://acme/one@$new/model.gguf" && ! grep -q candidates: app/app.yaml && run 0 validate app/app.yaml
-verdict $? "--force replaces them; one model is the model"
+check $? "--force replaces them; one model is the model"
 run 0 init rev --model hf://acme/tiny-GGUF@v1 && holds rev/rev.yaml "@$old/tiny.Q4_K_M.gguf" && run 0 validate rev/rev.yaml
-verdict $? "a revision that is named becomes its commit"
+check $? "a revision that is named becomes its commit"
 run 0 init named --model hf://acme/tiny-GGUF/tiny.Q2_K.gguf && holds named/named.yaml "@$new/tiny.Q2_K.gguf" && run 0 validate named/named.yaml
-verdict $? "a file that is named is the model"
+check $? "a file that is named is the model"
 run 0 init many --model hf://acme/many && says "and 2500 other files" && holds many/many.yaml "@$new/z.Q4_K_M.gguf" && [ "$(grep -c cursor= hub/asked)" = 2 ] && alive
-verdict $? "a long list comes in pages, all from the endpoint"
+check $? "a long list comes in pages, all from the endpoint"
 run 0 init renamed --model hf://acme/old-name && holds renamed/renamed.yaml "hf://acme/tiny-GGUF@$new/" && alive
-verdict $? "a repository that was renamed is written by its name of today"
+check $? "a repository that was renamed is written by its name of today"
 run 0 init limited --model hf://acme/limited && alive
-verdict $? "a short rate limit is waited for"
+check $? "a short rate limit is waited for"
 run 0 init liar --model hf://acme/liar && says "no model: adapter" && says "an HTML page ('Oops')" && holds liar/liar.yaml "@$new/tiny.Q8_0.gguf" && run 0 validate liar/liar.yaml
-verdict $? "a header decides what a file is, not its name"
+check $? "a header decides what a file is, not its name"
 run 0 init half --model hf://acme/half-huge && says "does not fit" && holds half/half.yaml "@$new/tiny.Q4_K_M.gguf" && ! grep -q huge.Q8_0 half/half.yaml
-verdict $? "what does not fit is no candidate where something fits"
+check $? "what does not fit is no candidate where something fits"
 run 0 init huge --model hf://acme/huge && says "warning: no file fits on this machine: llmdeploy plan huge/huge.yaml shows what would" && run 0 validate huge/huge.yaml && run 4 plan huge/huge.yaml
-verdict $? "where nothing fits the manifest is for another machine, and that is said"
+check $? "where nothing fits the manifest is for another machine, and that is said"
 HF_TOKEN=hf_good run 0 init gated --model hf://acme/gated && grep -q "Bearer hf_good" hub/asked && ! grep -rq hf_good gated out err && alive
-verdict $? "a gated repository with a token, which goes to the hub alone"
+check $? "a gated repository with a token, which goes to the hub alone"
 run 0 init json --model hf://acme/tiny-GGUF --json && tail -n 1 out | jq -e --arg c "$new" '.commit == $c and .repository == "acme/tiny-GGUF" and
 	(.files | length) == 12 and ([.files[] | select(.candidate) | .candidate] == ["q4_k_m", "q5_k_m", "q6_k", "q8_0"]) and
 	([.files[] | select(.candidate)] | all(.sha256 and .fits and .planned_bytes > .bytes)) and .manifest == "json/json.yaml"' >/dev/null
-verdict $? "--json"
+check $? "--json"
 mkdir -p root && run 0 host --measure && run 0 init fast --model hf://acme/one && grep -qE 'model.gguf +15.7 kB +[0-9.]+ MB +[0-9.]+ +9fdee52a6751' out && holds fast/fast.yaml "tokens/s here" && ! says "measured for a moment"
-verdict $? "the bandwidth that host --measure kept is taken"
+check $? "the bandwidth that host --measure kept is taken"
 mkdir -p root/routes/busy/releases
 rm root/host.json
 run 0 init still --model hf://acme/one && says "known after llmdeploy host --measure"
-verdict $? "a machine with routes is not measured by the way"
+check $? "a machine with routes is not measured by the way"
 rm -r root
 
 # ---- init: what cannot be ----
@@ -123,7 +112,7 @@ refused() {
 		[ -z "${4:-}" ] || export "${4?}"
 		run "$1" init "no" --model "$2"
 	) && says "llmdeploy: $3" && [ ! -e no ] && alive
-	verdict $? "refused: $2 ${4:-}"
+	check $? "refused: $2 ${4:-}"
 }
 refused 3 hf://acme/tensors "'hf://acme/tensors' has no GGUF file, but safetensors (2 files, 1.0 kB), which mlx-lm, sglang, tensorrt-llm, vllm read; this version runs GGUF with llama.cpp: look for a GGUF conversion of it, or plan with llmdeploy plan"
 refused 3 hf://acme/empty "'hf://acme/empty' has no GGUF file: there are 2 other files"
@@ -159,7 +148,7 @@ sleep 1
 kill -INT $asked
 wait $asked
 [ $? = 130 ] && [ ! -e no ]
-verdict $? "Ctrl-C ends the waiting, exit 130, and nothing is written"
+check $? "Ctrl-C ends the waiting, exit 130, and nothing is written"
 
 # ---- init offline ----
 
@@ -180,16 +169,16 @@ mkdir -p "$models/deploy"
 run 0 init local --model "$models" && says "fits: taken" && run 0 validate local/local.yaml && [ ! -s hub/asked ] &&
 	holds local/local.yaml "sha256: $(sha256sum <"$models/tiny.Q4_K_M.gguf" | cut -d' ' -f1)" && holds local/local.yaml "source: file:$models/tiny.Q8_0.gguf" &&
 	holds local/local.yaml "source: \"file:$models/with blank Q5_K_M.gguf\"" && run 0 plan local/local.yaml
-verdict $? "a folder: digests are computed, nobody is asked"
+check $? "a folder: digests are computed, nobody is asked"
 (cd "$models" && run 0 init . --model tiny.Q4_K_M.gguf) && holds "$models/models.yaml" "  source: tiny.Q4_K_M.gguf" && run 0 validate "$models/models.yaml" && run 0 plan "$models/models.yaml"
-verdict $? "a file beside the manifest is named from there"
+check $? "a file beside the manifest is named from there"
 refused 3 "$models/pointer.Q6_K.gguf" "'$models/pointer.Q6_K.gguf': is a pointer of Git LFS, not the model: run git lfs pull"
 refused 3 "$models/adapter.gguf" "'$models/adapter.gguf': no model: adapter"
 mkdir "$work/nothing"
 refused 3 "$work/nothing" "'$work/nothing' has no files; folders in it are not looked into"
 cp "$models/tiny.Q4_K_M.gguf" "$models/sha256-of-a-blob"
 run 0 init blob --model "$models/sha256-of-a-blob" && holds blob/blob.yaml "source: file:$models/sha256-of-a-blob" && run 0 plan blob/blob.yaml
-verdict $? "a file is known by its first bytes, not by its name"
+check $? "a file is known by its first bytes, not by its name"
 echo hello >"$models/text"
 refused 3 "$models/text" "'$models/text': is neither GGUF nor safetensors nor a model card"
 
@@ -248,54 +237,54 @@ END
 ln -s m.yaml pin/link.yaml
 : >hub/asked
 run 11 pin-model pin/m.yaml --check && says "llmdeploy: 4 of 4 artifacts of 'pin/m.yaml' would change" && cmp -s pin/m.yaml before
-verdict $? "pin-model --check says what would change, exit 11"
+check $? "pin-model --check says what would change, exit 11"
 run 0 pin-model pin/m.yaml --dry-run && says "4 of 4 artifacts would change; nothing was written" && cmp -s pin/m.yaml before
-verdict $? "pin-model --dry-run writes nothing"
+check $? "pin-model --dry-run writes nothing"
 run 0 pin-model pin/link.yaml && cmp -s pin/m.yaml want.yaml && [ -L pin/link.yaml ] && [ "$(stat -c %a pin/m.yaml)" = 640 ] && [ "$(ls pin | wc -l)" = 2 ] &&
 	says "model.candidates[0]" && says "11.9 kB, by the hub's list of files at main" &&
 	says "    source  hf://acme/tiny-GGUF@main/tiny.Q4_K_M.gguf -> hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf" &&
 	says "    sha256  0000000000000000000000000000000000000000000000000000000000000000 -> $q4" && says "    sha256  (none) -> $q8" &&
 	says "warning: file:nowhere.gguf: No such file or directory" && says "by the file here" && says "wrote pin/link.yaml; next: llmdeploy validate pin/link.yaml"
-verdict $? "pin-model fills in digests and commits, and leaves every other byte"
+check $? "pin-model fills in digests and commits, and leaves every other byte"
 diff want.yaml pin/m.yaml
 [ "$(grep -c /api/ hub/asked)" = 6 ] && alive
-verdict $? "a repository is asked once a run"
+check $? "a repository is asked once a run"
 run 0 validate pin/m.yaml && run 0 pin-model pin/m.yaml --check && says "nothing to change: the digests in pin/m.yaml match its sources" && run 0 pin-model pin/m.yaml && cmp -s pin/m.yaml want.yaml
-verdict $? "what is pinned stays as it is"
+check $? "what is pinned stays as it is"
 run 0 pin-model pin/m.yaml --revision v1 || { run 9 pin-model pin/m.yaml --revision v1 && says "hf://acme/tiny-GGUF@0e0e0e0e0e0e has no such file" && cmp -s pin/m.yaml want.yaml; }
-verdict $? "a revision without one of the files changes nothing"
+check $? "a revision without one of the files changes nothing"
 printf 'model: {source: hf://acme/tiny-GGUF@%s/tiny.Q4_K_M.gguf, sha256: %s}\n' "$new" "$q4" >pin/one.yaml
 run 0 pin-model pin/one.yaml --revision v1 && says "-> $v1" && holds pin/one.yaml "hf://acme/tiny-GGUF@$old/tiny.Q4_K_M.gguf, sha256: $v1" && run 0 pin-model pin/one.yaml --revision main &&
 	holds pin/one.yaml "@$new/tiny.Q4_K_M.gguf, sha256: $q4"
-verdict $? "--revision goes to another one, and back"
+check $? "--revision goes to another one, and back"
 run 0 pin-model pin/one.yaml --json && tail -n 1 out | jq -e '.[0] | .artifact == "model" and (.changed | not) and .sources[0].from == "the hub'"'"'s list of files"' >/dev/null
-verdict $? "pin-model --json"
+check $? "pin-model --json"
 printf 'model: {source: hf://acme/old-name/tiny.Q4_K_M.gguf}\n' >pin/renamed.yaml
 run 0 pin-model pin/renamed.yaml && holds pin/renamed.yaml "hf://acme/tiny-GGUF@$new/tiny.Q4_K_M.gguf"
-verdict $? "a repository that was renamed gets its name of today"
+check $? "a repository that was renamed gets its name of today"
 printf 'model: {source: hf://acme/terms/model.Q4_K_M.gguf}\n' >pin/terms.yaml
 run 0 pin-model pin/terms.yaml && grep -q 'sha256: [0-9a-f]\{64\}' pin/terms.yaml
-verdict $? "the list of a gated repository is open where its files are not"
+check $? "the list of a gated repository is open where its files are not"
 printf 'model: {source: "file:%s#m/model.gguf"}\n' "$models/a.zip" >pin/zip.yaml
 python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").write(sys.argv[2], "m/model.gguf")' "$models/a.zip" "$models/tiny.Q4_K_M.gguf"
 run 0 pin-model pin/zip.yaml && holds pin/zip.yaml "sha256: $tiny"
-verdict $? "a member of an archive"
+check $? "a member of an archive"
 printf 'model: {source: %s/acme/tiny-GGUF/resolve/main/tiny.Q4_K_M.gguf}\n' "$HF_ENDPOINT" >pin/url.yaml
 run 0 pin-model pin/url.yaml && says "by a download" && holds pin/url.yaml "sha256: $q4" && holds pin/url.yaml "/resolve/main/"
-verdict $? "an address is downloaded for its digest"
+check $? "an address is downloaded for its digest"
 printf 'model: {source: [hf://acme/tiny-GGUF/tiny.Q4_K_M.gguf, %s/acme/tiny-GGUF/resolve/main/tiny.Q4_K_M.gguf]}\n' "$HF_ENDPOINT" >pin/both.yaml
 run 0 pin-model pin/both.yaml && says "not asked, it would be a download"
-verdict $? "but not where another source has told"
+check $? "but not where another source has told"
 printf 'model: {source: hf://acme/plain/small.gguf}\n' >pin/plain.yaml
 run 0 pin-model pin/plain.yaml && says "by a download at main" && grep -q 'sha256: [0-9a-f]\{64\}' pin/plain.yaml && alive
-verdict $? "a file that is not in Git LFS is downloaded, too"
+check $? "a file that is not in Git LFS is downloaded, too"
 
 # unpinned STATUS MODEL MESSAGE
 unpinned() {
 	printf 'model: %s\n' "$2" >pin/bad.yaml
 	cp pin/bad.yaml before
 	run "$1" pin-model pin/bad.yaml && says "llmdeploy: $3" && cmp -s pin/bad.yaml before && alive
-	verdict $? "not pinned: $2"
+	check $? "not pinned: $2"
 }
 other=$(sha256sum <"$models/tiny.Q8_0.gguf" | cut -c1-12)
 ln -s models m
@@ -315,9 +304,8 @@ unpinned 3 "{source: ftp://acme.example/a}" "pin/bad.yaml:1:17: 'ftp://acme.exam
 unpinned 3 "[a" "pin/bad.yaml:"
 unpinned 3 "{card: smollm2}" "'pin/bad.yaml' names no artifact by a source: there is nothing to pin"
 run 2 pin-model pin/one.yaml --revision a/b && says "llmdeploy: '--revision a/b' is no branch, tag or commit"
-verdict $? "a revision that is none"
+check $? "a revision that is none"
 
 alive
-verdict $? "the hub was asked nothing that the real one would not understand"
-echo "1..$number"
-exit $failed
+check $? "the hub was asked nothing that the real one would not understand"
+tap_end

@@ -7,18 +7,11 @@ cd "$(dirname "$0")/../.." || exit 1
 program=$(readlink -f "${1:-build}")/llmdeploy
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
+. tests/tap.sh
 
 verdict() { # OK NAME [WHY]
-	n=$((n + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		printf '%s\n' "${3:-}" | sed 's/^/# /'
-		failed=1
-	fi
+	printf '%s\n' "${3:-}" >"$dir/why"
+	check $((1 - $1)) "$2" "$dir/why"
 }
 
 install() { # DESTDIR [PREFIX]
@@ -85,5 +78,4 @@ verdict "$(grep -q '^./opt/x/bin/llmdeploy 755 ' <<<"$after" && echo 1 || echo 0
 out=$(uninstall "$root" 2>&1)
 same "uninstall of nothing says so, with exit status 1" \
 	"install.sh: nothing is installed under $root/usr/local: there is no $root/usr/local/share/llmdeploy/installed 1" "$out $?"
-echo "1..$n"
-exit $failed
+tap_end

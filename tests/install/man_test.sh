@@ -8,18 +8,11 @@ program=$(readlink -f "${1:-build}")/llmdeploy
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export LC_ALL=C.UTF-8 MANWIDTH=80 MANROFFOPT="" MANPAGER=cat
-n=0
-failed=0
+. tests/tap.sh
 
 verdict() { # OK NAME [WHY]
-	n=$((n + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		printf '%s\n' "${3:-}" | sed 's/^/# /'
-		failed=1
-	fi
+	printf '%s\n' "${3:-}" >"$dir/why"
+	check $((1 - $1)) "$2" "$dir/why"
 }
 
 empty() { # NAME TEXT
@@ -78,5 +71,4 @@ same=$("$program" man llmdeploy-nothing.1 2>&1)
 status=$?
 verdict "$([ "$status $same" = "2 llmdeploy: no manual page 'llmdeploy-nothing.1': llmdeploy man lists them" ] && echo 1 || echo 0)" \
 	"a page that does not exist is wrong usage" "$status $same"
-echo "1..$n"
-exit $failed
+tap_end

@@ -45,6 +45,7 @@ for effect in $(grep -oE 'X\(EFFECT_[A-Z_]+' pkg/base/failpoint.h | cut -c3-); d
 	case $effect in EFFECT_GATEWAY_*) [ -e pkg/gateway/gateway.c ] || continue ;; esac
 	grep -qwE "$effect" pkg/*/*.c cmd/*.c || complain "pkg/base/failpoint.h: nothing has the effect $effect"
 done
+grep -nE "echo \"(not )?ok \\$" tests/*/*.sh | grep . && complain "a shell test says ok and not ok by tests/tap.sh"
 if git rev-parse --git-dir >/dev/null 2>&1; then
 	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi[.]org|python[h]osted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |
 		grep . && complain "no host of a package registry may stand in the repository"
