@@ -71,7 +71,7 @@ row "another key" "http://127.0.0.1:$port/v1" large wrong 3 "the fallback reject
 row "no file of a key" "http://127.0.0.1:$port/v1" large nowhere 1 "gateway.fallback.api_key_file: cannot open"
 row "another path" "http://127.0.0.1:$port/v2" large right 3 "the fallback has no 'http://127.0.0.1:$port/v2/models': gateway.fallback.url is the address without /chat/completions"
 row "a model that it does not list" "http://127.0.0.1:$port/v1" huge right 3 "the fallback does not list the model 'huge' of gateway.fallback.model"
-row "no list" "http://127.0.0.1:$port/page" large right 3 "is no list of models"
+row "no list" "http://127.0.0.1:$port/page" large right 3 "did not return a list of models"
 row "an error of its own" "http://127.0.0.1:$port/broken" large right 9 "the fallback answers 500 at 'http://127.0.0.1:$port/broken/models'"
 row "nobody" "http://127.0.0.1:1/v1" large right 9 "the fallback: "
 row "no TLS" "https://127.0.0.1:$port/v1" large right 9 "the fallback: "
