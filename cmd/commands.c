@@ -135,7 +135,7 @@ const struct cmd commands[] = {
 		.details =
 		"Without ROUTE: one line for each route. With ROUTE: the active release, the address "
 		"for clients, the target of a rollback, and the operation under way."},
-	{"history", "ROUTE", "show show show every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE) | OPT(OPT_FOLLOW), 1, 1, cmd_history,
+	{"history", "ROUTE", "show every step of every rollout, from the journal", OPT_STATE | OPT(OPT_TAIL) | OPT(OPT_SINCE) | OPT(OPT_FOLLOW), 1, 1, cmd_history,
 		.details =
 		"The newest 20 records are shown unless --tail or --since says otherwise."},
 	{"ask", "ROUTE [QUESTION]", "ask the active release one question",
@@ -204,7 +204,7 @@ const struct cmd commands[] = {
 	{"man", "[PAGE]", "a manual page as roff; without PAGE, the names of all pages", 0, 0, 1, cmd_man,
 		.details =
 		"Where no manual is installed: llmdeploy man llmdeploy-apply.1 | man -l -"},
-	{"version", "", "print print print the version of this program", OPT(OPT_JSON), 0, 0, cmd_version, .details = ""},
+	{"version", "", "print the version of this program", OPT(OPT_JSON), 0, 0, cmd_version, .details = ""},
 	{0},
 };
 

@@ -246,8 +246,8 @@ static const struct {
 	{"the active release made room and does not come up", EVENT_STOPPED, RECOVERY_UNDO,
 	 .before = "apply stop_intent", .world = OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .code = ERR_GATE,
-	 .message = "candidate 'r1': the engine died while starting: exit status 1; its last "
-	            "words: none"},
+	 .message = "candidate 'r1': the engine died while starting: exit status 1; last lines "
+	            "of its log: none"},
 	{"promote", EVENT_PROMOTE, RECOVERY_HOLD, .before = "apply canary_step held",
 	 .world = KEPT | RUNS, .then = "recovering held", .releases = "r1 r2"},
 	{"flip_intent", EVENT_FLIP_INTENT, RECOVERY_FINISH, .before = "apply proved",
@@ -280,10 +280,10 @@ static const struct {
 	 .members = SWITCH, .world = KEPT | MADE | DIES | LINKED | OLD_DOWN | OLD_DIES,
 	 .then = "recovering back_intent", .docker = "let r2, start r2, let r1, start r1",
 	 .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
-	 .message = "candidate 'r2': the engine died while starting: exit status 1; its last "
-	            "words: none; switching back to 'r1' failed: candidate 'r1': the engine "
-	            "died while starting: exit status 1; its last words: none; put this right, "
-	            "then llmdeploy recover chat"},
+	 .message = "candidate 'r2': the engine died while starting: exit status 1; last lines "
+	            "of its log: none; switching back to 'r1' failed: candidate 'r1': the "
+	            "engine died while starting: exit status 1; last lines of its log: none; "
+	            "repair this, then llmdeploy recover chat"},
 	{"back_intent", EVENT_BACK_INTENT, RECOVERY_BACK, .before = "apply proved flipped",
 	 .members = SWITCH, .world = KEPT | RUNS | LINKED | OLD_DOWN,
 	 .then = "recovering flip_intent flipped rolled_back",
@@ -292,9 +292,9 @@ static const struct {
 	 .before = "apply proved flipped", .members = SWITCH,
 	 .world = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
-	 .message = "its watch was lost; switching back to 'r1' failed: candidate 'r1': the "
-	            "engine died while starting: exit status 1; its last words: none; put this "
-	            "right, then llmdeploy recover chat"},
+	 .message = "its watch was interrupted; switching back to 'r1' failed: candidate 'r1': "
+	            "the engine died while starting: exit status 1; last lines of its log: "
+	            "none; repair this, then llmdeploy recover chat"},
 	{"back_intent to a release that does not come up, for a command that names the route", EVENT_BACK_INTENT, RECOVERY_BACK,
 	 .before = "apply proved flipped", .members = SWITCH,
 	 .world = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES | ASKED, .then = "recovering failed",
@@ -386,29 +386,29 @@ static const struct {
 	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"gc_intent", EVENT_GC_INTENT, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'gc_intent', which this version does not know: use "
-	            "the one that wrote it"},
+	 .message = "the journal ends with 'gc_intent', an event that this version does not "
+	            "know: use the version that wrote it"},
 	{"build", EVENT_BUILD, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'build', which this version does not know: use the "
-	            "one that wrote it"},
+	 .message = "the journal ends with 'build', an event that this version does not know: "
+	            "use the version that wrote it"},
 	{"model_pull", EVENT_MODEL_PULL, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'model_pull', which this version does not know: use "
-	            "the one that wrote it"},
+	 .message = "the journal ends with 'model_pull', an event that this version does not "
+	            "know: use the version that wrote it"},
 	{"runtime_lock", EVENT_RUNTIME_LOCK, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'runtime_lock', which this version does not know: "
-	            "use the one that wrote it"},
+	 .message = "the journal ends with 'runtime_lock', an event that this version does not "
+	            "know: use the version that wrote it"},
 	{"route_purged", EVENT_ROUTE_PURGED, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'route_purged', which this version does not know: "
-	            "use the one that wrote it"},
+	 .message = "the journal ends with 'route_purged', an event that this version does not "
+	            "know: use the version that wrote it"},
 	{"an event of another version", EVENT_UNKNOWN, RECOVERY_REFUSE, .version = "",
 	 .code = ERR_RECOVERY,
-	 .message = "the journal ends with 'unheard', which this version does not know: use the"
-	            " one that wrote it"},
+	 .message = "the journal ends with 'unheard', an event that this version does not "
+	            "know: use the version that wrote it"},
 	{"tried five times", EVENT_STARTED, RECOVERY_UNDO, .before = "apply", .after = TRIED,
 	 .world = RUNS, .code = ERR_RECOVERY,
-	 .message = "recovery of route 'chat' was tried 5 times and did not end; its journal "
-	            "stops at 'started' of 'r2': see llmdeploy verify and llmdeploy logs, put "
-	            "right what they name, then llmdeploy recover chat"},
+	 .message = "recovery of route 'chat' failed 5 times; its journal stops at 'started' "
+	            "of 'r2': see llmdeploy verify and llmdeploy logs, repair what they name, "
+	            "then llmdeploy recover chat"},
 	{"tried five times, for a command that names the route", EVENT_STARTED, RECOVERY_UNDO,
 	 .before = "apply", .after = TRIED, .world = RUNS | ASKED, .then = "recovering recovered",
 	 .docker = "remove r2"},
