@@ -16,7 +16,7 @@ cat >"$work/stub" <<'END'
 #!/bin/sh
 work=$(dirname "$0")
 case "${0##*/} $*" in
-*"-s lint") part=lint ;;
+*"-s "*"B=build/ci-gcc CC=gcc lint") part=lint ;;
 *build/ci-gcc*CC=gcc*"all tests") part=gcc ;;
 *build/ci-clang*CC=clang*"all tests") part=clang ;;
 *build/ci-san*SAN=1*"all tests") part=san ;;
@@ -54,7 +54,7 @@ row() {
 # say PART LINES [STATUS]
 say() { printf 'printf "%%s\\n" "%s"\nexit %s\n' "$2" "${3:-0}" >"$work/do/$1"; }
 
-every="deps lint gcc clang san check bare "
+every="deps gcc lint clang san check bare "
 say check "10 passed, 0 failed"
 say bare "200 passed, 0 failed"
 row "everything passes" 0 'bare: 200 passed, 0 failed, T s\|214 passed, 0 failed' "$every"
@@ -75,5 +75,5 @@ say san "x.c:1: error" 2
 row "sanitized tests that do not build" 1 'failed parts: san\|0 passed, 1 failed' "san " san
 say bare "bare.sh: a root of its own needs root" 1
 row "no bare root" 1 'failed parts: bare\|0 passed, 1 failed' "bare " bare
-row "an unknown part" 2 "run: no part 'all'; the parts are: deps lint gcc clang san bare" "" lint all
+row "an unknown part" 2 "run: no part 'all'; the parts are: deps gcc lint clang san bare" "" lint all
 tap_end
