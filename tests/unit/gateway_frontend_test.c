@@ -325,9 +325,9 @@ static void test_errors(void **state) {
 /* What was asked is counted and logged: by whom it was answered, and never what it was. */
 static void test_counters(void **state) {
 	static const char *const page[] = {
-		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 4\n",
-		"\nllmdeploy_errors_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 1\n",
-		"\nllmdeploy_errors_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"5xx\"} 1\n",
+		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 3\n",
+		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"5xx\"} 2\n",
+		"\nllmdeploy_errors_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"5xx\"} 2\n",
 		"\nllmdeploy_request_duration_seconds_bucket{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\",le=\"+Inf\"} 3\n",
 		"\nllmdeploy_first_byte_seconds_count{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 3\n",
 		"\nllmdeploy_prompt_tokens_total{route=\"one\",release=\"r1\"} 41\n",
