@@ -68,13 +68,34 @@ static int check_gateway(const struct context *c, struct err *e) {
 				: 0;
 }
 
-static int open_gateway(const struct args *a, struct context *c, struct err *e) {
-	struct gateway_options o = {.root = &c->root, .store = c->store, .docker = c->docker, .config = c->config,
-		.progress = &a->report->progress, .tool = TOOL};
+/* The gateway's folder does not read config.yaml: what it needs of it is handed over. */
+static struct gateway_settings gateway_settings(const struct config *config) {
+	static const enum gateway_mode modes[] = {
+		[CONFIG_GATEWAY_DOCKER] = GATEWAY_IN_DOCKER,
+		[CONFIG_GATEWAY_HOST] = GATEWAY_ON_HOST,
+		[CONFIG_GATEWAY_NONE] = GATEWAY_NONE,
+	};
 
+	return (struct gateway_settings){modes[config->gateway], config->haproxy, config->path};
+}
+
+int context_gateway(const struct args *a, struct context *c, struct gateway **out, struct err *e) {
+	const struct gateway_options o = {
+		.root = &c->root,
+		.store = c->store,
+		.docker = c->docker,
+		.settings = gateway_settings(c->config),
+		.progress = &a->report->progress,
+		.tool = TOOL,
+	};
+
+	return gateway_open(&o, out, e);
+}
+
+static int open_gateway(const struct args *a, struct context *c, struct err *e) {
 	if (check_gateway(c, e))
 		return -1;
-	return gateway_open(&o, &c->gateway, e);
+	return context_gateway(a, c, &c->gateway, e);
 }
 
 static int open_root(const struct args *a, unsigned needs, struct root *out, struct err *e) {

@@ -40,6 +40,8 @@ void context_done(struct context *c);
 
 /* The Engine, where only some of a command's ways need it. */
 int context_need_engine(const struct args *a, struct context *c, struct err *e);
+/* A gateway of this root's settings, whatever else is open; yours. */
+int context_gateway(const struct args *a, struct context *c, struct gateway **out, struct err *e);
 /* The Engine if it answers, and with it the gateway; else a warning, and none. What we have no right to look at is c->denied: whether that
  * is a warning or an error is the caller's to say. */
 void context_try_engine(const struct args *a, struct context *c);

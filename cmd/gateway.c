@@ -72,9 +72,7 @@ static int open_all(struct args *a, unsigned needs, struct context *c, struct ga
 		return -1;
 	if (c->config->gateway == CONFIG_GATEWAY_DOCKER && context_need_engine(a, c, e))
 		return -1;
-	const struct gateway_options o = {.root = &c->root, .store = c->store, .docker = c->docker, .config = c->config,
-		.progress = &a->report->progress, .tool = TOOL};
-	return gateway_open(&o, g, e);
+	return context_gateway(a, c, g, e);
 }
 
 static void tell_server(const struct gateway_server *s, const char *route, const char *name, const char **cells, struct arena *a) {

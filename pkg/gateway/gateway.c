@@ -9,7 +9,6 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "config/config.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "fs/step.h"
@@ -38,8 +37,8 @@ int gateway_open(const struct gateway_options *o, struct gateway **out, struct e
 	g->o = *o;
 	g->dir = -1;
 	g->memo = mem_zalloc(1, sizeof *g->memo);
-	g->none = o->config->gateway == CONFIG_GATEWAY_NONE;
-	g->host = o->config->gateway == CONFIG_GATEWAY_HOST;
+	g->none = o->settings.mode == GATEWAY_NONE;
+	g->host = o->settings.mode == GATEWAY_ON_HOST;
 	if (!g->none && open_dir(o, &g->dir, e))
 		return -1;
 	*out = STEAL(g);

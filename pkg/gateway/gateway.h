@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct config;
 struct docker;
 struct err;
 struct json;
@@ -34,11 +33,20 @@ struct store;
  * Changes to state want the route's lock; the root's lock is taken inside, for the length of the change. In mode none
  * every function below succeeds at once, counts nothing, and gateway_present says so. */
 
+enum gateway_mode { GATEWAY_IN_DOCKER, GATEWAY_ON_HOST, GATEWAY_NONE };
+
+/* What config.yaml says of the gateway. */
+struct gateway_settings {
+	enum gateway_mode mode;
+	const char *program;	 /* absolute path of the installed HAProxy, for GATEWAY_ON_HOST */
+	const char *config_path; /* of config.yaml, for messages */
+};
+
 struct gateway_options {
 	const struct root *root;
 	struct store *store;
 	struct docker *docker;
-	const struct config *config;
+	struct gateway_settings settings;
 	const struct progress *progress;
 	const char *tool;
 };

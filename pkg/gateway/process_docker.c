@@ -11,7 +11,6 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "config/config.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "json/json.h"
@@ -38,7 +37,7 @@ static int read_image(const struct gateway *g, struct gateway_image *out, struct
 	if (gateway_image_read(g->o.root, out, &found, e))
 		return -1;
 	return found ? 0 : err_set(e, ERR_USAGE, "there is no gateway image yet: llmdeploy gateway upgrade makes it, or set gateway.mode in %s",
-				   g->o.config->path);
+				   g->o.settings.config_path);
 }
 
 struct mounts {

@@ -16,7 +16,6 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "config/config.h"
 #include "fs/fs.h"
 #include "fs/step.h"
 #include "root/root.h"
@@ -73,7 +72,7 @@ static void become(const struct gateway *g, int log) {
 
 /* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the kernel and fetch it anew, page by page. */
 static pid_t launch(const struct gateway *g, int log) {
-	const char *const argv[] = {g->o.config->haproxy, "-dMglobal", "-W", "-D", "-p", "gateway/" PID_NAME, "-C", g->o.root->path,
+	const char *const argv[] = {g->o.settings.program, "-dMglobal", "-W", "-D", "-p", "gateway/" PID_NAME, "-C", g->o.root->path,
 		"-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
@@ -101,12 +100,12 @@ static int await_launch(pid_t pid, int *status, struct err *e) {
 }
 
 static int no_program(const struct gateway *g, struct err *e) {
-	return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", g->o.config->haproxy,
-		g->o.config->path);
+	return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", g->o.settings.program,
+		g->o.settings.config_path);
 }
 
 int process_host_start(const struct gateway *g, struct err *e) {
-	const char *program = g->o.config->haproxy;
+	const char *program = g->o.settings.program;
 	int log CLEANUP(closep) = -1, status = 0;
 
 	if (access(program, X_OK))
@@ -133,7 +132,7 @@ int process_host_start(const struct gateway *g, struct err *e) {
 /* The same program, user and paths, with gateway/check in the place of the root. */
 static pid_t launch_check(const struct gateway *g, int log) {
 	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" CHECK_DIR, g->o.root->path);
-	const char *const argv[] = {g->o.config->haproxy, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
+	const char *const argv[] = {g->o.settings.program, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
 
@@ -146,7 +145,7 @@ static pid_t launch_check(const struct gateway *g, int log) {
 }
 
 int process_host_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
-	const char *program = g->o.config->haproxy;
+	const char *program = g->o.settings.program;
 	int log CLEANUP(closep) = -1, status = 0;
 	bool found;
 

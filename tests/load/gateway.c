@@ -42,7 +42,10 @@ static int open_all(const char *path, struct all *a, struct err *e) {
 		return -1;
 	if (a->config->gateway == CONFIG_GATEWAY_DOCKER && docker_open(NULL, &a->docker, e))
 		return -1;
-	const struct gateway_options o = {.root = &a->root, .store = a->store, .docker = a->docker, .config = a->config, .tool = "test"};
+	static const enum gateway_mode modes[] = {[CONFIG_GATEWAY_DOCKER] = GATEWAY_IN_DOCKER, [CONFIG_GATEWAY_HOST] = GATEWAY_ON_HOST,
+		[CONFIG_GATEWAY_NONE] = GATEWAY_NONE};
+	const struct gateway_options o = {.root = &a->root, .store = a->store, .docker = a->docker, .tool = "test",
+		.settings = {modes[a->config->gateway], a->config->haproxy, a->config->path}};
 	return gateway_open(&o, &a->gateway, e);
 }
 
