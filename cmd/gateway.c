@@ -35,14 +35,14 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 		return -1;
 	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .tool = TOOL, .progress = &a->report->progress};
 	if (!compile_gateway(&job, &tree, &all, e))
-		return gateway_image_keep(&c->root, tree, e);
+		return haproxy_image_keep(&c->root, tree, e);
 	if (all.n > 1)
 		report_diagnostics(a->report, &all);
 	return -1;
 }
 
 int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	char *dir CLEANUP(freep) = NULL, wanted[65];
 	struct err damaged = {0};
 	bool found = false;
@@ -50,7 +50,7 @@ int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made,
 	*made = false;
 	if (c->config->gateway != CONFIG_GATEWAY_DOCKER)
 		return 0;
-	if (gateway_image_read(&c->root, &i, &found, &damaged) && !newer)
+	if (haproxy_image_read(&c->root, &i, &found, &damaged) && !newer)
 		return err_set(e, damaged.code, "%s", damaged.msg);
 	if (found && !newer)
 		return 0;

@@ -34,13 +34,13 @@ static int is_known(const struct gateway *g, const char *digest, bool *known, st
 }
 
 static int lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, struct err *e) {
-	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, CHECK_DIR, e))
+	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, e))
 		return err_wrap(e, "gateway");
-	if (staged_own_dir(g, CHECK_DIR, e) ||
-	    staged_own_dir(g, CHECK_DIR "/gateway", e) ||
-	    staged_put(g, CHECK_DIR "/gateway/", f, e))
+	if (staged_own_dir(g, HAPROXY_CHECK_DIR, e) ||
+	    staged_own_dir(g, HAPROXY_CHECK_DIR "/gateway", e) ||
+	    staged_put(g, HAPROXY_CHECK_DIR "/gateway/", f, e))
 		return -1;
-	return persist_lay_out(g, s, f, CHECK_DIR "/gateway/", e);
+	return persist_lay_out(g, s, f, HAPROXY_CHECK_DIR "/gateway/", e);
 }
 
 static int check(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, struct err *e) {
@@ -62,7 +62,7 @@ static int check_and_clean(const struct gateway *g, const struct gateway_state *
 	struct err why = {0}, more = {0};
 	int r = check(g, s, a, &why);
 
-	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, CHECK_DIR, &more))
+	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, &more))
 		progress_warn(g->o.progress, "the files of a check could not be removed", more.msg);
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }

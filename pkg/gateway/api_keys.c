@@ -65,7 +65,7 @@ static int path_of(const struct gateway *g, const char *where, char **path, stru
 		return err_set(e, ERR_USAGE, "there is no gateway on this machine: name the file of keys by its path");
 	if (persist_state(g, &s, e))
 		return -1;
-	const struct gateway_route *r = gateway_state_find(s, where);
+	const struct haproxy_route *r = gateway_state_find(s, where);
 	if (!r)
 		return err_set(e, ERR_USAGE, "the gateway has no route '%s'; before its first release, name the file of keys by its path", where);
 	if (!r->frontend.api_keys || !*r->frontend.api_keys)
@@ -76,8 +76,8 @@ static int path_of(const struct gateway *g, const char *where, char **path, stru
 
 /* Where HAProxy runs it knows at once; where it does not, it will read the file. A process from before the file does not have the map. */
 static int update_haproxy(const struct gateway *g, const char *path, const char *format_add, const struct line *l, struct err *e) {
-	char name[GATEWAY_FILE_NAME];
-	gateway_file_name(path, name);
+	char name[HAPROXY_FILE_NAME];
+	haproxy_file_name(path, name);
 	char *line CLEANUP(freep) = format_add ? mem_printf("add map gateway/files/%s %s %s", name, l->hash, l->name)
 					       : mem_printf("del map gateway/files/%s %s", name, l->hash);
 	struct buf answer CLEANUP(buf_done) = BUF_INIT(64 << 10);

@@ -49,10 +49,10 @@ static int change_frontend(const struct change *c, struct err *e) {
 /* The files, and then whatever runs: by the runtime socket alone where that can do it. */
 static int change_commit(struct change *c, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct socket_workers all;
 
-	if (!gateway_sync(c->before, c->after, &paths, &line))
+	if (!haproxy_commands(c->before, c->after, &paths, &line))
 		return change_frontend(c, e);
 	if (accept_and_save(c->g, c->after, e))
 		return -1;
@@ -70,11 +70,11 @@ static int no_slot(const char *route, const struct lockfile *l, struct err *e) {
 }
 
 /* The server that the active release does not have; empty ones first. */
-static int free_slot(const struct gateway_route *r) {
+static int free_slot(const struct haproxy_route *r) {
 	for (int i = 0; i < 2; i++)
 		if (!*r->slots[i].id)
 			return i;
-	return gateway_route_ready(r) == 0 || r->slots[0].want == GATEWAY_CANARY ? 1 : 0;
+	return haproxy_route_ready(r) == 0 || r->slots[0].want == HAPROXY_CANARY ? 1 : 0;
 }
 
 /* What can be had of its files, or what was had, is enough: it was active before. */
@@ -91,7 +91,7 @@ static int accept_again(const struct gateway *g, const struct gateway_state *the
 
 static int accept_frontend(const struct gateway *g, const struct gateway_state *now, const struct lockfile *l, bool is_new, struct err *e) {
 	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now), *own CLEANUP(gateway_state_freep) = gateway_state_new();
-	struct gateway_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
+	struct haproxy_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
 
 	if (gateway_route_take(then, r, l, e) || gateway_route_take(own, alone, l, e) || gateway_state_check(then, e))
 		return -1;
@@ -120,10 +120,10 @@ int gateway_assign_slot(struct gateway *g, const struct lockfile *l, struct err 
 	if (change_begin(g, &c, e))
 		return -1;
 	bool known = gateway_state_find(c.after, l->route);
-	struct gateway_route *r = gateway_state_add(c.after, l->route);
+	struct haproxy_route *r = gateway_state_add(c.after, l->route);
 	if (!known && gateway_route_take(c.after, r, l, e))
 		return -1;
-	int slot = gateway_route_slot(r, l->id);
+	int slot = haproxy_route_slot(r, l->id);
 	if (slot < 0) {
 		slot = free_slot(r);
 		gateway_slot_take(c.after, &r->slots[slot], l);
@@ -133,24 +133,24 @@ int gateway_assign_slot(struct gateway *g, const struct lockfile *l, struct err 
 	return known ? change_commit(&c, e) : change_frontend(&c, e);
 }
 
-static void start_drain(struct gateway_slot *slot) {
-	if (slot->want == GATEWAY_READY || slot->want == GATEWAY_CANARY)
-		slot->want = GATEWAY_DRAIN;
+static void start_drain(struct haproxy_slot *slot) {
+	if (slot->want == HAPROXY_READY || slot->want == HAPROXY_CANARY)
+		slot->want = HAPROXY_DRAIN;
 }
 
-static bool was_ready_before(const struct change *c, const struct gateway_route *r) {
-	const struct gateway_route *was = gateway_state_find(c->before, r->name);
-	int ready = gateway_route_ready(r);
+static bool was_ready_before(const struct change *c, const struct haproxy_route *r) {
+	const struct haproxy_route *was = gateway_state_find(c->before, r->name);
+	int ready = haproxy_route_ready(r);
 
-	return was && ready >= 0 && was->slots[ready].want == GATEWAY_READY;
+	return was && ready >= 0 && was->slots[ready].want == HAPROXY_READY;
 }
 
 /* Ready first, in the running process: a frontend that differs is put up afterwards, by a reload. */
-static int sync_now(const struct change *c, const struct gateway_route *r, struct err *e) {
+static int sync_now(const struct change *c, const struct haproxy_route *r, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct socket_workers all;
-	int ready = gateway_route_ready(r);
+	int ready = haproxy_route_ready(r);
 
 	if (socket_workers(c->g->dir, &all, e))
 		return -1;
@@ -160,19 +160,19 @@ static int sync_now(const struct change *c, const struct gateway_route *r, struc
 	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
 	if (ready >= 0 && !was_ready_before(c, r))
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
-	gateway_sync_slot(c->after, r->name, ready == 1, &paths, &line);
-	gateway_sync_slot(c->after, r->name, ready != 1, &paths, &line);
+	haproxy_slot_commands(c->after, r->name, ready == 1, &paths, &line);
+	haproxy_slot_commands(c->after, r->name, ready != 1, &paths, &line);
 	return socket_send(c->g->dir, &all, buf_str(&line), e);
 }
 
-static int flip_now(const struct change *c, const struct gateway_route *r, struct err *e) {
+static int flip_now(const struct change *c, const struct haproxy_route *r, struct err *e) {
 	struct buf ignored CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct err why = {0};
 
 	/* Another frontend: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's frontend. Likewise
 	 * where somebody died after the state was written: which frontend it has is not known. */
-	if (was_ready_before(c, r) || !gateway_sync(c->before, c->after, &paths, &ignored))
+	if (was_ready_before(c, r) || !haproxy_commands(c->before, c->after, &paths, &ignored))
 		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */
 	if (accept_and_save(c->g, c->after, e))
@@ -191,8 +191,8 @@ int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to
 		return 0;
 	if (change_begin(g, &c, e))
 		return -1;
-	struct gateway_route *r = gateway_state_find(c.after, route);
-	int slot = r && to ? gateway_route_slot(r, to->id) : -1;
+	struct haproxy_route *r = gateway_state_find(c.after, route);
+	int slot = r && to ? haproxy_route_slot(r, to->id) : -1;
 	if (to && slot < 0)
 		return no_slot(route, to, e);
 	if (!r)
@@ -201,7 +201,7 @@ int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to
 	if (!to)
 		start_drain(&r->slots[1]);
 	else
-		r->slots[slot].want = GATEWAY_READY;
+		r->slots[slot].want = HAPROXY_READY;
 	r->canary_percent = 0;
 	if (to && gateway_route_take(c.after, r, to, e))
 		return -1;
@@ -215,28 +215,28 @@ int gateway_canary(struct gateway *g, const char *route, const struct lockfile *
 		return 0;
 	if (change_begin(g, &c, e))
 		return -1;
-	struct gateway_route *r = gateway_state_find(c.after, route);
-	int slot = r ? gateway_route_slot(r, candidate->id) : -1;
+	struct haproxy_route *r = gateway_state_find(c.after, route);
+	int slot = r ? haproxy_route_slot(r, candidate->id) : -1;
 	if (slot < 0)
 		return no_slot(route, candidate, e);
-	if (r->slots[slot].want == GATEWAY_READY)
+	if (r->slots[slot].want == HAPROXY_READY)
 		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s', not a canary", candidate->version, route);
 	r->canary_percent = percent > 100 ? 100 : percent;
-	r->slots[slot].want = percent ? GATEWAY_CANARY : r->slots[slot].want == GATEWAY_CANARY ? GATEWAY_DRAIN : r->slots[slot].want;
+	r->slots[slot].want = percent ? HAPROXY_CANARY : r->slots[slot].want == HAPROXY_CANARY ? HAPROXY_DRAIN : r->slots[slot].want;
 	return change_commit(&c, e);
 }
 
 /* ---- drain ---- */
 
 /* The slot of a release, from the state as it is now; -1: none. */
-static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot, enum gateway_want *want, struct err *e) {
+static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot, enum haproxy_want *want, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (persist_state(g, &s, e))
 		return -1;
-	const struct gateway_route *r = gateway_state_find(s, route);
-	*slot = r ? gateway_route_slot(r, l->id) : -1;
-	*want = *slot < 0 ? GATEWAY_MAINT : r->slots[*slot].want;
+	const struct haproxy_route *r = gateway_state_find(s, route);
+	*slot = r ? haproxy_route_slot(r, l->id) : -1;
+	*want = *slot < 0 ? HAPROXY_MAINT : r->slots[*slot].want;
 	return 0;
 }
 
@@ -251,7 +251,7 @@ static int count_slot(const struct gateway *g, const char *route, int slot, uint
 }
 
 int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n, struct err *e) {
-	enum gateway_want want;
+	enum haproxy_want want;
 	int slot;
 
 	if (g->none) {
@@ -271,17 +271,17 @@ static int to_maintenance(struct gateway *g, const char *route, const struct loc
 
 	if (change_begin(g, &c, e))
 		return -1;
-	struct gateway_route *r = gateway_state_find(c.after, route);
-	int slot = r ? gateway_route_slot(r, l->id) : -1;
+	struct haproxy_route *r = gateway_state_find(c.after, route);
+	int slot = r ? haproxy_route_slot(r, l->id) : -1;
 	if (slot < 0)
 		return 0;
-	if (r->slots[slot].want == GATEWAY_READY)
+	if (r->slots[slot].want == HAPROXY_READY)
 		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
-	if (r->slots[slot].want == GATEWAY_CANARY)
+	if (r->slots[slot].want == HAPROXY_CANARY)
 		r->canary_percent = 0;
-	r->slots[slot].want = GATEWAY_MAINT;
+	r->slots[slot].want = HAPROXY_MAINT;
 	if (empty)
-		gateway_slot_clear(&r->slots[slot]);
+		haproxy_slot_clear(&r->slots[slot]);
 	if (change_commit(&c, e))
 		return -1;
 	return empty ? persist_link(g, route, slot, "", e) : 0;
@@ -299,7 +299,7 @@ static int close_rest(const struct gateway *g, const char *route, int slot, uint
 }
 
 int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
-	enum gateway_want want;
+	enum haproxy_want want;
 	uint64_t n = 0, closed = 0;
 	int slot;
 
@@ -308,7 +308,7 @@ int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l
 		return 0;
 	if (slot_of(g, route, l, &slot, &want, e))
 		return -1;
-	if (want == GATEWAY_READY)
+	if (want == HAPROXY_READY)
 		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
 	if (slot < 0)
 		return 0;

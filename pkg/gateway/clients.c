@@ -76,8 +76,8 @@ static int slot_of(struct gateway *g, const struct lockfile *l, int *slot, struc
 
 	if (persist_state(g, &s, e))
 		return -1;
-	const struct gateway_route *r = gateway_state_find(s, l->route);
-	*slot = r ? gateway_route_slot(r, l->id) : -1;
+	const struct haproxy_route *r = gateway_state_find(s, l->route);
+	*slot = r ? haproxy_route_slot(r, l->id) : -1;
 	return 0;
 }
 

@@ -12,45 +12,45 @@ static void part(struct buf *out, const char *text) {
 	(void) buf_printf(out, "%s%s", out->len ? "; " : "", text);
 }
 
-static void put_behind(const struct gateway_route *r, int i, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_slot *slot = &r->slots[i];
+static void put_behind(const struct haproxy_route *r, int i, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_slot *slot = &r->slots[i];
 
 	part(out, "");
 	(void) buf_printf(out, "set map %s/releases.map %s/%c ", p->gateway, r->name, 'a' + i);
-	gateway_put_release(slot, out);
+	haproxy_put_release(slot, out);
 	(void) buf_printf(out, "; set maxconn server r:%s/%c %u", r->name, 'a' + i, slot->sequences ? slot->sequences : 1);
 }
 
-static void put_share(const struct gateway_route *r, int i, const struct gateway_paths *p, struct buf *out) {
+static void put_share(const struct haproxy_route *r, int i, const struct haproxy_paths *p, struct buf *out) {
 	part(out, "");
-	(void) buf_printf(out, "set map %s/canary.map %s/%c %u", p->gateway, r->name, 'a' + i, gateway_share(r, i));
+	(void) buf_printf(out, "set map %s/canary.map %s/%c %u", p->gateway, r->name, 'a' + i, haproxy_share(r, i));
 }
 
 /* A canary is a server that drains, which a rule may still choose. */
-static void put_want(const struct gateway_route *r, int i, struct buf *out) {
+static void put_want(const struct haproxy_route *r, int i, struct buf *out) {
 	static const char *const states[] = {"ready", "drain", "drain", "maint"};
 
 	part(out, "");
-	if (r->slots[i].want == GATEWAY_READY)
+	if (r->slots[i].want == HAPROXY_READY)
 		(void) buf_printf(out, "set server r:%s/%c weight 1; ", r->name, 'a' + i);
 	(void) buf_printf(out, "set server r:%s/%c state %s", r->name, 'a' + i, states[r->slots[i].want]);
 }
 
-static bool same_release(const struct gateway_slot *a, const struct gateway_slot *b) {
+static bool same_release(const struct haproxy_slot *a, const struct haproxy_slot *b) {
 	return !strcmp(a->id, b->id) && !strcmp(a->version, b->version) && a->sequences == b->sequences && !strcmp(a->metrics, b->metrics) &&
 	       !strcmp(a->prompt_tokens, b->prompt_tokens) && !strcmp(a->generated_tokens, b->generated_tokens);
 }
 
 /* What stands behind a server first, then who begins, then the shares, then who ends. */
-static void sync_route(const struct gateway_route *b, const struct gateway_route *a, const struct gateway_paths *p, struct buf *out) {
-	static const enum gateway_want order[] = {GATEWAY_READY, GATEWAY_CANARY, GATEWAY_DRAIN, GATEWAY_MAINT};
+static void sync_route(const struct haproxy_route *b, const struct haproxy_route *a, const struct haproxy_paths *p, struct buf *out) {
+	static const enum haproxy_want order[] = {HAPROXY_READY, HAPROXY_CANARY, HAPROXY_DRAIN, HAPROXY_MAINT};
 
 	for (int i = 0; i < 2; i++)
 		if (!same_release(&b->slots[i], &a->slots[i]))
 			put_behind(a, i, p, out);
 	for (size_t w = 0; w < sizeof order / sizeof *order; w++) {
 		for (int i = 0; w == 2 && i < 2; i++)
-			if (gateway_share(b, i) != gateway_share(a, i))
+			if (haproxy_share(b, i) != haproxy_share(a, i))
 				put_share(a, i, p, out);
 		for (int i = 0; i < 2; i++)
 			if (a->slots[i].want == order[w] && b->slots[i].want != order[w])
@@ -58,13 +58,13 @@ static void sync_route(const struct gateway_route *b, const struct gateway_route
 	}
 }
 
-bool gateway_sync(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out) {
+bool haproxy_commands(const struct gateway_state *before, const struct gateway_state *after, const struct haproxy_paths *p, struct buf *out) {
 	size_t n = gateway_state_count(before);
 
 	if (n != gateway_state_count(after))
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		const struct gateway_route *b = gateway_state_at(before, i), *a = gateway_state_at(after, i);
+		const struct haproxy_route *b = gateway_state_at(before, i), *a = gateway_state_at(after, i);
 		if (strcmp(b->name, a->name) || b->since != a->since || b->named != a->named || !json_equal(b->section, a->section))
 			return false;
 	}
@@ -73,12 +73,12 @@ bool gateway_sync(const struct gateway_state *before, const struct gateway_state
 	return true;
 }
 
-void gateway_sync_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_route *r = gateway_state_find(s, route);
+void haproxy_slot_commands(const struct gateway_state *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_route *r = gateway_state_find(s, route);
 
 	assert(r && slot >= 0 && slot < 2);
 	put_behind(r, slot, p, out);
-	if (r->slots[slot].want == GATEWAY_READY || r->slots[slot].want == GATEWAY_CANARY) {
+	if (r->slots[slot].want == HAPROXY_READY || r->slots[slot].want == HAPROXY_CANARY) {
 		put_want(r, slot, out);
 		put_share(r, slot, p, out);
 	} else {

@@ -33,23 +33,23 @@ static char *value_of(const char *text, const char *key) {
 	return NULL;
 }
 
-static void want_share(const struct gateway_route *r, int slot, struct buf *out) {
-	(void) buf_printf(out, "%u", gateway_share(r, slot));
+static void want_share(const struct haproxy_route *r, int slot, struct buf *out) {
+	(void) buf_printf(out, "%u", haproxy_share(r, slot));
 }
 
-static void want_release(const struct gateway_route *r, int slot, struct buf *out) {
-	gateway_put_release(&r->slots[slot], out);
+static void want_release(const struct haproxy_route *r, int slot, struct buf *out) {
+	haproxy_put_release(&r->slots[slot], out);
 }
 
 static const struct {
 	const char *map, *shown;
-	void (*want)(const struct gateway_route *r, int slot, struct buf *out);
+	void (*want)(const struct haproxy_route *r, int slot, struct buf *out);
 } maps[] = {
 	{"canary.map", "share of clients", want_share},
 	{"releases.map", "name of the release", want_release},
 };
 
-static int compare_map(const struct gateway *g, const struct socket_worker *w, const struct gateway_route *r, size_t m, gateway_found *found, void *ctx,
+static int compare_map(const struct gateway *g, const struct socket_worker *w, const struct haproxy_route *r, size_t m, gateway_found *found, void *ctx,
 		       struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAP_CAP);
 	char *line CLEANUP(freep) = mem_printf("show map gateway/%s", maps[m].map);
@@ -70,16 +70,16 @@ static int compare_map(const struct gateway *g, const struct socket_worker *w, c
 
 /* What it is made from is no part of the state, and cannot be found out again from what runs. */
 static void compare_image(const struct gateway *g, gateway_found *found, void *ctx) {
-	struct gateway_image image CLEANUP(gateway_image_done) = {0};
+	struct haproxy_image image CLEANUP(haproxy_image_done) = {0};
 	struct err damaged = {0};
 	bool there = false;
 
-	if (!g->host && (gateway_image_read(g->o.root, &image, &there, &damaged) || !there))
+	if (!g->host && (haproxy_image_read(g->o.root, &image, &there, &damaged) || !there))
 		found(ctx, "gateway/gateway.lock.json", "the gateway's image", damaged.code ? damaged.msg : "nothing");
 }
 
 int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, bool *loaded, struct err *e) {
-	const struct gateway_route *r = gateway_state_find(s, route);
+	const struct haproxy_route *r = gateway_state_find(s, route);
 	struct socket_workers all;
 	char digest[SHA256_HEX];
 

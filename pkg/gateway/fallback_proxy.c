@@ -48,9 +48,9 @@ static bool is_literal(const char *host) {
 	return is_address(host) || !strcmp(host, "localhost");
 }
 
-bool gateway_wants_names(const struct gateway_state *s) {
+bool haproxy_wants_resolver(const struct gateway_state *s) {
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct gateway_route *r = gateway_state_at(s, i);
+		const struct haproxy_route *r = gateway_state_at(s, i);
 		struct target t CLEANUP(target_done) = {0};
 		if (!r->frontend.has_fallback)
 			continue;
@@ -61,10 +61,10 @@ bool gateway_wants_names(const struct gateway_state *s) {
 	return false;
 }
 
-static void put_tls(const struct gateway_fallback *f, const struct target *t, const struct gateway_paths *p, struct buf *out) {
+static void put_tls(const struct haproxy_fallback *f, const struct target *t, const struct haproxy_paths *p, struct buf *out) {
 	(void) buf_puts(out, " ssl verify required ca-file ");
 	if (*f->ca_file)
-		gateway_put_file(p, f->ca_file, out);
+		haproxy_put_file(p, f->ca_file, out);
 	else
 		(void) buf_puts(out, "@system-ca");
 	/* An address has no brackets in a certificate, and no place in SNI (RFC 6066, 3). */
@@ -75,8 +75,8 @@ static void put_tls(const struct gateway_fallback *f, const struct target *t, co
 	(void) buf_puts(out, " alpn http/1.1 ssl-min-ver TLSv1.2");
 }
 
-static void put_proxy(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_fallback *f = &r->frontend.fallback;
+static void put_proxy(const struct haproxy_route *r, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_fallback *f = &r->frontend.fallback;
 	struct target t CLEANUP(target_done) = {0};
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(8192);
 	char number[24];
@@ -84,14 +84,14 @@ static void put_proxy(const struct gateway_route *r, const struct gateway_paths 
 	target_init(&t, f->url);
 	const char *at = strcmp(t.host, "localhost") ? t.host : "127.0.0.1"; /* its name needs no file of the container's */
 	char *server CLEANUP(freep) = mem_printf("%s:%s%s", at, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
-	if (t.tls && *f->ca_file && gateway_is_missing(p, f->ca_file))
+	if (t.tls && *f->ca_file && haproxy_is_missing(p, f->ca_file))
 		(void) buf_puts(&tls, " disabled");
 	else if (t.tls)
 		put_tls(f, &t, p, &tls);
 	(void) snprintf(number, sizeof number, "%llu", (unsigned long long) r->since);
-	const struct gateway_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
+	const struct haproxy_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
 		{"BASE", t.base}, {"SERVER", server}, {"TLS", buf_str(&tls)}, {0}};
-	gateway_block("fallback_proxy", fills, out);
+	haproxy_block("fallback_proxy", fills, out);
 }
 
 static void put_known(const struct gateway_state *s, struct buf *out) {
@@ -99,30 +99,30 @@ static void put_known(const struct gateway_state *s, struct buf *out) {
 
 	for (size_t i = 0; i < n;) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
-		for (size_t words = 0; i < n && words < GATEWAY_WORDS; i++) {
-			const struct gateway_route *r = gateway_state_at(s, i);
+		for (size_t words = 0; i < n && words < HAPROXY_WORDS; i++) {
+			const struct haproxy_route *r = gateway_state_at(s, i);
 			if (!r->frontend.has_fallback)
 				continue;
 			(void) buf_printf(&names, " %s", r->name);
 			words++;
 		}
-		const struct gateway_fill fills[] = {{"ROUTES", buf_str(&names)}, {0}};
+		const struct haproxy_fill fills[] = {{"ROUTES", buf_str(&names)}, {0}};
 		if (names.len)
-			gateway_block("out.known", fills, out);
+			haproxy_block("out.known", fills, out);
 	}
 }
 
-void gateway_put_fallback_proxies(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
+void haproxy_put_fallback_proxies(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
 	bool any = false;
 
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		any |= gateway_state_at(s, i)->frontend.has_fallback;
 	if (!any)
 		return;
-	gateway_block("out", fills, out);
+	haproxy_block("out", fills, out);
 	put_known(s, out);
-	gateway_block("out.end", fills, out);
+	haproxy_block("out.end", fills, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (gateway_state_at(s, i)->frontend.has_fallback)
 			put_proxy(gateway_state_at(s, i), p, out);

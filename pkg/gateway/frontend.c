@@ -63,7 +63,7 @@ static int read_number(const struct json *o, const char *key, const char *path, 
 	return 0;
 }
 
-static int read_names(struct arena *a, const struct json *fallback, struct gateway_fallback *f, struct err *e) {
+static int read_names(struct arena *a, const struct json *fallback, struct haproxy_fallback *f, struct err *e) {
 	const struct json *list = json_get(fallback, "shareable");
 	size_t n = json_count(list);
 	const char **names = arena_zalloc(a, n + 1, sizeof *names);
@@ -88,7 +88,7 @@ static bool is_here(const char *url) {
 	       text_starts(url, "http://[::1]");
 }
 
-static int read_fallback(struct arena *a, const struct json *o, struct gateway_fallback *f, struct err *e) {
+static int read_fallback(struct arena *a, const struct json *o, struct haproxy_fallback *f, struct err *e) {
 	if (!json_is_object(o))
 		return err_set(e, ERR_SPEC, "gateway.fallback must be an object");
 	if (read_text(a, o, "url", "fallback.url", &f->url, e) || read_text(a, o, "model", "fallback.model", &f->model, e) ||
@@ -106,7 +106,7 @@ static int read_fallback(struct arena *a, const struct json *o, struct gateway_f
 	return 0;
 }
 
-static int read_origins(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
+static int read_origins(struct arena *a, const struct json *section, struct haproxy_frontend *d, struct err *e) {
 	const struct json *list = json_get(section, "cors");
 	size_t n = json_count(list);
 	const char **origins = arena_zalloc(a, n + 1, sizeof *origins);
@@ -132,7 +132,7 @@ static bool is_header_name(const char *s) {
 	return s[strspn(s, token)] == 0;
 }
 
-static int read_addresses(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
+static int read_addresses(struct arena *a, const struct json *section, struct haproxy_frontend *d, struct err *e) {
 	if (read_text(a, section, "listen", "listen", &d->listen, e) || read_text(a, section, "metrics", "metrics", &d->metrics, e))
 		return -1;
 	if (!gateway_is_address(d->listen))
@@ -144,7 +144,7 @@ static int read_addresses(struct arena *a, const struct json *section, struct ga
 	return 0;
 }
 
-static int read_privacy(struct arena *a, const struct json *section, struct gateway_frontend *d, struct err *e) {
+static int read_privacy(struct arena *a, const struct json *section, struct haproxy_frontend *d, struct err *e) {
 	if (read_text(a, section, "privacy", "privacy", &d->privacy, e))
 		return -1;
 	if (strcmp(d->privacy, "local") && strcmp(d->privacy, "hybrid") && strcmp(d->privacy, "any"))
@@ -152,8 +152,8 @@ static int read_privacy(struct arena *a, const struct json *section, struct gate
 	return 0;
 }
 
-int gateway_frontend_read(struct arena *a, const struct json *section, struct gateway_frontend *out, struct err *e) {
-	struct gateway_frontend d = {0};
+int gateway_frontend_read(struct arena *a, const struct json *section, struct haproxy_frontend *out, struct err *e) {
+	struct haproxy_frontend d = {0};
 	const struct json *queue = json_get(section, "queue"), *fallback = json_get(section, "fallback");
 
 	if (!json_is_object(section))
@@ -178,7 +178,7 @@ int gateway_frontend_read(struct arena *a, const struct json *section, struct ga
 	return 0;
 }
 
-int gateway_frontend_check(const struct gateway_frontend *d, struct err *e) {
+int gateway_frontend_check(const struct haproxy_frontend *d, struct err *e) {
 	const char *listen = address_listen_fault(d->listen), *metrics = address_listen_fault(d->metrics);
 	const char *url = d->has_fallback ? address_api_fault(d->fallback.url) : NULL;
 

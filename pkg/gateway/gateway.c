@@ -118,7 +118,7 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	if (repaired)
 		progress_warn(g->o.progress, "the gateway's configuration differed from gateway/state and was rewritten", g->o.root->path);
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct gateway_route *r = gateway_state_at(s, i);
+		const struct haproxy_route *r = gateway_state_at(s, i);
 		if (persist_link(g, r->name, 0, r->slots[0].id, e) || persist_link(g, r->name, 1, r->slots[1].id, e))
 			return -1;
 	}
@@ -176,7 +176,7 @@ static int find_unfinished(const struct gateway *g, const char *route, struct un
 	size_t copies;
 	bool loaded;
 
-	*h = (struct unfinished){.check = fs_exists(g->dir, CHECK_DIR)};
+	*h = (struct unfinished){.check = fs_exists(g->dir, HAPROXY_CHECK_DIR)};
 	if (persist_sweep(g, false, &h->files, e) || persist_state(g, &s, e) || persist_torn(g, s, &h->torn, e) || staged_sweep(g, s, false, &copies, e))
 		return -1;
 	h->files += copies;
@@ -194,9 +194,9 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 
 	if (persist_sweep(g, true, &n, e) || persist_state(g, &s, e) || staged_sweep(g, s, true, &n, e))
 		return -1;
-	if (h->check && (process_check_sweep(g, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, CHECK_DIR, e)))
+	if (h->check && (process_check_sweep(g, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, e)))
 		return -1;
-	const struct gateway_route *r = gateway_state_find(s, route);
+	const struct haproxy_route *r = gateway_state_find(s, route);
 	if (r && (persist_link(g, route, 0, r->slots[0].id, e) || persist_link(g, route, 1, r->slots[1].id, e)))
 		return -1;
 	if (h->torn && (accept_state(g, s, &a, e) || (gateway_state_count(s) && persist_save(g, s, &a, NULL, e))))

@@ -94,15 +94,15 @@ int gateway_release_slot(struct gateway *g, const char *route, const struct lock
 /* The route leaves the gateway. */
 int gateway_remove(struct gateway *g, const char *route, struct err *e);
 
-#define GATEWAY_BUCKETS 24
+#define HAPROXY_BUCKETS 24
 /* What a release's clients saw, counted since the gateway's process began: take two and subtract. */
 struct gateway_sample {
 	uint64_t requests, errors; /* errors: 5xx, cut answers, and late ones that clients gave up on; requests: these and the good answers */
 	uint64_t refused, left;    /* no requests: 4xx, what clients got wrong; what they gave up on before it was late */
-	uint64_t total_ms[GATEWAY_BUCKETS], first_ms[GATEWAY_BUCKETS]; /* histograms; gateway_bucket_ms gives the upper edges */
+	uint64_t total_ms[HAPROXY_BUCKETS], first_ms[HAPROXY_BUCKETS]; /* histograms; haproxy_bucket_ms gives the upper edges */
 	uint64_t began_ms; /* of the process: when it differs, the difference means nothing */
 };
-uint64_t gateway_bucket_ms(size_t i); /* UINT64_MAX: the last one */
+uint64_t haproxy_bucket_ms(size_t i); /* UINT64_MAX: the last one */
 /* When a request that its client gave up on was late; it holds for what ends after it was told. 0: no limit. */
 struct gateway_late_limits {
 	uint64_t first_ms;  /* no byte came: since the request, queue included */

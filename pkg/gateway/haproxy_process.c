@@ -184,16 +184,16 @@ int haproxy_server(const struct gateway *g, const struct socket_workers *all, co
 static int sync_slot(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const char *route, int slot,
 		     struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(16 << 10);
-	const struct gateway_paths paths = GATEWAY_PATHS;
+	const struct haproxy_paths paths = HAPROXY_PATHS;
 
-	gateway_sync_slot(s, route, slot, &paths, &line);
+	haproxy_slot_commands(s, route, slot, &paths, &line);
 	return socket_send(g->dir, all, buf_str(&line), e);
 }
 
 /* What gets traffic comes first. */
-static int sync_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct gateway_route *r,
+static int sync_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct haproxy_route *r,
 		      struct err *e) {
-	int first = gateway_route_ready(r) == 1;
+	int first = haproxy_route_ready(r) == 1;
 
 	return sync_slot(g, all, s, r->name, first, e) || sync_slot(g, all, s, r->name, !first, e) ? -1 : 0;
 }

@@ -26,7 +26,7 @@ static bool is_digest(const char *s) {
 }
 
 /* Fills `i` from its tree. */
-static int take(struct gateway_image *i, struct err *e) {
+static int take(struct haproxy_image *i, struct err *e) {
 	const struct json *image = json_get(i->tree, "image");
 	const char *kind = json_str(i->tree, "kind");
 
@@ -41,15 +41,15 @@ static int take(struct gateway_image *i, struct err *e) {
 	if (!is_digest(i->packages_lock) || !is_digest(i->config) || !is_digest(i->manifest))
 		return damaged("a digest of the image is missing", e);
 	for (const struct json *l = json_first(json_get(image, "layers")); l; l = json_next(l)) {
-		if (i->n_layers == GATEWAY_MAX_LAYERS || !is_digest(json_str(l, "diff_id")))
+		if (i->n_layers == HAPROXY_MAX_LAYERS || !is_digest(json_str(l, "diff_id")))
 			return damaged("a layer has no digest, or there are too many", e);
 		i->layers[i->n_layers++] = json_str(l, "diff_id");
 	}
 	return i->n_layers ? 0 : damaged("the image has no layers", e);
 }
 
-int gateway_image_keep(const struct root *root, const struct json *tree, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {.tree = json_copy(tree)};
+int haproxy_image_keep(const struct root *root, const struct json *tree, struct err *e) {
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {.tree = json_copy(tree)};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 
 	if (take(&i, e) || json_canonical(tree, &text, e))
@@ -59,8 +59,8 @@ int gateway_image_keep(const struct root *root, const struct json *tree, struct 
 			       fs_write(EFFECT_GATEWAY_CONFIG, root->fd, FILE_NAME, buf_str(&text), text.len, 0644, e) ? -1 : 0;
 }
 
-int gateway_image_read(const struct root *root, struct gateway_image *out, bool *found, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found, struct err *e) {
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	struct err why = {0};
 
@@ -80,12 +80,12 @@ int gateway_image_read(const struct root *root, struct gateway_image *out, bool 
 	return 0;
 }
 
-void gateway_image_done(struct gateway_image *i) {
+void haproxy_image_done(struct haproxy_image *i) {
 	json_free(i->tree);
-	*i = (struct gateway_image){0};
+	*i = (struct haproxy_image){0};
 }
 
-bool gateway_image_names(const struct gateway_image *i, const char *sha256) {
+bool haproxy_image_names(const struct haproxy_image *i, const char *sha256) {
 	if (!i->tree)
 		return false;
 	if (!strcmp(i->config, sha256) || !strcmp(i->manifest, sha256))
@@ -101,7 +101,7 @@ bool gateway_image_names(const struct gateway_image *i, const char *sha256) {
 
 struct load {
 	struct store *store;
-	const struct gateway_image *i;
+	const struct haproxy_image *i;
 	const char *tag;
 	int fd;
 };
@@ -120,8 +120,8 @@ static int produce(void *ctx, int fd, struct err *e) {
 	return image_write_archive(load->store, &archive, e);
 }
 
-int gateway_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct gateway_image *i, bool again, char id[65], struct err *e) {
+int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
+		       const struct haproxy_image *i, bool again, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/gateway:%.12s", root->id, i->config);
 	struct load load = {.store = store, .i = i, .tag = tag};
 	bool found;

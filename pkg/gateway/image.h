@@ -14,27 +14,27 @@ struct store;
 
 /* gateway/gateway.lock.json: the gateway's waist. pkg/compile makes the tree, this keeps and reads it, and nothing to the right of it
  * needs a package or a network. All texts belong to the tree. */
-#define GATEWAY_LABEL "llmdeploy.gateway" /* of its containers and images: the version */
-#define GATEWAY_MAX_LAYERS 8
+#define HAPROXY_LABEL "llmdeploy.gateway" /* of its containers and images: the version */
+#define HAPROXY_MAX_LAYERS 8
 
-struct gateway_image {
+struct haproxy_image {
 	struct json *tree;
 	const char *name, *version; /* "haproxy", "3.2.26-1" */
 	const char *packages_lock;  /* digest of what it was made from */
 	const char *config, *manifest;
-	const char *layers[GATEWAY_MAX_LAYERS]; /* diff ids, which are objects of the store */
+	const char *layers[HAPROXY_MAX_LAYERS]; /* diff ids, which are objects of the store */
 	size_t n_layers;
 	const struct json *command; /* array of texts */
 };
 
 /* Checks the tree and writes the file. */
-int gateway_image_keep(const struct root *root, const struct json *tree, struct err *e);
+int haproxy_image_keep(const struct root *root, const struct json *tree, struct err *e);
 /* *found false: there is none. ERR_INTEGRITY: the file was damaged or edited. */
-int gateway_image_read(const struct root *root, struct gateway_image *out, bool *found, struct err *e);
-void gateway_image_done(struct gateway_image *i); /* for CLEANUP */
+int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found, struct err *e);
+void haproxy_image_done(struct haproxy_image *i); /* for CLEANUP */
 /* Is it an object of the store that the image is made of? For gc: such are roots. Packages count, so that it can be made again. */
-bool gateway_image_names(const struct gateway_image *i, const char *sha256);
+bool haproxy_image_names(const struct haproxy_image *i, const char *sha256);
 
 /* It is in Docker, loaded from the store where it was not; `again`: in any case. */
-int gateway_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct gateway_image *i, bool again, char id[65], struct err *e);
+int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
+		       const struct haproxy_image *i, bool again, char id[65], struct err *e);

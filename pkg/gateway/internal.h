@@ -32,8 +32,8 @@ struct memo {
 };
 
 /* As HAProxy sees them from ROOT. */
-#define GATEWAY_PATHS {.run = "run/routes", .gateway = "gateway", .host = "", .files = "gateway/files"}
-#define GATEWAY_INSIDE "/llmdeploy" /* ROOT in the container */
+#define HAPROXY_PATHS {.run = "run/routes", .gateway = "gateway", .host = "", .files = "gateway/files"}
+#define HAPROXY_INSIDE "/llmdeploy" /* ROOT in the container */
 
 /* ---- what stands on disk (files.c) ---- */
 
@@ -73,8 +73,8 @@ int persist_unlink_route(const struct gateway *g, const char *route, struct err 
 
 enum staged_from { STAGED_FRESH, STAGED_KEPT, STAGED_MISSING }; /* as it is now; the copy that is there; neither */
 struct staged_file {
-	char *path, name[GATEWAY_FILE_NAME];
-	enum gateway_file_use use;
+	char *path, name[HAPROXY_FILE_NAME];
+	enum haproxy_file_use use;
 	enum staged_from from;
 	struct buf bytes;
 	char fault[512]; /* why it could not be read as it is now, or "" */
@@ -107,7 +107,7 @@ int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool re
 
 /* ---- what HAProxy says of a configuration before it is loaded (accept.c) ---- */
 
-#define CHECK_DIR "check" /* gateway/check: there only while HAProxy is asked */
+#define HAPROXY_CHECK_DIR "check" /* gateway/check: there only while HAProxy is asked */
 struct accepted {
 	struct staged files;
 	char digest[SHA256_HEX];
@@ -125,7 +125,7 @@ int accept_and_save(const struct gateway *g, const struct gateway_state *s, stru
 /* ---- what an operator may have wrong (checks.c) ---- */
 
 /* It is there, readable to the gateway's uid, and secret where it must be; its bytes. */
-int preflight_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e);
+int preflight_file(const struct gateway *g, const struct haproxy_file *f, struct buf *bytes, struct err *e);
 /* Keys, certificates and CA files of all routes. */
 int preflight_files(const struct gateway *g, const struct gateway_state *s, struct err *e);
 /* Addresses of `wanted` that `running` (may be NULL) does not have can be listened on. */

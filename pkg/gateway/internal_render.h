@@ -6,27 +6,27 @@
 
 #include "gateway/render.h"
 
-struct gateway_frontend;
-struct gateway_fallback;
-struct gateway_route;
-struct gateway_slot;
+struct haproxy_frontend;
+struct haproxy_fallback;
+struct haproxy_route;
+struct haproxy_slot;
 
 /* Names in one line of the configuration: HAProxy takes 64 words. */
-enum { GATEWAY_WORDS = 40 };
+enum { HAPROXY_WORDS = 40 };
 
 /* Parts of the configuration, shared by render.c, route.c, lane.c and turn.c. */
-void gateway_put_route(const struct gateway_route *r, const struct gateway_paths *p, struct buf *out);
+void haproxy_put_route(const struct haproxy_route *r, const struct haproxy_paths *p, struct buf *out);
 /* The way out and every fallback; nothing where no route has one. */
-void gateway_put_fallback_proxies(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out);
-bool gateway_wants_names(const struct gateway_state *s); /* a fallback's host must be looked up while it runs */
+void haproxy_put_fallback_proxies(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out);
+bool haproxy_wants_resolver(const struct gateway_state *s); /* a fallback's host must be looked up while it runs */
 /* VERSION|METRICS|PROMPT|GENERATED, or "-|||": the value in releases.map. */
-void gateway_put_release(const struct gateway_slot *slot, struct buf *out);
-void gateway_put_names(const struct gateway_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
-void gateway_put_origins(const struct gateway_frontend *d, struct buf *out); /* how the header Origin is matched */
+void haproxy_put_release(const struct haproxy_slot *slot, struct buf *out);
+void haproxy_put_names(const struct haproxy_fallback *f, struct buf *out); /* " NAME NAME", by which it is asked for */
+void haproxy_put_origins(const struct haproxy_frontend *d, struct buf *out); /* how the header Origin is matched */
 /* FNV-1a, 32 bits: the seed of a route's dice (clients that are first at one route are not first at every route), and the name of an
  * address's socket. */
 uint32_t gateway_hash(const char *text);
-unsigned gateway_share(const struct gateway_route *r, int slot); /* its percent of the clients as a canary */
+unsigned haproxy_share(const struct haproxy_route *r, int slot); /* its percent of the clients as a canary */
 /* The operator's file as HAProxy names it. */
-void gateway_put_file(const struct gateway_paths *p, const char *path, struct buf *out);
-bool gateway_is_missing(const struct gateway_paths *p, const char *path);
+void haproxy_put_file(const struct haproxy_paths *p, const char *path, struct buf *out);
+bool haproxy_is_missing(const struct haproxy_paths *p, const char *path);

@@ -38,8 +38,8 @@ int persist_state(const struct gateway *g, struct gateway_state **out, struct er
 }
 
 /* How HAProxy is to be told of the operator's files. */
-static struct gateway_paths paths_with(const struct staged *f) {
-	struct gateway_paths paths = GATEWAY_PATHS;
+static struct haproxy_paths paths_with(const struct staged *f) {
+	struct haproxy_paths paths = HAPROXY_PATHS;
 
 	paths.missing = f->missing;
 	return paths;
@@ -47,20 +47,20 @@ static struct gateway_paths paths_with(const struct staged *f) {
 
 int persist_digest_of(const struct gateway_state *s, const struct staged *f, char digest[SHA256_HEX], struct err *e) {
 	struct gateway_state *bare CLEANUP(gateway_state_freep) = gateway_state_copy(s);
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	struct buf all CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
-	const struct gateway_paths paths = paths_with(f);
+	const struct haproxy_paths paths = paths_with(f);
 	char content[SHA256_HEX];
 
 	for (size_t i = 0; i < gateway_state_count(bare); i++) {
-		struct gateway_route *r = gateway_state_at(bare, i);
-		gateway_slot_clear(&r->slots[0]);
-		gateway_slot_clear(&r->slots[1]);
+		struct haproxy_route *r = gateway_state_at(bare, i);
+		haproxy_slot_clear(&r->slots[0]);
+		haproxy_slot_clear(&r->slots[1]);
 		r->canary_percent = 0;
 	}
-	if (gateway_render(bare, &paths, &texts, e))
+	if (haproxy_render(bare, &paths, &texts, e))
 		return -1;
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++)
 		(void) buf_add(&all, texts.files[i].bytes, texts.files[i].n);
 	for (size_t i = 0; i < f->n; i++) {
 		sha256_of(buf_str(&f->at[i].bytes), f->at[i].bytes.len, content);
@@ -94,12 +94,12 @@ static int put(const struct gateway *g, enum effect as, const char *name, const 
 
 /* Design: of a change that was cut off between the state and its texts, the configuration says another state: then it is finished, and nobody
  * edited anything. */
-static int render(const struct gateway_state *s, const struct staged *f, struct gateway_texts *texts, char mark[SHA256_HEX], struct err *e) {
+static int render(const struct gateway_state *s, const struct staged *f, struct haproxy_texts *texts, char mark[SHA256_HEX], struct err *e) {
 	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
-	const struct gateway_paths paths = paths_with(f);
-	struct gateway_text *cfg = &texts->files[GATEWAY_TEXTS - 1];
+	const struct haproxy_paths paths = paths_with(f);
+	struct haproxy_text *cfg = &texts->files[HAPROXY_TEXTS - 1];
 
-	if (gateway_render(s, &paths, texts, e))
+	if (haproxy_render(s, &paths, texts, e))
 		return -1;
 	gateway_state_print(s, &state);
 	sha256_of(buf_str(&state), state.len, mark);
@@ -130,7 +130,7 @@ static void compare(const struct gateway *g, const char *name, const char *bytes
 		found(ctx, what, "as gateway/state says", there ? "edited" : "nothing");
 }
 
-static void compare_link(const struct gateway *g, const struct gateway_route *r, int slot, gateway_found *found, void *ctx) {
+static void compare_link(const struct gateway *g, const struct haproxy_route *r, int slot, gateway_found *found, void *ctx) {
 	char *path CLEANUP(freep) = mem_printf("run/routes/%s/%c.sock", r->name, slot_names[slot]), *now CLEANUP(freep) = NULL;
 	char *target CLEANUP(freep) = *r->slots[slot].id ? mem_printf("../../%s/engine.sock", r->slots[slot].id) : mem_strdup("nothing");
 	struct err no_link = {0};
@@ -142,7 +142,7 @@ static void compare_link(const struct gateway *g, const struct gateway_route *r,
 }
 
 int persist_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	struct buf process CLEANUP(buf_done) = BUF_INIT(4096);
 	struct staged f CLEANUP(staged_done) = {0};
 	char mark[SHA256_HEX], digest[SHA256_HEX];
@@ -151,7 +151,7 @@ int persist_compare(const struct gateway *g, const struct gateway_state *s, cons
 	if (render(s, &f, &texts, mark, e) || persist_digest_of(s, &f, digest, e))
 		return -1;
 	process_text(digest, &process);
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++)
 		compare(g, texts.files[i].name, texts.files[i].bytes, texts.files[i].n, found, ctx);
 	compare(g, "process.cfg", buf_str(&process), process.len, found, ctx);
 	persist_links(g, s, route, found, ctx);
@@ -172,10 +172,10 @@ static int put_process(const struct gateway *g, const char *folder, const char *
 	return put_in(g, folder, "process.cfg", buf_str(&text), text.len, differed, e);
 }
 
-static int put_texts(const struct gateway *g, const char *folder, const struct gateway_texts *texts, bool *any, struct err *e) {
+static int put_texts(const struct gateway *g, const char *folder, const struct haproxy_texts *texts, bool *any, struct err *e) {
 	bool differed;
 
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		if (put_in(g, folder, texts->files[i].name, texts->files[i].bytes, texts->files[i].n, &differed, e))
 			return -1;
 		*any = *any || differed;
@@ -184,7 +184,7 @@ static int put_texts(const struct gateway *g, const char *folder, const struct g
 }
 
 int persist_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e) {
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	char mark[SHA256_HEX], digest[SHA256_HEX];
 	bool any = false;
 
@@ -196,7 +196,7 @@ int persist_lay_out(const struct gateway *g, const struct gateway_state *s, cons
 }
 
 static int save(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *digest, bool *repaired, struct err *e) {
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	struct buf state CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	bool state_differed, differed, torn, any = false;
 	char mark[SHA256_HEX];
@@ -340,7 +340,7 @@ int persist_link(const struct gateway *g, const char *route, int slot, const cha
 }
 
 void persist_links(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx) {
-	const struct gateway_route *r = gateway_state_find(s, route);
+	const struct haproxy_route *r = gateway_state_find(s, route);
 
 	for (int i = 0; r && i < 2; i++)
 		compare_link(g, r, i, found, ctx);

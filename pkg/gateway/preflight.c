@@ -20,8 +20,8 @@
 
 #define PEM_CAP ((size_t) 16 << 20)
 
-static bool is_secret(enum gateway_file_use use) {
-	return use == GATEWAY_API_KEY || use == GATEWAY_CERTIFICATE;
+static bool is_secret(enum haproxy_file_use use) {
+	return use == HAPROXY_API_KEY || use == HAPROXY_CERTIFICATE;
 }
 
 /* By mode alone: who reaches a file must be able to pass each directory above it. */
@@ -40,7 +40,7 @@ static int check_way(const char *path, unsigned uid, struct err *e) {
 	return 0;
 }
 
-static int check_file(const struct gateway *g, const struct gateway_file *f, struct err *e) {
+static int check_file(const struct gateway *g, const struct haproxy_file *f, struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
 	struct stat st;
 
@@ -75,19 +75,19 @@ static int check_hashes(const char *path, const struct buf *text, struct err *e)
 	return 0;
 }
 
-int preflight_file(const struct gateway *g, const struct gateway_file *f, struct buf *bytes, struct err *e) {
+int preflight_file(const struct gateway *g, const struct haproxy_file *f, struct buf *bytes, struct err *e) {
 	if (check_file(g, f, e) || fs_read_user(f->path, bytes, e))
 		return -1;
-	if (f->use == GATEWAY_KEY_HASHES)
+	if (f->use == HAPROXY_KEY_HASHES)
 		return check_hashes(f->path, bytes, e);
-	if (f->use == GATEWAY_API_KEY)
+	if (f->use == HAPROXY_API_KEY)
 		return 0;
-	return pem_check(f->path, buf_str(bytes), bytes->len, f->use == GATEWAY_CERTIFICATE, e);
+	return pem_check(f->path, buf_str(bytes), bytes->len, f->use == HAPROXY_CERTIFICATE, e);
 }
 
 int preflight_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
-	struct gateway_file *files CLEANUP(freep) = NULL;
-	size_t n = gateway_files(s, &files);
+	struct haproxy_file *files CLEANUP(freep) = NULL;
+	size_t n = haproxy_files(s, &files);
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf bytes CLEANUP(buf_done) = BUF_INIT(PEM_CAP);
@@ -168,7 +168,7 @@ static size_t addresses(const struct gateway_state *s, struct address **out) {
 	struct address *list = mem_zalloc(2 * n + 1, sizeof *list);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct gateway_route *r = gateway_state_at(s, i);
+		const struct haproxy_route *r = gateway_state_at(s, i);
 		list[2 * i] = (struct address){r->name, "gateway.listen", r->frontend.listen};
 		list[2 * i + 1] = (struct address){r->name, "gateway.metrics", r->frontend.metrics};
 	}

@@ -31,10 +31,10 @@ static char *name_of(const struct gateway *g, const char *suffix) {
 
 /* ---- what it is made of ---- */
 
-static int read_image(const struct gateway *g, struct gateway_image *out, struct err *e) {
+static int read_image(const struct gateway *g, struct haproxy_image *out, struct err *e) {
 	bool found;
 
-	if (gateway_image_read(g->o.root, out, &found, e))
+	if (haproxy_image_read(g->o.root, out, &found, e))
 		return -1;
 	return found ? 0 : err_set(e, ERR_USAGE, "there is no gateway image yet: llmdeploy gateway upgrade makes it, or set gateway.mode in %s",
 				   g->o.settings.config_path);
@@ -57,12 +57,12 @@ static void mounts_make(const struct gateway *g, const char *gateway, bool reads
 	m->arena = arena_new();
 	m->n = 2;
 	m->at = arena_zalloc(m->arena, m->n, sizeof *m->at);
-	m->at[0] = (struct docker_mount){arena_printf(m->arena, "%s/run", root), GATEWAY_INSIDE "/run", true};
-	m->at[1] = (struct docker_mount){arena_printf(m->arena, "%s/%s", root, gateway), GATEWAY_INSIDE "/gateway", reads};
+	m->at[0] = (struct docker_mount){arena_printf(m->arena, "%s/run", root), HAPROXY_INSIDE "/run", true};
+	m->at[1] = (struct docker_mount){arena_printf(m->arena, "%s/%s", root, gateway), HAPROXY_INSIDE "/gateway", reads};
 }
 
-static struct json *argv_make(const struct gateway_image *i, bool takes_over) {
-	static const char *const own[] = {"-W", "-db", "-C", GATEWAY_INSIDE, "-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg",
+static struct json *argv_make(const struct haproxy_image *i, bool takes_over) {
+	static const char *const own[] = {"-W", "-db", "-C", HAPROXY_INSIDE, "-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg",
 		"-f", "gateway/process.cfg"};
 	struct json *argv = json_copy(i->command);
 
@@ -76,7 +76,7 @@ static struct json *argv_make(const struct gateway_image *i, bool takes_over) {
 }
 
 /* A digest of image, command line and mounts. A mount holds on to the directory that it was made from. */
-static void spec_digest(const struct gateway_image *i, const struct mounts *m, unsigned uid, char out[SHA256_HEX]) {
+static void spec_digest(const struct haproxy_image *i, const struct mounts *m, unsigned uid, char out[SHA256_HEX]) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct json *argv CLEANUP(json_freep) = argv_make(i, false);
 	struct stat st;
@@ -91,12 +91,12 @@ static void spec_digest(const struct gateway_image *i, const struct mounts *m, u
 }
 
 /* An image that Docker lists and that lacks a layer is loaded again, once. */
-static int make(const struct gateway *g, const struct gateway_image *i, struct docker_container_spec *c, bool *taken, struct err *e) {
+static int make(const struct gateway *g, const struct haproxy_image *i, struct docker_container_spec *c, bool *taken, struct err *e) {
 	struct err why = {0};
 	char image[65], id[65];
 
 	for (int again = 0; again < 2; again++) {
-		if (gateway_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, again, image, e))
+		if (haproxy_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, again, image, e))
 			return -1;
 		char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
 		c->image = ref;
@@ -108,7 +108,7 @@ static int make(const struct gateway *g, const struct gateway_image *i, struct d
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-static int create_with(const struct gateway *g, const struct gateway_image *i, const struct mounts *m, const char *name, const struct json *argv,
+static int create_with(const struct gateway *g, const struct haproxy_image *i, const struct mounts *m, const char *name, const struct json *argv,
 		       struct err *e) {
 	unsigned uid = (unsigned) g->o.root->engine_uid;
 	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid);
@@ -119,7 +119,7 @@ static int create_with(const struct gateway *g, const struct gateway_image *i, c
 	spec_digest(i, m, uid, spec);
 	json_push_str(env, "LC_ALL=C");
 	json_set_str(labels, LABEL_ROOT, g->o.root->id);
-	json_set_str(labels, GATEWAY_LABEL, i->version);
+	json_set_str(labels, HAPROXY_LABEL, i->version);
 	json_set_str(labels, LABEL_SPEC, spec);
 	if (docker_learn(g->o.docker, NULL, e))
 		return -1;
@@ -133,7 +133,7 @@ static int create_with(const struct gateway *g, const struct gateway_image *i, c
 }
 
 static int create(const struct gateway *g, const char *name, bool takes_over, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 
 	if (read_image(g, &i, e))
@@ -148,7 +148,7 @@ static int create(const struct gateway *g, const char *name, bool takes_over, st
 static bool is_ours(const struct gateway *g, const struct docker_container *c) {
 	const char *root = json_str(c->labels, LABEL_ROOT);
 
-	return root && !strcmp(root, g->o.root->id) && json_str(c->labels, GATEWAY_LABEL);
+	return root && !strcmp(root, g->o.root->id) && json_str(c->labels, HAPROXY_LABEL);
 }
 
 static int inspect(const struct gateway *g, const char *suffix, bool *found, bool *running, char spec[SHA256_HEX], char version[64], struct err *e) {
@@ -160,12 +160,12 @@ static int inspect(const struct gateway *g, const char *suffix, bool *found, boo
 	*found = *found && is_ours(g, &c);
 	*running = *found && c.running && strcmp(c.state, "restarting") != 0;
 	(void) snprintf(spec, SHA256_HEX, "%s", *found && json_str(c.labels, LABEL_SPEC) ? json_str(c.labels, LABEL_SPEC) : "");
-	(void) snprintf(version, 64, "%s", *found ? json_str(c.labels, GATEWAY_LABEL) : "");
+	(void) snprintf(version, 64, "%s", *found ? json_str(c.labels, HAPROXY_LABEL) : "");
 	return 0;
 }
 
 int process_docker_inspect(const struct gateway *g, struct process *out, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char wanted[SHA256_HEX], spec[SHA256_HEX];
 	struct process p = {0};
@@ -340,8 +340,8 @@ void process_docker_log_tail(const struct gateway *g, struct buf *out) {
 
 /* ---- a question before anything is changed ---- */
 
-static struct json *check_argv(const struct gateway_image *i) {
-	static const char *const own[] = {"-c", "-C", GATEWAY_INSIDE, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg"};
+static struct json *check_argv(const struct haproxy_image *i) {
+	static const char *const own[] = {"-c", "-C", HAPROXY_INSIDE, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg"};
 	struct json *argv = json_copy(i->command);
 
 	for (size_t k = 0; k < sizeof own / sizeof *own; k++)
@@ -362,14 +362,14 @@ static int await_check(const struct gateway *g, const char *name, bool *fine, st
 }
 
 int process_docker_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
-	struct gateway_image i CLEANUP(gateway_image_done) = {0};
+	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char *name CLEANUP(freep) = name_of(g, "-check");
 	struct err why = {0}, more = {0};
 
 	if (read_image(g, &i, e))
 		return -1;
-	mounts_make(g, "gateway/" CHECK_DIR "/gateway", true, &m);
+	mounts_make(g, "gateway/" HAPROXY_CHECK_DIR "/gateway", true, &m);
 	struct json *argv CLEANUP(json_freep) = check_argv(&i);
 	int r = create_with(g, &i, &m, name, argv, &why) || await_check(g, name, fine, said, &why) ? -1 : 0;
 	if (docker_container_remove(g->o.docker, name, true, &more))

@@ -131,7 +131,7 @@ int process_host_start(const struct gateway *g, struct err *e) {
 
 /* The same program, user and paths, with gateway/check in the place of the root. */
 static pid_t launch_check(const struct gateway *g, int log) {
-	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" CHECK_DIR, g->o.root->path);
+	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" HAPROXY_CHECK_DIR, g->o.root->path);
 	const char *const argv[] = {g->o.settings.program, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
@@ -151,9 +151,9 @@ int process_host_check(const struct gateway *g, bool *fine, struct buf *said, st
 
 	if (access(program, X_OK))
 		return no_program(g, e);
-	log = fs_step_create(EFFECT_GATEWAY_CHECK, g->dir, CHECK_DIR "/said", O_WRONLY | O_TRUNC, 0644);
+	log = fs_step_create(EFFECT_GATEWAY_CHECK, g->dir, HAPROXY_CHECK_DIR "/said", O_WRONLY | O_TRUNC, 0644);
 	if (log < 0)
-		return err_sys(e, "cannot make 'gateway/" CHECK_DIR "/said'");
+		return err_sys(e, "cannot make 'gateway/" HAPROXY_CHECK_DIR "/said'");
 	if (failpoint_begin_call(EFFECT_GATEWAY_CHECK))
 		return err_sys(e, "cannot start '%s'", program);
 	pid_t pid = launch_check(g, log);
@@ -162,7 +162,7 @@ int process_host_check(const struct gateway *g, bool *fine, struct buf *said, st
 	if (await_launch(pid, &status, e) || failpoint_end(EFFECT_GATEWAY_CHECK, 0))
 		return -1;
 	*fine = WIFEXITED(status) && !WEXITSTATUS(status);
-	return fs_read_if(g->dir, CHECK_DIR "/said", said, &found, e);
+	return fs_read_if(g->dir, HAPROXY_CHECK_DIR "/said", said, &found, e);
 }
 
 int process_host_stop(const struct gateway *g, struct err *e) {

@@ -57,13 +57,13 @@ static int slot_of(const struct gateway *g, const struct lockfile *l) {
 }
 
 static int add_active(const struct gateway *g, struct gateway_state *s, const struct lockfile *l, struct err *e) {
-	struct gateway_route *r = gateway_state_add(s, l->route);
-	struct gateway_slot *slot = &r->slots[slot_of(g, l)];
+	struct haproxy_route *r = gateway_state_add(s, l->route);
+	struct haproxy_slot *slot = &r->slots[slot_of(g, l)];
 
 	if (gateway_route_take(s, r, l, e))
 		return -1;
 	gateway_slot_take(s, slot, l);
-	slot->want = GATEWAY_READY;
+	slot->want = HAPROXY_READY;
 	return 0;
 }
 
@@ -72,13 +72,13 @@ static int rebuild_state(const struct gateway *g, const struct lockfile *const *
 	struct ordered *ordered CLEANUP(freep) = mem_zalloc(n + 1, sizeof *ordered);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct gateway_route *was = loaded ? gateway_state_find(loaded, active[i]->route) : NULL;
+		const struct haproxy_route *was = loaded ? gateway_state_find(loaded, active[i]->route) : NULL;
 		ordered[i] = (struct ordered){was ? was->since : UINT64_MAX, active[i]};
 	}
 	if (n)
 		qsort(ordered, n, sizeof *ordered, by_since);
 	for (size_t i = 0; i < n; i++) {
-		const struct gateway_route *was = loaded ? gateway_state_find(loaded, ordered[i].l->route) : NULL;
+		const struct haproxy_route *was = loaded ? gateway_state_find(loaded, ordered[i].l->route) : NULL;
 		if (add_active(g, s, ordered[i].l, e))
 			return err_wrap(e, "route '%s'", ordered[i].l->route);
 		gateway_state_find(s, ordered[i].l->route)->named = was && was->named && !strcmp(was->frontend.listen, gateway_state_find(s, ordered[i].l->route)->frontend.listen);

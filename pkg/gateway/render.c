@@ -15,10 +15,10 @@
 
 #define MAX_TEXT ((size_t) 16 << 20)
 
-void gateway_texts_done(struct gateway_texts *t) {
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+void haproxy_texts_done(struct haproxy_texts *t) {
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		free(t->files[i].bytes);
-		t->files[i] = (struct gateway_text) {0};
+		t->files[i] = (struct haproxy_text) {0};
 	}
 }
 
@@ -34,11 +34,11 @@ static char *proxy_name(const char *address) {
 }
 
 /* Routes of an address in the order of arrival. */
-static size_t routes_at(const struct gateway_state *s, const char *listen, const struct gateway_route **out) {
+static size_t routes_at(const struct gateway_state *s, const char *listen, const struct haproxy_route **out) {
 	size_t n = 0;
 
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct gateway_route *r = gateway_state_at(s, i);
+		const struct haproxy_route *r = gateway_state_at(s, i);
 		size_t at = n;
 		if (strcmp(r->frontend.listen, listen))
 			continue;
@@ -51,7 +51,7 @@ static size_t routes_at(const struct gateway_state *s, const char *listen, const
 }
 
 /* " ssl crt FILE crt FILE ...", each file once; "" without TLS. False: they want TLS, and no certificate can be had. */
-static bool tls_words(const struct gateway_route *const *routes, size_t n, const struct gateway_paths *p, struct buf *out) {
+static bool tls_words(const struct haproxy_route *const *routes, size_t n, const struct haproxy_paths *p, struct buf *out) {
 	bool wanted = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -60,10 +60,10 @@ static bool tls_words(const struct gateway_route *const *routes, size_t n, const
 		for (size_t k = 0; k < i; k++)
 			seen |= !strcmp(routes[k]->frontend.certificate, file);
 		wanted |= *file != 0;
-		if (!*file || seen || gateway_is_missing(p, file))
+		if (!*file || seen || haproxy_is_missing(p, file))
 			continue;
 		(void) buf_printf(out, "%s crt ", out->len ? "" : " ssl");
-		gateway_put_file(p, file, out);
+		haproxy_put_file(p, file, out);
 	}
 	if (out->len)
 		(void) buf_puts(out, " ssl-min-ver TLSv1.2 alpn h2,http/1.1");
@@ -71,50 +71,50 @@ static bool tls_words(const struct gateway_route *const *routes, size_t n, const
 }
 
 /* How routes of one address are told apart: by their names, and by those of what is asked for elsewhere. */
-static void put_shared(const struct gateway_route *const *routes, size_t n, const struct gateway_fill *fills, struct buf *out) {
-	gateway_block("at.shared", fills, out);
+static void put_shared(const struct haproxy_route *const *routes, size_t n, const struct haproxy_fill *fills, struct buf *out) {
+	haproxy_block("at.shared", fills, out);
 	for (size_t i = 0; i < n; i++) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-		gateway_put_names(&routes[i]->frontend.fallback, &names);
-		const struct gateway_fill more[] = {{"ROUTE", routes[i]->name}, {"NAMES", buf_str(&names)}, {0}};
+		haproxy_put_names(&routes[i]->frontend.fallback, &names);
+		const struct haproxy_fill more[] = {{"ROUTE", routes[i]->name}, {"NAMES", buf_str(&names)}, {0}};
 		if (names.len)
-			gateway_block("at.names", more, out);
+			haproxy_block("at.names", more, out);
 	}
-	gateway_block("at.cut", fills, out);
+	haproxy_block("at.cut", fills, out);
 }
 
 /* HAProxy takes 64 words a line: lines of one condition are joined by "or". */
-static void put_lines(const char *block, const char *key, const char *before, const char *behind, const struct gateway_route *const *routes, size_t n,
+static void put_lines(const char *block, const char *key, const char *before, const char *behind, const struct haproxy_route *const *routes, size_t n,
 		      struct buf *out) {
-	for (size_t from = 0; from < n; from += GATEWAY_WORDS) {
+	for (size_t from = 0; from < n; from += HAPROXY_WORDS) {
 		struct buf words CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-		for (size_t i = from; i < n && i < from + GATEWAY_WORDS; i++)
+		for (size_t i = from; i < n && i < from + HAPROXY_WORDS; i++)
 			(void) buf_printf(&words, " %s%s%s", before, routes[i]->name, behind);
-		const struct gateway_fill fills[] = {{key, buf_str(&words)}, {0}};
-		gateway_block(block, fills, out);
+		const struct haproxy_fill fills[] = {{key, buf_str(&words)}, {0}};
+		haproxy_block(block, fills, out);
 	}
 }
 
 /* What browsers ask before a script of another origin may; whether any route of the address lets one. */
-static bool put_cors(const struct gateway_route *const *routes, size_t n, struct buf *out) {
+static bool put_cors(const struct haproxy_route *const *routes, size_t n, struct buf *out) {
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf origins CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
-		gateway_put_origins(&routes[i]->frontend, &origins);
-		const struct gateway_fill fills[] = {{"ROUTE", routes[i]->name}, {"ORIGINS", buf_str(&origins)}, {0}};
+		haproxy_put_origins(&routes[i]->frontend, &origins);
+		const struct haproxy_fill fills[] = {{"ROUTE", routes[i]->name}, {"ORIGINS", buf_str(&origins)}, {0}};
 		if (!routes[i]->frontend.n_cors)
 			continue;
-		gateway_block("at.cors", fills, out);
+		haproxy_block("at.cors", fills, out);
 		any = true;
 	}
 	if (any)
-		gateway_block("at.preflight", (const struct gateway_fill[]) {{0}}, out);
+		haproxy_block("at.preflight", (const struct haproxy_fill[]) {{0}}, out);
 	return any;
 }
 
-static void put_address(const struct gateway_state *s, const char *listen, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
+static void put_address(const struct gateway_state *s, const char *listen, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
 	char *name CLEANUP(freep) = proxy_name(listen);
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
@@ -123,29 +123,29 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 	if (!tls_words(routes, n, p, &tls))
 		return; /* no answer at all, and never one in the clear */
 	(void) snprintf(number, sizeof number, "%08x", (unsigned) gateway_hash(listen));
-	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
+	const struct haproxy_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
 		{"GATEWAY", p->gateway}, {"NUMBER", number}, {0}};
-	gateway_block("at", fills, out);
+	haproxy_block("at", fills, out);
 	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
-	gateway_block("at.prefix", fills, out);
+	haproxy_block("at.prefix", fills, out);
 	bool cors = put_cors(routes, n, out);
-	gateway_block("at.paths", fills, out);
+	haproxy_block("at.paths", fills, out);
 	if (n > 1 || routes[0]->named) {
 		put_lines("at.routed", "ROUTES", "", "", routes, n, out);
 		put_shared(routes, n, fills, out);
 	}
-	gateway_block("at.end", fills, out);
+	haproxy_block("at.end", fills, out);
 	if (cors)
-		gateway_block("at.shown", fills, out);
-	gateway_block("next", fills, out);
+		haproxy_block("at.shown", fills, out);
+	haproxy_block("next", fills, out);
 }
 
 /* Every address once, in the order of its first route's name. */
 static bool is_first_with(const struct gateway_state *s, size_t i, bool metrics) {
-	const struct gateway_frontend *d = &gateway_state_at(s, i)->frontend;
+	const struct haproxy_frontend *d = &gateway_state_at(s, i)->frontend;
 
 	for (size_t k = 0; k < i; k++) {
-		const struct gateway_frontend *o = &gateway_state_at(s, k)->frontend;
+		const struct haproxy_frontend *o = &gateway_state_at(s, k)->frontend;
 		if (!strcmp(metrics ? d->metrics : d->listen, metrics ? o->metrics : o->listen))
 			return false;
 	}
@@ -154,17 +154,17 @@ static bool is_first_with(const struct gateway_state *s, size_t i, bool metrics)
 
 static void put_metrics(const char *address, struct buf *out) {
 	char *name CLEANUP(freep) = proxy_name(address);
-	const struct gateway_fill fills[] = {{"NAME", name}, {"ADDRESS", address}, {0}};
+	const struct haproxy_fill fills[] = {{"NAME", name}, {"ADDRESS", address}, {0}};
 
-	gateway_block("metrics", fills, out);
+	haproxy_block("metrics", fills, out);
 }
 
-static void render_cfg(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
-	const struct gateway_fill head[] = {{"GATEWAY", p->gateway}, {0}};
+static void render_cfg(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_fill head[] = {{"GATEWAY", p->gateway}, {0}};
 
-	gateway_block("head", head, out);
-	if (gateway_wants_names(s))
-		gateway_block("resolvers", head, out);
+	haproxy_block("head", head, out);
+	if (haproxy_wants_resolver(s))
+		haproxy_block("resolvers", head, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		if (is_first_with(s, i, true))
 			put_metrics(gateway_state_at(s, i)->frontend.metrics, out);
@@ -172,25 +172,25 @@ static void render_cfg(const struct gateway_state *s, const struct gateway_paths
 		if (is_first_with(s, i, false))
 			put_address(s, gateway_state_at(s, i)->frontend.listen, p, out);
 	if (gateway_state_count(s))
-		gateway_block("ask", head, out);
+		haproxy_block("ask", head, out);
 	for (size_t i = 0; i < gateway_state_count(s); i++)
-		gateway_put_route(gateway_state_at(s, i), p, out);
-	gateway_put_fallback_proxies(s, p, out);
+		haproxy_put_route(gateway_state_at(s, i), p, out);
+	haproxy_put_fallback_proxies(s, p, out);
 }
 
-static void render_conf(const struct gateway_state *s, const struct gateway_paths *p, struct buf *out) {
+static void render_conf(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
 	(void) buf_printf(out, "folder\t%s\n", p->gateway);
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
-		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) gateway_bucket_ms(i));
+	for (size_t i = 0; i < HAPROXY_BUCKETS; i++)
+		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) haproxy_bucket_ms(i));
 	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct gateway_route *r = gateway_state_at(s, i);
-		const struct gateway_fallback *f = &r->frontend.fallback;
+		const struct haproxy_route *r = gateway_state_at(s, i);
+		const struct haproxy_fallback *f = &r->frontend.fallback;
 		char *at CLEANUP(freep) = proxy_name(r->frontend.listen);
 		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t", r->name, p->run, r->name, at);
-		if (*r->frontend.api_keys && gateway_is_missing(p, r->frontend.api_keys))
+		if (*r->frontend.api_keys && haproxy_is_missing(p, r->frontend.api_keys))
 			(void) buf_puts(out, "closed");
 		else if (*r->frontend.api_keys)
-			gateway_put_file(p, r->frontend.api_keys, out);
+			haproxy_put_file(p, r->frontend.api_keys, out);
 		(void) buf_putc(out, '\n');
 		for (size_t k = 0; k < f->n_names; k++)
 			(void) buf_printf(out, "name\t%s\t%s\n", r->name, f->names[k]);
@@ -198,7 +198,7 @@ static void render_conf(const struct gateway_state *s, const struct gateway_path
 			continue;
 		(void) buf_printf(out, "lane\t%s\t%s\t", r->name, f->model);
 		if (*f->api_key_file)
-			gateway_put_file(p, f->api_key_file, out);
+			haproxy_put_file(p, f->api_key_file, out);
 		(void) buf_putc(out, '\n');
 	}
 }
@@ -206,27 +206,27 @@ static void render_conf(const struct gateway_state *s, const struct gateway_path
 static void render_canary(const struct gateway_state *s, struct buf *out) {
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		for (int k = 0; k < 2; k++)
-			(void) buf_printf(out, "%s/%c %u\n", gateway_state_at(s, i)->name, 'a' + k, gateway_share(gateway_state_at(s, i), k));
+			(void) buf_printf(out, "%s/%c %u\n", gateway_state_at(s, i)->name, 'a' + k, haproxy_share(gateway_state_at(s, i), k));
 }
 
 static void render_releases(const struct gateway_state *s, struct buf *out) {
 	for (size_t i = 0; i < gateway_state_count(s); i++)
 		for (int k = 0; k < 2; k++) {
 			(void) buf_printf(out, "%s/%c ", gateway_state_at(s, i)->name, 'a' + k);
-			gateway_put_release(&gateway_state_at(s, i)->slots[k], out);
+			haproxy_put_release(&gateway_state_at(s, i)->slots[k], out);
 			(void) buf_putc(out, '\n');
 		}
 }
 
-static void keep(struct gateway_text *t, const char *name, struct buf *b) {
+static void keep(struct haproxy_text *t, const char *name, struct buf *b) {
 	t->name = name;
 	t->n = b->len;
 	t->bytes = b->len ? buf_steal(b) : mem_strdup("");
 }
 
-int gateway_render(const struct gateway_state *s, const struct gateway_paths *p, struct gateway_texts *out, struct err *e) {
-	struct buf text[GATEWAY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT)};
-	static const char *const names[GATEWAY_TEXTS] = {"canary.map", "releases.map", "llmdeploy.conf", "llmdeploy.lua", "haproxy.cfg"};
+int haproxy_render(const struct gateway_state *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e) {
+	struct buf text[HAPROXY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT)};
+	static const char *const names[HAPROXY_TEXTS] = {"canary.map", "releases.map", "llmdeploy.conf", "llmdeploy.lua", "haproxy.cfg"};
 	bool cut = false;
 
 	if (gateway_state_check(s, e))
@@ -234,11 +234,11 @@ int gateway_render(const struct gateway_state *s, const struct gateway_paths *p,
 	render_canary(s, &text[0]);
 	render_releases(s, &text[1]);
 	render_conf(s, p, &text[2]);
-	gateway_put_lua((const struct gateway_fill[]) {{"GATEWAY", p->gateway}, {0}}, &text[3]);
+	haproxy_put_lua((const struct haproxy_fill[]) {{"GATEWAY", p->gateway}, {0}}, &text[3]);
 	render_cfg(s, p, &text[4]);
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++)
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++)
 		cut |= text[i].cut;
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		if (cut)
 			buf_done(&text[i]);
 		else

@@ -19,47 +19,47 @@ struct gateway_state;
  * `at:HOST:PORT`. A restart or reload does what the files say: only a ready slot takes traffic, a canary its share; a slot
  * that is draining is in maintenance after it, because what it still answers is in the process before. */
 
-struct gateway_paths {
+struct haproxy_paths {
 	const char *run;     /* the folder with ROUTE/a.sock, as HAProxy sees it: "/run/llmdeploy", or relative to where it was started */
 	const char *gateway; /* the folder that these files lie in and that it makes its sockets in, as HAProxy sees it */
 	const char *host;    /* put before paths that the operator gave (certificates, keys): "" where HAProxy sees the host's files */
-	const char *files;   /* the folder with copies of them under gateway_file_name, as HAProxy sees it; NULL: they are read under their own paths */
+	const char *files;   /* the folder with copies of them under haproxy_file_name, as HAProxy sees it; NULL: they are read under their own paths */
 	const char *const *missing; /* those that cannot be had, NULL at the end; NULL: none */
 };
 
 /* What a missing file protects is closed: without its key hashes a route answers 503, without its certificate its address is not listened on,
  * without its CA file the fallback is not reached. */
 
-#define GATEWAY_FILE_NAME 17
-void gateway_file_name(const char *path, char name[GATEWAY_FILE_NAME]);
+#define HAPROXY_FILE_NAME 17
+void haproxy_file_name(const char *path, char name[HAPROXY_FILE_NAME]);
 
-#define GATEWAY_TEXTS 5
-struct gateway_text {
+#define HAPROXY_TEXTS 5
+struct haproxy_text {
 	const char *name; /* in the gateway's folder: haproxy.cfg, llmdeploy.lua, llmdeploy.conf, canary.map, releases.map */
 	char *bytes;
 	size_t n;
 };
-struct gateway_texts {
-	struct gateway_text files[GATEWAY_TEXTS]; /* haproxy.cfg last: written in this order, it never names what is not there */
+struct haproxy_texts {
+	struct haproxy_text files[HAPROXY_TEXTS]; /* haproxy.cfg last: written in this order, it never names what is not there */
 };
-int gateway_render(const struct gateway_state *s, const struct gateway_paths *p, struct gateway_texts *out, struct err *e);
-void gateway_texts_done(struct gateway_texts *t); /* for CLEANUP */
+int haproxy_render(const struct gateway_state *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e);
+void haproxy_texts_done(struct haproxy_texts *t); /* for CLEANUP */
 
 /* Files of the operator that the configuration names: absolute paths, without `host`; sorted, each once. HAProxy must be able to read
  * them, and does not start without certificates, CA files and key hashes. (A fallback without its api_key_file answers 503.) */
-enum gateway_file_use { GATEWAY_CERTIFICATE, GATEWAY_CA, GATEWAY_KEY_HASHES, GATEWAY_API_KEY };
-struct gateway_file {
+enum haproxy_file_use { HAPROXY_CERTIFICATE, HAPROXY_CA, HAPROXY_KEY_HASHES, HAPROXY_API_KEY };
+struct haproxy_file {
 	const char *path; /* borrowed from the state */
-	enum gateway_file_use use;
+	enum haproxy_file_use use;
 };
-size_t gateway_files(const struct gateway_state *s, struct gateway_file **out); /* yours to free() */
+size_t haproxy_files(const struct gateway_state *s, struct haproxy_file **out); /* yours to free() */
 
 /* The runtime commands that turn a HAProxy which runs `before` into `after`: one line, parts joined by "; ", nothing when they are the same.
  * What becomes ready comes first, then what drains, so there is never a moment without a server. False: the difference is in the
  * configuration itself (a route, an address, a certificate, a fallback): write the files and reload instead. `out` is then untouched. */
-bool gateway_sync(const struct gateway_state *before, const struct gateway_state *after, const struct gateway_paths *p, struct buf *out);
+bool haproxy_commands(const struct gateway_state *before, const struct gateway_state *after, const struct haproxy_paths *p, struct buf *out);
 /* The same for one slot and whatever runs: idempotent, for recovery. */
-void gateway_sync_slot(const struct gateway_state *s, const char *route, int slot, const struct gateway_paths *p, struct buf *out);
+void haproxy_slot_commands(const struct gateway_state *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out);
 
 /* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS REFUSED LEFT TOTAL*24
  * FIRST*24".

@@ -7,10 +7,10 @@
 #include "gateway/gateway.h"
 #include "gateway/render.h"
 
-static const uint64_t edges[GATEWAY_BUCKETS] = {1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750, 1000, 1500, 2500, 5000, 10000,
+static const uint64_t edges[HAPROXY_BUCKETS] = {1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750, 1000, 1500, 2500, 5000, 10000,
 	20000, 45000, 120000, 600000, UINT64_MAX};
 
-uint64_t gateway_bucket_ms(size_t i) {
+uint64_t haproxy_bucket_ms(size_t i) {
 	return edges[i];
 }
 
@@ -34,7 +34,7 @@ static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *
 }
 
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
-	uint64_t v[5 + 2 * GATEWAY_BUCKETS];
+	uint64_t v[5 + 2 * HAPROXY_BUCKETS];
 
 	if (read_numbers(text, v, sizeof v / sizeof *v, e))
 		return -1;
@@ -44,7 +44,7 @@ int gateway_sample_parse(const char *text, struct gateway_sample *out, struct er
 	out->refused = v[3];
 	out->left = v[4];
 	memcpy(out->total_ms, v + 5, sizeof out->total_ms);
-	memcpy(out->first_ms, v + 5 + GATEWAY_BUCKETS, sizeof out->first_ms);
+	memcpy(out->first_ms, v + 5 + HAPROXY_BUCKETS, sizeof out->first_ms);
 	return 0;
 }
 
@@ -70,7 +70,7 @@ bool gateway_sample_since(const struct gateway_sample *before, const struct gate
 	d.errors -= before->errors;
 	d.refused -= before->refused;
 	d.left -= before->left;
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+	for (size_t i = 0; i < HAPROXY_BUCKETS; i++) {
 		if (before->total_ms[i] > after->total_ms[i] || before->first_ms[i] > after->first_ms[i])
 			return false;
 		d.total_ms[i] -= before->total_ms[i];

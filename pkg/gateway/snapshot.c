@@ -127,10 +127,10 @@ static struct server_count sum(const struct gateway_snapshot *s, const char *rou
 	return c;
 }
 
-static void fill_server(const struct gateway_slot *slot, const struct server_count *have, struct gateway_server *out) {
+static void fill_server(const struct haproxy_slot *slot, const struct server_count *have, struct gateway_server *out) {
 	(void) snprintf(out->id, sizeof out->id, "%s", slot->id);
 	(void) snprintf(out->version, sizeof out->version, "%s", slot->version);
-	(void) snprintf(out->want, sizeof out->want, "%s", gateway_want_word(slot->want));
+	(void) snprintf(out->want, sizeof out->want, "%s", haproxy_want_word(slot->want));
 	(void) snprintf(out->have, sizeof out->have, "%.*s", (int) sizeof out->have - 1, have->status);
 	out->up = !strncmp(have->status, "UP", 2) || !strncmp(have->status, "no check", 8);
 	out->in_flight = have->in_flight;
@@ -139,7 +139,7 @@ static void fill_server(const struct gateway_slot *slot, const struct server_cou
 }
 
 int gateway_snapshot_route(const struct gateway_snapshot *s, const char *route, struct gateway_route_view *out, struct err *e) {
-	const struct gateway_route *r = gateway_state_find(s->state, route);
+	const struct haproxy_route *r = gateway_state_find(s->state, route);
 	struct gateway_route_view v = {0};
 
 	*out = v;

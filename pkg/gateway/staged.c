@@ -41,7 +41,7 @@ static int read_copy(const struct gateway *g, struct staged_file *f, bool *found
 }
 
 static int read_fresh(const struct gateway *g, struct staged_file *f, struct err *e) {
-	const struct gateway_file file = {f->path, f->use};
+	const struct haproxy_file file = {f->path, f->use};
 
 	buf_reset(&f->bytes);
 	return preflight_file(g, &file, &f->bytes, e);
@@ -53,14 +53,14 @@ static void read_one(const struct gateway *g, struct staged_file *f, enum staged
 
 	f->from = STAGED_KEPT;
 	/* A list of keys is none that HAProxy could refuse: a key that was taken out of it must not come back with an older copy. */
-	if (order == STAGED_KEPT_FIRST && f->use != GATEWAY_KEY_HASHES && !read_copy(g, f, &found) && found)
+	if (order == STAGED_KEPT_FIRST && f->use != HAPROXY_KEY_HASHES && !read_copy(g, f, &found) && found)
 		return;
 	f->from = STAGED_FRESH;
 	if (!read_fresh(g, f, &fault))
 		return;
 	(void) snprintf(f->fault, sizeof f->fault, "%s", fault.msg);
 	f->from = STAGED_KEPT;
-	if ((order != STAGED_KEPT_FIRST || f->use == GATEWAY_KEY_HASHES) && !read_copy(g, f, &found) && found)
+	if ((order != STAGED_KEPT_FIRST || f->use == HAPROXY_KEY_HASHES) && !read_copy(g, f, &found) && found)
 		return;
 	buf_reset(&f->bytes);
 	f->from = STAGED_MISSING;
@@ -77,16 +77,16 @@ static void list_missing(struct staged *all) {
 }
 
 void staged_read(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct staged *out) {
-	struct gateway_file *files CLEANUP(freep) = NULL;
+	struct haproxy_file *files CLEANUP(freep) = NULL;
 	struct staged all = {0};
 
-	all.n = gateway_files(s, &files);
+	all.n = haproxy_files(s, &files);
 	all.at = mem_zalloc(all.n + 1, sizeof *all.at);
 	all.missing = mem_zalloc(all.n + 1, sizeof *all.missing);
 	for (size_t i = 0; i < all.n; i++) {
 		struct staged_file *f = &all.at[i];
 		*f = (struct staged_file){.path = mem_strdup(files[i].path), .use = files[i].use, .bytes = BUF_INIT(FILE_CAP)};
-		gateway_file_name(f->path, f->name);
+		haproxy_file_name(f->path, f->name);
 		read_one(g, f, order);
 	}
 	list_missing(&all);
@@ -94,8 +94,8 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 }
 
 static const char *consequence(const struct staged_file *f) {
-	static const char *const of[] = {[GATEWAY_CERTIFICATE] = "nothing listens on its address", [GATEWAY_CA] = "the fallback is not used",
-		[GATEWAY_KEY_HASHES] = "its routes answer 503", [GATEWAY_API_KEY] = "the fallback is not used"};
+	static const char *const of[] = {[HAPROXY_CERTIFICATE] = "nothing listens on its address", [HAPROXY_CA] = "the fallback is not used",
+		[HAPROXY_KEY_HASHES] = "its routes answer 503", [HAPROXY_API_KEY] = "the fallback is not used"};
 
 	return f->from == STAGED_KEPT ? "the gateway's previous copy stays in use" : of[f->use];
 }
@@ -136,8 +136,8 @@ static const struct staged_file *find(const struct staged *f, const char *path) 
 }
 
 bool staged_same_for(const struct staged *a, const struct staged *b, const struct gateway_state *own) {
-	struct gateway_file *files CLEANUP(freep) = NULL;
-	size_t n = gateway_files(own, &files);
+	struct haproxy_file *files CLEANUP(freep) = NULL;
+	size_t n = haproxy_files(own, &files);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct staged_file *x = find(a, files[i].path), *y = find(b, files[i].path);
@@ -149,7 +149,7 @@ bool staged_same_for(const struct staged *a, const struct staged *b, const struc
 
 /* HAProxy has not seen a file of which there is no copy. A list of key hashes was checked by ourselves, and HAProxy refuses none. */
 static bool is_unseen(const struct staged_file *f) {
-	return f->from == STAGED_FRESH && f->use != GATEWAY_KEY_HASHES;
+	return f->from == STAGED_FRESH && f->use != HAPROXY_KEY_HASHES;
 }
 
 bool staged_has_unseen(const struct staged *f) {
@@ -208,10 +208,10 @@ int staged_put(const struct gateway *g, const char *folder, const struct staged 
 }
 
 int staged_refresh(const struct gateway *g, const char *path, struct err *e) {
-	struct staged_file f CLEANUP(staged_file_done) = {.path = mem_strdup(path), .use = GATEWAY_KEY_HASHES, .bytes = BUF_INIT(FILE_CAP)};
+	struct staged_file f CLEANUP(staged_file_done) = {.path = mem_strdup(path), .use = HAPROXY_KEY_HASHES, .bytes = BUF_INIT(FILE_CAP)};
 	char *copy CLEANUP(freep) = NULL;
 
-	gateway_file_name(path, f.name);
+	haproxy_file_name(path, f.name);
 	copy = mem_printf(FOLDER "/%s", f.name);
 	if (!fs_exists(g->dir, copy))
 		return 0;
@@ -224,12 +224,12 @@ void staged_file_done(struct staged_file *f) {
 }
 
 static bool is_needed(const struct gateway_state *s, const char *name) {
-	struct gateway_file *files CLEANUP(freep) = NULL;
-	size_t n = gateway_files(s, &files);
-	char own[GATEWAY_FILE_NAME];
+	struct haproxy_file *files CLEANUP(freep) = NULL;
+	size_t n = haproxy_files(s, &files);
+	char own[HAPROXY_FILE_NAME];
 
 	for (size_t i = 0; i < n; i++) {
-		gateway_file_name(files[i].path, own);
+		haproxy_file_name(files[i].path, own);
 		if (!strcmp(own, name))
 			return true;
 	}

@@ -19,14 +19,14 @@
 
 struct gateway_state {
 	struct arena *arena;
-	struct gateway_route **routes; /* by name */
+	struct haproxy_route **routes; /* by name */
 	size_t n, size;
 	struct json *kept; /* an array that owns every section */
 };
 
 static const char *const words[] = {"ready", "canary", "drain", "maint"};
 
-const char *gateway_want_word(enum gateway_want want) {
+const char *haproxy_want_word(enum haproxy_want want) {
 	return words[want];
 }
 
@@ -55,7 +55,7 @@ size_t gateway_state_count(const struct gateway_state *s) {
 	return s->n;
 }
 
-struct gateway_route *gateway_state_at(const struct gateway_state *s, size_t i) {
+struct haproxy_route *gateway_state_at(const struct gateway_state *s, size_t i) {
 	return s->routes[i];
 }
 
@@ -68,19 +68,19 @@ static size_t place_of(const struct gateway_state *s, const char *name) {
 	return i;
 }
 
-struct gateway_route *gateway_state_find(const struct gateway_state *s, const char *name) {
+struct haproxy_route *gateway_state_find(const struct gateway_state *s, const char *name) {
 	size_t i = place_of(s, name);
 
 	return i < s->n && !strcmp(s->routes[i]->name, name) ? s->routes[i] : NULL;
 }
 
-void gateway_slot_clear(struct gateway_slot *slot) {
-	*slot = (struct gateway_slot) {.id = "", .version = "", .want = GATEWAY_MAINT, .metrics = "", .prompt_tokens = "", .generated_tokens = ""};
+void haproxy_slot_clear(struct haproxy_slot *slot) {
+	*slot = (struct haproxy_slot) {.id = "", .version = "", .want = HAPROXY_MAINT, .metrics = "", .prompt_tokens = "", .generated_tokens = ""};
 }
 
-struct gateway_route *gateway_state_add(struct gateway_state *s, const char *name) {
+struct haproxy_route *gateway_state_add(struct gateway_state *s, const char *name) {
 	size_t at = place_of(s, name);
-	struct gateway_route *r;
+	struct haproxy_route *r;
 	uint64_t since = 0;
 
 	if (at < s->n && !strcmp(s->routes[at]->name, name))
@@ -97,8 +97,8 @@ struct gateway_route *gateway_state_add(struct gateway_state *s, const char *nam
 	r = s->routes[at] = arena_zalloc(s->arena, 1, sizeof *r);
 	r->name = arena_strdup(s->arena, name);
 	r->since = since + 1;
-	gateway_slot_clear(&r->slots[0]);
-	gateway_slot_clear(&r->slots[1]);
+	haproxy_slot_clear(&r->slots[0]);
+	haproxy_slot_clear(&r->slots[1]);
 	return r;
 }
 
@@ -115,8 +115,8 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 }
 
 /* The section becomes the state's. */
-static int put_door(struct gateway_state *s, struct gateway_route *r, struct json *section, struct err *e) {
-	struct gateway_frontend d;
+static int put_door(struct gateway_state *s, struct haproxy_route *r, struct json *section, struct err *e) {
+	struct haproxy_frontend d;
 
 	json_push(s->kept, section);
 	if (gateway_frontend_read(s->arena, section, &d, e))
@@ -128,7 +128,7 @@ static int put_door(struct gateway_state *s, struct gateway_route *r, struct jso
 	return 0;
 }
 
-int gateway_route_take(struct gateway_state *s, struct gateway_route *r, const struct lockfile *l, struct err *e) {
+int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const struct lockfile *l, struct err *e) {
 	const struct json *gateway = json_get(l->tree, "gateway");
 	struct json *section = gateway ? json_copy(gateway) : json_object();
 
@@ -144,11 +144,11 @@ static const char *engine_text(struct gateway_state *s, const struct json *engin
 	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text) : "";
 }
 
-void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const struct lockfile *l) {
+void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot, const struct lockfile *l) {
 	const struct json *engine = json_path(l->tree, "gateway.engine");
 	int64_t n = json_int_or(engine, "sequences", DEFAULT_SEQUENCES);
 
-	gateway_slot_clear(slot);
+	haproxy_slot_clear(slot);
 	slot->id = arena_strdup(s->arena, l->id);
 	slot->version = arena_strdup(s->arena, l->version);
 	slot->sequences = n > 0 && n <= 100000 ? (unsigned) n : DEFAULT_SEQUENCES;
@@ -157,19 +157,19 @@ void gateway_slot_take(struct gateway_state *s, struct gateway_slot *slot, const
 	slot->generated_tokens = engine_text(s, engine, "generated_tokens");
 }
 
-int gateway_route_slot(const struct gateway_route *r, const char *id) {
+int haproxy_route_slot(const struct haproxy_route *r, const char *id) {
 	for (int i = 0; i < 2; i++)
 		if (*r->slots[i].id && !strcmp(r->slots[i].id, id))
 			return i;
 	return -1;
 }
 
-int gateway_route_ready(const struct gateway_route *r) {
-	return r->slots[0].want == GATEWAY_READY ? 0 : r->slots[1].want == GATEWAY_READY ? 1 : -1;
+int haproxy_route_ready(const struct haproxy_route *r) {
+	return r->slots[0].want == HAPROXY_READY ? 0 : r->slots[1].want == HAPROXY_READY ? 1 : -1;
 }
 
 /* Two routes behind one address. */
-static int check_pair(const struct gateway_route *r, const struct gateway_route *o, struct err *e) {
+static int check_pair(const struct haproxy_route *r, const struct haproxy_route *o, struct err *e) {
 	if (!strcmp(r->frontend.listen, o->frontend.metrics) || !strcmp(r->frontend.metrics, o->frontend.listen))
 		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is used for clients and for metrics: give gateway.metrics another address",
 			       r->name, o->name, strcmp(r->frontend.listen, o->frontend.metrics) ? r->frontend.metrics : r->frontend.listen);
@@ -179,17 +179,17 @@ static int check_pair(const struct gateway_route *r, const struct gateway_route 
 	return 0;
 }
 
-static int check_route(const struct gateway_route *r, struct err *e) {
+static int check_route(const struct haproxy_route *r, struct err *e) {
 	bool canary = false;
 
 	if (!r->section)
 		return err_set(e, ERR_SPEC, "route '%s' has no gateway section", r->name);
 	for (int i = 0; i < 2; i++) {
-		canary |= r->slots[i].want == GATEWAY_CANARY;
-		if (!*r->slots[i].id && r->slots[i].want != GATEWAY_MAINT)
+		canary |= r->slots[i].want == HAPROXY_CANARY;
+		if (!*r->slots[i].id && r->slots[i].want != HAPROXY_MAINT)
 			return err_set(e, ERR_SPEC, "route '%s': %c is empty and cannot be %s", r->name, 'a' + i, words[r->slots[i].want]);
 	}
-	if (r->slots[0].want == r->slots[1].want && (canary || r->slots[0].want == GATEWAY_READY))
+	if (r->slots[0].want == r->slots[1].want && (canary || r->slots[0].want == HAPROXY_READY))
 		return err_set(e, ERR_SPEC, "route '%s': both a and b are %s", r->name, words[r->slots[0].want]);
 	if (*r->slots[0].id && !strcmp(r->slots[0].id, r->slots[1].id))
 		return err_set(e, ERR_SPEC, "route '%s': a and b are the same release", r->name);
@@ -199,8 +199,8 @@ static int check_route(const struct gateway_route *r, struct err *e) {
 }
 
 int gateway_state_check(const struct gateway_state *s, struct err *e) {
-	if (s->n > GATEWAY_MAX_ROUTES)
-		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", s->n, GATEWAY_MAX_ROUTES);
+	if (s->n > HAPROXY_MAX_ROUTES)
+		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", s->n, HAPROXY_MAX_ROUTES);
 	for (size_t i = 0; i < s->n; i++)
 		if (check_route(s->routes[i], e))
 			return -1;
@@ -211,7 +211,7 @@ int gateway_state_check(const struct gateway_state *s, struct err *e) {
 	return 0;
 }
 
-static struct json *slot_tree(const struct gateway_slot *slot) {
+static struct json *slot_tree(const struct haproxy_slot *slot) {
 	struct json *o = json_object();
 
 	json_set_str(o, "id", slot->id);
@@ -224,7 +224,7 @@ static struct json *slot_tree(const struct gateway_slot *slot) {
 	return o;
 }
 
-static struct json *route_tree(const struct gateway_route *r) {
+static struct json *route_tree(const struct haproxy_route *r) {
 	struct json *o = json_object();
 
 	json_set_str(o, "name", r->name);
@@ -279,7 +279,7 @@ static bool is_counter(const char *s) {
 	return !*s || (gateway_is_plain(s) && strlen(s) < 128);
 }
 
-static int read_slot(struct gateway_state *s, const struct json *o, struct gateway_slot *slot, struct err *e) {
+static int read_slot(struct gateway_state *s, const struct json *o, struct haproxy_slot *slot, struct err *e) {
 	const char *word = json_str(o, "want"), *id = json_str(o, "id"), *version = json_str(o, "version");
 	int64_t n = json_int_or(o, "sequences", 0);
 	size_t want = 0;
@@ -290,7 +290,7 @@ static int read_slot(struct gateway_state *s, const struct json *o, struct gatew
 		return err_set(e, ERR_SPEC, "want is '%.40s': ready, canary, drain or maint", word);
 	if (*id ? !is_id(id) || !text_is_name(version) || n < 1 || n > 100000 : *version || n)
 		return err_set(e, ERR_SPEC, "id '%.40s', version '%.40s' and %lld sequences are no release", id, version, (long long) n);
-	slot->want = (enum gateway_want) want;
+	slot->want = (enum haproxy_want) want;
 	slot->id = arena_strdup(s->arena, id);
 	slot->version = arena_strdup(s->arena, version);
 	slot->sequences = (unsigned) n;
@@ -310,7 +310,7 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 		return err_set(e, ERR_SPEC, "route '%s' occurs twice", name);
 	if (since < 1 || percent > 100)
 		return err_set(e, ERR_SPEC, "route '%s': since or canary_percent is out of range", name);
-	struct gateway_route *r = gateway_state_add(s, name);
+	struct haproxy_route *r = gateway_state_add(s, name);
 	r->since = (uint64_t) since;
 	r->canary_percent = (unsigned) percent;
 	for (int i = 0; i < 2; i++)
@@ -329,8 +329,8 @@ static int read_state(const struct json *tree, struct gateway_state *s, struct e
 		return -1;
 	if (strcmp(json_str(tree, "apiVersion"), "llmdeploy/v1") || strcmp(json_str(tree, "kind"), KIND))
 		return err_set(e, ERR_SPEC, "it is not a gateway's state of this version");
-	if (json_count(routes) > GATEWAY_MAX_ROUTES)
-		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", json_count(routes), GATEWAY_MAX_ROUTES);
+	if (json_count(routes) > HAPROXY_MAX_ROUTES)
+		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", json_count(routes), HAPROXY_MAX_ROUTES);
 	for (const struct json *c = json_first(routes); c; c = json_next(c))
 		if (read_route(s, c, e))
 			return -1;
@@ -354,8 +354,8 @@ struct gateway_state *gateway_state_copy(const struct gateway_state *s) {
 	struct err none = {0};
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct gateway_route *r = s->routes[i];
-		struct gateway_route *t = gateway_state_add(c, r->name);
+		const struct haproxy_route *r = s->routes[i];
+		struct haproxy_route *t = gateway_state_add(c, r->name);
 		struct json *o CLEANUP(json_freep) = route_tree(r);
 		t->since = r->since;
 		t->canary_percent = r->canary_percent;

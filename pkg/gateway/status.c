@@ -60,8 +60,8 @@ int gateway_sample(struct gateway *g, const char *route, const struct lockfile *
 		return 0;
 	if (persist_state(g, &s, e) || socket_workers(g->dir, &all, e))
 		return -1;
-	const struct gateway_route *r = gateway_state_find(s, route);
-	int slot = r ? gateway_route_slot(r, l->id) : -1;
+	const struct haproxy_route *r = gateway_state_find(s, route);
+	int slot = r ? haproxy_route_slot(r, l->id) : -1;
 	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route, "ab"[slot == 1],
 		(unsigned long long) patience->first_ms, (unsigned long long) patience->served_ms, (unsigned long long) patience->whole_ms);
 	if (slot >= 0 && status_counters(g, &all, line, &text, e))

@@ -13,23 +13,23 @@
 		".global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.popsection\n")
 
 /* haproxy.cfg: blocks that begin with a line "@@ NAME". */
-extern const char gateway_template[], gateway_template_end[], gateway_lua[], gateway_lua_end[];
-extern const char gateway_answers[], gateway_answers_end[], gateway_counters[], gateway_counters_end[];
-EMBED(gateway_template, "templates/haproxy/haproxy.cfg");
-EMBED(gateway_lua, "templates/haproxy/llmdeploy.lua");
-EMBED(gateway_answers, "templates/haproxy/answers.lua");
-EMBED(gateway_counters, "templates/haproxy/counters.lua");
+extern const char haproxy_template[], haproxy_template_end[], haproxy_lua[], haproxy_lua_end[];
+extern const char haproxy_answers[], haproxy_answers_end[], haproxy_counters[], haproxy_counters_end[];
+EMBED(haproxy_template, "templates/haproxy/haproxy.cfg");
+EMBED(haproxy_lua, "templates/haproxy/llmdeploy.lua");
+EMBED(haproxy_answers, "templates/haproxy/answers.lua");
+EMBED(haproxy_counters, "templates/haproxy/counters.lua");
 
 /* First byte behind the line "@@ NAME", and the end of its block. */
 static const char *find(const char *block, const char **end) {
 	size_t n = strlen(block);
 
-	for (const char *p = gateway_template; p; p = strstr(p, "\n@@ ")) {
+	for (const char *p = haproxy_template; p; p = strstr(p, "\n@@ ")) {
 		p += *p == '\n';
 		if (strncmp(p + 3, block, n) || p[3 + n] != '\n')
 			continue;
 		const char *from = p + 3 + n, *to = strstr(from, "\n@@ ");
-		*end = to ? to + 1 : gateway_template_end;
+		*end = to ? to + 1 : haproxy_template_end;
 		return from + 1;
 	}
 	return NULL;
@@ -44,14 +44,14 @@ static size_t name_at(const char *p, const char *end) {
 	return n > 1 && p + n < end && p[n] == '@' ? n + 1 : 0;
 }
 
-static const char *value_of(const struct gateway_fill *f, const char *name, size_t n) {
+static const char *value_of(const struct haproxy_fill *f, const char *name, size_t n) {
 	for (; f->name; f++)
 		if (strlen(f->name) == n && !strncmp(f->name, name, n))
 			return f->value;
 	return NULL;
 }
 
-static void fill(const char *p, const char *end, const struct gateway_fill *fills, struct buf *out) {
+static void fill(const char *p, const char *end, const struct haproxy_fill *fills, struct buf *out) {
 	while (p < end) {
 		size_t n = *p == '@' ? name_at(p, end) : 0;
 		if (!n) {
@@ -65,7 +65,7 @@ static void fill(const char *p, const char *end, const struct gateway_fill *fill
 	}
 }
 
-void gateway_block(const char *block, const struct gateway_fill *fills, struct buf *out) {
+void haproxy_block(const char *block, const struct haproxy_fill *fills, struct buf *out) {
 	const char *end = NULL, *p = find(block, &end);
 
 	assert(p);
@@ -77,8 +77,8 @@ static const char *content(const char *text) {
 	return strchr(text, '\n') + 1;
 }
 
-void gateway_put_lua(const struct gateway_fill *fills, struct buf *out) {
-	fill(content(gateway_lua), gateway_lua_end, fills, out);
-	fill(content(gateway_answers), gateway_answers_end, fills, out);
-	fill(content(gateway_counters), gateway_counters_end, fills, out);
+void haproxy_put_lua(const struct haproxy_fill *fills, struct buf *out) {
+	fill(content(haproxy_lua), haproxy_lua_end, fills, out);
+	fill(content(haproxy_answers), haproxy_answers_end, fills, out);
+	fill(content(haproxy_counters), haproxy_counters_end, fills, out);
 }

@@ -7,11 +7,11 @@ struct buf;
 
 /* The texts of templates/haproxy/, compiled in: a program and its gateway's configuration cannot be of two versions. */
 
-struct gateway_fill {
+struct haproxy_fill {
 	const char *name, *value; /* @NAME@ becomes value */
 };
 
 /* Append a block of haproxy.cfg, filled. A block or a name that is not there is a caller's bug. `fills` ends with a NULL name. */
-void gateway_block(const char *block, const struct gateway_fill *fills, struct buf *out);
+void haproxy_block(const char *block, const struct haproxy_fill *fills, struct buf *out);
 /* llmdeploy.lua: its three texts one after the other, so that they share what is local to the file. */
-void gateway_put_lua(const struct gateway_fill *fills, struct buf *out);
+void haproxy_put_lua(const struct haproxy_fill *fills, struct buf *out);

@@ -80,7 +80,7 @@ static struct gateway_sample without(const struct gateway_sample *all, const str
 	take_away(&d.errors, one->errors);
 	take_away(&d.refused, one->refused);
 	take_away(&d.left, one->left);
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+	for (size_t i = 0; i < HAPROXY_BUCKETS; i++) {
 		take_away(&d.total_ms[i], one->total_ms[i]);
 		take_away(&d.first_ms[i], one->first_ms[i]);
 	}
@@ -92,7 +92,7 @@ static void add(struct gateway_sample *to, const struct gateway_sample *one) {
 	to->errors += one->errors;
 	to->refused += one->refused;
 	to->left += one->left;
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+	for (size_t i = 0; i < HAPROXY_BUCKETS; i++) {
 		to->total_ms[i] += one->total_ms[i];
 		to->first_ms[i] += one->first_ms[i];
 	}
@@ -161,7 +161,7 @@ bool breach_of_one(struct breach *b, const struct gateway_clients *now, const st
 }
 
 /* Over its gate, and of nobody else's requests is there a time that could clear the release. */
-static bool is_unseen(const uint64_t all[GATEWAY_BUCKETS], const uint64_t others[GATEWAY_BUCKETS], uint64_t most_ms) {
+static bool is_unseen(const uint64_t all[HAPROXY_BUCKETS], const uint64_t others[HAPROXY_BUCKETS], uint64_t most_ms) {
 	uint64_t ms;
 
 	return gate_percentile(all, 95, &ms) && ms > most_ms && !gate_percentile(others, 95, &ms);

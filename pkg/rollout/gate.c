@@ -16,16 +16,16 @@ const char *gate_word(enum gate_verdict v) {
 	return words[v];
 }
 
-bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms) {
+bool gate_percentile(const uint64_t histogram[HAPROXY_BUCKETS], unsigned p, uint64_t *ms) {
 	uint64_t n = 0, before = 0;
 
-	for (size_t i = 0; i < GATEWAY_BUCKETS; i++)
+	for (size_t i = 0; i < HAPROXY_BUCKETS; i++)
 		n += histogram[i];
 	if (!n)
 		return false;
 	uint64_t rank = (n * p + 99) / 100;
-	for (size_t i = 0; i < GATEWAY_BUCKETS; before += histogram[i++]) {
-		uint64_t lower = i ? gateway_bucket_ms(i - 1) : 0, upper = gateway_bucket_ms(i);
+	for (size_t i = 0; i < HAPROXY_BUCKETS; before += histogram[i++]) {
+		uint64_t lower = i ? haproxy_bucket_ms(i - 1) : 0, upper = haproxy_bucket_ms(i);
 		if (before + histogram[i] < rank)
 			continue;
 		/* The last bucket has no upper edge: its lower one is all that is known. */
@@ -60,7 +60,7 @@ void gate_meter_take(struct gate_meter *m, const struct gateway_sample *now) {
 		m->sum.errors += d.errors;
 		m->sum.refused += d.refused;
 		m->sum.left += d.left;
-		for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+		for (size_t i = 0; i < HAPROXY_BUCKETS; i++) {
 			m->sum.total_ms[i] += d.total_ms[i];
 			m->sum.first_ms[i] += d.first_ms[i];
 		}

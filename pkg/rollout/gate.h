@@ -32,7 +32,7 @@ enum gate_verdict gate_judge(const struct lockfile_gates *g, const struct gatewa
 			     char reason[GATE_REASON]);
 
 /* The p-th percentile (1 to 100) in ms; false without samples. */
-bool gate_percentile(const uint64_t histogram[GATEWAY_BUCKETS], unsigned p, uint64_t *ms);
+bool gate_percentile(const uint64_t histogram[HAPROXY_BUCKETS], unsigned p, uint64_t *ms);
 /* The most ms that a gate lets the 95th percentile be: by its limit, and by so many times the active release's where that was measured.
  * UINT64_MAX: any. */
 uint64_t gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t times_percent);

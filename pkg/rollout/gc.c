@@ -34,7 +34,7 @@ struct marks {
 struct sweep {
 	const struct rollout *ctx;
 	struct marks keep;
-	struct gateway_image gateway; /* its layers are roots, too */
+	struct haproxy_image gateway; /* its layers are roots, too */
 	bool dry_run;
 	bool by_itself; /* after a commit */
 	const char **names; /* digests that stay, sorted; of the locks */
@@ -53,7 +53,7 @@ void rollout_freed_done(struct rollout_freed *f) {
 
 static void sweep_done(struct sweep *g) {
 	rollout_freed_done(&g->freed);
-	gateway_image_done(&g->gateway);
+	haproxy_image_done(&g->gateway);
 	for (size_t i = 0; i < g->keep.n; i++)
 		lockfile_free(g->keep.lockfiles[i]);
 	for (size_t i = 0; i < g->n_dead; i++)
@@ -183,7 +183,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 		const char *digest = json_str(list.at[i].labels, INSTANCE_LABEL_LOCK);
 		char id[LOCKFILE_ID];
 		/* The gateway's have no release. */
-		if (lockfile_with(&g->keep, digest) || json_str(list.at[i].labels, GATEWAY_LABEL))
+		if (lockfile_with(&g->keep, digest) || json_str(list.at[i].labels, HAPROXY_LABEL))
 			continue;
 		g->freed.containers++;
 		found(g, "container", list.at[i].name, 0);
@@ -295,7 +295,7 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 	struct sweep *g = ctx;
 
 	(void) e;
-	if (gateway_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
+	if (haproxy_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
 	    (g->by_itself && store_age_s(g->ctx->store, sha256) < YOUNG_S))
 		return 0;
 	if (g->n_dead == g->cap_dead) {
@@ -347,7 +347,7 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	uint64_t began = clock_mono_ms();
 	bool there;
 
-	if (gateway_image_read(g->ctx->root, &g->gateway, &there, e))
+	if (haproxy_image_read(g->ctx->root, &g->gateway, &there, e))
 		return -1;
 	if (!g->dry_run && record(g->ctx, EVENT_GC_INTENT, &g->freed, began, e))
 		return -1;

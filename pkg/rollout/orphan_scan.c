@@ -101,7 +101,7 @@ static int list_containers(struct scan *h, struct err *e) {
 	if (instance_list(h->ctx, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
-		if (!json_str(list.at[i].labels, GATEWAY_LABEL))
+		if (!json_str(list.at[i].labels, HAPROXY_LABEL))
 			add(h, ORPHAN_CONTAINER, list.at[i].name)->route = arena_strdup(h->arena, json_str(list.at[i].labels, INSTANCE_LABEL_ROUTE));
 	return 0;
 }
@@ -109,7 +109,7 @@ static int list_containers(struct scan *h, struct err *e) {
 static void take_tag(struct scan *h, const struct docker_image_entry *image, const char *prefix, const char *tag) {
 	const char *colon = strrchr(tag, ':');
 
-	if (!text_starts(tag, prefix) || !colon || json_str(image->labels, GATEWAY_LABEL))
+	if (!text_starts(tag, prefix) || !colon || json_str(image->labels, HAPROXY_LABEL))
 		return;
 	struct orphan *o = add(h, ORPHAN_IMAGE, tag);
 	o->id = arena_strdup(h->arena, colon + 1);

@@ -42,14 +42,14 @@ void proxy_init(struct proxy *p) {
 }
 
 void proxy_write(struct proxy *p, const char *state) {
-	const struct gateway_paths paths = {.run = "run", .gateway = "g", .host = "", .missing = p->missing};
+	const struct haproxy_paths paths = {.run = "run", .gateway = "g", .host = "", .missing = p->missing};
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
-	struct gateway_texts t CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
-	if (gateway_state_parse(state, strlen(state), &s, &e) || gateway_render(s, &paths, &t, &e))
+	if (gateway_state_parse(state, strlen(state), &s, &e) || haproxy_render(s, &paths, &t, &e))
 		die(e.msg);
-	for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		char *path CLEANUP(freep) = mem_printf("%s/g/%s", p->dir, t.files[i].name);
 		if (fs_write(EFFECT_NONE, AT_FDCWD, path, t.files[i].bytes, t.files[i].n, 0600, &e))
 			die(e.msg);

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL, *again CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20), commands CLEANUP(buf_done) = BUF_INIT(8 << 20);
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
-	const struct gateway_paths paths = {.run = "run", .gateway = "gateway", .host = ""};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
+	const struct haproxy_paths paths = {.run = "run", .gateway = "gateway", .host = ""};
 	struct err e = {0};
 
 	if (gateway_state_parse((const char *) data, size, &s, &e)) {
@@ -28,9 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	gateway_state_print(s, &text);
 	if (text.cut || gateway_state_parse(buf_str(&text), text.len, &again, &e))
 		abort();
-	if (!gateway_sync(s, again, &paths, &commands) || commands.len)
+	if (!haproxy_commands(s, again, &paths, &commands) || commands.len)
 		abort();
-	if (gateway_render(s, &paths, &texts, &e))
+	if (haproxy_render(s, &paths, &texts, &e))
 		abort();
 	size_t lines = 0;
 	for (const char *p = texts.files[0].bytes; (p = strchr(p, '\n')); p++)

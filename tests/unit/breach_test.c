@@ -148,7 +148,7 @@ static void excuses(void **state) {
 static size_t bucket_of(uint64_t ms) {
 	size_t at = 0;
 
-	while (gateway_bucket_ms(at) < ms)
+	while (haproxy_bucket_ms(at) < ms)
 		at++;
 	return at;
 }

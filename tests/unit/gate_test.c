@@ -12,10 +12,10 @@ struct seen {
 	uint64_t requests, errors, total_ms, first_ms, refused, left;
 };
 
-static void put(uint64_t histogram[GATEWAY_BUCKETS], uint64_t ms, uint64_t n) {
+static void put(uint64_t histogram[HAPROXY_BUCKETS], uint64_t ms, uint64_t n) {
 	size_t i = 0;
 
-	while (gateway_bucket_ms(i) < ms)
+	while (haproxy_bucket_ms(i) < ms)
 		i++;
 	histogram[i] += n;
 }
@@ -96,13 +96,13 @@ static void gates(void **state) {
 
 /* Within its bucket a percentile moves with the rank; the last bucket is known by its lower edge alone. */
 static void percentiles(void **state) {
-	uint64_t histogram[GATEWAY_BUCKETS] = {0}, ms = 7, half = 0, all = 0;
+	uint64_t histogram[HAPROXY_BUCKETS] = {0}, ms = 7, half = 0, all = 0;
 
 	(void) state;
 	assert_false(gate_percentile(histogram, 95, &ms));
 	assert_int_equal(ms, 7);
-	size_t i = GATEWAY_BUCKETS / 2;
-	uint64_t lower = gateway_bucket_ms(i - 1), upper = gateway_bucket_ms(i);
+	size_t i = HAPROXY_BUCKETS / 2;
+	uint64_t lower = haproxy_bucket_ms(i - 1), upper = haproxy_bucket_ms(i);
 	histogram[i] = 100;
 	assert_true(gate_percentile(histogram, 50, &half));
 	assert_true(gate_percentile(histogram, 100, &all));
@@ -110,10 +110,10 @@ static void percentiles(void **state) {
 	assert_int_equal(all, upper);
 	histogram[0] = 1900;
 	assert_true(gate_percentile(histogram, 95, &ms));
-	assert_true(ms <= gateway_bucket_ms(0));
-	histogram[GATEWAY_BUCKETS - 1] = 100000;
+	assert_true(ms <= haproxy_bucket_ms(0));
+	histogram[HAPROXY_BUCKETS - 1] = 100000;
 	assert_true(gate_percentile(histogram, 99, &ms));
-	assert_int_equal(ms, gateway_bucket_ms(GATEWAY_BUCKETS - 2));
+	assert_int_equal(ms, haproxy_bucket_ms(HAPROXY_BUCKETS - 2));
 }
 
 /* Only differences count, and a gateway that began anew loses one of them. */

@@ -16,12 +16,12 @@
 /* The files of a state, byte for byte: tests/unit/gateway/NAME/{state,haproxy.cfg,llmdeploy.conf,canary.map,releases.map}. UPDATE=1 writes
  * what came as what is expected; look at it with git diff. */
 #define FOLDER "tests/unit/gateway"
-static const struct gateway_paths paths = {.run = "run/routes", .gateway = "gateway", .host = ""};
-static const struct gateway_paths contained = {.run = "/r", .gateway = "/g", .host = "/host"};
+static const struct haproxy_paths paths = {.run = "run/routes", .gateway = "gateway", .host = ""};
+static const struct haproxy_paths contained = {.run = "/r", .gateway = "/g", .host = "/host"};
 
 static const struct {
 	const char *name;
-	const struct gateway_paths *paths;
+	const struct haproxy_paths *paths;
 } cases[] = {
 	{"nothing", &paths},   /* no route yet */
 	{"one", &paths},       /* a route, local */
@@ -48,7 +48,7 @@ static struct gateway_state *state_of(const char *name) {
 	return s;
 }
 
-static void same(const char *name, const struct gateway_text *t) {
+static void same(const char *name, const struct haproxy_text *t) {
 	struct buf expect CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	char *path CLEANUP(freep) = mem_printf(FOLDER "/%s/%s", name, t->name);
 	struct err e = {0};
@@ -64,55 +64,55 @@ static void test_texts(void **state) {
 	(void) state;
 	EACH_CASE(c, cases) {
 		struct gateway_state *s CLEANUP(gateway_state_freep) = state_of(c->name), *again CLEANUP(gateway_state_freep) = gateway_state_copy(s);
-		struct gateway_texts t CLEANUP(gateway_texts_done) = {0}, u CLEANUP(gateway_texts_done) = {0};
+		struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0}, u CLEANUP(haproxy_texts_done) = {0};
 		struct err e = {0};
-		assert_int_equal(gateway_render(s, c->paths, &t, &e), 0);
-		assert_int_equal(gateway_render(again, c->paths, &u, &e), 0);
-		for (size_t i = 0; i < GATEWAY_TEXTS; i++) {
+		assert_int_equal(haproxy_render(s, c->paths, &t, &e), 0);
+		assert_int_equal(haproxy_render(again, c->paths, &u, &e), 0);
+		for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 			assert_string_equal(t.files[i].bytes, u.files[i].bytes);
 			if (strcmp(t.files[i].name, "llmdeploy.lua") != 0) /* its text is its template's */
 				same(c->name, &t.files[i]);
 		}
-		assert_string_equal(t.files[GATEWAY_TEXTS - 1].name, "haproxy.cfg");
+		assert_string_equal(t.files[HAPROXY_TEXTS - 1].name, "haproxy.cfg");
 	}
 }
 
 static void test_lua(void **state) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = state_of("one");
-	struct gateway_texts t CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(gateway_render(s, &paths, &t, &e), 0);
+	assert_int_equal(haproxy_render(s, &paths, &t, &e), 0);
 	assert_string_equal(t.files[3].name, "llmdeploy.lua");
 	assert_non_null(strstr(t.files[3].bytes, "\nlocal conf_path = \"gateway/llmdeploy.conf\"\n"));
 	assert_null(strstr(t.files[3].bytes, "@GATEWAY@"));
 }
 
 static void test_files(void **state) {
-	static const struct gateway_file expect[] = {
-		{"/etc/ca.pem", GATEWAY_CA}, {"/etc/clients", GATEWAY_KEY_HASHES}, {"/etc/door.pem", GATEWAY_CERTIFICATE}, {"/etc/hosted.key", GATEWAY_API_KEY},
+	static const struct haproxy_file expect[] = {
+		{"/etc/ca.pem", HAPROXY_CA}, {"/etc/clients", HAPROXY_KEY_HASHES}, {"/etc/door.pem", HAPROXY_CERTIFICATE}, {"/etc/hosted.key", HAPROXY_API_KEY},
 	};
 	struct gateway_state *s CLEANUP(gateway_state_freep) = state_of("everything"), *none CLEANUP(gateway_state_freep) = state_of("one");
-	struct gateway_file *files CLEANUP(freep) = NULL, *no_files CLEANUP(freep) = NULL;
+	struct haproxy_file *files CLEANUP(freep) = NULL, *no_files CLEANUP(freep) = NULL;
 
 	(void) state;
-	assert_int_equal(gateway_files(s, &files), 4);
+	assert_int_equal(haproxy_files(s, &files), 4);
 	for (size_t i = 0; i < 4; i++) {
 		assert_string_equal(files[i].path, expect[i].path);
 		assert_int_equal(files[i].use, expect[i].use);
 	}
-	assert_int_equal(gateway_files(none, &no_files), 0);
+	assert_int_equal(haproxy_files(none, &no_files), 0);
 }
 
 static void test_refused(void **state) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new();
-	struct gateway_texts t CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
 	(void) state;
 	(void) gateway_state_add(s, "one");
-	assert_int_equal(gateway_render(s, &paths, &t, &e), -1);
+	assert_int_equal(haproxy_render(s, &paths, &t, &e), -1);
 	assert_string_equal(e.msg, "route 'one' has no gateway section");
 	assert_null(t.files[0].bytes);
 }
@@ -121,18 +121,18 @@ static void test_refused(void **state) {
 static void test_many(void **state) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
-	struct gateway_texts t CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
 	(void) state;
 	(void) buf_puts(&text, "{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[");
-	for (int i = 0; i < GATEWAY_MAX_ROUTES; i++)
+	for (int i = 0; i < HAPROXY_MAX_ROUTES; i++)
 		(void) buf_printf(&text, "%s{\"a\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
 				  "\"b\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
 				  "\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%d\",\"metrics\":\"127.0.0.1:1\",\"privacy\":\"any\",\"fallback\":{\"url\":"
 				  "\"https://h/v1\",\"model\":\"m\"}},\"name\":\"r%d\",\"since\":%d}", i ? "," : "", 2000 + i, i, i + 1);
 	(void) buf_puts(&text, "]}");
-	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) || gateway_render(s, &paths, &t, &e))
+	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) || haproxy_render(s, &paths, &t, &e))
 		fail_msg("%s", e.msg);
 }
 

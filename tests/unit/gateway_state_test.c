@@ -62,7 +62,7 @@ static void test_life(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	struct gateway_route *z = gateway_state_add(s, "zebra"), *a = gateway_state_add(s, "ape");
+	struct haproxy_route *z = gateway_state_add(s, "zebra"), *a = gateway_state_add(s, "ape");
 	assert_ptr_equal(gateway_state_add(s, "zebra"), z);
 	assert_int_equal(z->since, 1);
 	assert_int_equal(a->since, 2);
@@ -71,8 +71,8 @@ static void test_life(void **state) {
 	assert_int_equal(gateway_route_take(s, z, full, &e), 0);
 	assert_int_equal(gateway_route_take(s, a, minimal, &e), 0);
 	gateway_slot_take(s, &z->slots[1], full);
-	assert_int_equal(z->slots[1].want, GATEWAY_MAINT);
-	z->slots[1].want = GATEWAY_READY;
+	assert_int_equal(z->slots[1].want, HAPROXY_MAINT);
+	z->slots[1].want = HAPROXY_READY;
 	assert_int_equal(gateway_state_check(s, &e), 0);
 
 	assert_string_equal(z->frontend.listen, "0.0.0.0:9000");
@@ -89,11 +89,11 @@ static void test_life(void **state) {
 	assert_int_equal(z->slots[1].sequences, 3);
 	assert_string_equal(z->slots[1].metrics, "/metrics");
 	assert_string_equal(z->slots[1].generated_tokens, "llamacpp:tokens_predicted_total");
-	assert_int_equal(gateway_route_slot(z, full->id), 1);
-	assert_int_equal(gateway_route_slot(z, minimal->id), -1);
-	assert_int_equal(gateway_route_slot(z, ""), -1);
-	assert_int_equal(gateway_route_ready(z), 1);
-	assert_int_equal(gateway_route_ready(a), -1);
+	assert_int_equal(haproxy_route_slot(z, full->id), 1);
+	assert_int_equal(haproxy_route_slot(z, minimal->id), -1);
+	assert_int_equal(haproxy_route_slot(z, ""), -1);
+	assert_int_equal(haproxy_route_ready(z), 1);
+	assert_int_equal(haproxy_route_ready(a), -1);
 
 	gateway_state_print(s, &text);
 	struct gateway_state *copy CLEANUP(gateway_state_freep) = gateway_state_copy(s);
@@ -107,15 +107,15 @@ static void test_life(void **state) {
 	assert_int_equal(gateway_state_add(s, "bee")->since, 3);
 }
 
-static const struct gateway_paths here = {.run = "run/routes", .gateway = "gateway", .host = ""};
+static const struct haproxy_paths here = {.run = "run/routes", .gateway = "gateway", .host = ""};
 
 static bool looks_at_names(const struct gateway_state *s) {
-	struct gateway_texts texts CLEANUP(gateway_texts_done) = {0};
+	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
-	if (gateway_render(s, &here, &texts, &e))
+	if (haproxy_render(s, &here, &texts, &e))
 		fail_msg("%s", e.msg);
-	return strstr(texts.files[GATEWAY_TEXTS - 1].bytes, "is not served here") != NULL;
+	return strstr(texts.files[HAPROXY_TEXTS - 1].bytes, "is not served here") != NULL;
 }
 
 /* Of two routes at an address one is removed: its clients are not answered by the other, now and from what is on disk. */
@@ -256,7 +256,7 @@ static const struct {
 	{"another in its place", ONE, ROUTE("two", "1", R1, R2, "0", DOOR), NULL},
 };
 
-static const struct gateway_paths paths = {.run = "run", .gateway = "g", .host = ""};
+static const struct haproxy_paths paths = {.run = "run", .gateway = "g", .host = ""};
 
 static void test_turns(void **state) {
 	(void) state;
@@ -265,7 +265,7 @@ static void test_turns(void **state) {
 		char *after CLEANUP(freep) = mem_printf("{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s]}", c->after);
 		struct gateway_state *b CLEANUP(gateway_state_freep) = parsed(before), *a CLEANUP(gateway_state_freep) = parsed(after);
 		struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-		assert_int_equal(gateway_sync(b, a, &paths, &out), c->commands != NULL);
+		assert_int_equal(haproxy_commands(b, a, &paths, &out), c->commands != NULL);
 		assert_string_equal(buf_str(&out), c->commands ? c->commands : "");
 	}
 }
@@ -275,11 +275,11 @@ static void test_turn_slot(void **state) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
 
 	(void) state;
-	gateway_sync_slot(s, "one", 0, &paths, &out);
+	haproxy_slot_commands(s, "one", 0, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/a r1|||; set maxconn server r:one/a 4; set server r:one/a weight 1; "
 			    "set server r:one/a state ready; set map g/canary.map one/a 0");
 	buf_reset(&out);
-	gateway_sync_slot(s, "one", 1, &paths, &out);
+	haproxy_slot_commands(s, "one", 1, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/b r2|||; set maxconn server r:one/b 4; set server r:one/b state drain; "
 			    "set map g/canary.map one/b 7");
 }
@@ -335,9 +335,9 @@ static void test_difference(void **state) {
 	assert_int_equal(d.errors, 0);
 	assert_int_equal(d.total_ms[3], 95);
 	assert_int_equal(d.total_ms[8], 5);
-	assert_true(gateway_bucket_ms(GATEWAY_BUCKETS - 1) == UINT64_MAX);
-	for (size_t i = 1; i < GATEWAY_BUCKETS; i++)
-		assert_true(gateway_bucket_ms(i - 1) < gateway_bucket_ms(i));
+	assert_true(haproxy_bucket_ms(HAPROXY_BUCKETS - 1) == UINT64_MAX);
+	for (size_t i = 1; i < HAPROXY_BUCKETS; i++)
+		assert_true(haproxy_bucket_ms(i - 1) < haproxy_bucket_ms(i));
 	assert_false(gateway_sample_since(&after, &before, &d));
 	after.began_ms++;
 	assert_false(gateway_sample_since(&before, &after, &d));
