@@ -52,7 +52,7 @@ static int change_commit(struct change *c, struct err *e) {
 	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct socket_workers all;
 
-	if (!haproxy_commands(c->before, c->after, &paths, &line))
+	if (!haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after), &paths, &line))
 		return change_frontend(c, e);
 	if (accept_and_save(c->g, c->after, e))
 		return -1;
@@ -160,8 +160,8 @@ static int sync_now(const struct change *c, const struct haproxy_route *r, struc
 	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
 	if (ready >= 0 && !was_ready_before(c, r))
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
-	haproxy_slot_commands(c->after, r->name, ready == 1, &paths, &line);
-	haproxy_slot_commands(c->after, r->name, ready != 1, &paths, &line);
+	haproxy_slot_commands(gateway_state_routes(c->after), r->name, ready == 1, &paths, &line);
+	haproxy_slot_commands(gateway_state_routes(c->after), r->name, ready != 1, &paths, &line);
 	return socket_send(c->g->dir, &all, buf_str(&line), e);
 }
 
@@ -172,7 +172,7 @@ static int flip_now(const struct change *c, const struct haproxy_route *r, struc
 
 	/* Another frontend: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's frontend. Likewise
 	 * where somebody died after the state was written: which frontend it has is not known. */
-	if (was_ready_before(c, r) || !haproxy_commands(c->before, c->after, &paths, &ignored))
+	if (was_ready_before(c, r) || !haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after), &paths, &ignored))
 		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */
 	if (accept_and_save(c->g, c->after, e))

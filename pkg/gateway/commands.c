@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "gateway/internal_render.h"
-#include "gateway/state.h"
+#include "haproxy/routes.h"
 #include "json/json.h"
 
 /* Runtime commands for one slot, in the parts that a turn puts in order. */
@@ -58,23 +58,23 @@ static void sync_route(const struct haproxy_route *b, const struct haproxy_route
 	}
 }
 
-bool haproxy_commands(const struct gateway_state *before, const struct gateway_state *after, const struct haproxy_paths *p, struct buf *out) {
-	size_t n = gateway_state_count(before);
+bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_routes *after, const struct haproxy_paths *p, struct buf *out) {
+	size_t n = before->n;
 
-	if (n != gateway_state_count(after))
+	if (n != after->n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		const struct haproxy_route *b = gateway_state_at(before, i), *a = gateway_state_at(after, i);
+		const struct haproxy_route *b = before->at[i], *a = after->at[i];
 		if (strcmp(b->name, a->name) || b->since != a->since || b->named != a->named || !json_equal(b->section, a->section))
 			return false;
 	}
 	for (size_t i = 0; i < n; i++)
-		sync_route(gateway_state_at(before, i), gateway_state_at(after, i), p, out);
+		sync_route(before->at[i], after->at[i], p, out);
 	return true;
 }
 
-void haproxy_slot_commands(const struct gateway_state *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out) {
-	const struct haproxy_route *r = gateway_state_find(s, route);
+void haproxy_slot_commands(const struct haproxy_routes *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_route *r = haproxy_routes_find(s, route);
 
 	assert(r && slot >= 0 && slot < 2);
 	put_behind(r, slot, p, out);

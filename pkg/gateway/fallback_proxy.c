@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "gateway/internal_render.h"
-#include "gateway/state.h"
 #include "gateway/template.h"
+#include "haproxy/routes.h"
 
 /* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (frontend.c). */
 struct target {
@@ -48,9 +48,9 @@ static bool is_literal(const char *host) {
 	return is_address(host) || !strcmp(host, "localhost");
 }
 
-bool haproxy_wants_resolver(const struct gateway_state *s) {
-	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct haproxy_route *r = gateway_state_at(s, i);
+bool haproxy_wants_resolver(const struct haproxy_routes *s) {
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_route *r = s->at[i];
 		struct target t CLEANUP(target_done) = {0};
 		if (!r->frontend.has_fallback)
 			continue;
@@ -94,13 +94,13 @@ static void put_proxy(const struct haproxy_route *r, const struct haproxy_paths 
 	haproxy_block("fallback_proxy", fills, out);
 }
 
-static void put_known(const struct gateway_state *s, struct buf *out) {
-	size_t n = gateway_state_count(s);
+static void put_known(const struct haproxy_routes *s, struct buf *out) {
+	size_t n = s->n;
 
 	for (size_t i = 0; i < n;) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		for (size_t words = 0; i < n && words < HAPROXY_WORDS; i++) {
-			const struct haproxy_route *r = gateway_state_at(s, i);
+			const struct haproxy_route *r = s->at[i];
 			if (!r->frontend.has_fallback)
 				continue;
 			(void) buf_printf(&names, " %s", r->name);
@@ -112,18 +112,18 @@ static void put_known(const struct gateway_state *s, struct buf *out) {
 	}
 }
 
-void haproxy_put_fallback_proxies(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
+void haproxy_put_fallback_proxies(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
 	const struct haproxy_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
 	bool any = false;
 
-	for (size_t i = 0; i < gateway_state_count(s); i++)
-		any |= gateway_state_at(s, i)->frontend.has_fallback;
+	for (size_t i = 0; i < s->n; i++)
+		any |= s->at[i]->frontend.has_fallback;
 	if (!any)
 		return;
 	haproxy_block("out", fills, out);
 	put_known(s, out);
 	haproxy_block("out.end", fills, out);
-	for (size_t i = 0; i < gateway_state_count(s); i++)
-		if (gateway_state_at(s, i)->frontend.has_fallback)
-			put_proxy(gateway_state_at(s, i), p, out);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i]->frontend.has_fallback)
+			put_proxy(s->at[i], p, out);
 }

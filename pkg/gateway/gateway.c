@@ -98,7 +98,7 @@ static int update_process(const struct gateway *g, const struct gateway_state *s
 		return -1;
 	if (!has && haproxy_reload(g, digest, e))
 		return -1;
-	return process_keep(g, e) || haproxy_sync(g, s, e) ? -1 : 0;
+	return process_keep(g, e) || haproxy_sync(g, gateway_state_routes(s), e) ? -1 : 0;
 }
 
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
@@ -206,7 +206,7 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 	if (!h->maps)
 		return 0;
 	progress_note(g->o.progress, "HAProxy's maps differed from gateway/state and were set again", route);
-	return haproxy_sync(g, s, e);
+	return haproxy_sync(g, gateway_state_routes(s), e);
 }
 
 int gateway_reconcile(struct gateway *g, const char *route, struct err *e) {
@@ -248,7 +248,7 @@ static int reload_locked(struct gateway *g, const struct gateway_state *s, struc
 		if (interrupt_check(e) || serving_pid(g, &after, e))
 			return -1;
 		if (after && after != before)
-			return haproxy_sync(g, s, e);
+			return haproxy_sync(g, gateway_state_routes(s), e);
 	}
 	return err_set(e, ERR_UNREACHABLE, "HAProxy did not reload within %d s; see its log", GATEWAY_START_MS / 1000);
 }

@@ -181,7 +181,7 @@ int haproxy_server(const struct gateway *g, const struct socket_workers *all, co
 	return 0;
 }
 
-static int sync_slot(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const char *route, int slot,
+static int sync_slot(const struct gateway *g, const struct socket_workers *all, const struct haproxy_routes *s, const char *route, int slot,
 		     struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(16 << 10);
 	const struct haproxy_paths paths = HAPROXY_PATHS;
@@ -191,20 +191,20 @@ static int sync_slot(const struct gateway *g, const struct socket_workers *all, 
 }
 
 /* What gets traffic comes first. */
-static int sync_route(const struct gateway *g, const struct socket_workers *all, const struct gateway_state *s, const struct haproxy_route *r,
+static int sync_route(const struct gateway *g, const struct socket_workers *all, const struct haproxy_routes *s, const struct haproxy_route *r,
 		      struct err *e) {
 	int first = haproxy_route_ready(r) == 1;
 
 	return sync_slot(g, all, s, r->name, first, e) || sync_slot(g, all, s, r->name, !first, e) ? -1 : 0;
 }
 
-int haproxy_sync(const struct gateway *g, const struct gateway_state *s, struct err *e) {
+int haproxy_sync(const struct gateway *g, const struct haproxy_routes *s, struct err *e) {
 	struct socket_workers all;
 
 	if (socket_workers(g->dir, &all, e))
 		return -1;
-	for (size_t i = 0; i < gateway_state_count(s); i++)
-		if (sync_route(g, &all, s, gateway_state_at(s, i), e))
+	for (size_t i = 0; i < s->n; i++)
+		if (sync_route(g, &all, s, s->at[i], e))
 			return -1;
 	return 0;
 }

@@ -185,7 +185,7 @@ int haproxy_failed(const struct gateway *g, const char *said, struct err *e);
 /* The same of one that was asked before anything was changed: ERR_SPEC. */
 int haproxy_refused(const struct gateway *g, const char *said, struct err *e);
 /* What it runs turned to what the state says, route by route, where it differs. */
-int haproxy_sync(const struct gateway *g, const struct gateway_state *s, struct err *e);
+int haproxy_sync(const struct gateway *g, const struct haproxy_routes *s, struct err *e);
 
 /* One server of one route in all workers. */
 struct server_count {

@@ -58,7 +58,7 @@ int persist_digest_of(const struct gateway_state *s, const struct staged *f, cha
 		haproxy_slot_clear(&r->slots[1]);
 		r->canary_percent = 0;
 	}
-	if (haproxy_render(bare, &paths, &texts, e))
+	if (haproxy_render(gateway_state_routes(bare), &paths, &texts, e))
 		return -1;
 	for (size_t i = 0; i < HAPROXY_TEXTS; i++)
 		(void) buf_add(&all, texts.files[i].bytes, texts.files[i].n);
@@ -99,7 +99,7 @@ static int render(const struct gateway_state *s, const struct staged *f, struct 
 	const struct haproxy_paths paths = paths_with(f);
 	struct haproxy_text *cfg = &texts->files[HAPROXY_TEXTS - 1];
 
-	if (haproxy_render(s, &paths, texts, e))
+	if (haproxy_render(gateway_state_routes(s), &paths, texts, e))
 		return -1;
 	gateway_state_print(s, &state);
 	sha256_of(buf_str(&state), state.len, mark);

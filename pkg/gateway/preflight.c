@@ -87,7 +87,7 @@ int preflight_file(const struct gateway *g, const struct haproxy_file *f, struct
 
 int preflight_files(const struct gateway *g, const struct gateway_state *s, struct err *e) {
 	struct haproxy_file *files CLEANUP(freep) = NULL;
-	size_t n = haproxy_files(s, &files);
+	size_t n = haproxy_files(gateway_state_routes(s), &files);
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf bytes CLEANUP(buf_done) = BUF_INIT(PEM_CAP);

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/internal_render.h"
-#include "gateway/state.h"
 #include "gateway/template.h"
+#include "haproxy/routes.h"
 
 #define MAX_TEXT ((size_t) 16 << 20)
 
@@ -34,11 +34,11 @@ static char *proxy_name(const char *address) {
 }
 
 /* Routes of an address in the order of arrival. */
-static size_t routes_at(const struct gateway_state *s, const char *listen, const struct haproxy_route **out) {
+static size_t routes_at(const struct haproxy_routes *s, const char *listen, const struct haproxy_route **out) {
 	size_t n = 0;
 
-	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct haproxy_route *r = gateway_state_at(s, i);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_route *r = s->at[i];
 		size_t at = n;
 		if (strcmp(r->frontend.listen, listen))
 			continue;
@@ -113,8 +113,8 @@ static bool put_cors(const struct haproxy_route *const *routes, size_t n, struct
 	return any;
 }
 
-static void put_address(const struct gateway_state *s, const char *listen, const struct haproxy_paths *p, struct buf *out) {
-	const struct haproxy_route **routes CLEANUP(freep) = mem_zalloc(gateway_state_count(s), sizeof *routes);
+static void put_address(const struct haproxy_routes *s, const char *listen, const struct haproxy_paths *p, struct buf *out) {
+	const struct haproxy_route **routes CLEANUP(freep) = mem_zalloc(s->n, sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
 	char *name CLEANUP(freep) = proxy_name(listen);
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
@@ -141,11 +141,11 @@ static void put_address(const struct gateway_state *s, const char *listen, const
 }
 
 /* Every address once, in the order of its first route's name. */
-static bool is_first_with(const struct gateway_state *s, size_t i, bool metrics) {
-	const struct haproxy_frontend *d = &gateway_state_at(s, i)->frontend;
+static bool is_first_with(const struct haproxy_routes *s, size_t i, bool metrics) {
+	const struct haproxy_frontend *d = &s->at[i]->frontend;
 
 	for (size_t k = 0; k < i; k++) {
-		const struct haproxy_frontend *o = &gateway_state_at(s, k)->frontend;
+		const struct haproxy_frontend *o = &s->at[k]->frontend;
 		if (!strcmp(metrics ? d->metrics : d->listen, metrics ? o->metrics : o->listen))
 			return false;
 	}
@@ -159,31 +159,31 @@ static void put_metrics(const char *address, struct buf *out) {
 	haproxy_block("metrics", fills, out);
 }
 
-static void render_cfg(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
+static void render_cfg(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
 	const struct haproxy_fill head[] = {{"GATEWAY", p->gateway}, {0}};
 
 	haproxy_block("head", head, out);
 	if (haproxy_wants_resolver(s))
 		haproxy_block("resolvers", head, out);
-	for (size_t i = 0; i < gateway_state_count(s); i++)
+	for (size_t i = 0; i < s->n; i++)
 		if (is_first_with(s, i, true))
-			put_metrics(gateway_state_at(s, i)->frontend.metrics, out);
-	for (size_t i = 0; i < gateway_state_count(s); i++)
+			put_metrics(s->at[i]->frontend.metrics, out);
+	for (size_t i = 0; i < s->n; i++)
 		if (is_first_with(s, i, false))
-			put_address(s, gateway_state_at(s, i)->frontend.listen, p, out);
-	if (gateway_state_count(s))
+			put_address(s, s->at[i]->frontend.listen, p, out);
+	if (s->n)
 		haproxy_block("ask", head, out);
-	for (size_t i = 0; i < gateway_state_count(s); i++)
-		haproxy_put_route(gateway_state_at(s, i), p, out);
+	for (size_t i = 0; i < s->n; i++)
+		haproxy_put_route(s->at[i], p, out);
 	haproxy_put_fallback_proxies(s, p, out);
 }
 
-static void render_conf(const struct gateway_state *s, const struct haproxy_paths *p, struct buf *out) {
+static void render_conf(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
 	(void) buf_printf(out, "folder\t%s\n", p->gateway);
 	for (size_t i = 0; i < HAPROXY_BUCKETS; i++)
 		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) haproxy_bucket_ms(i));
-	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct haproxy_route *r = gateway_state_at(s, i);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_route *r = s->at[i];
 		const struct haproxy_fallback *f = &r->frontend.fallback;
 		char *at CLEANUP(freep) = proxy_name(r->frontend.listen);
 		(void) buf_printf(out, "route\t%s\t%s/%s\tat:%s\t", r->name, p->run, r->name, at);
@@ -203,17 +203,17 @@ static void render_conf(const struct gateway_state *s, const struct haproxy_path
 	}
 }
 
-static void render_canary(const struct gateway_state *s, struct buf *out) {
-	for (size_t i = 0; i < gateway_state_count(s); i++)
+static void render_canary(const struct haproxy_routes *s, struct buf *out) {
+	for (size_t i = 0; i < s->n; i++)
 		for (int k = 0; k < 2; k++)
-			(void) buf_printf(out, "%s/%c %u\n", gateway_state_at(s, i)->name, 'a' + k, haproxy_share(gateway_state_at(s, i), k));
+			(void) buf_printf(out, "%s/%c %u\n", s->at[i]->name, 'a' + k, haproxy_share(s->at[i], k));
 }
 
-static void render_releases(const struct gateway_state *s, struct buf *out) {
-	for (size_t i = 0; i < gateway_state_count(s); i++)
+static void render_releases(const struct haproxy_routes *s, struct buf *out) {
+	for (size_t i = 0; i < s->n; i++)
 		for (int k = 0; k < 2; k++) {
-			(void) buf_printf(out, "%s/%c ", gateway_state_at(s, i)->name, 'a' + k);
-			haproxy_put_release(&gateway_state_at(s, i)->slots[k], out);
+			(void) buf_printf(out, "%s/%c ", s->at[i]->name, 'a' + k);
+			haproxy_put_release(&s->at[i]->slots[k], out);
 			(void) buf_putc(out, '\n');
 		}
 }
@@ -224,12 +224,12 @@ static void keep(struct haproxy_text *t, const char *name, struct buf *b) {
 	t->bytes = b->len ? buf_steal(b) : mem_strdup("");
 }
 
-int haproxy_render(const struct gateway_state *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e) {
+int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e) {
 	struct buf text[HAPROXY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT)};
 	static const char *const names[HAPROXY_TEXTS] = {"canary.map", "releases.map", "llmdeploy.conf", "llmdeploy.lua", "haproxy.cfg"};
 	bool cut = false;
 
-	if (gateway_state_check(s, e))
+	if (haproxy_routes_check(s, e))
 		return -1;
 	render_canary(s, &text[0]);
 	render_releases(s, &text[1]);

@@ -10,7 +10,7 @@ struct err;
 struct gateway_route_view;
 struct gateway_clients;
 struct gateway_sample;
-struct gateway_state;
+struct haproxy_routes;
 
 /* haproxy.cfg and what lies beside it, as a pure function of the state: the same state and paths give the same bytes. Valid for HAProxy
  * 2.6 and later. The texts stand in templates/haproxy/ and are compiled into the program.
@@ -42,24 +42,24 @@ struct haproxy_text {
 struct haproxy_texts {
 	struct haproxy_text files[HAPROXY_TEXTS]; /* haproxy.cfg last: written in this order, it never names what is not there */
 };
-int haproxy_render(const struct gateway_state *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e);
+int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e);
 void haproxy_texts_done(struct haproxy_texts *t); /* for CLEANUP */
 
 /* Files of the operator that the configuration names: absolute paths, without `host`; sorted, each once. HAProxy must be able to read
  * them, and does not start without certificates, CA files and key hashes. (A fallback without its api_key_file answers 503.) */
 enum haproxy_file_use { HAPROXY_CERTIFICATE, HAPROXY_CA, HAPROXY_KEY_HASHES, HAPROXY_API_KEY };
 struct haproxy_file {
-	const char *path; /* borrowed from the state */
+	const char *path; /* borrowed from the route */
 	enum haproxy_file_use use;
 };
-size_t haproxy_files(const struct gateway_state *s, struct haproxy_file **out); /* yours to free() */
+size_t haproxy_files(const struct haproxy_routes *s, struct haproxy_file **out); /* yours to free() */
 
 /* The runtime commands that turn a HAProxy which runs `before` into `after`: one line, parts joined by "; ", nothing when they are the same.
  * What becomes ready comes first, then what drains, so there is never a moment without a server. False: the difference is in the
  * configuration itself (a route, an address, a certificate, a fallback): write the files and reload instead. `out` is then untouched. */
-bool haproxy_commands(const struct gateway_state *before, const struct gateway_state *after, const struct haproxy_paths *p, struct buf *out);
+bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_routes *after, const struct haproxy_paths *p, struct buf *out);
 /* The same for one slot and whatever runs: idempotent, for recovery. */
-void haproxy_slot_commands(const struct gateway_state *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out);
+void haproxy_slot_commands(const struct haproxy_routes *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out);
 
 /* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS REFUSED LEFT TOTAL*24
  * FIRST*24".

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "gateway/internal_render.h"
-#include "gateway/state.h"
+#include "haproxy/routes.h"
 
 /* Sorted, each once: one that is needed for two things is the more secret of them. */
 static void add(struct haproxy_file *list, size_t *n, const char *path, enum haproxy_file_use use) {
@@ -26,12 +26,12 @@ static void add(struct haproxy_file *list, size_t *n, const char *path, enum hap
 	++*n;
 }
 
-size_t haproxy_files(const struct gateway_state *s, struct haproxy_file **out) {
-	struct haproxy_file *list = mem_zalloc(4 * gateway_state_count(s) + 1, sizeof *list);
+size_t haproxy_files(const struct haproxy_routes *s, struct haproxy_file **out) {
+	struct haproxy_file *list = mem_zalloc(4 * s->n + 1, sizeof *list);
 	size_t n = 0;
 
-	for (size_t i = 0; i < gateway_state_count(s); i++) {
-		const struct haproxy_frontend *d = &gateway_state_at(s, i)->frontend;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_frontend *d = &s->at[i]->frontend;
 		add(list, &n, d->certificate, HAPROXY_CERTIFICATE);
 		add(list, &n, d->api_keys, HAPROXY_KEY_HASHES);
 		if (!d->has_fallback)

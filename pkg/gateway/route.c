@@ -11,10 +11,6 @@
 
 #define NUMBER 24
 
-unsigned haproxy_share(const struct haproxy_route *r, int slot) {
-	return r->slots[slot].want == HAPROXY_CANARY ? r->canary_percent : 0;
-}
-
 void haproxy_put_release(const struct haproxy_slot *slot, struct buf *out) {
 	if (*slot->id)
 		(void) buf_printf(out, "%s|%s|%s|%s", slot->version, slot->metrics, slot->prompt_tokens, slot->generated_tokens);

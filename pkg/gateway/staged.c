@@ -80,7 +80,7 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 	struct haproxy_file *files CLEANUP(freep) = NULL;
 	struct staged all = {0};
 
-	all.n = haproxy_files(s, &files);
+	all.n = haproxy_files(gateway_state_routes(s), &files);
 	all.at = mem_zalloc(all.n + 1, sizeof *all.at);
 	all.missing = mem_zalloc(all.n + 1, sizeof *all.missing);
 	for (size_t i = 0; i < all.n; i++) {
@@ -137,7 +137,7 @@ static const struct staged_file *find(const struct staged *f, const char *path) 
 
 bool staged_same_for(const struct staged *a, const struct staged *b, const struct gateway_state *own) {
 	struct haproxy_file *files CLEANUP(freep) = NULL;
-	size_t n = haproxy_files(own, &files);
+	size_t n = haproxy_files(gateway_state_routes(own), &files);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct staged_file *x = find(a, files[i].path), *y = find(b, files[i].path);
@@ -225,7 +225,7 @@ void staged_file_done(struct staged_file *f) {
 
 static bool is_needed(const struct gateway_state *s, const char *name) {
 	struct haproxy_file *files CLEANUP(freep) = NULL;
-	size_t n = haproxy_files(s, &files);
+	size_t n = haproxy_files(gateway_state_routes(s), &files);
 	char own[HAPROXY_FILE_NAME];
 
 	for (size_t i = 0; i < n; i++) {

@@ -19,16 +19,10 @@
 
 struct gateway_state {
 	struct arena *arena;
-	struct haproxy_route **routes; /* by name */
-	size_t n, size;
+	struct haproxy_routes routes;
+	size_t size;
 	struct json *kept; /* an array that owns every section */
 };
-
-static const char *const words[] = {"ready", "canary", "drain", "maint"};
-
-const char *haproxy_want_word(enum haproxy_want want) {
-	return words[want];
-}
 
 struct gateway_state *gateway_state_new(void) {
 	struct gateway_state *s = mem_zalloc(1, sizeof *s);
@@ -43,7 +37,7 @@ void gateway_state_free(struct gateway_state *s) {
 		return;
 	arena_free(s->arena);
 	json_free(s->kept);
-	free(s->routes);
+	free(s->routes.at);
 	free(s);
 }
 
@@ -52,49 +46,35 @@ void gateway_state_freep(struct gateway_state **s) {
 }
 
 size_t gateway_state_count(const struct gateway_state *s) {
-	return s->n;
+	return s->routes.n;
 }
 
 struct haproxy_route *gateway_state_at(const struct gateway_state *s, size_t i) {
-	return s->routes[i];
-}
-
-/* Index of the route, or of the first behind it. */
-static size_t place_of(const struct gateway_state *s, const char *name) {
-	size_t i = 0;
-
-	while (i < s->n && strcmp(s->routes[i]->name, name) < 0)
-		i++;
-	return i;
+	return s->routes.at[i];
 }
 
 struct haproxy_route *gateway_state_find(const struct gateway_state *s, const char *name) {
-	size_t i = place_of(s, name);
-
-	return i < s->n && !strcmp(s->routes[i]->name, name) ? s->routes[i] : NULL;
-}
-
-void haproxy_slot_clear(struct haproxy_slot *slot) {
-	*slot = (struct haproxy_slot) {.id = "", .version = "", .want = HAPROXY_MAINT, .metrics = "", .prompt_tokens = "", .generated_tokens = ""};
+	return haproxy_routes_find(&s->routes, name);
 }
 
 struct haproxy_route *gateway_state_add(struct gateway_state *s, const char *name) {
-	size_t at = place_of(s, name);
-	struct haproxy_route *r;
+	struct haproxy_route *r = gateway_state_find(s, name);
+	struct haproxy_routes *all = &s->routes;
 	uint64_t since = 0;
 
-	if (at < s->n && !strcmp(s->routes[at]->name, name))
-		return s->routes[at];
-	for (size_t i = 0; i < s->n; i++)
-		if (s->routes[i]->since > since)
-			since = s->routes[i]->since;
-	if (s->n == s->size) {
+	if (r)
+		return r;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i]->since > since)
+			since = all->at[i]->since;
+	if (all->n == s->size) {
 		s->size = s->size ? 2 * s->size : 8;
-		s->routes = mem_grow(s->routes, s->size, sizeof *s->routes);
+		all->at = mem_grow(all->at, s->size, sizeof(struct haproxy_route *));
 	}
-	memmove(s->routes + at + 1, s->routes + at, (s->n - at) * sizeof *s->routes);
-	s->n++;
-	r = s->routes[at] = arena_zalloc(s->arena, 1, sizeof *r);
+	size_t at = haproxy_routes_index(all, name);
+	memmove(all->at + at + 1, all->at + at, (all->n - at) * sizeof(struct haproxy_route *));
+	all->n++;
+	r = all->at[at] = arena_zalloc(s->arena, 1, sizeof *r);
 	r->name = arena_strdup(s->arena, name);
 	r->since = since + 1;
 	haproxy_slot_clear(&r->slots[0]);
@@ -103,19 +83,21 @@ struct haproxy_route *gateway_state_add(struct gateway_state *s, const char *nam
 }
 
 void gateway_state_remove(struct gateway_state *s, const char *name) {
-	size_t at = place_of(s, name);
+	const struct haproxy_route *gone = gateway_state_find(s, name);
+	struct haproxy_routes *all = &s->routes;
 
-	if (at == s->n || strcmp(s->routes[at]->name, name))
+	if (!gone)
 		return;
-	for (size_t i = 0; i < s->n; i++)
-		if (s->routes[i]->section && s->routes[at]->section && !strcmp(s->routes[i]->frontend.listen, s->routes[at]->frontend.listen))
-			s->routes[i]->named = true;
-	s->n--;
-	memmove(s->routes + at, s->routes + at + 1, (s->n - at) * sizeof *s->routes);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i]->section && gone->section && !strcmp(all->at[i]->frontend.listen, gone->frontend.listen))
+			all->at[i]->named = true;
+	size_t at = haproxy_routes_index(all, name);
+	all->n--;
+	memmove(all->at + at, all->at + at + 1, (all->n - at) * sizeof(struct haproxy_route *));
 }
 
 /* The section becomes the state's. */
-static int put_door(struct gateway_state *s, struct haproxy_route *r, struct json *section, struct err *e) {
+static int put_frontend(struct gateway_state *s, struct haproxy_route *r, struct json *section, struct err *e) {
 	struct haproxy_frontend d;
 
 	json_push(s->kept, section);
@@ -134,7 +116,7 @@ int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const s
 
 	json_remove(section, "engine"); /* the slot's */
 	json_set_str(section, "privacy", json_str(json_get(l->tree, "requirements"), "privacy"));
-	return put_door(s, r, section, e);
+	return put_frontend(s, r, section, e);
 }
 
 /* A plain text of the engine's, or "". */
@@ -157,58 +139,12 @@ void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot, const
 	slot->generated_tokens = engine_text(s, engine, "generated_tokens");
 }
 
-int haproxy_route_slot(const struct haproxy_route *r, const char *id) {
-	for (int i = 0; i < 2; i++)
-		if (*r->slots[i].id && !strcmp(r->slots[i].id, id))
-			return i;
-	return -1;
-}
-
-int haproxy_route_ready(const struct haproxy_route *r) {
-	return r->slots[0].want == HAPROXY_READY ? 0 : r->slots[1].want == HAPROXY_READY ? 1 : -1;
-}
-
-/* Two routes behind one address. */
-static int check_pair(const struct haproxy_route *r, const struct haproxy_route *o, struct err *e) {
-	if (!strcmp(r->frontend.listen, o->frontend.metrics) || !strcmp(r->frontend.metrics, o->frontend.listen))
-		return err_set(e, ERR_SPEC, "routes '%s' and '%s': '%s' is used for clients and for metrics: give gateway.metrics another address",
-			       r->name, o->name, strcmp(r->frontend.listen, o->frontend.metrics) ? r->frontend.metrics : r->frontend.listen);
-	if (r != o && !strcmp(r->frontend.listen, o->frontend.listen) && !*r->frontend.certificate != !*o->frontend.certificate)
-		return err_set(e, ERR_SPEC, "routes '%s' and '%s' share '%s', one with TLS and one without: give both gateway.tls, or one of them "
-			       "another address", r->name, o->name, r->frontend.listen);
-	return 0;
-}
-
-static int check_route(const struct haproxy_route *r, struct err *e) {
-	bool canary = false;
-
-	if (!r->section)
-		return err_set(e, ERR_SPEC, "route '%s' has no gateway section", r->name);
-	for (int i = 0; i < 2; i++) {
-		canary |= r->slots[i].want == HAPROXY_CANARY;
-		if (!*r->slots[i].id && r->slots[i].want != HAPROXY_MAINT)
-			return err_set(e, ERR_SPEC, "route '%s': %c is empty and cannot be %s", r->name, 'a' + i, words[r->slots[i].want]);
-	}
-	if (r->slots[0].want == r->slots[1].want && (canary || r->slots[0].want == HAPROXY_READY))
-		return err_set(e, ERR_SPEC, "route '%s': both a and b are %s", r->name, words[r->slots[0].want]);
-	if (*r->slots[0].id && !strcmp(r->slots[0].id, r->slots[1].id))
-		return err_set(e, ERR_SPEC, "route '%s': a and b are the same release", r->name);
-	if (r->canary_percent > 100 || (r->canary_percent && !canary))
-		return err_set(e, ERR_SPEC, "route '%s': a share of %u %% without a canary", r->name, r->canary_percent);
-	return 0;
-}
-
 int gateway_state_check(const struct gateway_state *s, struct err *e) {
-	if (s->n > HAPROXY_MAX_ROUTES)
-		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", s->n, HAPROXY_MAX_ROUTES);
-	for (size_t i = 0; i < s->n; i++)
-		if (check_route(s->routes[i], e))
-			return -1;
-	for (size_t i = 0; i < s->n; i++)
-		for (size_t k = 0; k <= i; k++)
-			if (check_pair(s->routes[i], s->routes[k], e))
-				return -1;
-	return 0;
+	return haproxy_routes_check(&s->routes, e);
+}
+
+const struct haproxy_routes *gateway_state_routes(const struct gateway_state *s) {
+	return &s->routes;
 }
 
 static struct json *slot_tree(const struct haproxy_slot *slot) {
@@ -216,7 +152,7 @@ static struct json *slot_tree(const struct haproxy_slot *slot) {
 
 	json_set_str(o, "id", slot->id);
 	json_set_str(o, "version", slot->version);
-	json_set_str(o, "want", words[slot->want]);
+	json_set_str(o, "want", haproxy_want_word(slot->want));
 	json_set_int(o, "sequences", slot->sequences);
 	json_set_str(o, "metrics", slot->metrics);
 	json_set_str(o, "prompt_tokens", slot->prompt_tokens);
@@ -243,8 +179,8 @@ static struct json *state_tree(const struct gateway_state *s) {
 
 	json_set_str(t, "apiVersion", "llmdeploy/v1");
 	json_set_str(t, "kind", KIND);
-	for (size_t i = 0; i < s->n; i++)
-		json_push(routes, route_tree(s->routes[i]));
+	for (size_t i = 0; i < s->routes.n; i++)
+		json_push(routes, route_tree(s->routes.at[i]));
 	json_set(t, "routes", routes);
 	return t;
 }
@@ -284,9 +220,9 @@ static int read_slot(struct gateway_state *s, const struct json *o, struct hapro
 	int64_t n = json_int_or(o, "sequences", 0);
 	size_t want = 0;
 
-	while (want < sizeof words / sizeof *words && strcmp(words[want], word))
+	while (want <= HAPROXY_MAINT && strcmp(haproxy_want_word((enum haproxy_want) want), word))
 		want++;
-	if (want == sizeof words / sizeof *words)
+	if (want > HAPROXY_MAINT)
 		return err_set(e, ERR_SPEC, "want is '%.40s': ready, canary, drain or maint", word);
 	if (*id ? !is_id(id) || !text_is_name(version) || n < 1 || n > 100000 : *version || n)
 		return err_set(e, ERR_SPEC, "id '%.40s', version '%.40s' and %lld sequences are no release", id, version, (long long) n);
@@ -316,7 +252,7 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 	for (int i = 0; i < 2; i++)
 		if (read_slot(s, json_get(o, i ? "b" : "a"), &r->slots[i], e))
 			return err_wrap(e, "route '%s': %c", name, 'a' + i);
-	if (put_door(s, r, json_copy(json_get(o, "gateway")), e))
+	if (put_frontend(s, r, json_copy(json_get(o, "gateway")), e))
 		return err_wrap(e, "route '%s'", name);
 	r->named = json_true(o, "named");
 	return 0;
@@ -353,8 +289,8 @@ struct gateway_state *gateway_state_copy(const struct gateway_state *s) {
 	struct gateway_state *c = gateway_state_new();
 	struct err none = {0};
 
-	for (size_t i = 0; i < s->n; i++) {
-		const struct haproxy_route *r = s->routes[i];
+	for (size_t i = 0; i < s->routes.n; i++) {
+		const struct haproxy_route *r = s->routes.at[i];
 		struct haproxy_route *t = gateway_state_add(c, r->name);
 		struct json *o CLEANUP(json_freep) = route_tree(r);
 		t->since = r->since;
@@ -362,8 +298,8 @@ struct gateway_state *gateway_state_copy(const struct gateway_state *s) {
 		for (int k = 0; k < 2; k++)
 			if (read_slot(c, json_get(o, k ? "b" : "a"), &t->slots[k], &none))
 				assert(!"a slot that was taken is whole");
-		if (r->section && put_door(c, t, json_copy(r->section), &none))
-			assert(!"a door that was read can be read");
+		if (r->section && put_frontend(c, t, json_copy(r->section), &none))
+			assert(!"a frontend that was read can be read");
 		t->named = r->named;
 	}
 	return c;

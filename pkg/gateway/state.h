@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "haproxy/routes.h"
+
 struct buf;
 struct err;
 struct json;
@@ -27,57 +29,6 @@ struct lockfile;
  *
  * Texts are borrowed from the state and go with it. Nothing here touches the machine. */
 
-#define HAPROXY_MAX_ROUTES 1000
-
-enum haproxy_want {
-	HAPROXY_READY,	/* takes requests */
-	HAPROXY_CANARY, /* takes its share of the clients (canary_percent), and nobody else's */
-	HAPROXY_DRAIN,	/* ends what it has */
-	HAPROXY_MAINT,	/* has nothing; the only one for an empty slot */
-};
-const char *haproxy_want_word(enum haproxy_want want); /* "ready", "canary", "drain", "maint" */
-
-/* A server of HAProxy's, `a` or `b`, and the release behind it. */
-struct haproxy_slot {
-	const char *id, *version; /* of the release; "" where the slot is empty */
-	enum haproxy_want want;
-	unsigned sequences; /* questions that it answers at once: what HAProxy sends it at once; 0 where empty */
-	const char *metrics; /* path of its own Prometheus page, or "" */
-	const char *prompt_tokens, *generated_tokens; /* the names of two counters there, or "" */
-};
-
-struct haproxy_fallback {
-	const char *url;   /* https://HOST[:PORT][/BASE], or http:// of this machine */
-	const char *model; /* its name there */
-	const char *api_key_file, *ca_file; /* absolute, of the gateway's machine; "" where there is none */
-	const char *const *names; /* model names by which a client asks for it */
-	size_t n_names;
-};
-
-/* What clients meet at a route: the gateway section of the active release's lock. */
-struct haproxy_frontend {
-	const char *listen, *metrics; /* HOST:PORT */
-	const char *certificate;      /* PEM with its key, absolute; "": no TLS */
-	const char *api_keys;	      /* file of key hashes, absolute; "": no keys are asked for */
-	const char *sticky;	      /* header that tells clients apart, or "" */
-	const char *privacy;	      /* local hybrid any */
-	const char *const *cors;      /* origins of pages whose scripts may ask; "*": any */
-	size_t n_cors;
-	uint64_t max_body_bytes, queue_length, queue_timeout_ms;
-	bool has_fallback;
-	struct haproxy_fallback fallback;
-};
-
-struct haproxy_route {
-	const char *name;
-	uint64_t since; /* order of arrival: on a shared address the first answers what names no route */
-	bool named; /* another route of its address was removed: a name that no route has stays 404 there */
-	struct haproxy_slot slots[2]; /* a, b */
-	unsigned canary_percent;      /* 0 unless a slot is the canary */
-	struct haproxy_frontend frontend;
-	const struct json *section; /* the frontend as the lock has it, with "privacy" */
-};
-
 struct gateway_state;
 struct gateway_state *gateway_state_new(void); /* without a route */
 void gateway_state_free(struct gateway_state *s);
@@ -93,6 +44,9 @@ void gateway_state_print(const struct gateway_state *s, struct buf *out);
  * a canary. ERR_SPEC. */
 int gateway_state_check(const struct gateway_state *s, struct err *e);
 
+/* All of them, as HAProxy is told: good until the next add or remove. */
+const struct haproxy_routes *gateway_state_routes(const struct gateway_state *s);
+
 /* Routes, in order of their names. A pointer is good until the next add or remove. */
 size_t gateway_state_count(const struct gateway_state *s);
 struct haproxy_route *gateway_state_at(const struct gateway_state *s, size_t i);
@@ -105,7 +59,3 @@ void gateway_state_remove(struct gateway_state *s, const char *name);
 int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const struct lockfile *l, struct err *e);
 /* The slot leads to the lock's release, in maintenance; and to none. */
 void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot, const struct lockfile *l);
-void haproxy_slot_clear(struct haproxy_slot *slot);
-/* 0 or 1; -1: the release has no slot. */
-int haproxy_route_slot(const struct haproxy_route *r, const char *id);
-int haproxy_route_ready(const struct haproxy_route *r); /* the slot that is wanted ready, or -1 */

@@ -47,7 +47,7 @@ void proxy_write(struct proxy *p, const char *state) {
 	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
-	if (gateway_state_parse(state, strlen(state), &s, &e) || haproxy_render(s, &paths, &t, &e))
+	if (gateway_state_parse(state, strlen(state), &s, &e) || haproxy_render(gateway_state_routes(s), &paths, &t, &e))
 		die(e.msg);
 	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		char *path CLEANUP(freep) = mem_printf("%s/g/%s", p->dir, t.files[i].name);

@@ -28,9 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	gateway_state_print(s, &text);
 	if (text.cut || gateway_state_parse(buf_str(&text), text.len, &again, &e))
 		abort();
-	if (!haproxy_commands(s, again, &paths, &commands) || commands.len)
+	if (!haproxy_commands(gateway_state_routes(s), gateway_state_routes(again), &paths, &commands) || commands.len)
 		abort();
-	if (haproxy_render(s, &paths, &texts, &e))
+	if (haproxy_render(gateway_state_routes(s), &paths, &texts, &e))
 		abort();
 	size_t lines = 0;
 	for (const char *p = texts.files[0].bytes; (p = strchr(p, '\n')); p++)

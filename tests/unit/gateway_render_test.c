@@ -66,8 +66,8 @@ static void test_texts(void **state) {
 		struct gateway_state *s CLEANUP(gateway_state_freep) = state_of(c->name), *again CLEANUP(gateway_state_freep) = gateway_state_copy(s);
 		struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0}, u CLEANUP(haproxy_texts_done) = {0};
 		struct err e = {0};
-		assert_int_equal(haproxy_render(s, c->paths, &t, &e), 0);
-		assert_int_equal(haproxy_render(again, c->paths, &u, &e), 0);
+		assert_int_equal(haproxy_render(gateway_state_routes(s), c->paths, &t, &e), 0);
+		assert_int_equal(haproxy_render(gateway_state_routes(again), c->paths, &u, &e), 0);
 		for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 			assert_string_equal(t.files[i].bytes, u.files[i].bytes);
 			if (strcmp(t.files[i].name, "llmdeploy.lua") != 0) /* its text is its template's */
@@ -83,7 +83,7 @@ static void test_lua(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(haproxy_render(s, &paths, &t, &e), 0);
+	assert_int_equal(haproxy_render(gateway_state_routes(s), &paths, &t, &e), 0);
 	assert_string_equal(t.files[3].name, "llmdeploy.lua");
 	assert_non_null(strstr(t.files[3].bytes, "\nlocal conf_path = \"gateway/llmdeploy.conf\"\n"));
 	assert_null(strstr(t.files[3].bytes, "@GATEWAY@"));
@@ -97,12 +97,12 @@ static void test_files(void **state) {
 	struct haproxy_file *files CLEANUP(freep) = NULL, *no_files CLEANUP(freep) = NULL;
 
 	(void) state;
-	assert_int_equal(haproxy_files(s, &files), 4);
+	assert_int_equal(haproxy_files(gateway_state_routes(s), &files), 4);
 	for (size_t i = 0; i < 4; i++) {
 		assert_string_equal(files[i].path, expect[i].path);
 		assert_int_equal(files[i].use, expect[i].use);
 	}
-	assert_int_equal(haproxy_files(none, &no_files), 0);
+	assert_int_equal(haproxy_files(gateway_state_routes(none), &no_files), 0);
 }
 
 static void test_refused(void **state) {
@@ -112,7 +112,7 @@ static void test_refused(void **state) {
 
 	(void) state;
 	(void) gateway_state_add(s, "one");
-	assert_int_equal(haproxy_render(s, &paths, &t, &e), -1);
+	assert_int_equal(haproxy_render(gateway_state_routes(s), &paths, &t, &e), -1);
 	assert_string_equal(e.msg, "route 'one' has no gateway section");
 	assert_null(t.files[0].bytes);
 }
@@ -132,7 +132,7 @@ static void test_many(void **state) {
 				  "\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%d\",\"metrics\":\"127.0.0.1:1\",\"privacy\":\"any\",\"fallback\":{\"url\":"
 				  "\"https://h/v1\",\"model\":\"m\"}},\"name\":\"r%d\",\"since\":%d}", i ? "," : "", 2000 + i, i, i + 1);
 	(void) buf_puts(&text, "]}");
-	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) || haproxy_render(s, &paths, &t, &e))
+	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) || haproxy_render(gateway_state_routes(s), &paths, &t, &e))
 		fail_msg("%s", e.msg);
 }
 

@@ -113,7 +113,7 @@ static bool looks_at_names(const struct gateway_state *s) {
 	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
-	if (haproxy_render(s, &here, &texts, &e))
+	if (haproxy_render(gateway_state_routes(s), &here, &texts, &e))
 		fail_msg("%s", e.msg);
 	return strstr(texts.files[HAPROXY_TEXTS - 1].bytes, "is not served here") != NULL;
 }
@@ -265,7 +265,7 @@ static void test_turns(void **state) {
 		char *after CLEANUP(freep) = mem_printf("{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s]}", c->after);
 		struct gateway_state *b CLEANUP(gateway_state_freep) = parsed(before), *a CLEANUP(gateway_state_freep) = parsed(after);
 		struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-		assert_int_equal(haproxy_commands(b, a, &paths, &out), c->commands != NULL);
+		assert_int_equal(haproxy_commands(gateway_state_routes(b), gateway_state_routes(a), &paths, &out), c->commands != NULL);
 		assert_string_equal(buf_str(&out), c->commands ? c->commands : "");
 	}
 }
@@ -275,11 +275,11 @@ static void test_turn_slot(void **state) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
 
 	(void) state;
-	haproxy_slot_commands(s, "one", 0, &paths, &out);
+	haproxy_slot_commands(gateway_state_routes(s), "one", 0, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/a r1|||; set maxconn server r:one/a 4; set server r:one/a weight 1; "
 			    "set server r:one/a state ready; set map g/canary.map one/a 0");
 	buf_reset(&out);
-	haproxy_slot_commands(s, "one", 1, &paths, &out);
+	haproxy_slot_commands(gateway_state_routes(s), "one", 1, &paths, &out);
 	assert_string_equal(buf_str(&out), "set map g/releases.map one/b r2|||; set maxconn server r:one/b 4; set server r:one/b state drain; "
 			    "set map g/canary.map one/b 7");
 }
