@@ -21,20 +21,20 @@ static int is_known(const struct gateway *g, const char *digest, bool *known, st
 	struct socket_workers all;
 	struct process p;
 
-	*known = !strcmp(g->memo->accepted, digest);
+	*known = !strcmp(g->h.memo->accepted, digest);
 	if (*known)
 		return 0;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(g->h.dir, &all, e))
 		return -1;
 	if (!all.running || !all.serving)
 		return 0;
-	if (process_inspect(g, &p, e))
+	if (process_inspect(&g->h, &p, e))
 		return -1;
-	return p.running && p.same ? haproxy_has(g, &all, digest, known, e) : 0;
+	return p.running && p.same ? haproxy_has(&g->h, &all, digest, known, e) : 0;
 }
 
 static int lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, struct err *e) {
-	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, e))
+	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->h.dir, HAPROXY_CHECK_DIR, e))
 		return err_wrap(e, "gateway");
 	if (staged_own_dir(g, HAPROXY_CHECK_DIR, e) ||
 	    staged_own_dir(g, HAPROXY_CHECK_DIR "/gateway", e) ||
@@ -49,11 +49,11 @@ static int check(const struct gateway *g, const struct gateway_state *s, const s
 
 	if (lay_out(g, s, &a->files, e))
 		return -1;
-	if (process_check(g, &fine, &said, e))
+	if (process_check(&g->h, &fine, &said, e))
 		return -1;
 	if (!fine)
-		return haproxy_refused(g, buf_str(&said), e);
-	(void) strcpy(g->memo->accepted, a->digest);
+		return haproxy_refused(&g->h, buf_str(&said), e);
+	(void) strcpy(g->h.memo->accepted, a->digest);
 	return 0;
 }
 
@@ -62,7 +62,7 @@ static int check_and_clean(const struct gateway *g, const struct gateway_state *
 	struct err why = {0}, more = {0};
 	int r = check(g, s, a, &why);
 
-	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, &more))
+	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->h.dir, HAPROXY_CHECK_DIR, &more))
 		progress_warn(g->o.progress, "the files of a check could not be removed", more.msg);
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }

@@ -88,10 +88,10 @@ static int update_haproxy(const struct gateway *g, const char *path, const char 
 	if (g->none)
 		return 0;
 	/* What starts anew reads the copy. */
-	if (persist_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->dir, &all, e))
+	if (persist_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->h.dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
-		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, g->dir, &all.at[i], line, &answer, &gone, e))
+		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, g->h.dir, &all.at[i], line, &answer, &gone, e))
 			return -1;
 		const char *said = buf_str(&answer) + strspn(buf_str(&answer), "\r\n ");
 		if (*said && !text_starts(said, "Unknown map") && !text_starts(said, "Key not found"))

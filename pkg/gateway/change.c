@@ -58,11 +58,11 @@ static int change_commit(struct change *c, struct err *e) {
 		return -1;
 	if (!line.len)
 		return 0;
-	if (socket_workers(c->g->dir, &all, e))
+	if (socket_workers(c->g->h.dir, &all, e))
 		return -1;
 	if (!all.running || !all.serving)
 		return ensure_locked(c->g, c->after, e);
-	return socket_send(c->g->dir, &all, buf_str(&line), e);
+	return socket_send(c->g->h.dir, &all, buf_str(&line), e);
 }
 
 static int no_slot(const char *route, const struct lockfile *l, struct err *e) {
@@ -152,7 +152,7 @@ static int sync_now(const struct change *c, const struct haproxy_route *r, struc
 	struct socket_workers all;
 	int ready = haproxy_route_ready(r);
 
-	if (socket_workers(c->g->dir, &all, e))
+	if (socket_workers(c->g->h.dir, &all, e))
 		return -1;
 	if (!all.running || !all.serving)
 		return err_set(e, ERR_SYS, "the gateway is not running");
@@ -162,7 +162,7 @@ static int sync_now(const struct change *c, const struct haproxy_route *r, struc
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
 	haproxy_slot_commands(gateway_state_routes(c->after), r->name, ready == 1, &paths, &line);
 	haproxy_slot_commands(gateway_state_routes(c->after), r->name, ready != 1, &paths, &line);
-	return socket_send(c->g->dir, &all, buf_str(&line), e);
+	return socket_send(c->g->h.dir, &all, buf_str(&line), e);
 }
 
 static int flip_now(const struct change *c, const struct haproxy_route *r, struct err *e) {
@@ -244,7 +244,7 @@ static int count_slot(const struct gateway *g, const char *route, int slot, uint
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->dir, &all, e) || haproxy_server(g, &all, route, slot ? "b" : "a", &have, e))
+	if (socket_workers(g->h.dir, &all, e) || haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e))
 		return -1;
 	*n = have.in_flight + have.queued + have.waiting;
 	return 0;
@@ -292,7 +292,7 @@ static int close_rest(const struct gateway *g, const char *route, int slot, uint
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->dir, &all, e) || haproxy_server(g, &all, route, slot ? "b" : "a", &have, e) || socket_send(g->dir, &all, line, e))
+	if (socket_workers(g->h.dir, &all, e) || haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e) || socket_send(g->h.dir, &all, line, e))
 		return -1;
 	*cut = have.in_flight;
 	return 0;

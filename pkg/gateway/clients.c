@@ -94,7 +94,7 @@ int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_
 		return -1;
 	if (slot < 0)
 		return 0;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(g->h.dir, &all, e))
 		return -1;
 	(void) snprintf(line, sizeof line, "llmdeploy clients %s %c", l->route, "ab"[slot]);
 	if (status_counters(g, &all, line, &text, e))
@@ -109,7 +109,7 @@ int gateway_probe_address(struct gateway *g, const struct lockfile *l, struct ga
 		return -1;
 	if (slot < 0)
 		return err_set(e, ERR_USAGE, "release '%s' has no server at the gateway", l->version);
-	(void) snprintf(out->socket, sizeof out->socket, "/proc/self/fd/%d/ask.sock", g->dir);
+	(void) snprintf(out->socket, sizeof out->socket, "/proc/self/fd/%d/ask.sock", g->h.dir);
 	(void) snprintf(out->base_url, sizeof out->base_url, "http://localhost/%c/%s", "ab"[slot], l->route);
 	return 0;
 }

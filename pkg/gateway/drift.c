@@ -55,7 +55,7 @@ static int compare_map(const struct gateway *g, const struct socket_worker *w, c
 	char *line CLEANUP(freep) = mem_printf("show map gateway/%s", maps[m].map);
 	bool gone;
 
-	if (socket_worker_ask(EFFECT_NONE, g->dir, w, line, &text, &gone, e))
+	if (socket_worker_ask(EFFECT_NONE, g->h.dir, w, line, &text, &gone, e))
 		return -1;
 	for (int i = 0; i < 2 && !gone; i++) {
 		char *key CLEANUP(freep) = mem_printf("%s/%c", r->name, 'a' + i), *have CLEANUP(freep) = value_of(buf_str(&text), key);
@@ -74,7 +74,7 @@ static void compare_image(const struct gateway *g, gateway_found *found, void *c
 	struct err damaged = {0};
 	bool there = false;
 
-	if (!g->host && (haproxy_image_read(g->o.root, &image, &there, &damaged) || !there))
+	if (!g->h.host && (haproxy_image_read(g->o.root, &image, &there, &damaged) || !there))
 		found(ctx, "gateway/gateway.lock.json", "the gateway's image", damaged.code ? damaged.msg : "nothing");
 }
 
@@ -84,13 +84,13 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 	char digest[SHA256_HEX];
 
 	*loaded = true;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(g->h.dir, &all, e))
 		return -1;
 	const struct socket_worker *w = serving(&all);
 	/* That it does not run is told of elsewhere. */
 	if (!w || !r)
 		return 0;
-	if (persist_digest(g, s, digest, e) || haproxy_has(g, &all, digest, loaded, e))
+	if (persist_digest(g, s, digest, e) || haproxy_has(&g->h, &all, digest, loaded, e))
 		return -1;
 	for (size_t m = 0; *loaded && m < sizeof maps / sizeof *maps; m++)
 		if (compare_map(g, w, r, m, found, ctx, e))
@@ -102,7 +102,7 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 	bool loaded;
 
 	compare_image(g, found, ctx);
-	if (!g->host && process_docker_drift(g, found, ctx, e))
+	if (process_drift(&g->h, found, ctx, e))
 		return -1;
 	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
 		return -1;

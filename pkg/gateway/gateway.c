@@ -35,11 +35,11 @@ int gateway_open(const struct gateway_options *o, struct gateway **out, struct e
 	struct gateway *g CLEANUP(gateway_freep) = mem_zalloc(1, sizeof *g);
 
 	g->o = *o;
-	g->dir = -1;
-	g->memo = mem_zalloc(1, sizeof *g->memo);
 	g->none = o->settings.mode == GATEWAY_NONE;
-	g->host = o->settings.mode == GATEWAY_ON_HOST;
-	if (!g->none && open_dir(o, &g->dir, e))
+	g->h = (struct haproxy){.root = o->root, .store = o->store, .docker = o->docker, .progress = o->progress,
+		.program = o->settings.program, .config_path = o->settings.config_path, .host = o->settings.mode == GATEWAY_ON_HOST,
+		.dir = -1, .memo = mem_zalloc(1, sizeof *g->h.memo)};
+	if (!g->none && open_dir(o, &g->h.dir, e))
 		return -1;
 	*out = STEAL(g);
 	return 0;
@@ -48,8 +48,8 @@ int gateway_open(const struct gateway_options *o, struct gateway **out, struct e
 void gateway_free(struct gateway *g) {
 	if (!g)
 		return;
-	closep(&g->dir);
-	free(g->memo);
+	closep(&g->h.dir);
+	free(g->h.memo);
 	free(g);
 }
 
@@ -68,15 +68,15 @@ static int start_process(const struct gateway *g, const struct gateway_state *s,
 	bool up;
 
 	progress_step(g->o.progress, "gateway");
-	if (process_sweep(g, true, e) || preflight_ports(g, NULL, s, e) || process_start(g, e) || haproxy_await(g, digest, GATEWAY_START_MS, &up, e))
+	if (process_sweep(&g->h, true, e) || preflight_ports(g, NULL, s, e) || process_start(&g->h, e) || haproxy_await(&g->h, digest, GATEWAY_START_MS, &up, e))
 		return -1;
 	if (!up) {
 		struct err ignored = {0};
-		process_log_tail(g, &words);
-		(void) process_sweep(g, true, &ignored);
-		return haproxy_failed(g, buf_str(&words), e);
+		process_log_tail(&g->h, &words);
+		(void) process_sweep(&g->h, true, &ignored);
+		return haproxy_failed(&g->h, buf_str(&words), e);
 	}
-	if (process_keep(g, e))
+	if (process_keep(&g->h, e))
 		return -1;
 	progress_done(g->o.progress, "gateway", "started");
 	return 0;
@@ -89,16 +89,16 @@ static int update_process(const struct gateway *g, const struct gateway_state *s
 
 	if (!p->same) {
 		progress_step(g->o.progress, "gateway");
-		if (process_take_over(g, digest, e))
+		if (process_take_over(&g->h, digest, e))
 			return -1;
 		progress_done(g->o.progress, "gateway", "another process took over");
 		return 0;
 	}
-	if (socket_workers(g->dir, &all, e) || haproxy_has(g, &all, digest, &has, e))
+	if (socket_workers(g->h.dir, &all, e) || haproxy_has(&g->h, &all, digest, &has, e))
 		return -1;
-	if (!has && haproxy_reload(g, digest, e))
+	if (!has && haproxy_reload(&g->h, digest, e))
 		return -1;
-	return process_keep(g, e) || haproxy_sync(g, gateway_state_routes(s), e) ? -1 : 0;
+	return process_keep(&g->h, e) || haproxy_sync(&g->h, gateway_state_routes(s), e) ? -1 : 0;
 }
 
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e) {
@@ -108,10 +108,10 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	struct process p;
 	bool repaired, up;
 
-	if (process_sweep(g, false, e))
+	if (process_sweep(&g->h, false, e))
 		return -1;
 	if (!gateway_state_count(s))
-		return process_sweep(g, true, e);
+		return process_sweep(&g->h, true, e);
 	/* What HAProxy refuses is not written, and what runs stays as it is. */
 	if (accept_state(g, s, &a, e) || persist_save(g, s, &a, &repaired, e))
 		return -1;
@@ -122,14 +122,14 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 		if (persist_link(g, r->name, 0, r->slots[0].id, e) || persist_link(g, r->name, 1, r->slots[1].id, e))
 			return -1;
 	}
-	if (process_inspect(g, &p, e) || socket_workers(g->dir, &all, e))
+	if (process_inspect(&g->h, &p, e) || socket_workers(g->h.dir, &all, e))
 		return -1;
 	/* One that the Engine has just brought back gets a moment to answer. */
-	if (p.running && !all.serving && (haproxy_await(g, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->dir, &all, e)))
+	if (p.running && !all.serving && (haproxy_await(&g->h, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->h.dir, &all, e)))
 		return -1;
 	bool runs = p.running && all.running && all.serving;
 	/* Somebody may have had the edited text loaded: the process cannot tell. */
-	if (runs && repaired && haproxy_reload(g, digest, e))
+	if (runs && repaired && haproxy_reload(&g->h, digest, e))
 		return -1;
 	if (runs ? update_process(g, s, &p, digest, e) : start_process(g, s, digest, e))
 		return -1;
@@ -141,7 +141,7 @@ static int restore_loaded(struct gateway *g, const struct gateway_state *s, cons
 	struct gateway_state *good CLEANUP(gateway_state_freep) = NULL;
 	struct err ignored = {0};
 
-	if (g->memo->refused && !persist_without_refused(g, s, &good, &ignored) && good)
+	if (g->h.memo->refused && !persist_without_refused(g, s, &good, &ignored) && good)
 		(void) ensure_locked(g, good, &ignored);
 	return err_set(e, why->code, "%s", why->msg);
 }
@@ -176,7 +176,7 @@ static int find_unfinished(const struct gateway *g, const char *route, struct un
 	size_t copies;
 	bool loaded;
 
-	*h = (struct unfinished){.check = fs_exists(g->dir, HAPROXY_CHECK_DIR)};
+	*h = (struct unfinished){.check = fs_exists(g->h.dir, HAPROXY_CHECK_DIR)};
 	if (persist_sweep(g, false, &h->files, e) || persist_state(g, &s, e) || persist_torn(g, s, &h->torn, e) || staged_sweep(g, s, false, &copies, e))
 		return -1;
 	h->files += copies;
@@ -194,7 +194,7 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 
 	if (persist_sweep(g, true, &n, e) || persist_state(g, &s, e) || staged_sweep(g, s, true, &n, e))
 		return -1;
-	if (h->check && (process_check_sweep(g, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->dir, HAPROXY_CHECK_DIR, e)))
+	if (h->check && (process_check_sweep(&g->h, e) || fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->h.dir, HAPROXY_CHECK_DIR, e)))
 		return -1;
 	const struct haproxy_route *r = gateway_state_find(s, route);
 	if (r && (persist_link(g, route, 0, r->slots[0].id, e) || persist_link(g, route, 1, r->slots[1].id, e)))
@@ -206,7 +206,7 @@ static int finish_unfinished(const struct gateway *g, const char *route, const s
 	if (!h->maps)
 		return 0;
 	progress_note(g->o.progress, "HAProxy's maps differed from gateway/state and were set again", route);
-	return haproxy_sync(g, gateway_state_routes(s), e);
+	return haproxy_sync(&g->h, gateway_state_routes(s), e);
 }
 
 int gateway_reconcile(struct gateway *g, const char *route, struct err *e) {
@@ -216,7 +216,7 @@ int gateway_reconcile(struct gateway *g, const char *route, struct err *e) {
 	if (g->none)
 		return 0;
 	/* Also one that an earlier version made, with another policy. */
-	if (process_keep(g, e))
+	if (process_keep(&g->h, e))
 		return -1;
 	if (find_unfinished(g, route, &h, e))
 		return -1;
@@ -229,7 +229,7 @@ static int serving_pid(const struct gateway *g, int *pid, struct err *e) {
 	struct socket_workers all;
 
 	*pid = 0;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(g->h.dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n && !*pid; i++)
 		if (!all.at[i].finishing)
@@ -241,14 +241,14 @@ static int reload_locked(struct gateway *g, const struct gateway_state *s, struc
 	char digest[SHA256_HEX];
 	int before, after;
 
-	if (persist_digest(g, s, digest, e) || serving_pid(g, &before, e) || haproxy_reload(g, digest, e))
+	if (persist_digest(g, s, digest, e) || serving_pid(g, &before, e) || haproxy_reload(&g->h, digest, e))
 		return -1;
 	/* Versions before 2.7 say nothing when it is done, and the one before may have the same digest. */
 	for (uint64_t until = clock_mono_ms() + GATEWAY_START_MS; clock_mono_ms() < until; clock_sleep_ms(20)) {
 		if (interrupt_check(e) || serving_pid(g, &after, e))
 			return -1;
 		if (after && after != before)
-			return haproxy_sync(g, gateway_state_routes(s), e);
+			return haproxy_sync(&g->h, gateway_state_routes(s), e);
 	}
 	return err_set(e, ERR_UNREACHABLE, "HAProxy did not reload within %d s; see its log", GATEWAY_START_MS / 1000);
 }
@@ -283,12 +283,12 @@ int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e)
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
-	if (process_sweep(g, false, e) || process_inspect(g, &p, e) || accept_strictly(g, s, s, e))
+	if (process_sweep(&g->h, false, e) || process_inspect(&g->h, &p, e) || accept_strictly(g, s, s, e))
 		return -1;
-	*changed = force || g->host || !p.running || !p.same;
-	if (!p.running || (!force && !g->host))
+	*changed = force || g->h.host || !p.running || !p.same;
+	if (!p.running || (!force && !g->h.host))
 		return ensure_locked(g, s, e);
 	if (accept_state(g, s, &a, e) || persist_save(g, s, &a, NULL, e))
 		return -1;
-	return g->host ? reload_locked(g, s, e) : process_take_over(g, a.digest, e);
+	return g->h.host ? reload_locked(g, s, e) : process_take_over(&g->h, a.digest, e);
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "crypto/crypto.h"
 #include "gateway/gateway.h"
+#include "gateway/haproxy.h"
 #include "gateway/image.h"
 #include "gateway/render.h"
 #include "gateway/socket.h"
@@ -20,20 +21,8 @@ enum { GATEWAY_START_MS = 15000, GATEWAY_BACK_MS = 3000 };
 struct gateway {
 	struct gateway_options o;
 	bool none; /* mode none */
-	bool host; /* mode host */
-	int dir;   /* ROOT/gateway; -1 in mode none */
-	struct memo *memo;
+	struct haproxy h;
 };
-
-/* What was found out in this run of the program. */
-struct memo {
-	bool refused; /* HAProxy did not come up with the configuration */
-	char accepted[SHA256_HEX]; /* the digest of the last one that it accepted; "" */
-};
-
-/* As HAProxy sees them from ROOT. */
-#define HAPROXY_PATHS {.run = "run/routes", .gateway = "gateway", .host = "", .files = "gateway/files"}
-#define HAPROXY_INSIDE "/llmdeploy" /* ROOT in the container */
 
 /* ---- what stands on disk (files.c) ---- */
 
@@ -107,7 +96,6 @@ int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool re
 
 /* ---- what HAProxy says of a configuration before it is loaded (accept.c) ---- */
 
-#define HAPROXY_CHECK_DIR "check" /* gateway/check: there only while HAProxy is asked */
 struct accepted {
 	struct staged files;
 	char digest[SHA256_HEX];
@@ -131,71 +119,6 @@ int preflight_files(const struct gateway *g, const struct gateway_state *s, stru
 /* Addresses of `wanted` that `running` (may be NULL) does not have can be listened on. */
 int preflight_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e);
 
-/* ---- the process (docker.c, host.c; process.c chooses) ---- */
-
-struct process {
-	bool found;   /* there is one of ours, in whatever condition */
-	bool running;
-	bool same;    /* made from the image and with the mounts that are wanted now */
-	char version[64];
-};
-
-int process_inspect(const struct gateway *g, struct process *out, struct err *e);
-/* From nothing, or in the place of one that does not run. Returns before it answers. */
-int process_start(const struct gateway *g, struct err *e);
-/* From now on Docker starts it again; nothing where it does not run. */
-int process_keep(const struct gateway *g, struct err *e);
-/* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
-int process_take_over(const struct gateway *g, const char *digest, struct err *e);
-/* Ends what has ended or was taken over from; `all`: the one that serves too. */
-int process_sweep(const struct gateway *g, bool all, struct err *e);
-void process_log_tail(const struct gateway *g, struct buf *out);
-/* `haproxy -c` of gateway/check by the program, user, mounts and paths that will load it. What it says goes to `said`. */
-int process_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
-/* One that was killed meanwhile leaves nothing. */
-int process_check_sweep(const struct gateway *g, struct err *e);
-
-int process_docker_inspect(const struct gateway *g, struct process *out, struct err *e);
-int process_docker_start(const struct gateway *g, struct err *e);
-int process_docker_keep(const struct gateway *g, struct err *e);
-int process_docker_take_over(const struct gateway *g, const char *digest, struct err *e);
-/* Its restart policy. */
-int process_docker_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e);
-int process_docker_sweep(const struct gateway *g, bool all, struct err *e);
-void process_docker_log_tail(const struct gateway *g, struct buf *out);
-int process_docker_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
-int process_docker_check_sweep(const struct gateway *g, struct err *e);
-
-int process_host_inspect(const struct gateway *g, struct process *out, struct err *e);
-int process_host_master(const struct gateway *g); /* 0: none */
-int process_host_start(const struct gateway *g, struct err *e);
-int process_host_stop(const struct gateway *g, struct err *e);
-void process_host_log_tail(const struct gateway *g, struct buf *out);
-int process_host_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e);
-
-/* ---- what runs (running.c) ---- */
-
-/* Until a process with this digest serves, alone; for at most timeout_ms. *up false: it does not. */
-int haproxy_await(const struct gateway *g, const char *digest, uint64_t timeout_ms, bool *up, struct err *e);
-/* Does the process that serves have this digest? */
-int haproxy_has(const struct gateway *g, const struct socket_workers *all, const char *digest, bool *has, struct err *e);
-int haproxy_reload(const struct gateway *g, const char *digest, struct err *e);
-/* "NAME: what HAProxy said last", one line with what is to be done. */
-int haproxy_failed(const struct gateway *g, const char *said, struct err *e);
-/* The same of one that was asked before anything was changed: ERR_SPEC. */
-int haproxy_refused(const struct gateway *g, const char *said, struct err *e);
-/* What it runs turned to what the state says, route by route, where it differs. */
-int haproxy_sync(const struct gateway *g, const struct haproxy_routes *s, struct err *e);
-
-/* One server of one route in all workers. */
-struct server_count {
-	uint64_t in_flight, queued, weight;
-	uint64_t waiting; /* requests of the route that workers which finish have not given to a server yet: their bodies still arrive, or they are queued */
-	char status[32]; /* of the worker that serves: "UP", "DRAIN", "MAINT", "no check", ... */
-};
-int haproxy_server(const struct gateway *g, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
-		   struct err *e);
-
 /* ---- looking (look.c, sight.c, drift.c) ---- */
 
 /* The maps of the process that serves, which the runtime socket alone changes, against the state; nothing where none serves. loaded: it has the
@@ -208,11 +131,6 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 int status_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e);
 /* What the fallback of a route counted, into *v. */
 int status_fallback(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e);
-
-/* Nobody is connected to the workers behind this socket any more. */
-int worker_reaper_is_idle(const struct gateway *g, const char *socket, bool *idle, struct err *e);
-/* Workers that were reloaded from, and have nobody left: ended. `master` is the process that they are children of, as we see it. */
-int worker_reaper_run(const struct gateway *g, int master, struct err *e);
 
 /* The change of state behind every public function: under the lock, from what is there. ensure.c */
 int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *e);

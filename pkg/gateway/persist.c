@@ -22,14 +22,14 @@ static const char slot_names[] = "ab";
 int persist_lock(const struct gateway *g, int *fd, struct err *e) {
 	char *holder CLEANUP(freep) = root_holder("gateway");
 
-	return fs_file_lock(g->dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
+	return fs_file_lock(g->h.dir, "lock", holder, LOCK_WAIT_MS, fd, e) ? err_wrap(e, "gateway") : 0;
 }
 
 int persist_state(const struct gateway *g, struct gateway_state **out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(STATE_CAP);
 	bool found;
 
-	if (fs_read_if(g->dir, "state", &text, &found, e))
+	if (fs_read_if(g->h.dir, "state", &text, &found, e))
 		return err_wrap(e, "gateway");
 	if (found)
 		return gateway_state_parse(buf_str(&text), text.len, out, e);
@@ -84,10 +84,10 @@ static int put(const struct gateway *g, enum effect as, const char *name, const 
 	struct buf old CLEANUP(buf_done) = BUF_INIT(TEXT_CAP);
 	bool found;
 
-	if (fs_read_if(g->dir, name, &old, &found, e))
+	if (fs_read_if(g->h.dir, name, &old, &found, e))
 		return err_wrap(e, "gateway");
 	*differed = !found || old.len != n || memcmp(buf_str(&old), bytes, n) != 0;
-	return *differed && fs_write(as, g->dir, name, bytes, n, 0644, e) ? err_wrap(e, "gateway") : 0;
+	return *differed && fs_write(as, g->h.dir, name, bytes, n, 0644, e) ? err_wrap(e, "gateway") : 0;
 }
 
 #define MARK "# of a state with the digest "
@@ -124,7 +124,7 @@ static void compare(const struct gateway *g, const char *name, const char *bytes
 	struct err unread = {0};
 	bool there = false;
 
-	if (fs_read_if(g->dir, name, &have, &there, &unread))
+	if (fs_read_if(g->h.dir, name, &have, &there, &unread))
 		found(ctx, what, "as gateway/state says", unread.msg);
 	else if (!there || have.len != n || memcmp(buf_str(&have), bytes, n) != 0)
 		found(ctx, what, "as gateway/state says", there ? "edited" : "nothing");
@@ -234,7 +234,7 @@ int persist_torn(const struct gateway *g, const struct gateway_state *s, bool *t
 	bool found;
 
 	*torn = false;
-	if (fs_read_if(g->dir, "haproxy.cfg", &text, &found, e))
+	if (fs_read_if(g->h.dir, "haproxy.cfg", &text, &found, e))
 		return err_wrap(e, "gateway");
 	const char *said = found ? strstr(buf_str(&text), MARK) : NULL;
 	if (!said)
@@ -275,7 +275,7 @@ int persist_without_refused(const struct gateway *g, const struct gateway_state 
 	bool found;
 
 	*out = NULL;
-	if (fs_read_if(g->dir, "state.loaded", &text, &found, e))
+	if (fs_read_if(g->h.dir, "state.loaded", &text, &found, e))
 		return -1;
 	if (!found)
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/internal.h"
+#include "gateway/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
+#include "gateway/image.h"
 #include "json/json.h"
 #include "root/root.h"
 
@@ -25,19 +26,19 @@
 
 enum { FINISH_MS = 30000, START_MS = 15000, STOP_MS = 5000, CHECK_MS = 60000 };
 
-static char *name_of(const struct gateway *g, const char *suffix) {
-	return mem_printf("llmdeploy-%.8s-gateway%s", g->o.root->id, suffix);
+static char *name_of(const struct haproxy *h, const char *suffix) {
+	return mem_printf("llmdeploy-%.8s-gateway%s", h->root->id, suffix);
 }
 
 /* ---- what it is made of ---- */
 
-static int read_image(const struct gateway *g, struct haproxy_image *out, struct err *e) {
+static int read_image(const struct haproxy *h, struct haproxy_image *out, struct err *e) {
 	bool found;
 
-	if (haproxy_image_read(g->o.root, out, &found, e))
+	if (haproxy_image_read(h->root, out, &found, e))
 		return -1;
 	return found ? 0 : err_set(e, ERR_USAGE, "there is no gateway image yet: llmdeploy gateway upgrade makes it, or set gateway.mode in %s",
-				   g->o.settings.config_path);
+				   h->config_path);
 }
 
 struct mounts {
@@ -51,8 +52,8 @@ static void mounts_done(struct mounts *m) {
 }
 
 /* run/ to look into, and what it makes its sockets in: gateway/, or for a check the folder that is laid out like it, which is only read. */
-static void mounts_make(const struct gateway *g, const char *gateway, bool reads, struct mounts *m) {
-	const char *root = g->o.root->path;
+static void mounts_make(const struct haproxy *h, const char *gateway, bool reads, struct mounts *m) {
+	const char *root = h->root->path;
 
 	m->arena = arena_new();
 	m->n = 2;
@@ -91,16 +92,16 @@ static void spec_digest(const struct haproxy_image *i, const struct mounts *m, u
 }
 
 /* An image that Docker lists and that lacks a layer is loaded again, once. */
-static int make(const struct gateway *g, const struct haproxy_image *i, struct docker_container_spec *c, bool *taken, struct err *e) {
+static int make(const struct haproxy *h, const struct haproxy_image *i, struct docker_container_spec *c, bool *taken, struct err *e) {
 	struct err why = {0};
 	char image[65], id[65];
 
 	for (int again = 0; again < 2; again++) {
-		if (haproxy_image_load(g->o.root, g->o.store, g->o.docker, g->o.progress, i, again, image, e))
+		if (haproxy_image_load(h->root, h->store, h->docker, h->progress, i, again, image, e))
 			return -1;
 		char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
 		c->image = ref;
-		if (!docker_container_create(g->o.docker, c, taken, id, &why))
+		if (!docker_container_create(h->docker, c, taken, id, &why))
 			return 0;
 		if (!docker_create_may_want_image(&why))
 			break;
@@ -108,9 +109,9 @@ static int make(const struct gateway *g, const struct haproxy_image *i, struct d
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-static int create_with(const struct gateway *g, const struct haproxy_image *i, const struct mounts *m, const char *name, const struct json *argv,
+static int create_with(const struct haproxy *h, const struct haproxy_image *i, const struct mounts *m, const char *name, const struct json *argv,
 		       struct err *e) {
-	unsigned uid = (unsigned) g->o.root->engine_uid;
+	unsigned uid = (unsigned) h->root->engine_uid;
 	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid);
 	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array();
 	char spec[SHA256_HEX];
@@ -118,62 +119,62 @@ static int create_with(const struct gateway *g, const struct haproxy_image *i, c
 
 	spec_digest(i, m, uid, spec);
 	json_push_str(env, "LC_ALL=C");
-	json_set_str(labels, LABEL_ROOT, g->o.root->id);
+	json_set_str(labels, LABEL_ROOT, h->root->id);
 	json_set_str(labels, HAPROXY_LABEL, i->version);
 	json_set_str(labels, LABEL_SPEC, spec);
-	if (docker_learn(g->o.docker, NULL, e))
+	if (docker_learn(h->docker, NULL, e))
 		return -1;
 	struct docker_container_spec c = {.name = name, .argv = argv, .env = env, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
 		.network = "host", .pids = PIDS, .stop_signal = "SIGUSR1", .stop_timeout_ms = STOP_MS, .restart = "no"};
 	/* Whatever has our name was left by somebody. */
-	if (docker_container_remove(g->o.docker, name, true, e) || make(g, i, &c, &taken, e))
+	if (docker_container_remove(h->docker, name, true, e) || make(h, i, &c, &taken, e))
 		return -1;
 	return taken ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", name)
-		     : docker_container_start(g->o.docker, name, e);
+		     : docker_container_start(h->docker, name, e);
 }
 
-static int create(const struct gateway *g, const char *name, bool takes_over, struct err *e) {
+static int create(const struct haproxy *h, const char *name, bool takes_over, struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 
-	if (read_image(g, &i, e))
+	if (read_image(h, &i, e))
 		return -1;
-	mounts_make(g, "gateway", false, &m);
+	mounts_make(h, "gateway", false, &m);
 	struct json *argv CLEANUP(json_freep) = argv_make(&i, takes_over);
-	return create_with(g, &i, &m, name, argv, e);
+	return create_with(h, &i, &m, name, argv, e);
 }
 
 /* ---- what is there ---- */
 
-static bool is_ours(const struct gateway *g, const struct docker_container *c) {
+static bool is_ours(const struct haproxy *h, const struct docker_container *c) {
 	const char *root = json_str(c->labels, LABEL_ROOT);
 
-	return root && !strcmp(root, g->o.root->id) && json_str(c->labels, HAPROXY_LABEL);
+	return root && !strcmp(root, h->root->id) && json_str(c->labels, HAPROXY_LABEL);
 }
 
-static int inspect(const struct gateway *g, const char *suffix, bool *found, bool *running, char spec[SHA256_HEX], char version[64], struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, suffix);
+static int inspect(const struct haproxy *h, const char *suffix, bool *found, bool *running, char spec[SHA256_HEX], char version[64], struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, suffix);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 
-	if (docker_container_inspect(g->o.docker, name, found, &c, e))
+	if (docker_container_inspect(h->docker, name, found, &c, e))
 		return -1;
-	*found = *found && is_ours(g, &c);
+	*found = *found && is_ours(h, &c);
 	*running = *found && c.running && strcmp(c.state, "restarting") != 0;
 	(void) snprintf(spec, SHA256_HEX, "%s", *found && json_str(c.labels, LABEL_SPEC) ? json_str(c.labels, LABEL_SPEC) : "");
 	(void) snprintf(version, 64, "%s", *found ? json_str(c.labels, HAPROXY_LABEL) : "");
 	return 0;
 }
 
-int process_docker_inspect(const struct gateway *g, struct process *out, struct err *e) {
+int process_docker_inspect(const struct haproxy *h, struct process *out, struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
 	char wanted[SHA256_HEX], spec[SHA256_HEX];
 	struct process p = {0};
 
-	if (read_image(g, &i, e) || inspect(g, "", &p.found, &p.running, spec, p.version, e))
+	if (read_image(h, &i, e) || inspect(h, "", &p.found, &p.running, spec, p.version, e))
 		return -1;
-	mounts_make(g, "gateway", false, &m);
-	spec_digest(&i, &m, (unsigned) g->o.root->engine_uid, wanted);
+	mounts_make(h, "gateway", false, &m);
+	spec_digest(&i, &m, (unsigned) h->root->engine_uid, wanted);
 	p.same = p.found && !strcmp(spec, wanted);
 	*out = p;
 	return 0;
@@ -181,29 +182,29 @@ int process_docker_inspect(const struct gateway *g, struct process *out, struct 
 
 /* ---- what is done ---- */
 
-int process_docker_start(const struct gateway *g, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "");
+int process_docker_start(const struct haproxy *h, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "");
 
 	/* One that was made to take over from a socket has that in its command line for good: a new one is cheap. */
-	return create(g, name, false, e);
+	return create(h, name, false, e);
 }
 
-int process_docker_keep(const struct gateway *g, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "");
+int process_docker_keep(const struct haproxy *h, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "");
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
-	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
+	if (docker_container_inspect(h->docker, name, &found, &c, e))
 		return -1;
-	return found && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP) ? docker_container_set_restart(g->o.docker, name, DOCKER_RESTART_KEEP, e) : 0;
+	return found && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP) ? docker_container_set_restart(h->docker, name, DOCKER_RESTART_KEEP, e) : 0;
 }
 
-int process_docker_drift(const struct gateway *g, gateway_found *found, void *ctx, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "");
+int process_docker_drift(const struct haproxy *h, haproxy_found *found, void *ctx, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "");
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool there;
 
-	if (docker_container_inspect(g->o.docker, name, &there, &c, e))
+	if (docker_container_inspect(h->docker, name, &there, &c, e))
 		return -1;
 	/* That it is not there is reported with what runs. */
 	if (there && c.running && strcmp(c.restart, DOCKER_RESTART_KEEP))
@@ -211,131 +212,131 @@ int process_docker_drift(const struct gateway *g, gateway_found *found, void *ct
 	return 0;
 }
 
-static int rename_to(const struct gateway *g, const char *from, const char *to, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, from), *next CLEANUP(freep) = name_of(g, to);
+static int rename_to(const struct haproxy *h, const char *from, const char *to, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, from), *next CLEANUP(freep) = name_of(h, to);
 	bool taken;
 
-	if (docker_container_rename(g->o.docker, name, next, &taken, e))
+	if (docker_container_rename(h->docker, name, next, &taken, e))
 		return -1;
 	return taken ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", next) : 0;
 }
 
 /* One that still finishes from the time before gets until its deadline. */
-static int end_old(const struct gateway *g, uint64_t wait_ms, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "-old"), spec[SHA256_HEX], version[64];
+static int end_old(const struct haproxy *h, uint64_t wait_ms, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "-old"), spec[SHA256_HEX], version[64];
 	bool found, running, ended = true;
 	int64_t status;
 
-	if (inspect(g, "-old", &found, &running, spec, version, e))
+	if (inspect(h, "-old", &found, &running, spec, version, e))
 		return -1;
 	if (!found)
 		return 0;
-	if (running && wait_ms && docker_container_wait(g->o.docker, name, DOCKER_NOT_RUNNING, wait_ms, &ended, &status, e))
+	if (running && wait_ms && docker_container_wait(h->docker, name, DOCKER_NOT_RUNNING, wait_ms, &ended, &status, e))
 		return -1;
 	if (!ended)
-		progress_warn(g->o.progress, "an earlier gateway process had not finished its requests and was ended", name);
-	return docker_container_remove(g->o.docker, name, true, e);
+		progress_warn(h->progress, "an earlier gateway process had not finished its requests and was ended", name);
+	return docker_container_remove(h->docker, name, true, e);
 }
 
-static int stop_accepting(const struct gateway *g, struct err *e) {
-	char *old CLEANUP(freep) = name_of(g, "-old");
+static int stop_accepting(const struct haproxy *h, struct err *e) {
+	char *old CLEANUP(freep) = name_of(h, "-old");
 
 	/* SIGUSR1: no new connections, idle ones closed, requests finished. The Engine must not bring it back. */
-	return docker_container_set_restart(g->o.docker, old, "no", e) || docker_container_kill(g->o.docker, old, "SIGUSR1", e) ? -1 : 0;
+	return docker_container_set_restart(h->docker, old, "no", e) || docker_container_kill(h->docker, old, "SIGUSR1", e) ? -1 : 0;
 }
 
 /* It did not serve: what it said, and the first one has its socket's name again. */
-static int give_up(const struct gateway *g, const struct err *why, struct err *e) {
-	char *next CLEANUP(freep) = name_of(g, "-next");
+static int give_up(const struct haproxy *h, const struct err *why, struct err *e) {
+	char *next CLEANUP(freep) = name_of(h, "-next");
 	struct buf words CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct err ignored = {0};
 
-	(void) docker_log_tail(g->o.docker, next, 20, &words, &ignored);
-	(void) docker_container_remove(g->o.docker, next, true, &ignored);
-	if (fs_exists(g->dir, SOCKET_MASTER_OLD))
-		(void) fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, &ignored);
-	return why->code ? err_set(e, why->code, "%s", why->msg) : haproxy_failed(g, buf_str(&words), e);
+	(void) docker_log_tail(h->docker, next, 20, &words, &ignored);
+	(void) docker_container_remove(h->docker, next, true, &ignored);
+	if (fs_exists(h->dir, SOCKET_MASTER_OLD))
+		(void) fs_rename(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, &ignored);
+	return why->code ? err_set(e, why->code, "%s", why->msg) : haproxy_failed(h, buf_str(&words), e);
 }
 
-int process_docker_take_over(const struct gateway *g, const char *digest, struct err *e) {
-	char *next CLEANUP(freep) = name_of(g, "-next");
+int process_docker_take_over(const struct haproxy *h, const char *digest, struct err *e) {
+	char *next CLEANUP(freep) = name_of(h, "-next");
 	struct err why = {0};
 	bool up = false;
 
 	/* 1. The one before the last has ended. 2. Its master stays reachable under another name; the new one puts its own in its place. */
-	if (end_old(g, FINISH_MS, e))
+	if (end_old(h, FINISH_MS, e))
 		return -1;
-	if (fs_exists(g->dir, SOCKET_MASTER) && fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER, SOCKET_MASTER_OLD, e))
+	if (fs_exists(h->dir, SOCKET_MASTER) && fs_rename(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER, SOCKET_MASTER_OLD, e))
 		return -1;
 	/* 3. It takes the listening sockets over, and serves beside the first. */
-	if (create(g, next, true, &why) || haproxy_await(g, digest, START_MS, &up, &why) || !up)
-		return give_up(g, &why, e);
+	if (create(h, next, true, &why) || haproxy_await(h, digest, START_MS, &up, &why) || !up)
+		return give_up(h, &why, e);
 	/* 4. The names change hands. 5. The first takes nothing new. */
-	if (rename_to(g, "", "-old", e) || rename_to(g, "-next", "", e) || process_docker_keep(g, e))
+	if (rename_to(h, "", "-old", e) || rename_to(h, "-next", "", e) || process_docker_keep(h, e))
 		return -1;
-	return stop_accepting(g, e);
+	return stop_accepting(h, e);
 }
 
 /* A crash between the steps of a takeover: the next one serves, and the names say something else. */
-static int finish_takeover(const struct gateway *g, struct err *e) {
-	char *next CLEANUP(freep) = name_of(g, "-next"), spec[SHA256_HEX], version[64];
+static int finish_takeover(const struct haproxy *h, struct err *e) {
+	char *next CLEANUP(freep) = name_of(h, "-next"), spec[SHA256_HEX], version[64];
 	bool found, running, current, ignored;
 
-	if (inspect(g, "-next", &found, &running, spec, version, e) || (found && inspect(g, "", &current, &ignored, spec, version, e)))
+	if (inspect(h, "-next", &found, &running, spec, version, e) || (found && inspect(h, "", &current, &ignored, spec, version, e)))
 		return -1;
 	if (!found)
 		return 0;
 	if (!running)
-		return docker_container_remove(g->o.docker, next, true, e);
-	if (current && (end_old(g, FINISH_MS, e) || rename_to(g, "", "-old", e)))
+		return docker_container_remove(h->docker, next, true, e);
+	if (current && (end_old(h, FINISH_MS, e) || rename_to(h, "", "-old", e)))
 		return -1;
-	return rename_to(g, "-next", "", e) || process_docker_keep(g, e) || (current && stop_accepting(g, e)) ? -1 : 0;
+	return rename_to(h, "-next", "", e) || process_docker_keep(h, e) || (current && stop_accepting(h, e)) ? -1 : 0;
 }
 
 /* The first one's socket, whose name was to become another's: nobody took over after all, or everybody has finished. */
-static int sweep_socket(const struct gateway *g, struct err *e) {
-	if (!fs_exists(g->dir, SOCKET_MASTER_OLD))
+static int sweep_socket(const struct haproxy *h, struct err *e) {
+	if (!fs_exists(h->dir, SOCKET_MASTER_OLD))
 		return 0;
-	return fs_exists(g->dir, SOCKET_MASTER) ? fs_unlink(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, e)
-						: fs_rename(EFFECT_GATEWAY_RELOAD, g->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, e);
+	return fs_exists(h->dir, SOCKET_MASTER) ? fs_unlink(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER_OLD, e)
+						: fs_rename(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER_OLD, SOCKET_MASTER, e);
 }
 
-static int sweep_old(const struct gateway *g, bool all, struct err *e) {
-	char *old CLEANUP(freep) = name_of(g, "-old"), spec[SHA256_HEX], version[64];
+static int sweep_old(const struct haproxy *h, bool all, struct err *e) {
+	char *old CLEANUP(freep) = name_of(h, "-old"), spec[SHA256_HEX], version[64];
 	bool found, running, idle = true;
 
-	if (inspect(g, "-old", &found, &running, spec, version, e))
+	if (inspect(h, "-old", &found, &running, spec, version, e))
 		return -1;
 	if (!found)
-		return sweep_socket(g, e);
-	if (running && !all && (stop_accepting(g, e) || worker_reaper_is_idle(g, SOCKET_MASTER_OLD, &idle, e)))
+		return sweep_socket(h, e);
+	if (running && !all && (stop_accepting(h, e) || worker_reaper_is_idle(h, SOCKET_MASTER_OLD, &idle, e)))
 		return -1;
-	return idle || all ? docker_container_remove(g->o.docker, old, true, e) : 0;
+	return idle || all ? docker_container_remove(h->docker, old, true, e) : 0;
 }
 
-static int sweep_workers(const struct gateway *g, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "");
+static int sweep_workers(const struct haproxy *h, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "");
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
-	if (docker_container_inspect(g->o.docker, name, &found, &c, e))
+	if (docker_container_inspect(h->docker, name, &found, &c, e))
 		return -1;
-	return found && c.running ? worker_reaper_run(g, (int) c.pid, e) : 0;
+	return found && c.running ? worker_reaper_run(h, (int) c.pid, e) : 0;
 }
 
-int process_docker_sweep(const struct gateway *g, bool all, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "");
+int process_docker_sweep(const struct haproxy *h, bool all, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "");
 
-	if (finish_takeover(g, e) || sweep_old(g, all, e))
+	if (finish_takeover(h, e) || sweep_old(h, all, e))
 		return -1;
-	return all ? docker_container_remove(g->o.docker, name, true, e) : sweep_workers(g, e);
+	return all ? docker_container_remove(h->docker, name, true, e) : sweep_workers(h, e);
 }
 
-void process_docker_log_tail(const struct gateway *g, struct buf *out) {
-	char *name CLEANUP(freep) = name_of(g, "");
+void process_docker_log_tail(const struct haproxy *h, struct buf *out) {
+	char *name CLEANUP(freep) = name_of(h, "");
 	struct err ignored = {0};
 
-	(void) docker_log_tail(g->o.docker, name, 20, out, &ignored);
+	(void) docker_log_tail(h->docker, name, 20, out, &ignored);
 }
 
 /* ---- a question before anything is changed ---- */
@@ -349,36 +350,36 @@ static struct json *check_argv(const struct haproxy_image *i) {
 	return argv;
 }
 
-static int await_check(const struct gateway *g, const char *name, bool *fine, struct buf *said, struct err *e) {
+static int await_check(const struct haproxy *h, const char *name, bool *fine, struct buf *said, struct err *e) {
 	bool ended;
 	int64_t status;
 
-	if (docker_container_wait(g->o.docker, name, DOCKER_NOT_RUNNING, CHECK_MS, &ended, &status, e))
+	if (docker_container_wait(h->docker, name, DOCKER_NOT_RUNNING, CHECK_MS, &ended, &status, e))
 		return -1;
 	if (!ended)
 		return err_set(e, ERR_UNREACHABLE, "HAProxy did not finish the check of its configuration within %d s", CHECK_MS / 1000);
 	*fine = !status;
-	return docker_log_tail(g->o.docker, name, 50, said, e);
+	return docker_log_tail(h->docker, name, 50, said, e);
 }
 
-int process_docker_check(const struct gateway *g, bool *fine, struct buf *said, struct err *e) {
+int process_docker_check(const struct haproxy *h, bool *fine, struct buf *said, struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct mounts m CLEANUP(mounts_done) = {0};
-	char *name CLEANUP(freep) = name_of(g, "-check");
+	char *name CLEANUP(freep) = name_of(h, "-check");
 	struct err why = {0}, more = {0};
 
-	if (read_image(g, &i, e))
+	if (read_image(h, &i, e))
 		return -1;
-	mounts_make(g, "gateway/" HAPROXY_CHECK_DIR "/gateway", true, &m);
+	mounts_make(h, "gateway/" HAPROXY_CHECK_DIR "/gateway", true, &m);
 	struct json *argv CLEANUP(json_freep) = check_argv(&i);
-	int r = create_with(g, &i, &m, name, argv, &why) || await_check(g, name, fine, said, &why) ? -1 : 0;
-	if (docker_container_remove(g->o.docker, name, true, &more))
-		progress_warn(g->o.progress, "the container of a check could not be removed", more.msg);
+	int r = create_with(h, &i, &m, name, argv, &why) || await_check(h, name, fine, said, &why) ? -1 : 0;
+	if (docker_container_remove(h->docker, name, true, &more))
+		progress_warn(h->progress, "the container of a check could not be removed", more.msg);
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }
 
-int process_docker_check_sweep(const struct gateway *g, struct err *e) {
-	char *name CLEANUP(freep) = name_of(g, "-check");
+int process_docker_check_sweep(const struct haproxy *h, struct err *e) {
+	char *name CLEANUP(freep) = name_of(h, "-check");
 
-	return docker_container_remove(g->o.docker, name, true, e);
+	return docker_container_remove(h->docker, name, true, e);
 }

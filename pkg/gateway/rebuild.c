@@ -19,7 +19,7 @@ enum { LOADED_CAP = 16 << 20, ASIDE_MAX = 100 };
 int gateway_state_readable(struct gateway *g, bool *there, struct err *fault) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
-	*there = g->none || fs_exists(g->dir, "state");
+	*there = g->none || fs_exists(g->h.dir, "state");
 	return g->none ? 0 : persist_state(g, &s, fault);
 }
 
@@ -30,7 +30,7 @@ static struct gateway_state *last_loaded(const struct gateway *g) {
 	struct err unread = {0};
 	bool found;
 
-	if (fs_read_if(g->dir, "state.loaded", &text, &found, &unread) || !found || gateway_state_parse(buf_str(&text), text.len, &s, &unread))
+	if (fs_read_if(g->h.dir, "state.loaded", &text, &found, &unread) || !found || gateway_state_parse(buf_str(&text), text.len, &s, &unread))
 		return NULL;
 	return s;
 }
@@ -93,24 +93,24 @@ static int set_aside(const struct gateway *g, char **aside, struct err *e) {
 	struct err no_link = {0};
 	struct stat st;
 
-	if (!fs_readlink(g->dir, "state", &target, &no_link) && target) {
+	if (!fs_readlink(g->h.dir, "state", &target, &no_link) && target) {
 		*aside = mem_printf("a link to '%s' was found there and is removed", target);
-		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
+		return fs_unlink(EFFECT_GATEWAY_STATE, g->h.dir, "state", e);
 	}
-	if (fstatat(g->dir, "state", &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(g->h.dir, "state", &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "cannot look at 'gateway/state'");
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
 		*aside = mem_strdup("what was found there is not a file and is removed");
-		return fs_unlink(EFFECT_GATEWAY_STATE, g->dir, "state", e);
+		return fs_unlink(EFFECT_GATEWAY_STATE, g->h.dir, "state", e);
 	}
 	for (unsigned i = 1; i <= ASIDE_MAX; i++) {
 		free(name);
 		name = mem_printf("state.damaged-%u", i);
-		if (!fs_exists(g->dir, name))
+		if (!fs_exists(g->h.dir, name))
 			break;
 	}
 	*aside = mem_printf("the file found there is kept as gateway/%s", name);
-	return fs_rename(EFFECT_GATEWAY_STATE, g->dir, "state", name, e) ? err_wrap(e, "gateway") : 0;
+	return fs_rename(EFFECT_GATEWAY_STATE, g->h.dir, "state", name, e) ? err_wrap(e, "gateway") : 0;
 }
 
 int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, size_t n, char **aside, struct err *e) {

@@ -27,6 +27,9 @@ struct haproxy_paths {
 	const char *const *missing; /* those that cannot be had, NULL at the end; NULL: none */
 };
 
+/* As HAProxy sees them from ROOT. */
+#define HAPROXY_PATHS {.run = "run/routes", .gateway = "gateway", .host = "", .files = "gateway/files"}
+
 /* What a missing file protects is closed: without its key hashes a route answers 503, without its certificate its address is not listened on,
  * without its CA file the fallback is not reached. */
 

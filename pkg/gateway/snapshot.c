@@ -61,7 +61,7 @@ static int ask(struct gateway_snapshot *s, const struct socket_worker *w, const 
 	struct socket_table t;
 	bool gone;
 
-	if (socket_worker_ask(EFFECT_NONE, s->g->dir, w, line, &text, &gone, e))
+	if (socket_worker_ask(EFFECT_NONE, s->g->h.dir, w, line, &text, &gone, e))
 		return -1;
 	/* No such backend: a worker from before the route. */
 	if (gone || *buf_str(&text) != '#')
@@ -85,7 +85,7 @@ static int snapshot_take(struct gateway *g, const char *route, struct gateway_sn
 	s->arena = arena_new();
 	if (g->none)
 		s->state = gateway_state_new();
-	else if (persist_state(g, &s->state, e) || socket_workers(g->dir, &s->all, e))
+	else if (persist_state(g, &s->state, e) || socket_workers(g->h.dir, &s->all, e))
 		return -1;
 	bool any = route ? gateway_state_find(s->state, route) != NULL : gateway_state_count(s->state) > 0;
 	for (size_t i = 0; any && i < s->all.n; i++)

@@ -37,7 +37,7 @@ static int read_copy(const struct gateway *g, struct staged_file *f, bool *found
 
 	*found = false;
 	buf_reset(&f->bytes);
-	return fs_read_if(g->dir, path, &f->bytes, found, &unread);
+	return fs_read_if(g->h.dir, path, &f->bytes, found, &unread);
 }
 
 static int read_fresh(const struct gateway *g, struct staged_file *f, struct err *e) {
@@ -172,7 +172,7 @@ int staged_own_dir(const struct gateway *g, const char *path, struct err *e) {
 	int fd CLEANUP(closep) = -1;
 	struct stat st;
 
-	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, g->dir, path, 0700, e) || fs_open_dir(g->dir, path, &fd, e))
+	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, g->h.dir, path, 0700, e) || fs_open_dir(g->h.dir, path, &fd, e))
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'gateway/%s'", path);
@@ -186,12 +186,12 @@ static int put_file(const struct gateway *g, const char *folder, const struct st
 	struct buf old CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	bool found;
 
-	if (fs_read_if(g->dir, path, &old, &found, e))
+	if (fs_read_if(g->h.dir, path, &old, &found, e))
 		return -1;
 	if (found && old.len == f->bytes.len && !memcmp(buf_str(&old), buf_str(&f->bytes), old.len))
 		return 0;
 	/* The directory is closed to everybody else; a file of root's in it is read by the gateway all the same. */
-	return fs_write(EFFECT_GATEWAY_CONFIG, g->dir, path, buf_str(&f->bytes), f->bytes.len, 0644, e);
+	return fs_write(EFFECT_GATEWAY_CONFIG, g->h.dir, path, buf_str(&f->bytes), f->bytes.len, 0644, e);
 }
 
 int staged_put(const struct gateway *g, const char *folder, const struct staged *f, struct err *e) {
@@ -213,7 +213,7 @@ int staged_refresh(const struct gateway *g, const char *path, struct err *e) {
 
 	haproxy_file_name(path, f.name);
 	copy = mem_printf(FOLDER "/%s", f.name);
-	if (!fs_exists(g->dir, copy))
+	if (!fs_exists(g->h.dir, copy))
 		return 0;
 	return fs_read_user(path, &f.bytes, e) || put_file(g, "", &f, e) ? -1 : 0;
 }
@@ -241,14 +241,14 @@ int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool re
 	size_t all;
 
 	*n = 0;
-	if (fs_list(g->dir, FOLDER, &names, &all, e))
+	if (fs_list(g->h.dir, FOLDER, &names, &all, e))
 		return -1;
 	for (size_t i = 0; i < all; i++) {
 		char *path CLEANUP(freep) = mem_printf(FOLDER "/%s", names[i]);
 		if (is_needed(s, names[i]))
 			continue;
 		++*n;
-		if (removes && fs_unlink(EFFECT_GATEWAY_CONFIG, g->dir, path, e))
+		if (removes && fs_unlink(EFFECT_GATEWAY_CONFIG, g->h.dir, path, e))
 			return -1;
 	}
 	return 0;

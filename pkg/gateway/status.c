@@ -13,7 +13,7 @@ int gateway_status(struct gateway *g, struct gateway_view *out, struct err *e) {
 	struct socket_workers all = {0};
 	struct gateway_view v = {0};
 
-	if (!g->none && socket_workers(g->dir, &all, e))
+	if (!g->none && socket_workers(g->h.dir, &all, e))
 		return -1;
 	v.running = all.running && all.serving;
 	v.workers = (unsigned) all.n;
@@ -30,7 +30,7 @@ int status_counters(struct gateway *g, const struct socket_workers *all, const c
 	for (size_t i = 0; i < all->n; i++) {
 		if (all->at[i].finishing)
 			continue;
-		if (socket_worker_ask(EFFECT_NONE, g->dir, &all->at[i], line, text, &gone, e))
+		if (socket_worker_ask(EFFECT_NONE, g->h.dir, &all->at[i], line, text, &gone, e))
 			return -1;
 		if (!gone)
 			return 0;
@@ -58,7 +58,7 @@ int gateway_sample(struct gateway *g, const char *route, const struct lockfile *
 	*out = (struct gateway_sample){0};
 	if (g->none)
 		return 0;
-	if (persist_state(g, &s, e) || socket_workers(g->dir, &all, e))
+	if (persist_state(g, &s, e) || socket_workers(g->h.dir, &all, e))
 		return -1;
 	const struct haproxy_route *r = gateway_state_find(s, route);
 	int slot = r ? haproxy_route_slot(r, l->id) : -1;

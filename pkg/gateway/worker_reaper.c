@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/internal.h"
+#include "gateway/haproxy.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,12 +14,12 @@
 /* Design: a worker that finishes ends by itself when nobody is connected any more. But it is its own client, too: what it logs goes through
  * `counts` to its counters, for as long as it lives. So where only that is left it is ended from outside, by the next command that comes along. */
 
-static int clients_of(const struct gateway *g, const struct socket_worker *w, uint64_t *n, bool *gone, struct err *e) {
+static int clients_of(const struct haproxy *h, const struct socket_worker *w, uint64_t *n, bool *gone, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct socket_table t;
 
 	*n = 0;
-	if (socket_worker_ask(EFFECT_NONE, g->dir, w, "show stat -1 1 -1", &text, gone, e))
+	if (socket_worker_ask(EFFECT_NONE, h->dir, w, "show stat -1 1 -1", &text, gone, e))
 		return -1;
 	if (*gone)
 		return 0;
@@ -31,18 +31,18 @@ static int clients_of(const struct gateway *g, const struct socket_worker *w, ui
 	return 0;
 }
 
-int worker_reaper_is_idle(const struct gateway *g, const char *socket, bool *idle, struct err *e) {
+int worker_reaper_is_idle(const struct haproxy *h, const char *socket, bool *idle, struct err *e) {
 	struct socket_workers all;
 	uint64_t n;
 	bool gone;
 
 	*idle = true;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(h->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n && *idle; i++) {
 		if (strcmp(all.at[i].socket, socket) != 0)
 			continue;
-		if (clients_of(g, &all.at[i], &n, &gone, e))
+		if (clients_of(h, &all.at[i], &n, &gone, e))
 			return -1;
 		*idle = gone || !n;
 	}
@@ -82,20 +82,20 @@ static int outer_pid(int master, int inner) {
 	return 0;
 }
 
-int worker_reaper_run(const struct gateway *g, int master, struct err *e) {
+int worker_reaper_run(const struct haproxy *h, int master, struct err *e) {
 	struct socket_workers all;
 	uint64_t n;
 	bool gone;
 
 	if (master < 1)
 		return 0;
-	if (socket_workers(g->dir, &all, e))
+	if (socket_workers(h->dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
 		const struct socket_worker *w = &all.at[i];
 		if (!w->finishing || strcmp(w->socket, SOCKET_MASTER) != 0)
 			continue;
-		if (clients_of(g, w, &n, &gone, e))
+		if (clients_of(h, w, &n, &gone, e))
 			return -1;
 		int pid = gone || n ? 0 : outer_pid(master, w->pid);
 		if (!pid)

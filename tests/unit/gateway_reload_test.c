@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "fs/fs.h"
-#include "gateway/internal.h"
+#include "gateway/haproxy.h"
 #include "tests/fake/haproxy.h"
 
 static char dir[] = "/tmp/gateway_reload.XXXXXX";
@@ -60,12 +60,12 @@ static void test_reload(void **state) {
 	(void) state;
 	EACH_CASE(c, cases) {
 		struct fake_haproxy *f = fake_haproxy_start(dir, SOCKET_MASTER, c->lines, c->n);
-		struct memo memo = {0};
-		struct gateway g = {.dir = dir_fd, .host = true, .memo = &memo};
+		struct haproxy_memo memo = {0};
+		struct haproxy h = {.dir = dir_fd, .host = true, .memo = &memo};
 		struct err e = {0};
 		char fault[512];
 
-		int r = haproxy_reload(&g, "d1", &e);
+		int r = haproxy_reload(&h, "d1", &e);
 		fake_haproxy_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
