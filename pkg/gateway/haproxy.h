@@ -56,6 +56,8 @@ int process_start(const struct haproxy *h, struct err *e);
 int process_keep(const struct haproxy *h, struct err *e);
 /* A second one takes the listening sockets over, and becomes the one; the first finishes what it has, and ends. Returns when the new one serves. */
 int process_take_over(const struct haproxy *h, const char *digest, struct err *e);
+/* The process that serves reads its files again; returns when it serves with this digest. */
+int haproxy_reload(const struct haproxy *h, const char *digest, struct err *e);
 /* Ends what has ended or was taken over from; `all`: the one that serves too. */
 int process_sweep(const struct haproxy *h, bool all, struct err *e);
 void process_log_tail(const struct haproxy *h, struct buf *out);
@@ -70,9 +72,10 @@ int process_check_sweep(const struct haproxy *h, struct err *e);
 
 /* Until a process with this digest serves, alone; for at most timeout_ms. *up false: it does not. */
 int haproxy_await(const struct haproxy *h, const char *digest, uint64_t timeout_ms, bool *up, struct err *e);
+/* The same after a reload; it is over, too, with *up false, when more reloads than `failed` have failed. */
+int haproxy_await_reload(const struct haproxy *h, const char *digest, unsigned failed, uint64_t timeout_ms, bool *up, struct err *e);
 /* Does the process that serves have this digest? */
 int haproxy_has(const struct haproxy *h, const struct socket_workers *all, const char *digest, bool *has, struct err *e);
-int haproxy_reload(const struct haproxy *h, const char *digest, struct err *e);
 /* "NAME: what HAProxy said last", one line with what is to be done. */
 int haproxy_failed(const struct haproxy *h, const char *said, struct err *e);
 /* The same of one that was asked before anything was changed: ERR_SPEC. */
