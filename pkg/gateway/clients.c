@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/counters.h"
 #include "gateway/internal.h"
 
 #include <stdio.h>

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "haproxy/histogram.h"
+
 struct docker;
 struct err;
 struct json;
@@ -94,7 +96,6 @@ int gateway_release_slot(struct gateway *g, const char *route, const struct lock
 /* The route leaves the gateway. */
 int gateway_remove(struct gateway *g, const char *route, struct err *e);
 
-#define HAPROXY_BUCKETS 24
 /* What a release's clients saw, counted since the gateway's process began: take two and subtract. */
 struct gateway_sample {
 	uint64_t requests, errors; /* errors: 5xx, cut answers, and late ones that clients gave up on; requests: these and the good answers */
@@ -102,7 +103,6 @@ struct gateway_sample {
 	uint64_t total_ms[HAPROXY_BUCKETS], first_ms[HAPROXY_BUCKETS]; /* histograms; haproxy_bucket_ms gives the upper edges */
 	uint64_t began_ms; /* of the process: when it differs, the difference means nothing */
 };
-uint64_t haproxy_bucket_ms(size_t i); /* UINT64_MAX: the last one */
 /* When a request that its client gave up on was late; it holds for what ends after it was told. 0: no limit. */
 struct gateway_late_limits {
 	uint64_t first_ms;  /* no byte came: since the request, queue included */

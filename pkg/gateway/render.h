@@ -7,9 +7,6 @@
 
 struct buf;
 struct err;
-struct gateway_route_view;
-struct gateway_clients;
-struct gateway_sample;
 struct haproxy_routes;
 
 /* haproxy.cfg and what lies beside it, as a pure function of the state: the same state and paths give the same bytes. Valid for HAProxy
@@ -63,13 +60,3 @@ size_t haproxy_files(const struct haproxy_routes *s, struct haproxy_file **out);
 bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_routes *after, const struct haproxy_paths *p, struct buf *out);
 /* The same for one slot and whatever runs: idempotent, for recovery. */
 void haproxy_slot_commands(const struct haproxy_routes *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out);
-
-/* What the command "llmdeploy sample ROUTE a|b" of the runtime socket answers: "BEGAN_MS REQUESTS ERRORS REFUSED LEFT TOTAL*24
- * FIRST*24".
- * ERR_SYS when the text is something else. */
-int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e);
-/* Likewise "llmdeploy clients ROUTE a|b": "BEGAN_MS", and a line a client: its name, a tab, "FAILED CUT LATE", a tab, and a sample without BEGAN_MS. */
-int gateway_clients_parse(const char *text, struct gateway_clients *out, struct err *e);
-/* Likewise "llmdeploy fallback ROUTE": "BEGAN_MS", then "REQUESTS PROMPT_TOKENS GENERATED_TOKENS ESTIMATED" for each gateway_reason, of what was
- * answered elsewhere. */
-int gateway_fallback_parse(const char *text, struct gateway_route_view *out, struct err *e);

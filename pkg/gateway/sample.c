@@ -4,15 +4,9 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "gateway/counters.h"
 #include "gateway/gateway.h"
 #include "gateway/render.h"
-
-static const uint64_t edges[HAPROXY_BUCKETS] = {1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750, 1000, 1500, 2500, 5000, 10000,
-	20000, 45000, 120000, 600000, UINT64_MAX};
-
-uint64_t haproxy_bucket_ms(size_t i) {
-	return edges[i];
-}
 
 /* Just `want` numbers between blanks. */
 static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *e) {

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "gateway/counters.h"
 #include "gateway/render.h"
 #include "rollout/internal.h"
 

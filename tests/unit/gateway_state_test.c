@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
+#include "gateway/counters.h"
 #include "gateway/gateway.h"
 #include "gateway/render.h"
 #include "gateway/state.h"
