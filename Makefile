@@ -50,7 +50,7 @@ $B/tests/%_test: $B/tests/%_test.o $(FAKE) $B/libpkg.a
 $B/tests/fuzz/%_fuzz: $B/tests/fuzz/%_fuzz.o $B/tests/fuzz/replay.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
-$B/pkg/gateway/template.o: templates/haproxy/haproxy.cfg $(wildcard templates/haproxy/*.lua)
+$B/pkg/haproxy/template.o: templates/haproxy/haproxy.cfg $(wildcard templates/haproxy/*.lua)
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CC $<"

@@ -14,7 +14,7 @@
 #include "config/config.h"
 #include "debian/debian.h"
 #include "gateway/gateway.h"
-#include "gateway/image.h"
+#include "haproxy/image.h"
 #include "json/json.h"
 #include "report/report.h"
 #include "runtime/gateway.h"

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "gateway/internal_render.h"
+#include "haproxy/internal.h"
 
 /* What the process that serves has in its memory, against the state: what it was loaded with, and the maps that the runtime socket changes. */
 

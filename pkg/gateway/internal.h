@@ -8,11 +8,11 @@
 #include "base/buf.h"
 #include "crypto/crypto.h"
 #include "gateway/gateway.h"
-#include "gateway/haproxy.h"
-#include "gateway/image.h"
-#include "gateway/render.h"
-#include "gateway/socket.h"
 #include "gateway/state.h"
+#include "haproxy/haproxy.h"
+#include "haproxy/image.h"
+#include "haproxy/render.h"
+#include "haproxy/socket.h"
 
 enum { GATEWAY_START_MS = 15000, GATEWAY_BACK_MS = 3000 };
 

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "gateway/counters.h"
 #include "gateway/gateway.h"
-#include "gateway/render.h"
+#include "haproxy/render.h"
 
 /* Just `want` numbers between blanks. */
 static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *e) {

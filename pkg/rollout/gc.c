@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
-#include "gateway/image.h"
+#include "haproxy/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "root/root.h"

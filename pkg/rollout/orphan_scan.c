@@ -13,7 +13,7 @@
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "gateway/gateway.h"
-#include "gateway/image.h"
+#include "haproxy/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
 #include "release/history.h"

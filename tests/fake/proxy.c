@@ -19,8 +19,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "gateway/render.h"
 #include "gateway/state.h"
+#include "haproxy/render.h"
 
 static void die(const char *what) {
 	(void) fprintf(stderr, "proxy: %s\n", what);

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "gateway/render.h"
 #include "gateway/state.h"
+#include "haproxy/render.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "gateway/counters.h"
-#include "gateway/render.h"
+#include "haproxy/render.h"
 #include "rollout/internal.h"
 
 #define ZEROS "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"

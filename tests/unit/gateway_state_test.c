@@ -11,8 +11,8 @@
 #include "fs/fs.h"
 #include "gateway/counters.h"
 #include "gateway/gateway.h"
-#include "gateway/render.h"
 #include "gateway/state.h"
+#include "haproxy/render.h"
 #include "lockfile/lockfile.h"
 
 #define DOOR "{\"listen\":\"127.0.0.1:8080\",\"privacy\":\"local\"}"

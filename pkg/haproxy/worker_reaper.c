@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/haproxy.h"
+#include "haproxy/haproxy.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "crypto/crypto.h"
-#include "gateway/socket.h"
 #include "haproxy/routes.h"
+#include "haproxy/socket.h"
 
 struct buf;
 struct docker;

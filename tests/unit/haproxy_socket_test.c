@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "gateway/socket.h"
+#include "haproxy/socket.h"
 #include "tests/fake/haproxy.h"
 
 /* A directory with a longer path than a socket may have. */

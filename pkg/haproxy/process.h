@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gateway/haproxy.h"
+#include "haproxy/haproxy.h"
 
 /* The two kinds of process: a container, and a daemon of the installed program. process.c chooses. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/image.h"
+#include "haproxy/image.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
-#include "gateway/internal_render.h"
+#include "haproxy/internal.h"
 #include "haproxy/routes.h"
 
 /* Sorted, each once: one that is needed for two things is the more secret of them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/socket.h"
+#include "haproxy/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/template.h"
+#include "haproxy/template.h"
 
 #include <assert.h>
 #include <ctype.h>

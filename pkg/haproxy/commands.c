@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "gateway/internal_render.h"
+#include "haproxy/internal.h"
 #include "haproxy/routes.h"
 #include "json/json.h"
 

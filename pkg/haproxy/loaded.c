@@ -1,4 +1,4 @@
-#include "gateway/haproxy.h"
+#include "haproxy/haproxy.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/process.h"
+#include "haproxy/process.h"
 
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "gateway/socket.h"
+#include "haproxy/socket.h"
 
 void process_log_tail(const struct haproxy *h, struct buf *out) {
 	if (h->host)

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "gateway/render.h"
+#include "haproxy/render.h"
 
 struct haproxy_frontend;
 struct haproxy_fallback;
@@ -25,7 +25,7 @@ void haproxy_put_names(const struct haproxy_fallback *f, struct buf *out); /* " 
 void haproxy_put_origins(const struct haproxy_frontend *d, struct buf *out); /* how the header Origin is matched */
 /* FNV-1a, 32 bits: the seed of a route's dice (clients that are first at one route are not first at every route), and the name of an
  * address's socket. */
-uint32_t gateway_hash(const char *text);
+uint32_t haproxy_hash(const char *text);
 /* The operator's file as HAProxy names it. */
 void haproxy_put_file(const struct haproxy_paths *p, const char *path, struct buf *out);
 bool haproxy_is_missing(const struct haproxy_paths *p, const char *path);

@@ -5,9 +5,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "gateway/internal_render.h"
-#include "gateway/state.h"
-#include "gateway/template.h"
+#include "haproxy/internal.h"
+#include "haproxy/routes.h"
+#include "haproxy/template.h"
 
 #define NUMBER 24
 
@@ -18,7 +18,7 @@ void haproxy_put_release(const struct haproxy_slot *slot, struct buf *out) {
 		(void) buf_puts(out, "-|||");
 }
 
-uint32_t gateway_hash(const char *text) {
+uint32_t haproxy_hash(const char *text) {
 	uint32_t h = 2166136261u;
 
 	for (; *text; text++)
@@ -96,7 +96,7 @@ void haproxy_put_route(const struct haproxy_route *r, const struct haproxy_paths
 	haproxy_put_names(&d->fallback, &names);
 	haproxy_put_origins(d, &origins);
 	const struct haproxy_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
-		{"SEED", number(seed, gateway_hash(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
+		{"SEED", number(seed, haproxy_hash(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
 		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"ORIGINS", buf_str(&origins)}, {"GATEWAY", p->gateway},
 		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
 		{"STATE_B", start_words(&r->slots[1])}, {0}};

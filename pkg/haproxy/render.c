@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/render.h"
+#include "haproxy/render.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "gateway/gateway.h"
-#include "gateway/internal_render.h"
-#include "gateway/template.h"
+#include "haproxy/histogram.h"
+#include "haproxy/internal.h"
 #include "haproxy/routes.h"
+#include "haproxy/template.h"
 
 #define MAX_TEXT ((size_t) 16 << 20)
 
@@ -122,7 +122,7 @@ static void put_address(const struct haproxy_routes *s, const char *listen, cons
 
 	if (!tls_words(routes, n, p, &tls))
 		return; /* no answer at all, and never one in the clear */
-	(void) snprintf(number, sizeof number, "%08x", (unsigned) gateway_hash(listen));
+	(void) snprintf(number, sizeof number, "%08x", (unsigned) haproxy_hash(listen));
 	const struct haproxy_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
 		{"GATEWAY", p->gateway}, {"NUMBER", number}, {0}};
 	haproxy_block("at", fills, out);

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "fs/fs.h"
-#include "gateway/haproxy.h"
+#include "haproxy/haproxy.h"
 #include "tests/fake/haproxy.h"
 
 static char dir[] = "/tmp/gateway_reload.XXXXXX";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/process.h"
+#include "haproxy/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
-#include "gateway/image.h"
+#include "haproxy/image.h"
 #include "json/json.h"
 #include "root/root.h"
 

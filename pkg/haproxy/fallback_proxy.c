@@ -6,9 +6,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "gateway/internal_render.h"
-#include "gateway/template.h"
+#include "haproxy/internal.h"
 #include "haproxy/routes.h"
+#include "haproxy/template.h"
 
 /* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (frontend.c). */
 struct target {

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "gateway/gateway.h"
-#include "gateway/render.h"
 #include "gateway/state.h"
+#include "haproxy/render.h"
 
 /* The files of a state, byte for byte: tests/unit/gateway/NAME/{state,haproxy.cfg,llmdeploy.conf,canary.map,releases.map}. UPDATE=1 writes
  * what came as what is expected; look at it with git diff. */

@@ -1,4 +1,4 @@
-#include "gateway/haproxy.h"
+#include "haproxy/haproxy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "gateway/render.h"
+#include "haproxy/render.h"
 
 enum { ANSWER_CAP = 8 << 20 };
 
