@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "haproxy/haproxy.h"
 
 #include <limits.h>
