@@ -170,7 +170,7 @@ row() {
 found() {
 	apply d1
 	apply d2
-	row restart_it "by somebody else; it answers" "recorded in the journal"
+	row restart_it "by another program; it answers" "recorded in the journal"
 	row remove_it "nothing" "container  started again"
 	row stop_it "exited" "container  started again"
 	row no_policy "restart policy" "restart policy  set"
@@ -451,8 +451,8 @@ f = open(sys.argv[1], "r+"); fcntl.fcntl(f, 37, struct.pack("hhqqi4x", 1, 0, 0, 
 	release q3 rollout.keep=1
 	LLMDEPLOY_FAULT=release.remove:during:EIO LLMDEPLOY_ROOT=$root timeout 60 "$program" apply "$state/t/q3.lock.json" >"$state/said" 2>&1
 	status=$?
-	[ "$status" = 0 ] && says "the release is active all the same; llmdeploy gc" && [ "$(active)" = q3 ]
-	result "a collecting that fails is a warning" $? "$state/said"
+	[ "$status" = 0 ] && says "the release is active: run llmdeploy gc" && [ "$(active)" = q3 ]
+	result "a garbage collection that fails is a warning" $? "$state/said"
 }
 
 trap clean EXIT
