@@ -11,7 +11,7 @@ int cmd_abort(struct args *a, struct err *e) {
 	char *active CLEANUP(freep) = NULL, dropped[64];
 	struct rollout_session s;
 
-	if (context_open(a, "abort", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "abort", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	c.rollout.asked = true;
 	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))

@@ -74,11 +74,11 @@ static void add_time(struct buf *b, const char *what, uint64_t ms) {
 /* "12.3 s: instance start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10 s" */
 static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	struct buf parts CLEANUP(buf_done) = BUF_INIT(1000);
-	uint64_t named = r->engine_ms + r->eval_ms + r->canary_ms;
+	uint64_t named = r->start_ms + r->eval_ms + r->canary_ms;
 	char total[TEXT_BYTES];
 
 	text_format_ms(ms, total);
-	add_time(&parts, "instance start", r->engine_ms);
+	add_time(&parts, "instance start", r->start_ms);
 	add_time(&parts, "golden questions", r->eval_ms - r->watch_ms);
 	add_time(&parts, "canary", r->canary_ms);
 	add_time(&parts, "switch and watch", r->watch_ms);
@@ -124,7 +124,7 @@ static void tell(struct args *a, const struct context *c, const struct lockfile 
 	json_set_str(j, "lock", l->digest);
 	json_set_str(j, "outcome", r->outcome == ROLLOUT_NOTHING ? "nothing" : r->outcome == ROLLOUT_STARTED ? "started" : "switched");
 	json_set_int(j, "total_ms", (int64_t) ms);
-	json_set_int(j, "engine_ms", (int64_t) r->engine_ms);
+	json_set_int(j, "engine_ms", (int64_t) r->start_ms);
 	json_set_int(j, "eval_ms", (int64_t) r->eval_ms);
 	json_set_int(j, "canary_ms", (int64_t) r->canary_ms);
 	json_set_int(j, "watch_ms", (int64_t) r->watch_ms);
@@ -188,7 +188,7 @@ int cmd_apply(struct args *a, struct err *e) {
 		return -1;
 	if (l)
 		exposure_warn(a, json_get(l->tree, "gateway"), NULL);
-	if (context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	/* A machine without the gateway's image makes it before anything of the route is touched. */
 	if (compiling_gateway(a, &c, false, &made, e))

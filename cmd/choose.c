@@ -249,7 +249,7 @@ int cmd_choose(struct args *a, struct err *e) {
 		return -1;
 	if (!spec->n_candidates)
 		return err_at(e, spec_pos(spec, "model"), "'model.candidates' is missing: choose compares candidates");
-	if (context_open(a, "choose", NEED_WRITE | NEED_STORE | (spec->golden ? NEED_ENGINE | NEED_GATEWAY : 0), &c, e) ||
+	if (context_open(a, "choose", NEED_WRITE | NEED_STORE | (spec->golden ? NEED_DOCKER | NEED_GATEWAY : 0), &c, e) ||
 	    compiling_preview(a, &c, spec, &unknown, &p, e))
 		return -1;
 	if (p.refused && !strcmp(spec->admission, "enforce"))

@@ -42,14 +42,14 @@ static int load_config(const struct args *a, struct context *c, struct err *e) {
 	return -1;
 }
 
-static int open_engine(const struct args *a, struct context *c, struct err *e) {
-	uint64_t look_ms = c->config->engine_timeout_ms;
+static int open_docker(const struct args *a, struct context *c, struct err *e) {
+	uint64_t look_ms = c->config->docker_timeout_ms;
 	struct docker_options o = {.host = a->option[OPT_ENGINE], .progress = &a->report->progress, .quick_ms = look_ms, .slow_ms = 8 * look_ms,
 				   .load_ms = 20 * look_ms, .back_ms = 4 * look_ms};
 
 	/* What was said now comes before the environment, and that before the machine's configuration. */
 	if (!o.host && !getenv("DOCKER_HOST"))
-		o.host = c->config->engine;
+		o.host = c->config->docker;
 	if (docker_open(&o, &c->docker, e))
 		return -1;
 	return docker_suits(c->docker, (unsigned) c->root.owner, e);
@@ -114,7 +114,7 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 		return -1;
 	if (needs & NEED_STORE && store_open(c->root.fd, c->root.path, &c->store, e))
 		return -1;
-	if (needs & NEED_ENGINE && open_engine(a, c, e))
+	if (needs & NEED_DOCKER && open_docker(a, c, e))
 		return -1;
 	if (needs & NEED_GATEWAY && open_gateway(a, c, e))
 		return -1;
@@ -171,17 +171,17 @@ void context_gateway_dir(const struct args *a, const char *name, char **dir) {
 	runtime_dirs_free(dirs);
 }
 
-int context_need_engine(const struct args *a, struct context *c, struct err *e) {
-	if (!c->docker && open_engine(a, c, e))
+int context_need_docker(const struct args *a, struct context *c, struct err *e) {
+	if (!c->docker && open_docker(a, c, e))
 		return -1;
 	c->rollout.docker = c->docker;
 	return 0;
 }
 
-void context_try_engine(const struct args *a, struct context *c) {
+void context_try_docker(const struct args *a, struct context *c) {
 	struct err why = {0}, denied = {0};
 
-	if (open_engine(a, c, &why) && why.code != ERR_SYS)
+	if (open_docker(a, c, &why) && why.code != ERR_SYS)
 		report_warning(a->report, "%s", why.msg);
 	if (why.code == ERR_SYS)
 		c->denied = why;

@@ -20,7 +20,7 @@ struct context {
 	struct gateway *gateway;
 	struct rollout rollout;
 	char *command; /* for journal and lock */
-	struct err denied; /* by context_try_engine: what we have no right to look at; code ERR_OK: nothing */
+	struct err denied; /* by context_try_docker: what we have no right to look at; code ERR_OK: nothing */
 };
 
 #define CONTEXT_INIT {.root = ROOT_INIT}
@@ -31,7 +31,7 @@ enum context_need {
 	NEED_CHANGE = 16, /* the root must be there, and ours: it is changed */
 	NEED_ASK = 32,	  /* engines or the gateway are asked: the root must be ours, or we root */
 	NEED_STORE = 2,
-	NEED_ENGINE = 4,
+	NEED_DOCKER = 4,
 	NEED_GATEWAY = 8, /* with store and Engine: the one that config.yaml wants, which may be none */
 };
 
@@ -39,12 +39,12 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 void context_done(struct context *c);
 
 /* The Engine, where only some of a command's ways need it. */
-int context_need_engine(const struct args *a, struct context *c, struct err *e);
+int context_need_docker(const struct args *a, struct context *c, struct err *e);
 /* A gateway of this root's settings, whatever else is open; yours. */
 int context_gateway(const struct args *a, struct context *c, struct gateway **out, struct err *e);
 /* The Engine if it answers, and with it the gateway; else a warning, and none. What we have no right to look at is c->denied: whether that
  * is a warning or an error is the caller's to say. */
-void context_try_engine(const struct args *a, struct context *c);
+void context_try_docker(const struct args *a, struct context *c);
 /* Mirrors of the configuration, else those of the host's apt; their texts are borrowed, the list is yours. ERR_USAGE: none. */
 struct debian_mirror;
 int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out, struct err *e);

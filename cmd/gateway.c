@@ -70,7 +70,7 @@ int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made,
 static int open_all(struct args *a, unsigned needs, struct context *c, struct gateway **g, struct err *e) {
 	if (context_open(a, "gateway", needs, c, e))
 		return -1;
-	if (c->config->gateway == CONFIG_GATEWAY_DOCKER && context_need_engine(a, c, e))
+	if (c->config->gateway == CONFIG_GATEWAY_DOCKER && context_need_docker(a, c, e))
 		return -1;
 	return context_gateway(a, c, g, e);
 }

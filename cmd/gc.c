@@ -40,7 +40,7 @@ int cmd_gc(struct args *a, struct err *e) {
 	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
 	struct json *list = json_array();
 
-	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_gc(&c.rollout, dry, &f, e)) {
+	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_gc(&c.rollout, dry, &f, e)) {
 		json_free(list);
 		return -1;
 	}

@@ -73,7 +73,7 @@ int cmd_logs(struct args *a, struct err *e) {
 
 	if (a->option[OPT_TAIL] && !text_u64(a->option[OPT_TAIL], &tail))
 		return err_set(e, ERR_USAGE, "'--tail %s' is not a number", a->option[OPT_TAIL]);
-	if (context_open(a, "logs", NEED_ENGINE, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
+	if (context_open(a, "logs", NEED_DOCKER, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
 		return -1;
 	char *name CLEANUP(freep) = instance_name(&c.root, l);
 	return a->option[OPT_FOLLOW] ? follow(a, &c, name, tail, e) : show(a, &c, name, tail, e);

@@ -12,7 +12,7 @@ static int turn(struct args *a, const char *command, bool pin, struct err *e) {
 	const char *reason = a->option[OPT_REASON];
 	struct rollout_session s;
 
-	if (context_open(a, command, NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
+	if (context_open(a, command, NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = pin ? rollout_pin(&s, a->at[1], reason, e) : rollout_unpin(&s, a->at[1], reason, e);
 	rollout_end(&s);

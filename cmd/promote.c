@@ -31,7 +31,7 @@ int cmd_promote(struct args *a, struct err *e) {
 	/* The gates had no verdict: the journal says who decided instead, and why. */
 	if (!a->option[OPT_REASON] || !*a->option[OPT_REASON])
 		return err_set(e, ERR_USAGE, "promote needs --reason TEXT: why the release may go live without a verdict");
-	if (context_open(a, "promote", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
+	if (context_open(a, "promote", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = rollout_promote(&s, a->option[OPT_REASON], &result, e) || release_active_name(&s.route, &active, e) ? -1 : 0;
 	if (!r)

@@ -69,7 +69,7 @@ int cmd_recover(struct args *a, struct err *e) {
 	json_set(j, "whole", whole);
 	if (!a->n && !a->option[OPT_ALL])
 		return err_set(e, ERR_USAGE, "recover needs a ROUTE or --all");
-	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	c.rollout.retry_exhausted = true;
 	int r = a->n ? one(a, &c, a->at[0], whole, e) : every(a, &c, whole, e);

@@ -214,7 +214,7 @@ int cmd_releases(struct args *a, struct err *e) {
 	json_set(j, "releases", list);
 	if (context_open(a, "releases", NEED_READ, &c, e))
 		return -1;
-	context_try_engine(a, &c);
+	context_try_docker(a, &c);
 	if (c.denied.code && !c.docker)
 		report_warning(a->report, "%s", c.denied.msg);
 	if (releases_open(&c, a->at[0], &r, e))

@@ -150,7 +150,7 @@ int cmd_remove(struct args *a, struct err *e) {
 	struct rollout_session s;
 	struct rollout_result result;
 
-	if (context_open(a, "remove", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || look(&c, a->at[0], &scene, e))
+	if (context_open(a, "remove", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || look(&c, a->at[0], &scene, e))
 		return -1;
 	if (scene.state != RELEASE_REMOVED || purge) {
 		say(a, &scene, purge);

@@ -56,7 +56,7 @@ int cmd_rollback(struct args *a, struct err *e) {
 	struct rollout_session s;
 	struct rollout_result result;
 
-	if (context_open(a, "rollback", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "rollback", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	c.rollout.asked = true;
 	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))

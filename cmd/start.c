@@ -21,7 +21,7 @@ static void tell(struct args *a, const struct rollout_result *r) {
 	json_set_str(j, "active", r->from);
 	json_set_str(j, "outcome", nothing ? "nothing" : "started");
 	json_set_int(j, "total_ms", (int64_t) r->total_ms);
-	json_set_int(j, "engine_ms", (int64_t) r->engine_ms);
+	json_set_int(j, "engine_ms", (int64_t) r->start_ms);
 	report_result(a->report, j);
 }
 
@@ -30,7 +30,7 @@ int cmd_start(struct args *a, struct err *e) {
 	struct rollout_session s;
 	struct rollout_result result;
 
-	if (context_open(a, "start", NEED_CHANGE | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e))
+	if (context_open(a, "start", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;

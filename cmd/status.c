@@ -364,7 +364,7 @@ static int once(struct args *a, struct err *e) {
 		return -1;
 	if (!n && !a->option[OPT_PROMETHEUS])
 		return nothing_yet(a, c.root.path);
-	context_try_engine(a, &c);
+	context_try_docker(a, &c);
 	bool metrics = a->option[OPT_PROMETHEUS] != NULL;
 	s.metrics = metrics;
 	sources_open(&c, one[0], metrics || a->n || a->report->mode == REPORT_JSON, &s);

@@ -135,7 +135,7 @@ int cmd_verify(struct args *a, struct err *e) {
 
 	json_set(j, "fixed", list);
 	unsigned use = a->option[OPT_FIX] ? NEED_CHANGE : NEED_ASK;
-	if (context_open(a, "verify", use | NEED_STORE | NEED_ENGINE | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &s.n, e)))
+	if (context_open(a, "verify", use | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &s.n, e)))
 		return -1;
 	if (!a->n)
 		s.names = names;

@@ -89,10 +89,10 @@ r19_manifest() {
 		-e "s|golden: golden/|golden: $here/golden/|" examples/incident/incident-r19.yaml.in >"$2"
 }
 
-# fake_engine DIR: sets DOCKER_HOST to an Engine of tests/fake/dockerd.py, which is in this process's group, and FAKE_ENGINE to its process.
-fake_engine() {
+# fake_docker DIR: sets DOCKER_HOST to an Engine of tests/fake/dockerd.py, which is in this process's group, and FAKE_DOCKER to its process.
+fake_docker() {
 	python3 tests/fake/dockerd.py "$1/d.sock" &
-	FAKE_ENGINE=$!
+	FAKE_DOCKER=$!
 	DOCKER_HOST=unix://$1/d.sock
 	export DOCKER_HOST
 	for _ in $(seq 100); do

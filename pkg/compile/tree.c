@@ -210,7 +210,7 @@ static struct json *fallback_part(const struct spec *s) {
 
 /* The door as the manifest has it, units in the names, and what the gateway must know of the engine. */
 static struct json *gateway_part(const struct compile_parts *p) {
-	struct json *o = json_copy(p->spec->gateway), *engine = json_object(), *queue = json_object();
+	struct json *o = json_copy(p->spec->gateway), *sizes = json_object(), *queue = json_object();
 	const struct json *names = json_get(p->runtime->metrics, "names");
 
 	json_set_int(queue, "length", json_int_or(json_get(o, "queue"), "length", 0));
@@ -220,11 +220,11 @@ static struct json *gateway_part(const struct compile_parts *p) {
 	json_remove(o, "max_body");
 	if (json_get(o, "fallback"))
 		json_set(o, "fallback", fallback_part(p->spec));
-	json_set_int(engine, "sequences", p->spec->concurrent_sequences);
-	json_set_str(engine, "metrics", json_str(p->runtime->metrics, "path"));
-	json_set_str(engine, "prompt_tokens", json_str(names, "prompt_tokens"));
-	json_set_str(engine, "generated_tokens", json_str(names, "generated_tokens"));
-	json_set(o, "engine", engine);
+	json_set_int(sizes, "sequences", p->spec->concurrent_sequences);
+	json_set_str(sizes, "metrics", json_str(p->runtime->metrics, "path"));
+	json_set_str(sizes, "prompt_tokens", json_str(names, "prompt_tokens"));
+	json_set_str(sizes, "generated_tokens", json_str(names, "generated_tokens"));
+	json_set(o, "engine", sizes);
 	return o;
 }
 

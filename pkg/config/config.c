@@ -21,7 +21,7 @@ static const struct schema_field gateway_fields[] = {
 	{0},
 };
 
-enum { ENGINE_TIMEOUT_MS = 15000 };
+enum { DOCKER_TIMEOUT_MS = 15000 };
 
 static const struct schema_field fields[] = {
 	{.key = "mirror", .type = SCHEMA_ONE_OR_LIST, .max = 16,
@@ -104,16 +104,16 @@ static void check_urls(const struct yaml_node *n, const char *what, struct diagn
 
 static void check(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *keyring = yaml_get(root, "keyring");
-	const struct yaml_node *engine = yaml_get(root, "engine"), *program = yaml_at(root, "gateway.program");
+	const struct yaml_node *docker = yaml_get(root, "engine"), *program = yaml_at(root, "gateway.program");
 	const char *s = yaml_scalar(keyring, NULL);
 
 	check_urls(yaml_get(root, "mirror"), "in 'mirror' is not an https:// or http:// address, and not file:/PATH", c);
 	check_urls(yaml_get(root, "snapshot"), "in 'snapshot' is not an https:// or http:// address, and not file:/PATH", c);
 	if (s && *s && *s != '/')
 		refuse(c, keyring, "in 'keyring' is not an absolute path");
-	s = yaml_scalar(engine, NULL);
+	s = yaml_scalar(docker, NULL);
 	if (s && *s && !text_starts(s, "unix:///"))
-		refuse(c, engine, "in 'engine' is not unix:///PATH: only an Engine on this machine is used");
+		refuse(c, docker, "in 'engine' is not unix:///PATH: only an Engine on this machine is used");
 	s = yaml_scalar(program, NULL);
 	if (s && *s && *s != '/')
 		refuse(c, program, "in 'gateway.program' is not an absolute path");
@@ -144,8 +144,8 @@ static void fill(struct whole *w, const struct json *tree, struct config_urls *u
 	w->config.keyring = arena_strdup(w->arena, json_str(tree, "keyring") ? json_str(tree, "keyring") : CONFIG_KEYRING);
 	w->config.gateway = mode_of(json_get(tree, "gateway"));
 	w->config.haproxy = arena_strdup(w->arena, program ? program : CONFIG_HAPROXY);
-	w->config.engine = arena_strdup(w->arena, json_str(tree, "engine"));
-	w->config.engine_timeout_ms = (uint64_t) json_int_or(tree, "engine_timeout", ENGINE_TIMEOUT_MS);
+	w->config.docker = arena_strdup(w->arena, json_str(tree, "engine"));
+	w->config.docker_timeout_ms = (uint64_t) json_int_or(tree, "engine_timeout", DOCKER_TIMEOUT_MS);
 }
 
 /* A file that is all comments says nothing, and is no fault here. */

@@ -27,8 +27,8 @@ struct config {
 	const char *const *snapshots; /* archives of snapshots: URL/TIME is a mirror as it was then */
 	size_t n_snapshots;
 	const char *keyring; /* absolute path of the keys that sign the archive's index */
-	const char *engine;  /* "unix:///PATH", or NULL: found by pkg/docker */
-	uint64_t engine_timeout_ms;
+	const char *docker;  /* "unix:///PATH", or NULL: found by pkg/docker */
+	uint64_t docker_timeout_ms;
 	enum config_gateway gateway;
 	const char *haproxy; /* absolute path of the installed one, for CONFIG_GATEWAY_HOST */
 	const char *path;    /* ROOT/config.yaml, for messages */

@@ -35,7 +35,7 @@ bool docker_is_podman(const struct docker *d) {
 }
 
 /* The words for each way of not getting to an Engine, and what to do. */
-static int no_engine(const struct docker *d, struct err *e) {
+static int no_docker(const struct docker *d, struct err *e) {
 	char why[sizeof e->msg];
 
 	if (e->code != ERR_UNREACHABLE)
@@ -119,7 +119,7 @@ static int negotiate(struct docker *d, struct err *e) {
 	int theirs;
 
 	if (http_do(d->http, &q, &r, e))
-		return no_engine(d, e);
+		return no_docker(d, e);
 	if (!parse_version(r.api_version, &theirs))
 		return err_set(e, ERR_UNREACHABLE,
 			       "what answers at '%s' is not a Docker Engine: status %ld and no API "

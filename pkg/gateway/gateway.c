@@ -24,8 +24,8 @@ static int open_dir(const struct gateway_options *o, int *out, struct err *e) {
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'gateway'");
-	if (st.st_uid != o->root->engine_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, o->root->engine_uid))
-		return err_sys(e, "cannot give 'gateway' to uid %u", (unsigned) o->root->engine_uid);
+	if (st.st_uid != o->root->instance_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, o->root->instance_uid))
+		return err_sys(e, "cannot give 'gateway' to uid %u", (unsigned) o->root->instance_uid);
 	*out = fd;
 	fd = -1;
 	return 0;

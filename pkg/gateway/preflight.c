@@ -41,7 +41,7 @@ static int check_way(const char *path, unsigned uid, struct err *e) {
 }
 
 static int check_file(const struct gateway *g, const struct haproxy_file *f, struct err *e) {
-	unsigned uid = (unsigned) g->o.root->engine_uid;
+	unsigned uid = (unsigned) g->o.root->instance_uid;
 	struct stat st;
 
 	if (stat(f->path, &st))

@@ -176,8 +176,8 @@ int staged_own_dir(const struct gateway *g, const char *path, struct err *e) {
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'gateway/%s'", path);
-	if (st.st_uid != g->o.root->engine_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, g->o.root->engine_uid))
-		return err_sys(e, "cannot give 'gateway/%s' to uid %u", path, (unsigned) g->o.root->engine_uid);
+	if (st.st_uid != g->o.root->instance_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, g->o.root->instance_uid))
+		return err_sys(e, "cannot give 'gateway/%s' to uid %u", path, (unsigned) g->o.root->instance_uid);
 	return 0;
 }
 

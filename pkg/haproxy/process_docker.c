@@ -111,7 +111,7 @@ static int make(const struct haproxy *h, const struct haproxy_image *i, struct d
 
 static int create_with(const struct haproxy *h, const struct haproxy_image *i, const struct mounts *m, const char *name, const struct json *argv,
 		       struct err *e) {
-	unsigned uid = (unsigned) h->root->engine_uid;
+	unsigned uid = (unsigned) h->root->instance_uid;
 	char *user CLEANUP(freep) = mem_printf("%u:%u", uid, uid);
 	struct json *labels CLEANUP(json_freep) = json_object(), *env CLEANUP(json_freep) = json_array();
 	char spec[SHA256_HEX];
@@ -174,7 +174,7 @@ int process_docker_inspect(const struct haproxy *h, struct process *out, struct 
 	if (read_image(h, &i, e) || inspect(h, "", &p.found, &p.running, spec, p.version, e))
 		return -1;
 	mounts_make(h, "gateway", false, &m);
-	spec_digest(&i, &m, (unsigned) h->root->engine_uid, wanted);
+	spec_digest(&i, &m, (unsigned) h->root->instance_uid, wanted);
 	p.same = p.found && !strcmp(spec, wanted);
 	*out = p;
 	return 0;

@@ -58,7 +58,7 @@ int process_host_master(const struct haproxy *h) {
 }
 
 static void become(const struct haproxy *h, int log) {
-	uid_t uid = h->root->engine_uid;
+	uid_t uid = h->root->instance_uid;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)

@@ -25,7 +25,7 @@
 enum { MAX_PACKAGES = 400, MAX_KEY = 1 << 20, MAX_NOTE = 1 << 16 };
 
 static const char *const LAYERS[] = {
-	[LAYER_BASE] = "base", [LAYER_ENGINE] = "engine", [LAYER_RELEASE] = "release"};
+	[LAYER_BASE] = "base", [LAYER_RUNTIME] = "engine", [LAYER_RELEASE] = "release"};
 
 /* ---- the list of packages ---- */
 
@@ -203,7 +203,7 @@ static int make_layers(const struct image_request *q, const struct image_package
 	    closure_check(&tree, q->architecture, q->provided, e))
 		return -1;
 	if (write_layer(&tree, LAYER_BASE, store, &made, e) ||
-	    write_layer(&tree, LAYER_ENGINE, store, &made, e))
+	    write_layer(&tree, LAYER_RUNTIME, store, &made, e))
 		return -1;
 	*out = made;
 	return 0;

@@ -538,7 +538,7 @@ static void start(struct package *p) {
 
 	p->arena = arena_new();
 	p->file = mem_printf("%s_%s_%s.deb", w->name, w->version, w->architecture);
-	p->layer = !strcmp(w->layer, "base") ? LAYER_BASE : LAYER_ENGINE;
+	p->layer = !strcmp(w->layer, "base") ? LAYER_BASE : LAYER_RUNTIME;
 	p->control.cap = MAX_CONTROL;
 	p->md5sums.cap = MAX_MD5SUMS;
 }

@@ -11,7 +11,7 @@
 struct err;
 struct image_package;
 
-enum { LAYER_BASE, LAYER_ENGINE, LAYER_RELEASE };
+enum { LAYER_BASE, LAYER_RUNTIME, LAYER_RELEASE };
 
 struct package {
 	const struct image_package *want;

@@ -191,7 +191,7 @@ static int put_json(int fd, const char *name, const char *shown, const struct js
 static int fill_attempt(int fd, const char *shown, const struct release_attempt *a, struct err *e) {
 	if (put_json(fd, "reason.json", shown, a->reason, e) || put_json(fd, "evidence.json", shown, a->evidence, e))
 		return -1;
-	if (a->engine_log && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->engine_log, strlen(a->engine_log), e))
+	if (a->runtime_log && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->runtime_log, strlen(a->runtime_log), e))
 		return -1;
 	if (a->lockfile && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lockfile, a->lockfile_len, e))
 		return -1;

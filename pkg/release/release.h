@@ -101,7 +101,7 @@ int release_pins(const struct release_route *r, char ***versions, size_t *n, str
 struct release_attempt {
 	const struct json *reason; /* {"version","lock","reason",...}: as the caller likes */
 	const struct json *evidence;
-	const char *engine_log; /* its tail */
+	const char *runtime_log; /* its tail */
 	const char *lockfile;
 	size_t lockfile_len;
 	const char *manifest;

@@ -33,8 +33,8 @@ int release_run_dir(const struct root *root, const char *id, char **path, struct
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'run/%s'", id);
-	if (st.st_uid != root->engine_uid && fs_step_chown(EFFECT_RUN_DIR, fd, root->engine_uid))
-		return err_sys(e, "cannot give 'run/%s' to uid %u", id, (unsigned) root->engine_uid);
+	if (st.st_uid != root->instance_uid && fs_step_chown(EFFECT_RUN_DIR, fd, root->instance_uid))
+		return err_sys(e, "cannot give 'run/%s' to uid %u", id, (unsigned) root->instance_uid);
 	if ((st.st_mode & 07777) != 0700 && fs_step_chmod(EFFECT_RUN_DIR, fd, 0700))
 		return err_sys(e, "cannot set the mode of 'run/%s'", id);
 	*path = mem_printf("%s/run/%s", root->path, id);

@@ -27,7 +27,7 @@ struct attempt {
 	bool stopped;	  /* the route: `old` is NULL, and `from` stays stopped whatever comes of this */
 	bool shared;	  /* clients were sent to the candidate */
 	struct json *evidence, *memory;
-	uint64_t engine_ms, eval_ms, canary_ms;
+	uint64_t start_ms, eval_ms, canary_ms;
 };
 
 static void attempt_done(struct attempt *a) {
@@ -127,7 +127,7 @@ static struct json *new_evidence(const struct attempt *a) {
 
 	json_set_str(ev, "version", a->l->version);
 	json_set_str(ev, "skip", a->l->eval_skip);
-	json_set_int(ev, "ready_ms", (int64_t) a->engine_ms);
+	json_set_int(ev, "ready_ms", (int64_t) a->start_ms);
 	if (a->evidence)
 		json_set(ev, "golden", json_copy(a->evidence));
 	if (a->memory)
@@ -139,7 +139,7 @@ static int evaluate(struct attempt *a, struct err *e) {
 	const struct rollout *ctx = a->s->ctx;
 	uint64_t from;
 
-	if (instance_await_ready(ctx, a->l, &a->engine_ms, e) || record_simple(a, EVENT_READY, e))
+	if (instance_await_ready(ctx, a->l, &a->start_ms, e) || record_simple(a, EVENT_READY, e))
 		return -1;
 	a->memory = instance_memory(ctx, a->l);
 	if (a->l->eval_skip) {
@@ -289,7 +289,7 @@ int rollout_apply(struct rollout_session *s, const struct lockfile *l, const cha
 			return -1;
 	} else if (active) {
 		result.outcome = ROLLOUT_NOTHING;
-		if (active_ensure(s, l, &result.engine_ms, e))
+		if (active_ensure(s, l, &result.start_ms, e))
 			return -1;
 	} else {
 		/* 2. HAProxy would take it. 3. From here on the journal knows. 4. Prove. 5. Switch, watch, commit. */
@@ -299,7 +299,7 @@ int rollout_apply(struct rollout_session *s, const struct lockfile *l, const cha
 			return -1;
 	}
 	memcpy(result.from, a.from, sizeof result.from);
-	result.engine_ms += a.engine_ms;
+	result.start_ms += a.start_ms;
 	result.total_ms = clock_mono_ms() - from;
 	*out = result;
 	return 0;

@@ -101,12 +101,12 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 }
 
 /* It may have waited for days: it answers now, or it stays held. */
-static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
+static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
 	bool alive;
 
 	if (interrupt_check(e) || instance_is_ready(s->ctx, l, &alive, e))
 		return -1;
-	if (!alive && (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, engine_ms, e)))
+	if (!alive && (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, start_ms, e)))
 		return -1;
 	return traffic_assign_slot(s->ctx, l, e) || interrupt_check(e) ? -1 : 0;
 }
@@ -130,7 +130,7 @@ int rollout_promote(struct rollout_session *s, const char *reason, struct rollou
 
 	if (held_lockfile(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, EVENT_PROMOTE, l, from ? from : "", reason, e))
 		return -1;
-	if (wake(s, l, &result.engine_ms, &cause))
+	if (wake(s, l, &result.start_ms, &cause))
 		return still_held(s, l, &cause, e);
 	if (switch_over(s, l, from ? from : "", &begun, &result, &cause))
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : still_held(s, l, &cause, e);

@@ -165,7 +165,7 @@ static int create_with(const struct rollout *ctx, const struct lockfile *l, cons
 		       bool *taken, struct err *e) {
 	if (docker_learn(ctx->docker, NULL, e))
 		return -1;
-	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
+	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
 	char *ref CLEANUP(freep) = mem_printf("sha256:%s", image);
 	struct json *labels CLEANUP(json_freep) = instance_labels(ctx, l);
 	const struct json *c = json_get(l->tree, "container");

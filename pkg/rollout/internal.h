@@ -317,8 +317,8 @@ const char *failed_revert_target(const struct json *last);
 /* A recovery failed with `cause`. Was it of a way back whose release does not come up, the operation ends with `failed`, and the release that the link
  * `active` names keeps or gets the traffic. */
 int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
-/* The active release answers, started again where it did not, with its restart policy. `engine_ms` may be NULL. */
-int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e);
+/* The active release answers, started again where it did not, with its restart policy. `start_ms` may be NULL. */
+int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e);
 
 /* ---- stop, start, remove (stop.c, remove.c) ---- */
 

@@ -108,7 +108,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 
 int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", ctx->root->id, l->id, (long) getpid());
-	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
+	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();
 	char image[65];
 

@@ -287,7 +287,7 @@ static int act(struct rollout_session *s, enum recovery_action action, const str
 	return 0;
 }
 
-int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
+int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
 	bool alive, kept;
 
@@ -299,7 +299,7 @@ int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t 
 		return -1;
 	if (!alive) {
 		progress_note(s->ctx->progress, "the active release does not answer and is started again", l->version);
-		if (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, engine_ms, e)) {
+		if (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, start_ms, e)) {
 			struct err why = *e;
 			return err_set(e, why.code, "%.350s; '%s' is active and does not become ready: llmdeploy rollback %s", why.msg, l->version, l->route);
 		}

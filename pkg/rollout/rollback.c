@@ -29,7 +29,7 @@ struct return_to {
 	struct lockfile *old;  /* of `from`; NULL for none, or where it cannot be read */
 	bool was_running;  /* before this rollback */
 	bool vacated;	   /* the active release was stopped to make room */
-	uint64_t engine_ms;
+	uint64_t start_ms;
 };
 
 /* The one health check of a rollback: it answers, with one token of its own. What runs and does not answer is started again. */
@@ -40,7 +40,7 @@ static int wake(struct return_to *t, struct err *e) {
 
 	if (instance_is_running(s->ctx, to, &t->was_running, e))
 		return -1;
-	if (t->was_running && !one_token(s, to, &t->engine_ms, &silent))
+	if (t->was_running && !one_token(s, to, &t->start_ms, &silent))
 		return 0;
 	if (interrupt_check(e))
 		return -1;
@@ -58,7 +58,7 @@ static int wake(struct return_to *t, struct err *e) {
 	if (instance_image(s->ctx, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
 		return -1;
 	progress_step(s->ctx->progress, "start previous release");
-	return instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, &t->engine_ms, e) ? -1 : 0;
+	return instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, &t->start_ms, e) ? -1 : 0;
 }
 
 static int undo(struct return_to *t, const struct err *cause, struct err *e) {
@@ -98,7 +98,7 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 		return undo(t, &cause, e);
 	if (switch_or_back(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(t, &cause, e);
-	out->engine_ms = t->engine_ms;
+	out->start_ms = t->start_ms;
 	return switch_commit(s, &end, &out->previous_warm, e);
 }
 

@@ -69,7 +69,7 @@ struct rollout_result {
 	enum rollout_outcome outcome;
 	char from[64];	     /* version that was active before; "" for none */
 	uint64_t total_ms;   /* of the whole operation */
-	uint64_t engine_ms;  /* of these: the engine's own start */
+	uint64_t start_ms;  /* of these: the engine's own start */
 	uint64_t eval_ms;    /* of these: the golden questions and the watch */
 	uint64_t watch_ms;   /* of eval_ms: the switch and the watch */
 	uint64_t canary_ms;  /* of the whole: the canary's steps */
@@ -102,7 +102,7 @@ struct rollout_trial {
 	bool passed;
 	char *why;	       /* not; or NULL */
 	struct json *evidence; /* of the golden run; NULL where it did not come to that */
-	uint64_t engine_ms, eval_ms;
+	uint64_t start_ms, eval_ms;
 };
 int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e);
 void rollout_trial_done(struct rollout_trial *t);

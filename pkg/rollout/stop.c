@@ -118,7 +118,7 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 /* ---- start ---- */
 
 /* As a rollback wakes its target: bytes, image, container, one token. Its clients come last. */
-static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
+static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
 	char image[65];
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
@@ -130,7 +130,7 @@ static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_
 	if (instance_start(s->ctx, l, e))
 		return -1;
 	progress_done(s->ctx->progress, "start the active release", l->version);
-	if (instance_await_ready(s->ctx, l, engine_ms, e))
+	if (instance_await_ready(s->ctx, l, start_ms, e))
 		return -1;
 	return interrupt_check(e);
 }
@@ -141,8 +141,8 @@ static int give_traffic(struct rollout_session *s, const struct lockfile *l, str
 	return record_put(s, record_new(EVENT_ROUTE_STARTED, l), e);
 }
 
-static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *engine_ms, struct err *e) {
-	if (bring_up(s, l, engine_ms, e))
+static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
+	if (bring_up(s, l, start_ms, e))
 		return -1;
 	interrupt_hold();
 	int r = give_traffic(s, l, e);
@@ -188,12 +188,12 @@ int rollout_start(struct rollout_session *s, struct rollout_result *out, struct 
 		return -1;
 	if (state != RELEASE_STOPPED) {
 		result.outcome = ROLLOUT_NOTHING;
-		if (active_ensure(s, l, &result.engine_ms, e))
+		if (active_ensure(s, l, &result.start_ms, e))
 			return -1;
 	} else {
 		if (record_begin(s, EVENT_START, l, "", e))
 			return -1;
-		if (start(s, l, &result.engine_ms, &cause))
+		if (start(s, l, &result.start_ms, &cause))
 			return not_started(s, l, &cause, e);
 	}
 	result.total_ms = clock_mono_ms() - began;

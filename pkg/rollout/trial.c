@@ -29,7 +29,7 @@ static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollo
 	if (instance_start(ctx, l, e))
 		return -1;
 	progress_done(ctx->progress, "start candidate", NULL);
-	if (instance_await_ready(ctx, l, &out->engine_ms, e))
+	if (instance_await_ready(ctx, l, &out->start_ms, e))
 		return -1;
 	from = clock_mono_ms();
 	int r = evaluate_golden(ctx, l, &out->evidence, e);

@@ -140,7 +140,7 @@ static const char *drops_all(const struct rollout *ctx, const struct json *drop)
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
 static void compare_hardening(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
-	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->engine_uid);
+	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
 	const char *drop = drops_all(ctx, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
 
 	compare_text(d, "user", user, json_text(json_path(raw, "Config.User")));

@@ -25,7 +25,7 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 	json_set_str(reason, "reason", d->cause->msg);
 	json_set_int(reason, "exit", err_exit_status(d->cause->code));
 	instance_log(s->ctx, d->lockfile, &log);
-	struct release_attempt kept = {.reason = reason, .evidence = d->evidence, .engine_log = buf_str(&log),
+	struct release_attempt kept = {.reason = reason, .evidence = d->evidence, .runtime_log = buf_str(&log),
 		.lockfile = d->lockfile->bytes, .lockfile_len = d->lockfile->n_bytes, .manifest = d->manifest};
 	if (rollout_committed(s, d->lockfile->version, &committed, e))
 		return -1;

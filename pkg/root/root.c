@@ -81,7 +81,7 @@ static int check_owner(struct root *r, enum root_use use, struct err *e) {
 	if (st.st_mode & S_IWOTH)
 		return err_set(e, ERR_USAGE, "root '%s' can be written by everybody: chmod o-w it", r->path);
 	r->owner = st.st_uid;
-	r->engine_uid = st.st_uid ? st.st_uid : ROOT_ENGINE_UID;
+	r->instance_uid = st.st_uid ? st.st_uid : ROOT_INSTANCE_UID;
 	return 0;
 }
 

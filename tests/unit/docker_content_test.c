@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 #define ID "1111111111111111111111111111111111111111111111111111111111111111"
 #define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
@@ -17,7 +17,7 @@
 /* ---- what comes back, and what is sent ---- */
 
 struct stage {
-	struct fake_engine *fake;
+	struct fake_docker *fake;
 	struct docker *d;
 	struct fake_call calls[6];
 };
@@ -28,8 +28,8 @@ static void stage_open(struct stage *s, const char *ping, const struct fake_call
 	s->calls[0] = (struct fake_call){.request = "GET /_ping", .raw = ping};
 	for (size_t i = 0; i < n; i++)
 		s->calls[i + 1] = calls[i];
-	s->fake = fake_engine_start(s->calls, n + 1);
-	struct docker_options o = {.host = fake_engine_socket(s->fake), .quick_ms = 2000};
+	s->fake = fake_docker_start(s->calls, n + 1);
+	struct docker_options o = {.host = fake_docker_socket(s->fake), .quick_ms = 2000};
 	assert_int_equal(docker_open(&o, &s->d, &e), 0);
 }
 
@@ -37,7 +37,7 @@ static void stage_close(struct stage *s) {
 	char fault[512];
 
 	docker_free(s->d);
-	fake_engine_stop(s->fake, fault);
+	fake_docker_stop(s->fake, fault);
 	assert_string_equal(fault, "");
 }
 

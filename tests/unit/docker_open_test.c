@@ -15,7 +15,7 @@
 #include "crypto/crypto.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 /* ---- where the Engine is ---- */
 
@@ -116,7 +116,7 @@ static void set_or_not(const char *name, const char *value) {
 		(void) unsetenv(name);
 }
 
-static void finds_the_engine(void **state) {
+static void finds_docker(void **state) {
 	(void) state;
 	put_context("rootless", "{\"Name\":\"rootless\",\"Endpoints\":{\"docker\":{\"Host\":\"unix:///run/user/7/docker.sock\"}}}");
 	put_context("far", "{\"Name\":\"far\",\"Endpoints\":{\"docker\":{\"Host\":\"ssh://me@far\"}}}");
@@ -137,7 +137,7 @@ static void finds_the_engine(void **state) {
 	}
 }
 
-static void finds_a_rootless_engine(void **state) {
+static void finds_a_rootless_docker(void **state) {
 	struct err e = {0};
 	char *path CLEANUP(freep) = NULL, *again CLEANUP(freep) = NULL;
 	char *socket CLEANUP(freep) = mem_printf("%s/docker.sock", (const char *) *state);
@@ -165,7 +165,7 @@ static void plain_path(char *message, const char *socket) {
 }
 
 #define PODMAN(version) "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: " version "\r\nContent-Length: 2\r\n\r\nOK"
-#define NOT_ENGINE " (its log says more: journalctl -u docker)"
+#define NOT_DOCKER " (its log says more: journalctl -u docker)"
 
 static const struct {
 	const char *name;
@@ -194,11 +194,11 @@ static const struct {
 	{"no version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "what answers at 'SOCK' is not a Docker Engine: status 404 and no API version" NOT_ENGINE},
+	 .message = "what answers at 'SOCK' is not a Docker Engine: status 404 and no API version" NOT_DOCKER},
 	{"odd version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 2.0\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "what answers at 'SOCK' is not a Docker Engine: status 200 and no API version" NOT_ENGINE},
+	 .message = "what answers at 'SOCK' is not a Docker Engine: status 200 and no API version" NOT_DOCKER},
 	{"garbage",
 	 {.request = "GET /_ping", .raw = "SSH-2.0-OpenSSH_9.2p1\r\n", .then = FAKE_CLOSE},
 	 0,
@@ -232,8 +232,8 @@ static void opens(void **state) {
 		char next[64];
 		struct fake_call calls[2] = {c->call, {.request = next, .status = 404, .json = "{\"message\":\"no\"}"}};
 		(void) snprintf(next, sizeof next, "GET /v1.%d/containers/x/json", c->minor);
-		struct fake_engine *f = fake_engine_start(calls, *c->message ? 1 : 2);
-		struct docker_options o = {.host = fake_engine_socket(f), .quick_ms = c->quick_ms ? c->quick_ms : 10000};
+		struct fake_docker *f = fake_docker_start(calls, *c->message ? 1 : 2);
+		struct docker_options o = {.host = fake_docker_socket(f), .quick_ms = c->quick_ms ? c->quick_ms : 10000};
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct err e = {0};
 		int r = docker_open(&o, &d, &e);
@@ -245,7 +245,7 @@ static void opens(void **state) {
 			assert_int_equal(e.code, ERR_UNREACHABLE);
 		else
 			assert_absent(d, "x");
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 	}
 }
@@ -289,8 +289,8 @@ static void says_how_to_reach_it(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(finds_the_engine, clean_room, leave_room),
-		cmocka_unit_test_setup_teardown(finds_a_rootless_engine, clean_room, leave_room),
+		cmocka_unit_test_setup_teardown(finds_docker, clean_room, leave_room),
+		cmocka_unit_test_setup_teardown(finds_a_rootless_docker, clean_room, leave_room),
 		cmocka_unit_test(opens),
 		cmocka_unit_test_setup_teardown(says_how_to_reach_it, clean_room, leave_room),
 	};

@@ -12,20 +12,20 @@
 #include "base/progress.h"
 #include "docker/docker.h"
 #include "docker/internal.h"
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 #define V "/v1.41"
 #define LOAD "POST " V "/images/load?quiet=1"
 
-static void start(const struct fake_call *calls, size_t n, struct docker_options *o, struct fake_call all[8], struct fake_engine **f,
+static void start(const struct fake_call *calls, size_t n, struct docker_options *o, struct fake_call all[8], struct fake_docker **f,
 		  struct docker **d) {
 	struct err e = {0};
 
 	all[0] = (struct fake_call) FAKE_PING;
 	for (size_t i = 0; i < n; i++)
 		all[i + 1] = calls[i];
-	*f = fake_engine_start(all, n + 1);
-	o->host = fake_engine_socket(*f);
+	*f = fake_docker_start(all, n + 1);
+	o->host = fake_docker_socket(*f);
 	assert_int_equal(docker_open(o, d, &e), 0);
 }
 
@@ -135,12 +135,12 @@ static void loads_images(void **state) {
 		struct docker_options o = {.load_ms = !strcmp(c->name, "silence") ? 500 : 10000};
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct fake_call all[8];
-		struct fake_engine *f;
+		struct fake_docker *f;
 		struct err e = {0};
 		start(&c->call, 1, &o, all, &f, &d);
 		int r = docker_image_load(d, "a:b", c->produce, NULL, &e);
 		plain_path(e.msg, o.host);
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(r, c->code ? -1 : 0);
@@ -154,7 +154,7 @@ static void never_sends_half_an_archive_as_a_whole_one(void **state) {
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct docker_options o = {0};
 	struct fake_call all[8];
-	struct fake_engine *f;
+	struct fake_docker *f;
 	struct err e = {0};
 	char fault[512];
 
@@ -163,7 +163,7 @@ static void never_sends_half_an_archive_as_a_whole_one(void **state) {
 	assert_int_equal(docker_image_load(d, "a:b", broken, NULL, &e), -1);
 	assert_string_equal(e.msg, "layer 'x' is damaged");
 	assert_int_equal(e.code, ERR_INTEGRITY);
-	fake_engine_stop(f, fault);
+	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "call 1: then got 'nothing', expected '" LOAD "'");
 }
 
@@ -173,7 +173,7 @@ static void hears_an_early_refusal(void **state) {
 	struct docker_options o = {.load_ms = 2000};
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct fake_call all[8];
-	struct fake_engine *f;
+	struct fake_docker *f;
 	struct err e = {0};
 	char fault[512];
 
@@ -181,7 +181,7 @@ static void hears_an_early_refusal(void **state) {
 	start(&call, 1, &o, all, &f, &d);
 	assert_int_equal(docker_image_load(d, "a:b", large, NULL, &e), -1);
 	assert_string_equal(e.msg, "engine: load image 'a:b': 500 Internal Server Error: no space left");
-	fake_engine_stop(f, fault);
+	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "");
 }
 
@@ -199,14 +199,14 @@ static void tells_progress(void **state) {
 	struct docker_options o = {.progress = &p};
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct fake_call all[8];
-	struct fake_engine *f;
+	struct fake_docker *f;
 	struct err e = {0};
 	char fault[512];
 
 	(void) state;
 	start(&call, 1, &o, all, &f, &d);
 	assert_int_equal(docker_image_load(d, "a:b", large, NULL, &e), 0);
-	fake_engine_stop(f, fault);
+	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "");
 	assert_int_equal(most, 256 * 65536);
 }
@@ -358,12 +358,12 @@ static void reads_logs(void **state) {
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct docker_options o = {0};
 		struct fake_call all[8];
-		struct fake_engine *f;
+		struct fake_docker *f;
 		struct err e = {0};
 		bool found = !c->seen;
 		start(c->calls, c->n, &o, all, &f, &d);
 		int r = docker_log_read(d, &c->log, add_frame, &seen, &found, &e);
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(r, *c->message ? -1 : 0);
@@ -379,7 +379,7 @@ static void keeps_the_end_of_a_log(void **state) {
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct docker_options o = {0};
 	struct fake_call all[8];
-	struct fake_engine *f;
+	struct fake_docker *f;
 	struct err e = {0};
 	char fault[512];
 
@@ -389,7 +389,7 @@ static void keeps_the_end_of_a_log(void **state) {
 	assert_string_equal(buf_str(&end), "ethreex");
 	assert_int_equal(docker_log_tail(d, "x", 3, &last, &e), 0);
 	assert_string_equal(buf_str(&last), "ex");
-	fake_engine_stop(f, fault);
+	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "");
 }
 
@@ -428,11 +428,11 @@ static void hears_events(void **state) {
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct docker_options o = {0};
 		struct fake_call all[8];
-		struct fake_engine *f;
+		struct fake_docker *f;
 		struct err e = {0};
 		start(&c->call, 1, &o, all, &f, &d);
 		int r = docker_events(d, labels, 1700000000000, 1700000001000, add_event, &seen, &e);
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(r, *c->message ? -1 : 0);

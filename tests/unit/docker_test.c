@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "json/json.h"
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 #define ID "1111111111111111111111111111111111111111111111111111111111111111"
 #define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
@@ -330,14 +330,14 @@ static void calls_and_faults(void **state) {
 		size_t n = 1;
 		for (; n < 5 && c->calls[n - 1].request; n++)
 			all[n] = c->calls[n - 1];
-		struct fake_engine *f = fake_engine_start(all, n);
-		struct docker_options o = {.host = fake_engine_socket(f), .quick_ms = 10000, .slow_ms = c->slow_ms ? c->slow_ms : 10000};
+		struct fake_docker *f = fake_docker_start(all, n);
+		struct docker_options o = {.host = fake_docker_socket(f), .quick_ms = 10000, .slow_ms = c->slow_ms ? c->slow_ms : 10000};
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct err e = {0};
 		assert_int_equal(docker_open(&o, &d, &e), 0);
 		int r = c->act(d, &e);
 		plain_path(e.msg, o.host);
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(r, c->result);

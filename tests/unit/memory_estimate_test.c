@@ -10,7 +10,7 @@
 #include "lockfile/lockfile.h"
 #include "memory_estimate/memory_estimate.h"
 #include "runtime/runtime.h"
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 #define MIB 1048576
 
@@ -209,11 +209,11 @@ static void memory_estimate_asks(void **state) {
 		char fault[512];
 
 		memcpy(all + 1, c->calls, c->n * sizeof *all);
-		struct fake_engine *f = fake_engine_start(all, c->n + 1);
-		struct docker_options with = {.host = fake_engine_socket(f)};
+		struct fake_docker *f = fake_docker_start(all, c->n + 1);
+		struct docker_options with = {.host = fake_docker_socket(f)};
 		assert_int_equal(docker_open(&with, &d, &e), 0);
 		int r = memory_estimate_ask(d, &ask, &o, &e);
-		fake_engine_stop(f, fault);
+		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(e.code, c->code);

@@ -63,7 +63,7 @@ static void made_once_and_found_again(void **state) {
 	assert_string_equal(a.id, b.id);
 	assert_string_equal(a.id, c.id);
 	assert_int_equal(a.owner, geteuid());
-	assert_int_equal(a.engine_uid, geteuid() ? geteuid() : 65532);
+	assert_int_equal(a.instance_uid, geteuid() ? geteuid() : 65532);
 	assert_int_equal(fstat(a.fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
 }
@@ -79,7 +79,7 @@ static int as_user(const char *dir) {
 	(void) setenv("XDG_DATA_HOME", dir, 1);
 	if ((!geteuid() && setuid(4711)) || root_open(NULL, ROOT_WRITE, &r, &e) || strcmp(r.path, expect) != 0)
 		return 1;
-	if (r.owner != geteuid() || r.engine_uid != geteuid())
+	if (r.owner != geteuid() || r.instance_uid != geteuid())
 		return 2;
 	root_done(&r);
 	(void) setenv("XDG_DATA_HOME", "", 1);

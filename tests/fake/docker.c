@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/fake/engine.h"
+#include "tests/fake/docker.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 
 enum { CONNECTIONS = 4 };
 
-struct fake_engine {
+struct fake_docker {
 	const struct fake_call *calls;
 	size_t n, at;
 	char dir[32], path[64];
@@ -29,7 +29,7 @@ struct fake_engine {
 };
 
 struct conn {
-	struct fake_engine *f;
+	struct fake_docker *f;
 	int fd;
 	char data[65536];
 	size_t len, at;
@@ -40,7 +40,7 @@ struct conn {
 };
 
 /* False: the engine is to stop. */
-static bool readable(const struct fake_engine *f, int fd) {
+static bool readable(const struct fake_docker *f, int fd) {
 	struct pollfd p[2] = {{.fd = f->stop, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
 
 	return poll(p, 2, -1) > 0 && !p[0].revents;
@@ -165,14 +165,14 @@ static void answer(int fd, const struct fake_call *call) {
 	send_all(fd, buf_str(&b), b.len, call->piece);
 }
 
-static void blame(struct fake_engine *f, const char *what, const char *got, const char *want) {
+static void blame(struct fake_docker *f, const char *what, const char *got, const char *want) {
 	if (!*f->fault)
 		(void) snprintf(f->fault, sizeof f->fault, "call %zu: %s '%.180s', expected '%.180s'", f->at, what, got, want);
 }
 
 /* False: this connection is over. */
 static bool serve_one(struct conn *c) {
-	struct fake_engine *f = c->f;
+	struct fake_docker *f = c->f;
 	const struct linger at_once = {.l_onoff = 1};
 
 	if (!read_head(c))
@@ -197,7 +197,7 @@ static bool serve_one(struct conn *c) {
 	return call->then == FAKE_KEEP && !call->unread;
 }
 
-static struct conn *conn_new(struct fake_engine *f) {
+static struct conn *conn_new(struct fake_docker *f) {
 	struct conn *c = mem_zalloc(1, sizeof *c);
 
 	c->f = f;
@@ -216,7 +216,7 @@ static void conn_free(struct conn *c) {
 /* Several connections may stand open (a streamed upload has one of its own); one request at a time is served. */
 static void *run(void *ctx) {
 	struct conn *open[CONNECTIONS] = {NULL};
-	struct fake_engine *f = ctx;
+	struct fake_docker *f = ctx;
 
 	for (;;) {
 		struct pollfd p[2 + CONNECTIONS] = {{.fd = f->stop, .events = POLLIN}, {.fd = f->listener, .events = POLLIN}};
@@ -242,8 +242,8 @@ static void *run(void *ctx) {
 	return NULL;
 }
 
-struct fake_engine *fake_engine_start(const struct fake_call *calls, size_t n) {
-	struct fake_engine *f = mem_zalloc(1, sizeof *f);
+struct fake_docker *fake_docker_start(const struct fake_call *calls, size_t n) {
+	struct fake_docker *f = mem_zalloc(1, sizeof *f);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 
 	f->calls = calls;
@@ -261,11 +261,11 @@ struct fake_engine *fake_engine_start(const struct fake_call *calls, size_t n) {
 	return f;
 }
 
-const char *fake_engine_socket(const struct fake_engine *f) {
+const char *fake_docker_socket(const struct fake_docker *f) {
 	return f->path;
 }
 
-void fake_engine_stop(struct fake_engine *f, char out[512]) {
+void fake_docker_stop(struct fake_docker *f, char out[512]) {
 	(void) eventfd_write(f->stop, 1);
 	(void) pthread_join(f->thread, NULL);
 	(void) close(f->stop);

@@ -23,8 +23,8 @@ struct fake_call {
 /* The first of every transcript. */
 #define FAKE_PING {.request = "GET /_ping", .json = "OK"}
 
-struct fake_engine;
-struct fake_engine *fake_engine_start(const struct fake_call *calls, size_t n);
-const char *fake_engine_socket(const struct fake_engine *f);
+struct fake_docker;
+struct fake_docker *fake_docker_start(const struct fake_call *calls, size_t n);
+const char *fake_docker_socket(const struct fake_docker *f);
 /* Ends it and frees it. "" or what was wrong, into out. */
-void fake_engine_stop(struct fake_engine *f, char out[512]);
+void fake_docker_stop(struct fake_docker *f, char out[512]);

@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct engine {
+struct docker_server {
 	struct docker *client;
 	pthread_t server;
 	int listener;
@@ -54,7 +54,7 @@ static bool take_request(int fd, char *text, size_t size) {
 	}
 }
 
-static void answer(struct engine *g, int fd) {
+static void answer(struct docker_server *g, int fd) {
 	char head[192];
 
 	(void) snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", g->n);
@@ -65,7 +65,7 @@ static void answer(struct engine *g, int fd) {
 }
 
 static void *serve(void *ctx) {
-	struct engine *g = ctx;
+	struct docker_server *g = ctx;
 
 	for (;;) {
 		int fd = accept(g->listener, NULL, NULL);
@@ -78,9 +78,9 @@ static void *serve(void *ctx) {
 	}
 }
 
-static void begin(struct engine *g) {
+static void begin(struct docker_server *g) {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	char dir[] = "/tmp/engine_fuzz.XXXXXX";
+	char dir[] = "/tmp/docker_answers_fuzz.XXXXXX";
 	struct err e;
 
 	g->body = (const uint8_t *) "OK";
@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static void (*const calls[])(struct docker *d, struct err *e) = {
 		ask_for_containers, ask_for_container, ask_for_image, ask_for_images, ask_for_networks, ask_for_state, ask_for_memory,
 	};
-	static struct engine g;
+	static struct docker_server g;
 	struct err e = {0};
 
 	if (!size)
