@@ -122,7 +122,7 @@ static int measure(struct args *a, struct host_facts *h, struct err *e) {
 	char took[TEXT_BYTES];
 
 	if (context_open(a, "host", NEED_WRITE, &c, e) || host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, e) ||
-	    host_measure_write(c.root.fd, h, &m, clock_unix(), e) || host_measure_read(c.root.fd, h, e))
+	    host_cache_write(c.root.fd, h, &m, clock_unix(), e) || host_cache_read(c.root.fd, h, e))
 		return -1;
 	text_format_ms(m.took_ms, took);
 	report_line(a->report, "measured with %u threads over %llu MiB in %s, the best of %u rounds", m.threads,
@@ -137,7 +137,7 @@ static int recall(struct args *a, struct host_facts *h, struct err *e) {
 
 	if (context_open(a, "host", NEED_READ, &c, &none))
 		return none.code == ERR_USAGE ? 0 : (*e = none, -1);
-	return host_measure_read(c.root.fd, h, e);
+	return host_cache_read(c.root.fd, h, e);
 }
 
 int cmd_host(struct args *a, struct err *e) {

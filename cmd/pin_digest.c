@@ -213,7 +213,7 @@ static int from_hub(struct args *a, struct pin_hub *h, const char *source, const
 		out->origin = PIN_NOT_ASKED;
 		return 0;
 	}
-	return store_address(out->source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
+	return store_source_url(out->source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
 }
 
 int pin_digest(struct args *a, struct pin_hub *h, const char *source, const char *revision, bool may_download, struct pin_found *out, struct err *e) {
@@ -234,5 +234,5 @@ int pin_digest(struct args *a, struct pin_hub *h, const char *source, const char
 		out->origin = PIN_NOT_ASKED;
 		return 0;
 	}
-	return store_address(source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
+	return store_source_url(source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
 }

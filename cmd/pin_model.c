@@ -52,7 +52,7 @@ static int ask(struct pinning *x, const struct spec_pin *pin, struct finds *f, s
 
 	pin_found_done(&f->at[i]);
 	if (pin_digest(x->a, &x->hub, s->resolved, x->a->option[OPT_REVISION], may_download, &f->at[i], &why)) {
-		char *shown CLEANUP(freep) = store_shown(s->text);
+		char *shown CLEANUP(freep) = store_source_shown(s->text);
 		if (why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
 		return err_at(e, s->at, "'%.150s' cannot be pinned: %.280s", shown, why.msg);
@@ -78,7 +78,7 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 	struct buf why CLEANUP(buf_done) = BUF_INIT(400);
 
 	for (size_t i = 0; f->first == f->n && i < f->n; i++) {
-		char *shown CLEANUP(freep) = store_shown(pin->sources[i].text);
+		char *shown CLEANUP(freep) = store_source_shown(pin->sources[i].text);
 		(void) buf_printf(&why, "%s%.120s: %.200s", i ? "; " : "", shown, f->at[i].why ? f->at[i].why : "not asked");
 	}
 	if (f->first == f->n) {
@@ -90,7 +90,7 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 		const struct pin_found *a = &f->at[f->first], *b = &f->at[i];
 		if (!b->sha256[0] || !strcmp(a->sha256, b->sha256))
 			continue;
-		char *one CLEANUP(freep) = store_shown(pin->sources[f->first].text), *two CLEANUP(freep) = store_shown(pin->sources[i].text);
+		char *one CLEANUP(freep) = store_source_shown(pin->sources[f->first].text), *two CLEANUP(freep) = store_source_shown(pin->sources[i].text);
 		(void) err_at(e, pin->sources[i].at, "the sources of '%s' differ: '%.100s' has the digest %.12s..., '%.100s' has %.12s...; remove one of them",
 			pin->path, one, a->sha256, two, b->sha256);
 		e->code = ERR_INTEGRITY;
@@ -102,7 +102,7 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 /* ---- what is said ---- */
 
 static void say_source(struct pinning *x, const struct spec_pin_source *s, const struct pin_found *f) {
-	char *shown CLEANUP(freep) = store_shown(s->text);
+	char *shown CLEANUP(freep) = store_source_shown(s->text);
 	char size[TEXT_BYTES];
 
 	text_format_bytes(f->size, size);
@@ -128,7 +128,7 @@ static void add_result(struct pinning *x, const struct spec_pin *pin, const stru
 
 	for (size_t i = 0; i < f->n; i++) {
 		struct json *s = json_object();
-		char *shown CLEANUP(freep) = store_shown(pin->sources[i].text);
+		char *shown CLEANUP(freep) = store_source_shown(pin->sources[i].text);
 		json_set_str(s, "source", shown);
 		json_set_str(s, "pinned", f->at[i].source);
 		json_set_str(s, "from", pin_origin_name(f->at[i].origin));

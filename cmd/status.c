@@ -80,7 +80,7 @@ static char *speed_of(const struct context *c, const struct lockfile *l, uint64_
 
 	/* What was measured of this machine counts where the manifest says nothing, and processors compute. */
 	if (!l->bandwidth && !strcmp(l->backend, "cpu") && !host_read("", &here, &none))
-		(void) host_measure_read(c->root.fd, &here, &none);
+		(void) host_cache_read(c->root.fd, &here, &none);
 	uint64_t bytes_s = l->bandwidth ? l->bandwidth : here.bandwidth;
 	struct cost_speed in = {.bandwidth = bytes_s, .active_bytes = l->active_bytes, .sequences = 1};
 	unsigned long long v = milli;

@@ -119,7 +119,7 @@ int compile_runtime(struct compile_parts *p, const struct compile *c, struct dia
 	/* Its driver is asked only where a plan is for this machine: it may take a second. */
 	if (p->spec->device_auto && !p->spec->n_machines)
 		host_read_gpus(NULL, &p->host);
-	return c->root < 0 ? 0 : host_measure_read(c->root, &p->host, e);
+	return c->root < 0 ? 0 : host_cache_read(c->root, &p->host, e);
 }
 
 static int check_launch(const struct compile_parts *p, struct err *e) {

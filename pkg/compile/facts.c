@@ -71,7 +71,7 @@ static int from_source(const char *source, const char *what, struct model_facts 
 
 	if (!text_starts(source, "file:")) {
 		struct http *http CLEANUP(http_freep) = NULL;
-		char *shown CLEANUP(freep) = store_shown(source);
+		char *shown CLEANUP(freep) = store_source_shown(source);
 		if (member)
 			return err_set(e, ERR_UNREACHABLE, "'%.200s' is a member of an archive that is not here", shown);
 		*from = "address";
@@ -102,7 +102,7 @@ static int from_store(const struct compile *c, const char *sha256, const char *w
 }
 
 char *compile_named(const struct spec_artifact *a, const char *what) {
-	return a->n_sources ? store_shown(a->sources[0]) : mem_strdup(what);
+	return a->n_sources ? store_source_shown(a->sources[0]) : mem_strdup(what);
 }
 
 int compile_facts(const struct compile *c, const struct spec_artifact *a, const char *what, struct model_facts *facts, uint64_t *size,

@@ -183,7 +183,7 @@ int host_read(const char *root, struct host_facts *out, struct err *e) {
 		return -1;
 	h.cpus = count_cpus(root, "/sys/devices/system/cpu/online");
 	read_cpu(root, &h);
-	host_read_cards(root, &h);
+	host_read_gpu_sysfs(root, &h);
 	h.memory_limit = read_limit(root);
 	*out = h;
 	return 0;

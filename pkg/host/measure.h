@@ -23,6 +23,6 @@ int host_measure(const struct host_facts *h, uint64_t max_bytes, uint64_t max_ms
 uint64_t host_measure_bytes(const struct host_facts *h);
 
 /* host.json in a root: the measurement, when it was made, and of which processor. */
-int host_measure_write(int root, const struct host_facts *h, const struct host_measure *m, int64_t unix_seconds, struct err *e);
+int host_cache_write(int root, const struct host_facts *h, const struct host_measure *m, int64_t unix_seconds, struct err *e);
 /* Into h->bandwidth, if it is there and of the same processors; else nothing changes. ERR_INTEGRITY: it cannot be understood. */
-int host_measure_read(int root, struct host_facts *h, struct err *e);
+int host_cache_read(int root, struct host_facts *h, struct err *e);

@@ -153,7 +153,7 @@ int host_ask_nvml(const char *library, uint64_t timeout_ms, struct host_gpu *out
 	if (!pid)
 		child(library, pipe_fds[1]);
 	(void) close(pipe_fds[1]);
-	int status = pid < 0 ? -1 : host_read_child(pid, pipe_fds[0], timeout_ms, &b);
+	int status = pid < 0 ? -1 : host_read_subprocess(pid, pipe_fds[0], timeout_ms, &b);
 
 	(void) close(pipe_fds[0]);
 	if (status || b.len != sizeof a) {

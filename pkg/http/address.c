@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "http/private.h"
+#include "http/internal.h"
 
 static void curlup(CURLU **u) {
 	curl_url_cleanup(*u);

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "http/private.h"
+#include "http/internal.h"
 
 enum {
 	HEADERS_MAX = 256 << 10, /* all headers of one request, redirects included */

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "http/private.h"
+#include "http/internal.h"
 
 /* curl says of such a path that a name does not resolve. */
 int http_path_too_long(struct http *h, const char *path, struct err *e) {

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
-#include "http/private.h"
+#include "http/internal.h"
 
 enum {
 	LOOK_MS = 500, /* how often a transfer without events is looked at */

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "http/private.h"
+#include "http/internal.h"
 
 /* A body that breaks off when so much of it was sent. */
 struct broken {

@@ -57,7 +57,7 @@ static int open_there(const struct place *p, const char *name, struct part *f, b
 	char *source CLEANUP(freep) = mem_printf("%s%s%s", p->base, name, p->query);
 
 	free(f->name);
-	f->name = store_shown(source);
+	f->name = store_source_shown(source);
 	if (remote_open(p->http, source, f->name, &f->remote, &f->bytes, e))
 		return -1;
 	*found = f->remote;

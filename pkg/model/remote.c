@@ -144,7 +144,7 @@ int remote_open(struct http *http, const char *source, const char *shown, struct
 	r->http = http;
 	r->shown = shown;
 	r->have = (struct buf) BUF_INIT(REMOTE_MAX + 1);
-	if (store_address(source, false, &r->url, &r->token, e) || fetch(r, FIRST, &found, e)) {
+	if (store_source_url(source, false, &r->url, &r->token, e) || fetch(r, FIRST, &found, e)) {
 		remote_free(r);
 		return err_wrap(e, "'%s'", shown);
 	}

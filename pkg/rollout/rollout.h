@@ -191,7 +191,7 @@ int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repa
 int rollout_scan_orphans(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
 int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e);
 
-/* What stands below the root and does not belong there: kinds, owners, modes (root_survey). `route` NULL: of all. Adds to *d. */
+/* What stands below the root and does not belong there: kinds, owners, modes (root_layout_check). `route` NULL: of all. Adds to *d. */
 int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e);
 
 /* Frees what no release on disk needs, after removing releases beyond each route's `keep` that are not pinned. Holds every route's lock.

@@ -34,7 +34,7 @@ static void found(void *ctx, const char *path, const char *want, const char *hav
 }
 
 int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e) {
-	return root_survey(ctx->root, route, found, d, e);
+	return root_layout_check(ctx->root, route, found, d, e);
 }
 
 static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {

@@ -48,8 +48,8 @@ int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *
 /* Everything below the root, without following a link: what is of a kind that does not belong there (a link, a pipe, a device; a
  * file where `active` should be), belongs to somebody else, or may be written by everybody. Of the routes only `route`, all
  * where it is NULL. `path` is relative to the root and borrowed, like the words. */
-typedef void root_survey_found(void *ctx, const char *path, const char *want, const char *have);
-int root_survey(const struct root *r, const char *route, root_survey_found *found, void *ctx, struct err *e);
+typedef void root_layout_found(void *ctx, const char *path, const char *want, const char *have);
+int root_layout_check(const struct root *r, const char *route, root_layout_found *found, void *ctx, struct err *e);
 
 /* Who we are, for journal and lock: "max", or "root for max" under sudo; never empty. Yours to free. */
 char *root_user(void);

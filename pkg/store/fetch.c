@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "fs/step.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum {
 	TICK_MS = 100,
@@ -39,7 +39,7 @@ struct faults {
 };
 
 static void add_fault(struct faults *a, const char *source, const struct err *fault) {
-	char *shown CLEANUP(freep) = store_shown(source);
+	char *shown CLEANUP(freep) = store_source_shown(source);
 	size_t n = strlen(shown);
 	/* The ends of an address tell most. */
 	char *clipped CLEANUP(freep) =
@@ -79,7 +79,7 @@ static int try_all(struct fetch *f, struct err *e) {
 	if (!w->n_sources)
 		return err_set(e, ERR_UNREACHABLE, "cannot fetch %.40s: it has no source", w->what);
 	for (size_t i = 0; i < w->n_sources; i++) {
-		if (!store_from_source(f, w->sources[i], &fault))
+		if (!store_fetch_source(f, w->sources[i], &fault))
 			return 0;
 		if (fault.code != ERR_UNREACHABLE && fault.code != ERR_INTEGRITY) {
 			*e = fault;
@@ -87,7 +87,7 @@ static int try_all(struct fetch *f, struct err *e) {
 		}
 		add_fault(&faults, w->sources[i], &fault);
 		if (i + 1 < w->n_sources) {
-			char *shown CLEANUP(freep) = store_shown(w->sources[i]);
+			char *shown CLEANUP(freep) = store_source_shown(w->sources[i]);
 			char *note CLEANUP(freep) =
 				mem_printf("taking the next source: %s: %s", shown, fault.msg);
 			progress_note(f->p, w->what, note);

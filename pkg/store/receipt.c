@@ -14,7 +14,7 @@
 #include "fs/fs.h"
 #include "fs/step.h"
 #include "json/json.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum { RECEIPT_MAX = 4096 };
 

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "json/json.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum { NOTE_MAX = 1 << 20 };
 

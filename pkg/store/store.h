@@ -45,11 +45,11 @@ char *store_path(const struct store *s, const char *sha256);
 
 /* Where "hf://ORG/REPO@REV/FILE" or an https:// source is, and the token for its host, which may be NULL; both yours.
  * ERR_UNREACHABLE: not of that form, or http:// to another host without plain_http. */
-int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e);
+int store_source_url(const char *source, bool plain_http, char **url, char **token, struct err *e);
 /* The hub of hf:// sources without a '/' at its end, and the token for it, which may be NULL; both yours. ERR_UNREACHABLE: http:// to another host. */
 int store_hub(char **endpoint, char **token, struct err *e);
 /* A source without secrets, for messages; yours. */
-char *store_shown(const char *source);
+char *store_source_shown(const char *source);
 
 /* What to get, and from where. Sources, tried in order:
  *     file:/abs/path              file:/abs/archive#MEMBER

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "fs/step.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum { PART_DAYS = 7 };
 

@@ -8,7 +8,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "fs/step.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 struct store_writer {
 	struct store *s;

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,12 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	char *text CLEANUP(freep) = mem_strndup((const char *) data, size);
 	char *source CLEANUP(freep) = mem_printf("hf://%s", text);
-	char *shown CLEANUP(freep) = store_shown(text), *url CLEANUP(freep) = NULL, *token CLEANUP(freep) = NULL;
+	char *shown CLEANUP(freep) = store_source_shown(text), *url CLEANUP(freep) = NULL, *token CLEANUP(freep) = NULL;
 	struct err e;
 
 	if (!shown)
 		abort();
-	if (!store_address(source, true, &url, &token, &e))
+	if (!store_source_url(source, true, &url, &token, &e))
 		for (const char *p = url; *p; p++)
 			if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}?#@", *p))
 				abort(); /* whatever stood in it is one path */

@@ -370,18 +370,18 @@ static void measure_kept(void **state) {
 	int root CLEANUP(closep) = -1;
 
 	assert_int_equal(fs_open_dir(AT_FDCWD, w->dir, &root, &e), 0);
-	assert_int_equal(host_measure_read(root, &h, &e), 0);
+	assert_int_equal(host_cache_read(root, &h, &e), 0);
 	assert_int_equal(h.bandwidth, 0);
-	assert_int_equal(host_measure_write(root, &h, &m, 1795369265, &e), 0);
-	assert_int_equal(host_measure_read(root, &h, &e), 0);
+	assert_int_equal(host_cache_write(root, &h, &m, 1795369265, &e), 0);
+	assert_int_equal(host_cache_read(root, &h, &e), 0);
 	assert_int_equal(h.bandwidth, 400 * GB);
 	assert_string_equal(h.bandwidth_source, "measured 2026-11-22T17:41:05Z");
-	assert_int_equal(host_measure_read(root, &other, &e), 0);
+	assert_int_equal(host_cache_read(root, &other, &e), 0);
 	assert_int_equal(other.bandwidth, 0);
-	assert_int_equal(host_measure_read(root, &fewer, &e), 0);
+	assert_int_equal(host_cache_read(root, &fewer, &e), 0);
 	assert_int_equal(fewer.bandwidth, 0);
 	assert_int_equal(fs_write(EFFECT_NONE, root, "host.json", "{\"cpu\":1}", 9, 0644, &e), 0);
-	assert_int_equal(host_measure_read(root, &h, &e), -1);
+	assert_int_equal(host_cache_read(root, &h, &e), -1);
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	assert_string_equal(e.msg, "'host.json' in the root cannot be understood: 'llmdeploy host --measure' writes it anew");
 }

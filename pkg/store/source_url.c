@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum { ADDRESS_MAX = 4096 };
 
@@ -92,7 +92,7 @@ static int from_elsewhere(const char *source, char **url, struct err *e) {
 	return err_set(e, ERR_UNREACHABLE, "what stands there is no https:// address");
 }
 
-int store_address(const char *source, bool plain_http, char **url, char **token, struct err *e) {
+int store_source_url(const char *source, bool plain_http, char **url, char **token, struct err *e) {
 	char *found CLEANUP(freep) = NULL;
 	bool hub = text_starts(source, "hf://"), elsewhere = text_starts(source, "url_file:") || text_starts(source, "url_env:");
 
@@ -105,7 +105,7 @@ int store_address(const char *source, bool plain_http, char **url, char **token,
 	return 0;
 }
 
-char *store_shown(const char *source) {
+char *store_source_shown(const char *source) {
 	if (!text_starts(source, "http://") && !text_starts(source, "https://"))
 		return mem_strdup(source);
 	char *plain CLEANUP(freep) = http_shown(source);

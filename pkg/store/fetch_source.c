@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/step.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 static int wrong_digest(const char *found, struct err *e) {
 	return err_set(e, ERR_INTEGRITY, "it has the digest %s, nothing of it was kept", found);
@@ -227,14 +227,14 @@ static int from_address(struct fetch *f, const char *source, struct err *e) {
 	const char *member = strchr(source, '#');
 	char *token CLEANUP(freep) = NULL;
 
-	if (store_address(plain, f->w->plain_http, &url, &token, e))
+	if (store_source_url(plain, f->w->plain_http, &url, &token, e))
 		return -1;
 	if (member)
 		return from_url_archive(f, url, token, member + 1, e);
 	return from_url(f, url, token, e);
 }
 
-int store_from_source(struct fetch *f, const char *source, struct err *e) {
+int store_fetch_source(struct fetch *f, const char *source, struct err *e) {
 	if (text_starts(source, "file:")) {
 		const char *path = source + strlen("file:"), *member = strchr(path, '#');
 		char *archive CLEANUP(freep) = mem_strndup(path, strcspn(path, "#"));

@@ -15,11 +15,11 @@
 enum { DEEP = 8 };
 
 /* What stands where. A path that no row names may be a file or a directory, of the root's owner. */
-static const struct place {
+static const struct layout_row {
 	const char *pattern; /* fnmatch, each '*' within one name */
 	mode_t kind;
 	bool of_instance; /* may belong to the uid of engines and gateway */
-} places[] = {
+} layout[] = {
 	{"root-id", S_IFREG, false},
 	{"config.yaml", S_IFREG, false},
 	{"host.json", S_IFREG, false},
@@ -63,10 +63,10 @@ static const struct place {
 	{"gateway/*/*", S_IFREG, true},
 };
 
-struct survey {
+struct layout_check {
 	const struct root *root;
 	const char *route;
-	root_survey_found *found;
+	root_layout_found *found;
 	void *ctx;
 };
 
@@ -82,20 +82,20 @@ static const char *kind_of(mode_t mode) {
 }
 
 /* The row for this path and this kind; *named is a row for the path, whatever its kind. */
-static const struct place *place_of(const char *path, mode_t mode, const struct place **named) {
+static const struct layout_row *row_of(const char *path, mode_t mode, const struct layout_row **named) {
 	*named = NULL;
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		if (fnmatch(places[i].pattern, path, FNM_PATHNAME))
+	for (size_t i = 0; i < sizeof layout / sizeof *layout; i++) {
+		if (fnmatch(layout[i].pattern, path, FNM_PATHNAME))
 			continue;
-		if (places[i].kind == (mode & S_IFMT))
-			return *named = &places[i];
+		if (layout[i].kind == (mode & S_IFMT))
+			return *named = &layout[i];
 		if (!*named)
-			*named = &places[i];
+			*named = &layout[i];
 	}
 	return NULL;
 }
 
-static void look_owner(const struct survey *s, const char *path, const struct stat *st, bool of_instance) {
+static void look_owner(const struct layout_check *s, const char *path, const struct stat *st, bool of_instance) {
 	char want[64], have[64];
 
 	if (st->st_uid == s->root->owner || (of_instance && st->st_uid == s->root->instance_uid))
@@ -105,8 +105,8 @@ static void look_owner(const struct survey *s, const char *path, const struct st
 	s->found(s->ctx, path, want, have);
 }
 
-static void look_at(const struct survey *s, const char *path, const struct stat *st) {
-	const struct place *named, *p = place_of(path, st->st_mode, &named);
+static void look_at(const struct layout_check *s, const char *path, const struct stat *st) {
+	const struct layout_row *named, *p = row_of(path, st->st_mode, &named);
 
 	if (!p && named)
 		s->found(s->ctx, path, kind_of(named->kind), kind_of(st->st_mode));
@@ -117,9 +117,9 @@ static void look_at(const struct survey *s, const char *path, const struct stat 
 		s->found(s->ctx, path, "not writable by everybody", "writable by everybody");
 }
 
-static int walk(const struct survey *s, int dir, const char *shown, unsigned deep, struct err *e);
+static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep, struct err *e);
 
-static int enter(const struct survey *s, int dir, const char *name, const char *path, unsigned deep, struct err *e) {
+static int enter(const struct layout_check *s, int dir, const char *name, const char *path, unsigned deep, struct err *e) {
 	int fd CLEANUP(closep) = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -127,7 +127,7 @@ static int enter(const struct survey *s, int dir, const char *name, const char *
 	return walk(s, fd, path, deep + 1, e);
 }
 
-static int walk(const struct survey *s, int dir, const char *shown, unsigned deep, struct err *e) {
+static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -152,8 +152,8 @@ static int walk(const struct survey *s, int dir, const char *shown, unsigned dee
 	return 0;
 }
 
-int root_survey(const struct root *r, const char *route, root_survey_found *found, void *ctx, struct err *e) {
-	const struct survey s = {r, route, found, ctx};
+int root_layout_check(const struct root *r, const char *route, root_layout_found *found, void *ctx, struct err *e) {
+	const struct layout_check s = {r, route, found, ctx};
 
 	return walk(&s, r->fd, "", 0, e);
 }

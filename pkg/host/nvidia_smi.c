@@ -37,7 +37,7 @@ static int run(const char *program, const char *query, uint64_t timeout_ms, stru
 	posix_spawn_file_actions_destroy(&act);
 	(void) close(fds[1]);
 	if (!failed)
-		status = host_read_child(pid, fds[0], timeout_ms, out);
+		status = host_read_subprocess(pid, fds[0], timeout_ms, out);
 	(void) close(fds[0]);
 	return failed == ENOENT ? -2 : status;
 }

@@ -78,4 +78,4 @@ bool store_is_something_else(int fd, const struct http_response *r, const char *
 int store_download(struct fetch *f, struct target *t, bool is_object, const char *url,
 		   const char *token, struct err *e);
 /* The wanted object from one source, into its place. */
-int store_from_source(struct fetch *f, const char *source, struct err *e);
+int store_fetch_source(struct fetch *f, const char *source, struct err *e);

@@ -12,7 +12,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "fs/step.h"
-#include "store/private.h"
+#include "store/internal.h"
 
 enum {
 	RETRIES = 3,		/* without progress in between */

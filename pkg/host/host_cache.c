@@ -13,7 +13,7 @@
 
 #define NAME "host.json"
 
-int host_measure_write(int root, const struct host_facts *h, const struct host_measure *m, int64_t unix_seconds, struct err *e) {
+int host_cache_write(int root, const struct host_facts *h, const struct host_measure *m, int64_t unix_seconds, struct err *e) {
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 	char when[CLOCK_STAMP];
@@ -34,7 +34,7 @@ static int damaged(struct err *e) {
 	return err_set(e, ERR_INTEGRITY, "'%s' in the root cannot be understood: 'llmdeploy host --measure' writes it anew", NAME);
 }
 
-int host_measure_read(int root, struct host_facts *h, struct err *e) {
+int host_cache_read(int root, struct host_facts *h, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 	struct json *o CLEANUP(json_freep) = NULL;
 	struct err none = {0};

@@ -29,7 +29,7 @@ static int read_some(int fd, uint64_t deadline, struct buf *out) {
 	return n ? buf_add(out, part, (size_t) n) ? 1 : -1 : 0;
 }
 
-int host_read_child(int pid, int fd, uint64_t timeout_ms, struct buf *out) {
+int host_read_subprocess(int pid, int fd, uint64_t timeout_ms, struct buf *out) {
 	uint64_t deadline = clock_mono_ms() + timeout_ms;
 	int more, status = 0;
 	pid_t got;

@@ -72,7 +72,7 @@ static void read_address(const char *device, struct host_gpu *g) {
 		(void) snprintf(g->address, sizeof g->address, "%.*s", (int) strcspn(at + 14, "\n"), at + 14);
 }
 
-static bool read_card(const char *device, struct host_gpu *g) {
+static bool read_gpu(const char *device, struct host_gpu *g) {
 	unsigned vendor = hex_of(device, "vendor"), id = hex_of(device, "device");
 
 	*g = (struct host_gpu){.told_by = "sysfs"};
@@ -92,13 +92,13 @@ static bool read_card(const char *device, struct host_gpu *g) {
 }
 
 /* card0, and not card0-HDMI-A-1. */
-static bool is_card(const char *name) {
+static bool is_gpu(const char *name) {
 	uint64_t v;
 
 	return text_starts(name, "card") && text_u64(name + 4, &v);
 }
 
-void host_read_cards(const char *root, struct host_facts *h) {
+void host_read_gpu_sysfs(const char *root, struct host_facts *h) {
 	char *drm CLEANUP(freep) = mem_printf("%s/sys/class/drm", root), **names CLEANUP(freep) = NULL;
 	struct err none = {0};
 	size_t n = 0;
@@ -108,7 +108,7 @@ void host_read_cards(const char *root, struct host_facts *h) {
 	for (size_t i = 0; i < n && h->n_gpus < HOST_MAX_GPUS; i++) {
 		char *device CLEANUP(freep) = mem_printf("%s/%s/device", drm, names[i]);
 
-		h->n_gpus += is_card(names[i]) && read_card(device, &h->gpus[h->n_gpus]);
+		h->n_gpus += is_gpu(names[i]) && read_gpu(device, &h->gpus[h->n_gpus]);
 	}
 }
 
