@@ -66,7 +66,7 @@ static int open_quietly(struct args *a, struct context *c, bool *there, struct e
 
 static void add_changes(struct json *document, const struct spec *s, const struct active *now, const struct compile_preview *p) {
 	struct json *o = json_object(), *list;
-	enum plan_way_back back = plan_way_back(p->capacity, s->reserve_percent, now->lockfile ? now->lockfile->planned_bytes : 0, p->planned_bytes,
+	enum plan_rollback_mode back = plan_rollback_mode(p->capacity, s->reserve_percent, now->lockfile ? now->lockfile->planned_bytes : 0, p->planned_bytes,
 		s->strategy, s->previous);
 
 	if (!p->tree) {
@@ -77,7 +77,7 @@ static void add_changes(struct json *document, const struct spec *s, const struc
 	json_set_str(o, "against", now->lockfile ? now->lockfile->version : NULL);
 	json_set_int(o, "count", (int64_t) json_count(list));
 	json_set(o, "list", list);
-	json_set_str(o, "rollback", plan_way_back_name(back));
+	json_set_str(o, "rollback", plan_rollback_mode_name(back));
 	if (now->lockfile) {
 		json_set_int(o, "active_bytes", (int64_t) now->lockfile->planned_bytes);
 		json_set_int(o, "both_bytes", (int64_t) (now->lockfile->planned_bytes + p->planned_bytes));

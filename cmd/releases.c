@@ -29,8 +29,8 @@ struct releases {
 	struct release_route route;
 	char **versions;
 	size_t n;
-	struct release_fate *fates;
-	size_t n_fates;
+	struct release_version *histories;
+	size_t n_histories;
 	char *active, *held, *held_why;
 	enum release_state state;
 	struct way_back back;
@@ -39,7 +39,7 @@ struct releases {
 static void releases_done(struct releases *r) {
 	release_route_done(&r->route);
 	free(r->versions);
-	free(r->fates);
+	free(r->histories);
 	free(r->active);
 	free(r->held);
 	free(r->held_why);
@@ -53,7 +53,7 @@ static int releases_open(const struct context *c, const char *route, struct rele
 	r->c = c;
 	if (release_route_open(&c->root, route, false, &r->route, e) || release_list(&r->route, &r->versions, &r->n, e))
 		return -1;
-	if (release_fates(&r->route, &r->fates, &r->n_fates, e) || release_active_name(&r->route, &r->active, e))
+	if (release_versions(&r->route, &r->histories, &r->n_histories, e) || release_active_name(&r->route, &r->active, e))
 		return -1;
 	if (rollout_held(&r->route, &r->held, &r->held_why, e) || release_state(&r->route, &r->state, NULL, e))
 		return -1;
@@ -62,10 +62,10 @@ static int releases_open(const struct context *c, const char *route, struct rele
 	return 0;
 }
 
-static const struct release_fate *fate_of(const struct releases *r, const char *version) {
-	for (size_t i = 0; i < r->n_fates; i++)
-		if (!strcmp(r->fates[i].version, version))
-			return &r->fates[i];
+static const struct release_version *history_of(const struct releases *r, const char *version) {
+	for (size_t i = 0; i < r->n_histories; i++)
+		if (!strcmp(r->histories[i].version, version))
+			return &r->histories[i];
 	return NULL;
 }
 
@@ -73,7 +73,7 @@ static bool is(const char *a, const char *b) {
 	return a && !strcmp(a, b);
 }
 
-static const char *state_of(const struct releases *r, const char *version, const struct release_fate *f) {
+static const char *state_of(const struct releases *r, const char *version, const struct release_version *f) {
 	if (is(r->active, version))
 		return r->state == RELEASE_STOPPED ? "active, stopped" : "active";
 	if (is(r->held, version))
@@ -123,7 +123,7 @@ static char *note_of(const struct releases *r, const char *version) {
 }
 
 static void look(const struct releases *r, const char *version, struct row *row) {
-	const struct release_fate *f = fate_of(r, version);
+	const struct release_version *f = history_of(r, version);
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char text[TEXT_BYTES] = "";
@@ -166,11 +166,11 @@ static struct json *as_json(const struct releases *r, const char *version, const
 
 /* By the last that happened to them, as the journal has it; what it does not know comes last. */
 static size_t place_of(const struct releases *r, const char *version) {
-	const struct release_fate *f = fate_of(r, version);
+	const struct release_version *f = history_of(r, version);
 
 	if (is(r->active, version))
 		return 0;
-	return f ? 1 + (size_t) (f - r->fates) : 1 + r->n_fates;
+	return f ? 1 + (size_t) (f - r->histories) : 1 + r->n_histories;
 }
 
 static void sort(struct releases *r) {

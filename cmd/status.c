@@ -89,7 +89,7 @@ static char *speed_of(const struct context *c, const struct lockfile *l, uint64_
 
 	if (!cost_ceiling(&in, &ceiling, &ignored, &ignored))
 		return mem_printf("%llu.%llu tokens/s in its evaluation", v / 1000, v % 1000 / 100);
-	const char *hint = cost_pace_hint(cost_pace(milli, ceiling, &percent));
+	const char *hint = cost_efficiency_hint(cost_efficiency(milli, ceiling, &percent));
 	text_format_bytes(bytes_s, bandwidth);
 	return mem_printf("%llu.%llu tokens/s in its evaluation, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
 			  bandwidth, hint ? "; " : "", hint ? hint : "");

@@ -122,7 +122,7 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 
 int compile_preview(const struct compile *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
 		    struct diagnostics *diagnostics, struct err *e) {
-	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool, .runtime_version = "?", .judge = true};
+	struct compile_parts p CLEANUP(compile_parts_done) = {.spec = s, .tool = c->tool, .runtime_version = "?", .refused_too = true};
 
 	p.model = mem_zalloc(s->n_adapters + 1, sizeof *p.model);
 	p.adapters = p.model + 1;

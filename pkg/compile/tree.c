@@ -52,12 +52,12 @@ int compile_plan(struct compile_parts *p, const struct compile *c, struct diagno
 	bool packaged = !strcmp(p->runtime->launch, "packages");
 
 	p->in = (struct plan_input){.spec = p->spec, .runtime = p->runtime, .model = p->candidates ? NULL : p->model, .candidates = p->candidates,
-		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .judge = p->judge,
+		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .refused_too = p->refused_too,
 		.asking = c->asking, .measured = c->measured};
 	p->in.n_locked = packaged ? locked_backends(p, c, p->locked) : 0;
 	if (plan_make(&p->in, &p->plan, diagnostics, e))
 		return -1;
-	if (p->judge)
+	if (p->refused_too)
 		return 0;
 	for (size_t i = 0; i < p->plan->n_notes; i++)
 		progress_note(c->progress, p->plan->notes[i], NULL);

@@ -54,21 +54,21 @@ bool cost_ceiling(const struct cost_speed *s, uint64_t *empty, uint64_t *full, u
 	return true;
 }
 
-enum cost_pace cost_pace(uint64_t measured_milli, uint64_t ceiling_milli, uint64_t *percent) {
+enum cost_efficiency cost_efficiency(uint64_t measured_milli, uint64_t ceiling_milli, uint64_t *percent) {
 	*percent = ceiling_milli ? (uint64_t) (((wide) measured_milli * 100 + ceiling_milli / 2) / ceiling_milli) : 0;
 	if (measured_milli > ceiling_milli)
-		return COST_PACE_IMPOSSIBLE;
-	return (wide) measured_milli * 5 < ceiling_milli ? COST_PACE_LOW : COST_PACE_FAIR;
+		return COST_EFFICIENCY_IMPOSSIBLE;
+	return (wide) measured_milli * 5 < ceiling_milli ? COST_EFFICIENCY_LOW : COST_EFFICIENCY_FAIR;
 }
 
-const char *cost_pace_hint(enum cost_pace pace) {
+const char *cost_efficiency_hint(enum cost_efficiency efficiency) {
 	static const char *const hints[] = {
-		[COST_PACE_FAIR] = NULL,
-		[COST_PACE_LOW] = "suspiciously low: is a part of it computed on the CPU, or swapped? see llmdeploy logs for 'offloaded'",
-		[COST_PACE_IMPOSSIBLE] = "above what the bandwidth allows: the device, its bandwidth or the model are not what was said",
+		[COST_EFFICIENCY_FAIR] = NULL,
+		[COST_EFFICIENCY_LOW] = "suspiciously low: is a part of it computed on the CPU, or swapped? see llmdeploy logs for 'offloaded'",
+		[COST_EFFICIENCY_IMPOSSIBLE] = "above what the bandwidth allows: the device, its bandwidth or the model are not what was said",
 	};
 
-	return hints[pace];
+	return hints[efficiency];
 }
 
 /* ---- traffic ---- */

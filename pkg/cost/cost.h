@@ -25,16 +25,16 @@ struct cost_speed {
  * `all`: all sequences together, their contexts full. */
 bool cost_ceiling(const struct cost_speed *s, uint64_t *empty, uint64_t *full, uint64_t *all);
 
-enum cost_pace {
-	COST_PACE_FAIR,
-	COST_PACE_LOW,	      /* below a fifth of the ceiling: some of it runs on the CPU, or memory is swapped */
-	COST_PACE_IMPOSSIBLE, /* above the ceiling: bandwidth or model are not what was said */
+enum cost_efficiency {
+	COST_EFFICIENCY_FAIR,
+	COST_EFFICIENCY_LOW,	      /* below a fifth of the ceiling: some of it runs on the CPU, or memory is swapped */
+	COST_EFFICIENCY_IMPOSSIBLE, /* above the ceiling: bandwidth or model are not what was said */
 };
 /* Whole percent of the ceiling, rounded. */
-enum cost_pace cost_pace(uint64_t measured_milli, uint64_t ceiling_milli, uint64_t *percent);
+enum cost_efficiency cost_efficiency(uint64_t measured_milli, uint64_t ceiling_milli, uint64_t *percent);
 
 /* What to look for, or NULL where it is fair. */
-const char *cost_pace_hint(enum cost_pace pace);
+const char *cost_efficiency_hint(enum cost_efficiency efficiency);
 
 /* ---- traffic ---- */
 

@@ -6,16 +6,16 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "eval/normalize.h"
 #include "eval/pattern.h"
 #include "eval/reasoning.h"
-#include "eval/words.h"
 #include "json/json.h"
 #include "probe/excerpt.h"
 
 struct eval_kind {
 	const char *name;
 	int (*compile)(const struct json *row, struct arena *arena, struct eval_assertion *a, struct err *e);
-	void (*judge)(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out);
+	void (*check)(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out);
 	enum { SEEKS, FORBIDS, EITHER, ASIDE } sense; /* EITHER: abstain, citations */
 };
 
@@ -52,7 +52,7 @@ static void find_values(const struct eval_assertion *a, const char *verb, const 
 
 /* Nothing is left of it as it is compared: blanks, zero-width spaces. Emphasis marks are looked for as they are. */
 static bool is_empty(const char *s) {
-	char *words CLEANUP(freep) = eval_words(s, strlen(s), EVAL_WORDS);
+	char *words CLEANUP(freep) = eval_normalize(s, strlen(s), EVAL_PLAIN);
 
 	return !*words;
 }
@@ -125,7 +125,7 @@ static bool among(const struct eval_strings *s, const char *text, size_t n) {
 /* Ids as they are compared. */
 static void as_words(struct eval_strings *s, struct arena *arena) {
 	for (size_t i = 0; i < s->n; i++) {
-		char *words CLEANUP(freep) = eval_words(s->at[i], strlen(s->at[i]), EVAL_EMPHASIS);
+		char *words CLEANUP(freep) = eval_normalize(s->at[i], strlen(s->at[i]), EVAL_EMPHASIS);
 		s->at[i] = arena_strdup(arena, words);
 	}
 }
@@ -180,7 +180,7 @@ static bool says(const struct eval_answer *answer, const char *text, const struc
 	return eval_says(in, strlen(in), text, how);
 }
 
-static void judge_all(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_all(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct eval_strings missing = {.at = arena_zalloc(out->arena, a->values.n, sizeof(char *))};
 
 	for (size_t i = 0; i < a->values.n; i++)
@@ -190,14 +190,14 @@ static void judge_all(const struct eval_assertion *a, const struct eval_answer *
 		find_values(a, "contains ", &missing, " and ", answer, out);
 }
 
-static void judge_any(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_any(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	for (size_t i = 0; i < a->values.n; i++)
 		if (says(answer, a->values.at[i], &(struct eval_search){0}))
 			return;
 	find_values(a, "contains ", &a->values, " or ", answer, out);
 }
 
-static void judge_none(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_none(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct eval_strings found = {.at = arena_zalloc(out->arena, a->values.n, sizeof(char *))};
 
 	for (size_t i = 0; i < a->values.n; i++)
@@ -207,7 +207,7 @@ static void judge_none(const struct eval_assertion *a, const struct eval_answer 
 		find_values(a, "does not contain ", &found, " or ", answer, out);
 }
 
-static void judge_equals(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_equals(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	for (size_t i = 0; i < a->values.n; i++)
 		if (says(answer, a->values.at[i], &(struct eval_search){.fold = true, .whole = true}))
 			return;
@@ -227,7 +227,7 @@ static enum eval_match match_any_form(const struct eval_assertion *a, const char
 	enum eval_match worst = eval_pattern_match(a->pattern, text, strlen(text));
 
 	for (size_t i = 0; worst != EVAL_MATCHES && i < (forbidden ? 4 : 1); i++) {
-		char *words CLEANUP(freep) = eval_words(text, strlen(text), forms[i]);
+		char *words CLEANUP(freep) = eval_normalize(text, strlen(text), forms[i]);
 		enum eval_match m = eval_pattern_match(a->pattern, words, strlen(words));
 		worst = m == EVAL_MATCHES_NOT ? worst : m;
 	}
@@ -235,7 +235,7 @@ static enum eval_match match_any_form(const struct eval_assertion *a, const char
 }
 
 /* A pattern that gave up has decided nothing, and so holds for neither kind. */
-static void judge_pattern(const struct eval_assertion *a, const char *verb, enum eval_match wanted,
+static void check_pattern(const struct eval_assertion *a, const char *verb, enum eval_match wanted,
 			  const struct eval_answer *answer, struct eval_findings *out) {
 	const char *in = looked_at(answer, a->values.at[0]);
 	enum eval_match m = match_any_form(a, in, wanted == EVAL_MATCHES_NOT);
@@ -246,15 +246,15 @@ static void judge_pattern(const struct eval_assertion *a, const char *verb, enum
 		find_pattern(a, verb, answer->text, out);
 }
 
-static void judge_regex(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	judge_pattern(a, "matches", EVAL_MATCHES, answer, out);
+static void check_regex(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+	check_pattern(a, "matches", EVAL_MATCHES, answer, out);
 }
 
-static void judge_not_regex(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	judge_pattern(a, "does not match", EVAL_MATCHES_NOT, answer, out);
+static void check_not_regex(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+	check_pattern(a, "does not match", EVAL_MATCHES_NOT, answer, out);
 }
 
-static void judge_json(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_json(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct buf expected CLEANUP(buf_done) = BUF_INIT(EVAL_SHOWN);
 	struct err why = {0};
 
@@ -273,7 +273,7 @@ struct cited {
 
 static void cite(void *ctx, const char *s, size_t n) {
 	struct cited *c = ctx;
-	char *id CLEANUP(freep) = eval_words(s, n, EVAL_EMPHASIS);
+	char *id CLEANUP(freep) = eval_normalize(s, n, EVAL_EMPHASIS);
 
 	if (*id && c->ids.n < c->size && !among(&c->ids, id, strlen(id)))
 		c->ids.at[c->ids.n++] = arena_strdup(c->arena, id);
@@ -281,7 +281,7 @@ static void cite(void *ctx, const char *s, size_t n) {
 
 /* In the answer as it came, and as people read it. */
 static enum eval_match cite_all(const struct eval_assertion *a, const struct eval_answer *answer, struct cited *c) {
-	char *words CLEANUP(freep) = eval_words(answer->text, answer->len, EVAL_LINES | EVAL_EMPHASIS);
+	char *words CLEANUP(freep) = eval_normalize(answer->text, answer->len, EVAL_LINES | EVAL_EMPHASIS);
 
 	if (eval_pattern_each(a->pattern, answer->text, answer->len, cite, c) == EVAL_GAVE_UP)
 		return EVAL_GAVE_UP;
@@ -301,7 +301,7 @@ static void find_citations(const struct eval_assertion *a, const char *expected,
 	eval_find(out, a->kind->name, buf_str(&b), buf_str(&got));
 }
 
-static void judge_citations(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_citations(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct cited c = {.arena = out->arena, .size = 1000, .ids.at = arena_zalloc(out->arena, 1000, sizeof(char *))};
 	struct eval_strings missing = {.at = arena_zalloc(out->arena, a->required.n + 1, sizeof(char *))};
 	bool foreign = false;
@@ -328,7 +328,7 @@ static void judge_citations(const struct eval_assertion *a, const struct eval_an
 		find_citations(a, bound, NULL, &c, answer, out);
 }
 
-static void judge_abstain(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_abstain(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	const struct eval_search how = {.fold = true, .forbidden = !a->wanted};
 	bool abstains = false;
 
@@ -338,7 +338,7 @@ static void judge_abstain(const struct eval_assertion *a, const struct eval_answ
 		eval_find(out, a->kind->name, a->wanted ? "abstains" : "answers, does not abstain", answer->text);
 }
 
-static void judge_latency(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_latency(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	char expected[64], got[64];
 
 	if (answer->latency_ms <= (uint64_t) a->max)
@@ -348,7 +348,7 @@ static void judge_latency(const struct eval_assertion *a, const struct eval_answ
 	eval_find(out, a->kind->name, expected, got);
 }
 
-static void judge_finish(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+static void check_finish(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 
 	if (among(&a->values, answer->finish_reason, strlen(answer->finish_reason)))
@@ -359,18 +359,18 @@ static void judge_finish(const struct eval_assertion *a, const struct eval_answe
 }
 
 static const struct eval_kind kinds[] = {
-	{"contains", compile_values, judge_all, SEEKS},
-	{"contains_all", compile_values, judge_all, SEEKS},
-	{"contains_any", compile_values, judge_any, SEEKS},
-	{"not_contains", compile_values, judge_none, FORBIDS},
-	{"equals", compile_values, judge_equals, SEEKS},
-	{"regex", compile_regex, judge_regex, SEEKS},
-	{"not_regex", compile_regex, judge_not_regex, FORBIDS},
-	{"json", compile_nothing, judge_json, SEEKS},
-	{"citations", compile_citations, judge_citations, EITHER},
-	{"abstain", compile_abstain, judge_abstain, EITHER},
-	{"latency_ms", compile_latency, judge_latency, ASIDE},
-	{"finish_reason", compile_finish, judge_finish, ASIDE},
+	{"contains", compile_values, check_all, SEEKS},
+	{"contains_all", compile_values, check_all, SEEKS},
+	{"contains_any", compile_values, check_any, SEEKS},
+	{"not_contains", compile_values, check_none, FORBIDS},
+	{"equals", compile_values, check_equals, SEEKS},
+	{"regex", compile_regex, check_regex, SEEKS},
+	{"not_regex", compile_regex, check_not_regex, FORBIDS},
+	{"json", compile_nothing, check_json, SEEKS},
+	{"citations", compile_citations, check_citations, EITHER},
+	{"abstain", compile_abstain, check_abstain, EITHER},
+	{"latency_ms", compile_latency, check_latency, ASIDE},
+	{"finish_reason", compile_finish, check_finish, ASIDE},
 };
 
 int eval_assertion_init(const struct json *row, struct arena *arena, struct eval_assertion *out, struct err *e) {
@@ -395,13 +395,13 @@ void eval_assertion_done(struct eval_assertion *a) {
 	a->pattern = NULL;
 }
 
-void eval_assertion_judge(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
-	a->kind->judge(a, answer, out);
+void eval_assertion_check(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out) {
+	a->kind->check(a, answer, out);
 }
 
 bool eval_assertion_names_end(const struct eval_assertion *list_, size_t n, const char *reason) {
 	for (size_t i = 0; i < n; i++)
-		if (list_[i].kind->judge == judge_finish && among(&list_[i].values, reason, strlen(reason)))
+		if (list_[i].kind->check == check_finish && among(&list_[i].values, reason, strlen(reason)))
 			return true;
 	return false;
 }

@@ -49,7 +49,7 @@ struct eval_findings {
 /* Strings live in the arena, borrowed from it. ERR_SPEC: what is wrong with the row. On -1 *out needs no done. */
 int eval_assertion_init(const struct json *row, struct arena *arena, struct eval_assertion *out, struct err *e);
 void eval_assertion_done(struct eval_assertion *a);
-void eval_assertion_judge(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out);
+void eval_assertion_check(const struct eval_assertion *a, const struct eval_answer *answer, struct eval_findings *out);
 
 /* Is it of a kind that looks for something in the answer, and would fail where that is not there? */
 bool eval_assertion_seeks(const struct eval_assertion *a);

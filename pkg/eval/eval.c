@@ -8,14 +8,14 @@
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "eval/gate.h"
-#include "eval/judge.h"
+#include "eval/verdict.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
 
 #define SILENT_MAX 3 /* calls in a row without any answer, after which nobody is there */
 
 struct run {
-	const struct eval_set *set;
+	const struct eval_golden_set *set;
 	const struct endpoint *ep;
 	const struct eval_options *opt;
 	const struct progress *progress;
@@ -92,7 +92,7 @@ static int ask(struct run *run, const struct eval_question *q, struct eval_attem
 	if (interrupt_check(e))
 		return -1;
 	if (run->silent >= SILENT_MAX || !timeout_ms) {
-		eval_judge_missing(timeout_ms ? "not asked: the three calls before it got no answer"
+		eval_verdict_missing(timeout_ms ? "not asked: the three calls before it got no answer"
 					      : "not asked: the time for the whole set was over",
 				   run->result->arena, out);
 		return 0;
@@ -104,12 +104,12 @@ static int ask(struct run *run, const struct eval_question *q, struct eval_attem
 			return -1;
 		}
 		run->silent++;
-		eval_judge_missing(fault.msg, run->result->arena, out);
+		eval_verdict_missing(fault.msg, run->result->arena, out);
 		return 0;
 	}
 	run->silent = 0;
 	remember(run->result, reply.body);
-	eval_judge(q, &reply, run->result->arena, out);
+	eval_verdict_of(q, &reply, run->result->arena, out);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static void conclude(struct eval_case *c) {
 	c->verdict = c->worst->verdict;
 }
 
-static size_t widest_id(const struct eval_set *set) {
+static size_t widest_id(const struct eval_golden_set *set) {
 	size_t widest = 0;
 
 	for (size_t i = 0; i < set->n; i++)
@@ -186,7 +186,7 @@ static int ask_all(struct run *run, struct eval_phase *phase, struct err *e) {
 	return 0;
 }
 
-static struct eval_result *result_new(const struct eval_set *set, const struct eval_options *opt) {
+static struct eval_result *result_new(const struct eval_golden_set *set, const struct eval_options *opt) {
 	struct eval_result *r = mem_zalloc(1, sizeof *r);
 
 	r->arena = arena_new();
@@ -201,10 +201,10 @@ static struct eval_result *result_new(const struct eval_set *set, const struct e
 
 int eval_run(const struct json *golden, const struct endpoint *ep, const struct eval_options *opt,
 	     const struct progress *p, struct eval_result **out, struct err *e) {
-	struct eval_set *set CLEANUP(eval_set_freep) = NULL;
+	struct eval_golden_set *set CLEANUP(eval_golden_set_freep) = NULL;
 	struct eval_result *r CLEANUP(eval_result_freep) = NULL;
 
-	if (eval_set_new(golden, &set, e))
+	if (eval_golden_set_new(golden, &set, e))
 		return -1;
 	r = result_new(set, opt);
 	struct run run = {.set = set, .ep = ep, .opt = opt, .progress = p, .result = r, .began = clock_mono_ms()};

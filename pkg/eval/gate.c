@@ -89,7 +89,7 @@ static void count_against(struct eval_result *r, const struct eval_phase *p, enu
 	reason(r, buf_str(&line));
 }
 
-static void judge_phase(struct eval_result *r, const struct eval_phase *p) {
+static void decide_phase(struct eval_result *r, const struct eval_phase *p) {
 	if (!p->n_cases)
 		reason(r, "no cases were asked");
 	count_against(r, p, EVAL_FAIL, true, "blockers failed");
@@ -97,7 +97,7 @@ static void judge_phase(struct eval_result *r, const struct eval_phase *p) {
 	count_against(r, p, EVAL_ERROR, false, "cases could not be asked");
 }
 
-static void judge_latency(struct eval_result *r) {
+static void decide_latency(struct eval_result *r) {
 	const struct eval_latency *l = &r->latency;
 	char line[200];
 
@@ -117,8 +117,8 @@ void eval_decide(struct eval_result *r) {
 	if (!r->n_phases)
 		reason(r, "no cases were asked");
 	for (size_t i = 0; i < r->n_phases; i++)
-		judge_phase(r, &r->phases[i]);
-	judge_latency(r);
+		decide_phase(r, &r->phases[i]);
+	decide_latency(r);
 	r->passed = !r->n_reasons;
 }
 

@@ -33,7 +33,7 @@ static bool passes(const struct eval_assertion *a, const char *text) {
 	struct eval_findings found = {.arena = arena};
 	struct eval_answer answer = {.text = text, .len = strlen(text), .whole = text, .finish_reason = "stop"};
 
-	eval_assertion_judge(a, &answer, &found);
+	eval_assertion_check(a, &answer, &found);
 	return !found.n;
 }
 

@@ -46,53 +46,53 @@ int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_b
 /* ---- places ---- */
 
 /* As the manifest says; else the machine as it was found: its GPU, or its memory. */
-static struct plan_place here(const struct planner *p) {
+static struct plan_machine this_machine(const struct planner *p) {
 	const struct spec *s = p->in->spec;
 	const struct host_facts *h = p->in->host;
 	bool on_device = p->plan.backend->on_device;
 	const struct host_gpu *gpu = on_device ? host_gpu_for(h, p->plan.backend->name) : NULL;
-	struct plan_place place = {.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
+	struct plan_machine machine = {.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
 		.memory = s->device_memory, .bandwidth = s->device_bandwidth};
 
 	if (s->device_auto) {
-		place.memory = gpu ? gpu->memory_total : on_device ? 0 : host_memory(h);
-		place.bandwidth = gpu ? gpu->bandwidth : on_device ? 0 : h->bandwidth;
+		machine.memory = gpu ? gpu->memory_total : on_device ? 0 : host_memory(h);
+		machine.bandwidth = gpu ? gpu->bandwidth : on_device ? 0 : h->bandwidth;
 	}
-	return place;
+	return machine;
 }
 
-static struct plan_place machine(const struct planner *p, const struct spec_machine *m) {
+static struct plan_machine named_machine(const struct planner *p, const struct spec_machine *m) {
 	const struct runtime_backend *b = strcmp(m->backend, "auto") ? runtime_backend(p->in->runtime, m->backend) : p->plan.backend;
 
-	return (struct plan_place){.name = m->name, .backend = b ? b : p->plan.backend, .devices = m->devices, .memory = m->memory,
+	return (struct plan_machine){.name = m->name, .backend = b ? b : p->plan.backend, .devices = m->devices, .memory = m->memory,
 		.bandwidth = m->bandwidth, .p95_ms = m->latency_p95_ms};
 }
 
-void plan_places(struct planner *p) {
+void plan_machines(struct planner *p) {
 	const struct spec *s = p->in->spec;
 	size_t n = s->n_machines ? s->n_machines : 1;
 
-	p->plan.places = arena_zalloc(p->arena, n, sizeof *p->plan.places);
+	p->plan.machines = arena_zalloc(p->arena, n, sizeof *p->plan.machines);
 	for (size_t i = 0; i < n; i++) {
-		struct plan_place *place = &p->plan.places[i];
-		*place = s->n_machines ? machine(p, &s->machines[i]) : here(p);
-		if (__builtin_mul_overflow(place->memory, place->devices, &place->capacity))
-			place->capacity = UINT64_MAX;
-		place->usable = size_usable(place->capacity, s->reserve_percent);
+		struct plan_machine *machine = &p->plan.machines[i];
+		*machine = s->n_machines ? named_machine(p, &s->machines[i]) : this_machine(p);
+		if (__builtin_mul_overflow(machine->memory, machine->devices, &machine->capacity))
+			machine->capacity = UINT64_MAX;
+		machine->usable = size_usable(machine->capacity, s->reserve_percent);
 	}
-	p->plan.n_places = n;
+	p->plan.n_machines = n;
 }
 
 /* An engine that takes a fraction of a device must hold the load in what it takes. */
-static enum plan_verdict judge(const struct planner *p, const struct plan_place *place, const struct size_budget *b) {
+static enum plan_verdict verdict_of(const struct planner *p, const struct plan_machine *machine, const struct size_budget *b) {
 	const struct spec *s = p->in->spec;
 	struct size_pages pages;
 
-	if (place->capacity && place->backend->on_device && size_paged(&p->in->runtime->memory, b, place->memory, &pages) && !pages.holds_load)
+	if (machine->capacity && machine->backend->on_device && size_paged(&p->in->runtime->memory, b, machine->memory, &pages) && !pages.holds_load)
 		return PLAN_TOO_LARGE;
-	if (place->capacity && b->uncertain && !p->in->asking)
+	if (machine->capacity && b->uncertain && !p->in->asking)
 		return PLAN_INEXACT;
-	return plan_judge(place->capacity, s->reserve_percent, b->planned, place->p95_ms, s->needed_p95_ms, s->asynchronous);
+	return plan_verdict_of(machine->capacity, s->reserve_percent, b->planned, machine->p95_ms, s->needed_p95_ms, s->asynchronous);
 }
 
 static bool is_admitted(enum plan_verdict v) {
@@ -100,12 +100,12 @@ static bool is_admitted(enum plan_verdict v) {
 }
 
 bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *planned) {
-	for (size_t i = 0; i < p->plan.n_places; i++) {
+	for (size_t i = 0; i < p->plan.n_machines; i++) {
 		struct size_budget b = {0};
 		struct err ignored = {0};
 
-		ask.backend = p->plan.places[i].backend;
-		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(judge(p, &p->plan.places[i], &b))) {
+		ask.backend = p->plan.machines[i].backend;
+		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(verdict_of(p, &p->plan.machines[i], &b))) {
 			*planned = b.planned;
 			return true;
 		}
@@ -200,21 +200,21 @@ static const char *bytes_text(const struct planner *p, uint64_t n) {
 	return arena_strdup(p->arena, text);
 }
 
-static const char *reason_of(const struct planner *p, const struct plan_place *place, const struct size_budget *b) {
-	const char *planned = bytes_text(p, place->planned), *usable = bytes_text(p, place->usable), *capacity = bytes_text(p, place->capacity);
-	unsigned long long p95 = place->p95_ms, gate = p->in->spec->needed_p95_ms;
+static const char *reason_of(const struct planner *p, const struct plan_machine *machine, const struct size_budget *b) {
+	const char *planned = bytes_text(p, machine->planned), *usable = bytes_text(p, machine->usable), *capacity = bytes_text(p, machine->capacity);
+	unsigned long long p95 = machine->p95_ms, gate = p->in->spec->needed_p95_ms;
 	unsigned reserve = p->in->spec->reserve_percent;
 	struct size_pages pages = {0};
 
-	switch (place->verdict) {
+	switch (machine->verdict) {
 	case PLAN_ADMITTED:
-		if (place->p95_ms && gate)
+		if (machine->p95_ms && gate)
 			return arena_printf(p->arena, "%s of %s (%s less %u%%), p95 %llu ms of %llu", planned, usable, capacity, reserve, p95, gate);
 		return arena_printf(p->arena, "%s of %s (%s less %u%%)", planned, usable, capacity, reserve);
 	case PLAN_ASYNCHRONOUS:
 		return arena_printf(p->arena, "for asynchronous work only: p95 is %llu ms, the gate is %llu ms", p95, gate);
 	case PLAN_TOO_LARGE:
-		if (size_admits(place->capacity, reserve, place->planned) && size_paged(&p->in->runtime->memory, b, place->memory, &pages))
+		if (size_admits(machine->capacity, reserve, machine->planned) && size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
 			return arena_printf(p->arena, "%s takes %s of the device, and its pages of %s do not hold the load (KV cache and states %s)",
 				p->in->runtime->name, bytes_text(p, pages.taken), bytes_text(p, pages.kv), bytes_text(p, b->kv_cache + b->recurrent));
 		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
@@ -225,59 +225,59 @@ static const char *reason_of(const struct planner *p, const struct plan_place *p
 	case PLAN_UNKNOWN: break;
 	}
 	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; say resources: {device: {memory: 24GB}}",
-			    place->backend->name);
+			    machine->backend->name);
 }
 
-static int judge_places(struct planner *p, struct err *e) {
+static int decide_machines(struct planner *p, struct err *e) {
 	struct plan_ask ask = plan_asked(p);
-	size_t first = p->plan.n_places;
+	size_t first = p->plan.n_machines;
 
-	for (size_t i = 0; i < p->plan.n_places; i++) {
-		struct plan_place *place = &p->plan.places[i];
+	for (size_t i = 0; i < p->plan.n_machines; i++) {
+		struct plan_machine *machine = &p->plan.machines[i];
 		struct size_budget b = {0};
 
-		ask.backend = place->backend;
+		ask.backend = machine->backend;
 		if (plan_size(p, &ask, &b, e))
 			return -1;
-		place->planned = b.planned;
-		place->verdict = judge(p, place, &b);
-		place->reason = reason_of(p, place, &b);
-		if (first == p->plan.n_places && is_admitted(place->verdict))
+		machine->planned = b.planned;
+		machine->verdict = verdict_of(p, machine, &b);
+		machine->reason = reason_of(p, machine, &b);
+		if (first == p->plan.n_machines && is_admitted(machine->verdict))
 			first = i;
 	}
-	p->plan.fits = first < p->plan.n_places;
-	p->plan.place = p->plan.fits ? first : 0;
-	p->plan.capacity = p->plan.places[p->plan.place].capacity;
-	p->plan.usable = p->plan.places[p->plan.place].usable;
+	p->plan.fits = first < p->plan.n_machines;
+	p->plan.machine = p->plan.fits ? first : 0;
+	p->plan.capacity = p->plan.machines[p->plan.machine].capacity;
+	p->plan.usable = p->plan.machines[p->plan.machine].usable;
 	/* Of the manifest, never of this machine: it goes into the lock. */
-	if (p->plan.places[p->plan.place].bandwidth && (p->in->spec->n_machines || !p->in->spec->device_auto))
-		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.places[p->plan.place].bandwidth);
+	if (p->plan.machines[p->plan.machine].bandwidth && (p->in->spec->n_machines || !p->in->spec->device_auto))
+		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.machines[p->plan.machine].bandwidth);
 	return 0;
 }
 
 /* Of the manifest's machines each one's reason; of this machine the parts. */
 static const char *refusal(const struct planner *p) {
 	const struct size_budget *b = &p->plan.budget;
-	const struct plan_place *place = &p->plan.places[0];
+	const struct plan_machine *machine = &p->plan.machines[0];
 	const char *all = "";
 
-	if (p->in->spec->n_machines && place->verdict != PLAN_INEXACT) {
-		for (size_t i = 0; i < p->plan.n_places; i++)
-			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "", p->plan.places[i].name, p->plan.places[i].reason);
+	if (p->in->spec->n_machines && machine->verdict != PLAN_INEXACT) {
+		for (size_t i = 0; i < p->plan.n_machines; i++)
+			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "", p->plan.machines[i].name, p->plan.machines[i].reason);
 		return arena_printf(p->arena, "no machine is admitted for '%s': %s: %s", p->in->spec->version, all, plan_way_out(p));
 	}
-	if (place->verdict == PLAN_INEXACT)
-		return arena_printf(p->arena, "the memory of '%s' is %s: %s", p->in->spec->version, place->reason, plan_way_out(p));
-	if (place->verdict != PLAN_TOO_LARGE)
-		return place->reason;
+	if (machine->verdict == PLAN_INEXACT)
+		return arena_printf(p->arena, "the memory of '%s' is %s: %s", p->in->spec->version, machine->reason, plan_way_out(p));
+	if (machine->verdict != PLAN_TOO_LARGE)
+		return machine->reason;
 	return arena_printf(p->arena, "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and %s has %s (%s less %u%%): %s",
 			    p->in->spec->version, bytes_text(p, b->planned), bytes_text(p, b->weights + b->adapters), bytes_text(p, b->kv_cache),
-			    bytes_text(p, b->planned - b->weights - b->adapters - b->kv_cache), place->name, bytes_text(p, place->usable),
-			    bytes_text(p, place->capacity), p->in->spec->reserve_percent, plan_way_out(p));
+			    bytes_text(p, b->planned - b->weights - b->adapters - b->kv_cache), machine->name, bytes_text(p, machine->usable),
+			    bytes_text(p, machine->capacity), p->in->spec->reserve_percent, plan_way_out(p));
 }
 
 /* Candidates that fit and are too poor: another refusal than one of memory. */
-static const char *poverty(const struct planner *p) {
+static const char *below_quality(const struct planner *p) {
 	size_t n = p->in->spec->n_candidates;
 	const char *all = "";
 
@@ -295,24 +295,24 @@ static const char *poverty(const struct planner *p) {
 	}
 	return arena_printf(p->arena, "no candidate of '%s' is left: %s; quality_min is %llu.%03llu, and %s has %s", p->in->spec->version, all,
 			    (unsigned long long) p->in->spec->quality_min / 1000000, (unsigned long long) p->in->spec->quality_min % 1000000 / 1000,
-			    p->plan.places[0].name, bytes_text(p, p->plan.places[0].usable));
+			    p->plan.machines[0].name, bytes_text(p, p->plan.machines[0].usable));
 }
 
 int plan_admit(struct planner *p, struct err *e) {
-	const char *admission = p->in->spec->admission, *poor = poverty(p);
+	const char *admission = p->in->spec->admission, *below = below_quality(p);
 
-	if (judge_places(p, e))
+	if (decide_machines(p, e))
 		return -1;
-	if (p->plan.fits && !poor)
+	if (p->plan.fits && !below)
 		return 0;
 	if (!p->plan.fits)
 		plan_find_changes(p);
-	p->plan.refused = poor ? poor : refusal(p);
+	p->plan.refused = below ? below : refusal(p);
 	if (!strcmp(admission, "off"))
 		return 0;
 	if (!strcmp(admission, "warn"))
 		plan_note(p, "admission is only a warning: %s", p->plan.refused);
-	else if (!p->in->judge)
+	else if (!p->in->refused_too)
 		return err_set(e, ERR_NOFIT, "%s", p->plan.refused);
 	return 0;
 }

@@ -83,17 +83,17 @@ static void quantized_cache(struct planner *p) {
 }
 
 /* The place with the most room, where room is what is missing. */
-static const struct plan_place *roomiest(const struct planner *p) {
-	const struct plan_place *best = NULL;
+static const struct plan_machine *roomiest(const struct planner *p) {
+	const struct plan_machine *best = NULL;
 
-	for (size_t i = 0; i < p->plan.n_places; i++)
-		if (p->plan.places[i].verdict == PLAN_TOO_LARGE && (!best || p->plan.places[i].usable > best->usable))
-			best = &p->plan.places[i];
+	for (size_t i = 0; i < p->plan.n_machines; i++)
+		if (p->plan.machines[i].verdict == PLAN_TOO_LARGE && (!best || p->plan.machines[i].usable > best->usable))
+			best = &p->plan.machines[i];
 	return best;
 }
 
-static void smaller_weights(struct planner *p, const struct plan_place *place) {
-	uint64_t weights = p->plan.budget.weights, missing = place->planned - place->usable;
+static void smaller_weights(struct planner *p, const struct plan_machine *machine) {
+	uint64_t weights = p->plan.budget.weights, missing = machine->planned - machine->usable;
 	char now[TEXT_BYTES], then[TEXT_BYTES];
 
 	if (missing >= weights)
@@ -105,30 +105,30 @@ static void smaller_weights(struct planner *p, const struct plan_place *place) {
 	text_format_bytes(weights - missing, then);
 	if (!strcmp(now, then))
 		return;
-	propose(p, "weights", arena_printf(p->arena, "a quantization of at most %s of weights instead of %s", then, now), place->usable);
+	propose(p, "weights", arena_printf(p->arena, "a quantization of at most %s of weights instead of %s", then, now), machine->usable);
 }
 
-static void more_devices(struct planner *p, const struct plan_place *place) {
-	uint64_t capacity, more = p->in->spec->n_adapters ? 0 : place->backend->device_overhead;
+static void more_devices(struct planner *p, const struct plan_machine *machine) {
+	uint64_t capacity, more = p->in->spec->n_adapters ? 0 : machine->backend->device_overhead;
 	char memory[TEXT_BYTES];
 
-	if (!place->backend->on_device)
+	if (!machine->backend->on_device)
 		return;
-	for (uint64_t n = place->devices + 1; n <= MAX_DEVICES; n++) {
-		uint64_t planned = place->planned + (n - place->devices) * more;
-		if (__builtin_mul_overflow(place->memory, n, &capacity) || !size_admits(capacity, p->in->spec->reserve_percent, planned))
+	for (uint64_t n = machine->devices + 1; n <= MAX_DEVICES; n++) {
+		uint64_t planned = machine->planned + (n - machine->devices) * more;
+		if (__builtin_mul_overflow(machine->memory, n, &capacity) || !size_admits(capacity, p->in->spec->reserve_percent, planned))
 			continue;
-		text_format_bytes(place->memory, memory);
+		text_format_bytes(machine->memory, memory);
 		propose(p, "devices", arena_printf(p->arena, "%llu devices of %s", (unsigned long long) n, memory), planned);
 		return;
 	}
 }
 
 static void no_hurry(struct planner *p) {
-	for (size_t i = 0; i < p->plan.n_places; i++)
-		if (p->plan.places[i].verdict == PLAN_TOO_SLOW) {
+	for (size_t i = 0; i < p->plan.n_machines; i++)
+		if (p->plan.machines[i].verdict == PLAN_TOO_SLOW) {
 			propose(p, "latency", arena_printf(p->arena, "requirements.latency: asynchronous, on '%s', where nobody waits for the answer",
-				p->plan.places[i].name), p->plan.places[i].planned);
+				p->plan.machines[i].name), p->plan.machines[i].planned);
 			return;
 		}
 }
@@ -141,13 +141,13 @@ static void hosted_lane(struct planner *p) {
 }
 
 void plan_find_changes(struct planner *p) {
-	const struct plan_place *place = roomiest(p);
+	const struct plan_machine *machine = roomiest(p);
 
 	fewer_or_shorter(p);
 	quantized_cache(p);
-	if (place) {
-		smaller_weights(p, place);
-		more_devices(p, place);
+	if (machine) {
+		smaller_weights(p, machine);
+		more_devices(p, machine);
 	}
 	no_hurry(p);
 	hosted_lane(p);
@@ -164,7 +164,7 @@ const char *plan_way_out(const struct planner *p) {
 		all = arena_printf(p->arena, "%s%s%s%s%s%s", all, !i ? "" : i + 1 == n ? ", or " : ", ", k->text, k->planned ? " (" : "",
 			k->planned ? planned : "", k->planned ? ")" : "");
 	}
-	if (p->plan.places[0].verdict == PLAN_INEXACT)
+	if (p->plan.machines[0].verdict == PLAN_INEXACT)
 		return "'llmdeploy plan --estimate' and 'llmdeploy apply' ask the runtime, where a Docker Engine answers; resources: {admission: warn} "
 		       "deploys with the guess";
 	return n ? arena_printf(p->arena, "%s would be admitted", all) : "nothing smaller would be admitted: take a smaller model or a larger machine";

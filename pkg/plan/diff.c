@@ -238,20 +238,20 @@ struct json *plan_diff(const struct json *now, const struct json *then) {
 
 /* ---- the way back ---- */
 
-enum plan_way_back plan_way_back(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
+enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
 				 const char *strategy, const char *previous) {
 	uint64_t both;
 
 	if (!active_bytes)
-		return PLAN_BACK_NONE;
+		return PLAN_ROLLBACK_NONE;
 	if (!strcmp(strategy, "recreate"))
-		return PLAN_BACK_STOPPED;
+		return PLAN_ROLLBACK_STOPPED;
 	if (!capacity || __builtin_add_overflow(active_bytes, planned_bytes, &both) || !size_admits(capacity, reserve_percent, both))
-		return PLAN_BACK_RECREATE;
-	return !strcmp(previous, "stopped") ? PLAN_BACK_STOPPED : PLAN_BACK_WARM;
+		return PLAN_ROLLBACK_RECREATE;
+	return !strcmp(previous, "stopped") ? PLAN_ROLLBACK_STOPPED : PLAN_ROLLBACK_WARM;
 }
 
-const char *plan_way_back_name(enum plan_way_back w) {
+const char *plan_rollback_mode_name(enum plan_rollback_mode w) {
 	static const char *const names[] = {"none", "warm", "stopped", "recreate"};
 
 	return names[w];

@@ -12,13 +12,13 @@ struct json;
  * of is compared. Yours. */
 struct json *plan_diff(const struct json *now, const struct json *then);
 
-enum plan_way_back {
-	PLAN_BACK_NONE,	    /* nothing was active before */
-	PLAN_BACK_WARM,	    /* the release before goes on running: rollback in an instant */
-	PLAN_BACK_STOPPED,  /* it is started again, which takes as long as its start */
-	PLAN_BACK_RECREATE, /* both do not fit at once: the old one must be stopped before the new one can be proved */
+enum plan_rollback_mode {
+	PLAN_ROLLBACK_NONE,	    /* nothing was active before */
+	PLAN_ROLLBACK_WARM,	    /* the release before goes on running: rollback in an instant */
+	PLAN_ROLLBACK_STOPPED,  /* it is started again, which takes as long as its start */
+	PLAN_ROLLBACK_RECREATE, /* both do not fit at once: the old one must be stopped before the new one can be proved */
 };
 /* By the memory for both at once (capacity 0: not known, which is not enough), rollout.strategy and rollout.previous. */
-enum plan_way_back plan_way_back(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
+enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
 				 const char *strategy, const char *previous);
-const char *plan_way_back_name(enum plan_way_back w); /* "none", "warm", "stopped", "recreate" */
+const char *plan_rollback_mode_name(enum plan_rollback_mode w); /* "none", "warm", "stopped", "recreate" */

@@ -83,30 +83,30 @@ static struct json *runtime_part(const struct planner *p) {
 
 /* The budget as the lock has it, and the place that it is held against. */
 static struct json *memory_part(const struct planner *p) {
-	const struct plan_place *place = &p->plan.places[p->plan.place];
+	const struct plan_machine *machine = &p->plan.machines[p->plan.machine];
 	struct json *o = json_copy(p->plan.budget_json);
 	uint64_t planned = p->plan.budget.planned;
 
 	json_remove(o, "admission");
 	json_remove(o, "active_bytes");
 	json_remove(o, "bandwidth");
-	json_set_str(o, "place", place->name);
-	if (!place->capacity)
+	json_set_str(o, "place", machine->name);
+	if (!machine->capacity)
 		return o;
-	set(o, "capacity_bytes", place->capacity);
-	set(o, "devices", place->devices);
-	set(o, "usable_bytes", place->usable);
-	set(o, "reserve_bytes", place->capacity - place->usable);
-	set(o, "free_bytes", place->usable > planned ? place->usable - planned : 0);
-	set(o, "missing_bytes", planned > place->usable ? planned - place->usable : 0);
+	set(o, "capacity_bytes", machine->capacity);
+	set(o, "devices", machine->devices);
+	set(o, "usable_bytes", machine->usable);
+	set(o, "reserve_bytes", machine->capacity - machine->usable);
+	set(o, "free_bytes", machine->usable > planned ? machine->usable - planned : 0);
+	set(o, "missing_bytes", planned > machine->usable ? planned - machine->usable : 0);
 	return o;
 }
 
-static struct json *places_of(const struct planner *p) {
+static struct json *machines_of(const struct planner *p) {
 	struct json *list = json_array();
 
-	for (size_t i = 0; i < p->plan.n_places; i++) {
-		const struct plan_place *from = &p->plan.places[i];
+	for (size_t i = 0; i < p->plan.n_machines; i++) {
+		const struct plan_machine *from = &p->plan.machines[i];
 		struct json *o = json_object();
 		json_set_str(o, "name", from->name);
 		json_set_str(o, "backend", from->backend->name);
@@ -142,9 +142,9 @@ static struct json *admission_part(const struct planner *p) {
 
 	json_set_str(o, "mode", s->admission);
 	json_set_bool(o, "admitted", !p->plan.refused);
-	json_set_str(o, "reason", p->plan.refused ? p->plan.refused : p->plan.places[p->plan.place].reason);
+	json_set_str(o, "reason", p->plan.refused ? p->plan.refused : p->plan.machines[p->plan.machine].reason);
 	set_if(o, "gate_p95_ms", s->needed_p95_ms);
-	json_set(o, "places", places_of(p));
+	json_set(o, "places", machines_of(p));
 	json_set(o, "would_be_admitted", changes_of(p));
 	return o;
 }
@@ -191,7 +191,7 @@ struct json *plan_document(const struct plan *plan) {
 	json_set(o, "admission", admission_part(p));
 	if (p->plan.candidates)
 		json_set(o, "candidates", candidates_part(p));
-	plan_outlook(p, o);
+	plan_performance(p, o);
 	json_set(o, "notes", notes_part(p));
 	return o;
 }

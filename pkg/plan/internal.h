@@ -43,14 +43,14 @@ int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_b
 /* Does any place admit it? *planned: what it takes there. */
 bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *planned);
 /* Where it could run. */
-void plan_places(struct planner *p);
+void plan_machines(struct planner *p);
 /* Picks among the candidates: sets p->plan.model. */
 void plan_pick(struct planner *p);
 int plan_budget(struct planner *p, struct err *e);
 int plan_admit(struct planner *p, struct err *e);
 
-/* outlook.c: speed, traffic and cost of the document. */
-void plan_outlook(const struct planner *p, struct json *document);
+/* performance.c: speed, traffic and cost of the document. */
+void plan_performance(const struct planner *p, struct json *document);
 
 /* changes.c: fills p->plan.changes; the way out in one line. */
 void plan_find_changes(struct planner *p);

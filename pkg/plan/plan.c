@@ -87,7 +87,7 @@ static void choose_backend(struct planner *p) {
 		plan_diagnose(p, "runtime.backend", "%s has no backend that this machine has the devices for", in->runtime->name);
 	else if (!b)
 		check_backend(p);
-	else if (!is_locked(in, b->name) && in->judge)
+	else if (!is_locked(in, b->name) && in->refused_too)
 		plan_note(p, "the packages of backend '%s' are not locked for %s: nothing can be built for it before 'llmdeploy runtime lock %s --backend %s'",
 			  b->name, in->host->architecture, in->runtime->name, b->name);
 	else if (!is_locked(in, b->name))
@@ -257,7 +257,7 @@ static int make(struct planner *p, struct err *e) {
 	check_capabilities(p);
 	plan_extras(p);
 	if (p->plan.backend)
-		plan_places(p);
+		plan_machines(p);
 	p->plan.model = p->in->model;
 	if (p->plan.backend && p->in->candidates)
 		plan_pick(p);

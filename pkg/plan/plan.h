@@ -37,7 +37,7 @@ struct plan_input {
 	uint64_t measured_milli, bandwidth;
 	const char *measured_by;
 	/* A plan that is refused is made all the same, and says so in `refused`: for `llmdeploy plan`. */
-	bool judge;
+	bool refused_too;
 	/* A model whose memory is not known exactly is planned for all the same: the runtime is about to be asked. */
 	bool asking;
 	const struct size_measured *measured; /* what it said; NULL: it was not asked */
@@ -54,14 +54,14 @@ enum plan_verdict {
 	PLAN_UNKNOWN,	   /* nobody said how much memory there is: that is not large enough */
 };
 /* planned <= capacity x (1 - reserve), and what was measured is not above its gate; 0: not measured, no gate. */
-enum plan_verdict plan_judge(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
+enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
 			     bool asynchronous);
 const char *plan_verdict_name(enum plan_verdict v); /* "admitted", "asynchronous", "too large", "too slow", "unknown" */
 
 enum plan_choice {
 	PLAN_WINS,	/* the smallest that fits and has the quality */
 	PLAN_PASSES,	/* as good, and larger */
-	PLAN_TO_BE_ASKED, /* it fits, and nobody measured its quality: the golden set decides (llmdeploy choose) */
+	PLAN_UNRATED, /* it fits, and nobody measured its quality: the golden set decides (llmdeploy choose) */
 	PLAN_DROPPED,	/* it does not fit */
 	PLAN_POOR,	/* it fits, and has not the quality */
 };
@@ -80,7 +80,7 @@ const char *plan_choice_name(enum plan_choice c); /* "wins", "passes", "to be as
 /* ---- what comes of them ---- */
 
 /* Where it could run: a machine of the manifest, or this one. */
-struct plan_place {
+struct plan_machine {
 	const char *name; /* "this machine", "the device", or the manifest's */
 	const struct runtime_backend *backend;
 	uint64_t memory, devices; /* memory of one device; 0: not known */
@@ -117,8 +117,8 @@ struct plan {
 	size_t chosen;			 /* of the candidates */
 	struct plan_candidate *candidates;
 	/* Of admission; not for the lock. */
-	struct plan_place *places;
-	size_t n_places, place; /* place: the one that is planned for, the first that is admitted, else the first */
+	struct plan_machine *machines;
+	size_t n_machines, machine; /* machine: the one that is planned for, the first that is admitted, else the first */
 	uint64_t capacity;	/* of that place; 0: not known */
 	uint64_t usable;	/* capacity less the reserve */
 	bool fits;

@@ -54,12 +54,12 @@ int release_rollback_target(const struct release_route *r, const char *named, st
 int release_forward(const struct release_route *r, char **version, struct err *e);
 
 /* What the journal says of each version, by last activity, the newest first; free(*out). */
-struct release_fate {
+struct release_version {
 	char version[64];
 	char committed[CLOCK_STAMP]; /* when it was committed last; "": never */
 	bool left; /* the last thing that happened to it was that it was rolled back from, or that its watch failed */
 };
-int release_fates(const struct release_route *r, struct release_fate **out, size_t *n, struct err *e);
+int release_versions(const struct release_route *r, struct release_version **out, size_t *n, struct err *e);
 
 /* Versions that were committed and are still on disk, the one that was active last first; free(*versions). */
 int release_committed(const struct release_route *r, char ***versions, size_t *n, struct err *e);

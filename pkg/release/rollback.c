@@ -14,12 +14,12 @@
 
 /* What the journal says of one version, read from the newest record back: so the first record that decides
  * something is the one that counts. */
-struct fate {
+struct version_history {
 	char *version;
 	bool decided, barred; /* barred: the last thing that happened to it was that it was rolled back from */
 	bool committed;
 	bool gone; /* committed, and not on disk any more */
-	char time[CLOCK_STAMP]; /* of its newest commit, by release_fates */
+	char time[CLOCK_STAMP]; /* of its newest commit, by release_versions */
 };
 
 /* A commit of an apply or a promote: the order of these is the order of the releases, which says of a rollback whether it
@@ -29,10 +29,10 @@ struct deployed {
 	uint64_t seq;
 };
 
-struct ledger {
+struct route_history {
 	const struct release_route *route;
 	char *active; /* NULL: none */
-	struct fate *at; /* by last activity, the newest first */
+	struct version_history *at; /* by last activity, the newest first */
 	size_t n, cap;
 	struct deployed *order; /* the newest first */
 	size_t n_order, cap_order;
@@ -41,7 +41,7 @@ struct ledger {
 	struct release *found; /* NULL: every release is looked at */
 };
 
-static void ledger_done(struct ledger *l) {
+static void route_history_done(struct route_history *l) {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->at[i].version);
 	for (size_t i = 0; i < l->n_order; i++)
@@ -52,7 +52,7 @@ static void ledger_done(struct ledger *l) {
 	free(l->left);
 }
 
-static struct fate *fate_of(struct ledger *l, const char *version) {
+static struct version_history *version_history_of(struct route_history *l, const char *version) {
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->at[i].version, version))
 			return &l->at[i];
@@ -60,13 +60,13 @@ static struct fate *fate_of(struct ledger *l, const char *version) {
 		l->cap = l->cap ? 2 * l->cap : 16;
 		l->at = mem_grow(l->at, l->cap, sizeof *l->at);
 	}
-	l->at[l->n] = (struct fate){.version = mem_strdup(version)};
+	l->at[l->n] = (struct version_history){.version = mem_strdup(version)};
 	return &l->at[l->n++];
 }
 
 /* ---- the order of the releases ---- */
 
-static void add_deployed(struct ledger *l, const char *version, uint64_t seq) {
+static void add_deployed(struct route_history *l, const char *version, uint64_t seq) {
 	if (l->n_order == l->cap_order) {
 		l->cap_order = l->cap_order ? 2 * l->cap_order : 16;
 		l->order = mem_grow(l->order, l->cap_order, sizeof *l->order);
@@ -83,7 +83,7 @@ static bool is_text(const struct json *body, const char *key, const char *value)
 /* What was before a removal of the route is another life of it. */
 static int note_order(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version");
-	struct ledger *l = ctx;
+	struct route_history *l = ctx;
 
 	(void) e;
 	enum event_meaning means = event_means(r->event);
@@ -97,7 +97,7 @@ static int note_order(void *ctx, const struct journal_record *r, struct err *e) 
 	return 0;
 }
 
-static int read_order(struct ledger *l, struct err *e) {
+static int read_order(struct route_history *l, struct err *e) {
 	if (l->ordered)
 		return 0;
 	l->ordered = true;
@@ -105,7 +105,7 @@ static int read_order(struct ledger *l, struct err *e) {
 }
 
 /* Index in the order of the newest commit before a record; n_order: none. */
-static size_t deployed_before(const struct ledger *l, const char *version, uint64_t seq) {
+static size_t deployed_before(const struct route_history *l, const char *version, uint64_t seq) {
 	size_t i = 0;
 
 	while (i < l->n_order && (l->order[i].seq >= seq || strcmp(l->order[i].version, version) != 0))
@@ -114,7 +114,7 @@ static size_t deployed_before(const struct ledger *l, const char *version, uint6
 }
 
 /* Did a rollback go to a release that is newer than the one it left? That discredits neither. */
-static int went_forward(struct ledger *l, const struct journal_record *r, bool *forward, struct err *e) {
+static int went_forward(struct route_history *l, const struct journal_record *r, bool *forward, struct err *e) {
 	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 
 	*forward = false;
@@ -130,8 +130,8 @@ static int went_forward(struct ledger *l, const struct journal_record *r, bool *
 /* ---- where a rollback goes ---- */
 
 /* A version that was active and committed: 1 when it is the one to go to. */
-static int consider(struct ledger *l, const char *version, struct err *e) {
-	struct fate *f = fate_of(l, version);
+static int consider(struct route_history *l, const char *version, struct err *e) {
+	struct version_history *f = version_history_of(l, version);
 	struct err inner = {0};
 
 	if (!f->decided) {
@@ -150,7 +150,7 @@ static int consider(struct ledger *l, const char *version, struct err *e) {
 }
 
 /* What was taken over from a journal that was given up, the newest last. */
-static int consider_all(struct ledger *l, const struct json *versions, struct err *e) {
+static int consider_all(struct route_history *l, const struct json *versions, struct err *e) {
 	int found = 0;
 
 	for (size_t i = json_count(versions); i-- && !found;)
@@ -158,40 +158,40 @@ static int consider_all(struct ledger *l, const struct json *versions, struct er
 	return found;
 }
 
-static void bar(struct ledger *l, const char *version) {
-	struct fate *f = fate_of(l, version);
+static void bar_version(struct route_history *l, const char *version) {
+	struct version_history *f = version_history_of(l, version);
 
 	f->barred = f->decided ? f->barred : true;
 	f->decided = true;
 }
 
 /* The release that was gone to, and after it, where that was forward, the one that was left. */
-static int consider_switch(struct ledger *l, const struct journal_record *r, struct err *e) {
+static int consider_switch(struct route_history *l, const struct journal_record *r, struct err *e) {
 	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 	bool forward;
 
 	if (went_forward(l, r, &forward, e))
 		return -1;
 	if (from && *from && !forward)
-		bar(l, from);
+		bar_version(l, from);
 	int found = to && *to ? consider(l, to, e) : 0;
 	return found || !forward ? found : consider(l, from, e);
 }
 
 /* The release that a switch back left. */
-static void settle_left(struct ledger *l, bool barred) {
+static void decide_left(struct route_history *l, bool barred) {
 	if (l->left && barred)
-		bar(l, l->left);
+		bar_version(l, l->left);
 	free(l->left);
 	l->left = NULL;
 }
 
-static int consider_back(struct ledger *l, const struct journal_record *r, struct err *e) {
+static int consider_back(struct route_history *l, const struct journal_record *r, struct err *e) {
 	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 
-	settle_left(l, true);
+	decide_left(l, true);
 	if (from && *from) {
-		(void) fate_of(l, from); /* its place in the order of activity */
+		(void) version_history_of(l, from); /* its place in the order of activity */
 		l->left = mem_strdup(from);
 	}
 	return to && *to ? consider(l, to, e) : 0;
@@ -199,22 +199,22 @@ static int consider_back(struct ledger *l, const struct journal_record *r, struc
 
 /* An apply that was switched back bars its release. A rollback that recovery gave up never was: it says
  * nothing of the release that it had gone to. */
-static int consider_flip(struct ledger *l, const struct journal_record *r, struct err *e) {
+static int consider_flip(struct route_history *l, const struct journal_record *r, struct err *e) {
 	bool is_rollback = switch_op_of(r->body) == SWITCH_ROLLBACK, is_done = event_means(r->event) == MEANS_SWITCHED;
 
 	if (switch_op_of(r->body) == SWITCH_REVERT)
 		return is_done ? consider_back(l, r, e) : 0;
 	if (l->left && is_text(r->body, "to", l->left)) {
-		settle_left(l, !is_rollback);
+		decide_left(l, !is_rollback);
 		return 0;
 	}
-	settle_left(l, true);
+	decide_left(l, true);
 	return is_rollback && is_done ? consider_switch(l, r, e) : 0;
 }
 
 static int look_for_target(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version");
-	struct ledger *l = ctx;
+	struct route_history *l = ctx;
 
 	enum event_meaning means = event_means(r->event);
 	if (means == MEANS_REMOVED)
@@ -223,19 +223,19 @@ static int look_for_target(void *ctx, const struct journal_record *r, struct err
 		return consider_flip(l, r, e);
 	if (means != MEANS_RESET && (means != MEANS_COMMITTED || !version))
 		return 0;
-	settle_left(l, true);
+	decide_left(l, true);
 	return means == MEANS_RESET ? consider_all(l, json_get(r->body, "committed"), e) : consider(l, version, e);
 }
 
 /* Why there is none, release by release, the newest first. */
-static int no_target(struct ledger *l, struct err *e) {
+static int no_target(struct route_history *l, struct err *e) {
 	struct buf why CLEANUP(buf_done) = BUF_INIT(250);
 	const char *barred = NULL;
 
 	if (read_order(l, e))
 		return -1;
 	for (size_t i = 0; i < l->n; i++) {
-		const struct fate *f = &l->at[i];
+		const struct version_history *f = &l->at[i];
 		if ((!f->barred && !f->gone) || deployed_before(l, f->version, UINT64_MAX) == l->n_order ||
 		    (l->active && !strcmp(f->version, l->active)))
 			continue;
@@ -251,7 +251,7 @@ static int no_target(struct ledger *l, struct err *e) {
 
 static int newest_target(const struct release_route *r, struct release *out, struct err *e) {
 	struct release found = RELEASE_INIT;
-	struct ledger l CLEANUP(ledger_done) = {.route = r, .found = &found};
+	struct route_history l CLEANUP(route_history_done) = {.route = r, .found = &found};
 
 	if (release_active_name(r, &l.active, e) || journal_read_back(r->fd, r->where, look_for_target, &l, e))
 		return -1;
@@ -263,30 +263,30 @@ static int newest_target(const struct release_route *r, struct release *out, str
 
 static int look_at_all(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version");
-	struct ledger *l = ctx;
+	struct route_history *l = ctx;
 
 	enum event_meaning means = event_means(r->event);
 	if (look_for_target(ctx, r, e))
 		return means == MEANS_REMOVED ? 1 : -1;
 	if (means != MEANS_COMMITTED || !version)
 		return 0;
-	struct fate *f = fate_of(l, version);
+	struct version_history *f = version_history_of(l, version);
 	f->committed = true;
 	if (!f->time[0])
 		(void) snprintf(f->time, sizeof f->time, "%s", r->time);
 	return 0;
 }
 
-int release_fates(const struct release_route *r, struct release_fate **out, size_t *n, struct err *e) {
-	struct ledger l CLEANUP(ledger_done) = {.route = r};
+int release_versions(const struct release_route *r, struct release_version **out, size_t *n, struct err *e) {
+	struct route_history l CLEANUP(route_history_done) = {.route = r};
 
 	if (journal_read_back(r->fd, r->where, look_at_all, &l, e))
 		return -1;
-	settle_left(&l, true);
+	decide_left(&l, true);
 	*n = l.n;
 	*out = mem_zalloc(l.n + 1, sizeof **out);
 	for (size_t i = 0; i < l.n; i++) {
-		struct release_fate *f = &(*out)[i];
+		struct release_version *f = &(*out)[i];
 		(void) snprintf(f->version, sizeof f->version, "%s", l.at[i].version);
 		(void) snprintf(f->committed, sizeof f->committed, "%s", l.at[i].time);
 		f->left = l.at[i].barred;
@@ -296,7 +296,7 @@ int release_fates(const struct release_route *r, struct release_fate **out, size
 
 /* The next one after the active release, in the order in which they were last applied. */
 int release_forward(const struct release_route *r, char **version, struct err *e) {
-	struct ledger l CLEANUP(ledger_done) = {.route = r};
+	struct route_history l CLEANUP(route_history_done) = {.route = r};
 
 	if (release_active_name(r, &l.active, e) || read_order(&l, e))
 		return -1;
@@ -316,20 +316,20 @@ int release_forward(const struct release_route *r, char **version, struct err *e
 
 static int note_commits(void *ctx, const struct journal_record *r, struct err *e) {
 	const char *version = json_str(r->body, "version"), *to = json_str(r->body, "to");
-	struct ledger *l = ctx;
+	struct route_history *l = ctx;
 
 	(void) e;
 	enum event_meaning means = event_means(r->event);
 	if (means == MEANS_REMOVED)
 		return 1;
 	if (means == MEANS_SWITCHED && to)
-		(void) fate_of(l, to);
+		(void) version_history_of(l, to);
 	const struct json *taken = means == MEANS_RESET ? json_get(r->body, "committed") : NULL;
 	for (size_t i = json_count(taken); i--;)
-		fate_of(l, json_text(json_at(taken, i)))->committed = true;
+		version_history_of(l, json_text(json_at(taken, i)))->committed = true;
 	if (means != MEANS_COMMITTED || !version)
 		return 0;
-	fate_of(l, version)->committed = true;
+	version_history_of(l, version)->committed = true;
 	return 0;
 }
 
@@ -341,7 +341,7 @@ static bool is_in(const char *name, char **names, size_t n) {
 }
 
 int release_committed(const struct release_route *r, char ***versions, size_t *n, struct err *e) {
-	struct ledger l CLEANUP(ledger_done) = {.route = r};
+	struct route_history l CLEANUP(route_history_done) = {.route = r};
 	char **there CLEANUP(freep) = NULL;
 	size_t have, kept = 0, bytes = 0;
 

@@ -109,7 +109,7 @@ static struct breach_client *excused(struct breach *b, const char *name) {
 static bool still_excused(struct breach *b, const struct gateway_client *d) {
 	const struct breach_client *x = excused(b, d->name);
 
-	return x && (x->asked == BREACH_ASKED || d->seen.requests < 2 * x->requests + GATE_LEAST);
+	return x && (x->asked == BREACH_ASKED || d->seen.requests < 2 * x->requests + TRAFFIC_GATE_LEAST);
 }
 
 struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients *now, const struct gateway_sample *sum) {
@@ -145,13 +145,13 @@ struct gateway_sample breach_judged(const struct breach *b, const struct gateway
 /* The client without whose requests no gate would be broken, be they ever so few: the one with the most failures. */
 bool breach_of_one(struct breach *b, const struct gateway_clients *now, const struct breach_case *c, struct gateway_client *out) {
 	const struct gateway_sample all = breach_rest(b, now, c->sum);
-	char reason[GATE_REASON];
+	char reason[TRAFFIC_GATE_REASON];
 	bool found = false;
 
 	for (size_t i = 0; i < now->n; i++) {
 		const struct gateway_client d = since(b, now, &now->at[i]);
 		const struct gateway_sample rest = without(&all, &d.seen);
-		if (!d.seen.requests || still_excused(b, &d) || gate_judge(c->gates, &rest, c->beside, 1, reason) == GATE_FAIL)
+		if (!d.seen.requests || still_excused(b, &d) || traffic_gate_judge(c->gates, &rest, c->beside, 1, reason) == TRAFFIC_GATE_FAIL)
 			continue;
 		if (!found || d.seen.errors > out->seen.errors || (d.seen.errors == out->seen.errors && d.seen.requests > out->seen.requests))
 			*out = d;
@@ -164,15 +164,15 @@ bool breach_of_one(struct breach *b, const struct gateway_clients *now, const st
 static bool is_unseen(const uint64_t all[HAPROXY_BUCKETS], const uint64_t others[HAPROXY_BUCKETS], uint64_t most_ms) {
 	uint64_t ms;
 
-	return gate_percentile(all, 95, &ms) && ms > most_ms && !gate_percentile(others, 95, &ms);
+	return traffic_gate_percentile(all, 95, &ms) && ms > most_ms && !traffic_gate_percentile(others, 95, &ms);
 }
 
 uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *sum, const struct gateway_client *one) {
 	const struct gateway_sample others = without(sum, &one->seen);
 	const struct lockfile_gates *g = c->gates;
-	const struct gateway_sample *beside = gate_compared(c->beside, c->least);
-	uint64_t whole_ms = gate_most_ms(g->p95_ms, beside ? beside->total_ms : NULL, g->p95_percent);
-	uint64_t first_ms = gate_most_ms(g->ttft_ms, beside ? beside->first_ms : NULL, g->ttft_percent);
+	const struct gateway_sample *beside = traffic_gate_compared(c->beside, c->least);
+	uint64_t whole_ms = traffic_gate_most_ms(g->p95_ms, beside ? beside->total_ms : NULL, g->p95_percent);
+	uint64_t first_ms = traffic_gate_most_ms(g->ttft_ms, beside ? beside->first_ms : NULL, g->ttft_percent);
 	/* Where it was given up on, answers that come are not enough. */
 	uint64_t limit_ms = g->p95_ms > 0 ? (uint64_t) g->p95_ms : one->late ? c->patience->served_ms : 0;
 
@@ -225,19 +225,19 @@ static void excuse(struct breach *b, const struct gateway_client *c) {
 	x->asked++;
 }
 
-int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[TRAFFIC_GATE_REASON],
 		 struct err *e) {
 	struct gateway_clients now CLEANUP(gateway_clients_done) = {0};
 	struct gateway_client one;
 	struct err why = {0};
 
 	*stands = false;
-	if (gate_judge(c->gates, c->sum, c->beside, c->least, reason) != GATE_FAIL)
+	if (traffic_gate_judge(c->gates, c->sum, c->beside, c->least, reason) != TRAFFIC_GATE_FAIL)
 		return 0;
 	/* Where the gateway does not say whose they are, nobody more is set aside. */
 	bool known = !gateway_clients(s->ctx->gateway, l, &now, &why);
 	const struct gateway_sample rest = known ? breach_rest(b, &now, c->sum) : breach_judged(b, c->sum);
-	if (gate_judge(c->gates, &rest, c->beside, c->least, reason) != GATE_FAIL)
+	if (traffic_gate_judge(c->gates, &rest, c->beside, c->least, reason) != TRAFFIC_GATE_FAIL)
 		return 0;
 	*stands = true;
 	why = (struct err){0};
@@ -254,7 +254,7 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (why.code == ERR_INTERRUPTED)
 		return err_set(e, why.code, "%s", why.msg);
 	char *whole CLEANUP(freep) = mem_printf("%s; %s; golden questions through the gateway: %s", reason, words, why.msg);
-	(void) snprintf(reason, GATE_REASON, "%s", whole);
+	(void) snprintf(reason, TRAFFIC_GATE_REASON, "%s", whole);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct stage {
 	size_t number; /* from 1 */
 	char name[64]; /* "canary step 1 of 2" */
 	struct watch_state probation;
-	struct gate_meter candidate, beside;
+	struct traffic_gate_meter candidate, beside;
 	struct breach breach;
 };
 
@@ -35,15 +35,15 @@ static int record_share(const struct stage *g, const char *phase, struct err *e)
 	return record_put(g->s, r, e);
 }
 
-static int record_verdict(const struct stage *g, enum gate_verdict v, const char *reason, struct err *e) {
+static int record_verdict(const struct stage *g, enum traffic_gate_verdict v, const char *reason, struct err *e) {
 	struct json *r = record_new(EVENT_CANARY_VERDICT, g->l);
 
 	json_set_int(r, "step", (int64_t) g->number);
-	json_set_str(r, "verdict", gate_word(v));
-	json_set(r, "candidate", gate_json(&g->candidate.sum));
+	json_set_str(r, "verdict", traffic_gate_word(v));
+	json_set(r, "candidate", traffic_gate_json(&g->candidate.sum));
 	if (g->breach.n_excused)
 		json_set(r, "set_aside", breach_json(&g->breach));
-	json_set(r, "active", gate_json(&g->beside.sum));
+	json_set(r, "active", traffic_gate_json(&g->beside.sum));
 	json_set_str(r, "reason", reason);
 	return record_put(g->s, r, e);
 }
@@ -61,24 +61,24 @@ static int begin(struct stage *g, struct err *e) {
 }
 
 /* Without the clients that were set aside. */
-static int judge(struct stage *g, uint64_t least, enum gate_verdict *v, char reason[GATE_REASON], struct err *e) {
+static int judge(struct stage *g, uint64_t least, enum traffic_gate_verdict *v, char reason[TRAFFIC_GATE_REASON], struct err *e) {
 	const struct breach_case c = {.gates = &g->l->canary_gates, .sum = &g->candidate.sum, .beside = &g->beside.sum,
 		.patience = &g->candidate.patience, .least = least};
 	bool stands;
 
 	if (breach_check(g->s, g->l, &g->breach, &c, &stands, reason, e))
 		return -1;
-	*v = GATE_FAIL;
+	*v = TRAFFIC_GATE_FAIL;
 	if (stands)
 		return 0;
 	const struct gateway_sample judged = breach_judged(&g->breach, &g->candidate.sum);
-	*v = gate_judge(c.gates, &judged, c.beside, least, reason);
+	*v = traffic_gate_judge(c.gates, &judged, c.beside, least, reason);
 	return 0;
 }
 
 /* Until the step is over, or a gate is broken before that: as few requests as a gate ever takes are enough to see it. */
-static int pass_time(struct stage *g, enum gate_verdict *v, char reason[GATE_REASON], struct err *e) {
-	uint64_t least = g->step->min_requests < GATE_LEAST ? g->step->min_requests : GATE_LEAST;
+static int pass_time(struct stage *g, enum traffic_gate_verdict *v, char reason[TRAFFIC_GATE_REASON], struct err *e) {
+	uint64_t least = g->step->min_requests < TRAFFIC_GATE_LEAST ? g->step->min_requests : TRAFFIC_GATE_LEAST;
 	uint64_t until = clock_mono_ms() + g->step->duration_ms;
 
 	while (clock_mono_ms() < until) {
@@ -88,28 +88,28 @@ static int pass_time(struct stage *g, enum gate_verdict *v, char reason[GATE_REA
 			return -1;
 		if (judge(g, least, v, reason, e))
 			return -1;
-		if (*v == GATE_FAIL)
+		if (*v == TRAFFIC_GATE_FAIL)
 			return 0;
 	}
 	return 0;
 }
 
 static int decide(struct stage *g, struct err *e) {
-	char reason[GATE_REASON] = "";
-	enum gate_verdict v = GATE_NONE;
+	char reason[TRAFFIC_GATE_REASON] = "";
+	enum traffic_gate_verdict v = TRAFFIC_GATE_NONE;
 
 	if (pass_time(g, &v, reason, e))
 		return -1;
-	if (v != GATE_FAIL && judge(g, g->step->min_requests, &v, reason, e))
+	if (v != TRAFFIC_GATE_FAIL && judge(g, g->step->min_requests, &v, reason, e))
 		return -1;
 	if (record_verdict(g, v, reason, e))
 		return -1;
-	if (v == GATE_PASS) {
+	if (v == TRAFFIC_GATE_PASS) {
 		progress_done(g->s->ctx->progress, g->name, reason);
 		return 0;
 	}
-	return err_set(e, v == GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
-		       v == GATE_FAIL ? "failed a gate" : "has no verdict", g->name, reason);
+	return err_set(e, v == TRAFFIC_GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
+		       v == TRAFFIC_GATE_FAIL ? "failed a gate" : "has no verdict", g->name, reason);
 }
 
 static int run_step(struct stage *g, struct err *e) {

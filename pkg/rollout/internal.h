@@ -7,8 +7,8 @@
 #include "release/event.h"
 #include "release/history.h"
 #include "release/run.h"
-#include "rollout/gate.h"
 #include "rollout/rollout.h"
+#include "rollout/traffic_gate.h"
 
 struct buf;
 
@@ -203,7 +203,7 @@ struct watch_state {
 };
 int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch_state *p, struct err *e);
 /* What its clients saw since the last look. */
-int watch_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e);
+int watch_count(struct rollout_session *s, const struct lockfile *l, struct traffic_gate_meter *m, struct err *e);
 
 /* ---- a breach that one client alone causes (breach.c) ---- */
 
@@ -226,7 +226,7 @@ void breach_done(struct breach *b); /* for CLEANUP */
 void breach_late_limits(const struct rollout_session *s, const struct lockfile *l, const struct lockfile_gates *g, struct gateway_late_limits *out);
 /* Notes what each client had so far; before the first count of what is judged. */
 void breach_begin(struct rollout_session *s, const struct lockfile *l, struct breach *b);
-/* What is judged: as for gate_judge. */
+/* What is judged: as for traffic_gate_judge. */
 struct breach_case {
 	const struct lockfile_gates *gates;
 	const struct gateway_sample *sum, *beside;
@@ -235,7 +235,7 @@ struct breach_case {
 };
 /* Is a gate broken, and does that stand? `reason` says why, with whose requests those were where it was one client's. -1: it could not be asked, or
  * was interrupted. */
-int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[GATE_REASON],
+int breach_check(struct rollout_session *s, const struct lockfile *l, struct breach *b, const struct breach_case *c, bool *stands, char reason[TRAFFIC_GATE_REASON],
 		 struct err *e);
 /* The sum without those that were set aside: as of the last check; and as of `now`. */
 struct gateway_sample breach_judged(const struct breach *b, const struct gateway_sample *sum);

@@ -135,7 +135,7 @@ int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch
 	return 0;
 }
 
-int watch_count(struct rollout_session *s, const struct lockfile *l, struct gate_meter *m, struct err *e) {
+int watch_count(struct rollout_session *s, const struct lockfile *l, struct traffic_gate_meter *m, struct err *e) {
 	const struct gateway_late_limits *patience = &m->patience;
 	struct gateway_sample now = {0};
 	struct err why = {0};
@@ -146,13 +146,13 @@ int watch_count(struct rollout_session *s, const struct lockfile *l, struct gate
 	    (why.code != ERR_UNREACHABLE || gateway_ensure(s->ctx->gateway, &why) ||
 	     gateway_sample(s->ctx->gateway, l->route, l, patience, &now, &why)))
 		return err_set(e, why.code, "%s", why.msg);
-	gate_meter_take(m, &now);
+	traffic_gate_meter_take(m, &now);
 	return 0;
 }
 
 /* What clients see in the watch. */
 struct watched {
-	struct gate_meter meter;
+	struct traffic_gate_meter meter;
 	struct breach breach;
 };
 
@@ -169,8 +169,8 @@ static int begin(struct rollout_session *s, const struct lockfile *l, struct wat
 
 /* A breach by what clients saw. */
 static int judge(struct rollout_session *s, const struct lockfile *l, struct watched *w, struct err *e) {
-	const struct breach_case c = {.gates = &l->gates, .sum = &w->meter.sum, .patience = &w->meter.patience, .least = GATE_LEAST};
-	char reason[GATE_REASON] = "";
+	const struct breach_case c = {.gates = &l->gates, .sum = &w->meter.sum, .patience = &w->meter.patience, .least = TRAFFIC_GATE_LEAST};
+	char reason[TRAFFIC_GATE_REASON] = "";
 	bool stands;
 
 	if (!w->meter.begun && begin(s, l, w, e))
@@ -185,10 +185,10 @@ static int judge(struct rollout_session *s, const struct lockfile *l, struct wat
 /* Requests came, and of none it can be said how the release did: the golden questions say it. */
 static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, const struct watched *w, struct err *e) {
 	const struct gateway_sample *n = &w->meter.sum;
-	char reason[GATE_REASON] = "";
+	char reason[TRAFFIC_GATE_REASON] = "";
 	struct err why = {0};
 
-	if (n->requests + n->refused + n->left < GATE_LEAST || gate_judge(&l->gates, n, NULL, GATE_LEAST, reason) != GATE_NONE ||
+	if (n->requests + n->refused + n->left < TRAFFIC_GATE_LEAST || traffic_gate_judge(&l->gates, n, NULL, TRAFFIC_GATE_LEAST, reason) != TRAFFIC_GATE_NONE ||
 	    w->breach.n_excused || !l->golden)
 		return 0;
 	if (!breach_golden(s, l, l->gates.p95_ms > 0 ? (uint64_t) l->gates.p95_ms : 0, &why))
@@ -202,7 +202,7 @@ static int judge_unjudged(struct rollout_session *s, const struct lockfile *l, c
 /* What the watch saw, said and recorded: nothing seen is not a pass. */
 static void conclude(struct rollout_session *s, const struct lockfile *l, const struct watched *w, struct json **traffic) {
 	const struct gateway_sample *sum = &w->meter.sum;
-	char reason[GATE_REASON] = "";
+	char reason[TRAFFIC_GATE_REASON] = "";
 
 	if (!traffic_has_gateway(s->ctx)) {
 		progress_done(s->ctx->progress, "watch", NULL);
@@ -210,9 +210,9 @@ static void conclude(struct rollout_session *s, const struct lockfile *l, const 
 	}
 	/* What was set aside is no part of the verdict, and stands beside it. */
 	const struct gateway_sample judged = breach_judged(&w->breach, sum);
-	enum gate_verdict v = gate_judge(&l->gates, &judged, NULL, GATE_LEAST, reason);
-	*traffic = gate_json(sum);
-	json_set_str(*traffic, "verdict", gate_word(v));
+	enum traffic_gate_verdict v = traffic_gate_judge(&l->gates, &judged, NULL, TRAFFIC_GATE_LEAST, reason);
+	*traffic = traffic_gate_json(sum);
+	json_set_str(*traffic, "verdict", traffic_gate_word(v));
 	json_set_str(*traffic, "reason", reason);
 	if (w->breach.n_excused)
 		json_set(*traffic, "set_aside", breach_json(&w->breach));

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "eval/judge.h"
+#include "eval/verdict.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
 
@@ -24,7 +24,7 @@ static const char every_kind[] =
 	",{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"I don't know\"]},{\"kind\":\"latency_ms\",\"max\":1},"
 	"{\"kind\":\"finish_reason\",\"values\":[\"stop\"]}]}]}";
 
-static void judge(const struct eval_set *set, const char *body, size_t n) {
+static void judge(const struct eval_golden_set *set, const char *body, size_t n) {
 	struct endpoint_reply reply CLEANUP(endpoint_reply_done) = {.status = 200, .latency_ms = 5};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct err ignored;
@@ -33,7 +33,7 @@ static void judge(const struct eval_set *set, const char *body, size_t n) {
 		reply.body = NULL;
 	for (size_t i = 0; i < set->n; i++) {
 		struct eval_attempt a;
-		eval_judge(&set->questions[i], &reply, arena, &a);
+		eval_verdict_of(&set->questions[i], &reply, arena, &a);
 		if (a.verdict == EVAL_PASS ? a.n_failures != 0 || !a.answer || !*a.answer : a.n_failures == 0)
 			abort();
 		for (size_t k = 0; k < a.n_failures; k++)
@@ -44,12 +44,12 @@ static void judge(const struct eval_set *set, const char *body, size_t n) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct json *golden CLEANUP(json_freep) = NULL;
-	struct eval_set *set CLEANUP(eval_set_freep) = NULL;
+	struct eval_golden_set *set CLEANUP(eval_golden_set_freep) = NULL;
 	const char *text = (const char *) data, *nul = size ? memchr(text, 0, size) : NULL;
 	struct err e = {0};
 
 	if (json_parse(nul ? text : every_kind, nul ? (size_t) (nul - text) : sizeof every_kind - 1, &golden, &e) ||
-	    eval_set_new(golden, &set, &e))
+	    eval_golden_set_new(golden, &set, &e))
 		return 0;
 	if (nul)
 		judge(set, nul + 1, size - (size_t) (nul + 1 - text));

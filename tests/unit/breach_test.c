@@ -90,13 +90,13 @@ static void ones(void **state) {
 		struct gateway_sample sum = {0};
 		struct gateway_client one = {0};
 		struct breach b = {0};
-		char reason[GATE_REASON];
+		char reason[TRAFFIC_GATE_REASON];
 		for (size_t i = 0; i < now.n; i++) {
 			sum.requests += now.at[i].seen.requests;
 			sum.errors += now.at[i].seen.errors;
 		}
-		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
-		bool broken = gate_judge(&gates, &sum, NULL, GATE_LEAST, reason) == GATE_FAIL;
+		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = TRAFFIC_GATE_LEAST};
+		bool broken = traffic_gate_judge(&gates, &sum, NULL, TRAFFIC_GATE_LEAST, reason) == TRAFFIC_GATE_FAIL;
 		bool found = broken && breach_of_one(&b, &now, &c, &one);
 		assert_int_equal(found, r->one != NULL);
 		if (r->one)
@@ -112,7 +112,7 @@ static void excuses(void **state) {
 	struct gateway_clients anew CLEANUP(gateway_clients_done) = make(later, 2);
 	const struct gateway_sample sum = {.requests = 50, .errors = 20, .began_ms = 1}, large = {.requests = 180, .errors = 150, .began_ms = 1};
 	const struct lockfile_gates gates = {5, -1, -1, -1, -1, -1};
-	const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
+	const struct breach_case c = {.gates = &gates, .sum = &sum, .least = TRAFFIC_GATE_LEAST};
 	struct gateway_client one = {0};
 
 	(void) state;
@@ -160,20 +160,20 @@ static void slow(void **state) {
 	struct gateway_clients now CLEANUP(gateway_clients_done) = make((const struct numbers[3]){{20, 0}, {100, 0}, {20, 0}}, 1);
 	struct gateway_client one = {0};
 	struct breach b = {0};
-	char reason[GATE_REASON];
+	char reason[TRAFFIC_GATE_REASON];
 	size_t fast = bucket_of(100), late = bucket_of(10000);
 
 	(void) state;
 	for (unsigned two = 0; two < 2; two++) {
 		struct gateway_sample sum = {.requests = 140};
-		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = GATE_LEAST};
+		const struct breach_case c = {.gates = &gates, .sum = &sum, .least = TRAFFIC_GATE_LEAST};
 		for (size_t i = 0; i < 3; i++) {
 			size_t at = !i || (two && i == 2) ? late : fast;
 			memset(now.at[i].seen.total_ms, 0, sizeof now.at[i].seen.total_ms);
 			now.at[i].seen.total_ms[at] = now.at[i].seen.requests;
 			sum.total_ms[at] += now.at[i].seen.requests;
 		}
-		assert_int_equal(gate_judge(&gates, &sum, NULL, GATE_LEAST, reason), GATE_FAIL);
+		assert_int_equal(traffic_gate_judge(&gates, &sum, NULL, TRAFFIC_GATE_LEAST, reason), TRAFFIC_GATE_FAIL);
 		assert_int_equal(breach_of_one(&b, &now, &c, &one), !two);
 		if (!two)
 			assert_string_equal(one.name, "a");
@@ -214,7 +214,7 @@ static void limits(void **state) {
 		sum.first_ms[bucket_of(100)] += r->others;
 		sum.total_ms[bucket_of(100)] += r->others;
 		beside.first_ms[bucket_of(r->beside_ms)] = beside.total_ms[bucket_of(r->beside_ms)] = 100;
-		const struct breach_case c = {.gates = &r->gates, .sum = &sum, .beside = r->beside_ms ? &beside : NULL, .patience = &patience, .least = GATE_LEAST};
+		const struct breach_case c = {.gates = &r->gates, .sum = &sum, .beside = r->beside_ms ? &beside : NULL, .patience = &patience, .least = TRAFFIC_GATE_LEAST};
 		uint64_t ms = breach_limit(&c, &sum, &one);
 		assert_in_range(ms, r->least_ms, r->most_ms);
 	}

@@ -61,15 +61,15 @@ static void cost_ceilings(void **state) {
 static const struct {
 	const char *name;
 	uint64_t measured, ceiling, percent;
-	enum cost_pace pace;
+	enum cost_efficiency pace;
 } paces[] = {
-	{"the textbook's 31 of 52.6", 31000, 52631, 59, COST_PACE_FAIR},
-	{"a fifth", 10000, 50000, 20, COST_PACE_FAIR},
-	{"less than a fifth", 9999, 50000, 20, COST_PACE_LOW},
-	{"the ceiling itself", 52631, 52631, 100, COST_PACE_FAIR},
-	{"above it", 52632, 52631, 100, COST_PACE_IMPOSSIBLE},
-	{"twice", 105262, 52631, 200, COST_PACE_IMPOSSIBLE},
-	{"nothing", 0, 52631, 0, COST_PACE_LOW},
+	{"the textbook's 31 of 52.6", 31000, 52631, 59, COST_EFFICIENCY_FAIR},
+	{"a fifth", 10000, 50000, 20, COST_EFFICIENCY_FAIR},
+	{"less than a fifth", 9999, 50000, 20, COST_EFFICIENCY_LOW},
+	{"the ceiling itself", 52631, 52631, 100, COST_EFFICIENCY_FAIR},
+	{"above it", 52632, 52631, 100, COST_EFFICIENCY_IMPOSSIBLE},
+	{"twice", 105262, 52631, 200, COST_EFFICIENCY_IMPOSSIBLE},
+	{"nothing", 0, 52631, 0, COST_EFFICIENCY_LOW},
 };
 
 static void cost_paces(void **state) {
@@ -77,7 +77,7 @@ static void cost_paces(void **state) {
 	EACH_CASE(k, paces) {
 		uint64_t percent;
 
-		assert_int_equal(cost_pace(k->measured, k->ceiling, &percent), k->pace);
+		assert_int_equal(cost_efficiency(k->measured, k->ceiling, &percent), k->pace);
 		assert_int_equal(percent, k->percent);
 	}
 }

@@ -41,7 +41,7 @@ static const struct {
 static void decide_places(void **state) {
 	(void) state;
 	EACH_CASE(k, judgements)
-		assert_int_equal(plan_judge(k->capacity, 20, k->planned, k->p95, k->gate, k->asynchronous), k->verdict);
+		assert_int_equal(plan_verdict_of(k->capacity, 20, k->planned, k->p95, k->gate, k->asynchronous), k->verdict);
 }
 
 /* Budget 8.0 GB, as the textbook has it; quality in thousandths here. */
@@ -57,8 +57,8 @@ static const struct {
 	{"FP16 16.0, Q4 4.6, Q2 2.9 GB, minimum 0.90: only Q4", 900, {{160, 932, PLAN_DROPPED}, {46, 925, PLAN_WINS}, {29, 861, PLAN_POOR}}, 1},
 	{"no minimum: the smallest", 0, {{160, 932, PLAN_DROPPED}, {46, 925, PLAN_PASSES}, {29, 861, PLAN_WINS}}, 2},
 	{"a minimum that none has", 990, {{160, 932, PLAN_DROPPED}, {46, 925, PLAN_POOR}, {29, 861, PLAN_POOR}}, 3},
-	{"not rated: the golden set decides", 900, {{70, 0, PLAN_TO_BE_ASKED}, {46, 0, PLAN_TO_BE_ASKED}, {29, 861, PLAN_POOR}}, 1},
-	{"a rated one, and a smaller one to be asked", 900, {{70, 932, PLAN_PASSES}, {46, 0, PLAN_TO_BE_ASKED}, {90, 0, PLAN_DROPPED}}, 1},
+	{"not rated: the golden set decides", 900, {{70, 0, PLAN_UNRATED}, {46, 0, PLAN_UNRATED}, {29, 861, PLAN_POOR}}, 1},
+	{"a rated one, and a smaller one to be asked", 900, {{70, 932, PLAN_PASSES}, {46, 0, PLAN_UNRATED}, {90, 0, PLAN_DROPPED}}, 1},
 	{"equally large: the first", 0, {{46, 932, PLAN_WINS}, {46, 925, PLAN_PASSES}, {46, 861, PLAN_PASSES}}, 0},
 };
 
@@ -79,21 +79,21 @@ static void decide_candidates(void **state) {
 static const struct {
 	const char *name, *strategy, *previous;
 	uint64_t capacity, active, planned;
-	enum plan_way_back back;
+	enum plan_rollback_mode back;
 } backs[] = {
-	{"nothing before", "blue-green", "auto", 24 * GB, 0, GB, PLAN_BACK_NONE},
-	{"both fit", "blue-green", "auto", 24 * GB, 9 * GB, 10 * GB, PLAN_BACK_WARM},
-	{"both fit, and stopped is wanted", "blue-green", "stopped", 24 * GB, 9 * GB, 10 * GB, PLAN_BACK_STOPPED},
-	{"both do not fit", "blue-green", "auto", 24 * GB, 10 * GB, 10 * GB, PLAN_BACK_RECREATE},
-	{"no memory known", "blue-green", "auto", 0, 1, 1, PLAN_BACK_RECREATE},
-	{"recreate", "recreate", "auto", 24 * GB, 1, 1, PLAN_BACK_STOPPED},
-	{"more than a number holds", "blue-green", "auto", 24 * GB, UINT64_MAX, 2, PLAN_BACK_RECREATE},
+	{"nothing before", "blue-green", "auto", 24 * GB, 0, GB, PLAN_ROLLBACK_NONE},
+	{"both fit", "blue-green", "auto", 24 * GB, 9 * GB, 10 * GB, PLAN_ROLLBACK_WARM},
+	{"both fit, and stopped is wanted", "blue-green", "stopped", 24 * GB, 9 * GB, 10 * GB, PLAN_ROLLBACK_STOPPED},
+	{"both do not fit", "blue-green", "auto", 24 * GB, 10 * GB, 10 * GB, PLAN_ROLLBACK_RECREATE},
+	{"no memory known", "blue-green", "auto", 0, 1, 1, PLAN_ROLLBACK_RECREATE},
+	{"recreate", "recreate", "auto", 24 * GB, 1, 1, PLAN_ROLLBACK_STOPPED},
+	{"more than a number holds", "blue-green", "auto", 24 * GB, UINT64_MAX, 2, PLAN_ROLLBACK_RECREATE},
 };
 
 static void decide_ways_back(void **state) {
 	(void) state;
 	EACH_CASE(k, backs)
-		assert_int_equal(plan_way_back(k->capacity, 20, k->active, k->planned, k->strategy, k->previous), k->back);
+		assert_int_equal(plan_rollback_mode(k->capacity, 20, k->active, k->planned, k->strategy, k->previous), k->back);
 }
 
 /* ---- differences ---- */

@@ -480,7 +480,7 @@ static void operation_under_way(void **state) {
 	}
 }
 
-static void fates_of_releases(void **state) {
+static void versions_of_a_route(void **state) {
 	static const struct {
 		const char *name, *script, *text; /* by last activity; "+": committed, "!": left */
 	} table[] = {
@@ -495,15 +495,15 @@ static void fates_of_releases(void **state) {
 	struct place *p = *state;
 
 	EACH_CASE(c, table) {
-		struct release_fate *fates CLEANUP(freep) = NULL;
+		struct release_version *versions CLEANUP(freep) = NULL;
 		struct buf text CLEANUP(buf_done) = BUF_INIT(200);
 		struct err e = {0};
 		size_t n;
 
 		begin_again(p, c->script);
-		fine(release_fates(&p->chat, &fates, &n, &e), &e);
+		fine(release_versions(&p->chat, &versions, &n, &e), &e);
 		for (size_t i = 0; i < n; i++)
-			(void) buf_printf(&text, "%s%s%s%s", i ? " " : "", fates[i].version, fates[i].committed[0] ? "+" : "", fates[i].left ? "!" : "");
+			(void) buf_printf(&text, "%s%s%s%s", i ? " " : "", versions[i].version, versions[i].committed[0] ? "+" : "", versions[i].left ? "!" : "");
 		assert_string_equal(buf_str(&text), c->text);
 	}
 }
@@ -577,7 +577,7 @@ static void broken_journal_is_no_history(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_PLACE(rollback_goes_to),  IN_PLACE(forward_goes_to), IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
-		IN_PLACE(newest_of_an_event), IN_PLACE(state_of_a_route), IN_PLACE(operation_under_way), IN_PLACE(fates_of_releases),
+		IN_PLACE(newest_of_an_event), IN_PLACE(state_of_a_route), IN_PLACE(operation_under_way), IN_PLACE(versions_of_a_route),
 		IN_PLACE(holder_of_the_lock), IN_PLACE(purged),
 		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
 	};

@@ -569,8 +569,8 @@ static void plan_of_the_host(void **state) {
 		w.spec.device_auto = !k->device;
 		w.spec.device_memory = k->device;
 		assert_int_equal(plan_make(&w.in, &p, &c, &e), 0);
-		assert_int_equal(p->places[0].memory, k->memory);
-		assert_int_equal(p->places[0].bandwidth, k->bandwidth);
+		assert_int_equal(p->machines[0].memory, k->memory);
+		assert_int_equal(p->machines[0].bandwidth, k->bandwidth);
 	}
 }
 

@@ -15,24 +15,24 @@ static void set(struct json *o, const char *key, uint64_t v) {
 
 /* ---- speed ---- */
 
-struct pace {
+struct performance_input {
 	struct cost_speed in;
 	uint64_t empty, full, all; /* thousandths of a token a second; 0: no bandwidth is known */
 	uint64_t measured;
 };
 
-static struct pace pace_of(const struct planner *p) {
-	const struct plan_place *place = &p->plan.places[p->plan.place];
+static struct performance_input performance_input_of(const struct planner *p) {
+	const struct plan_machine *machine = &p->plan.machines[p->plan.machine];
 	const struct size_budget *b = &p->plan.budget;
 	uint64_t sequences = (uint64_t) p->in->spec->concurrent_sequences;
-	struct pace x = {.in = {.bandwidth = place->bandwidth ? place->bandwidth : p->in->bandwidth, .active_bytes = model_active_bytes(p->plan.model) + b->adapters,
+	struct performance_input x = {.in = {.bandwidth = machine->bandwidth ? machine->bandwidth : p->in->bandwidth, .active_bytes = model_active_bytes(p->plan.model) + b->adapters,
 		.kv_bytes = (b->kv_cache + b->recurrent) / sequences, .sequences = sequences}, .measured = p->in->measured_milli};
 
 	(void) cost_ceiling(&x.in, &x.empty, &x.full, &x.all);
 	return x;
 }
 
-static struct json *speed_part(const struct planner *p, const struct pace *x) {
+static struct json *speed_part(const struct planner *p, const struct performance_input *x) {
 	struct json *o = json_object();
 	uint64_t percent;
 
@@ -50,9 +50,9 @@ static struct json *speed_part(const struct planner *p, const struct pace *x) {
 	set(o, "measured_milli", x->measured);
 	json_set_str(o, "measured_by", p->in->measured_by);
 	if (x->empty) {
-		enum cost_pace pace = cost_pace(x->measured, x->empty, &percent);
+		enum cost_efficiency efficiency = cost_efficiency(x->measured, x->empty, &percent);
 		set(o, "measured_percent", percent);
-		json_set_str(o, "hint", cost_pace_hint(pace));
+		json_set_str(o, "hint", cost_efficiency_hint(efficiency));
 	}
 	return o;
 }
@@ -65,13 +65,13 @@ static uint64_t in_ms(double seconds) {
 
 /* Of one answer while all sequences are busy: what was measured with one, or the ceiling of all, shared. The question's own tokens are
  * not in it: they are computed many at once. */
-static double service_seconds(const struct spec_traffic *t, const struct pace *x) {
+static double service_seconds(const struct spec_traffic *t, const struct performance_input *x) {
 	uint64_t each = x->measured ? x->measured : x->all / x->in.sequences;
 
 	return each && t->output_tokens ? (double) t->output_tokens * 1000 / (double) each : 0;
 }
 
-static struct json *traffic_part(const struct spec_traffic *t, const struct pace *x) {
+static struct json *traffic_part(const struct spec_traffic *t, const struct performance_input *x) {
 	struct cost_queue q = {.arrivals_s = cost_arrivals(t->requests, t->bursty), .service_s = service_seconds(t, x), .servers = x->in.sequences};
 	struct json *o = json_object();
 
@@ -124,8 +124,8 @@ static struct json *cost_part(const struct spec *s) {
 	return o;
 }
 
-void plan_outlook(const struct planner *p, struct json *o) {
-	struct pace x = pace_of(p);
+void plan_performance(const struct planner *p, struct json *o) {
+	struct performance_input x = performance_input_of(p);
 
 	json_set(o, "speed", speed_part(p, &x));
 	if (p->in->spec->traffic.said)

@@ -9,8 +9,8 @@
  * NFKC, without what Unicode calls ignorable (joiners, soft hyphens, marks of direction); every apostrophe and single quote is ', every
  * double one ", every hyphen, dash and minus -, every space a blank; blanks and line breaks in a row are one blank, at the ends none; a
  * backslash before one of the emphasis marks * _ ` ~ goes. */
-enum eval_words {
-	EVAL_WORDS = 0,
+enum eval_normalize {
+	EVAL_PLAIN = 0,
 	EVAL_FOLD = 1,	   /* capitals do not matter (Unicode case folding) */
 	EVAL_LINES = 2,	   /* line breaks stay, one for several */
 	EVAL_GAPS = 4,	   /* a zero-width space is a blank, and not nothing */
@@ -18,7 +18,7 @@ enum eval_words {
 	EVAL_BARE = 16,	   /* without any emphasis mark */
 	EVAL_ENDS = 32,	   /* blanks at an end are one blank, and not none */
 };
-char *eval_words(const char *s, size_t n, unsigned how); /* yours to free */
+char *eval_normalize(const char *s, size_t n, unsigned how); /* yours to free */
 
 /* Nothing but blanks, what cannot be seen, and emphasis marks. */
 bool eval_is_blank(const char *s, size_t n);

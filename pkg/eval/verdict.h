@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "eval/set.h"
+#include "eval/golden_set.h"
 
 struct endpoint_reply;
 
@@ -9,8 +9,8 @@ struct endpoint_reply;
  *
  * INVALID comes before every assertion: no JSON, no text, a blank text, a text of more than 64 KiB, an end by anything but a
  * natural one (what the case's own finish_reason assertion names is natural too). */
-void eval_judge(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
+void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
 		struct eval_attempt *out);
 
 /* An attempt that has no answer: ERROR, with the reason. */
-void eval_judge_missing(const char *why, struct arena *arena, struct eval_attempt *out);
+void eval_verdict_missing(const char *why, struct arena *arena, struct eval_attempt *out);

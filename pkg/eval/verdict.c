@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/judge.h"
+#include "eval/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/normalize.h"
 #include "eval/reasoning.h"
-#include "eval/words.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
 
@@ -25,7 +25,7 @@ static void one_finding(enum eval_verdict v, const char *got, struct arena *aren
 	keep(&found, v, arena, out);
 }
 
-void eval_judge_missing(const char *why, struct arena *arena, struct eval_attempt *out) {
+void eval_verdict_missing(const char *why, struct arena *arena, struct eval_attempt *out) {
 	*out = (struct eval_attempt){.usage = {-1, -1, -1, -1, -1}};
 	one_finding(EVAL_ERROR, why, arena, out);
 }
@@ -109,7 +109,7 @@ static size_t whole_characters(const char *text) {
 	return n;
 }
 
-void eval_judge(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
+void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
 		struct eval_attempt *out) {
 	struct eval_findings found = {.arena = arena};
 	const char *text = endpoint_answer(reply->body);
@@ -117,7 +117,7 @@ void eval_judge(const struct eval_question *q, const struct endpoint_reply *repl
 
 	if (reply->status != 200) {
 		(void) snprintf(why, sizeof why, "HTTP %ld '%s'", reply->status, reply->message);
-		eval_judge_missing(why, arena, out);
+		eval_verdict_missing(why, arena, out);
 		return;
 	}
 	*out = (struct eval_attempt){.answered = true, .latency_ms = reply->latency_ms, .usage = read_usage(reply->body)};
@@ -133,6 +133,6 @@ void eval_judge(const struct eval_question *q, const struct endpoint_reply *repl
 	struct eval_answer answer = {.text = left, .len = strlen(left), .whole = out->answer, .latency_ms = out->latency_ms,
 				     .finish_reason = out->finish_reason};
 	for (size_t i = 0; i < q->n_asserts; i++)
-		eval_assertion_judge(&q->asserts[i], &answer, &found);
+		eval_assertion_check(&q->asserts[i], &answer, &found);
 	keep(&found, found.n ? EVAL_FAIL : EVAL_PASS, arena, out);
 }

@@ -3,7 +3,7 @@
 
 #include "size/size.h"
 
-enum plan_verdict plan_judge(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
+enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
 			     bool asynchronous) {
 	if (!capacity)
 		return PLAN_UNKNOWN;
@@ -24,7 +24,7 @@ static enum plan_choice choice_of(const struct plan_candidate *k, uint64_t quali
 	if (!k->fits)
 		return PLAN_DROPPED;
 	if (!k->rated)
-		return PLAN_TO_BE_ASKED;
+		return PLAN_UNRATED;
 	return k->quality < quality_min ? PLAN_POOR : PLAN_PASSES;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/words.h"
+#include "eval/normalize.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -132,7 +132,7 @@ static void collapse(char *s, unsigned how) {
 	s[used] = 0;
 }
 
-char *eval_words(const char *s, size_t n, unsigned how) {
+char *eval_normalize(const char *s, size_t n, unsigned how) {
 	struct buf replaced CLEANUP(buf_done) = BUF_INIT(n + 1);
 
 	replace(s, n, how, &replaced);
@@ -143,7 +143,7 @@ char *eval_words(const char *s, size_t n, unsigned how) {
 }
 
 bool eval_is_blank(const char *s, size_t n) {
-	char *words CLEANUP(freep) = eval_words(s, n, EVAL_BARE);
+	char *words CLEANUP(freep) = eval_normalize(s, n, EVAL_BARE);
 
 	return !*words;
 }
@@ -152,8 +152,8 @@ bool eval_is_blank(const char *s, size_t n) {
 
 static bool says(const char *answer, size_t n, const char *text, const struct eval_search *how, unsigned form) {
 	form |= how->fold ? EVAL_FOLD : 0;
-	char *in CLEANUP(freep) = eval_words(answer, n, form);
-	char *wanted CLEANUP(freep) = eval_words(text, strlen(text), (form & ~(unsigned) EVAL_GAPS) | (how->whole ? 0 : EVAL_ENDS));
+	char *in CLEANUP(freep) = eval_normalize(answer, n, form);
+	char *wanted CLEANUP(freep) = eval_normalize(text, strlen(text), (form & ~(unsigned) EVAL_GAPS) | (how->whole ? 0 : EVAL_ENDS));
 	char *padded CLEANUP(freep) = mem_printf(" %s ", in);
 
 	if (!wanted[strspn(wanted, " ")])
@@ -162,18 +162,18 @@ static bool says(const char *answer, size_t n, const char *text, const struct ev
 }
 
 static bool has_own_marks(const char *text) {
-	char *kept CLEANUP(freep) = eval_words(text, strlen(text), EVAL_WORDS);
-	char *without CLEANUP(freep) = eval_words(text, strlen(text), EVAL_EMPHASIS);
+	char *kept CLEANUP(freep) = eval_normalize(text, strlen(text), EVAL_PLAIN);
+	char *without CLEANUP(freep) = eval_normalize(text, strlen(text), EVAL_EMPHASIS);
 
 	return strcmp(kept, without) != 0;
 }
 
 bool eval_says(const char *answer, size_t n, const char *text, const struct eval_search *how) {
-	unsigned form = has_own_marks(text) ? EVAL_WORDS : EVAL_EMPHASIS;
+	unsigned form = has_own_marks(text) ? EVAL_PLAIN : EVAL_EMPHASIS;
 
 	if (says(answer, n, text, how, form) || says(answer, n, text, how, form | EVAL_GAPS))
 		return true;
-	if (!how->forbidden || form == EVAL_WORDS)
+	if (!how->forbidden || form == EVAL_PLAIN)
 		return false;
 	return says(answer, n, text, how, EVAL_BARE) || says(answer, n, text, how, EVAL_BARE | EVAL_GAPS);
 }

@@ -21,7 +21,7 @@ struct eval_question {
 	size_t n_asserts;
 };
 
-struct eval_set {
+struct eval_golden_set {
 	const char *name;
 	char sha256[65]; /* of the canonical JSON */
 	struct eval_question *questions;
@@ -30,6 +30,6 @@ struct eval_set {
 	struct arena *arena;
 };
 
-int eval_set_new(const struct json *golden, struct eval_set **out, struct err *e);
-void eval_set_free(struct eval_set *s);
-void eval_set_freep(struct eval_set **s);
+int eval_golden_set_new(const struct json *golden, struct eval_golden_set **out, struct err *e);
+void eval_golden_set_free(struct eval_golden_set *s);
+void eval_golden_set_freep(struct eval_golden_set **s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/set.h"
+#include "eval/golden_set.h"
 
 #include <string.h>
 
@@ -82,7 +82,7 @@ static int read_question(const struct json *j, struct arena *arena, struct eval_
 	return 0;
 }
 
-static int read_questions(struct eval_set *s, const struct json *cases, struct err *e) {
+static int read_questions(struct eval_golden_set *s, const struct json *cases, struct err *e) {
 	size_t blockers = 0;
 
 	if (!json_is_array(cases) || !json_count(cases))
@@ -105,8 +105,8 @@ static int read_questions(struct eval_set *s, const struct json *cases, struct e
 	return blockers ? 0 : err_set(e, ERR_SPEC, "no case is a blocker: nothing in it can fail the gate");
 }
 
-int eval_set_new(const struct json *golden, struct eval_set **out, struct err *e) {
-	struct eval_set *s CLEANUP(eval_set_freep) = mem_zalloc(1, sizeof *s);
+int eval_golden_set_new(const struct json *golden, struct eval_golden_set **out, struct err *e) {
+	struct eval_golden_set *s CLEANUP(eval_golden_set_freep) = mem_zalloc(1, sizeof *s);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
 
 	s->arena = arena_new();
@@ -123,7 +123,7 @@ int eval_set_new(const struct json *golden, struct eval_set **out, struct err *e
 	return 0;
 }
 
-void eval_set_free(struct eval_set *s) {
+void eval_golden_set_free(struct eval_golden_set *s) {
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->n; i++)
@@ -134,12 +134,12 @@ void eval_set_free(struct eval_set *s) {
 	free(s);
 }
 
-void eval_set_freep(struct eval_set **s) {
-	eval_set_free(*s);
+void eval_golden_set_freep(struct eval_golden_set **s) {
+	eval_golden_set_free(*s);
 }
 
 int eval_check(const struct json *golden, struct err *e) {
-	struct eval_set *s CLEANUP(eval_set_freep) = NULL;
+	struct eval_golden_set *s CLEANUP(eval_golden_set_freep) = NULL;
 
-	return eval_set_new(golden, &s, e);
+	return eval_golden_set_new(golden, &s, e);
 }
