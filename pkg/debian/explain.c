@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "debian/world.h"
+#include "debian/universe.h"
 
 /* A rule of libsolv, taken apart. */
 struct rule {
@@ -42,29 +42,29 @@ static struct rule most_telling(Solver *solver, Id problem, Queue *rules) {
 	return best;
 }
 
-static const char *version(const struct world *w, Id p) {
-	return world_version(w, p);
+static const char *version(const struct universe *w, Id p) {
+	return universe_version(w, p);
 }
 
 /* ": there is 1.5", where a package of that name exists in another version. */
-static void print_nearest(const struct world *w, Id dep, struct buf *out) {
-	Id rest, p, name = world_alternative(w, dep, &rest);
+static void print_nearest(const struct universe *w, Id dep, struct buf *out) {
+	Id rest, p, name = universe_alternative(w, dep, &rest);
 
 	if (rest || !ISRELDEP(name))
 		return;
 	while (ISRELDEP(name))
 		name = GETRELDEP(w->pool, name)->name;
-	if ((p = world_best(w, pool_id2str(w->pool, name), name)))
+	if ((p = universe_best(w, pool_id2str(w->pool, name), name)))
 		(void) buf_printf(out, ": there is %s", version(w, p));
 }
 
-static void print_depends(const struct world *w, const struct rule *r, struct buf *out) {
-	(void) buf_printf(out, "'%s' depends on ", world_name(w, r->source));
-	world_print_dep(w, r->dep, out);
+static void print_depends(const struct universe *w, const struct rule *r, struct buf *out) {
+	(void) buf_printf(out, "'%s' depends on ", universe_name(w, r->source));
+	universe_print_dep(w, r->dep, out);
 }
 
 /* Who asked for the two versions that cannot both be there. */
-static void print_wishes(const struct world *w, Solver *solver, const Queue *rules, struct buf *out) {
+static void print_wishes(const struct universe *w, Solver *solver, const Queue *rules, struct buf *out) {
 	const char *before = ": ";
 
 	for (int i = 0; i < rules->count; i++) {
@@ -77,7 +77,7 @@ static void print_wishes(const struct world *w, Solver *solver, const Queue *rul
 	}
 }
 
-static void print_problem(const struct world *w, Solver *solver, Id problem, struct buf *out) {
+static void print_problem(const struct universe *w, Solver *solver, Id problem, struct buf *out) {
 	Queue rules;
 
 	queue_init(&rules);
@@ -87,10 +87,10 @@ static void print_problem(const struct world *w, Solver *solver, Id problem, str
 		(void) buf_puts(out, ", which nothing provides");
 		print_nearest(w, r.dep, out);
 	} else if (r.kind == SOLVER_RULE_PKG_CONFLICTS) {
-		(void) buf_printf(out, "'%s' conflicts with '%s': ", world_name(w, r.source), world_name(w, r.target));
-		world_print_dep(w, r.dep, out);
+		(void) buf_printf(out, "'%s' conflicts with '%s': ", universe_name(w, r.source), universe_name(w, r.target));
+		universe_print_dep(w, r.dep, out);
 	} else if (r.kind == SOLVER_RULE_PKG_SAME_NAME) {
-		(void) buf_printf(out, "'%s' %s and %s cannot both be there", world_name(w, r.source),
+		(void) buf_printf(out, "'%s' %s and %s cannot both be there", universe_name(w, r.source),
 				  version(w, r.source), version(w, r.target));
 		print_wishes(w, solver, &rules, out);
 	} else {
@@ -100,11 +100,11 @@ static void print_problem(const struct world *w, Solver *solver, Id problem, str
 	if (!r.source || !w->needed_by[r.source] || r.kind == SOLVER_RULE_PKG_SAME_NAME)
 		return;
 	(void) buf_puts(out, " (");
-	world_print_chain(w, r.source, out);
+	universe_print_chain(w, r.source, out);
 	(void) buf_puts(out, ")");
 }
 
-int explain(const struct world *w, Solver *solver, struct err *e) {
+int explain(const struct universe *w, Solver *solver, struct err *e) {
 	struct buf why CLEANUP(buf_done) = BUF_INIT(420);
 	int n = (int) solver_problem_count(solver);
 

@@ -11,7 +11,7 @@
 #include <solv/repo.h>
 
 #include "base/mem.h"
-#include "debian/world.h"
+#include "debian/universe.h"
 
 /* ---- versions ---- */
 
@@ -33,7 +33,7 @@ static Id plain_version(Pool *pool, Id evr) {
 	return pool_str2id(pool, buf_str(&b), 1);
 }
 
-static void rename_versions(struct world *w) {
+static void rename_versions(struct universe *w) {
 	Pool *pool = w->pool;
 	Id p;
 
@@ -54,11 +54,11 @@ static void rename_versions(struct world *w) {
 	}
 }
 
-const char *world_version(const struct world *w, Id p) {
+const char *universe_version(const struct universe *w, Id p) {
 	return pool_id2str(w->pool, w->versions[p]);
 }
 
-const char *world_rel_version(const struct world *w, Id dep) {
+const char *universe_rel_version(const struct universe *w, Id dep) {
 	Id i = GETRELID(dep);
 
 	return pool_id2str(w->pool, i < w->n_rels ? w->rel_versions[i] : GETRELDEP(w->pool, dep)->evr);
@@ -80,7 +80,7 @@ static void list_done(struct qualified_list *l) {
 	free(l->at);
 }
 
-static Id qualify(struct world *w, struct qualified_list *l, Id name, Id arch) {
+static Id qualify(struct universe *w, struct qualified_list *l, Id name, Id arch) {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->at[i].name == name && l->at[i].arch == arch)
 			return l->at[i].whole;
@@ -93,7 +93,7 @@ static Id qualify(struct world *w, struct qualified_list *l, Id name, Id arch) {
 }
 
 /* The same dependency with names in place of REL_MULTIARCH; at most as deep as libsolv made it. */
-static Id renamed(struct world *w, struct qualified_list *l, Id dep) {
+static Id renamed(struct universe *w, struct qualified_list *l, Id dep) {
 	if (!ISRELDEP(dep)) { /* libsolv knows ":any" alone, and takes "b:amd64" for a name */
 		const char *text = pool_id2str(w->pool, dep), *colon = strchr(text, ':');
 		if (!colon || colon == text || !colon[1])
@@ -108,14 +108,14 @@ static Id renamed(struct world *w, struct qualified_list *l, Id dep) {
 	return name == rd.name && evr == rd.evr ? dep : pool_rel2id(w->pool, name, evr, rd.flags, 1);
 }
 
-static void rename_list(struct world *w, struct qualified_list *l, const Solvable *s, Offset list) {
+static void rename_list(struct universe *w, struct qualified_list *l, const Solvable *s, Offset list) {
 	for (Id *at = list ? s->repo->idarraydata + list : NULL; at && *at; at++)
 		if (*at != SOLVABLE_PREREQMARKER)
 			*at = renamed(w, l, *at);
 }
 
 /* Names of the packages of one index that say Multi-Arch: allowed. */
-static void find_allowed(struct world *w, const struct solve_input *in, Map *allowed) {
+static void find_allowed(struct universe *w, const struct solve_input *in, Map *allowed) {
 	const char *end = in->text + in->n;
 	Id name = 0;
 
@@ -133,7 +133,7 @@ static void find_allowed(struct world *w, const struct solve_input *in, Map *all
 }
 
 /* May a package of this kind meet the architecture? What is for all architectures counts as this machine's own (dpkg). */
-static bool fits(const struct world *w, const Solvable *s, const struct qualified *q, const Map *allowed) {
+static bool fits(const struct universe *w, const Solvable *s, const struct qualified *q, const Map *allowed) {
 	const char *arch = pool_id2str(w->pool, q->arch);
 
 	if (!strcmp(arch, "any"))
@@ -142,7 +142,7 @@ static bool fits(const struct world *w, const Solvable *s, const struct qualifie
 }
 
 /* The package's own name is among what it provides. */
-static void qualify_provides(struct world *w, Repo *repo, Solvable *s, const struct qualified *q) {
+static void qualify_provides(struct universe *w, Repo *repo, Solvable *s, const struct qualified *q) {
 	Queue found;
 
 	queue_init(&found);
@@ -156,7 +156,7 @@ static void qualify_provides(struct world *w, Repo *repo, Solvable *s, const str
 	queue_free(&found);
 }
 
-static void add_provides(struct world *w, const struct qualified_list *l) {
+static void add_provides(struct universe *w, const struct qualified_list *l) {
 	Pool *pool = w->pool;
 	Repo *repo;
 	int i;
@@ -175,7 +175,7 @@ static void add_provides(struct world *w, const struct qualified_list *l) {
 	}
 }
 
-void world_rename(struct world *w) {
+void universe_rename(struct universe *w) {
 	struct qualified_list l CLEANUP(list_done) = {0};
 	Id p;
 

@@ -11,14 +11,14 @@
 #include "base/text.h"
 #include "debian/check.h"
 #include "debian/explain.h"
-#include "debian/world.h"
+#include "debian/universe.h"
 
 static void solver_freep(Solver **s) {
 	if (*s)
 		solver_free(*s);
 }
 
-static void jobs_of(const struct world *w, Queue *jobs) {
+static void jobs_of(const struct universe *w, Queue *jobs) {
 	for (size_t i = 0; i < w->q->n_roots; i++)
 		queue_push2(jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, pool_str2id(w->pool, w->q->roots[i].name, 1));
 	for (int i = 0; i < w->plan.count; i++)
@@ -26,7 +26,7 @@ static void jobs_of(const struct world *w, Queue *jobs) {
 }
 
 /* What libsolv settled on, by name. */
-static int settle(const struct world *w, Queue *out, struct err *e) {
+static int settle(const struct universe *w, Queue *out, struct err *e) {
 	Solver *solver CLEANUP(solver_freep) = solver_create(w->pool);
 	Queue jobs, decisions;
 
@@ -99,19 +99,19 @@ static void copy_files(struct arena *a, const struct debian_root *root, struct d
 	out->n_files = root->n_files;
 }
 
-static int fill(const struct world *w, Id p, struct debian_lock *lock, struct debian_package *out, struct err *e) {
-	const struct solve_input *in = world_input(w, p);
+static int fill(const struct universe *w, Id p, struct debian_lock *lock, struct debian_package *out, struct err *e) {
+	const struct solve_input *in = universe_input(w, p);
 	Solvable *s = pool_id2solvable(w->pool, p);
 	struct arena *a = lock->arena;
 	size_t n = 0;
 
 	*out = (struct debian_package){
-		.name = arena_strdup(a, world_name(w, p)),
-		.version = arena_strdup(a, world_version(w, p)),
+		.name = arena_strdup(a, universe_name(w, p)),
+		.version = arena_strdup(a, universe_version(w, p)),
 		.architecture = arena_strdup(a, pool_id2str(w->pool, s->arch)),
 		.suite = arena_strdup(a, in->suite),
 		.path = arena_strdup(a, solvable_lookup_location(s, NULL)),
-		.layer = arena_strdup(a, layer_of(w->q, world_name(w, p))),
+		.layer = arena_strdup(a, layer_of(w->q, universe_name(w, p))),
 		.installed_size = solvable_lookup_num(s, SOLVABLE_INSTALLSIZE, 0),
 	};
 	const char *text = out->path ? stanza(in, out->path, &n) : NULL;
@@ -126,7 +126,7 @@ static int fill(const struct world *w, Id p, struct debian_lock *lock, struct de
 
 /* Whom to thank for a package: walk from the roots through what was settled on, breadth first, so that
  * the reason is the nearest to a root. */
-static void find_reasons(struct world *w, const Queue *settled) {
+static void find_reasons(struct universe *w, const Queue *settled) {
 	Pool *pool = w->pool;
 	Map in, seen;
 	Queue todo;
@@ -136,14 +136,14 @@ static void find_reasons(struct world *w, const Queue *settled) {
 	queue_init(&todo);
 	for (int i = 0; i < settled->count; i++) {
 		MAPSET(&in, settled->elements[i]);
-		if (!root_of(w->q, world_name(w, settled->elements[i])))
+		if (!root_of(w->q, universe_name(w, settled->elements[i])))
 			continue;
 		MAPSET(&seen, settled->elements[i]);
 		queue_push(&todo, settled->elements[i]);
 	}
 	for (int i = 0; i < todo.count; i++) {
-		const Id *at = world_deps(w, todo.elements[i]);
-		for (Id dep, p, pp; (dep = world_next_dep(&at));) {
+		const Id *at = universe_deps(w, todo.elements[i]);
+		for (Id dep, p, pp; (dep = universe_next_dep(&at));) {
 			FOR_PROVIDES(p, pp, dep) {
 				if (!MAPTST(&in, p) || MAPTST(&seen, p))
 					continue;
@@ -159,17 +159,17 @@ static void find_reasons(struct world *w, const Queue *settled) {
 	map_free(&in);
 }
 
-static const char *reason_of(const struct world *w, Id p, struct arena *a) {
+static const char *reason_of(const struct universe *w, Id p, struct arena *a) {
 	struct buf dep CLEANUP(buf_done) = BUF_INIT(1024);
 
-	if (root_of(w->q, world_name(w, p)))
+	if (root_of(w->q, universe_name(w, p)))
 		return "asked for";
-	world_print_dep(w, w->needed_as[p], &dep);
-	return arena_printf(a, "%s depends on %s", world_name(w, w->needed_by[p]), buf_str(&dep));
+	universe_print_dep(w, w->needed_as[p], &dep);
+	return arena_printf(a, "%s depends on %s", universe_name(w, w->needed_by[p]), buf_str(&dep));
 }
 
 /* Those excludes that met a dependency of a package that is there. */
-static void fill_excludes(const struct world *w, const Queue *settled, struct debian_lock *lock) {
+static void fill_excludes(const struct universe *w, const Queue *settled, struct debian_lock *lock) {
 	lock->excludes = arena_zalloc(lock->arena, w->q->n_excludes + 1, sizeof *lock->excludes);
 	for (size_t i = 0; i < w->q->n_excludes; i++) {
 		bool used = false;
@@ -193,7 +193,7 @@ static int exclude_by_name(const void *a, const void *b) {
 	return strcmp(((const struct debian_exclude *) a)->name, ((const struct debian_exclude *) b)->name);
 }
 
-static int fill_lock(struct world *w, const Queue *settled, struct debian_lock *lock, struct err *e) {
+static int fill_lock(struct universe *w, const Queue *settled, struct debian_lock *lock, struct err *e) {
 	find_reasons(w, settled);
 	lock->packages = arena_zalloc(lock->arena, (size_t) settled->count + 1, sizeof *lock->packages);
 	for (int i = 0; i < settled->count; i++) {
@@ -215,10 +215,10 @@ static int fill_lock(struct world *w, const Queue *settled, struct debian_lock *
 
 int solve(const struct debian_request *q, const struct solve_input *inputs, size_t n, struct debian_lock *lock,
 	  struct err *e) {
-	struct world w CLEANUP(world_done);
+	struct universe w CLEANUP(universe_done);
 	Queue settled;
 
-	if (world_init(&w, q, inputs, n, e) || world_plan(&w, e))
+	if (universe_init(&w, q, inputs, n, e) || universe_select(&w, e))
 		return -1;
 	queue_init(&settled);
 	int rc = settle(&w, &settled, e) || fill_lock(&w, &settled, lock, e) ? -1 : 0;

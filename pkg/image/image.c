@@ -11,10 +11,10 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "image/blobs.h"
-#include "image/closure.h"
+#include "image/elf_deps.h"
 #include "image/layer.h"
 #include "image/package.h"
-#include "image/skeleton.h"
+#include "image/postinst_emulation.h"
 #include "image/unpack.h"
 #include "json/json.h"
 #include "store/store.h"
@@ -199,8 +199,8 @@ static int make_layers(const struct image_request *q, const struct image_package
 	for (size_t i = 0; i < all.n; i++)
 		for (size_t k = 0; k < all.at[i].nodes.n; k++)
 			tree_add(&tree, &all.at[i].nodes.at[k]);
-	if (skeleton_add(&tree, arena, e) || tree_merge(&tree, e) ||
-	    closure_check(&tree, q->architecture, q->provided, e))
+	if (postinst_emulate(&tree, arena, e) || tree_merge(&tree, e) ||
+	    elf_deps_check(&tree, q->architecture, q->provided, e))
 		return -1;
 	if (write_layer(&tree, LAYER_BASE, store, &made, e) ||
 	    write_layer(&tree, LAYER_RUNTIME, store, &made, e))

@@ -19,7 +19,7 @@ struct store;
  * leave the image, devices, set-user-id files, two packages that disagree about a path, a library
  * that nothing brings. Rules of what is left out (manuals, locales, ...) and what is added
  * (accounts, CA bundle, mount points /models and /run/engine, dpkg's status for scanners) stand in
- * package.c and skeleton.c.
+ * package.c and postinst_emulation.c.
  *
  * Layers, from the bottom: base, engine, release. Layers are uncompressed tars, so that
  * their digest depends on no compressor. Layers, configuration and manifest are objects of the

@@ -246,8 +246,8 @@ int config_facts(const struct json *root, const char *name, struct model_facts *
 		return -1;
 	m->layers = mem_zalloc(m->n_layers + 1, sizeof *m->layers);
 	config_quantization(&c, m);
-	return heads(&c, m, e) || config_kinds(&c, m, e) || head_lengths(&c, m, e) || latent(&c, m, e) || sharing(&c, m, e) ||
-			       config_state(&c, m, e)
+	return heads(&c, m, e) || config_layer_kinds(&c, m, e) || head_lengths(&c, m, e) || latent(&c, m, e) || sharing(&c, m, e) ||
+			       config_recurrent_state(&c, m, e)
 		       ? -1
 		       : 0;
 }

@@ -28,7 +28,7 @@ void config_quantization(const struct config *c, struct model_facts *m);
 /* What MLX says of its quantization, which has no method; NULL: it is not MLX's. And the bits of a tensor's module, which may have its own. */
 const struct json *config_mlx(const struct config *c);
 int64_t config_mlx_bits(const struct json *quantization, const char *tensor);
-/* state.c: sizes of the recurrent layers' state. */
-int config_state(const struct config *c, struct model_facts *m, struct err *e);
-/* kinds.c: what each layer is; *window: tokens of a sliding window. */
-int config_kinds(const struct config *c, struct model_facts *m, struct err *e);
+/* recurrent_state.c: sizes of the recurrent layers' state. */
+int config_recurrent_state(const struct config *c, struct model_facts *m, struct err *e);
+/* layer_kinds.c: what each layer is; *window: tokens of a sliding window. */
+int config_layer_kinds(const struct config *c, struct model_facts *m, struct err *e);

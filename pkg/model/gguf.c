@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "gguf/gguf.h"
 #include "model/model.h"
-#include "model/tally.h"
+#include "model/tensor_totals.h"
 
 /* llama_ftype of llama.cpp, as general.file_type says it. */
 static const char *const file_types[] = {
@@ -95,7 +95,7 @@ static int take_tensors(const struct gguf *g, struct model_facts *m, struct err 
 	for (size_t i = 0; i < g->n_tensors; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
 
-		if (tally_add(m, t->type, t->bytes, t->elements))
+		if (tensor_totals_add(m, t->type, t->bytes, t->elements))
 			return err_set(e, ERR_INTEGRITY, "'%s' has tensors larger than any file", g->name);
 		if (!model_is_adapter(m))
 			take_role(t, m);
@@ -208,7 +208,7 @@ static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struc
 		if (take_tensors(parts[i], m, e))
 			return -1;
 	if (!m->quantization[0])
-		put(m->quantization, sizeof m->quantization, tally_largest(m));
+		put(m->quantization, sizeof m->quantization, tensor_totals_largest(m));
 	return check_experts(parts[0], m, e);
 }
 

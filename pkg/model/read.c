@@ -12,8 +12,8 @@
 #include "model/card.h"
 #include "model/gguf.h"
 #include "model/model.h"
-#include "model/place.h"
 #include "model/safetensors.h"
+#include "model/source_dir.h"
 #include "model/split.h"
 #include "safetensors/safetensors.h"
 
@@ -41,7 +41,7 @@ static int card(const struct part *f, struct model_facts *out, struct err *e) {
 	return card_facts(f->name, text, f->bytes.size, "", out, e);
 }
 
-static int any_file(const struct place *p, const char *name, struct part *file, struct model_facts *out, struct err *e) {
+static int any_file(const struct source_dir *p, const char *name, struct part *file, struct model_facts *out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = file;
 	unsigned char head[HEAD];
 	size_t n = f->bytes.size < HEAD ? (size_t) f->bytes.size : HEAD;
@@ -56,7 +56,7 @@ static int any_file(const struct place *p, const char *name, struct part *file, 
 }
 
 /* A folder without safetensors: its GGUF files are one model. */
-static int gguf_folder(const struct place *p, const char *path, struct model_facts *out, struct err *e) {
+static int gguf_folder(const struct source_dir *p, const char *path, struct model_facts *out, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	const char *first = NULL;
 	struct part *f = NULL;
@@ -72,25 +72,25 @@ static int gguf_folder(const struct place *p, const char *path, struct model_fac
 		return err_set(e, ERR_SPEC, "'%s' has neither safetensors nor GGUF files", path);
 	if (found > 1)
 		return err_set(e, ERR_SPEC, "'%s' has %zu GGUF models: name one", path, found);
-	return place_need(p, first, "it was there", &f, e) ? -1 : any_file(p, first, f, out, e);
+	return source_dir_need(p, first, "it was there", &f, e) ? -1 : any_file(p, first, f, out, e);
 }
 
 int model_read_path(const char *path, struct model_facts *out, struct err *e) {
-	struct place p CLEANUP(place_done) = PLACE_INIT;
+	struct source_dir p CLEANUP(source_dir_done) = SOURCE_DIR_INIT;
 	struct part *f = NULL;
 	struct stat st;
 	bool there;
 
 	if (stat(path, &st))
 		return err_sys(e, "cannot read '%s'", path);
-	if (place_of_path(path, S_ISDIR(st.st_mode), &p, e))
+	if (source_dir_of_path(path, S_ISDIR(st.st_mode), &p, e))
 		return -1;
 	if (S_ISDIR(st.st_mode)) {
 		if (safetensors_there(&p, &there, e))
 			return -1;
 		return there ? safetensors_facts(&p, NULL, out, e) : gguf_folder(&p, path, out, e);
 	}
-	if (place_open(&p, p.first, &f, e))
+	if (source_dir_open(&p, p.first, &f, e))
 		return -1;
 	if (!f)
 		return err_set(e, ERR_SYS, "'%s' is gone", path);
@@ -98,7 +98,7 @@ int model_read_path(const char *path, struct model_facts *out, struct err *e) {
 }
 
 int model_read_source(struct http *http, const char *source, struct model_facts *out, struct err *e) {
-	struct place p CLEANUP(place_done) = PLACE_INIT;
+	struct source_dir p CLEANUP(source_dir_done) = SOURCE_DIR_INIT;
 	struct part *f = NULL;
 
 	if (text_starts(source, "file:"))
@@ -107,10 +107,10 @@ int model_read_source(struct http *http, const char *source, struct model_facts 
 	const char *at = text_starts(source, "hf://") ? strchr(source, '@') : NULL;
 	char *whole CLEANUP(freep) = mem_printf("%s%s", source, at && !strchr(at, '/') ? "/" : "");
 
-	place_of_source(http, whole, &p);
+	source_dir_of_source(http, whole, &p);
 	if (!*p.first)
 		return safetensors_facts(&p, NULL, out, e);
-	if (place_open(&p, p.first, &f, e))
+	if (source_dir_open(&p, p.first, &f, e))
 		return -1;
 	if (!f)
 		return err_set(e, ERR_UNREACHABLE, "'%s%s' is not there", p.base, p.first);

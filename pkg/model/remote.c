@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "http/http.h"
-#include "model/place.h"
+#include "model/source_dir.h"
 #include "store/store.h"
 
 enum {

@@ -12,8 +12,8 @@
 #include "json/json.h"
 #include "model/config.h"
 #include "model/model.h"
-#include "model/place.h"
-#include "model/tally.h"
+#include "model/source_dir.h"
+#include "model/tensor_totals.h"
 #include "safetensors/safetensors.h"
 
 #define INDEX "model.safetensors.index.json"
@@ -28,7 +28,7 @@ struct entry {
 
 /* The reading of one model. */
 struct reading {
-	const struct place *p;
+	const struct source_dir *p;
 	struct model_facts m;
 	struct json *config, *index; /* index NULL: one file */
 	struct entry *entries;	     /* of the index, by tensor */
@@ -54,12 +54,12 @@ static void reading_done(struct reading *r) {
 }
 
 /* A JSON file of the place, which a Python program wrote: Infinity and NaN may stand in it. *out NULL: not there. */
-static int read_json(const struct place *p, const char *name, size_t most, struct json **out, struct err *e) {
+static int read_json(const struct source_dir *p, const char *name, size_t most, struct json **out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	struct err why = {0};
 
 	*out = NULL;
-	if (place_open(p, name, &f, e))
+	if (source_dir_open(p, name, &f, e))
 		return -1;
 	if (!f)
 		return 0;
@@ -197,7 +197,7 @@ static int take_tensors(struct reading *r, const struct part *f, const char *fil
 	for (size_t i = 0; i < s->n_tensors; i++) {
 		const struct safetensors_tensor *t = &s->tensors[i];
 
-		if (tally_add(&r->m, t->dtype, t->bytes, weights_in(r, t)))
+		if (tensor_totals_add(&r->m, t->dtype, t->bytes, weights_in(r, t)))
 			return err_set(r->e, ERR_INTEGRITY, "'%s' has tensors larger than any file", f->name);
 		if (!model_is_adapter(&r->m))
 			take_role(r, t);
@@ -251,7 +251,7 @@ static int take_shards(struct reading *r) {
 			continue;
 		if (r->m.files == MAX_SHARDS)
 			return err_set(r->e, ERR_INTEGRITY, "'%s" INDEX "' names more than %d files", r->p->base, MAX_SHARDS);
-		if (place_need(r->p, names[i], "the index of the model's files names it", &f, r->e) || take_file(r, f, names[i]))
+		if (source_dir_need(r->p, names[i], "the index of the model's files names it", &f, r->e) || take_file(r, f, names[i]))
 			return -1;
 	}
 	if (r->found != n)
@@ -303,7 +303,7 @@ static int take_folder(struct reading *r) {
 		if (count_in(weights[i]) > files)
 			return err_set(r->e, ERR_INTEGRITY, "'%s%s' is one of %lu files, and %zu are there; there is no '" INDEX "' that names the others",
 				       r->p->base, weights[i], count_in(weights[i]), files);
-		if (place_need(r->p, weights[i], "it was there", &f, r->e) || take_file(r, f, weights[i]))
+		if (source_dir_need(r->p, weights[i], "it was there", &f, r->e) || take_file(r, f, weights[i]))
 			return -1;
 	}
 	if (!files)
@@ -319,7 +319,7 @@ static int take_files(struct reading *r, struct part *only) {
 		return take_file(r, only, "");
 	if (r->index)
 		return take_shards(r);
-	if (place_open(r->p, model_is_adapter(&r->m) ? ADAPTER : ONE, &f, r->e))
+	if (source_dir_open(r->p, model_is_adapter(&r->m) ? ADAPTER : ONE, &f, r->e))
 		return -1;
 	if (!f && model_is_adapter(&r->m))
 		return err_set(r->e, ERR_INTEGRITY, "'%s" ADAPTER "' is missing", r->p->base);
@@ -341,7 +341,7 @@ static int take_adapter(struct reading *r, const struct json *config) {
 static int no_config(struct reading *r, const char *name) {
 	struct part *params CLEANUP(part_freep) = NULL;
 
-	if (place_open(r->p, "params.json", &params, r->e))
+	if (source_dir_open(r->p, "params.json", &params, r->e))
 		return -1;
 	return err_set(r->e, ERR_SPEC, "'%s' is missing: it says the layers and heads of a safetensors model%s", name,
 		       params ? "; params.json, which is there, is not read: take config.json from the model's repository" : "");
@@ -378,11 +378,11 @@ static void settle(struct reading *r) {
 	if (r->tied)
 		m->output_bytes = 0;
 	if (!m->quantization[0])
-		(void) snprintf(m->quantization, sizeof m->quantization, "%s", tally_largest(m));
-	tally_experts(m);
+		(void) snprintf(m->quantization, sizeof m->quantization, "%s", tensor_totals_largest(m));
+	tensor_totals_experts(m);
 }
 
-int safetensors_facts(const struct place *p, struct part *only, struct model_facts *out, struct err *e) {
+int safetensors_facts(const struct source_dir *p, struct part *only, struct model_facts *out, struct err *e) {
 	struct part *own CLEANUP(part_freep) = only;
 	struct reading r CLEANUP(reading_done) = {.p = p, .e = e};
 
@@ -394,7 +394,7 @@ int safetensors_facts(const struct place *p, struct part *only, struct model_fac
 	return 0;
 }
 
-static int any_weights(const struct place *p, bool *there, struct err *e) {
+static int any_weights(const struct source_dir *p, bool *there, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -405,13 +405,13 @@ static int any_weights(const struct place *p, bool *there, struct err *e) {
 	return 0;
 }
 
-int safetensors_there(const struct place *p, bool *there, struct err *e) {
+int safetensors_there(const struct source_dir *p, bool *there, struct err *e) {
 	static const char *const names[] = {INDEX, ONE, ADAPTER};
 
 	*there = false;
 	for (size_t i = 0; i < sizeof names / sizeof *names && !*there; i++) {
 		struct part *f CLEANUP(part_freep) = NULL;
-		if (place_open(p, names[i], &f, e))
+		if (source_dir_open(p, names[i], &f, e))
 			return -1;
 		*there = f;
 	}

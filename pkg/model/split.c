@@ -10,7 +10,7 @@
 #include "gguf/gguf.h"
 #include "model/gguf.h"
 #include "model/model.h"
-#include "model/place.h"
+#include "model/source_dir.h"
 
 enum { MAX_PARTS = 1000, TAIL = sizeof "-00001-of-00003.gguf" - 1 };
 
@@ -67,14 +67,14 @@ static int check_tensors(const struct parts *p, struct err *e) {
 	return 0;
 }
 
-static int open_part(const struct place *place, const char *first, struct parts *p, uint64_t count, struct err *e) {
+static int open_part(const struct source_dir *place, const char *first, struct parts *p, uint64_t count, struct err *e) {
 	char *name CLEANUP(freep) = name_of(first, p->n, count), why[64];
 	struct part *f CLEANUP(part_freep) = NULL;
 	struct gguf *g CLEANUP(gguf_freep) = NULL;
 	uint64_t number, same;
 
 	(void) snprintf(why, sizeof why, "it is part %zu of %llu of the model", p->n + 1, (unsigned long long) count);
-	if (place_need(place, name, why, &f, e) || gguf_open(&f->bytes, &g, e) || gguf_number(g, "split.no", UINT64_MAX, &number, e) ||
+	if (source_dir_need(place, name, why, &f, e) || gguf_open(&f->bytes, &g, e) || gguf_number(g, "split.no", UINT64_MAX, &number, e) ||
 	    gguf_number(g, "split.count", 0, &same, e))
 		return -1;
 	if (number != p->n || same != count)
@@ -85,7 +85,7 @@ static int open_part(const struct place *place, const char *first, struct parts 
 	return 0;
 }
 
-int split_facts(const struct place *place, const char *name, struct part *first, struct model_facts *out, struct err *e) {
+int split_facts(const struct source_dir *place, const char *name, struct part *first, struct model_facts *out, struct err *e) {
 	struct parts *p CLEANUP(parts_free) = mem_zalloc(1, sizeof *p);
 	uint64_t count, number;
 

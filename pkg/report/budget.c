@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "report/state.h"
+#include "report/progress_view.h"
 
 enum { BAR_MIN = 20, BAR_MAX = 72, FRAME = 2 };
 
@@ -40,7 +40,7 @@ static void draw(const struct report *r, const struct report_part *parts, size_t
 		for (; from < to; from++)
 			letters[len++] = from == end ? '|' : mark_of(&parts[i]);
 		letters[len] = 0;
-		state_colored(r, parts[i].sgr, letters, line);
+		view_colored(r, parts[i].sgr, letters, line);
 	}
 	(void) buf_printf(line, "%*s]", (int) (cells - from), "");
 }
@@ -56,17 +56,17 @@ static void legend(struct report *r, const struct report_part *parts, size_t n) 
 		text_format_bytes(parts[i].size, size);
 		size_t wide = strlen(parts[i].name) + strlen(size) + 5;
 		if (used && used + wide > r->width) {
-			state_line(r, false, buf_str(&line));
+			view_line(r, false, buf_str(&line));
 			buf_reset(&line);
 			used = 0;
 		}
 		(void) buf_puts(&line, used ? "  " : " ");
-		state_colored(r, parts[i].sgr, mark, &line);
+		view_colored(r, parts[i].sgr, mark, &line);
 		(void) buf_printf(&line, " %s %s", parts[i].name, size);
 		used += wide;
 	}
 	if (used)
-		state_line(r, false, buf_str(&line));
+		view_line(r, false, buf_str(&line));
 }
 
 void report_budget(struct report *r, const struct report_part *parts, size_t n, uint64_t whole) {
@@ -76,6 +76,6 @@ void report_budget(struct report *r, const struct report_part *parts, size_t n, 
 	if (r->mode != REPORT_TERMINAL || !n)
 		return;
 	draw(r, parts, n, whole, cells, &line);
-	state_line(r, false, buf_str(&line));
+	view_line(r, false, buf_str(&line));
 	legend(r, parts, n);
 }

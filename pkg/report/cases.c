@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "json/json.h"
-#include "report/state.h"
-#include "report/words.h"
+#include "report/progress_view.h"
+#include "report/sanitize.h"
 
 /* Golden cases, each as soon as it has ended: on a terminal the rows of one table, in a pipe a line for each. */
 
@@ -27,8 +27,8 @@ static size_t id_width(const struct report *r, const struct progress_case *c) {
 static void add_padded(const char *text, size_t width, struct buf *line) {
 	struct buf cut CLEANUP(buf_done) = BUF_INIT(4096);
 
-	words_cut(text, width, &cut);
-	(void) buf_printf(line, "%s%*s", buf_str(&cut), (int) (width - words_width(buf_str(&cut))), "");
+	sanitize_cut(text, width, &cut);
+	(void) buf_printf(line, "%s%*s", buf_str(&cut), (int) (width - sanitize_width(buf_str(&cut))), "");
 }
 
 static void heading(struct report *r, size_t id) {
@@ -36,12 +36,12 @@ static void heading(struct report *r, size_t id) {
 
 	(void) buf_printf(&title, "%-*s  %-*s  %-*s  %*s", (int) id, "case", SEVERITY, "severity", VERDICT, "verdict", LATENCY, "latency");
 	(void) buf_puts(&line, "      ");
-	state_colored(r, "1", buf_str(&title), &line);
-	state_line(r, false, buf_str(&line));
+	view_colored(r, "1", buf_str(&title), &line);
+	view_line(r, false, buf_str(&line));
 }
 
 static void row(struct report *r, const struct progress_case *c, size_t width) {
-	char *id CLEANUP(freep) = state_clean(c->id), *verdict CLEANUP(freep) = state_clean(c->verdict);
+	char *id CLEANUP(freep) = view_clean(c->id), *verdict CLEANUP(freep) = view_clean(c->verdict);
 	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	char took[TEXT_BYTES] = "-";
 
@@ -50,9 +50,9 @@ static void row(struct report *r, const struct progress_case *c, size_t width) {
 	(void) buf_puts(&line, "      ");
 	add_padded(id, width, &line);
 	(void) buf_printf(&line, "  %-*s  ", SEVERITY, c->severity ? c->severity : "");
-	state_colored(r, c->passed ? "32" : "31", verdict, &line);
-	(void) buf_printf(&line, "%*s  %*s", words_width(verdict) < VERDICT ? (int) (VERDICT - words_width(verdict)) : 0, "", LATENCY, took);
-	state_line(r, false, buf_str(&line));
+	view_colored(r, c->passed ? "32" : "31", verdict, &line);
+	(void) buf_printf(&line, "%*s  %*s", sanitize_width(verdict) < VERDICT ? (int) (VERDICT - sanitize_width(verdict)) : 0, "", LATENCY, took);
+	view_line(r, false, buf_str(&line));
 }
 
 /* A text that came from a model, under the row of its case. */
@@ -62,20 +62,20 @@ static void text_under(struct report *r, const char *key, const char *text) {
 
 	while (s && shown < TEXT_LINES) {
 		size_t n = strcspn(s, "\n");
-		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = state_clean(raw);
+		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = view_clean(raw);
 		const char *part = clean;
 		do {
-			size_t fits = words_fit(part, columns);
+			size_t fits = sanitize_fit(part, columns);
 			char *line CLEANUP(freep) = mem_printf(UNDER "%-8s  %.*s", shown ? "" : key, (int) fits, part);
 			for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 				line[end - 1] = 0;
-			state_line(r, false, line);
+			view_line(r, false, line);
 			part += fits + strspn(part + fits, " ");
 		} while (*part && ++shown < TEXT_LINES);
 		shown++;
 		s = s[n] && s[n + 1] ? s + n + 1 : NULL;
 		if (shown >= TEXT_LINES && (s || *part))
-			state_line(r, false, UNDER "          (more of it is in the evidence)");
+			view_line(r, false, UNDER "          (more of it is in the evidence)");
 	}
 }
 
@@ -91,18 +91,18 @@ static void show_case(struct report *r, const struct progress_case *c) {
 	text_under(r, "got", c->got);
 }
 
-void state_case(struct report *r, const struct progress_case *c) {
+void view_case(struct report *r, const struct progress_case *c) {
 	if (r->mode == REPORT_JSON) {
 		struct json *event CLEANUP(json_freep) = json_object();
 		json_set_str(event, "id", c->id);
 		json_set_str(event, "verdict", c->verdict);
-		state_event(r, "case", event);
+		view_event(r, "case", event);
 		return;
 	}
 	show_case(r, c);
-	if (r->mode != REPORT_TERMINAL || !r->state->step)
+	if (r->mode != REPORT_TERMINAL || !r->view->step)
 		return;
-	free(r->state->rest);
-	r->state->rest = mem_printf("%zu of %zu", c->number, c->total);
-	state_show_step(r, r->state->rest);
+	free(r->view->rest);
+	r->view->rest = mem_printf("%zu of %zu", c->number, c->total);
+	view_show_step(r, r->view->rest);
 }

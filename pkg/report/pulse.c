@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "json/json.h"
-#include "report/state.h"
+#include "report/progress_view.h"
 
 /* Design: modules report when something changes, and some of their waits are long: a watch, a drain, a
  * container that stops, an answer. None of them knows when something was last shown. So one thread
@@ -26,54 +26,54 @@ static char *seconds(uint64_t ms) {
 }
 
 /* What is waited for: the part of a step where one is named, else the step. */
-static const char *waits_for(const struct report_state *s) {
+static const char *waits_for(const struct progress_view *s) {
 	if (s->waits)
 		return s->waits;
 	return s->step ? s->step : "still working";
 }
 
 static uint64_t waited_ms(const struct report *r) {
-	const struct report_state *s = r->state;
+	const struct progress_view *s = r->view;
 	uint64_t since = s->waits ? s->waits_ms : s->step ? s->step_ms : s->said_ms;
 
-	return state_now(r) - since;
+	return view_now(r) - since;
 }
 
 static void beat_terminal(struct report *r) {
-	const struct report_state *s = r->state;
+	const struct progress_view *s = r->view;
 	uint64_t waited = waited_ms(r);
 
 	if (waited < (s->step || s->waits ? BEAT_MS : STEP_QUIET_MS))
 		return;
-	if (s->meter.what && state_now(r) - s->meter.shown_ms < TRANSFER_MS)
+	if (s->meter.what && view_now(r) - s->meter.shown_ms < TRANSFER_MS)
 		return;
 	char *took CLEANUP(freep) = seconds(waited);
-	state_show_waits(r, took);
+	view_show_waits(r, took);
 }
 
 static void beat_json(struct report *r) {
 	struct json *event CLEANUP(json_freep) = json_object();
 
-	json_set_str(event, "what", waits_for(r->state));
+	json_set_str(event, "what", waits_for(r->view));
 	json_set_int(event, "took_ms", (int64_t) waited_ms(r));
-	state_event(r, "waiting", event);
+	view_event(r, "waiting", event);
 }
 
 static void beat_plain(struct report *r) {
-	char *clean CLEANUP(freep) = state_clean(waits_for(r->state));
+	char *clean CLEANUP(freep) = view_clean(waits_for(r->view));
 	char *took CLEANUP(freep) = seconds(waited_ms(r));
 	char *line CLEANUP(freep) = mem_printf("      %s (%s)", clean, took);
 
-	state_line(r, false, line);
+	view_line(r, false, line);
 }
 
 void report_beat(struct report *r) {
-	struct report_state *s CLEANUP(state_release) = state_hold(r);
+	struct progress_view *s CLEANUP(view_release) = view_hold(r);
 	uint64_t said = s->said_ms;
 
 	if (r->mode == REPORT_TERMINAL)
 		beat_terminal(r);
-	else if (state_now(r) - s->shown_ms < PIPE_QUIET_MS)
+	else if (view_now(r) - s->shown_ms < PIPE_QUIET_MS)
 		return;
 	else if (r->mode == REPORT_JSON)
 		beat_json(r);
@@ -84,7 +84,7 @@ void report_beat(struct report *r) {
 
 static void *beat(void *ctx) {
 	struct report *r = ctx;
-	struct report_state *s CLEANUP(state_release) = state_hold(r);
+	struct progress_view *s CLEANUP(view_release) = view_hold(r);
 
 	while (!s->ends) {
 		uint64_t next = clock_mono_ms() + BEAT_MS;
@@ -99,16 +99,16 @@ static void *beat(void *ctx) {
 void report_pulse(struct report *r) {
 	sigset_t all, before;
 
-	if (r->state->beats)
+	if (r->view->beats)
 		return;
 	(void) sigfillset(&all);
 	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
-	r->state->beats = !pthread_create(&r->state->pulse, NULL, beat, r);
+	r->view->beats = !pthread_create(&r->view->pulse, NULL, beat, r);
 	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void state_end_pulse(struct report *r) {
-	struct report_state *s = r->state;
+void view_end_pulse(struct report *r) {
+	struct progress_view *s = r->view;
 
 	if (!s->beats)
 		return;

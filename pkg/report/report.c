@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "json/json.h"
-#include "report/state.h"
-#include "report/words.h"
+#include "report/progress_view.h"
+#include "report/sanitize.h"
 
 #define MOVE_EVERY_MS 100    /* terminal */
 #define EVENT_EVERY_MS 1000  /* json */
@@ -50,60 +50,60 @@ void report_init(struct report *r, FILE *out, FILE *err, bool json) {
 	r->color = r->mode == REPORT_TERMINAL && !(no_color && no_color[0]);
 	r->width = r->mode == REPORT_TERMINAL ? width_of(out) : 0;
 	r->progress = (struct progress){tell, r};
-	r->state = mem_zalloc(1, sizeof *r->state);
-	r->state->started_ms = r->now_ms();
-	r->state->wraps_err = r->mode == REPORT_TERMINAL && fileno(err) >= 0 && isatty(fileno(err));
-	mutex_init(&r->state->mutex);
-	(void) pthread_cond_init(&r->state->ended, NULL);
+	r->view = mem_zalloc(1, sizeof *r->view);
+	r->view->started_ms = r->now_ms();
+	r->view->wraps_err = r->mode == REPORT_TERMINAL && fileno(err) >= 0 && isatty(fileno(err));
+	mutex_init(&r->view->mutex);
+	(void) pthread_cond_init(&r->view->ended, NULL);
 }
 
 void report_done(struct report *r) {
-	if (!r->state)
+	if (!r->view)
 		return;
-	state_end_pulse(r);
-	state_close_step(r, "..", NULL);
-	state_clear(r);
-	(void) pthread_cond_destroy(&r->state->ended);
-	(void) pthread_mutex_destroy(&r->state->mutex);
-	free(r->state->diagnostic);
-	free(r->state->rest);
-	free(r->state->waits);
-	free(r->state->meter.what);
-	free(r->state);
-	r->state = NULL;
+	view_end_pulse(r);
+	view_close_step(r, "..", NULL);
+	view_clear(r);
+	(void) pthread_cond_destroy(&r->view->ended);
+	(void) pthread_mutex_destroy(&r->view->mutex);
+	free(r->view->diagnostic);
+	free(r->view->rest);
+	free(r->view->waits);
+	free(r->view->meter.what);
+	free(r->view);
+	r->view = NULL;
 }
 
 static void on_step(struct report *r, const struct progress_event *ev) {
-	state_close_step(r, "..", NULL);
-	r->state->step = mem_strdup(ev->what);
-	r->state->step_ms = state_now(r);
+	view_close_step(r, "..", NULL);
+	r->view->step = mem_strdup(ev->what);
+	r->view->step_ms = view_now(r);
 	if (r->mode == REPORT_TERMINAL)
-		state_show_step(r, NULL);
+		view_show_step(r, NULL);
 	if (r->mode != REPORT_JSON)
 		return;
 	struct json *event CLEANUP(json_freep) = json_object();
 	json_set_str(event, "what", ev->what);
-	state_event(r, "step", event);
+	view_event(r, "step", event);
 }
 
 /* A step that nobody began takes no time. */
 static void on_done(struct report *r, const struct progress_event *ev) {
-	if (!r->state->step || strcmp(r->state->step, ev->what) != 0) {
-		state_close_step(r, "..", NULL);
-		r->state->step = mem_strdup(ev->what);
-		r->state->step_ms = state_now(r);
+	if (!r->view->step || strcmp(r->view->step, ev->what) != 0) {
+		view_close_step(r, "..", NULL);
+		r->view->step = mem_strdup(ev->what);
+		r->view->step_ms = view_now(r);
 	}
-	state_close_step(r, "ok", ev->detail);
+	view_close_step(r, "ok", ev->detail);
 }
 
 /* A new transfer begins its own average; one that is resumed counts from where it was. */
 static struct meter *meter_for(struct report *r, const struct progress_event *ev) {
-	struct meter *m = &r->state->meter;
+	struct meter *m = &r->view->meter;
 
 	if (!m->what || strcmp(m->what, ev->what) != 0 || ev->done < m->first_done) {
 		free(m->what);
-		*m = (struct meter){.what = mem_strdup(ev->what), .first_ms = state_now(r), .first_done = ev->done,
-				    .shown_ms = state_now(r)};
+		*m = (struct meter){.what = mem_strdup(ev->what), .first_ms = view_now(r), .first_done = ev->done,
+				    .shown_ms = view_now(r)};
 	}
 	return m;
 }
@@ -141,28 +141,28 @@ static void describe(const struct progress_event *ev, uint64_t rate, bool bar, s
 
 static void show_bytes(struct report *r, const struct progress_event *ev, uint64_t rate) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
-	char *what CLEANUP(freep) = state_clean(ev->what);
-	const char *step = r->state->step;
+	char *what CLEANUP(freep) = view_clean(ev->what);
+	const char *step = r->view->step;
 
 	describe(ev, rate, r->mode == REPORT_TERMINAL, &text);
 	bool named = step && !strcmp(step, ev->what);
 	if (r->mode == REPORT_TERMINAL && step) {
 		char *rest CLEANUP(freep) = mem_printf("%s%s%s", named ? "" : what, named ? "" : "  ", buf_str(&text));
-		state_show_step(r, rest);
+		view_show_step(r, rest);
 		return;
 	}
 	char *line CLEANUP(freep) = mem_printf("%s%s  %s", r->mode == REPORT_TERMINAL ? "..    " : INDENT, what, buf_str(&text));
 	if (r->mode == REPORT_TERMINAL)
-		state_move(r, line);
+		view_move(r, line);
 	else
-		state_line(r, false, line);
+		view_line(r, false, line);
 }
 
 static void on_bytes(struct report *r, const struct progress_event *ev) {
 	static const uint64_t every[] = {
 		[REPORT_TERMINAL] = MOVE_EVERY_MS, [REPORT_PLAIN] = LINE_EVERY_MS, [REPORT_JSON] = EVENT_EVERY_MS};
 	struct meter *m = meter_for(r, ev);
-	uint64_t now = state_now(r);
+	uint64_t now = view_now(r);
 
 	if (now - m->shown_ms < every[r->mode])
 		return;
@@ -176,7 +176,7 @@ static void on_bytes(struct report *r, const struct progress_event *ev) {
 	json_set(event, "done", json_number((double) ev->done));
 	json_set(event, "total", json_number((double) ev->total));
 	json_set(event, "bytes_per_s", json_number((double) rate_of(m, now, ev->done)));
-	state_event(r, "bytes", event);
+	view_event(r, "bytes", event);
 }
 
 static void on_note(struct report *r, const struct progress_event *ev) {
@@ -190,12 +190,12 @@ static void on_warn(struct report *r, const struct progress_event *ev) {
 }
 
 static void on_case(struct report *r, const struct progress_event *ev) {
-	state_case(r, ev->one);
+	view_case(r, ev->one);
 }
 
 /* What a machine reads stays as it was known; a person is told what it means, once. */
 static void on_state(struct report *r, const struct progress_event *ev) {
-	struct report_state *s = r->state;
+	struct progress_view *s = r->view;
 
 	if (r->mode == REPORT_JSON) {
 		report_line(r, "%s", ev->detail ? ev->detail : ev->what);
@@ -205,9 +205,9 @@ static void on_state(struct report *r, const struct progress_event *ev) {
 		return;
 	free(s->waits);
 	s->waits = mem_strdup(ev->what);
-	s->waits_ms = state_now(r);
+	s->waits_ms = view_now(r);
 	if (r->mode == REPORT_TERMINAL)
-		state_show_waits(r, NULL);
+		view_show_waits(r, NULL);
 	else
 		report_line(r, INDENT "%s", s->waits);
 }
@@ -219,7 +219,7 @@ static void tell(void *ctx, const struct progress_event *ev) {
 		[PROGRESS_STATE] = on_state,
 	};
 	struct report *r = ctx;
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 
 	(void) held;
 	on[ev->kind](r, ev);

@@ -31,7 +31,7 @@ struct report {
 	struct progress progress; /* &r.progress is for the modules */
 	uint64_t (*now_ms)(void); /* monotonic */
 	FILE *out, *err;
-	struct report_state *state;
+	struct progress_view *view;
 };
 
 /* `json`: the user said --json. Else a terminal if `out` is one and TERM is not "dumb". Colour: a terminal, and NO_COLOR

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "report/state.h"
-#include "report/words.h"
+#include "report/progress_view.h"
+#include "report/sanitize.h"
 
 #define GAP 2
 #define LEAST_WRAPPED 16 /* a narrower column is not wrapped */
@@ -45,13 +45,13 @@ static void add_cell(const struct report *r, const struct report_column *column,
 		     struct buf *line) {
 	struct buf cut CLEANUP(buf_done) = BUF_INIT(1 << 20);
 
-	words_cut(c->text, width, &cut);
-	size_t used = words_width(buf_str(&cut));
+	sanitize_cut(c->text, width, &cut);
+	size_t used = sanitize_width(buf_str(&cut));
 	int blank = used < width ? (int) (width - used) : 0;
 	if (column->right)
 		(void) buf_printf(line, "%*s", blank, "");
 	if (c->sgr)
-		state_colored(r, c->sgr, buf_str(&cut), line);
+		view_colored(r, c->sgr, buf_str(&cut), line);
 	else
 		(void) buf_puts(line, buf_str(&cut));
 	if (!last)
@@ -61,7 +61,7 @@ static void add_cell(const struct report *r, const struct report_column *column,
 static void end_row(struct report *r, struct buf *line) {
 	while (line->len && line->data[line->len - 1] == ' ')
 		line->data[--line->len] = 0;
-	state_line(r, false, buf_str(line));
+	view_line(r, false, buf_str(line));
 	buf_reset(line);
 }
 
@@ -74,8 +74,8 @@ static void add_row(struct report *r, const struct report_column *columns, const
 
 	for (size_t i = 0; i + 1 < n; i++)
 		add_cell(r, &columns[i], &row[i], widths[i], false, &line);
-	while (!last->right && width >= LEAST_WRAPPED && words_width(rest) > width) {
-		size_t fits = words_fit(rest, width);
+	while (!last->right && width >= LEAST_WRAPPED && sanitize_width(rest) > width) {
+		size_t fits = sanitize_fit(rest, width);
 		(void) buf_add(&line, rest, fits);
 		end_row(r, &line);
 		rest += fits + strspn(rest + fits, " ");
@@ -91,8 +91,8 @@ static size_t *measure(const struct report *r, const struct report_column *colum
 	size_t *widths = mem_zalloc(n, sizeof *widths);
 
 	for (size_t i = 0; i < n * n_rows; i++)
-		if (words_width(cells[i].text) > widths[i % n])
-			widths[i % n] = words_width(cells[i].text);
+		if (sanitize_width(cells[i].text) > widths[i % n])
+			widths[i % n] = sanitize_width(cells[i].text);
 	squeeze(columns, widths, n, r->width);
 	return widths;
 }
@@ -107,15 +107,15 @@ void report_table(struct report *r, const struct report_column *columns, size_t 
 		  size_t n_rows) {
 	size_t n = n_columns * (n_rows + 1);
 
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 
 	(void) held;
 	if (r->mode == REPORT_JSON || !n_columns)
 		return;
 	struct cell *all = mem_zalloc(n, sizeof *all);
 	for (size_t i = 0; i < n; i++)
-		all[i] = i < n_columns ? (struct cell){state_clean(columns[i].title), "1"} :
-					 (struct cell){state_clean(cells[i - n_columns]), NULL};
+		all[i] = i < n_columns ? (struct cell){view_clean(columns[i].title), "1"} :
+					 (struct cell){view_clean(cells[i - n_columns]), NULL};
 	size_t *widths CLEANUP(freep) = measure(r, columns, n_columns, all, n_rows + 1);
 	for (size_t i = 0; i <= n_rows; i++)
 		add_row(r, columns, widths, n_columns, all + i * n_columns);
@@ -128,11 +128,11 @@ static void pair_line(struct report *r, const char *key, size_t key_width, const
 	size_t columns = wraps ? r->width - key_width - 2 : SIZE_MAX;
 
 	do {
-		size_t fits = words_fit(text, columns);
+		size_t fits = sanitize_fit(text, columns);
 		char *line CLEANUP(freep) = mem_printf("%-*s  %.*s", (int) key_width, key, (int) fits, text);
 		for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 			line[end - 1] = 0;
-		state_line(r, false, line);
+		view_line(r, false, line);
 		text += fits + strspn(text + fits, " ");
 		key = "";
 	} while (*text);
@@ -144,7 +144,7 @@ static void pair(struct report *r, const struct report_pair *p, size_t key_width
 
 	while (s) {
 		size_t n = strcspn(s, "\n");
-		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = state_clean(raw);
+		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = view_clean(raw);
 		bool goes_on = n && s[n - 1] == '\\';
 		pair_line(r, key, key_width, clean, command || goes_on);
 		command = goes_on;
@@ -154,7 +154,7 @@ static void pair(struct report *r, const struct report_pair *p, size_t key_width
 }
 
 void report_pairs(struct report *r, const struct report_pair *pairs, size_t n) {
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 	size_t widest = 0;
 
 	(void) held;

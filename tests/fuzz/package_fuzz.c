@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "image/closure.h"
+#include "image/elf_deps.h"
 #include "image/image.h"
 #include "image/package.h"
 
@@ -48,6 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (tree_merge(&t, &e))
 		return 0;
 	check_tree(&t);
-	(void) closure_check(&t, "amd64", NULL, &e);
+	(void) elf_deps_check(&t, "amd64", NULL, &e);
 	return 0;
 }

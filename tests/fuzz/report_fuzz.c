@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "report/words.h"
+#include "report/sanitize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct buf clean CLEANUP(buf_done) = BUF_INIT(16 * size + 64);
 
-	words_clean((const char *) data, size, &clean);
+	sanitize_clean((const char *) data, size, &clean);
 	if (clean.cut || !text_is_utf8(buf_str(&clean), clean.len) || strlen(buf_str(&clean)) != clean.len)
 		abort();
 	for (size_t i = 0; i < clean.len; i++)
@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 			abort();
 	for (size_t columns = 0; columns < 20; columns = 2 * columns + 1) {
 		struct buf cut CLEANUP(buf_done) = BUF_INIT(clean.len + 8);
-		words_cut(buf_str(&clean), columns, &cut);
-		if (words_width(buf_str(&cut)) > columns || !text_is_utf8(buf_str(&cut), cut.len))
+		sanitize_cut(buf_str(&clean), columns, &cut);
+		if (sanitize_width(buf_str(&cut)) > columns || !text_is_utf8(buf_str(&cut), cut.len))
 			abort();
 	}
 	return 0;

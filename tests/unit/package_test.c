@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "image/closure.h"
 #include "image/elf.h"
+#include "image/elf_deps.h"
 #include "image/image.h"
 #include "image/tree.h"
 #include "tests/fake/packages.h"
@@ -388,7 +388,7 @@ static void test_unknown_architecture(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(closure_check(&t, "vax", NULL, &e), -1);
+	assert_int_equal(elf_deps_check(&t, "vax", NULL, &e), -1);
 	assert_string_equal(e.msg, "architecture 'vax' is not supported");
 }
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "report/progress_view.h"
 #include "report/report.h"
-#include "report/state.h"
 
 #define M "\r\033[K" /* a line that moves makes room */
 
@@ -36,7 +36,7 @@ static void begin(struct place *p, enum report_mode mode, bool color, size_t wid
 	p->r.color = color;
 	p->r.width = width;
 	p->r.now_ms = fake_now;
-	p->r.state->started_ms = now = 5000;
+	p->r.view->started_ms = now = 5000;
 }
 
 static void end(struct place *p, const char *out, const char *err) {

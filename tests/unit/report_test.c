@@ -12,9 +12,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
+#include "report/progress_view.h"
 #include "report/report.h"
-#include "report/state.h"
-#include "report/words.h"
+#include "report/sanitize.h"
 #include "report_place.h"
 
 static const struct {
@@ -54,13 +54,13 @@ static void texts_are_made_safe(void **state) {
 	EACH_CASE(c, texts) {
 		struct buf out CLEANUP(buf_done) = BUF_INIT(1000);
 
-		words_clean(c->text, c->len ? c->len : strlen(c->text), &out);
+		sanitize_clean(c->text, c->len ? c->len : strlen(c->text), &out);
 		if (c->width)
 			assert_string_equal(buf_str(&out), c->clean);
 		else
 			assert_string_equal(buf_str(&out), c->text);
 		if (c->width)
-			assert_int_equal(words_width(buf_str(&out)), c->width);
+			assert_int_equal(sanitize_width(buf_str(&out)), c->width);
 	}
 }
 
@@ -82,9 +82,9 @@ static void texts_are_cut(void **state) {
 	EACH_CASE(c, cuts) {
 		struct buf out CLEANUP(buf_done) = BUF_INIT(1000);
 
-		words_cut(c->text, c->columns, &out);
+		sanitize_cut(c->text, c->columns, &out);
 		assert_string_equal(buf_str(&out), c->cut);
-		assert_true(words_width(buf_str(&out)) <= c->columns);
+		assert_true(sanitize_width(buf_str(&out)) <= c->columns);
 	}
 }
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "report/words.h"
+#include "report/sanitize.h"
 
 /* What is shown while something takes long: golden cases as they end, what a start waits for, and that nobody waits without a word. */
 
@@ -84,7 +84,7 @@ static const struct {
 static void texts_are_wrapped(void **state) {
 	(void) state;
 	EACH_CASE(c, fits)
-		assert_int_equal(words_fit(c->text, c->columns), c->fits);
+		assert_int_equal(sanitize_fit(c->text, c->columns), c->fits);
 }
 
 static void long_messages_are_wrapped_on_a_terminal(void **state) {
@@ -94,7 +94,7 @@ static void long_messages_are_wrapped_on_a_terminal(void **state) {
 
 	(void) state;
 	begin(&p, REPORT_TERMINAL, true, 30);
-	p.r.state->wraps_err = true;
+	p.r.view->wraps_err = true;
 	report_line(&p.r, "a line of more words than fit in there");
 	progress_note(&p.r.progress, "a note", "of more words than fit in there");
 	report_pairs(&p.r, all, 2);
@@ -196,13 +196,13 @@ static void the_pulse_beats(void **state) {
 	(void) state;
 	begin(&p, REPORT_TERMINAL, false, 80);
 	p.r.now_ms = clock_mono_ms;
-	p.r.state->started_ms = clock_mono_ms();
+	p.r.view->started_ms = clock_mono_ms();
 	report_pulse(&p.r);
 	progress_step(&p.r.progress, "watch");
 	bool seen = false;
 	for (int i = 0; i < 200 && !seen; i++) {
 		clock_sleep_ms(50);
-		struct report_state *held CLEANUP(state_release) = state_hold(&p.r);
+		struct progress_view *held CLEANUP(view_release) = view_hold(&p.r);
 		(void) held;
 		(void) fflush(p.out);
 		seen = strstr(p.out_text, "..    watch  ") != NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/tally.h"
+#include "model/tensor_totals.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #define ADD __builtin_add_overflow
 
-int tally_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t elements) {
+int tensor_totals_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t elements) {
 	size_t i = 0;
 
 	while (i < m->n_types && strcmp(m->types[i].name, type))
@@ -24,13 +24,13 @@ int tally_add(struct model_facts *m, const char *type, uint64_t bytes, uint64_t 
 	return 0;
 }
 
-void tally_experts(struct model_facts *m) {
+void tensor_totals_experts(struct model_facts *m) {
 	for (size_t i = 0; m->expert_feed_forward && i < m->n_layers; i++)
 		if (m->layers[i].has_experts)
 			m->layers[i].feed_forward = (uint32_t) m->expert_feed_forward;
 }
 
-const char *tally_largest(const struct model_facts *m) {
+const char *tensor_totals_largest(const struct model_facts *m) {
 	const struct model_type_sum *largest = NULL;
 
 	for (size_t i = 0; i < m->n_types; i++)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "debian/world.h"
+#include "debian/universe.h"
 
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 
-static void take(struct world *w, Id p, Id by, Id dep) {
+static void take(struct universe *w, Id p, Id by, Id dep) {
 	if (MAPTST(&w->planned, p))
 		return;
 	MAPSET(&w->planned, p);
@@ -16,7 +16,7 @@ static void take(struct world *w, Id p, Id by, Id dep) {
 }
 
 /* Is an alternative of this dependency met by what was taken so far? */
-static bool met(const struct world *w, Id dep) {
+static bool met(const struct universe *w, Id dep) {
 	Pool *pool = w->pool;
 	Id p, pp;
 
@@ -26,7 +26,7 @@ static bool met(const struct world *w, Id dep) {
 	return false;
 }
 
-static const struct debian_prefer *preference(const struct world *w, const char *virtual) {
+static const struct debian_prefer *preference(const struct universe *w, const char *virtual) {
 	for (size_t i = 0; i < w->q->n_prefers; i++)
 		if (!strcmp(w->q->prefers[i].virtual, virtual))
 			return &w->q->prefers[i];
@@ -34,21 +34,21 @@ static const struct debian_prefer *preference(const struct world *w, const char 
 }
 
 /* The only provider of something virtual, by name; 0 where there are several. */
-static Id only_provider(const struct world *w, Id dep) {
+static Id only_provider(const struct universe *w, Id dep) {
 	Pool *pool = w->pool;
 	const char *name = NULL;
 	Id p, pp;
 
 	FOR_PROVIDES(p, pp, dep) {
-		if (name && strcmp(name, world_name(w, p)) != 0)
+		if (name && strcmp(name, universe_name(w, p)) != 0)
 			return 0;
-		name = world_name(w, p);
+		name = universe_name(w, p);
 	}
-	return name ? world_best(w, name, dep) : 0;
+	return name ? universe_best(w, name, dep) : 0;
 }
 
 /* Without version and without ":any"; yours. */
-static char *bare_name(const struct world *w, Id dep) {
+static char *bare_name(const struct universe *w, Id dep) {
 	while (ISRELDEP(dep))
 		dep = GETRELDEP(w->pool, dep)->name;
 	const char *name = pool_id2str(w->pool, dep);
@@ -56,12 +56,12 @@ static char *bare_name(const struct world *w, Id dep) {
 }
 
 /* Which package to take for one alternative; 0: none has it, or *ambiguous. */
-static int choose(const struct world *w, Id one, Id *p, bool *ambiguous, struct err *e) {
+static int choose(const struct universe *w, Id one, Id *p, bool *ambiguous, struct err *e) {
 	char *name CLEANUP(freep) = bare_name(w, one);
 	const struct debian_prefer *want = preference(w, name);
 
 	*ambiguous = false;
-	*p = world_best(w, want ? want->name : name, one);
+	*p = universe_best(w, want ? want->name : name, one);
 	if (*p)
 		return 0;
 	if (want)
@@ -74,11 +74,11 @@ static int choose(const struct world *w, Id one, Id *p, bool *ambiguous, struct 
 
 /* Follow one dependency of `by`. Nothing is taken where it is met already, where nothing meets it, and where
  * it is ambiguous: then it is put aside, as something taken later may meet it. */
-static int follow(struct world *w, Id by, Id dep, Queue *aside, struct err *e) {
+static int follow(struct universe *w, Id by, Id dep, Queue *aside, struct err *e) {
 	if (met(w, dep))
 		return 0;
 	for (Id rest = dep; rest;) {
-		Id one = world_alternative(w, rest, &rest), p;
+		Id one = universe_alternative(w, rest, &rest), p;
 		bool ambiguous;
 
 		if (choose(w, one, &p, &ambiguous, e))
@@ -93,10 +93,10 @@ static int follow(struct world *w, Id by, Id dep, Queue *aside, struct err *e) {
 	return 0;
 }
 
-static int take_roots(struct world *w, struct err *e) {
+static int take_roots(struct universe *w, struct err *e) {
 	for (size_t i = 0; i < w->q->n_roots; i++) {
 		const char *name = w->q->roots[i].name;
-		Id p = world_best(w, name, pool_str2id(w->pool, name, 1));
+		Id p = universe_best(w, name, pool_str2id(w->pool, name, 1));
 
 		if (!p)
 			return err_set(e, ERR_SPEC, "no package '%s' for %s in suite '%s'", name, w->q->architecture,
@@ -107,27 +107,27 @@ static int take_roots(struct world *w, struct err *e) {
 }
 
 /* "awk, which base-files depends on, is provided by gawk, mawk: ..." */
-static int ambiguous_error(const struct world *w, Id by, Id dep, struct err *e) {
+static int ambiguous_error(const struct universe *w, Id by, Id dep, struct err *e) {
 	struct buf names CLEANUP(buf_done) = BUF_INIT(200);
 	struct buf what CLEANUP(buf_done) = BUF_INIT(120);
 	Pool *pool = w->pool;
 	Id p, pp;
 
-	world_print_dep(w, dep, &what);
+	universe_print_dep(w, dep, &what);
 	FOR_PROVIDES(p, pp, dep)
-		(void) buf_printf(&names, "%s%s", names.len ? ", " : "", world_name(w, p));
+		(void) buf_printf(&names, "%s%s", names.len ? ", " : "", universe_name(w, p));
 	return err_set(e, ERR_SPEC, "'%s', which '%s' depends on, is provided by several packages (%s): "
-		       "name one of them under 'prefer'", buf_str(&what), world_name(w, by), buf_str(&names));
+		       "name one of them under 'prefer'", buf_str(&what), universe_name(w, by), buf_str(&names));
 }
 
-int world_plan(struct world *w, struct err *e) {
+int universe_select(struct universe *w, struct err *e) {
 	Queue aside;
 	int rc = take_roots(w, e);
 
 	queue_init(&aside);
 	for (int i = 0; !rc && i < w->plan.count; i++) {
-		const Id *at = world_deps(w, w->plan.elements[i]);
-		for (Id dep; !rc && (dep = world_next_dep(&at));)
+		const Id *at = universe_deps(w, w->plan.elements[i]);
+		for (Id dep; !rc && (dep = universe_next_dep(&at));)
 			rc = follow(w, w->plan.elements[i], dep, &aside, e);
 	}
 	for (int i = 0; !rc && i < aside.count; i += 2)

@@ -10,7 +10,7 @@ struct err;
 struct http;
 
 /* Where the files of a model are: a folder, or an address that ends in '/'. Each file is opened by its plain name. */
-struct place {
+struct source_dir {
 	int dir;	   /* of a folder; -1 */
 	struct http *http; /* of an address; borrowed */
 	char *base;	   /* path or address with its '/', or ""; owned */
@@ -18,12 +18,12 @@ struct place {
 	char *first;	   /* the file that was named; owned */
 };
 
-#define PLACE_INIT {.dir = -1}
+#define SOURCE_DIR_INIT {.dir = -1}
 
 /* Of a folder, or of the file's folder; out->first is the file's plain name, "" of a folder (a source that ends in '/'). */
-int place_of_path(const char *path, bool is_dir, struct place *out, struct err *e);
-void place_of_source(struct http *http, const char *source, struct place *out);
-void place_done(struct place *p);
+int source_dir_of_path(const char *path, bool is_dir, struct source_dir *out, struct err *e);
+void source_dir_of_source(struct http *http, const char *source, struct source_dir *out);
+void source_dir_done(struct source_dir *p);
 
 /* One open file. Its bytes.name is what messages call it. */
 struct part {
@@ -34,9 +34,9 @@ struct part {
 };
 
 /* *out is NULL, and 0 returned, where there is no such file. ERR_SPEC: a name with a folder in it (from a foreign index). */
-int place_open(const struct place *p, const char *name, struct part **out, struct err *e);
+int source_dir_open(const struct source_dir *p, const char *name, struct part **out, struct err *e);
 /* The same, and missing is ERR_INTEGRITY: "'x' is missing: WHY". */
-int place_need(const struct place *p, const char *name, const char *why, struct part **out, struct err *e);
+int source_dir_need(const struct source_dir *p, const char *name, const char *why, struct part **out, struct err *e);
 void part_free(struct part *p);
 void part_freep(struct part **p); /* for CLEANUP */
 

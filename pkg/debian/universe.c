@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "debian/world.h"
+#include "debian/universe.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -15,19 +15,19 @@
 
 static const Id no_deps[] = {0};
 
-const Id *world_deps(const struct world *w, Id p) {
+const Id *universe_deps(const struct universe *w, Id p) {
 	const Solvable *s = pool_id2solvable(w->pool, p);
 
 	return s->requires ? s->repo->idarraydata + s->requires : no_deps;
 }
 
-Id world_next_dep(const Id **at) {
+Id universe_next_dep(const Id **at) {
 	while (**at == SOLVABLE_PREREQMARKER)
 		(*at)++;
 	return **at ? *(*at)++ : 0;
 }
 
-Id world_alternative(const struct world *w, Id dep, Id *rest) {
+Id universe_alternative(const struct universe *w, Id dep, Id *rest) {
 	*rest = 0;
 	if (!ISRELDEP(dep))
 		return dep;
@@ -46,15 +46,15 @@ static Id dep_name(Pool *pool, Id dep) {
 	return colon ? pool_strn2id(pool, text, (unsigned) (colon - text), 1) : dep;
 }
 
-const struct solve_input *world_input(const struct world *w, Id p) {
+const struct solve_input *universe_input(const struct universe *w, Id p) {
 	return pool_id2solvable(w->pool, p)->repo->appdata;
 }
 
-const char *world_name(const struct world *w, Id p) {
+const char *universe_name(const struct universe *w, Id p) {
 	return pool_id2str(w->pool, pool_id2solvable(w->pool, p)->name);
 }
 
-static void print_one(const struct world *w, Id dep, struct buf *out) {
+static void print_one(const struct universe *w, Id dep, struct buf *out) {
 	static const char *const operators[8] = {"", ">>", "=", ">=", "<<", "", "<=", ""};
 
 	if (!ISRELDEP(dep)) {
@@ -66,19 +66,19 @@ static void print_one(const struct world *w, Id dep, struct buf *out) {
 	if (rd->flags == REL_MULTIARCH)
 		(void) buf_printf(out, ":%s", pool_id2str(w->pool, rd->evr));
 	else if (rd->flags > 0 && rd->flags < 8)
-		(void) buf_printf(out, " (%s %s)", operators[rd->flags], world_rel_version(w, dep));
+		(void) buf_printf(out, " (%s %s)", operators[rd->flags], universe_rel_version(w, dep));
 }
 
-void world_print_dep(const struct world *w, Id dep, struct buf *out) {
+void universe_print_dep(const struct universe *w, Id dep, struct buf *out) {
 	for (Id rest = dep, one; rest;) {
-		one = world_alternative(w, rest, &rest);
+		one = universe_alternative(w, rest, &rest);
 		print_one(w, one, out);
 		if (rest)
 			(void) buf_puts(out, " | ");
 	}
 }
 
-void world_print_chain(const struct world *w, Id p, struct buf *out) {
+void universe_print_chain(const struct universe *w, Id p, struct buf *out) {
 	enum { DEEPEST = 16 };
 	Id chain[DEEPEST];
 	size_t n = 0;
@@ -88,7 +88,7 @@ void world_print_chain(const struct world *w, Id p, struct buf *out) {
 	if (p)
 		(void) buf_puts(out, "... -> ");
 	while (n--)
-		(void) buf_printf(out, "%s%s", world_name(w, chain[n]), n ? " -> " : "");
+		(void) buf_printf(out, "%s%s", universe_name(w, chain[n]), n ? " -> " : "");
 }
 
 /* Which exclude meets this name: by its own name, or by what the package of that name provides. */
@@ -112,7 +112,7 @@ static void met_add(struct met_list *l, Id name, size_t exclude) {
 }
 
 /* Take the excluded packages out of the pool; collect the names that they stood for. */
-static void remove_excluded(struct world *w, struct met_list *met) {
+static void remove_excluded(struct universe *w, struct met_list *met) {
 	Pool *pool = w->pool;
 
 	for (size_t i = 0; i < w->q->n_excludes; i++) {
@@ -131,11 +131,11 @@ static void remove_excluded(struct world *w, struct met_list *met) {
 }
 
 /* Is there an exclude that meets an alternative of this dependency? Notes all that do. */
-static bool note_met(struct world *w, const struct met_list *met, Id p, Id dep) {
+static bool note_met(struct universe *w, const struct met_list *met, Id p, Id dep) {
 	bool found = false;
 
 	for (Id rest = dep; rest;) {
-		Id name = dep_name(w->pool, world_alternative(w, rest, &rest));
+		Id name = dep_name(w->pool, universe_alternative(w, rest, &rest));
 		for (size_t i = 0; i < met->n; i++) {
 			if (met->at[i].name != name)
 				continue;
@@ -146,7 +146,7 @@ static bool note_met(struct world *w, const struct met_list *met, Id p, Id dep) 
 	return found;
 }
 
-static void drop_met_deps(struct world *w, const struct met_list *met) {
+static void drop_met_deps(struct universe *w, const struct met_list *met) {
 	Pool *pool = w->pool;
 	Id p;
 
@@ -163,7 +163,7 @@ static void drop_met_deps(struct world *w, const struct met_list *met) {
 }
 
 /* Packages of which only some files are wanted ask for nothing and are in nobody's way. */
-static void free_filtered(struct world *w) {
+static void free_filtered(struct universe *w) {
 	Pool *pool = w->pool;
 
 	for (size_t i = 0; i < w->q->n_roots; i++) {
@@ -197,7 +197,7 @@ static void renew_relations(const struct solve_input *in, struct buf *out) {
 		(void) buf_add(out, from, (size_t) (end - from));
 }
 
-static int add_input(struct world *w, const struct solve_input *in, struct err *e) {
+static int add_input(struct universe *w, const struct solve_input *in, struct err *e) {
 	struct buf renewed CLEANUP(buf_done) = BUF_INIT(2 * in->n + 1);
 	Repo *repo = repo_create(w->pool, in->suite);
 
@@ -216,11 +216,11 @@ static int add_input(struct world *w, const struct solve_input *in, struct err *
 				pool_errstr(w->pool)) : 0;
 }
 
-int world_init(struct world *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
+int universe_init(struct universe *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
 	       struct err *e) {
 	struct met_list met CLEANUP(met_done) = {0};
 
-	*w = (struct world){.q = q, .pool = pool_create()};
+	*w = (struct universe){.q = q, .pool = pool_create()};
 	queue_init(&w->dropped);
 	queue_init(&w->plan);
 	(void) pool_setdisttype(w->pool, DISTTYPE_DEB);
@@ -231,7 +231,7 @@ int world_init(struct world *w, const struct debian_request *q, const struct sol
 	remove_excluded(w, &met);
 	drop_met_deps(w, &met);
 	free_filtered(w);
-	world_rename(w);
+	universe_rename(w);
 	pool_createwhatprovides(w->pool);
 	map_init(&w->planned, w->pool->nsolvables);
 	w->needed_by = mem_zalloc((size_t) w->pool->nsolvables, sizeof *w->needed_by);
@@ -239,7 +239,7 @@ int world_init(struct world *w, const struct debian_request *q, const struct sol
 	return 0;
 }
 
-void world_done(struct world *w) {
+void universe_done(struct universe *w) {
 	free(w->needed_by);
 	free(w->needed_as);
 	free(w->versions);
@@ -260,7 +260,7 @@ static bool better(const Pool *pool, Id a, Id b) {
 	return pool_evrcmp(pool, x->evr, y->evr, EVRCMP_COMPARE) > 0;
 }
 
-Id world_best(const struct world *w, const char *name, Id dep) {
+Id universe_best(const struct universe *w, const char *name, Id dep) {
 	Pool *pool = w->pool;
 	Id want = pool_str2id(pool, name, 0), best = 0, p, pp;
 

@@ -8,4 +8,4 @@
 struct arena;
 struct err;
 
-int skeleton_add(struct tree *t, struct arena *a, struct err *e);
+int postinst_emulate(struct tree *t, struct arena *a, struct err *e);

@@ -12,7 +12,7 @@ struct json;
 
 /* What the files of this folder share. */
 
-struct report_state {
+struct progress_view {
 	uint64_t started_ms;
 	char *step; /* the open one; NULL: none */
 	uint64_t step_ms;
@@ -35,31 +35,31 @@ struct report_state {
 	bool beats, ends;
 };
 
-/* Held until it goes out of scope: struct report_state *held CLEANUP(state_release) = state_hold(r); */
-struct report_state *state_hold(struct report *r);
-void state_release(struct report_state **s);
+/* Held until it goes out of scope: struct progress_view *held CLEANUP(view_release) = view_hold(r); */
+struct progress_view *view_hold(struct report *r);
+void view_release(struct progress_view **s);
 
 /* "..    step  rest", where the terminal's line moves. */
-void state_show_step(struct report *r, const char *rest);
+void view_show_step(struct report *r, const char *rest);
 /* What is waited for, there, with or without a step; `took`: "12 s", or NULL. */
-void state_show_waits(struct report *r, const char *took);
+void view_show_waits(struct report *r, const char *took);
 /* A golden case that ended. */
-void state_case(struct report *r, const struct progress_case *c);
+void view_case(struct report *r, const struct progress_case *c);
 /* The thread of report_pulse, if there is one, is over. */
-void state_end_pulse(struct report *r);
+void view_end_pulse(struct report *r);
 /* A finished line: clean text, a newline added; the line that moves makes room. To r->out, or r->err if `to_err`. */
-void state_line(struct report *r, bool to_err, const char *line);
+void view_line(struct report *r, bool to_err, const char *line);
 /* Replace the line that moves; terminal only. */
-void state_move(struct report *r, const char *line);
-void state_clear(struct report *r);
+void view_move(struct report *r, const char *line);
+void view_clear(struct report *r);
 /* One event, with its time; `event` is the call's. */
-void state_event(struct report *r, const char *name, struct json *event);
+void view_event(struct report *r, const char *name, struct json *event);
 /* Show the open step as `word` and forget it. */
-void state_close_step(struct report *r, const char *word, const char *detail);
+void view_close_step(struct report *r, const char *word, const char *detail);
 /* A text that may be longer than a line: wrapped where it goes to a terminal, each further line behind `indent`. */
-void state_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text, const char *indent);
+void view_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text, const char *indent);
 /* The text in colour (an SGR number), where there is colour. */
-void state_colored(const struct report *r, const char *sgr, const char *text, struct buf *out);
+void view_colored(const struct report *r, const char *sgr, const char *text, struct buf *out);
 /* Clean form of a text; yours to free. NULL gives "". */
-char *state_clean(const char *s);
-uint64_t state_now(const struct report *r);
+char *view_clean(const char *s);
+uint64_t view_now(const struct report *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/closure.h"
+#include "image/elf_deps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static const struct {
 	{"loong64", "loongarch64-linux-gnu"},
 };
 
-struct closure {
+struct elf_deps {
 	const struct tree *tree;
 	const char *triplet;
 	const char *const *provided;
@@ -35,7 +35,7 @@ struct program {
 	char origin[MAX_PATH];
 };
 
-static bool is_provided(const struct closure *c, const char *name) {
+static bool is_provided(const struct elf_deps *c, const char *name) {
 	for (size_t i = 0; c->provided && c->provided[i]; i++)
 		if (!strcmp(c->provided[i], name))
 			return true;
@@ -43,7 +43,7 @@ static bool is_provided(const struct closure *c, const char *name) {
 }
 
 /* ld.so passes over files of another machine. */
-static bool is_library(const struct closure *c, const struct program *p, const char *path) {
+static bool is_library(const struct elf_deps *c, const struct program *p, const char *path) {
 	const struct node *n = tree_resolve(c->tree, path);
 	struct elf elf;
 	struct err ignored;
@@ -54,7 +54,7 @@ static bool is_library(const struct closure *c, const struct program *p, const c
 
 /* One folder of a search path with $ORIGIN and $LIB filled in; false when it does not fit or has
  * another token. */
-static bool expand(const struct closure *c, const struct program *p, const char *dir, size_t n,
+static bool expand(const struct elf_deps *c, const struct program *p, const char *dir, size_t n,
 		   char out[MAX_PATH]) {
 	static const char *const names[] = {"$ORIGIN", "${ORIGIN}", "$LIB", "${LIB}"};
 	char lib[64];
@@ -82,7 +82,7 @@ static bool expand(const struct closure *c, const struct program *p, const char 
 	return len > 0;
 }
 
-static bool found_in(const struct closure *c, const struct program *p, const char *dir,
+static bool found_in(const struct elf_deps *c, const struct program *p, const char *dir,
 		     const char *name) {
 	char path[MAX_PATH];
 	int n = snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -90,7 +90,7 @@ static bool found_in(const struct closure *c, const struct program *p, const cha
 	return n > 0 && (size_t) n < sizeof path && is_library(c, p, path);
 }
 
-static bool found_along(const struct closure *c, const struct program *p, const char *dirs,
+static bool found_along(const struct elf_deps *c, const struct program *p, const char *dirs,
 			const char *name) {
 	char dir[MAX_PATH];
 
@@ -102,7 +102,7 @@ static bool found_along(const struct closure *c, const struct program *p, const 
 	return false;
 }
 
-static bool is_found(const struct closure *c, const struct program *p, const char *name) {
+static bool is_found(const struct elf_deps *c, const struct program *p, const char *name) {
 	if (is_provided(c, name))
 		return true;
 	if (strchr(name, '/'))
@@ -115,7 +115,7 @@ static bool is_found(const struct closure *c, const struct program *p, const cha
 	return found_in(c, p, dir, name) || found_in(c, p, "usr/lib", name);
 }
 
-static void miss(struct closure *c, const struct program *p, const char *name) {
+static void miss(struct elf_deps *c, const struct program *p, const char *name) {
 	if (!c->n_missing++)
 		(void) err_set(&c->first, ERR_INTEGRITY,
 			       "'%s' of package '%s' needs '%s', which no package brings: lock the "
@@ -124,7 +124,7 @@ static void miss(struct closure *c, const struct program *p, const char *name) {
 			       p->node->path, p->node->owner, name);
 }
 
-static int check_node(struct closure *c, const struct node *n, struct err *e) {
+static int check_node(struct elf_deps *c, const struct node *n, struct err *e) {
 	struct program p = {.node = n};
 	struct err why;
 
@@ -143,9 +143,9 @@ static int check_node(struct closure *c, const struct node *n, struct err *e) {
 	return interrupt_check(e);
 }
 
-int closure_check(const struct tree *t, const char *architecture, const char *const *provided,
+int elf_deps_check(const struct tree *t, const char *architecture, const char *const *provided,
 		  struct err *e) {
-	struct closure c = {.tree = t, .provided = provided};
+	struct elf_deps c = {.tree = t, .provided = provided};
 
 	for (size_t i = 0; i < sizeof TRIPLETS / sizeof *TRIPLETS; i++)
 		if (!strcmp(TRIPLETS[i].architecture, architecture))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/skeleton.h"
+#include "image/postinst_emulation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +125,7 @@ static int add_bundle(struct tree *t, struct arena *a, struct err *e) {
 	return 0;
 }
 
-int skeleton_add(struct tree *t, struct arena *a, struct err *e) {
+int postinst_emulate(struct tree *t, struct arena *a, struct err *e) {
 	/* The loader of amd64 is /lib64/ld-linux-x86-64.so.2; other architectures have no such
 	 * folder. */
 	bool lib64 = has_below(t, "usr/lib64/");

@@ -9,5 +9,5 @@ struct tree;
  * looks without a cache: RPATH (if there is no RUNPATH), RUNPATH, the architecture's folders.
  * `provided` (NULL-terminated or NULL) are sonames that come from elsewhere. ERR_INTEGRITY names
  * the first that is not, and counts the rest. */
-int closure_check(const struct tree *t, const char *architecture, const char *const *provided,
+int elf_deps_check(const struct tree *t, const char *architecture, const char *const *provided,
 		  struct err *e);

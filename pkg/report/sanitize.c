@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report/words.h"
+#include "report/sanitize.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,7 +50,7 @@ static size_t secret_at(const char *s, size_t n, bool in_word, size_t *hidden) {
 	return 0;
 }
 
-void words_redact(const char *s, size_t n, struct buf *out) {
+void sanitize_redact(const char *s, size_t n, struct buf *out) {
 	for (size_t i = 0; i < n;) {
 		size_t hidden = 0, shown = secret_at(s + i, n - i, i && is_token(s[i - 1]), &hidden);
 		if (!shown) {
@@ -104,10 +104,10 @@ static void escape(uint32_t c, struct buf *out) {
 		(void) buf_printf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
 }
 
-void words_clean(const char *s, size_t n, struct buf *out) {
+void sanitize_clean(const char *s, size_t n, struct buf *out) {
 	struct buf plain = BUF_INIT(4 * n + 64);
 
-	words_redact(s, n, &plain);
+	sanitize_redact(s, n, &plain);
 	for (size_t i = 0; i < plain.len;) {
 		uint32_t c;
 		size_t len = decode(plain.data + i, plain.len - i, &c);
@@ -134,7 +134,7 @@ static size_t columns_of(uint32_t c) {
 	return is_in(c, wide, sizeof wide / sizeof *wide) ? 2 : 1;
 }
 
-size_t words_width(const char *s) {
+size_t sanitize_width(const char *s) {
 	size_t n = strlen(s), columns = 0, len;
 	uint32_t c;
 
@@ -146,11 +146,11 @@ size_t words_width(const char *s) {
 	return columns;
 }
 
-void words_cut(const char *s, size_t columns, struct buf *out) {
+void sanitize_cut(const char *s, size_t columns, struct buf *out) {
 	size_t n = strlen(s), used = 0, at = 0;
 	uint32_t c;
 
-	if (words_width(s) <= columns) {
+	if (sanitize_width(s) <= columns) {
 		(void) buf_puts(out, s);
 		return;
 	}
@@ -166,7 +166,7 @@ void words_cut(const char *s, size_t columns, struct buf *out) {
 		(void) buf_puts(out, "\xe2\x80\xa6");
 }
 
-size_t words_fit(const char *s, size_t columns) {
+size_t sanitize_fit(const char *s, size_t columns) {
 	size_t n = strlen(s), used = 0, at = 0, blank = 0;
 	uint32_t c;
 

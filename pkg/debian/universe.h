@@ -23,7 +23,7 @@ struct err;
  * dependencies takes the first alternative that exists (`plan`), and libsolv is told to favour what the walk took. It
  * departs from that only where a conflict makes it. The same walk remembers who needed whom: that is the chain
  * in an error, and the reason in the lock. */
-struct world {
+struct universe {
 	const struct debian_request *q;
 	Pool *pool;
 	Queue dropped; /* pairs: solvable, index of the exclude that met its dependency */
@@ -37,27 +37,27 @@ struct world {
 };
 
 /* Before the pool is indexed: what libsolv does not know of Debian's versions and architectures (names.c). */
-void world_rename(struct world *w);
-const char *world_version(const struct world *w, Id p); /* as the index has it */
-const char *world_rel_version(const struct world *w, Id dep);
+void universe_rename(struct universe *w);
+const char *universe_version(const struct universe *w, Id p); /* as the index has it */
+const char *universe_rel_version(const struct universe *w, Id dep);
 
-int world_init(struct world *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
+int universe_init(struct universe *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
 	       struct err *e);
-void world_done(struct world *w);
+void universe_done(struct universe *w);
 /* The walk. ERR_SPEC: a root does not exist, a preference is no good, or a virtual package has several
  * providers and none is preferred. What has no provider at all is left for libsolv to report. */
-int world_plan(struct world *w, struct err *e);
+int universe_select(struct universe *w, struct err *e);
 
 /* The best solvable of that name among those that meet `dep` (a name is a dependency too); 0: none. */
-Id world_best(const struct world *w, const char *name, Id dep);
-const struct solve_input *world_input(const struct world *w, Id p);
-const char *world_name(const struct world *w, Id p);
+Id universe_best(const struct universe *w, const char *name, Id dep);
+const struct solve_input *universe_input(const struct universe *w, Id p);
+const char *universe_name(const struct universe *w, Id p);
 /* The next dependency in a list that ends with 0, past markers; 0 at its end. */
-Id world_next_dep(const Id **at);
-const Id *world_deps(const struct world *w, Id p); /* the list of what a solvable depends on; never NULL */
+Id universe_next_dep(const Id **at);
+const Id *universe_deps(const struct universe *w, Id p); /* the list of what a solvable depends on; never NULL */
 /* The first of "a | b | c"; *rest is what follows, 0 at the end. */
-Id world_alternative(const struct world *w, Id dep, Id *rest);
+Id universe_alternative(const struct universe *w, Id dep, Id *rest);
 /* As Debian writes it: "libc6 (>= 2.43)", "wget | curl". */
-void world_print_dep(const struct world *w, Id dep, struct buf *out);
+void universe_print_dep(const struct universe *w, Id dep, struct buf *out);
 /* "llama.cpp-tools -> libllama0 -> libggml0": from a root down to p. */
-void world_print_chain(const struct world *w, Id p, struct buf *out);
+void universe_print_chain(const struct universe *w, Id p, struct buf *out);

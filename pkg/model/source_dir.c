@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/place.h"
+#include "model/source_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "fs/fs.h"
 #include "store/store.h"
 
-int place_of_path(const char *path, bool is_dir, struct place *out, struct err *e) {
+int source_dir_of_path(const char *path, bool is_dir, struct source_dir *out, struct err *e) {
 	const char *slash = strrchr(path, '/');
 	size_t n = is_dir ? strlen(path) : slash ? (size_t) (slash - path) + 1 : 0;
 	char *folder CLEANUP(freep) = n ? mem_strndup(path, n) : mem_strdup(".");
@@ -25,7 +25,7 @@ int place_of_path(const char *path, bool is_dir, struct place *out, struct err *
 	return 0;
 }
 
-void place_of_source(struct http *http, const char *source, struct place *out) {
+void source_dir_of_source(struct http *http, const char *source, struct source_dir *out) {
 	size_t all = strcspn(source, "?#"), n = all;
 
 	while (n && source[n - 1] != '/')
@@ -36,16 +36,16 @@ void place_of_source(struct http *http, const char *source, struct place *out) {
 	out->first = mem_strndup(source + n, all - n);
 }
 
-void place_done(struct place *p) {
+void source_dir_done(struct source_dir *p) {
 	if (p->dir >= 0)
 		(void) close(p->dir);
 	free(p->base);
 	free(p->query);
 	free(p->first);
-	*p = (struct place) PLACE_INIT;
+	*p = (struct source_dir) SOURCE_DIR_INIT;
 }
 
-static int open_here(const struct place *p, const char *name, struct part *f, bool *found, struct err *e) {
+static int open_here(const struct source_dir *p, const char *name, struct part *f, bool *found, struct err *e) {
 	f->fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	*found = f->fd >= 0;
 	if (f->fd < 0)
@@ -53,7 +53,7 @@ static int open_here(const struct place *p, const char *name, struct part *f, bo
 	return fs_bytes(&f->fd, f->name, &f->bytes, e);
 }
 
-static int open_there(const struct place *p, const char *name, struct part *f, bool *found, struct err *e) {
+static int open_there(const struct source_dir *p, const char *name, struct part *f, bool *found, struct err *e) {
 	char *source CLEANUP(freep) = mem_printf("%s%s%s", p->base, name, p->query);
 
 	free(f->name);
@@ -64,7 +64,7 @@ static int open_there(const struct place *p, const char *name, struct part *f, b
 	return 0;
 }
 
-int place_open(const struct place *p, const char *name, struct part **out, struct err *e) {
+int source_dir_open(const struct source_dir *p, const char *name, struct part **out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	bool found;
 
@@ -79,8 +79,8 @@ int place_open(const struct place *p, const char *name, struct part **out, struc
 	return 0;
 }
 
-int place_need(const struct place *p, const char *name, const char *why, struct part **out, struct err *e) {
-	if (place_open(p, name, out, e))
+int source_dir_need(const struct source_dir *p, const char *name, const char *why, struct part **out, struct err *e) {
+	if (source_dir_open(p, name, out, e))
 		return -1;
 	if (!*out)
 		return err_set(e, ERR_INTEGRITY, "'%s%.200s' is missing: %s", p->base, name, why);

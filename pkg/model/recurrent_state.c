@@ -58,7 +58,7 @@ static int kimi(const struct json *o, const char *name, struct model_facts *m, s
 	return 0;
 }
 
-int config_state(const struct config *c, struct model_facts *m, struct err *e) {
+int config_recurrent_state(const struct config *c, struct model_facts *m, struct err *e) {
 	uint64_t short_conv;
 	bool any = false;
 

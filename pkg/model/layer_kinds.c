@@ -157,7 +157,7 @@ static int windowed(const struct config *c, struct model_facts *m, uint64_t wind
 	return 0;
 }
 
-int config_kinds(const struct config *c, struct model_facts *m, struct err *e) {
+int config_layer_kinds(const struct config *c, struct model_facts *m, struct err *e) {
 	const struct json *list = config_get(c, "layer_types");
 	bool both = !strcmp(type_of(c), "falcon_h1"), done = false;
 	uint64_t window;

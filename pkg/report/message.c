@@ -10,27 +10,27 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "json/json.h"
-#include "report/state.h"
-#include "report/words.h"
+#include "report/progress_view.h"
+#include "report/sanitize.h"
 
 enum { FURTHER = 2 }; /* how much deeper a further line of a message begins */
 
 /* One message, as an event and, or else, as a line behind `head`. */
 static void say(struct report *r, bool to_err, const char *head, const char *sgr, const char *event, const char *key,
 		const char *text) {
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
-	char *clean CLEANUP(freep) = state_clean(text);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
+	char *clean CLEANUP(freep) = view_clean(text);
 
 	(void) held;
 	if (r->mode == REPORT_JSON) {
 		struct json *j CLEANUP(json_freep) = json_object();
 		json_set_str(j, key, clean);
-		state_event(r, event, j);
+		view_event(r, event, j);
 	}
 	if (r->mode == REPORT_JSON && !to_err)
 		return;
 	char *indent CLEANUP(freep) = mem_printf("%*s", (int) strspn(clean, " ") + FURTHER, "");
-	state_text(r, to_err, head, sgr, clean, indent);
+	view_text(r, to_err, head, sgr, clean, indent);
 }
 
 __attribute__((format(printf, 1, 0))) static char *vtext(const char *fmt, va_list ap) {
@@ -60,7 +60,7 @@ static void add_line(const char *s, size_t n, struct buf *out) {
 	for (size_t i = 0, len; i < n; i += len + 1) {
 		const char *tab = memchr(s + i, '\t', n - i);
 		len = tab ? (size_t) (tab - s) - i : n - i;
-		words_clean(s + i, len, out);
+		sanitize_clean(s + i, len, out);
 		if (tab)
 			(void) buf_putc(out, '\t');
 	}
@@ -70,7 +70,7 @@ void report_text(struct report *r, const char *text, size_t n) {
 	struct buf clean CLEANUP(buf_done) = BUF_INIT(64U << 20);
 	struct json *j CLEANUP(json_freep) = json_object();
 
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 
 	(void) held;
 	for (size_t i = 0, len; i < n; i += len + 1) {
@@ -81,11 +81,11 @@ void report_text(struct report *r, const char *text, size_t n) {
 			(void) buf_putc(&clean, '\n');
 	}
 	if (r->mode != REPORT_JSON) {
-		state_line(r, false, buf_str(&clean));
+		view_line(r, false, buf_str(&clean));
 		return;
 	}
 	json_set_str(j, "text", buf_str(&clean));
-	state_event(r, "text", j);
+	view_event(r, "text", j);
 }
 
 void report_warning(struct report *r, const char *fmt, ...) {
@@ -106,23 +106,23 @@ static void diagnostic_event(struct report *r, const struct diagnostic *c) {
 		json_set_int(j, "column", c->col);
 	}
 	json_set_str(j, "message", c->message);
-	state_event(r, "complaint", j);
+	view_event(r, "complaint", j);
 }
 
 void report_diagnostics(struct report *r, const struct diagnostics *c) {
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 
 	(void) held;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct diagnostic *one = &c->at[i];
 		char *text = mem_printf("%s:%d:%d: %s", one->file, one->line, one->col, one->message);
-		char *clean CLEANUP(freep) = state_clean(text);
+		char *clean CLEANUP(freep) = view_clean(text);
 
 		if (r->mode == REPORT_JSON)
 			diagnostic_event(r, one);
-		state_text(r, true, "", "0", clean, "  ");
-		free(r->state->diagnostic);
-		r->state->diagnostic = text;
+		view_text(r, true, "", "0", clean, "  ");
+		free(r->view->diagnostic);
+		r->view->diagnostic = text;
 	}
 }
 
@@ -137,33 +137,33 @@ static const char *name_of(enum err_code code) {
 }
 
 void report_error(struct report *r, const struct err *e) {
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
-	char *clean CLEANUP(freep) = state_clean(e->msg);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
+	char *clean CLEANUP(freep) = view_clean(e->msg);
 	const char *said = held->diagnostic;
 
 	/* What was stopped did not fail. */
-	state_close_step(r, e->code == ERR_INTERRUPTED ? "stop" : "FAIL", NULL);
+	view_close_step(r, e->code == ERR_INTERRUPTED ? "stop" : "FAIL", NULL);
 	if (r->mode == REPORT_JSON) {
 		struct json *j CLEANUP(json_freep) = json_object();
 		json_set_str(j, "code", name_of(e->code));
 		json_set_int(j, "status", err_exit_status(e->code));
 		json_set_str(j, "message", clean);
-		state_event(r, "error", j);
+		view_event(r, "error", j);
 	}
 	if (said && !strncmp(said, e->msg, sizeof e->msg - 1))
 		return;
-	state_text(r, true, "llmdeploy: ", "31", clean, "  ");
+	view_text(r, true, "llmdeploy: ", "31", clean, "  ");
 }
 
 void report_result(struct report *r, const struct json *result) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64U << 20), line CLEANUP(buf_done) = BUF_INIT(128U << 20);
 
-	struct report_state *held CLEANUP(state_release) = state_hold(r);
+	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 
 	(void) held;
 	if (r->mode != REPORT_JSON)
 		return;
 	json_print(result, &text);
-	words_redact(buf_str(&text), text.len, &line);
-	state_line(r, false, buf_str(&line));
+	sanitize_redact(buf_str(&text), text.len, &line);
+	view_line(r, false, buf_str(&line));
 }
