@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -10,11 +10,11 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "cases.h"
 #include "conflict.h"
 #include "exposure.h"
 #include "fallback_check.h"
 #include "git/git.h"
+#include "golden_report.h"
 #include "image/image.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
@@ -24,7 +24,7 @@
 #include "spec/spec.h"
 
 static void judged(void *ctx, const struct json *evidence) {
-	cases_show(ctx, evidence);
+	golden_report_show(ctx, evidence);
 }
 
 /* Commit, dirty or not, remote: for the journal and the container, never for the lock. */
@@ -154,7 +154,7 @@ static int under_lock(struct args *a, struct context *c, struct rollout_session 
 	uint64_t began = clock_mono_ms();
 	struct rollout_result result;
 
-	if (spec && compiling_lockfile_asked(a, c, spec, l, NULL, NULL, e))
+	if (spec && compile_common_lockfile_asked(a, c, spec, l, NULL, NULL, e))
 		return -1;
 	if (conflict_check(a, &s->route, *l, e))
 		return -1;
@@ -182,8 +182,8 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* Everything that can be refused without touching anything is refused first. */
 	if (input_read(a->at[0], &in, e) ||
 	    (a->option[OPT_ARCHIVE] && input_check(a->option[OPT_ARCHIVE], e)) ||
-	    compiling_read_lockfile(&in, &l, &expected, &planned, e) ||
-	    (!l && (compiling_spec(a, &in, &spec, e) || compiling_can_run(a, spec, e))) ||
+	    compile_common_read_lockfile(&in, &l, &expected, &planned, e) ||
+	    (!l && (compile_common_spec(a, &in, &spec, e) || compile_common_can_run(a, spec, e))) ||
 	    origin_of(a, a->at[0], &origin, e))
 		return -1;
 	if (l)
@@ -191,7 +191,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	if (context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
 	/* A machine without the gateway's image makes it before anything of the route is touched. */
-	if (compiling_gateway(a, &c, false, &made, e))
+	if (compile_common_gateway(a, &c, false, &made, e))
 		return -1;
 	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
 	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -113,10 +113,10 @@ int cmd_build(struct args *a, struct err *e) {
 	bool same;
 
 	if (input_read(a->at[0], &in, e) ||
-	    compiling_spec(a, &in, &s, e) ||
-	    compiling_can_run(a, s, e) ||
+	    compile_common_spec(a, &in, &s, e) ||
+	    compile_common_can_run(a, s, e) ||
 	    context_open(a, "build", NEED_WRITE | NEED_STORE, &c, e) ||
-	    compiling_lockfile(a, &c, s, &l, e))
+	    compile_common_lockfile(a, &c, s, &l, e))
 		return -1;
 	if (write_lockfile(l, path, &same, e) || (!same && record_build(&c, l, began, e)))
 		return -1;

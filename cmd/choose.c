@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cases.h"
 #include "compile/compile.h"
 #include "eval/eval.h"
 #include "fs/fs.h"
+#include "golden_report.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "report/report.h"
@@ -84,7 +84,7 @@ static int try_one(struct choosing *x, struct rollout_session *s, size_t i, stru
 
 	report_line(x->a->report, "candidate '%s'", r->name);
 	spec_choose(x->spec, r->index);
-	if (compiling_lockfile_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_trial_run(s, l, &trial, e))
+	if (compile_common_lockfile_asked(x->a, x->c, x->spec, &l, NULL, NULL, e) || rollout_trial_run(s, l, &trial, e))
 		return err_wrap(e, "candidate '%s'", r->name);
 	note_trial(r, &trial);
 	if (trial.passed)
@@ -226,7 +226,7 @@ static int ask_them(struct choosing *x, struct err *e) {
 }
 
 static void judged(void *ctx, const struct json *evidence) {
-	cases_show(ctx, evidence);
+	golden_report_show(ctx, evidence);
 }
 
 /* "a.yaml" becomes "a.chosen.yaml". */
@@ -244,13 +244,13 @@ int cmd_choose(struct args *a, struct err *e) {
 	struct compile_known unknown = {0};
 
 	if (input_read(a->at[0], &in, e) ||
-	    compiling_spec(a, &in, &spec, e) ||
-	    compiling_can_run(a, spec, e))
+	    compile_common_spec(a, &in, &spec, e) ||
+	    compile_common_can_run(a, spec, e))
 		return -1;
 	if (!spec->n_candidates)
 		return err_at(e, spec_pos(spec, "model"), "'model.candidates' is missing: choose compares candidates");
 	if (context_open(a, "choose", NEED_WRITE | NEED_STORE | (spec->golden ? NEED_DOCKER | NEED_GATEWAY : 0), &c, e) ||
-	    compiling_preview(a, &c, spec, &unknown, &p, e))
+	    compile_common_preview(a, &c, spec, &unknown, &p, e))
 		return -1;
 	if (p.refused && !strcmp(spec->admission, "enforce"))
 		return err_set(e, ERR_NOFIT, "%s", json_str(json_get(p.document, "admission"), "reason"));

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cases.h"
 #include "eval/eval.h"
 #include "fs/fs.h"
+#include "golden_report.h"
 #include "input.h"
 #include "json/json.h"
 #include "probe/endpoint.h"
@@ -90,7 +90,7 @@ int cmd_eval(struct args *a, struct err *e) {
 	if (eval_run(golden, &ep, &(struct eval_options){0}, &a->report->progress, &result, e))
 		return -1;
 	evidence = eval_evidence(result);
-	cases_show(a->report, evidence);
+	golden_report_show(a->report, evidence);
 	report_result(a->report, evidence);
 	json_print_pretty(evidence, &text);
 	(void) buf_putc(&text, '\n');

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "compile/compile.h"
-#include "compiling.h"
+#include "compile_common.h"
 #include "cost/cost.h"
 #include "fs/fs.h"
 #include "host/host.h"
@@ -95,7 +95,7 @@ static int plan_some(struct args *a, struct context *c, struct offer *o, const s
 	for (size_t i = 0; i < n; i++)
 		facts[i] = o->rows[rows[i]].facts; /* borrowed */
 	known.candidates = facts;
-	if (manifest_of(o, rows, n, &s, e) || compiling_preview(a, c, s, &known, &p, e))
+	if (manifest_of(o, rows, n, &s, e) || compile_common_preview(a, c, s, &known, &p, e))
 		return -1;
 	if (needs_bandwidth(p.document))
 		measure(c, o);

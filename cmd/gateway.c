@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 	return -1;
 }
 
-int compiling_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e) {
+int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	char *dir CLEANUP(freep) = NULL, wanted[65];
 	struct err damaged = {0};
@@ -189,7 +189,7 @@ static int upgrade(struct args *a, struct err *e) {
 	struct gateway *g CLEANUP(gateway_freep) = NULL;
 	bool made, changed;
 
-	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || compiling_gateway(a, &c, true, &made, e) ||
+	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || compile_common_gateway(a, &c, true, &made, e) ||
 	    gateway_upgrade(g, a->option[OPT_FORCE] != NULL, &changed, e))
 		return -1;
 	report_line(a->report, "%s", changed ? "a new process serves; the previous one drains" : made ? "the image is built; no gateway is running" :

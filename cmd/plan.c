@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,7 +95,7 @@ static int write_out(struct args *a, struct context *c, const struct spec *s, co
 		(void) snprintf(x.active, sizeof x.active, "%s", now->lockfile->version);
 		memcpy(x.active_lockfile, now->lockfile->digest, sizeof x.active_lockfile);
 	}
-	int r = a->option[OPT_ESTIMATE] ? compiling_lockfile_asked(a, c, s, &l, NULL, NULL, e) : compiling_lockfile(a, c, s, &l, e);
+	int r = a->option[OPT_ESTIMATE] ? compile_common_lockfile_asked(a, c, s, &l, NULL, NULL, e) : compile_common_lockfile(a, c, s, &l, e);
 
 	if (r || plan_file_write(l, &x, &text, e) ||
 	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
@@ -159,7 +159,7 @@ static int add_estimate(struct args *a, struct context *c, const struct spec *s,
 	if (json_get(json_get(p->document, "memory"), "uncertain_bytes")) {
 		compile_preview_done(p);
 		*p = (struct compile_preview){0};
-		if (compiling_preview_measured(a, c, s, known, &measured, p, e))
+		if (compile_common_preview_measured(a, c, s, known, &measured, p, e))
 			return -1;
 	}
 	json_set(p->document, "estimate", STEAL(estimate));
@@ -183,17 +183,17 @@ int cmd_plan(struct args *a, struct err *e) {
 		return 0;
 	}
 	if (input_read(a->at[0], &in, e) ||
-	    compiling_read_lockfile(&in, &compiled, &expected, &planned, e))
+	    compile_common_read_lockfile(&in, &compiled, &expected, &planned, e))
 		return -1;
 	if (compiled)
 		return plan_of_lockfile(a, compiled, e);
-	if (compiling_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	if (compile_common_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};
 	if (now.lockfile)
 		known = (struct compile_known){lockfile_model(now.lockfile)->sha256, now.lockfile->backend, now.lockfile->version, now.speed_milli, NULL};
-	if (compiling_preview(a, &c, s, &known, &p, e))
+	if (compile_common_preview(a, &c, s, &known, &p, e))
 		return -1;
 	if (a->option[OPT_ESTIMATE] && add_estimate(a, &c, s, &known, &p, e))
 		return -1;

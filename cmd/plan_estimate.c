@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -36,7 +36,7 @@ int plan_estimate(struct args *a, struct context *c, const struct spec *s, struc
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct memory_estimate o;
 
-	if (context_need_docker(a, c, e) || compiling_lockfile_asked(a, c, s, &l, &o, measured, e))
+	if (context_need_docker(a, c, e) || compile_common_lockfile_asked(a, c, s, &l, &o, measured, e))
 		return -1;
 	*estimate = document_of(&o, l);
 	return 0;

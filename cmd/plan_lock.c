@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "compiling.h"
+#include "compile_common.h"
 #include "exposure.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"

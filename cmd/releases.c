@@ -13,7 +13,7 @@
 #include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
-#include "way_back.h"
+#include "rollback_view.h"
 
 /* One release on disk, as it is shown. */
 struct row {
@@ -33,7 +33,7 @@ struct releases {
 	size_t n_histories;
 	char *active, *held, *held_why;
 	enum release_state state;
-	struct way_back back;
+	struct rollback_view back;
 };
 
 static void releases_done(struct releases *r) {
@@ -43,7 +43,7 @@ static void releases_done(struct releases *r) {
 	free(r->active);
 	free(r->held);
 	free(r->held_why);
-	way_back_done(&r->back);
+	rollback_view_done(&r->back);
 }
 
 static int releases_open(const struct context *c, const char *route, struct releases *r, struct err *e) {
@@ -58,7 +58,7 @@ static int releases_open(const struct context *c, const char *route, struct rele
 	if (rollout_held(&r->route, &r->held, &r->held_why, e) || release_state(&r->route, &r->state, NULL, e))
 		return -1;
 	bool asked = c->docker && !instance_list(&c->rollout, route, &all, &ignored);
-	way_back_look(&c->rollout, &r->route, asked ? &all : NULL, &r->back);
+	rollback_view_read(&c->rollout, &r->route, asked ? &all : NULL, &r->back);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ int cmd_releases(struct args *a, struct err *e) {
 		show(a, &r, list);
 	else
 		report_line(a->report, "route '%s' has no release%s", a->at[0], r.state == RELEASE_REMOVED ? ": it was removed" : "");
-	char *words CLEANUP(freep) = way_back_words(&r.back), *forward CLEANUP(freep) = way_back_forward_words(&r.back, a->at[0]);
+	char *words CLEANUP(freep) = rollback_view_words(&r.back), *forward CLEANUP(freep) = rollback_view_forward_words(&r.back, a->at[0]);
 	const struct report_pair pairs[] = {{"rollback", r.active ? words : NULL}, {"roll forward", forward}};
 	if (r.n)
 		report_pairs(a->report, pairs, 2);

@@ -13,17 +13,17 @@
 #include "docker/docker.h"
 #include "eval/eval.h"
 #include "follow.h"
+#include "gateway_report.h"
 #include "host/host.h"
 #include "host/measure.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
+#include "operation_view.h"
 #include "reach.h"
 #include "release/history.h"
 #include "report/report.h"
+#include "rollback_view.h"
 #include "status_prometheus.h"
-#include "traffic.h"
-#include "under_way.h"
-#include "way_back.h"
 
 enum { WATCH_EVERY_MS = 2000 };
 
@@ -35,17 +35,17 @@ struct row {
 	struct json *gate;   /* the same of its golden run: what metrics say of it, or NULL */
 	uint64_t planned_bytes, measured_bytes; /* by the lockfile; by Docker, now. 0: not known */
 	struct json *pins;
-	struct traffic traffic;
-	struct way_back back;
-	struct under_way now;
+	struct gateway_report traffic;
+	struct rollback_view back;
+	struct operation_view now;
 	struct reach reach; /* of the active release */
 };
 
 static void row_done(struct row *r) {
 	free(r->active);
 	free(r->state);
-	way_back_done(&r->back);
-	under_way_done(&r->now);
+	rollback_view_done(&r->back);
+	operation_view_done(&r->now);
 	free(r->since);
 	free(r->held);
 	free(r->note);
@@ -55,7 +55,7 @@ static void row_done(struct row *r) {
 	json_free(r->pins);
 	json_free(r->memory);
 	json_free(r->gate);
-	traffic_done(&r->traffic);
+	gateway_report_done(&r->traffic);
 	reach_done(&r->reach);
 }
 
@@ -119,7 +119,7 @@ struct sources {
 	bool metrics; /* for Prometheus: also what a person would not wait for */
 	bool asked;  /* the Engine answered */
 	struct docker_containers containers;
-	struct traffic_source traffic;
+	struct gateway_report_source traffic;
 };
 
 static void sources_open(const struct context *c, const char *route, bool detail, struct sources *s) {
@@ -129,12 +129,12 @@ static void sources_open(const struct context *c, const char *route, bool detail
 	s->detail = detail;
 	s->asked = c->docker && !instance_list(&c->rollout, route, &s->containers, &ignored);
 	if (detail)
-		traffic_open(c, &s->traffic);
+		gateway_report_open(c, &s->traffic);
 }
 
 static void sources_done(struct sources *s) {
 	docker_containers_done(&s->containers);
-	traffic_close(&s->traffic);
+	gateway_report_close(&s->traffic);
 }
 
 /* Without an Engine the state is unknown, which is not a failure of status. */
@@ -221,7 +221,7 @@ static uint64_t memory_now(const struct sources *s, const struct lockfile *l) {
 static void look_closer(const struct sources *s, const struct release_route *route, const struct lockfile *l, struct row *r) {
 	fill_memory(s->c, route, l, r);
 	look_pinned(route, r);
-	traffic_look(&s->traffic, route->name, l, &r->traffic);
+	gateway_report_read(&s->traffic, route->name, l, &r->traffic);
 	if (l && s->metrics)
 		r->measured_bytes = memory_now(s, l);
 }
@@ -237,14 +237,14 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 		r->note = mem_strdup(why.msg);
 	else if (l && l->eval_skip)
 		r->note = mem_printf("no golden questions: %s", l->eval_skip);
-	under_way_look(&route, &r->now);
+	operation_view_read(&route, &r->now);
 	if (r->now.state == RELEASE_REMOVED && !r->active)
 		r->state = mem_strdup("removed");
 	else if (l)
 		r->state = state_of(s, l, r->now.state == RELEASE_STOPPED);
 	else
 		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied" : r->active ? "damaged" : "nothing active");
-	way_back_look(&s->c->rollout, &route, s->asked ? &s->containers : NULL, &r->back);
+	rollback_view_read(&s->c->rollout, &route, s->asked ? &s->containers : NULL, &r->back);
 	if (l)
 		reach_of(s->c, l, &r->reach);
 	fill_from_history(&route, r);
@@ -302,8 +302,8 @@ static char *next_of(const char *route, const struct row *r) {
 }
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
-	char *back CLEANUP(freep) = way_back_words(&r->back);
-	char *forward CLEANUP(freep) = way_back_forward_words(&r->back, route);
+	char *back CLEANUP(freep) = rollback_view_words(&r->back);
+	char *forward CLEANUP(freep) = rollback_view_forward_words(&r->back, route);
 	char *clients CLEANUP(freep) = r->reach.url ? mem_printf("%s  %s", r->reach.url, r->reach.note) : NULL;
 	char *next CLEANUP(freep) = next_of(route, r);
 	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},

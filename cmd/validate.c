@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <string.h>
 
@@ -35,7 +35,7 @@ static int check_golden(const struct input *in, struct diagnostics *all, struct 
 static int check_manifest(struct args *a, const struct input *in, struct diagnostics *all, struct err *e) {
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 
-	if (compiling_load(a, in, &spec, all, e))
+	if (compile_common_load(a, in, &spec, all, e))
 		return -1;
 	if (spec->golden && eval_check(spec->golden, e))
 		return -1;

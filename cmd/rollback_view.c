@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "way_back.h"
+#include "rollback_view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static char *reason_of(const struct err *e) {
 }
 
 static void look_warm(const struct rollout *x, const struct release *target, const struct docker_containers *all,
-		      struct way_back *out) {
+		      struct rollback_view *out) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err ignored = {0};
 	bool ours;
@@ -32,12 +32,12 @@ static void look_warm(const struct rollout *x, const struct release *target, con
 	out->warm = found && !strcmp(found->state, "running");
 }
 
-void way_back_look(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
-		   struct way_back *out) {
+void rollback_view_read(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
+		   struct rollback_view *out) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct err why = {0}, ignored = {0};
 
-	*out = (struct way_back){0};
+	*out = (struct rollback_view){0};
 	if (release_forward(route, &out->forward, &ignored))
 		out->forward = NULL;
 	if (release_rollback_target(route, NULL, &target, &why)) {
@@ -49,18 +49,18 @@ void way_back_look(const struct rollout *x, const struct release_route *route, c
 	look_warm(x, &target, all, out);
 }
 
-void way_back_done(struct way_back *w) {
+void rollback_view_done(struct rollback_view *w) {
 	free(w->to);
 	free(w->why);
 	free(w->forward);
 }
 
-char *way_back_words(const struct way_back *w) {
+char *rollback_view_words(const struct rollback_view *w) {
 	if (!w->to)
 		return mem_printf("%s: %s", w->unknown ? "not known" : "nowhere", w->why);
 	return mem_printf("to %s%s", w->to, !w->known ? "" : w->warm ? ", warm" : ", stopped: it is started first");
 }
 
-char *way_back_forward_words(const struct way_back *w, const char *route) {
+char *rollback_view_forward_words(const struct rollback_view *w, const char *route) {
 	return w->forward ? mem_printf("to %s: llmdeploy rollback %s --to %s", w->forward, route, w->forward) : NULL;
 }

@@ -8,7 +8,7 @@ struct release_route;
 struct rollout;
 
 /* Where a rollback of a route would go, and the way forward again, in words and as values. */
-struct way_back {
+struct rollback_view {
 	char *to;	/* a version, or NULL */
 	char *why;	/* why there is none, where `to` is NULL */
 	bool unknown;	/* `why` says why it could not be found out */
@@ -18,9 +18,9 @@ struct way_back {
 };
 
 /* Never a failure: what cannot be had is said in `why`. `all`: the Engine's containers, or NULL where it was not asked. */
-void way_back_look(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
-		   struct way_back *out);
-void way_back_done(struct way_back *w);
+void rollback_view_read(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
+		   struct rollback_view *out);
+void rollback_view_done(struct rollback_view *w);
 /* "to r1, warm" or "nowhere: ..."; and "to r2: llmdeploy rollback ROUTE --to r2", or NULL. Yours. */
-char *way_back_words(const struct way_back *w);
-char *way_back_forward_words(const struct way_back *w, const char *route);
+char *rollback_view_words(const struct rollback_view *w);
+char *rollback_view_forward_words(const struct rollback_view *w, const char *route);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "under_way.h"
+#include "operation_view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +35,12 @@ static char *as_words(const struct release_operation *o, const char *holder, con
 			  o->version[0] ? "'" : "", o->phase ? o->phase : o->last, o->phase ? o->phase_since : o->began);
 }
 
-void under_way_look(const struct release_route *route, struct under_way *out) {
+void operation_view_read(const struct release_route *route, struct operation_view *out) {
 	struct release_operation o = {.phase = NULL};
 	char *holder CLEANUP(freep) = NULL;
 	struct err ignored = {0};
 
-	*out = (struct under_way){.state = RELEASE_STARTED};
+	*out = (struct operation_view){.state = RELEASE_STARTED};
 	if (release_state(route, &out->state, out->since, &ignored) || release_operation(route, &o, &ignored) ||
 	    release_holder(route, &holder, &ignored))
 		return;
@@ -50,7 +50,7 @@ void under_way_look(const struct release_route *route, struct under_way *out) {
 	out->json = as_json(&o, holder);
 }
 
-void under_way_done(struct under_way *u) {
+void operation_view_done(struct operation_view *u) {
 	free(u->words);
 	json_free(u->json);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "traffic.h"
+#include "gateway_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +12,12 @@
 #include "json/json.h"
 #include "lockfile/lockfile.h"
 
-void traffic_done(struct traffic *t) {
+void gateway_report_done(struct gateway_report *t) {
 	free(t->gateway);
 	free(t->servers);
 	free(t->fallback);
 	json_free(t->json);
-	*t = (struct traffic){0};
+	*t = (struct gateway_report){0};
 }
 
 static struct json *server_json(const struct gateway_server *sv) {
@@ -44,7 +44,7 @@ static void add_server(struct buf *b, const struct gateway_server *sv) {
 		(void) buf_printf(b, " (%s)", *sv->have ? sv->have : "no answer from the gateway");
 }
 
-static void show_servers(const struct gateway_route_view *v, struct traffic *out) {
+static void show_servers(const struct gateway_route_view *v, struct gateway_report *out) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 	struct json *list = json_array();
 
@@ -140,7 +140,7 @@ static char *fallback_words(const struct price *p, const struct gateway_route_vi
 	return buf_steal(&b);
 }
 
-static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct traffic *out) {
+static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct gateway_report *out) {
 	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
 	struct gateway_fallback_stats sum = sum_of(v);
 	struct price p = price_of(active);
@@ -155,18 +155,18 @@ static void show_fallback(const struct gateway_route_view *v, const struct lockf
 		out->fallback = fallback_words(&p, v, &sum);
 }
 
-void traffic_open(const struct context *c, struct traffic_source *out) {
-	*out = (struct traffic_source){0};
+void gateway_report_open(const struct context *c, struct gateway_report_source *out) {
+	*out = (struct gateway_report_source){0};
 	if (!c->gateway || !gateway_present(c->gateway) || gateway_snapshot_take(c->gateway, &out->snapshot, &out->fault))
 		return;
 	gateway_snapshot_process(out->snapshot, &out->process);
 }
 
-void traffic_close(struct traffic_source *s) {
+void gateway_report_close(struct gateway_report_source *s) {
 	gateway_snapshot_free(s->snapshot);
 }
 
-void traffic_look(const struct traffic_source *s, const char *route, const struct lockfile *active, struct traffic *out) {
+void gateway_report_read(const struct gateway_report_source *s, const char *route, const struct lockfile *active, struct gateway_report *out) {
 	const struct gateway_view g = s->process;
 	struct gateway_route_view v;
 	struct err why = s->fault;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cases.h"
+#include "golden_report.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static void add_latency(struct buf *line, const struct json *phase, const struct
 			  json_int_or(latency, "limit_ms", 0) ? limit : "");
 }
 
-void cases_show(struct report *r, const struct json *evidence) {
+void golden_report_show(struct report *r, const struct json *evidence) {
 	unsigned long long speed = eval_speed_milli(evidence);
 
 	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p)) {

@@ -7,7 +7,7 @@ struct json;
 struct release_route;
 
 /* What is done with a route at this moment, and whether it is stopped or removed: for status. */
-struct under_way {
+struct operation_view {
 	enum release_state state;
 	char since[CLOCK_STAMP]; /* of the state, or "" */
 	char *words;	 /* "apply r17.yaml by eva@host pid 4711, since ...: asking the golden questions, since ..."; NULL: nothing */
@@ -15,5 +15,5 @@ struct under_way {
 };
 
 /* Never a failure: what cannot be read is not known here. */
-void under_way_look(const struct release_route *route, struct under_way *out);
-void under_way_done(struct under_way *u);
+void operation_view_read(const struct release_route *route, struct operation_view *out);
+void operation_view_done(struct operation_view *u);

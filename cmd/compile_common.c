@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "compiling.h"
+#include "compile_common.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -55,15 +55,15 @@ static void check_runtime(void *ctx, const struct spec *part, struct diagnostics
 		plan_check(rt, part, where, l, c);
 }
 
-int compiling_load(const struct args *a, const struct input *in, struct spec **out, struct diagnostics *c, struct err *e) {
+int compile_common_load(const struct args *a, const struct input *in, struct spec **out, struct diagnostics *c, struct err *e) {
 	return spec_parse(in->name, buf_str(&in->text), in->text.len, check_runtime, &(struct loading){.a = a}, out, c, e);
 }
 
-int compiling_spec(struct args *a, const struct input *in, struct spec **out, struct err *e) {
+int compile_common_spec(struct args *a, const struct input *in, struct spec **out, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct spec *s CLEANUP(spec_freep) = NULL;
 
-	if (compiling_load(a, in, &s, &all, e)) {
+	if (compile_common_load(a, in, &s, &all, e)) {
 		if (all.n > 1)
 			report_diagnostics(a->report, &all);
 		return -1;
@@ -107,7 +107,7 @@ static void packaged(const struct args *a, struct buf *out) {
 	}
 }
 
-int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
+int compile_common_can_run(struct args *a, const struct spec *s, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	struct buf list CLEANUP(buf_done) = BUF_INIT(4096);
@@ -127,12 +127,12 @@ int compiling_can_run(struct args *a, const struct spec *s, struct err *e) {
 		      rt->name, list.len ? list.data : "none is found");
 }
 
-int compiling_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
+int compile_common_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
 		      struct err *e) {
-	return compiling_preview_measured(a, c, s, known, NULL, out, e);
+	return compile_common_preview_measured(a, c, s, known, NULL, out, e);
 }
 
-int compiling_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
+int compile_common_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
 			       const struct size_measured *measured, struct compile_preview *out, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	char *dir CLEANUP(freep) = NULL;
@@ -182,7 +182,7 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 	return -1;
 }
 
-int compiling_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e) {
+int compile_common_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e) {
 	return compile(a, c, s, &(struct asking){0}, out, e);
 }
 
@@ -201,7 +201,7 @@ static struct size_measured measured_of(const struct memory_estimate *o) {
 	return m;
 }
 
-int compiling_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
+int compile_common_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
 			 struct size_measured *measured, struct err *e) {
 	struct lockfile *first CLEANUP(lockfile_freep) = NULL;
 	struct size_measured m;
@@ -234,7 +234,7 @@ int compiling_lockfile_asked(struct args *a, struct context *c, const struct spe
 	return 0;
 }
 
-int compiling_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e) {
+int compile_common_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e) {
 	const char *text = buf_str(&in->text);
 
 	*l = NULL;
