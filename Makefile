@@ -70,7 +70,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/model.sh build/models
 	@tests/check.sh $B
-tests: $(UNIT) $(FUZZ) $(TOOLS) $(ROWS) $B/tests/engine/docker_live_test
+tests: $(UNIT) $(FUZZ) $(TOOLS) $(ROWS) $B/tests/integration/docker_live_test
 lint: $(LIB) $(CMD)
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
@@ -85,7 +85,7 @@ engines: deps
 	@tests/deps.sh engines
 	@$(MAKE) --no-print-directory all tests
 	@tests/model.sh build/models
-	@tests/engine/engines_all.sh $B
+	@tests/integration/engines_all.sh $B
 bench: deps
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all $(TOOLS) $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))

@@ -124,7 +124,7 @@ clean() {
 			docker rmi "$i" >/dev/null
 		done
 	fi
-	[ ! -d "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
+	[ ! -d "$state/engine" ] || tests/integration/docker_engine.sh stop "$state/engine"
 	rm -rf "$state"
 	echo "nothing is left of the demo"
 }

@@ -55,7 +55,7 @@ count() { # NAME LOG STATUS
 	failed=$((failed + bad))
 }
 
-judge() { # NUMBER
+print_result() { # NUMBER
 	local name=${names[$1]} log=$said/$1.log status
 	status=$(cat "$said/$1.status" 2>/dev/null || echo "none")
 	if [ "${kinds[$1]}" = tap ]; then
@@ -74,11 +74,11 @@ start() { # GROUP
 	local t name
 	case $1 in
 	live)
-		for t in tests/fault/*_test.sh tests/engine/*_test.sh tests/screens/*_test.sh; do
+		for t in tests/fault/*_test.sh tests/integration/*_test.sh tests/screens/*_test.sh; do
 			begin tap "$t" timeout 1500 "$t" "$build"
 		done
 		begin tap "the Docker client on a real Docker Engine" env CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 \
-			tests/engine/docker_live.sh "$build/tests/engine/docker_live_test"
+			tests/integration/docker_live.sh "$build/tests/integration/docker_live_test"
 		;;
 	lint) begin whole "lint" make -s lint ;;
 	ci) begin tap tests/ci/run_test.sh timeout 60 tests/ci/run_test.sh ;;
@@ -111,6 +111,6 @@ start() { # GROUP
 
 for group in ${groups:-live lint ci golden compare install unit corpus}; do start "$group"; done
 wait
-for i in "${!names[@]}"; do judge "$i"; done
+for i in "${!names[@]}"; do print_result "$i"; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -23,7 +23,7 @@ engine_ready() {
 	if [ -z "${DOCKER_HOST:-}" ] && [ "${LLMDEPLOY_PRIVATE_ENGINE:-}" != 1 ] && docker version >/dev/null 2>&1; then
 		return 0
 	fi
-	DOCKER_HOST=$(tests/engine/engine.sh start "$1")
+	DOCKER_HOST=$(tests/integration/docker_engine.sh start "$1")
 	export DOCKER_HOST
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced after tests/lib.sh by what moves traffic between tiny engines (tests/engine/tiny_llm.c) on a real Engine.
+# Sourced after tests/lib.sh by what moves traffic between tiny engines (tests/integration/tiny_llm.c) on a real Engine.
 # The caller sets program, state (absolute), and port: the gateway's, port + 1 its metrics. Route "demo".
 
 root=$state/root
@@ -12,7 +12,7 @@ tiny_ready() {
 	gateway_for "$root"
 	[ -n "${LLMDEPLOY_TEST_GATEWAY:-}" ] || gateway_ready "$program" "$root" "$(dirname "$state")/runtimes" >"$state/said" 2>&1 ||
 		{ cat "$state/said" >&2; return 1; }
-	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread || return
+	"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/integration/tiny_llm.c -lpthread || return
 	tiny_release first rollout.drain_ms=40000 gateway.engine.sequences=64 gateway.queue="$(tiny_door 0)" -- --first 2 --gap 2
 	sha=$(sha256sum <"$state/t/model" | cut -d' ' -f1)
 	mkdir -p "$root/store/sha256/$(echo "$sha" | cut -c1-2)" && install -m 444 "$state/t/model" "$root/store/sha256/$(echo "$sha" | cut -c1-2)/$sha"
@@ -23,7 +23,7 @@ tiny_ready() {
 tiny_release() {
 	version=$1
 	shift
-	python3 tests/engine/tiny_release.py "$state/tiny_llm" "$state/t" demo "$version" \
+	python3 tests/integration/tiny_release.py "$state/tiny_llm" "$state/t" demo "$version" \
 		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "$@"
 }
 
@@ -66,7 +66,7 @@ traffic_judge() {
 	for each in $parts; do
 		set -- "$@" "$state/$each.json" "$state/$each.log"
 	done
-	python3 tests/load/judge.py "$root/routes/demo" "$1" "$state/gateway.log" "${@:2}" >"$state/verdict.json"
+	python3 tests/load/check_answers.py "$root/routes/demo" "$1" "$state/gateway.log" "${@:2}" >"$state/verdict.json"
 }
 
 # tiny_clean: what the root, and those of the parts in $state/N, have in the Engine, the Engine if it is ours, and the state
@@ -76,6 +76,6 @@ tiny_clean() {
 		docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
 		docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 	done
-	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine"
+	[ ! -e "$state/engine" ] || tests/integration/docker_engine.sh stop "$state/engine"
 	rm -rf "$state"
 }

@@ -10,7 +10,7 @@ state=$(pwd)/build/bench/apply
 rm -rf "$state/root"
 mkdir -p "$state"
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=1
-trap 'tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1; rm -rf "$state"' EXIT
+trap 'tests/integration/docker_engine.sh stop "$state/engine" >/dev/null 2>&1; rm -rf "$state"' EXIT
 no_gateway "$LLMDEPLOY_ROOT"
 engine_ready "$state/engine"
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$LLMDEPLOY_ROOT" "$state/runtimes"

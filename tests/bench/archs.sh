@@ -14,7 +14,7 @@ lock=$state/r16.lock.json
 rm -rf "$state"
 mkdir -p "$state/models"
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=1
-trap 'tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1; rm -rf "$state"' EXIT
+trap 'tests/integration/docker_engine.sh stop "$state/engine" >/dev/null 2>&1; rm -rf "$state"' EXIT
 engine_ready "$state/engine" || exit 1
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$LLMDEPLOY_ROOT" "$state/runtimes" || exit 1
 "$program" build examples/incident/incident-r16.yaml --output "$lock" --archive "$state/image.tar" >/dev/null || exit 1

@@ -19,7 +19,7 @@ trap clean EXIT
 trap 'exit 130' INT TERM HUP
 
 tiny_ready
-python3 tests/engine/hosted.py $((port + 2)) &
+python3 tests/integration/hosted.py $((port + 2)) &
 hosted=$!
 tiny_release only 'requirements.privacy="any"' "gateway.fallback={\"url\":\"http://127.0.0.1:$((port + 2))/v1\",\"model\":\"big\",\"shareable\":[]}"
 LLMDEPLOY_ROOT=$root "$program" apply "$state/t/only.lock.json" >"$state/said" 2>&1 || { cat "$state/said" >&2; exit 1; }

@@ -14,15 +14,15 @@ mkdir -p "$state"
 export LLMDEPLOY_ROOT=$state/root LLMDEPLOY_PRIVATE_ENGINE=1 LLMDEPLOY_RUNTIMES=${LLMDEPLOY_RUNTIMES:-$PWD/runtimes}
 clean() {
 	id=$(cat "$state/root/root-id" 2>/dev/null) && docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
-	[ ! -e "$state/engine" ] || tests/engine/engine.sh stop "$state/engine" >/dev/null 2>&1
+	[ ! -e "$state/engine" ] || tests/integration/docker_engine.sh stop "$state/engine" >/dev/null 2>&1
 	rm -rf "$state"
 }
 trap clean EXIT
 engine_ready "$state/engine"
-"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/engine/tiny_llm.c -lpthread
+"${CC:-cc}" -std=c17 -D_GNU_SOURCE -static -Os -o "$state/tiny_llm" tests/integration/tiny_llm.c -lpthread
 port=$((20000 + RANDOM % 10000 * 2))
 release() {
-	python3 tests/engine/tiny_release.py "$state/tiny_llm" "$state/t" demo "$1" \
+	python3 tests/integration/tiny_release.py "$state/tiny_llm" "$state/t" demo "$1" \
 		"gateway={\"listen\":\"127.0.0.1:$port\",\"metrics\":\"127.0.0.1:$((port + 1))\"}" "${@:2}"
 }
 apply() { "$program" apply "$state/t/$1.lock.json" --archive "$state/t/tiny.tar" >"$state/said" 2>&1 || { cat "$state/said" >&2; exit 1; }; }

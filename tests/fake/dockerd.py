@@ -4,7 +4,7 @@
 
 It keeps images and containers as an Engine does, and refuses what an Engine refuses. A container that is started is a thread that
 answers at SOURCE/engine.sock of its writable mount like a model server: healthy at once, one word to every question. It ends
-with SIGTERM, and everything with it. At SOCKET.control it is told to misbehave (sickness.py)."""
+with SIGTERM, and everything with it. At SOCKET.control it is told to misbehave (docker_faults.py)."""
 import hashlib
 import http.server
 import json
@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.parse
 
-import sickness
+import docker_faults
 
 NOW = "2026-11-22T17:41:05.000000000Z"
 lock = threading.RLock()
@@ -123,7 +123,7 @@ class Model(Handler):
     def do_POST(self):
         with tempfile.TemporaryFile() as f:
             self.body(f)
-        sickness.doctor.question()
+        docker_faults.doctor.question()
         time.sleep(self.server.answer_ms / 1000)
         self.answer(200, {"model": self.server.alias, "usage": {"completion_tokens": 1, "prompt_tokens": 1, "total_tokens": 2},
                           "choices": [{"index": 0, "finish_reason": "stop", "text": "yes", "message": {"role": "assistant", "content": "yes"}}]})
@@ -428,7 +428,7 @@ class Daemon:
         if os.path.lexists(self.path):
             os.unlink(self.path)
         server = Unix(self.path, Engine)
-        server.doctor = sickness.doctor
+        server.doctor = docker_faults.doctor
         server.daemon = self
         self.server = server
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -444,7 +444,7 @@ class Daemon:
         os.unlink(self.path)
         server.shutdown()
         server.server_close()
-        sickness.hang_up(server)
+        docker_faults.hang_up(server)
         power_off()
 
 
@@ -452,7 +452,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.splitlines()[0])
     daemon = Daemon(sys.argv[1])
-    sickness.doctor.serve(daemon, {"prune": prune, "forget": forget_images, "store": change_store, "wipe": wipe, "wipe_other": wipe_other})
+    docker_faults.doctor.serve(daemon, {"prune": prune, "forget": forget_images, "store": change_store, "wipe": wipe, "wipe_other": wipe_other})
     daemon.up()
     signal.pause()
 

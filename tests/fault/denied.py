@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from world import World
+from harness import Harness
 
 ENGINES = "permission denied: engines and gateway of root 'ROOT' answer uid 0 alone, we are uid 65534: run as its owner"
 OWNER = "permission denied: root 'ROOT' belongs to uid 0, we are uid 65534: run as its owner, or give --root"
@@ -72,31 +72,31 @@ ROWS = [
 ]
 
 
-def as_nobody(world, words):
-    p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", world.program, *words], env=dict(world.env, HOME="/nonexistent"),
+def as_nobody(harness, words):
+    p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", harness.program, *words], env=dict(harness.env, HOME="/nonexistent"),
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
     return p.returncode, p.stdout.decode(errors="replace")
 
 
-def allow(world, what, path, on):
+def allow(harness, what, path, on):
     """Modes for a row, and back."""
-    os.chmod(world.socket, 0o666 if what == "engine" and on else 0o600)
+    os.chmod(harness.socket, 0o666 if what == "engine" and on else 0o600)
     if what == "nothing":
-        os.chmod(world.root, 0o700 if on else 0o755)
+        os.chmod(harness.root, 0o700 if on else 0o755)
     elif what not in ("engine", "root"):
-        target = os.path.join(world.root, "routes", "demo", path)
+        target = os.path.join(harness.root, "routes", "demo", path)
         os.chmod(target, (0o700 if on else 0o755) if os.path.isdir(target) else (0o600 if on else 0o644))
 
 
-def row(world, names, what, words, status, says):
+def row(harness, names, what, words, status, says):
     def fill(text):
         for name, value in names.items():
             text = text.replace(name, value)
         return text
 
-    allow(world, what, fill(what), True)
-    code, said = as_nobody(world, [fill(w) for w in words.split()])
-    allow(world, what, fill(what), False)
+    allow(harness, what, fill(what), True)
+    code, said = as_nobody(harness, [fill(w) for w in words.split()])
+    allow(harness, what, fill(what), False)
     wrong = [] if code == status else ["it ended with %d, not %d" % (code, status)]
     wrong += ["it did not say: " + fill(text) for text in says if fill(text) not in said]
     # What an Engine says of containers, and the journal of the past, is seen.
@@ -107,32 +107,32 @@ def row(world, names, what, words, status, says):
 def main():
     program, state = sys.argv[1:]
     os.makedirs(state, exist_ok=True)
-    world = World(program, os.path.join(state, "world"), "host")
+    harness = Harness(program, os.path.join(state, "harness"), "host")
     failures = 0
     try:
-        with open("/bin/true", "rb") as source, open(os.path.join(world.state, "tiny"), "wb") as out:
+        with open("/bin/true", "rb") as source, open(os.path.join(harness.state, "tiny"), "wb") as out:
             out.write(source.read())
         versions = []
-        world.release()
-        world.new_root()
+        harness.release()
+        harness.new_root()
         for _ in range(2):
-            versions.append(world.release())
-            world.must("apply", world.lock(versions[-1]), "--archive", os.path.join(world.state, "t", "tiny.tar"))
-        names = {"ROOT": world.root, "SOCKET": world.socket, "LOCK": world.lock(versions[1]), "OLD": versions[0], "NEW": versions[1]}
+            versions.append(harness.release())
+            harness.must("apply", harness.lock(versions[-1]), "--archive", os.path.join(harness.state, "t", "tiny.tar"))
+        names = {"ROOT": harness.root, "SOCKET": harness.socket, "LOCK": harness.lock(versions[1]), "OLD": versions[0], "NEW": versions[1]}
         for n, (what, words, status, says) in enumerate(ROWS):
-            wrong = row(world, names, what, words, status, says)
+            wrong = row(harness, names, what, words, status, says)
             failures += bool(wrong)
             print("%sok %d - %s, where %s: exit %d" % ("not " if wrong else "", n + 1, words,
                   {"engine": "the Engine may be used", "root": "the root may be read", "nothing": "nothing may be read", "": "the route may not be read"}.get(
                       what, what + " may not be read"), status), flush=True)
             for text in wrong:
                 print("# " + text.replace("\n", "\n# "), flush=True)
-        wrong = world.invariants({versions[1]})
+        wrong = harness.invariants({versions[1]})
         print("%sok %d - nothing was changed by all that" % ("not " if wrong else "", len(ROWS) + 1))
         print("1..%d" % (len(ROWS) + 1))
         return 1 if failures or wrong else 0
     finally:
-        world.stop()
+        harness.stop()
 
 
 # Who ends it early finds no Engine and no gateway of it.

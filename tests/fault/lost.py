@@ -14,15 +14,15 @@ import subprocess
 import sys
 import time
 
-from world import World, digest
+from harness import Harness, digest
 
 EXIT_USAGE, EXIT_RECOVERY, EXIT_KILLED = 2, 12, -9
 TRIES = 5
 
 
 class Lost:
-    def __init__(self, world):
-        self.w, self.count, self.failures = world, 0, 0
+    def __init__(self, harness):
+        self.w, self.count, self.failures = harness, 0, 0
 
     def result(self, name, *wrong):
         wrong = [str(w) for w in wrong if w]
@@ -164,14 +164,14 @@ class Lost:
 def main():
     program, state = sys.argv[1:]
     os.makedirs(state, exist_ok=True)
-    world = World(program, os.path.join(state, "world"), "host")
+    harness = Harness(program, os.path.join(state, "harness"), "host")
     try:
-        with open("/bin/true", "rb") as source, open(os.path.join(world.state, "tiny"), "wb") as out:
+        with open("/bin/true", "rb") as source, open(os.path.join(harness.state, "tiny"), "wb") as out:
             out.write(source.read())
-        world.release()
-        return Lost(world).run()
+        harness.release()
+        return Lost(harness).run()
     finally:
-        world.stop()
+        harness.stop()
 
 
 # Who ends it early finds no Engine and no gateway of it.

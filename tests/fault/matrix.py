@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from world import World, digest, make_manifests, make_packages, make_runtime
+from harness import Harness, digest, make_manifests, make_packages, make_runtime
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # What an operation may end with when one of its effects fails; 2 is a usage error and would be a fault of ours.
@@ -35,8 +35,8 @@ class Operation:
     back = False  # to the older one
     before = 1  # so often it is done before it is looked at: what is left then is as in each case
 
-    def __init__(self, world):
-        self.w = world
+    def __init__(self, harness):
+        self.w = harness
 
     def apply_words(self, version):
         return ["apply", self.w.lock(version), "--archive", os.path.join(self.w.state, "t", "tiny.tar")]
@@ -296,10 +296,10 @@ class Command(Operation):
 
 
 class Build(Command):
-    def __init__(self, world):
-        Command.__init__(self, world)
-        self.out = os.path.join(world.state, "built.lock.json")
-        self.words = ["build", os.path.join(world.state, "build.yaml"), "--output", self.out]
+    def __init__(self, harness):
+        Command.__init__(self, harness)
+        self.out = os.path.join(harness.state, "built.lock.json")
+        self.words = ["build", os.path.join(harness.state, "build.yaml"), "--output", self.out]
 
     def prepare(self):
         if os.path.exists(self.out):
@@ -317,9 +317,9 @@ class Build(Command):
 
 
 class Pull(Command):
-    def __init__(self, world):
-        Command.__init__(self, world)
-        self.words = ["model", "pull", os.path.join(world.state, "pull.yaml")]
+    def __init__(self, harness):
+        Command.__init__(self, harness)
+        self.words = ["model", "pull", os.path.join(harness.state, "pull.yaml")]
 
     def look(self, allowed):
         sha = digest(open(os.path.join(self.w.state, "web", "model.gguf"), "rb").read())
@@ -333,9 +333,9 @@ class Pull(Command):
 class Lock(Command):
     words = ["runtime", "lock", "tiny"]
 
-    def __init__(self, world):
-        Command.__init__(self, world)
-        self.out = os.path.join(world.state, "runtimes", "tiny", "packages.lock")
+    def __init__(self, harness):
+        Command.__init__(self, harness)
+        self.out = os.path.join(harness.state, "runtimes", "tiny", "packages.lock")
 
     def result(self):
         # The time of locking is no part of the comparison.
@@ -358,8 +358,8 @@ OPERATIONS = {"lock": Lock, "build": Build, "pull": Pull, "first": First, "apply
 
 
 class Matrix:
-    def __init__(self, world, rows, every):
-        self.w, self.rows, self.every = world, rows, every
+    def __init__(self, harness, rows, every):
+        self.w, self.rows, self.every = harness, rows, every
         self.done = set()  # on a real Engine: effects that were killed
         self.count = self.failures = self.cases = 0
         self.table = []
@@ -523,30 +523,30 @@ def main():
     program, rows_program, state, model = args
     rows = read_rows(rows_program)
     said = dict(a[2:].split("=", 1) for a in sys.argv if a.startswith(("--engine=", "--tiny=")))
-    world = World(program, state, gateway, said.get("engine"))
+    harness = Harness(program, state, gateway, said.get("engine"))
     try:
         shutil.copy(said.get("tiny", "/bin/true"), os.path.join(state, "tiny"))
         names = only[0] if only else [n for n in OPERATIONS if gateway != "none" or not OPERATIONS[n].gateway]
         if any(issubclass(OPERATIONS[n], Command) for n in names):
-            make_packages(world)
-            make_runtime(world, REPOSITORY)
-            make_manifests(world, model)
-        world.release()
-        world.new_root()
-        matrix = Matrix(world, rows, "--every" in sys.argv)
+            make_packages(harness)
+            make_runtime(harness, REPOSITORY)
+            make_manifests(harness, model)
+        harness.release()
+        harness.new_root()
+        matrix = Matrix(harness, rows, "--every" in sys.argv)
         ready = False
         for name in names:
             if not ready and not issubclass(OPERATIONS[name], (Command, First)):
-                world.new_root()
-                base(OPERATIONS[name](world))
+                harness.new_root()
+                base(OPERATIONS[name](harness))
                 ready = True
             matrix.operation(name)
         matrix.print_table()
         print("1..%d\n# %d cases" % (matrix.count, matrix.cases))
         return 1 if matrix.failures else 0
     finally:
-        world.stop()
-        shutil.rmtree(world.state, ignore_errors=True)
+        harness.stop()
+        shutil.rmtree(harness.state, ignore_errors=True)
 
 
 # Who ends it early finds no Engine and no gateway of it.

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-from world import World, digest, free_port
+from harness import Harness, digest, free_port
 
 PLACES = ("check", "reload", "start")
 class Clients:
@@ -56,7 +56,7 @@ class Clients:
 class Refusals:
     def __init__(self, program, state, haproxy, refuser):
         self.haproxy, self.count, self.failures, self.faults, self.asked, self.lost = haproxy, 0, 0, 0, 0, 0
-        self.w = World(program, state, "host")
+        self.w = Harness(program, state, "host")
         self.other, self.second = free_port(), free_port()
         self.dir = os.path.join(self.w.state, "files")
         os.makedirs(self.dir)

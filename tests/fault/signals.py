@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from world import World
+from harness import Harness
 
 LATE = 0.3  # a second signal within 300 ms is the first one still
 SLOW_CREATE = ("--create-ms", "700")
@@ -46,8 +46,8 @@ ROWS = [
 
 
 class Signals:
-    def __init__(self, world):
-        self.w, self.count, self.failures = world, 0, 0
+    def __init__(self, harness):
+        self.w, self.count, self.failures = harness, 0, 0
 
     def journal(self):
         with open(os.path.join(self.w.root, "routes", "demo", "journal"), "rb") as f:
@@ -149,19 +149,19 @@ class Signals:
 def main():
     program, state = sys.argv[1:]
     os.makedirs(state, exist_ok=True)
-    world = World(program, os.path.join(state, "world"), "host")
+    harness = Harness(program, os.path.join(state, "harness"), "host")
     try:
-        with open("/bin/true", "rb") as source, open(os.path.join(world.state, "tiny"), "wb") as out:
+        with open("/bin/true", "rb") as source, open(os.path.join(harness.state, "tiny"), "wb") as out:
             out.write(source.read())
-        world.release()
-        world.new_root()
-        signals = Signals(world)
+        harness.release()
+        harness.new_root()
+        signals = Signals(harness)
         for row in ROWS:
             signals.row(*row)
         print("1..%d" % signals.count)
         return 1 if signals.failures else 0
     finally:
-        world.stop()
+        harness.stop()
 
 
 # Who ends it early finds no Engine and no gateway of it.

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from world import World, free_port, tiny_release
+from harness import Harness, free_port, tiny_release
 
 WRONG = {"name": "g", "cases": [{"id": "a", "severity": "blocker", "messages": [{"role": "user", "content": "x"}], "context": [], "max_tokens": 4,
                                  "seed": 42, "timeout_ms": 5000, "attempts": 1, "assert": [{"kind": "contains", "values": ["no such word"]}]}]}
@@ -26,9 +26,9 @@ EXIT_USAGE, EXIT_SPEC, EXIT_GATE, EXIT_HELD, EXIT_DRIFT, EXIT_RECOVERY, EXIT_INT
 class Clients(threading.Thread):
     """One who asks a route all the time. What it got is counted by answer."""
 
-    def __init__(self, world, route):
+    def __init__(self, harness, route):
         super().__init__(daemon=True)
-        self.w, self.route, self.over, self.got = world, route, False, {}
+        self.w, self.route, self.over, self.got = harness, route, False, {}
 
     def run(self):
         while not self.over:
@@ -75,8 +75,8 @@ class Hosted(http.server.BaseHTTPRequestHandler):
 
 
 class Stop:
-    def __init__(self, world):
-        self.w, self.count, self.failures, self.said = world, 0, 0, ""
+    def __init__(self, harness):
+        self.w, self.count, self.failures, self.said = harness, 0, 0, ""
 
     def result(self, name, *wrong):
         wrong = [str(w) for w in wrong if w]
@@ -407,19 +407,19 @@ class Stop:
 def main():
     program, state = sys.argv[1:]
     os.makedirs(state, exist_ok=True)
-    world = World(program, os.path.join(state, "world"), "host")
+    harness = Harness(program, os.path.join(state, "harness"), "host")
     try:
-        with open("/bin/true", "rb") as source, open(os.path.join(world.state, "tiny"), "wb") as out:
+        with open("/bin/true", "rb") as source, open(os.path.join(harness.state, "tiny"), "wb") as out:
             out.write(source.read())
-        world.release()
-        world.new_root()
-        t = Stop(world)
+        harness.release()
+        harness.new_root()
+        t = Stop(harness)
         for part in (t.stop_and_start, t.interrupted, t.held, t.repairs, t.damaged, t.fallback, t.remove, t.outcomes, t.releases, t.conflicts, t.under_way):
             part()
         print("1..%d" % t.count)
         return 1 if t.failures else 0
     finally:
-        world.stop()
+        harness.stop()
 
 
 # Who ends it early finds no Engine and no gateway of it.

@@ -4,7 +4,7 @@
 #
 # Flips a route under traffic, half of it token streams, over HTTP/1.1 and HTTP/2, on kept and on new connections: by turns an apply of a new
 # release and a rollback, whole commands, on a real Engine with tiny engines and the packaged HAProxy. STATE/verdict.json says
-# what clients saw (tests/load/judge.py), STATE/{apply,rollback}.ms how long the commands took. Ends with 1 where clients noticed anything.
+# what clients saw (tests/load/check_answers.py), STATE/{apply,rollback}.ms how long the commands took. Ends with 1 where clients noticed anything.
 # One apply in five brings another door, and so the rollback after it: HAProxy is reloaded. STATE stays; `. tests/tiny.sh; tiny_clean` removes it.
 set -u
 . tests/lib.sh

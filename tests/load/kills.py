@@ -19,10 +19,10 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(os.path.dirname(HERE), "fault"), os.path.join(os.path.dirname(HERE), "engine")]
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "fault"), os.path.join(os.path.dirname(HERE), "integration")]
 sys.dont_write_bytecode = True
 import tiny_release
-from world import UnixHTTP, World, digest
+from harness import UnixHTTP, Harness, digest
 
 ROUTE, LAST_OLD = "demo", 3
 
@@ -31,8 +31,8 @@ class Wrong(Exception):
     pass
 
 
-class Killed(World):
-    """What World looks at, in a root on a real Engine that others use, too."""
+class Killed(Harness):
+    """What Harness looks at, in a root on a real Engine that others use, too."""
 
     def __init__(self, program, state, port):
         self.program, self.state, self.port, self.gateway = os.path.abspath(program), os.path.abspath(state), port, "docker"
@@ -46,7 +46,7 @@ class Killed(World):
         os.chdir(self.root)  # a socket's path is short
 
     def ask_engine(self, method, path):
-        found = World.ask_engine(self, method, path)
+        found = Harness.ask_engine(self, method, path)
         return [c for c in found or [] if (c["Labels"] or {}).get("llmdeploy.root") == self.id]
 
     def put_lock(self, version, previous, door):
@@ -108,8 +108,8 @@ def stray(problem):
 
 
 class Kills:
-    def __init__(self, world, seed):
-        self.w, self.random, self.n = world, random.Random(seed), 0
+    def __init__(self, harness, seed):
+        self.w, self.random, self.n = harness, random.Random(seed), 0
         self.span_ms, self.switched = {}, False
         self.said = ""
 

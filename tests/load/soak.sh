@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: tests/load/soak.sh    in the repository's root, after `make` and tests/load/load; `make soak` does that
 #
-# SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds (churn.sh); beside it, in the first third the same with
+# SOAK seconds (900) of flips and kills under traffic with tiny engines and streams of twenty seconds (chaos.sh); beside it, in the first third the same with
 # llama.cpp, and then KILLS (1000) kill -9 of llmdeploy at random instants of applies and rollbacks (kills.sh, WORKERS=3), and one at
-# every step of them (steps.sh), and before and after each effect of the other operations, too (points.sh). What is counted is not timed: a machine that is slower or has other work takes longer than SOAK.
+# every step of them (steps.sh), and before and after each effect of the other operations, too (failpoints.sh). What is counted is not timed: a machine that is slower or has other work takes longer than SOAK.
 # Ends with the counts; with 1 where a client noticed what it must not, and what journal and gateway say around it; build/soak/evidence has the rest.
 # SEED=N repeats instants and order.
 set -u
@@ -29,7 +29,7 @@ clean() {
 		. tests/tiny.sh
 		tiny_clean
 	done
-	[ ! -e "$all/engine" ] || tests/engine/engine.sh stop "$all/engine"
+	[ ! -e "$all/engine" ] || tests/integration/docker_engine.sh stop "$all/engine"
 	[ -e "$all/evidence" ] || rm -rf "$all"
 }
 trap clean EXIT
@@ -66,9 +66,9 @@ mkdir -p "$all"
 engine_ready "$all/engine" || exit 1
 echo "soak: $seconds s, $kills kills of llmdeploy, SEED=$seed"
 export SEED=$seed
-PORT=$((base + 10)) tests/load/churn.sh "$all/tiny" tiny "$seconds" 2>"$all/tiny.err" &
+PORT=$((base + 10)) tests/load/chaos.sh "$all/tiny" tiny "$seconds" 2>"$all/tiny.err" &
 tiny=$!
-PORT=$base tests/load/churn.sh "$all/real" real "$((seconds / 3))" 2>"$all/real.err" &
+PORT=$base tests/load/chaos.sh "$all/real" real "$((seconds / 3))" 2>"$all/real.err" &
 real=$!
 pids="$tiny $real"
 ended real "$real"
@@ -77,7 +77,7 @@ WORKERS=${WORKERS:-3} PORT=$((base + 20)) tests/load/kills.sh "$all/kills" "$kil
 killing=$!
 PORT=$((base + 40)) tests/load/steps.sh "$all/steps" 2>"$all/steps.err" &
 steps=$!
-tests/load/points.sh "$all/points" >"$all/points.err" 2>&1 &
+tests/load/failpoints.sh "$all/points" >"$all/points.err" 2>&1 &
 points=$!
 pids="$tiny $killing $steps $points"
 ended kills "$killing"

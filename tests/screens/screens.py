@@ -23,7 +23,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "fault"))
-from world import World, digest, make_packages, make_runtime  # noqa: E402
+from harness import Harness, digest, make_packages, make_runtime  # noqa: E402
 
 KINDS = {"80": (80, False), "140": (140, False), "80-color": (80, True), "140-color": (140, True), "pipe": (0, False)}
 LIMIT_S = 60  # of one command
@@ -116,10 +116,10 @@ def in_pipe(program, words, env, until=None, signals=()):
 TIME = r"(?:\d+ m \d\d s|\d+(?:\.\d+)? m?s)"
 
 
-def normal(text, world):
+def normal(text, harness):
     text = re.sub(r"\x1b\[(\d+)m", r"{\1}", text)
-    text = text.replace(world.state, "/STATE")
-    for port, word in ((world.port, "PORT1"), (world.metrics, "PORT2")):
+    text = text.replace(harness.state, "/STATE")
+    for port, word in ((harness.port, "PORT1"), (harness.metrics, "PORT2")):
         text = text.replace(str(port), word)
     # An apply's times, which may be wrapped anywhere.
     text = re.sub(r"\(" + TIME + r":[^)]*\)", "(TIMES)", text)
@@ -143,7 +143,7 @@ class Story:
     def __init__(self, program, state, model, kind):
         self.kind, self.screens, self.model = kind, {}, os.path.join(state, "model.gguf")
         self.columns, self.color = KINDS[kind]
-        self.w = World(program, state, "host")
+        self.w = Harness(program, state, "host")
         os.symlink(model, self.model)
         for name, text in (("answers", GOLDEN), ("wrong-answers", WRONG_GOLDEN)):
             self.write(name + ".yaml", text)

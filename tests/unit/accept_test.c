@@ -23,7 +23,7 @@
 
 /* A journal that is broken in its middle: nobody goes on but by a human's word, and then nothing is lost that could be trusted. */
 
-struct place {
+struct fixture {
 	char path[48];
 	struct root root;
 	struct release_route chat;
@@ -36,7 +36,7 @@ static void fine(int r, const struct err *e) {
 }
 
 static int setup(void **state) {
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	struct err e = {0};
 
 	(void) strcpy(p->path, "/tmp/llmdeploy-accept-XXXXXX");
@@ -49,7 +49,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e;
 
 	release_route_done(&p->chat);
@@ -72,7 +72,7 @@ static void record(struct journal *j, const char *event, const char *version, co
 }
 
 /* A letter a release: it is put, made active and committed; "<X": back to X. */
-static void play(struct place *p, const char *script) {
+static void play(struct fixture *p, const char *script) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	char version[2] = "", from[2] = "";
@@ -94,7 +94,7 @@ static void play(struct place *p, const char *script) {
 }
 
 /* One bit of record `n`'s JSON. */
-static void break_record(struct place *p, int n) {
+static void break_record(struct fixture *p, int n) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 
@@ -122,7 +122,7 @@ static const struct {
 	{"one release", "a", 1, "", NULL, "a"},
 };
 
-static void text_of(struct place *p, char out[100]) {
+static void text_of(struct fixture *p, char out[100]) {
 	char **versions CLEANUP(freep) = NULL;
 	struct err e = {0};
 	size_t n;
@@ -141,7 +141,7 @@ static void accepted(void **state) {
 		char text[100];
 
 		assert_int_equal(setup(state), 0);
-		struct place *p = *state;
+		struct fixture *p = *state;
 		play(p, c->script);
 		break_record(p, c->broken);
 		assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), -1);
@@ -164,7 +164,7 @@ static void accepted(void **state) {
 
 /* The record says who, what was wrong, and which bytes are given up. */
 static void says_what_was_given_up(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct rollout_journal_reset a = {0};
 	struct json *last CLEANUP(json_freep) = NULL;
@@ -201,7 +201,7 @@ static void says_what_was_given_up(void **state) {
 
 /* Nobody else goes on. */
 static void refused_until_then(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct rollout_session s;
 	struct err e = {0};
 
@@ -225,7 +225,7 @@ static void killed_at_each_step(void **state) {
 
 		assert_in_range(step, 1, 100);
 		assert_int_equal(setup(state), 0);
-		struct place *p = *state;
+		struct fixture *p = *state;
 		play(p, "abcd");
 		break_record(p, 5);
 		(void) snprintf(plan, sizeof plan, "any:%s:kill:%d", step % 2 ? "before" : "during", (step + 1) / 2);

@@ -21,7 +21,7 @@
 enum { DAY = 24 * 3600 };
 
 /* What all tests share: keys, a time, and the content of the toy archive. */
-struct world {
+struct harness {
 	char *dir;
 	char key[41];
 	char *keyring, *packages;
@@ -34,7 +34,7 @@ static const char tool_deb[] = "the tool, as it were", lib_deb[] = "the library,
 #define LIB_PATH "pool/main/l/lib/lib_2_all.deb"
 
 static int set_up(void **state) {
-	struct world *w = mem_zalloc(1, sizeof *w);
+	struct harness *w = mem_zalloc(1, sizeof *w);
 	char tool[SHA256_HEX], lib[SHA256_HEX];
 
 	w->dir = mem_strdup("/tmp/debian-test-XXXXXX");
@@ -54,7 +54,7 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-	struct world *w = *state;
+	struct harness *w = *state;
 	struct err e = {0};
 
 	fake_apt_keys_done(w->dir);
@@ -67,7 +67,7 @@ static int tear_down(void **state) {
 }
 
 /* An empty folder under the world's; yours. */
-static char *folder(const struct world *w, const char *name) {
+static char *folder(const struct harness *w, const char *name) {
 	char *path = mem_printf("%s/%s", w->dir, name);
 	struct err e = {0};
 
@@ -76,7 +76,7 @@ static char *folder(const struct world *w, const char *name) {
 	return path;
 }
 
-static struct store *fresh_store(const struct world *w) {
+static struct store *fresh_store(const struct harness *w) {
 	char *path CLEANUP(freep) = folder(w, "root");
 	int fd CLEANUP(closep) = -1;
 	struct store *s = NULL;
@@ -88,7 +88,7 @@ static struct store *fresh_store(const struct world *w) {
 }
 
 /* A good suite; rows change what they are about. */
-static struct fake_suite toy(const struct world *w) {
+static struct fake_suite toy(const struct harness *w) {
 	return (struct fake_suite){.name = "toy", .codename = "bear", .component = "main", .packages = w->packages,
 				   .date = w->now - DAY, .valid_until = w->now + DAY, .packed = "", .signers = "good"};
 }
@@ -111,7 +111,7 @@ static void tell(void *ctx, const struct progress_event *ev) {
 }
 
 /* "@DIR@", "@KEY@", "@DATE@", "@UNTIL@" of a message filled in; yours. */
-static char *filled(const struct world *w, const struct fake_suite *s, const char *text) {
+static char *filled(const struct harness *w, const struct fake_suite *s, const char *text) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(2048);
 	char date[CLOCK_STAMP], until[CLOCK_STAMP];
 	const char *const marks[][2] = {{"@DIR@", w->dir}, {"@KEY@", w->key + 24}, {"@DATE@", date}, {"@UNTIL@", until}};
@@ -131,7 +131,7 @@ static char *filled(const struct world *w, const struct fake_suite *s, const cha
 	return buf_steal(&out);
 }
 
-static void assert_tool_lock(const struct world *w, const struct debian_lock *lock) {
+static void assert_tool_lock(const struct harness *w, const struct debian_lock *lock) {
 	assert_int_equal(lock->n_packages, 2);
 	assert_string_equal(lock->packages[0].name, "lib");
 	assert_string_equal(lock->packages[0].reason, "tool depends on lib (>= 1)");
@@ -212,7 +212,7 @@ static const struct row archives[] = {
 	 .message = "'main/binary-amd64/Packages.gz' does not unpack to the file that the index names"},
 };
 
-static struct fake_suite suite_of(const struct world *w, const struct row *c) {
+static struct fake_suite suite_of(const struct harness *w, const struct row *c) {
 	struct fake_suite s = toy(w);
 
 	s.packed = c->with.packed ? c->with.packed : s.packed;
@@ -237,7 +237,7 @@ static void assert_message(const char *got, const char *want) {
 }
 
 static void verifies_an_archive(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(c, archives) {
 		struct fake_suite s = suite_of(w, c);
@@ -290,7 +290,7 @@ static void takes_the_first_usable_mirror(void **state) {
 		 NO_INDEX "cannot open '@DIR@/m0/dists/toy/InRelease': No such file or directory; "
 			  "cannot open '@DIR@/m1/dists/toy/InRelease': No such file or directory"},
 	};
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(c, rows) {
 		char *dirs[2] = {folder(w, "m0"), folder(w, "m1")};
@@ -363,7 +363,7 @@ static const struct {
 };
 
 static void refuses_a_bad_request(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	const struct debian_mirror at = {.url = "file:/nonexistent"};
 	const struct debian_mirrors mirrors = {&at, 1, w->keyring};
 	struct store *store CLEANUP(store_freep) = fresh_store(w);
@@ -391,7 +391,7 @@ static void refuses_a_bad_request(void **state) {
 }
 
 static void says_what_gpgv_lacks(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	char *mirror CLEANUP(freep) = folder(w, "mirror");
 	char *url CLEANUP(freep) = mem_printf("file:%s", mirror);
 	const struct debian_mirror at = {.url = url};
@@ -417,7 +417,7 @@ static void says_what_gpgv_lacks(void **state) {
 
 /* Resolve and fetch over HTTP, then again with nothing left to do, then without a package. */
 static void fetches_by_digest(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	char *mirror CLEANUP(freep) = folder(w, "mirror");
 	struct fake_suite s = toy(w);
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
@@ -459,7 +459,7 @@ static void fetches_from_a_snapshot(void **state) {
 		const char *name;
 		int hours;
 	} rows[] = {{"after the index", 6}, {"at its time", 0}};
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(c, rows) {
 		char *mirror CLEANUP(freep) = folder(w, "mirror");
@@ -492,7 +492,7 @@ static void fetches_from_a_snapshot(void **state) {
 }
 
 static void refuses_other_bytes(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	char *mirror CLEANUP(freep) = folder(w, "mirror");
 	char *url CLEANUP(freep) = mem_printf("file:%s", mirror);
 	const struct debian_mirror at[] = {{.url = url}}, elsewhere[] = {{.url = url, .archive = "other"}};

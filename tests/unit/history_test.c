@@ -17,7 +17,7 @@
 #include "release/release.h"
 #include "root/root.h"
 
-struct place {
+struct fixture {
 	char path[40];
 	struct root root;
 	struct release_route chat;
@@ -29,7 +29,7 @@ static void fine(int r, const struct err *e) {
 }
 
 static int setup(void **state) {
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	struct err e = {0};
 
 	(void) strcpy(p->path, "/tmp/llmdeploy-history-XXXXXX");
@@ -41,7 +41,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e;
 
 	release_route_done(&p->chat);
@@ -75,7 +75,7 @@ static void committed(struct journal *j, const char *op, const char *version) {
 	record(j, json);
 }
 
-static void remove_all(struct place *p, struct journal *j) {
+static void remove_all(struct fixture *p, struct journal *j) {
 	struct err e = {0};
 
 	record(j, "{\"event\":\"removed\"}");
@@ -85,7 +85,7 @@ static void remove_all(struct place *p, struct journal *j) {
 
 /* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied, and its watch
  * failed; "<X" a rollback to X; "^X" one that recovery gave up, "~X" before the link was turned; "-X" X is collected; "0" the route is removed. */
-static void play(struct place *p, const char *script) {
+static void play(struct fixture *p, const char *script) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	char active[2] = "", version[2] = "";
@@ -195,7 +195,7 @@ static const struct {
 	{"collected", "ABC-A", "a", NULL, "no version 'a' of route 'chat'"},
 };
 
-static void begin_again(struct place *p, const char *script) {
+static void begin_again(struct fixture *p, const char *script) {
 	struct err e = {0};
 
 	fine(fs_remove_tree(EFFECT_NONE, p->root.fd, "routes/chat", &e), &e);
@@ -226,7 +226,7 @@ static const struct {
 };
 
 static void forward_goes_to(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, forwards) {
 		char *to CLEANUP(freep) = NULL;
@@ -239,7 +239,7 @@ static void forward_goes_to(void **state) {
 }
 
 static void rollback_goes_to(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, rollbacks) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
@@ -255,7 +255,7 @@ static void rollback_goes_to(void **state) {
 }
 
 static void damaged_target_is_not_passed_over(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release to = RELEASE_INIT;
 	struct err e = {0};
 
@@ -268,7 +268,7 @@ static void damaged_target_is_not_passed_over(void **state) {
 }
 
 static void committed_ones_by_last_activity(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char **versions CLEANUP(freep) = NULL;
 	struct buf all CLEANUP(buf_done) = BUF_INIT(100);
 	struct err e = {0};
@@ -332,7 +332,7 @@ static const struct {
 };
 
 static void history_is_a_view(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct err e = {0};
 	uint64_t torn;
@@ -364,7 +364,7 @@ static void newest_of_an_event(void **state) {
 		bool found;
 	} table[] = {{"the newest", EVENT_REJECTED, 1, true}, {"further back", EVENT_FLIPPED, 6, true},
 		     {"too far back", EVENT_FLIPPED, 5, false}, {"none", EVENT_HELD, 100, false}};
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct err e = {0};
 	uint64_t torn;
@@ -380,7 +380,7 @@ static void newest_of_an_event(void **state) {
 }
 
 /* Events, a blank between them; "accepted*" says that the route was stopped. */
-static void write_events(struct place *p, const char *events) {
+static void write_events(struct fixture *p, const char *events) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	char *text CLEANUP(freep) = mem_strdup(events), *save = NULL;
 	struct err e = {0};
@@ -394,7 +394,7 @@ static void write_events(struct place *p, const char *events) {
 	}
 }
 
-static void again_with(struct place *p, const char *events) {
+static void again_with(struct fixture *p, const char *events) {
 	begin_again(p, "");
 	write_events(p, events);
 }
@@ -427,7 +427,7 @@ static void state_of_a_route(void **state) {
 		{"a journal that was given up", "route_stopped accepted", RELEASE_STARTED, true},
 		{"a journal that was given up, of a stopped route", "flipped accepted* recovered", RELEASE_STOPPED, true},
 	};
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, table) {
 		enum release_state got = RELEASE_REMOVED;
@@ -464,7 +464,7 @@ static void operation_under_way(void **state) {
 		{"stopped", "stop drained route_stopped", "stop", NULL, "route_stopped", true},
 		{"held", "apply canary_step held", "apply", NULL, "held", true},
 	};
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, table) {
 		struct release_operation o;
@@ -492,7 +492,7 @@ static void versions_of_a_route(void **state) {
 		{"a rollback was given up", "ABC^B", "b+ c+ a+"},
 		{"since the removal", "AB0A", "a+"},
 	};
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, table) {
 		struct release_version *versions CLEANUP(freep) = NULL;
@@ -509,7 +509,7 @@ static void versions_of_a_route(void **state) {
 }
 
 static void holder_of_the_lock(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release_route other CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char *holder CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -530,7 +530,7 @@ static void holder_of_the_lock(void **state) {
 
 /* Who waited for a route that was purged meanwhile, and what a killed purge left. */
 static void purged(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release_route waits CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct err e = {0};
 
@@ -550,7 +550,7 @@ static void purged(void **state) {
 }
 
 static void empty_history(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct history *h CLEANUP(history_freep) = NULL;
 	struct err e = {0};
 
@@ -559,7 +559,7 @@ static void empty_history(void **state) {
 }
 
 static void broken_journal_is_no_history(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release to = RELEASE_INIT;
 	struct history *h = NULL;
 	struct err e = {0};

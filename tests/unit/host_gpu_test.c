@@ -18,20 +18,20 @@
 
 /* No GPU is needed: NVML is a library that the test compiles, nvidia-smi a script, sysfs a folder. */
 
-struct world {
+struct harness {
 	char dir[40];
 };
 
-static int world_new(void **state) {
-	struct world *w = mem_zalloc(1, sizeof *w);
+static int harness_new(void **state) {
+	struct harness *w = mem_zalloc(1, sizeof *w);
 
 	(void) strcpy(w->dir, "/tmp/llmdeploy-gpu-XXXXXX");
 	*state = w;
 	return mkdtemp(w->dir) ? 0 : -1;
 }
 
-static int world_gone(void **state) {
-	struct world *w = *state;
+static int harness_gone(void **state) {
+	struct harness *w = *state;
 	struct err e = {0};
 	int r = fs_remove_tree(EFFECT_NONE, AT_FDCWD, w->dir, &e);
 
@@ -39,7 +39,7 @@ static int world_gone(void **state) {
 	return r;
 }
 
-static char *library(const struct world *w, const char *variant) {
+static char *library(const struct harness *w, const char *variant) {
 	char *path = mem_printf("%s/nvml-%s.so", w->dir, variant);
 	char *command CLEANUP(freep) = mem_printf("cc -shared -fPIC -o %s %s%s tests/fake/nvml/nvml.c", path, *variant ? "-D" : "", variant);
 
@@ -47,7 +47,7 @@ static char *library(const struct world *w, const char *variant) {
 	return path;
 }
 
-static char *script(const struct world *w, const char *name, const char *body) {
+static char *script(const struct harness *w, const char *name, const char *body) {
 	char *path = mem_printf("%s/%s", w->dir, name);
 	struct err e = {0};
 
@@ -73,7 +73,7 @@ static const struct {
 };
 
 static void gpu_nvml(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(l, libraries) {
 		char *path CLEANUP(freep) = library(w, l->variant);
@@ -156,7 +156,7 @@ static void gpu_smi(void **state) {
 
 /* The library first, the program where it fails, and both reasons where both do. */
 static void gpu_fallback(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	char *broken CLEANUP(freep) = library(w, "ERROR"), *path CLEANUP(freep) = script(w, "smi", "#!/bin/sh\necho '" LINE ", 8.9'\n");
 	struct host_tools good = {broken, path, 20000}, bad = {"libno-such.so.1", "no-such-program-here", 20000};
 	struct host_facts h = {.nvidia = true}, none = {.nvidia = true}, absent = {0};
@@ -215,7 +215,7 @@ static void put(const char *root, const char *base, const struct file *f) {
 }
 
 static void gpu_sysfs(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(c, cards) {
 		char *root CLEANUP(freep) = mem_printf("%s/card-%zu", w->dir, (size_t) (c - cards));
@@ -249,7 +249,7 @@ static const struct {
 };
 
 static void host_processors(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 
 	EACH_CASE(p, processors) {
 		char *root CLEANUP(freep) = mem_printf("%s/cpu-%s", w->dir, p->processor);
@@ -363,7 +363,7 @@ static void measure_refused(void **state) {
 }
 
 static void measure_kept(void **state) {
-	const struct world *w = *state;
+	const struct harness *w = *state;
 	struct host_facts h = {.cpus = 2, .cpu = "AMD EPYC"}, other = {.cpus = 2, .cpu = "Intel Xeon"}, fewer = {.cpus = 1, .cpu = "AMD EPYC"};
 	struct host_measure m = {.bytes_per_second = 400 * GB};
 	struct err e = {0};
@@ -393,5 +393,5 @@ int main(void) {
 		cmocka_unit_test(bandwidth_rows_agree), cmocka_unit_test(measure_here), cmocka_unit_test(measure_refused), cmocka_unit_test(measure_kept),
 	};
 
-	return cmocka_run_group_tests_name("host_gpu", tests, world_new, world_gone);
+	return cmocka_run_group_tests_name("host_gpu", tests, harness_new, harness_gone);
 }

@@ -19,13 +19,13 @@
 #include "json/json.h"
 
 /* Every test has an empty directory of its own: *state is its descriptor. */
-struct place {
+struct fixture {
 	char path[32];
 	int fd;
 };
 
 static int setup(void **state) {
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	struct err e;
 
 	(void) strcpy(p->path, "/tmp/journal-test-XXXXXX");
@@ -36,7 +36,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e;
 
 	(void) close(p->fd);
@@ -144,7 +144,7 @@ static void opening_fails(int dir, enum err_code code, const char *message) {
 }
 
 static void empty_has_no_records(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct json *last = NULL;
 	struct err e = {0};
 
@@ -157,7 +157,7 @@ static void empty_has_no_records(void **state) {
 }
 
 static void format_is_pinned(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 	char zeros[65], expect[256], crc[16], digest[SHA256_HEX];
 
@@ -180,7 +180,7 @@ static void format_is_pinned(void **state) {
 }
 
 static void goes_on_after_reopening(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct json *last CLEANUP(json_freep) = NULL;
 	struct seen some = {.stop_at = 4}, newest = {.stop_at = 5};
 	struct err e = {0};
@@ -197,7 +197,7 @@ static void goes_on_after_reopening(void **state) {
 }
 
 static void rotation_continues_the_chain(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct err e = {0};
 
 	fill(dir, 400, 3);
@@ -222,7 +222,7 @@ static void rotation_continues_the_chain(void **state) {
 }
 
 static void reading_back_spans_many_pieces(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	char *pad CLEANUP(freep) = mem_zalloc(100001, 1);
 	struct json *o CLEANUP(json_freep) = json_object();
@@ -245,7 +245,7 @@ static void reading_back_spans_many_pieces(void **state) {
 
 /* The crash: a write that came only in part, wherever it was cut. */
 static void torn_last_record_is_cut_off(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 
 	fill(dir, 0, 3);
@@ -268,7 +268,7 @@ static void torn_last_record_is_cut_off(void **state) {
 
 /* The crash on a file system that kept the length but not the bytes. */
 static void zeroed_last_record_is_cut_off(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 
 	fill(dir, 0, 2);
@@ -289,7 +289,7 @@ static void zeroed_last_record_is_cut_off(void **state) {
 }
 
 static void single_torn_record_leaves_nothing(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 
 	save(dir, "journal", "0123", 4);
 	reads(dir, "", "");
@@ -304,7 +304,7 @@ static void single_torn_record_leaves_nothing(void **state) {
 
 /* Any damage before the last record, to any bit of any byte, is found by every way of reading. */
 static void damage_in_the_middle_is_an_error(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 
 	fill(dir, 0, 3);
@@ -361,7 +361,7 @@ static const struct {
 };
 
 static void content_is_checked(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 
 	EACH_CASE(c, contents) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
@@ -378,7 +378,7 @@ static void content_is_checked(void **state) {
 }
 
 static void foreign_files_are_not_followed(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct journal *j = NULL;
 	struct err e = {0};
 	uint64_t torn;
@@ -409,7 +409,7 @@ static void foreign_files_are_not_followed(void **state) {
 }
 
 static void two_writers_are_noticed(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct err e = {0};
@@ -424,7 +424,7 @@ static void two_writers_are_noticed(void **state) {
 }
 
 static void records_have_a_limit(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	char *pad CLEANUP(freep) = mem_zalloc(JOURNAL_RECORD_MAX + 1, 1);
@@ -444,7 +444,7 @@ static void records_have_a_limit(void **state) {
 
 /* A disk that is full, by the limit on a file's size. */
 static void failed_write_leaves_the_file_as_it_was(void **state) {
-	int dir = ((struct place *) *state)->fd;
+	int dir = ((struct fixture *) *state)->fd;
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct rlimit was, tight;

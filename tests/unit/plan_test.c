@@ -29,7 +29,7 @@ static const struct model_facts lora = {.architecture = "llama", .kind = "adapte
 static const struct host_facts laptop = {.architecture = "amd64", .cpus = 8, .memory_bytes = 16 * GIB, .memory_limit = UINT64_MAX};
 
 /* Everything that plan_make reads, and the owners behind it; cases change a part. */
-struct world {
+struct harness {
 	struct runtime *rt;
 	struct spec spec;
 	struct spec_artifact adapters[2];
@@ -48,13 +48,13 @@ static struct json *parsed(const char *text) {
 	return j;
 }
 
-static void world_done(struct world *w) {
+static void harness_done(struct harness *w) {
 	runtime_free(w->rt);
 	json_free(w->extra);
 	json_free(w->capabilities);
 }
 
-static void world_init(struct world *w) {
+static void harness_init(struct harness *w) {
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
 
@@ -77,12 +77,12 @@ static void world_init(struct world *w) {
 	w->in = (struct plan_input){.spec = &w->spec, .runtime = w->rt, .model = &w->model, .adapters = w->facts, .host = &w->host};
 }
 
-static void set_extra(struct world *w, const char *text) {
+static void set_extra(struct harness *w, const char *text) {
 	json_free(w->extra);
 	w->spec.extra_args = w->extra = parsed(text);
 }
 
-static struct plan *made(struct world *w) {
+static struct plan *made(struct harness *w) {
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct plan *p = NULL;
 	struct err e = {0};
@@ -94,18 +94,18 @@ static struct plan *made(struct world *w) {
 
 /* ---- argv ---- */
 
-static void two_adapters(struct world *w) {
+static void two_adapters(struct harness *w) {
 	w->spec.n_adapters = 2;
 }
 
-static void template_and_extras(struct world *w) {
+static void template_and_extras(struct harness *w) {
 	w->spec.chat_template = "{{ messages }}";
 	w->spec.n_adapters = 0;
 	w->spec.kv_cache = "q8_0";
 	set_extra(w, "{\"tensor-split\":\"3,1\",\"--ubatch-size\":256,\"threads\":4,\"reasoning\":\"off\"}");
 }
 
-static void nvidia(struct world *w) {
+static void nvidia(struct harness *w) {
 	w->spec.backend = "cuda";
 	w->spec.device_auto = false;
 	w->spec.device_memory = 24000000000;
@@ -113,7 +113,7 @@ static void nvidia(struct world *w) {
 
 static const struct {
 	const char *name;
-	void (*change)(struct world *);
+	void (*change)(struct harness *);
 	const char *golden;
 } commands[] = {
 	{"the demo's release", NULL, "tests/golden/llama-argv-adapter.txt"},
@@ -127,11 +127,11 @@ static const struct {
 static void plan_commands(void **state) {
 	(void) state;
 	EACH_CASE(k, commands) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16), want CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 
-		world_init(&w);
+		harness_init(&w);
 		if (k->change)
 			k->change(&w);
 		struct plan *p CLEANUP(plan_freep) = made(&w);
@@ -149,11 +149,11 @@ static void plan_commands(void **state) {
 /* ---- what the lock takes ---- */
 
 static void plan_demo(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	struct plan *p CLEANUP(plan_freep) = made(&w);
 
 	assert_string_equal(p->backend->name, "cpu");
@@ -180,11 +180,11 @@ static void plan_demo(void **state) {
 
 /* The machine that compiles is not in what the lock takes. */
 static void plan_same_everywhere(void **state) {
-	struct world a CLEANUP(world_done), b CLEANUP(world_done);
+	struct harness a CLEANUP(harness_done), b CLEANUP(harness_done);
 
 	(void) state;
-	world_init(&a);
-	world_init(&b);
+	harness_init(&a);
+	harness_init(&b);
 	b.host.memory_bytes = 512 * GIB;
 	b.host.cpus = 128;
 	struct plan *p CLEANUP(plan_freep) = made(&a), *q CLEANUP(plan_freep) = made(&b);
@@ -213,9 +213,9 @@ static const struct {
 static void plan_backends(void **state) {
 	(void) state;
 	EACH_CASE(k, choices) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 
-		world_init(&w);
+		harness_init(&w);
 		w.spec.backend = k->asked;
 		w.spec.admission = "off";
 		w.host.nvidia = k->nvidia;
@@ -233,120 +233,120 @@ static void plan_backends(void **state) {
 
 static const char *const only_cpu[] = {"cpu"};
 
-static void not_locked(struct world *w) {
+static void not_locked(struct harness *w) {
 	nvidia(w);
 	w->in.locked = only_cpu;
 	w->in.n_locked = 1;
 }
 
-static void no_backend(struct world *w) {
+static void no_backend(struct harness *w) {
 	w->spec.backend = "abacus";
 }
 
-static void long_context(struct world *w) {
+static void long_context(struct harness *w) {
 	w->spec.context_tokens = 16384;
 }
 
-static void other_format(struct world *w) {
+static void other_format(struct harness *w) {
 	(void) strcpy(w->model.format, "safetensors");
 }
 
-static void capability(struct world *w) {
+static void capability(struct harness *w) {
 	json_free(w->capabilities);
 	w->spec.capabilities = w->capabilities = parsed("[\"openai_api\",\"safetensors\"]");
 }
 
-static void odd_heads(struct world *w) {
+static void odd_heads(struct harness *w) {
 	w->spec.kv_cache = "q4_0";
 	w->layers[7].key_length = 80;
 }
 
-static void strange_cache(struct world *w) {
+static void strange_cache(struct harness *w) {
 	w->spec.kv_cache = "q3_0";
 }
 
-static void adapter_as_model(struct world *w) {
+static void adapter_as_model(struct harness *w) {
 	w->model = lora;
 	w->model.layers = w->layers;
 	w->model.n_layers = LAYERS;
 }
 
-static void split(struct world *w) {
+static void split(struct harness *w) {
 	w->model.split_files = 3;
 }
 
-static void model_as_adapter(struct world *w) {
+static void model_as_adapter(struct harness *w) {
 	w->facts[0] = smol;
 }
 
-static void other_adapter(struct world *w) {
+static void other_adapter(struct harness *w) {
 	strcpy(w->facts[0].architecture, "qwen3");
 }
 
-static void control_vector(struct world *w) {
+static void control_vector(struct harness *w) {
 	strcpy(w->facts[0].adapter_type, "vector");
 }
 
-static void no_adapters(struct world *w) {
+static void no_adapters(struct harness *w) {
 	w->rt->flags[RUNTIME_ADAPTERS] = (struct runtime_flag){0};
 }
 
-static void no_template(struct world *w) {
+static void no_template(struct harness *w) {
 	w->rt->flags[RUNTIME_CHAT_TEMPLATE] = (struct runtime_flag){0};
 	w->spec.chat_template = "x";
 }
 
-static void extra_typo(struct world *w) {
+static void extra_typo(struct harness *w) {
 	set_extra(w, "{\"thread\":4}");
 }
 
-static void extra_unknown(struct world *w) {
+static void extra_unknown(struct harness *w) {
 	w->rt->n_extras = 2;
 	set_extra(w, "{\"frobnicate\":4}");
 }
 
-static void extra_none(struct world *w) {
+static void extra_none(struct harness *w) {
 	w->rt->n_extras = 0;
 	set_extra(w, "{\"frobnicate\":4}");
 }
 
-static void extra_setting(struct world *w) {
+static void extra_setting(struct harness *w) {
 	set_extra(w, "{\"--ctx-size\":4}");
 }
 
-static void extra_socket(struct world *w) {
+static void extra_socket(struct harness *w) {
 	set_extra(w, "{\"host\":\"0.0.0.0\"}");
 }
 
-static void extra_name(struct world *w) {
+static void extra_name(struct harness *w) {
 	set_extra(w, "{\"alias\":\"x\"}");
 }
 
-static void extra_fixed(struct world *w) {
+static void extra_fixed(struct harness *w) {
 	set_extra(w, "{\"cache-ram\":4}");
 }
 
-static void extra_type(struct world *w) {
+static void extra_type(struct harness *w) {
 	set_extra(w, "{\"threads\":\"4\"}");
 }
 
-static void extra_range(struct world *w) {
+static void extra_range(struct harness *w) {
 	set_extra(w, "{\"threads\":0}");
 }
 
-static void extra_choice(struct world *w) {
+static void extra_choice(struct harness *w) {
 	set_extra(w, "{\"load-mode\":\"mlock\"}");
 }
 
-static void extra_path(struct world *w) {
+static void extra_path(struct harness *w) {
 	set_extra(w, "{\"tensor-split\":\"/etc/shadow\"}");
 }
 
-static void extra_flag(struct world *w) {
+static void extra_flag(struct harness *w) {
 	set_extra(w, "{\"tensor-split\":\"--rpc\"}");
 }
 
-static void extra_twice(struct world *w) {
+static void extra_twice(struct harness *w) {
 	set_extra(w, "{\"threads\":1,\"--threads\":2}");
 }
 
@@ -354,7 +354,7 @@ static void extra_twice(struct world *w) {
 
 static const struct {
 	const char *name;
-	void (*change)(struct world *);
+	void (*change)(struct harness *);
 	const char *path, *msg;
 } refused[] = {
 	{"backend not locked", not_locked, "runtime.backend",
@@ -403,13 +403,13 @@ static struct pos where(void *ctx, const char *path) {
 static void plan_refused(void **state) {
 	(void) state;
 	EACH_CASE(k, refused) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 		char path[200] = "";
 
-		world_init(&w);
+		harness_init(&w);
 		k->change(&w);
 		w.in.where = where;
 		w.in.where_ctx = path;
@@ -424,13 +424,13 @@ static void plan_refused(void **state) {
 }
 
 static void plan_all_at_once(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct plan *p = NULL;
 	struct err e = {0};
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	long_context(&w);
 	extra_typo(&w);
 	capability(&w);
@@ -441,15 +441,15 @@ static void plan_all_at_once(void **state) {
 
 /* ---- admission ---- */
 
-static void unknown_device(struct world *w) {
+static void unknown_device(struct harness *w) {
 	w->spec.backend = "cuda";
 }
 
-static void no_model_facts(struct world *w) {
+static void no_model_facts(struct harness *w) {
 	w->model.n_layers = 0;
 }
 
-static void four_large(struct world *w) {
+static void four_large(struct harness *w) {
 	w->spec.context_tokens = 8192;
 }
 
@@ -457,7 +457,7 @@ static void four_large(struct world *w) {
 
 static const struct {
 	const char *name;
-	void (*change)(struct world *);
+	void (*change)(struct harness *);
 	uint64_t memory;
 	enum err_code code;
 	const char *msg;
@@ -486,12 +486,12 @@ static const struct {
 static void plan_admissions(void **state) {
 	(void) state;
 	EACH_CASE(k, admissions) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 
-		world_init(&w);
+		harness_init(&w);
 		w.host.memory_bytes = k->memory;
 		if (k->change)
 			k->change(&w);
@@ -512,9 +512,9 @@ static void plan_admission_modes(void **state) {
 
 	(void) state;
 	EACH_CASE(m, modes) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 
-		world_init(&w);
+		harness_init(&w);
 		w.host.memory_bytes = 100000000;
 		w.spec.admission = m->name;
 		struct plan *p CLEANUP(plan_freep) = made(&w);
@@ -530,10 +530,10 @@ static void plan_admission_modes(void **state) {
 
 /* A stated device is planned for, whatever this machine has. */
 static void plan_stated_device(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	w.host.memory_bytes = 1000;
 	w.spec.device_auto = false;
 	w.spec.device_memory = 24000000000;
@@ -557,12 +557,12 @@ static void plan_of_the_host(void **state) {
 
 	(void) state;
 	EACH_CASE(k, hosts) {
-		struct world w CLEANUP(world_done);
+		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 
-		world_init(&w);
+		harness_init(&w);
 		w.host = (struct host_facts){.memory_bytes = 16000000000, .memory_limit = UINT64_MAX, .nvidia = true, .bandwidth = 50000000000,
 			.n_gpus = 1, .gpus = {{.kind = "nvidia", .memory_total = 24000000000, .bandwidth = 1008000000000}}};
 		w.spec.backend = k->backend;

@@ -49,7 +49,7 @@ struct one {
 	struct model_server *server;
 };
 
-struct place {
+struct fixture {
 	char path[48];
 	struct root root;
 	struct release_route chat;
@@ -68,7 +68,7 @@ static void fine(int r, const struct err *e) {
 		fail_msg("%s", e->msg);
 }
 
-static void make_one(struct place *p, size_t i, const char *model, const struct fake_script *script) {
+static void make_one(struct fixture *p, size_t i, const char *model, const struct fake_script *script) {
 	struct one *x = &p->at[i];
 	char *run CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -84,7 +84,7 @@ static void make_one(struct place *p, size_t i, const char *model, const struct 
 	x->server = model_server_start(socket, script);
 }
 
-static void put_release(struct place *p, size_t i) {
+static void put_release(struct fixture *p, size_t i) {
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed;
 	struct err e = {0};
@@ -92,10 +92,10 @@ static void put_release(struct place *p, size_t i) {
 	fine(release_put(&p->chat, versions[i], p->at[i].lockfile, strlen(p->at[i].lockfile), NULL, evidence, &sealed, &e), &e);
 }
 
-static struct place *place_new(void) {
+static struct fixture *place_new(void) {
 	static const struct fake_answer anything = {.text = "Hi"};
 	static const struct fake_script script = {.answers = &anything, .n_answers = 1};
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	char model[SHA256_HEX];
 	struct err e = {0};
 
@@ -116,7 +116,7 @@ static struct place *place_new(void) {
 	return p;
 }
 
-static void place_free(struct place *p) {
+static void place_free(struct fixture *p) {
 	struct err e;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -143,7 +143,7 @@ static void place_free(struct place *p) {
 #define TRIED "recovering recovering recovering recovering recovering"
 
 /* Of long ago: after a crash that was just now recovery waits for what Docker may still be making. */
-static void write_record(struct place *p, const char *event, const char *version, const char *members) {
+static void write_record(struct fixture *p, const char *event, const char *version, const char *members) {
 	char *text CLEANUP(freep) = mem_printf("{\"event\":\"%s\",\"v\":1,\"seq\":%llu,\"time\":\"2026-01-01T00:00:00Z\"%s%s}", event,
 					       (unsigned long long) p->chain.seq + 1, members ? "," : "", members ? members : "");
 	struct json *record CLEANUP(json_freep) = NULL;
@@ -161,7 +161,7 @@ static void write_record(struct place *p, const char *event, const char *version
 }
 
 /* Words with a blank between them, each of them an event: of r2, to which the switch goes from r1; with "<" of r1, to which it goes back. */
-static void write_events(struct place *p, const char *events) {
+static void write_events(struct fixture *p, const char *events) {
 	char *text CLEANUP(freep) = mem_strdup(events ? events : ""), *save = NULL;
 
 	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
@@ -423,13 +423,13 @@ static const struct {
 	 .then = "repairing repaired", .docker = "let r1, start r1, keep r1"},
 };
 
-static void add_container(struct place *p, size_t i, bool running, bool dies, const char *restart) {
+static void add_container(struct fixture *p, size_t i, bool running, bool dies, const char *restart) {
 	const struct docker_state_container c = {p->at[i].name, versions[i], p->at[i].labels, running, dies, restart};
 
 	docker_state_add(p->fake, &c);
 }
 
-static void build_world(struct place *p, unsigned world) {
+static void build_world(struct fixture *p, unsigned world) {
 	struct err e = {0};
 
 	if (world & NOTHING_LEFT)
@@ -443,7 +443,7 @@ static void build_world(struct place *p, unsigned world) {
 		add_container(p, 1, world & RUNS, world & DIES, world & LINKED ? "always" : "no");
 }
 
-static char *releases_of(struct place *p) {
+static char *releases_of(struct fixture *p) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(200);
 	char **names CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -455,7 +455,7 @@ static char *releases_of(struct place *p) {
 	return mem_strdup(buf_str(&b));
 }
 
-static void recover(struct place *p, unsigned world, enum err_code code, const char *message) {
+static void recover(struct fixture *p, unsigned world, enum err_code code, const char *message) {
 	struct rollout x = {.root = &p->root, .store = p->store, .docker = p->docker, .tool = "llmdeploy test", .command = "a test",
 			    .asked = world & ASKED, .retry_exhausted = world & BY_NAME};
 	struct rollout_session s;
@@ -468,7 +468,7 @@ static void recover(struct place *p, unsigned world, enum err_code code, const c
 		rollout_end(&s);
 }
 
-static void look(struct place *p, const __typeof__(rows[0]) *c, uint64_t before) {
+static void look(struct fixture *p, const __typeof__(rows[0]) *c, uint64_t before) {
 	struct tail t = {.after = before, .names = BUF_INIT(4096)};
 	char *active CLEANUP(freep) = NULL, *releases CLEANUP(freep) = releases_of(p), *did CLEANUP(freep) = docker_state_done(p->fake);
 	struct err e = {0};
@@ -485,7 +485,7 @@ static void look(struct place *p, const __typeof__(rows[0]) *c, uint64_t before)
 static void recovered(void **state) {
 	(void) state;
 	EACH_CASE(c, rows) {
-		struct place *p = place_new();
+		struct fixture *p = place_new();
 		struct err e = {0};
 
 		assert_int_equal(event_row(c->event)->recovery, c->action);

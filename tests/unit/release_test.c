@@ -23,7 +23,7 @@
 #include "root/root.h"
 
 /* A root of its own for each test, with the route "chat" open. */
-struct place {
+struct fixture {
 	char path[40];
 	struct root root;
 	struct release_route chat;
@@ -35,7 +35,7 @@ static void fine(int r, const struct err *e) {
 }
 
 static int setup(void **state) {
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	struct err e = {0};
 
 	(void) strcpy(p->path, "/tmp/llmdeploy-release-XXXXXX");
@@ -47,7 +47,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e;
 
 	release_route_done(&p->chat);
@@ -58,7 +58,7 @@ static int teardown(void **state) {
 }
 
 /* "@" in a pattern stands for the root's path. */
-static void says(const struct place *p, const struct err *e, enum err_code code, const char *pattern) {
+static void says(const struct fixture *p, const struct err *e, enum err_code code, const char *pattern) {
 	char expect[1024] = "";
 
 	for (const char *s = pattern; *s; s++) {
@@ -118,7 +118,7 @@ static const struct {
 };
 
 static void routes_are_known_by_name(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char **names CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -142,7 +142,7 @@ static void routes_are_known_by_name(void **state) {
 }
 
 static void one_writer_a_route(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release_route other CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char *user CLEANUP(freep) = root_user();
 	struct err e = {0};
@@ -159,7 +159,7 @@ static void one_writer_a_route(void **state) {
 }
 
 static void release_is_kept_whole(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	char **names CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -189,7 +189,7 @@ static void release_is_kept_whole(void **state) {
 }
 
 static void proving_again_adds_evidence(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct release_sealed sealed;
@@ -214,7 +214,7 @@ static void proving_again_adds_evidence(void **state) {
 
 /* A full disk, by the limit on a file's size: nothing is left, not even aside. */
 static void failed_put_leaves_nothing(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed = {.number = 77};
 	struct release rel = RELEASE_INIT;
@@ -273,7 +273,7 @@ static const struct {
 };
 
 static void damage_is_named(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	EACH_CASE(c, damages) {
 		struct release rel CLEANUP(release_done) = RELEASE_INIT;
@@ -295,7 +295,7 @@ static void damage_is_named(void **state) {
 }
 
 static void active_is_flipped(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char *none = (char *) 1, *a CLEANUP(freep) = NULL, *b CLEANUP(freep) = NULL;
 	struct err e = {0};
 
@@ -338,7 +338,7 @@ static const struct {
 };
 
 static void link_is_checked(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 
 	put(&p->chat, "r1", "one", 1);
 	EACH_CASE(c, links) {
@@ -357,7 +357,7 @@ static void link_is_checked(void **state) {
 }
 
 static void attempts_are_kept_and_pruned(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct json *reason CLEANUP(json_freep) = json_object();
 	unsigned *numbers CLEANUP(freep) = NULL, number = 0;
 	struct err e = {0};
@@ -382,7 +382,7 @@ static void attempts_are_kept_and_pruned(void **state) {
 }
 
 static void unfinished_work_is_removed(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err e = {0};
 	size_t removed = 99;
@@ -418,7 +418,7 @@ static void answers(const struct root *root, const char *id, bool direct) {
 }
 
 static void sockets_are_reached(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct root deep CLEANUP(root_done) = ROOT_INIT;
 	char *path CLEANUP(freep) = NULL, *again CLEANUP(freep) = NULL, *deeper CLEANUP(freep) = NULL;
 	struct err e = {0};

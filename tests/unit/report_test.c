@@ -15,7 +15,7 @@
 #include "report/progress_view.h"
 #include "report/report.h"
 #include "report/sanitize.h"
-#include "report_place.h"
+#include "report_fixture.h"
 
 static const struct {
 	const char *name, *text;
@@ -89,7 +89,7 @@ static void texts_are_cut(void **state) {
 }
 
 /* One story, told in each mode. */
-static void tell_story(struct place *p) {
+static void tell_story(struct fixture *p) {
 	const struct progress *g = &p->r.progress;
 
 	progress_step(g, "fetch model");
@@ -118,7 +118,7 @@ static void tell_story(struct place *p) {
 }
 
 static void story_plain(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -137,7 +137,7 @@ static void story_plain(void **state) {
 }
 
 static void story_on_a_terminal(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_TERMINAL, true, 80);
@@ -160,7 +160,7 @@ static void story_on_a_terminal(void **state) {
 }
 
 static void story_as_events(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_JSON, false, 0);
@@ -184,7 +184,7 @@ static void story_as_events(void **state) {
 	    "llmdeploy: warning: clock: jumped\n");
 }
 
-static void say_all(struct place *p) {
+static void say_all(struct fixture *p) {
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct json *result CLEANUP(json_freep) = json_object();
 	static const char text[] = "one\n\ttwo \x1b[1m\nhttps://u:p@h/\n";
@@ -205,7 +205,7 @@ static void say_all(struct place *p) {
 }
 
 static void saying_plain(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -221,7 +221,7 @@ static void saying_plain(void **state) {
 }
 
 static void saying_as_events(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_JSON, false, 0);
@@ -245,7 +245,7 @@ static void saying_as_events(void **state) {
 static void one_diagnostic_is_said_once(void **state) {
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
 	struct err e = {0};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -262,7 +262,7 @@ static void tables(void **state) {
 		"r1", "12 MB", "first", "incident-q4-r17", "1.2 GB", "gr\xc3\xbc\xc3\x9f\x1b[0m", "r3", NULL, "a long text of many words",
 	};
 	static const char *const notes[] = {"12 MB", "a note of so many words that three lines of them are not too many", "1.2 GB", "short"};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -302,7 +302,7 @@ static void tables(void **state) {
 static void pairs(void **state) {
 	static const struct report_pair all[] = {
 		{"route", "chat"}, {"active since", "now"}, {"left out", NULL}, {"note", "two\nlines\x07\n"}, {"empty", ""}};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -393,7 +393,7 @@ static void report_pictures(void **state) {
 	EACH_CASE(k, budgets) {
 		const struct report_part parts[] = {{"weights", 'W', "34", k->weights}, {"KV cache", 0, "32", k->cache}, {"free", '.', "2", k->free},
 			{"reserve", 'R', "2", k->reserve}};
-		struct place p;
+		struct fixture p;
 
 		begin(&p, k->mode, k->color, k->width);
 		report_budget(&p.r, parts, 4, k->whole);

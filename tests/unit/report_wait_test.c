@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report_place.h"
+#include "report_fixture.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static void golden_cases(void **state) {
 		{.id = "long", .verdict = "FAIL", .latency_ms = 5, .expected = "x", .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14", .number = 4,
 		 .total = 4, .widest = 15},
 	};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -90,7 +90,7 @@ static void texts_are_wrapped(void **state) {
 static void long_messages_are_wrapped_on_a_terminal(void **state) {
 	static const struct report_pair all[] = {{"note", "a value of more words than fit"}, {"try", "curl http://127.0.0.1:8080/v1 \\\n  -d 'Hello'"}};
 	struct err e = {ERR_GATE, "candidate 'r18' did not pass: 3 of 20 failed"};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_TERMINAL, true, 30);
@@ -113,7 +113,7 @@ static void long_messages_are_wrapped_on_a_terminal(void **state) {
 }
 
 /* A start: what it waits for is said once, the seconds are counted; what the engine answered is for machines. */
-static void tell_start(struct place *p) {
+static void tell_start(struct fixture *p) {
 	const struct progress *g = &p->r.progress;
 
 	progress_step(g, "wait until ready");
@@ -133,7 +133,7 @@ static void tell_start(struct place *p) {
 }
 
 static void a_start(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -163,7 +163,7 @@ static void a_start(void **state) {
 static void a_pipe_is_never_silent_for_30_s(void **state) {
 	size_t before = 0;
 	uint64_t said;
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
@@ -191,7 +191,7 @@ static void a_pipe_is_never_silent_for_30_s(void **state) {
 
 /* With its thread: it beats by itself and ends with the report. */
 static void the_pulse_beats(void **state) {
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_TERMINAL, false, 80);
@@ -218,7 +218,7 @@ static void the_pulse_beats(void **state) {
 /* F19: what was stopped did not fail. */
 static void a_stop_is_no_failure(void **state) {
 	struct err e = {ERR_INTERRUPTED, "interrupted; 'r1' is untouched"};
-	struct place p;
+	struct fixture p;
 
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);

@@ -20,8 +20,8 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "store/store.h"
+#include "tests/fake/artifact_server.h"
 #include "tests/fake/httpd.h"
-#include "tests/fake/shop.h"
 
 enum { SIZE = SHOP_SIZE, HALF = SIZE / 2 };
 
@@ -29,7 +29,7 @@ struct bench {
 	char root[48];
 	int fd; /* ROOT/store */
 	struct store *s;
-	struct shop shop;
+	struct artifact_server server;
 	struct buf told; /* what progress said */
 };
 
@@ -52,12 +52,12 @@ static int enter(void **state) {
 	if (!mkdtemp(b->root) || chdir(b->root) || fs_open_dir(AT_FDCWD, b->root, &root, &e) ||
 	    store_open(root, b->root, &b->s, &e) || fs_open_dir(root, "store", &b->fd, &e))
 		return -1;
-	shop_open(&b->shop);
-	save("right", b->shop.bytes, SIZE);
-	save("wrong", b->shop.other, SIZE);
-	save("half", b->shop.bytes, HALF);
-	save("a.zip", b->shop.zip.data, b->shop.zip.len);
-	char *address CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/good?token=s3cr3t\n", httpd_port(b->shop.web));
+	artifact_server_open(&b->server);
+	save("right", b->server.bytes, SIZE);
+	save("wrong", b->server.other, SIZE);
+	save("half", b->server.bytes, HALF);
+	save("a.zip", b->server.zip.data, b->server.zip.len);
+	char *address CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/good?token=s3cr3t\n", httpd_port(b->server.web));
 	save("address", address, strlen(address));
 	save("text", "hello\n", 6);
 	address[strlen(address) - 1] = '\0';
@@ -72,7 +72,7 @@ static int leave(void **state) {
 
 	store_free(b->s);
 	(void) close(b->fd);
-	shop_close(&b->shop);
+	artifact_server_close(&b->server);
 	buf_done(&b->told);
 	int r = chdir("/") || fs_remove_tree(EFFECT_NONE, AT_FDCWD, b->root, &e);
 	free(b);
@@ -82,7 +82,7 @@ static int leave(void **state) {
 /* {url} {host} {dir} {right} {wrong} {half} */
 static char *expand(const struct bench *b, const char *text) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-	unsigned port = httpd_port(b->shop.web);
+	unsigned port = httpd_port(b->server.web);
 
 	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, "{");
@@ -95,8 +95,8 @@ static char *expand(const struct bench *b, const char *text) {
 		else if (text_starts(p, "{host}"))
 			(void) buf_printf(&out, "127.0.0.1:%u", port);
 		else
-			(void) buf_puts(&out, text_starts(p, "{dir}") ? b->root : text_starts(p, "{right}") ? b->shop.right :
-					text_starts(p, "{wrong}") ? b->shop.wrong : b->shop.half);
+			(void) buf_puts(&out, text_starts(p, "{dir}") ? b->root : text_starts(p, "{right}") ? b->server.right :
+					text_starts(p, "{wrong}") ? b->server.wrong : b->server.half);
 		p = strchr(p, '}') + 1;
 	}
 	return buf_steal(&out);
@@ -114,10 +114,10 @@ static void hear(void *ctx, const struct progress_event *ev) {
 static void forget(struct bench *b) {
 	struct err e = {0};
 
-	assert_int_equal(store_remove(b->s, b->shop.right, &e), 0);
+	assert_int_equal(store_remove(b->s, b->server.right, &e), 0);
 	assert_int_equal(store_clean(b->s, true, NULL, &e), 0);
-	b->shop.hits = 0;
-	b->shop.range[0] = b->shop.if_range[0] = b->shop.auth[0] = 0;
+	b->server.hits = 0;
+	b->server.range[0] = b->server.if_range[0] = b->server.auth[0] = 0;
 	buf_done(&b->told);
 	b->told = (struct buf) BUF_INIT(8192);
 }
@@ -131,7 +131,7 @@ static int fetch(struct bench *b, const struct store_want *more, const char *con
 		full[i] = expand(b, sources[i]);
 	w.sources = (const char *const *) full;
 	w.n_sources = n;
-	w.sha256 = b->shop.right;
+	w.sha256 = b->server.right;
 	w.what = "model";
 	w.backoff_ms = w.backoff_ms ? w.backoff_ms : 1;
 	w.stall_timeout_ms = w.stall_timeout_ms ? w.stall_timeout_ms : 20000;
@@ -279,14 +279,14 @@ static void every_source(void **state) {
 		assert_string_equal(e.msg, message);
 		assert_int_equal(result, c->code ? -1 : 0);
 		assert_int_equal(e.code, c->code);
-		assert_int_equal(b->shop.hits, c->hits);
+		assert_int_equal(b->server.hits, c->hits);
 		if (c->range)
-			assert_string_equal(b->shop.range, c->range);
+			assert_string_equal(b->server.range, c->range);
 		assert_int_equal(in_tmp(b), c->part ? 1 : 0);
-		assert_int_equal(store_has(b->s, b->shop.right, &there, NULL, &e), 0);
+		assert_int_equal(store_has(b->s, b->server.right, &there, NULL, &e), 0);
 		assert_int_equal(there, !c->code);
 		if (!c->code)
-			assert_int_equal(store_verify(b->s, b->shop.right, true, &e), 0);
+			assert_int_equal(store_verify(b->s, b->server.right, true, &e), 0);
 	}
 }
 
@@ -299,34 +299,34 @@ static void what_is_there_is_not_fetched(void **state) {
 	forget(b);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), 0);
-	assert_int_equal(b->shop.hits, 1);
+	assert_int_equal(b->server.hits, 1);
 	assert_string_equal(buf_str(&b->told), "model: 3145728 bytes\n");
 	/* Nor what lost its receipt. */
-	char *receipt CLEANUP(freep) = mem_printf("receipts/%.2s/%s", b->shop.right, b->shop.right);
+	char *receipt CLEANUP(freep) = mem_printf("receipts/%.2s/%s", b->server.right, b->server.right);
 	assert_int_equal(unlinkat(b->fd, receipt, 0), 0);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), 0);
-	assert_int_equal(b->shop.hits, 1);
+	assert_int_equal(b->server.hits, 1);
 }
 
 static void what_has_changed_is_fetched_again(void **state) {
 	struct bench *b = *state;
-	char *name CLEANUP(freep) = store_path(b->s, b->shop.right), *expect CLEANUP(freep) = NULL;
+	char *name CLEANUP(freep) = store_path(b->s, b->server.right), *expect CLEANUP(freep) = NULL;
 	struct err e = {0};
 
 	forget(b);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
 	assert_int_equal(chmod(name, 0644), 0);
 	int fd CLEANUP(closep) = open(name, O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, b->shop.other + SIZE - 1, 1, SIZE - 1), 1);
+	assert_int_equal(pwrite(fd, b->server.other + SIZE - 1, 1, SIZE - 1), 1);
 	assert_int_equal(FETCH(b, NULL, "{url}/404", &e), -1);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
-	assert_int_equal(store_verify(b->s, b->shop.right, true, &e), 0);
-	expect = mem_printf("model: '%s' has changed: its bytes have the digest %s; fetch it again\n", name, b->shop.wrong);
+	assert_int_equal(store_verify(b->s, b->server.right, true, &e), 0);
+	expect = mem_printf("model: '%s' has changed: its bytes have the digest %s; fetch it again\n", name, b->server.wrong);
 	assert_non_null(strstr(buf_str(&b->told), expect));
 }
 
 static void part_is(struct bench *b, const void *data, size_t n) {
-	char *name CLEANUP(freep) = mem_printf("store/tmp/%s.part", b->shop.right);
+	char *name CLEANUP(freep) = mem_printf("store/tmp/%s.part", b->server.right);
 
 	save(name, data, n);
 }
@@ -336,7 +336,7 @@ static void an_earlier_part(void **state) {
 	struct bench *b = *state;
 	struct store_want sized = {.size = SIZE};
 	struct err e = {0};
-	const char *bytes = b->shop.bytes, *other = b->shop.other;
+	const char *bytes = b->server.bytes, *other = b->server.other;
 	const struct {
 		const char *name, *from;
 		const char *bytes;
@@ -357,8 +357,8 @@ static void an_earlier_part(void **state) {
 		forget(b);
 		part_is(b, c->bytes, c->n);
 		assert_int_equal(FETCH(b, c->sized ? &sized : NULL, c->from, &e), 0);
-		assert_int_equal(b->shop.hits, c->hits);
-		assert_string_equal(b->shop.range, c->range);
+		assert_int_equal(b->server.hits, c->hits);
+		assert_string_equal(b->server.range, c->range);
 		assert_int_equal(in_tmp(b), 0);
 	}
 }
@@ -395,12 +395,12 @@ static void huggingface(void **state) {
 	forget(b);
 	(void) setenv("HF_ENDPOINT", url, 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), 0);
-	assert_string_equal(b->shop.path, "/ORG/REPO/resolve/ab810cf6/sub%20dir/model+1.gguf");
-	assert_string_equal(b->shop.auth, "");
+	assert_string_equal(b->server.path, "/ORG/REPO/resolve/ab810cf6/sub%20dir/model+1.gguf");
+	assert_string_equal(b->server.auth, "");
 	forget(b);
 	(void) setenv("HF_TOKEN", "hf_secret\n", 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), 0);
-	assert_string_equal(b->shop.auth, "Bearer hf_secret");
+	assert_string_equal(b->server.auth, "Bearer hf_secret");
 	forget(b);
 	(void) setenv("HF_ENDPOINT", denied, 1);
 	assert_int_equal(FETCH(b, NULL, source, &e), -1);
@@ -412,7 +412,7 @@ static void huggingface(void **state) {
 /* When half of it is here. */
 static void *press_ctrl_c(void *arg) {
 	struct bench *b = arg;
-	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->shop.right);
+	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->server.right);
 	struct stat st;
 
 	for (int i = 0; i < 2000 && (fstatat(b->fd, name, &st, 0) || st.st_size < HALF); i++)
@@ -438,7 +438,7 @@ static void ctrl_c_keeps_the_part(void **state) {
 	assert_int_equal(e.code, ERR_INTERRUPTED);
 	assert_int_equal(in_tmp(b), 1);
 	assert_int_equal(FETCH(b, NULL, "{url}/good", &e), 0);
-	assert_string_equal(b->shop.range, "bytes=1572864-");
+	assert_string_equal(b->server.range, "bytes=1572864-");
 	assert_int_equal(in_tmp(b), 0);
 }
 
@@ -460,9 +460,9 @@ static void hear_second(void *ctx, const struct progress_event *ev) {
 static void *fetch_too(void *arg) {
 	struct second *two = arg;
 	struct progress p = {hear_second, two};
-	struct store_want w = {.sources = (const char *const *) &two->url, .n_sources = 1, .sha256 = two->b->shop.right, .what = "model"};
+	struct store_want w = {.sources = (const char *const *) &two->url, .n_sources = 1, .sha256 = two->b->server.right, .what = "model"};
 
-	for (int i = 0; i < 2000 && !two->b->shop.hits; i++) /* the first is at it */
+	for (int i = 0; i < 2000 && !two->b->server.hits; i++) /* the first is at it */
 		clock_sleep_ms(5);
 	(void) store_fetch(two->s, &w, &p, &two->e);
 	return NULL;
@@ -483,7 +483,7 @@ static void two_fetch_the_same(void **state) {
 	assert_int_equal(FETCH(b, NULL, "{url}/slow", &e), 0);
 	(void) pthread_join(thread, NULL);
 	assert_string_equal(two.e.msg, "");
-	assert_int_equal(b->shop.hits, 1);
+	assert_int_equal(b->server.hits, 1);
 	assert_string_equal(buf_str(&two.told), "model: waiting for another process that fetches it\n");
 	store_free(two.s);
 	buf_done(&two.told);
@@ -493,19 +493,19 @@ static void two_fetch_the_same(void **state) {
 
 static void another_that_does_not_get_on(void **state) {
 	struct bench *b = *state;
-	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->shop.right);
+	char *name CLEANUP(freep) = mem_printf("tmp/%s.part", b->server.right);
 	struct store_want hasty = {.wait_ms = 100};
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct err e = {0};
 
 	forget(b);
-	part_is(b, b->shop.bytes, HALF);
+	part_is(b, b->server.bytes, HALF);
 	int fd CLEANUP(closep) = openat(b->fd, name, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	assert_int_equal(FETCH(b, &hasty, "{url}/good", &e), -1);
 	assert_string_equal(e.msg, "another process fetches model and makes no progress; end it, then try again");
 	assert_int_equal(e.code, ERR_BUSY);
-	assert_int_equal(b->shop.hits, 0);
+	assert_int_equal(b->server.hits, 0);
 }
 
 /* 2 MiB for 3 MiB: known before, or found out; nothing stays, and no other source is asked. */
@@ -525,7 +525,7 @@ static void a_full_disk(void **state) {
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
 		const char *const both[] = {sources[i], "{url}/404"};
 		print_message("  - %s\n", sources[i]);
-		b->shop.hits = 1; /* until-close then sends all of it */
+		b->server.hits = 1; /* until-close then sends all of it */
 		assert_int_equal(fetch(b, NULL, both, 2, &e), -1);
 		assert_int_equal(e.code, ERR_SYS);
 		char *expect CLEANUP(freep) = mem_printf("no room for model in '%s/small/store': ", b->root);

@@ -25,7 +25,7 @@
 static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; /* FIPS 180-4: "abc" */
 static const char NONE[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; /* of nothing */
 
-struct place {
+struct fixture {
 	char root[48];
 	int fd; /* ROOT/store */
 	struct store *s;
@@ -33,7 +33,7 @@ struct place {
 
 /* A root of its own for each test, under a umask that would shut the engine out. */
 static int enter(void **state) {
-	struct place *p = mem_zalloc(1, sizeof *p);
+	struct fixture *p = mem_zalloc(1, sizeof *p);
 	struct err e;
 	int root CLEANUP(closep) = -1;
 
@@ -47,7 +47,7 @@ static int enter(void **state) {
 }
 
 static int leave(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e;
 
 	store_free(p->s);
@@ -60,7 +60,7 @@ static int leave(void **state) {
 #define OBJECT "sha256/ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define RECEIPT "receipts/ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-static void put_abc(struct place *p) {
+static void put_abc(struct fixture *p) {
 	char sha[65];
 	struct err e = {0};
 
@@ -68,7 +68,7 @@ static void put_abc(struct place *p) {
 	assert_string_equal(sha, ABC);
 }
 
-static bool has(struct place *p, const char *sha) {
+static bool has(struct fixture *p, const char *sha) {
 	struct err e = {0};
 	bool there = false;
 
@@ -76,14 +76,14 @@ static bool has(struct place *p, const char *sha) {
 	return there;
 }
 
-static mode_t mode_of(struct place *p, const char *name) {
+static mode_t mode_of(struct fixture *p, const char *name) {
 	struct stat st = {0};
 
 	assert_int_equal(fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
 	return st.st_mode & 07777;
 }
 
-static size_t in_tmp(struct place *p) {
+static size_t in_tmp(struct fixture *p) {
 	char **names CLEANUP(freep) = NULL;
 	struct err e;
 	size_t n = 0;
@@ -93,7 +93,7 @@ static size_t in_tmp(struct place *p) {
 }
 
 static void an_object(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char *path CLEANUP(freep) = store_path(p->s, ABC), *expect CLEANUP(freep) = mem_printf("%s/store/" OBJECT, p->root);
 	struct err e = {0};
 	uint64_t size = 0;
@@ -121,7 +121,7 @@ static void an_object(void **state) {
 }
 
 static void nothing_is_an_object_too(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
 	struct err e = {0};
 	char sha[65];
@@ -133,7 +133,7 @@ static void nothing_is_an_object_too(void **state) {
 }
 
 static void a_stream(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e = {0};
 	char sha[65];
 	struct store_writer *w = NULL;
@@ -155,7 +155,7 @@ static void a_stream(void **state) {
 
 /* --- receipts --- */
 
-static void rewrite(struct place *p, const char *name, const char *text, size_t n) {
+static void rewrite(struct fixture *p, const char *name, const char *text, size_t n) {
 	int fd CLEANUP(closep) = -1;
 
 	if (!fs_exists(p->fd, name))
@@ -165,41 +165,41 @@ static void rewrite(struct place *p, const char *name, const char *text, size_t 
 	assert_int_equal(write(fd, text, n), n);
 }
 
-static void lose_receipt(struct place *p) {
+static void lose_receipt(struct fixture *p) {
 	assert_int_equal(unlinkat(p->fd, RECEIPT, 0), 0);
 }
 
-static void spoil_receipt(struct place *p) {
+static void spoil_receipt(struct fixture *p) {
 	rewrite(p, RECEIPT, "{\"dev\":\"1\",", 11);
 }
 
-static void empty_receipt(struct place *p) {
+static void empty_receipt(struct fixture *p) {
 	rewrite(p, RECEIPT, "", 0);
 }
 
-static void fake_receipt(struct place *p) {
+static void fake_receipt(struct fixture *p) {
 	rewrite(p, RECEIPT, "[1]", 3);
 }
 
-static void touch_object(struct place *p) {
+static void touch_object(struct fixture *p) {
 	assert_int_equal(utimensat(p->fd, OBJECT, NULL, 0), 0);
 }
 
-static void same_bytes_again(struct place *p) {
+static void same_bytes_again(struct fixture *p) {
 	rewrite(p, OBJECT, "abc", 3);
 }
 
-static void replace_object(struct place *p) {
+static void replace_object(struct fixture *p) {
 	rewrite(p, "sha256/ba/new", "abc", 3);
 	assert_int_equal(renameat(p->fd, "sha256/ba/new", p->fd, OBJECT), 0);
 }
 
-static void flip_byte(struct place *p) {
+static void flip_byte(struct fixture *p) {
 	rewrite(p, OBJECT, "abd", 3);
 }
 
 /* The clock is turned back as far as a user can: ctime tells. */
-static void flip_byte_and_hide_it(struct place *p) {
+static void flip_byte_and_hide_it(struct fixture *p) {
 	struct stat st;
 
 	assert_int_equal(fstatat(p->fd, OBJECT, &st, 0), 0);
@@ -207,27 +207,27 @@ static void flip_byte_and_hide_it(struct place *p) {
 	assert_int_equal(utimensat(p->fd, OBJECT, (struct timespec[]){st.st_atim, st.st_mtim}, 0), 0);
 }
 
-static void cut_object(struct place *p) {
+static void cut_object(struct fixture *p) {
 	rewrite(p, OBJECT, "ab", 2);
 }
 
-static void remove_object(struct place *p) {
+static void remove_object(struct fixture *p) {
 	assert_int_equal(unlinkat(p->fd, OBJECT, 0), 0);
 }
 
-static void put_directory_there(struct place *p) {
+static void put_directory_there(struct fixture *p) {
 	remove_object(p);
 	assert_int_equal(mkdirat(p->fd, OBJECT, 0755), 0);
 }
 
-static void put_link_there(struct place *p) {
+static void put_link_there(struct fixture *p) {
 	remove_object(p);
 	assert_int_equal(symlinkat("/etc/passwd", p->fd, OBJECT), 0);
 }
 
 static const struct {
 	const char *name;
-	void (*harm)(struct place *p);
+	void (*harm)(struct fixture *p);
 	bool harmless; /* the bytes are right: a verification writes a new receipt */
 	enum err_code code;
 	const char *message; /* '@' stands for the store's path */
@@ -252,7 +252,7 @@ static const struct {
 };
 
 static void what_happened_behind_a_receipt(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct err e = {0};
 
 	EACH_CASE(c, harms) {
@@ -278,7 +278,7 @@ static void what_happened_behind_a_receipt(void **state) {
 
 /* A receipt that fits is believed, so that a verification costs one stat; who does not want to believe says so. */
 static void paranoia(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char receipt[400];
 	struct err e = {0};
 	struct stat st;
@@ -327,7 +327,7 @@ static int give_up(void *ctx, const char *sha256, uint64_t size, struct err *e) 
 }
 
 static void a_walk(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct walk w = {0};
 	struct err e = {0};
 	char sha[65];
@@ -352,7 +352,7 @@ static void a_walk(void **state) {
 	assert_int_equal(store_remove(p->s, ABC, &e), 0);
 }
 
-static void old_part(struct place *p, const char *name, long days) {
+static void old_part(struct fixture *p, const char *name, long days) {
 	struct timespec t = {.tv_sec = time(NULL) - days * 86400};
 
 	rewrite(p, name, "half", 4);
@@ -360,7 +360,7 @@ static void old_part(struct place *p, const char *name, long days) {
 }
 
 static void what_the_dead_left(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
 	struct err e = {0};
 	size_t removed = 0;
@@ -383,7 +383,7 @@ static void what_the_dead_left(void **state) {
 }
 
 static void notes(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	struct buf b CLEANUP(buf_done) = BUF_INIT(100);
 	struct err e = {0};
 	bool found = true;
@@ -404,7 +404,7 @@ static void notes(void **state) {
 
 /* A root on a file system of 1 MiB that only this test sees. */
 static void a_full_disk(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char *small CLEANUP(freep) = mem_printf("%s/small", p->root), *piece CLEANUP(freep) = mem_zalloc(256, 1024);
 	struct store *s CLEANUP(store_freep) = NULL;
 	struct err e = {0};
@@ -437,7 +437,7 @@ static void a_full_disk(void **state) {
 }
 
 static void a_limit_on_files(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char *expect CLEANUP(freep) = mem_printf("cannot write layer in '%s/store': File too large", p->root);
 	struct rlimit before, low = {2, RLIM_INFINITY};
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
@@ -455,7 +455,7 @@ static void a_limit_on_files(void **state) {
 }
 
 static void no_store(void **state) {
-	struct place *p = *state;
+	struct fixture *p = *state;
 	char *file CLEANUP(freep) = mem_printf("%s/f", p->root), *in_the_way CLEANUP(freep) = NULL;
 	struct store *s = NULL;
 	struct err e = {0};

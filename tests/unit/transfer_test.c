@@ -18,17 +18,17 @@
 
 /* Images as archives: out of one store, into another, and what bad archives get. */
 
-struct world {
+struct harness {
 	struct fake_packages from, to;
 	struct image image;
 	struct buf tar;
 };
 
-static void world_init(struct world *w) {
+static void harness_init(struct harness *w) {
 	static const struct fake_entry files[] = {{"./usr/share/x", 'f', 0644, "x", 0}};
 	struct err e = {0};
 
-	*w = (struct world){.tar = BUF_INIT(1 << 20)};
+	*w = (struct harness){.tar = BUF_INIT(1 << 20)};
 	fake_packages_init(&w->from);
 	fake_packages_init(&w->to);
 	fake_packages_add(&w->from, "tiny", "base", files, 1);
@@ -37,7 +37,7 @@ static void world_init(struct world *w) {
 		fail_msg("%s", e.msg);
 }
 
-static void world_done(struct world *w) {
+static void harness_done(struct harness *w) {
 	fake_packages_done(&w->from);
 	fake_packages_done(&w->to);
 	buf_done(&w->tar);
@@ -47,7 +47,7 @@ static int append(void *ctx, const void *data, size_t n, struct err *e) {
 	return buf_add(ctx, data, n) ? 0 : err_set(e, ERR_SYS, "too large");
 }
 
-static int export(struct world *w, const char *tag, const char *const *omit, struct err *e) {
+static int export(struct harness *w, const char *tag, const char *const *omit, struct err *e) {
 	const struct image_archive a = {.manifest = w->image.manifest,
 					.tag = tag,
 					.omit = omit,
@@ -58,7 +58,7 @@ static int export(struct world *w, const char *tag, const char *const *omit, str
 	return image_write_archive(w->from.store, &a, e);
 }
 
-static int import_bytes(struct world *w, const struct buf *tar, const char *manifest,
+static int import_bytes(struct harness *w, const struct buf *tar, const char *manifest,
 			struct image *out, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err ignored;
@@ -85,7 +85,7 @@ static int list_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 }
 
 /* Names of the archive, and the content of all but the blobs. */
-static void list(struct world *w, struct buf *out) {
+static void list(struct harness *w, struct buf *out) {
 	const struct archive_visitor v = {list_item, list_bytes, out};
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err e = {0};
@@ -139,10 +139,10 @@ static void test_layout(void **state) {
 		{"port", "box:5000/x:1", "box:5000/x:1", "1", false},
 		{"without a layer", "tiny:1", "docker.io/library/tiny:1", "1", true},
 	};
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	EACH_CASE(c, cases) {
 		const char *omit[] = {w.image.layers[0].diff_id, NULL};
 		const char *blobs[] = {w.image.manifest, w.image.config, w.image.layers[1].diff_id,
@@ -159,11 +159,11 @@ static void test_layout(void **state) {
 }
 
 static void test_export_faults(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 	struct err e = {0};
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	assert_int_equal(export(&w, "box:5000/x", NULL, &e), -1);
 	assert_string_equal(e.msg,
 			    "image name 'box:5000/x' has no version: write it as NAME:VERSION");
@@ -177,12 +177,12 @@ static void test_export_faults(void **state) {
 }
 
 static void test_round_trip(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 	struct image there;
 	struct err e = {0};
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	const char *omit[] = {w.image.layers[0].diff_id, NULL};
 	assert_int_equal(export(&w, "x:1", omit, &e), 0);
 	assert_int_equal(import_bytes(&w, &w.tar, NULL, &there, &e), -1);
@@ -206,7 +206,7 @@ static void test_round_trip(void **state) {
 	assert_int_equal(import_bytes(&w, &w.tar, w.image.manifest, &there, &e), 0);
 }
 
-static void check_import(struct world *w, const struct buf *tar, const char *manifest,
+static void check_import(struct harness *w, const struct buf *tar, const char *manifest,
 			 const char *message) {
 	struct err e = {0};
 	struct image there;
@@ -241,10 +241,10 @@ static void test_bad_archives(void **state) {
 		 {"blobs/sha256/../../x", 'f', 0644, "x", 0},
 		 "'image.tar' has a blob '../../x' that is not named by a SHA-256 digest"},
 	};
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	EACH_CASE(c, cases) {
 		struct buf tar CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct err e = {0};
@@ -273,11 +273,11 @@ static int count(void *ctx, const char *sha256, uint64_t size, struct err *e) {
 
 /* Every byte of every blob counts. */
 static void test_tampered(void **state) {
-	struct world w CLEANUP(world_done);
+	struct harness w CLEANUP(harness_done);
 	struct err e = {0};
 
 	(void) state;
-	world_init(&w);
+	harness_init(&w);
 	assert_int_equal(export(&w, "x:1", NULL, &e), 0);
 	for (size_t at = 512; at < w.tar.len; at += 4099) {
 		struct image there;

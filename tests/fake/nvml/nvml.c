@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libnvidia-ml.so.1 without a GPU, for tests/unit/host_gpu_test.c and tests/engine/host_test.sh, which compile it with -D of one of
+/* libnvidia-ml.so.1 without a GPU, for tests/unit/host_gpu_test.c and tests/integration/host_test.sh, which compile it with -D of one of
  * HANG, CRASH, ERROR, NONE, OLD, UNIFIED, MIG; without any it has two GPUs. */
 #include <stdio.h>
 #include <stdlib.h>
