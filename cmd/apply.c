@@ -27,7 +27,7 @@ static void judged(void *ctx, const struct json *evidence) {
 	golden_report_show(ctx, evidence);
 }
 
-/* Commit, dirty or not, remote: for the journal and the container, never for the lock. */
+/* Commit, dirty or not, remote: for the journal and the container, never for the lockfile. */
 static int origin_of(struct args *a, const char *path, struct json **out, struct err *e) {
 	struct git_origin o CLEANUP(git_origin_done) = GIT_ORIGIN_INIT;
 	bool found;
@@ -48,7 +48,7 @@ static int origin_of(struct args *a, const char *path, struct json **out, struct
 	return 0;
 }
 
-/* Layers and blobs that came with a lock from another machine. */
+/* Layers and blobs that came with a lockfile from another machine. */
 static int import_archive(struct args *a, struct context *c, const struct lockfile *l, struct err *e) {
 	const char *path = a->option[OPT_ARCHIVE];
 	struct image image;

@@ -7,7 +7,7 @@
 struct lockfile;
 struct spec;
 
-/* A manifest to a lock, with all that a command needs for it: what build and apply share. Diagnostics are shown. */
+/* A manifest to a lockfile, with all that a command needs for it: what build and apply share. Diagnostics are shown. */
 int compile_common_spec(struct args *a, const struct input *in, struct spec **out, struct err *e);
 /* As spec_parse, with what the runtime that it names makes of its settings. */
 struct diagnostics;
@@ -27,7 +27,7 @@ int compile_common_lockfile(struct args *a, struct context *c, const struct spec
  * and the release is planned with that. `said` is not NULL: the runtime is asked in any case, and this is its answer. */
 int compile_common_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
 			 struct size_measured *measured, struct err *e);
-/* Is the file a lock (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lock
+/* Is the file a lockfile (JSON) and not a manifest? Reads it as such. *l is NULL where it is a manifest. What `plan --out` wrote is a lockfile
  * that expects a release to be active: *planned tells. */
 struct plan_file_expected;
 int compile_common_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e);

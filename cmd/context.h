@@ -29,7 +29,7 @@ enum context_need {
 	NEED_READ = 0,	  /* the root must be there */
 	NEED_WRITE = 1,	  /* the root is made */
 	NEED_CHANGE = 16, /* the root must be there, and ours: it is changed */
-	NEED_ASK = 32,	  /* engines or the gateway are asked: the root must be ours, or we root */
+	NEED_ASK = 32,	  /* instances or the gateway are asked: the root must be ours, or we root */
 	NEED_STORE = 2,
 	NEED_DOCKER = 4,
 	NEED_GATEWAY = 8, /* with store and Engine: the one that config.yaml wants, which may be none */

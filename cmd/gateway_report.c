@@ -62,7 +62,7 @@ static void show_servers(const struct gateway_route_view *v, struct gateway_repo
 
 /* ---- what came from elsewhere: the trade-off is on record ---- */
 
-/* Prices of the active lock; `said` false: it has none. */
+/* Prices of the active lockfile; `said` false: it has none. */
 struct price {
 	bool said;
 	const char *currency;

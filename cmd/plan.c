@@ -85,7 +85,7 @@ static void add_changes(struct json *document, const struct spec *s, const struc
 	json_set(document, "changes", o);
 }
 
-/* The whole compilation, and the lock beside what is active now. */
+/* The whole compilation, and the lockfile beside what is active now. */
 static int write_out(struct args *a, struct context *c, const struct spec *s, const struct active *now, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;

@@ -10,7 +10,7 @@ struct report;
 struct size_measured;
 struct spec;
 
-/* "runtimes" of the document: which engines could serve what is asked for, and why the others cannot. */
+/* "runtimes" of the document: which runtimes could serve what is asked for, and why the others cannot. */
 int plan_runtimes(const struct args *a, const struct spec *s, struct json *document, struct err *e);
 /* The plan of a lockfile, which is planned already: what an apply of it would change. */
 int plan_of_lockfile(struct args *a, const struct lockfile *l, struct err *e);

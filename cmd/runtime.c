@@ -31,7 +31,7 @@ static int record_package_lock(const struct context *c, const char *name, const 
 	return journal_note(&c->root, TOOL, c->command, r, began_ms, e);
 }
 
-/* What there is to lock: an engine's packages, or the gateway's. */
+/* What there is to lock: a runtime's packages, or the gateway's. */
 struct wanted {
 	const char *path, *name;
 	const struct json *packages;

@@ -37,7 +37,7 @@ static int artifact(const struct compile *c, const struct spec_artifact *a, cons
 	if (store_fetch(c->store, &want, c->progress, e) || (c->paranoid && store_verify(c->store, a->sha256, true, e)) ||
 	    store_open_object(c->store, a->sha256, &fd, e) || model_read(fd, named, facts, e))
 		return -1;
-	/* Of the verified file itself: a receipt may be lost, the lock must not change with it. */
+	/* Of the verified file itself: a receipt may be lost, the lockfile must not change with it. */
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at '%s'", what);
 	*size = (uint64_t) st.st_size;
@@ -62,7 +62,7 @@ static const char *version_of(const struct runtime *rt, const struct debian_lock
 	return "?";
 }
 
-/* Their lock's own bytes are named by digest in the release. */
+/* The bytes of their packages.lock are named by digest in the release. */
 int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
@@ -129,7 +129,7 @@ static int check_launch(const struct compile_parts *p, struct err *e) {
 }
 
 static int all(const struct compile *c, struct compile_parts *p, struct diagnostics *diagnostics, struct err *e) {
-	/* 1. What the settings mean for this engine. 2. The bytes. 3. The plan. 4. The image. */
+	/* 1. What the settings mean for this runtime. 2. The bytes. 3. The plan. 4. The image. */
 	if (compile_runtime(p, c, diagnostics, e) || check_launch(p, e))
 		return -1;
 	if (artifacts(p, c, e) || compile_plan(p, c, diagnostics, e) || compile_packages(p, c, e) ||

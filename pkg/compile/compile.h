@@ -16,10 +16,10 @@ struct size_measured;
 struct spec;
 struct store;
 
-/* Left of the waist: a checked manifest becomes a lock. Fetches and verifies what the lock will name (model, adapters, packages), reads the
+/* Left of the waist: a checked manifest becomes a lockfile. Fetches and verifies what the lockfile will name (model, adapters, packages), reads the
  * model's header, plans, assembles the image into the store, and writes the one tree that everything to the right reads.
  *
- * Same manifest, packages and tool version, same lock: nothing of this machine, this directory or this hour goes into it. `auto` is the one
+ * Same manifest, packages and tool version, same lockfile: nothing of this machine, this directory or this hour goes into it. `auto` is the one
  * thing that is looked up here, once. */
 struct compile {
 	struct store *store;
@@ -45,7 +45,7 @@ struct compile_known {
 /* Everything that compile_release would decide, and nothing done: no byte is fetched, no package unpacked, no image made. The store may be NULL. */
 struct compile_preview {
 	struct json *document; /* plan_document, with "source": where the model's header was read */
-	struct json *tree;     /* as the lock would be, without digests of an image; NULL where no release can be made of it yet */
+	struct json *tree;     /* as the lockfile would be, without digests of an image; NULL where no release can be made of it yet */
 	bool refused;	       /* by admission, whatever its mode */
 	uint64_t planned_bytes, capacity;
 };

@@ -8,7 +8,7 @@ struct diagnostics;
 struct err;
 struct json;
 
-/* The gateway's image, made as an engine's is: packages of runtimes/haproxy/packages.lock, by digest, into layers of the store. What the right
+/* The gateway's image, made as a runtime's is: packages of runtimes/haproxy/packages.lock, by digest, into layers of the store. What the right
  * side of the waist needs of it goes into one small document, which gateway_image_write keeps as gateway/gateway.lock.json:
  *
  *     {"apiVersion","kind":"Gateway","name","version","architecture","packages_lock","command":[...],

@@ -103,7 +103,7 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 
 	if (compile_runtime(p, c, diagnostics, e) || facts(p, c, known, &from, e) || compile_plan(p, c, diagnostics, e))
 		return -1;
-	/* A laptop plans for a server whose backend it has no packages of: then there is no lock to compare. */
+	/* A laptop plans for a server whose backend it has no packages of: then there is no lockfile to compare. */
 	for (size_t i = 0; i < p->in.n_locked; i++)
 		packaged = packaged || !strcmp(p->in.locked[i], p->plan->backend->name);
 	if (packaged && compile_packages(p, c, e))
@@ -114,7 +114,7 @@ static int make(struct compile_parts *p, const struct compile *c, const struct c
 	out->refused = p->plan->refused;
 	out->planned_bytes = p->plan->budget.planned;
 	out->capacity = p->plan->capacity;
-	/* A card says nothing that a lock could be compared with. */
+	/* A card says nothing that a lockfile could be compared with. */
 	if (packaged && p->spec->model.sha256 && strcmp(from, "card") != 0)
 		out->tree = compile_tree(p);
 	return 0;

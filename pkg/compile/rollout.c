@@ -4,7 +4,7 @@
 #include "json/json.h"
 #include "spec/spec.h"
 
-/* The manifest's names have no units, the lock's have. What is not there stays away: no gate. */
+/* The manifest's names have no units, the lockfile's have. What is not there stays away: no gate. */
 static void copy(struct json *to, const char *name, const struct json *from, const char *key) {
 	int64_t v;
 

@@ -208,7 +208,7 @@ static struct json *fallback_part(const struct spec *s) {
 	return o;
 }
 
-/* The door as the manifest has it, units in the names, and what the gateway must know of the engine. */
+/* The door as the manifest has it, units in the names, and what the gateway must know of the runtime. */
 static struct json *gateway_part(const struct compile_parts *p) {
 	struct json *o = json_copy(p->spec->gateway), *sizes = json_object(), *queue = json_object();
 	const struct json *names = json_get(p->runtime->metrics, "names");

@@ -17,11 +17,11 @@ struct model_facts;
 struct json;
 struct spec;
 
-/* What a compilation has gathered when it writes the lock's tree. */
+/* What a compilation has gathered when it writes the lockfile's tree. */
 struct compile_parts {
 	const struct spec *spec;
 	const char *tool, *runtime_version;
-	struct host_facts host; /* of its facts only the architecture goes into the lock */
+	struct host_facts host; /* of its facts only the architecture goes into the lockfile */
 	struct runtime *runtime;
 	struct plan *plan;
 	struct debian_lock *packages;
@@ -39,7 +39,7 @@ void compile_parts_done(struct compile_parts *p);
 /* The tree of release.lock.json; yours. */
 struct json *compile_tree(const struct compile_parts *p);
 int compile_runtime(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e);
-/* The locked packages of the plan's backend, and the engine's version by them; nothing is fetched. */
+/* The locked packages of the plan's backend, and the runtime's version by them; nothing is fetched. */
 int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e);
 int compile_plan(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e);
 /* Its rollout section. */

@@ -105,7 +105,7 @@ int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct 
 			 struct err *e);
 void docker_image_done(struct docker_image *i);
 
-/* Is it the image that the lock means? Its id is either digest (stores differ in which they use), and
+/* Is it the image that the lockfile means? Its id is either digest (stores differ in which they use), and
  * its layers are exactly these diff ids. `manifest` may be NULL. */
 bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest,
 			  const char *const *diff_ids, size_t n);
@@ -155,7 +155,7 @@ struct docker_mount {
 
 /* Every container is made with: no capabilities, no-new-privileges, no health check of its own, no
  * swap, no terminal, a log in files that rotate (3 of 10 MB). NULL and 0 leave a setting to the Engine.
- * JSON arrays hold strings, as in the lock. */
+ * JSON arrays hold strings, as in the lockfile. */
 struct docker_container_spec {
 	const char *name;
 	const char *image; /* "sha256:ID", so that no tag can move under it */

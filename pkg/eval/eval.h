@@ -12,7 +12,7 @@ struct progress;
 
 /* The golden gate: questions with assertions, put to a running release before it may have traffic.
  *
- * Takes the normalised golden set that stands in the lock (pkg/spec/golden.h writes it from YAML). Decoding is
+ * Takes the normalised golden set that stands in the lockfile (pkg/spec/golden.h writes it from YAML). Decoding is
  * pinned: temperature 0, top_k 1, a seed, no prompt cache. One question at a time.
  *
  * A smoke gate, not a proof of quality: 20 of 20 right says 0.84 to 1.00 at 95 % (Wilson). */
@@ -118,11 +118,11 @@ int eval_run(const struct json *golden, const struct endpoint *ep, const struct 
 /* 0 if it passed, else ERR_GATE with the reasons in one line. */
 int eval_gate(const struct eval_result *r, struct err *e);
 
-/* Tokens a second, in thousandths, that the answers of an evidence were decoded at, by what the engine itself timed; 0: it did not say. */
+/* Tokens a second, in thousandths, that the answers of an evidence were decoded at, by what the runtime itself timed; 0: it did not say. */
 uint64_t eval_speed_milli(const struct json *evidence);
 
 /* Milliseconds of the slowest answer of an evidence, and of all its answers together; 0: there is none. */
 uint64_t eval_slowest_ms(const struct json *evidence, uint64_t *all_ms);
 
-/* Everything as JSON, whole numbers only (it can be made canonical); to be sealed beside the lock. Yours. */
+/* Everything as JSON, whole numbers only (it can be made canonical); to be sealed beside the lockfile. Yours. */
 struct json *eval_evidence(const struct eval_result *r);

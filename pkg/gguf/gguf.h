@@ -10,7 +10,7 @@ struct err;
 
 /* The header of a GGUF file (version 2 or 3, little-endian): its metadata and its table of tensors, and nothing behind them, so that
  * a 70 GB model answers in milliseconds. What the numbers mean for an architecture is pkg/model's affair. The format is docs/gguf.md
- * of ggml; the rules on offsets are those of the engine's own loader (each tensor begins where the one before ends, padded).
+ * of ggml; the rules on offsets are those of the runtime's own loader (each tensor begins where the one before ends, padded).
  *
  * The file is foreign: every count, length and offset is bounded by what the file can
  * hold before anything is allocated, and no sum wraps. */
@@ -39,7 +39,7 @@ struct gguf {
 	uint64_t tensor_bytes; /* all tensors, without the padding between them */
 };
 
-/* ERR_SPEC: not a GGUF file, or a version or byte order that the engines do not read. ERR_INTEGRITY: a header that contradicts
+/* ERR_SPEC: not a GGUF file, or a version or byte order that the runtimes do not read. ERR_INTEGRITY: a header that contradicts
  * itself, or a file that ends too early: "'x' is cut off: tensor data ends at byte N, the file has M". Of the source itself:
  * what its read says. */
 int gguf_open(const struct bytes *from, struct gguf **out, struct err *e);

@@ -5,7 +5,7 @@
 
 struct err;
 
-/* Where a manifest came from, for the journal and the container's labels. Never part of a lock or an
+/* Where a manifest came from, for the journal and the container's labels. Never part of a lockfile or an
  * image. Reads the repository only; runs no program, no hook, no filter of the user's. */
 struct git_origin {
 	char commit[41]; /* HEAD, 40 hex digits */

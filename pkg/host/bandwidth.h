@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Memory bandwidth of devices that are known by name, with the source of each number. Peak figures, as makers state them: a ceiling, not
- * what an engine reaches. */
+ * what a runtime reaches. */
 
 /* "NVIDIA H100 PCIe", "Apple M3 Max", "DDR5-5600 x2" (channels of 64 bit; without it one). Where a name stands for several
  * memories, `memory_bytes` decides; 0: not known, then only a name that needs no deciding. In bytes a second, with

@@ -43,7 +43,7 @@ static const struct node FIXED[] = {
 	 .target = "../usr/lib/os-release"},
 };
 
-/* The engine's uid may be another one, when a user without root's rights deploys: then it has no
+/* The instances' uid may be another one, when a user without root's rights deploys: then it has no
  * name. */
 static const struct {
 	const char *path;

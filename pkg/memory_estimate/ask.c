@@ -42,7 +42,7 @@ static struct json *argv_of(const struct lockfile *l) {
 }
 
 /* The socket's folder is a mount in a release; here nobody connects. Its mode is that of the image's folder, whatever is asked for (runc copies
- * it), so that it must be the engine's own. */
+ * it), so that it must be the runtime's own. */
 static struct json *tmpfs_of(const struct lockfile *l, const char *user) {
 	struct json *o = l->tmpfs ? json_copy(l->tmpfs) : json_object();
 	const char *slash = strrchr(l->socket, '/');

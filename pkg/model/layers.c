@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kind each layer is, and how wide, as the engine's own loader finds it out (llama_model_base::load_hparams of llama.cpp). */
+/* What kind each layer is, and how wide, as the runtime's own loader finds it out (llama_model_base::load_hparams of llama.cpp). */
 #include <stdio.h>
 #include <string.h>
 

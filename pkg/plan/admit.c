@@ -83,7 +83,7 @@ void plan_machines(struct planner *p) {
 	p->plan.n_machines = n;
 }
 
-/* An engine that takes a fraction of a device must hold the load in what it takes. */
+/* A runtime that takes a fraction of a device must hold the load in what it takes. */
 static enum plan_verdict verdict_of(const struct planner *p, const struct plan_machine *machine, const struct size_budget *b) {
 	const struct spec *s = p->in->spec;
 	struct size_pages pages;
@@ -249,7 +249,7 @@ static int decide_machines(struct planner *p, struct err *e) {
 	p->plan.machine = p->plan.fits ? first : 0;
 	p->plan.capacity = p->plan.machines[p->plan.machine].capacity;
 	p->plan.usable = p->plan.machines[p->plan.machine].usable;
-	/* Of the manifest, never of this machine: it goes into the lock. */
+	/* Of the manifest, never of this machine: it goes into the lockfile. */
 	if (p->plan.machines[p->plan.machine].bandwidth && (p->in->spec->n_machines || !p->in->spec->device_auto))
 		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.machines[p->plan.machine].bandwidth);
 	return 0;

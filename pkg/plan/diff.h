@@ -7,7 +7,7 @@ struct json;
 
 /* What would change, between two trees of release.lock.json. Pure. */
 
-/* An array of {"what", "now", "then"}, all texts, in the lock's order; "now" or "then" is missing where there is none. `now` NULL: nothing
+/* An array of {"what", "now", "then"}, all texts, in the lockfile's order; "now" or "then" is missing where there is none. `now` NULL: nothing
  * is active, and everything that matters is new. A tree that was not built yet has no digests of an image: what the image is made
  * of is compared. Yours. */
 struct json *plan_diff(const struct json *now, const struct json *then);

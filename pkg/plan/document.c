@@ -81,7 +81,7 @@ static struct json *runtime_part(const struct planner *p) {
 	return o;
 }
 
-/* The budget as the lock has it, and the place that it is held against. */
+/* The budget as the lockfile has it, and the place that it is held against. */
 static struct json *memory_part(const struct planner *p) {
 	const struct plan_machine *machine = &p->plan.machines[p->plan.machine];
 	struct json *o = json_copy(p->plan.budget_json);

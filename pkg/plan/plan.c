@@ -52,7 +52,7 @@ static bool is_locked(const struct plan_input *in, const char *backend) {
 	return !in->locked;
 }
 
-/* The first of cuda, vulkan, cpu that the runtime has, the lock has, and this machine has the devices for. */
+/* The first of cuda, vulkan, cpu that the runtime has, packages.lock has, and this machine has the devices for. */
 static const struct runtime_backend *automatic(const struct plan_input *in) {
 	const struct {
 		const char *name;
@@ -103,7 +103,7 @@ static void check_supported(struct planner *p, enum runtime_setting setting, boo
 		plan_diagnose(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
 }
 
-/* What every start needs to be told. An engine that this version only plans with may lack it: the plan says what that means. */
+/* What every start needs to be told. A runtime that this version only plans with may lack it: the plan says what that means. */
 static void check_needed(struct planner *p, enum runtime_setting setting, const char *path, const char *means) {
 	const struct runtime *rt = p->in->runtime;
 

@@ -18,7 +18,7 @@ struct spec;
 
 /* The decisions of a compilation: which backend, which argv, how much memory, and whether that is admitted.
  * A pure function of facts that others read: no file, no clock, no network. Nothing of the
- * machine enters what the lock will hold, but the backend that `auto` became. */
+ * machine enters what the lockfile will hold, but the backend that `auto` became. */
 
 struct plan_input {
 	const struct spec *spec;
@@ -27,7 +27,7 @@ struct plan_input {
 	const struct model_facts *candidates; /* one for each of the spec's */
 	const struct model_facts *adapters; /* one for each of the spec's */
 	const struct host_facts *host;
-	/* Backends that packages.lock has for this architecture; NULL where the runtime has no such lock. */
+	/* Backends that packages.lock has for this architecture; NULL where the runtime has no such file. */
 	const char *const *locked;
 	size_t n_locked;
 	/* Where a field of the manifest stands ("runtime.kv_cache"), for diagnostics; NULL: its first line. */
@@ -110,13 +110,13 @@ struct plan {
 	struct size_budget budget;
 	uint64_t memory_bytes; /* limit of the container: host memory and the reserve, whole MiB */
 	uint64_t pids;
-	const struct json *budget_json; /* as the lock has it */
-	const struct json *probes;	/* as the lock has them: identity asks for the route */
+	const struct json *budget_json; /* as the lockfile has it */
+	const struct json *probes;	/* as the lockfile has them: identity asks for the route */
 	const struct json *logs;
 	const struct model_facts *model; /* the one that is planned with */
 	size_t chosen;			 /* of the candidates */
 	struct plan_candidate *candidates;
-	/* Of admission; not for the lock. */
+	/* Of admission; not for the lockfile. */
 	struct plan_machine *machines;
 	size_t n_machines, machine; /* machine: the one that is planned for, the first that is admitted, else the first */
 	uint64_t capacity;	/* of that place; 0: not known */

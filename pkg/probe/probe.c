@@ -124,7 +124,7 @@ static int poll_once(struct wait *s, uint64_t timeout_ms, char said[256], bool *
 	return 0;
 }
 
-/* Engines that can only complete: a token is the answer to "are you ready?". */
+/* Runtimes that can only complete: a token is the answer to "are you ready?". */
 static int poll_by_token(struct wait *s, uint64_t timeout_ms, char said[256], bool *ready, struct err *e) {
 	struct err fault = {0};
 	uint64_t took;
@@ -191,7 +191,7 @@ static int out_of_time(const struct wait *s, struct err *e) {
 	return 0;
 }
 
-/* A last look with no time to answer in would say nothing of the engine. */
+/* A last look with no time to answer in would say nothing of the runtime. */
 static uint64_t at_least(uint64_t ms) {
 	return ms < 100 ? 100 : ms;
 }
@@ -292,7 +292,7 @@ int probe_one_token(const struct json *probes, const struct endpoint *ep, uint64
 	return 0;
 }
 
-/* A dead engine explains a failed call better than the call does; a keeper that went away, too, and then it is no verdict. */
+/* A dead runtime explains a failed call better than the call does; a keeper that went away, too, and then it is no verdict. */
 static int explain(const struct wait *s, const char *doing, struct err *e) {
 	struct err dead = *e;
 

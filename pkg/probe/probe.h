@@ -11,7 +11,7 @@ struct err;
 struct json;
 struct progress;
 
-/* Is the candidate ready? By the runtime's own rule, which stands in the lock under "probes":
+/* Is the candidate ready? By the runtime's own rule, which stands in the lockfile under "probes":
  *
  *     "readiness": {"path": "/health", "ready": {"status": 200, "json": {"status": "ok"}}, "loading": {"status": [503]}}
  *     "identity":  {"path": "/v1/models", "json": {"data.0.id": "incident-assistant"}}
@@ -19,7 +19,7 @@ struct progress;
  *
  * A status is a number or a list; a key of "json" is a path ("data.0.id") and its value must be there,
  * equal. Every status that is not ready is waited out until the deadline, and the last one is
- * remembered: servers answer 404 or 500 for a moment while they start. Without "readiness" (engines that can only complete) ready is when one token comes. */
+ * remembered: servers answer 404 or 500 for a moment while they start. Without "readiness" (runtimes that can only complete) ready is when one token comes. */
 
 struct probe_limits {
 	uint64_t startup_timeout_ms; /* from the call to the first token; > 0 */
@@ -30,7 +30,7 @@ struct probe_limits {
 struct probe_watch {
 	/* Is it still running? What it died of and its last log lines go to `detail`. -1: could not be asked. */
 	int (*alive)(void *ctx, bool *alive, struct buf *detail, struct err *e);
-	/* Any number that changes when the engine gets on: bytes of log, memory, bytes read. */
+	/* Any number that changes when the runtime gets on: bytes of log, memory, bytes read. */
 	uint64_t (*log_progress)(void *ctx);
 	void *ctx;
 };

@@ -48,7 +48,7 @@ int release_routes(const struct root *root, char ***names, size_t *n, struct err
 /* Versions on disk, sorted bytewise; free(*names). */
 int release_list(const struct release_route *r, char ***names, size_t *n, struct err *e);
 
-/* One release, read and checked: it is complete, and its lock is the one that its newest evidence was sealed for. */
+/* One release, read and checked: it is complete, and its lockfile is the one that its newest evidence was sealed for. */
 struct release {
 	char *version;
 	char *lockfile; /* the bytes of release.lock.json, NUL-terminated */
@@ -65,7 +65,7 @@ struct release {
 int release_read(const struct release_route *r, const char *version, struct release *out, struct err *e);
 void release_done(struct release *r);
 
-/* *exists: whether `version` is on disk, with just this lock. With another one: ERR_SPEC, both digests. */
+/* *exists: whether `version` is on disk, with just this lockfile. With another one: ERR_SPEC, both digests. */
 int release_compare(const struct release_route *r, const char *version, const char *lockfile, size_t n,
 		    bool *exists, struct err *e);
 
@@ -74,7 +74,7 @@ struct release_sealed {
 	char sha256[SHA256_HEX]; /* of its bytes: put it into the journal, that seals it */
 };
 
-/* Keep a proved release: the lock's bytes, the manifest's text (NULL: applied from a lock), and the evidence (an
+/* Keep a proved release: the lockfile's bytes, the manifest's text (NULL: applied from a lockfile), and the evidence (an
  * object), to which "lock" (the digest) and "number" are added. Where the same release is there already,
  * only the evidence is added. ERR_SPEC as release_compare. */
 int release_put(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,

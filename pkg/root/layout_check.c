@@ -18,7 +18,7 @@ enum { DEEP = 8 };
 static const struct layout_row {
 	const char *pattern; /* fnmatch, each '*' within one name */
 	mode_t kind;
-	bool of_instance; /* may belong to the uid of engines and gateway */
+	bool of_instance; /* may belong to the uid of instances and gateway */
 } layout[] = {
 	{"root-id", S_IFREG, false},
 	{"config.yaml", S_IFREG, false},

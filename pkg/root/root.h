@@ -16,7 +16,7 @@ struct root {
 	char *path;   /* absolute, without links: what the Engine is told for a mount */
 	char id[17];  /* 16 hex digits, random, made once (file root-id) */
 	uid_t owner;
-	uid_t instance_uid; /* who engines and the gateway run as: 65532 in root's own root, else the owner */
+	uid_t instance_uid; /* who instances and the gateway run as: 65532 in root's own root, else the owner */
 };
 
 #define ROOT_INIT {.fd = -1}
@@ -33,7 +33,7 @@ enum root_use {
  * or writable by everybody. ERR_SYS: somebody else's. ERR_INTEGRITY: root-id is damaged. */
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e);
 void root_done(struct root *r);
-/* Would its engines and its gateway answer us? Their sockets answer their uid alone, and root. ERR_SYS "permission denied: ...". */
+/* Would its instances and its gateway answer us? Their sockets answer their uid alone, and root. ERR_SYS "permission denied: ...". */
 int root_may_ask(const struct root *r, struct err *e);
 /* Nothing was ever deployed: where root_open would look there is nothing, or an empty directory. *place is that path; yours, NULL where
  * there is none (HOME is not set). */

@@ -7,7 +7,7 @@
 struct arena;
 struct runtime;
 
-/* Which engines can serve what is asked for, and why the others cannot. A pure function: definitions in, reasons out.
+/* Which runtimes can serve what is asked for, and why the others cannot. A pure function: definitions in, reasons out.
  * The survivors are candidates to be measured; nothing here says which of them is the best. */
 
 /* Kinds of devices that a machine has: "cpu", "nvidia", "amd", "intel", "apple". */

@@ -8,7 +8,7 @@ struct diagnostics;
 struct err;
 struct json;
 
-/* The program in front of the routes, described as data in runtimes/NAME/gateway.yaml. It is no serving engine: the name of
+/* The program in front of the routes, described as data in runtimes/NAME/gateway.yaml. It is no LLM server: the name of
  * its file keeps it out of runtime_find and runtime_list. Everything is borrowed from the struct. */
 struct runtime_gateway {
 	const char *path; /* of the file */

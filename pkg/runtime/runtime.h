@@ -11,8 +11,8 @@ struct arena;
 struct buf;
 struct json;
 
-/* A serving engine, described as data in runtimes/NAME/runtime.yaml: how each abstract setting of a manifest becomes
- * a flag, what is unsupported, what is always passed, which extra flags a manifest may add, how the engine
+/* An LLM server, described as data in runtimes/NAME/runtime.yaml: how each abstract setting of a manifest becomes
+ * a flag, what is unsupported, what is always passed, which extra flags a manifest may add, how the runtime
  * is probed, and what it takes of memory. There is no template language: a setting is a flag and its value.
  *
  * Everything is borrowed from the struct and goes with it. */
@@ -33,13 +33,13 @@ enum runtime_setting {
 
 struct runtime_flag {
 	bool supported;
-	bool by_store;		 /* the engine takes it from a store of its own: supported, and no word of argv */
+	bool by_store;		 /* the runtime takes it from a store of its own: supported, and no word of argv */
 	const char *const *args; /* each of them is passed, with the same value */
 	size_t n_args;
 	const char *env;	 /* a variable that takes the value instead; "" */
 	bool positional;	 /* the value alone, without a flag */
-	const struct json *values; /* object: the manifest's word -> the engine's; NULL: as it is */
-	bool times_sequences;	   /* the engine counts for all sequences together */
+	const struct json *values; /* object: the manifest's word -> the runtime's; NULL: as it is */
+	bool times_sequences;	   /* the runtime counts for all sequences together */
 	bool path_scale;	   /* PATH:SCALE,PATH:SCALE */
 };
 
@@ -54,7 +54,7 @@ struct runtime_backend {
 	const char *const *provided; /* sonames that the host puts into the container */
 	size_t n_provided;
 	uint64_t device_overhead; /* bytes of the device that the backend takes for itself */
-	const char *image;	  /* by name and tag, of an engine that is launched from one; "" */
+	const char *image;	  /* by name and tag, of a runtime that is launched from one; "" */
 };
 
 enum runtime_value { RUNTIME_INT, RUNTIME_CHOICE, RUNTIME_TEXT };
@@ -131,12 +131,12 @@ struct runtime_memory {
 };
 
 struct runtime_container {
-	const char *socket, *chat_template; /* paths inside; "" where the engine cannot */
+	const char *socket, *chat_template; /* paths inside; "" where the runtime cannot */
 	const char *network;		    /* "none" or "internal" */
 	const char *stop_signal;
 	uint64_t stop_timeout_ms, pids;
 	bool read_only;
-	unsigned port;		       /* TCP, of an engine that has no socket; 0 */
+	unsigned port;		       /* TCP, of a runtime that has no socket; 0 */
 	uint64_t shared_memory;	       /* bytes of /dev/shm; 0: the Engine's own */
 	const struct json *tmpfs, *env; /* objects of texts */
 };
@@ -153,7 +153,7 @@ struct runtime {
 	const char *path; /* of the file */
 	const char *name, *checked;
 	const char *launch;	/* "packages", "image" or "host" */
-	const char *version_of; /* the package whose version is the engine's; "" */
+	const char *version_of; /* the package whose version is the runtime's; "" */
 	const char *const *command;
 	size_t n_command;
 	const char *const *capabilities;
@@ -205,14 +205,14 @@ int runtime_list(const char *const *dirs, size_t n_dirs, char ***names, size_t *
 const struct runtime_backend *runtime_backend(const struct runtime *rt, const char *name); /* or NULL */
 bool runtime_can(const struct runtime *rt, const char *capability);
 const char *runtime_setting_name(enum runtime_setting s); /* "context_tokens" */
-/* This program launches engines that it packages itself; all others can be planned with. */
+/* This program launches runtimes that it packages itself; all others can be planned with. */
 bool runtime_is_packaged(const struct runtime *rt);
 bool runtime_reads(const struct runtime *rt, const char *format);
 /* True, too, where the definition does not say which it loads. */
 bool runtime_loads(const struct runtime *rt, const char *architecture);
 
-/* What the settings are, for one start of the engine. What is NULL or 0 is not passed; neither is what the
- * engine has no way to be told. */
+/* What the settings are, for one start of the runtime. What is NULL or 0 is not passed; neither is what the
+ * runtime has no way to be told. */
 struct runtime_values {
 	const struct runtime_backend *backend;
 	const char *model, *served_name, *kv_cache, *chat_template;
@@ -229,7 +229,7 @@ struct runtime_words {
 	size_t n_argv, n_env;
 };
 
-/* Where the engine finds the model: a file or a folder in its container, or the name that its own store has it under. In `a`. */
+/* Where the runtime finds the model: a file or a folder in its container, or the name that its own store has it under. In `a`. */
 const char *runtime_model_path(const struct runtime *rt, const char *route, struct arena *a);
 
 /* The command with every setting in the definition's order: the same release has the same words. In `a`. */

@@ -10,7 +10,7 @@
 #define MUL __builtin_mul_overflow
 #define ADD __builtin_add_overflow
 
-/* ggml's block formats: `block` numbers in `bytes` bytes; and those of engines for GPUs. */
+/* ggml's block formats: `block` numbers in `bytes` bytes; and those of runtimes for GPUs. */
 static const struct {
 	const char *name;
 	uint64_t block, bytes;
@@ -41,7 +41,7 @@ static bool is_paged(const struct runtime_memory *rt) {
 	return rt->model == RUNTIME_PAGED_OF_TOTAL || rt->model == RUNTIME_PAGED_OF_FREE;
 }
 
-/* A window keeps its tokens and those of the batch that is being computed, never more than the whole context. An engine
+/* A window keeps its tokens and those of the batch that is being computed, never more than the whole context. A runtime
  * with pages may begin and end inside of one. */
 static bool window_cells(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, uint64_t batch,
 			 struct size_cells *c) {

@@ -5,7 +5,7 @@
 
 /* Shared by this folder's files. */
 
-/* Cells of the caches, as the engine rounds them. */
+/* Cells of the caches, as the runtime rounds them. */
 struct size_cells {
 	uint64_t full, window; /* of one stream; 0: no layer has any */
 	uint64_t streams;      /* how many there are of each: the sequences, or one pool */

@@ -51,8 +51,8 @@ struct size_budget {
 int size_compute(const struct model_facts *model, const struct runtime_memory *rt, const struct size_load *load,
 		 struct size_budget *out, struct err *e);
 
-/* What an engine makes of a device that it takes a fraction of (RUNTIME_PAGED_*): pages for the KV cache of whatever sequences
- * come. An engine of another kind takes what it needs: false, and *out is untouched. */
+/* What a runtime makes of a device that it takes a fraction of (RUNTIME_PAGED_*): pages for the KV cache of whatever sequences
+ * come. A runtime of another kind takes what it needs: false, and *out is untouched. */
 struct size_pages {
 	uint64_t taken;	 /* of the device, from its start */
 	uint64_t kv;	 /* of that, pages: whole tokens of all layers */

@@ -20,7 +20,7 @@ struct json;
  *         question: "..."                  # or messages: [{role, content}], or prompt: "..." (raw completion)
  *         assert: [{contains: "x"}, {citations: {required: [RB-101]}}]
  *
- * Normalised (whole numbers only, so that it can stand in the lock):
+ * Normalised (whole numbers only, so that it can stand in the lockfile):
  *
  *     {"name", "system"?, "sources": {ID: TEXT},
  *      "cases": [{"id", "severity", "messages": [{"role", "content"}] or "prompt", "context": [ID],
