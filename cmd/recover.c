@@ -7,7 +7,7 @@
 #include "report/report.h"
 
 /* What is given up, and what of it stays known, before anything is done with the route. */
-static int accept_journal(struct args *a, struct context *c, const char *route, struct err *e) {
+static int reset_journal(struct args *a, struct context *c, const char *route, struct err *e) {
 	struct rollout_journal_reset was CLEANUP(rollout_journal_reset_done) = {0};
 
 	if (rollout_reset_journal(&c->rollout, route, &was, e))
@@ -21,7 +21,7 @@ static int accept_journal(struct args *a, struct context *c, const char *route, 
 static int one(struct args *a, struct context *c, const char *route, struct json *whole, struct err *e) {
 	struct rollout_session s;
 
-	if (a->option[OPT_ACCEPT_JOURNAL] && accept_journal(a, c, route, e) && (a->n || e->code != ERR_USAGE))
+	if (a->option[OPT_ACCEPT_JOURNAL] && reset_journal(a, c, route, e) && (a->n || e->code != ERR_USAGE))
 		return -1;
 	*e = (struct err){0};
 	if (rollout_begin(&c->rollout, route, false, &s, e))

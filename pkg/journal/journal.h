@@ -24,7 +24,7 @@ struct root;
  * One write and one fdatasync a record, so a crash can only hurt the last one: it lacks its end,
  * or its checksum is wrong. Opening for writing cuts such a record off and says so; readers,
  * who never take a lock, pass over it. Any other fault is ERR_INTEGRITY and nothing is guessed: until a human says that a new
- * chain shall begin (journal_accept), which names the old files by digest and leaves them where they are.
+ * chain shall begin (journal_reset), which names the old files by digest and leaves them where they are.
  *
  * `dir` is an open directory, borrowed. `where` is its name in messages
  * ("routes/incident"; "" for none), borrowed for the call. */
@@ -54,7 +54,7 @@ int journal_append(struct journal *j, const struct json *event, struct err *e);
 /* A new chain after a broken one; the caller holds the lock. What is there is kept as journal.N, and from now on is not read
  * any more; the first record of the new chain, an event `accepted`, is `event` (an object) with the "fault", and name, size and SHA-256 of
  * each "broken" file added. ERR_USAGE: nothing is broken. */
-int journal_accept(int dir, const char *where, const struct json *event, struct err *e);
+int journal_reset(int dir, const char *where, const struct json *event, struct err *e);
 
 /* Who does it, into a record: "by", "host", "pid", "tool", "command". */
 void journal_sign(struct json *record, const char *tool, const char *command);

@@ -118,7 +118,7 @@ static char *names_of(const struct json *list) {
 	return mem_strdup(buf_str(&b));
 }
 
-static int accept(const struct rollout *ctx, const struct release_route *r, struct rollout_journal_reset *out, struct err *e) {
+static int reset(const struct rollout *ctx, const struct release_route *r, struct rollout_journal_reset *out, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object(), *list;
 	struct known k CLEANUP(known_done) = {.committed = json_array(), .applied = json_array()};
 	struct err fault = {0};
@@ -136,7 +136,7 @@ static int accept(const struct rollout *ctx, const struct release_route *r, stru
 	if (k.stopped)
 		json_set_bool(record, "stopped", true);
 	journal_sign(record, ctx->tool, ctx->command);
-	return journal_accept(r->fd, r->where, record, e);
+	return journal_reset(r->fd, r->where, record, e);
 }
 
 void rollout_journal_reset_done(struct rollout_journal_reset *a) {
@@ -149,7 +149,7 @@ int rollout_reset_journal(const struct rollout *ctx, const char *route, struct r
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct rollout_journal_reset a = {0};
 
-	if (release_route_open(ctx->root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || accept(ctx, &r, &a, e)) {
+	if (release_route_open(ctx->root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || reset(ctx, &r, &a, e)) {
 		rollout_journal_reset_done(&a);
 		return -1;
 	}
@@ -162,5 +162,5 @@ int rollout_reset_root_journal(const struct rollout *ctx, struct err *e) {
 	int file_lock CLEANUP(closep) = -1;
 
 	journal_sign(record, ctx->tool, ctx->command);
-	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_accept(ctx->root->fd, "", record, e) ? -1 : 0;
+	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_reset(ctx->root->fd, "", record, e) ? -1 : 0;
 }

@@ -133,7 +133,7 @@ static void text_of(struct fixture *p, char out[100]) {
 		(void) strcat(out, versions[i]);
 }
 
-static void accepted(void **state) {
+static void journal_is_reset(void **state) {
 	EACH_CASE(c, table) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
 		struct rollout_journal_reset a = {0};
@@ -253,7 +253,7 @@ static void killed_at_each_step(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(accepted, teardown),
+		cmocka_unit_test_teardown(journal_is_reset, teardown),
 		IN_PLACE(says_what_was_given_up),
 		IN_PLACE(refused_until_then),
 		cmocka_unit_test_teardown(killed_at_each_step, teardown),

@@ -58,7 +58,7 @@ static int put_away(int dir, const char *where, unsigned last, struct err *e) {
 	return fs_rename(EFFECT_JOURNAL_ROTATE, dir, "journal", name, e) ? err_wrap(e, "%s", where) : 0;
 }
 
-int journal_accept(int dir, const char *where, const struct json *event, struct err *e) {
+int journal_reset(int dir, const char *where, const struct json *event, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_copy(event);
 	struct err fault = {0};
 	unsigned last;
