@@ -40,15 +40,21 @@ class Site:
             file.write(tiny_release.canonical(lock) + b"\n")
         return path
 
-    def begin_apply(self, *lock, **gateway):
+    def begin(self, *words):
         out = open(os.path.join(self.state, "kept.said"), "wb")
-        return subprocess.Popen([self.program, "apply", self.lock(*lock, **gateway)], env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        return subprocess.Popen([self.program, *words], env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
-    def apply(self, *lock, **gateway):
-        status = self.begin_apply(*lock, **gateway).wait(120)
+    def run(self, *words):
+        status = self.begin(*words).wait(120)
         if status:
             with open(os.path.join(self.state, "kept.said"), encoding="utf-8", errors="replace") as file:
-                raise RuntimeError("apply of %s ended with %d: %s" % (lock[0], status, file.read()))
+                raise RuntimeError("llmdeploy %s ended with %d: %s" % (" ".join(words), status, file.read()))
+
+    def begin_apply(self, *lock, **gateway):
+        return self.begin("apply", self.lock(*lock, **gateway))
+
+    def apply(self, *lock, **gateway):
+        self.run("apply", self.lock(*lock, **gateway))
 
     def until_active(self, version):
         for _ in range(1200):
@@ -107,6 +113,10 @@ def main():
     check("idle through two of them", ask(twice), "200 kept3")
     # The answer above closed nothing early: HAProxy keeps idle connections for 60 s.
     check("all within the time that idle connections are kept", time.monotonic() - began < 55, True)
+    upgraded = site.connect()
+    check("before an upgrade", ask(upgraded), "200 kept3")
+    site.run("gateway", "upgrade", "--force")
+    check("idle through an upgrade of the gateway", ask(upgraded), "200 kept3")
     keys = os.path.join(site.state, "kept.keys")
     with open(keys, "w", encoding="utf-8") as file:
         file.write("%s client\n" % hashlib.sha256(b"kept-key").hexdigest())
