@@ -117,6 +117,8 @@ int eval_run(const struct json *golden, const struct endpoint *ep, const struct 
 
 /* 0 if it passed, else ERR_GATE with the reasons in one line. */
 int eval_gate(const struct eval_result *r, struct err *e);
+/* The same of its evidence (below); evidence without a verdict has not passed. */
+int eval_gate_of(const struct json *evidence, struct err *e);
 
 /* Tokens a second, in thousandths, that the answers of an evidence were decoded at, by what the runtime itself timed; 0: it did not say. */
 uint64_t eval_speed_milli(const struct json *evidence);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "json/json.h"
 
 #define REASONS_MAX 8
 
@@ -122,12 +123,20 @@ void eval_decide(struct eval_result *r) {
 	r->passed = !r->n_reasons;
 }
 
-int eval_gate(const struct eval_result *r, struct err *e) {
+int eval_gate_of(const struct json *evidence, struct err *e) {
+	const struct json *gate = json_get(evidence, "gate");
+	const char *name = json_text(json_path(evidence, "golden.name"));
 	struct buf b CLEANUP(buf_done) = BUF_INIT(480);
 
-	if (r->passed)
+	if (json_true(gate, "passed"))
 		return 0;
-	for (size_t i = 0; i < r->n_reasons; i++)
-		(void) buf_printf(&b, "%s%s", i ? "; " : "", r->reasons[i]);
-	return err_set(e, ERR_GATE, "golden set '%.60s': %s", r->golden, buf_str(&b));
+	for (const struct json *r = json_first(json_get(gate, "reasons")); r; r = json_next(r))
+		(void) buf_printf(&b, "%s%s", b.len ? "; " : "", json_text(r));
+	return err_set(e, ERR_GATE, "golden set '%.60s': %s", name ? name : "", b.len ? buf_str(&b) : "its evidence has no verdict");
+}
+
+int eval_gate(const struct eval_result *r, struct err *e) {
+	struct json *evidence CLEANUP(json_freep) = eval_evidence(r);
+
+	return eval_gate_of(evidence, e);
 }

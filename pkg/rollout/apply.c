@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "host/host.h"
 #include "json/json.h"
+#include "rollout/gate_phase.h"
 #include "size/size.h"
 #include "store/store.h"
 
@@ -26,13 +27,14 @@ struct attempt {
 	bool vacated;	  /* the active release was stopped to make room */
 	bool stopped;	  /* the route: `old` is NULL, and `from` stays stopped whatever comes of this */
 	bool shared;	  /* clients were sent to the candidate */
-	struct json *evidence, *memory;
+	struct gate_run gate;
+	struct json *memory;
 	uint64_t start_ms, eval_ms, canary_ms;
 };
 
 static void attempt_done(struct attempt *a) {
 	lockfile_free(a->old);
-	json_free(a->evidence);
+	gate_run_done(&a->gate);
 	json_free(a->memory);
 }
 
@@ -45,7 +47,7 @@ static int check_can(const struct rollout *ctx, const struct lockfile *l, struct
 	if (strcmp(l->network, "none"))
 		return err_set(e, ERR_SPEC, "release '%s' listens on network '%s': only runtimes with a Unix socket can be run",
 			l->version, l->network);
-	if (l->golden || l->eval_skip)
+	if (gate_phases_apply(l) || l->eval_skip)
 		return 0;
 	return err_set(e, ERR_GATE, "release '%s' has no golden set: give it eval.golden, or eval.skip with the reason", l->version);
 }
@@ -128,28 +130,35 @@ static struct json *new_evidence(const struct attempt *a) {
 	json_set_str(ev, "version", a->l->version);
 	json_set_str(ev, "skip", a->l->eval_skip);
 	json_set_int(ev, "ready_ms", (int64_t) a->start_ms);
-	if (a->evidence)
-		json_set(ev, "golden", json_copy(a->evidence));
+	gate_run_add(&a->gate, ev);
 	if (a->memory)
 		json_set(ev, "memory", json_copy(a->memory));
 	return ev;
+}
+
+static int record_skip(struct attempt *a, struct err *e) {
+	struct json *r = record_new(EVENT_SKIP_EVAL, a->l);
+
+	json_set_str(r, "reason", a->l->eval_skip);
+	progress_note(a->s->ctx->progress, "no golden questions are asked", a->l->eval_skip);
+	return record_put(a->s, r, e);
 }
 
 static int evaluate(struct attempt *a, struct err *e) {
 	const struct rollout *ctx = a->s->ctx;
 	uint64_t from;
 
-	if (instance_await_ready(ctx, a->l, &a->start_ms, e) || record_simple(a, EVENT_READY, e))
+	if (instance_await_ready(ctx, a->l, &a->start_ms, e))
+		return -1;
+	if (record_simple(a, EVENT_READY, e))
 		return -1;
 	a->memory = instance_memory(ctx, a->l);
-	if (a->l->eval_skip) {
-		struct json *r = record_new(EVENT_SKIP_EVAL, a->l);
-		json_set_str(r, "reason", a->l->eval_skip);
-		progress_note(ctx->progress, "no golden questions are asked", a->l->eval_skip);
-		return record_put(a->s, r, e);
-	}
+	if (a->l->eval_skip && record_skip(a, e))
+		return -1;
+	if (!gate_phases_apply(a->l))
+		return 0;
 	from = clock_mono_ms();
-	int status = evaluate_golden(ctx, a->l, &a->evidence, e);
+	int status = gate_phases_run(ctx, a->l, &a->gate, e);
 	a->eval_ms = clock_mono_ms() - from;
 	return status;
 }
@@ -173,7 +182,7 @@ static enum event end_of(const struct err *cause) {
 
 /* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's slots are as before. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
-	struct dropped d = {.lockfile = a->l, .cause = cause, .evidence = a->evidence, .manifest = a->manifest, .was_running = a->was_running};
+	struct dropped d = {.lockfile = a->l, .cause = cause, .evidence = gate_run_last(&a->gate), .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;
 	struct json *r;
 

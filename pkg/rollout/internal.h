@@ -92,8 +92,8 @@ int instance_endpoint_open(const struct rollout *ctx, const struct lockfile *l, 
 void instance_endpoint_done(struct instance_endpoint *en);
 /* Readiness, identity, one token. ERR_GATE with the container's last words. `ready_ms` may be NULL. */
 int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
-/* Golden set. *evidence is set whenever questions were asked, passed or not. */
-int evaluate_golden(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e);
+/* It did not answer, says *e. That it died explains failed answers better than they do; that Docker went, better than that. Always -1. */
+int instance_explain(const struct rollout *ctx, const struct lockfile *l, struct err *e);
 
 /* "2026-11-22T17:41:05.123456789Z", as the Engine writes it; 0 where it is not. */
 int64_t instance_stamp_ms(const char *stamp);

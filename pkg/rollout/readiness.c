@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "docker/docker.h"
-#include "eval/eval.h"
 #include "json/json.h"
 #include "probe/probe.h"
 
@@ -142,8 +141,7 @@ int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, ui
 	return 0;
 }
 
-/* That the engine died explains failed answers better than they do; that the Engine went, better than that. */
-static int explain(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_explain(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
 	struct watched w = {ctx, l, name};
@@ -157,27 +155,6 @@ static int explain(const struct rollout *ctx, const struct lockfile *l, struct e
 	if (is)
 		return -1;
 	return err_set(e, ERR_GATE, "the instance died during the evaluation: %.400s", buf_str(&detail));
-}
-
-int evaluate_golden(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e) {
-	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
-	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
-	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
-
-	if (instance_endpoint_open(ctx, l, &en, e))
-		return -1;
-	progress_step(ctx->progress, "golden questions");
-	if (eval_run(l->golden, &en.endpoint, &opt, ctx->progress, &result, e))
-		return explain(ctx, l, e);
-	*evidence = eval_evidence(result);
-	if (ctx->judged)
-		ctx->judged(ctx->ctx, *evidence);
-	if (eval_gate(result, e)) {
-		(void) explain(ctx, l, e);
-		return e->code == ERR_UNREACHABLE ? -1 : err_wrap(e, "candidate '%s' did not pass", l->version);
-	}
-	progress_done(ctx->progress, "golden questions", NULL);
-	return 0;
 }
 
 /* Is this status the rule's "ready" one? A number or a list of them. */

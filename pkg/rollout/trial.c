@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "host/host.h"
 #include "json/json.h"
+#include "rollout/gate_phase.h"
 #include "size/size.h"
 
 /* Design: a try leaves no record and no release. Its container is one of a release that is not on disk, which is what every later
@@ -24,6 +25,7 @@ static int fits_here(const struct lockfile *l, struct err *e) {
 }
 
 static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
+	struct gate_run gate CLEANUP(gate_run_done) = {0};
 	uint64_t from;
 
 	if (instance_start(ctx, l, e))
@@ -32,8 +34,10 @@ static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollo
 	if (instance_await_ready(ctx, l, &out->start_ms, e))
 		return -1;
 	from = clock_mono_ms();
-	int r = evaluate_golden(ctx, l, &out->evidence, e);
+	int r = gate_phases_run(ctx, l, &gate, e);
 	out->eval_ms = clock_mono_ms() - from;
+	if (gate_run_last(&gate))
+		out->evidence = json_copy(gate_run_last(&gate));
 	return r;
 }
 
@@ -51,7 +55,7 @@ int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struc
 	char image[65];
 
 	*out = (struct rollout_trial){0};
-	if (!l->golden)
+	if (!gate_phases_apply(l))
 		return err_set(e, ERR_GATE, "'%s' has no golden set to be tried with: give it eval.golden", l->version);
 	/* The same version with another artifact is just what is tried: only the very same lock is a release. */
 	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release, &more) && is_release;
