@@ -90,6 +90,35 @@ static void keep(const struct httpd_request *q, const char *name, char *to, size
 	(void) snprintf(to, size, "%s", value);
 }
 
+/* Whole answers with something odd about them. */
+static bool odd(struct artifact_server *s, struct httpd_conn *c, const char *path) {
+	if (!strcmp(path, "/other"))
+		return httpd_reply(c, 200, "", s->other, SIZE);
+	if (!strcmp(path, "/short"))
+		return httpd_reply(c, 200, "", s->bytes, HALF);
+	if (!strcmp(path, "/empty"))
+		return httpd_reply(c, 200, "", "", 0);
+	if (!strcmp(path, "/wrong-range"))
+		return s->hits == 2 ? httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3) : cut(c, s, 1, "");
+	if (!strcmp(path, "/unasked-range"))
+		return httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3);
+	if (!strcmp(path, "/endless"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, SIZE) && httpd_send(c, s->bytes, 1);
+	if (!strcmp(path, "/until-close"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, s->hits == 1 ? HALF : SIZE) && false;
+	if (!strcmp(path, "/moved"))
+		return httpd_reply(c, 302, "Location: /good\r\n", "", 0);
+	if (!strcmp(path, "/linked")) {
+		char *more CLEANUP(freep) = mem_printf("X-Linked-Etag: \"%s\"\r\nLocation: /good\r\n", s->wrong);
+		return httpd_reply(c, 302, more, "", 0);
+	}
+	if (!strcmp(path, "/silent"))
+		return false;
+	if (path[1] >= '0' && path[1] <= '9')
+		return statuses(s, c, path);
+	return archives(s, c, path);
+}
+
 static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *q) {
 	struct artifact_server *s = ctx;
 	const char *path = q->path;
@@ -124,31 +153,7 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 		return stall(c, s, 100);
 	if (!strcmp(path, "/slow"))
 		return slow(c, s);
-	if (!strcmp(path, "/other"))
-		return httpd_reply(c, 200, "", s->other, SIZE);
-	if (!strcmp(path, "/short"))
-		return httpd_reply(c, 200, "", s->bytes, HALF);
-	if (!strcmp(path, "/empty"))
-		return httpd_reply(c, 200, "", "", 0);
-	if (!strcmp(path, "/wrong-range"))
-		return s->hits == 2 ? httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3) : cut(c, s, 1, "");
-	if (!strcmp(path, "/unasked-range"))
-		return httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3);
-	if (!strcmp(path, "/endless"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, SIZE) && httpd_send(c, s->bytes, 1);
-	if (!strcmp(path, "/until-close"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, s->hits == 1 ? HALF : SIZE) && false;
-	if (!strcmp(path, "/moved"))
-		return httpd_reply(c, 302, "Location: /good\r\n", "", 0);
-	if (!strcmp(path, "/linked")) {
-		char *more CLEANUP(freep) = mem_printf("X-Linked-Etag: \"%s\"\r\nLocation: /good\r\n", s->wrong);
-		return httpd_reply(c, 302, more, "", 0);
-	}
-	if (!strcmp(path, "/silent"))
-		return false;
-	if (path[1] >= '0' && path[1] <= '9')
-		return statuses(s, c, path);
-	return archives(s, c, path);
+	return odd(s, c, path);
 }
 
 static void make_bytes(struct artifact_server *s) {

@@ -180,31 +180,31 @@ static void slow(void **state) {
 	}
 }
 
+static const struct {
+	const char *name;
+	struct lockfile_gates gates;
+	uint64_t late, first_ms, whole_ms, others, beside_ms; /* others: so many requests, all fast; beside_ms 0: nothing is compared */
+	uint64_t least_ms, most_ms;			      /* of the limit; both 0: none */
+} limits_cases[] = {
+	{"ttft, and nobody else", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+	{"ttft, and p95 holds", {5, 20000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+	{"p95, and nobody else", {5, 1000, -1, -1, -1, -1}, 0, 100, 5000, 0, 0, 1000, 1000},
+	{"ttft and p95", {5, 1000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
+	{"ttft, and the others were fast", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 100, 0, 0, 0},
+	{"ttft holds: it is about failures", {5, -1, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 0, 0},
+	{"ttft holds: p95 counts", {5, 20000, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 20000, 20000},
+	{"nothing written", {5, -1, -1, -1, -1, -1}, 0, 5000, 5000, 0, 0, 0, 0},
+	{"nothing written, given up", {5, -1, -1, -1, -1, -1}, 3, 5000, 5000, 0, 0, 7000, 7000},
+	{"as long as the active one's, ttft", {5, -1, -1, 2, -1, 200}, 0, 5000, 5000, 0, 100, 119, 250},
+	{"as long as the active one's, p95", {5, -1, -1, 2, 200, -1}, 0, 5000, 5000, 0, 100, 119, 250},
+	{"the active one is as slow", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 0, 5000, 0, 0},
+	{"slower than the active one, and the others were fast", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 100, 100, 0, 0},
+};
+
 /* Times of one client's 20 requests, of the others' and of the active release's 100; how fast the golden answers have to be. */
 static void limits(void **state) {
-	static const struct {
-		const char *name;
-		struct lockfile_gates gates;
-		uint64_t late, first_ms, whole_ms, others, beside_ms; /* others: so many requests, all fast; beside_ms 0: nothing is compared */
-		uint64_t least_ms, most_ms;			      /* of the limit; both 0: none */
-	} cases[] = {
-		{"ttft, and nobody else", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
-		{"ttft, and p95 holds", {5, 20000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
-		{"p95, and nobody else", {5, 1000, -1, -1, -1, -1}, 0, 100, 5000, 0, 0, 1000, 1000},
-		{"ttft and p95", {5, 1000, 500, -1, -1, -1}, 0, 5000, 5000, 0, 0, 500, 500},
-		{"ttft, and the others were fast", {5, -1, 500, -1, -1, -1}, 0, 5000, 5000, 100, 0, 0, 0},
-		{"ttft holds: it is about failures", {5, -1, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 0, 0},
-		{"ttft holds: p95 counts", {5, 20000, 500, -1, -1, -1}, 0, 100, 5000, 0, 0, 20000, 20000},
-		{"nothing written", {5, -1, -1, -1, -1, -1}, 0, 5000, 5000, 0, 0, 0, 0},
-		{"nothing written, given up", {5, -1, -1, -1, -1, -1}, 3, 5000, 5000, 0, 0, 7000, 7000},
-		{"as long as the active one's, ttft", {5, -1, -1, 2, -1, 200}, 0, 5000, 5000, 0, 100, 119, 250},
-		{"as long as the active one's, p95", {5, -1, -1, 2, 200, -1}, 0, 5000, 5000, 0, 100, 119, 250},
-		{"the active one is as slow", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 0, 5000, 0, 0},
-		{"slower than the active one, and the others were fast", {5, -1, -1, 2, 200, 200}, 0, 5000, 5000, 100, 100, 0, 0},
-	};
-
 	(void) state;
-	EACH_CASE(r, cases) {
+	EACH_CASE(r, limits_cases) {
 		struct gateway_client one = {.seen = {.requests = 20}, .late = r->late};
 		struct gateway_sample beside = {.requests = 100};
 		const struct gateway_late_limits patience = {.served_ms = r->gates.p95_ms < 0 && r->gates.ttft_ms < 0 ? 7000 : 0};

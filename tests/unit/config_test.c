@@ -45,47 +45,47 @@ static char *joined(const char *const *urls, size_t n) {
 	return buf_steal(&b);
 }
 
-static void test_formats(void **state) {
-	static const struct {
-		const char *name;
-		void (*read)(const char *text, struct config_urls *out);
-		const char *text, *urls;
-	} cases[] = {
-		{"list", config_apt_list, "deb http://a/debian bookworm main\n", "http://a/debian"},
-		{"list, with all that may be", config_apt_list,
-		 "# deb http://no/debian bookworm main\n\n  deb\t[ arch=amd64 signed-by=/k ]  https://a/debian/  bookworm  contrib main # x\n",
-		 "https://a/debian"},
-		{"list, several", config_apt_list,
-		 "deb http://a/debian bookworm main\ndeb http://a/debian bookworm-updates main\ndeb http://b/debian trixie main\n",
-		 "http://a/debian http://b/debian"},
-		{"list, sources only", config_apt_list, "deb-src http://a/debian bookworm main\n", ""},
-		{"list, another component", config_apt_list, "deb http://a/debian bookworm contrib\n", ""},
-		{"list, another archive", config_apt_list, "deb http://a/debian-security bookworm-security main\ndeb http://a/ubuntu x main\n", ""},
-		{"list, no HTTP", config_apt_list, "deb cdrom:[Debian]/debian bookworm main\ndeb file:/srv/debian bookworm main\n", ""},
-		{"list, broken", config_apt_list, "deb\ndeb [ http://a/debian bookworm main\ndeb http://a/debian\ndebx http://a/debian x main\n", ""},
-		{"deb822", config_apt_sources, "Types: deb\nURIs: http://a/debian\nSuites: bookworm\nComponents: main\n", "http://a/debian"},
-		{"deb822, with all that may be", config_apt_sources,
-		 "# a comment\ntypes: deb deb-src\nURIs:\n http://a/debian/\n# between\n https://b/debian\nSuites: x y\nComponents: main non-free\n"
-		 "Enabled: yes\nSigned-By:\n -----BEGIN\n .\n http://no/debian\n",
-		 "http://a/debian https://b/debian"},
-		{"deb822, several stanzas", config_apt_sources,
-		 "Types: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n \nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n",
-		 "http://a/debian http://b/debian"},
-		{"deb822, disabled", config_apt_sources,
-		 "Enabled: no\nTypes: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n"
-		 "Enabled: False\nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", ""},
-		{"deb822, sources only", config_apt_sources, "Types: deb-src\nURIs: http://a/debian\nSuites: x\nComponents: main\n", ""},
-		{"deb822, without suites", config_apt_sources, "Types: deb\nURIs: http://a/debian\nComponents: main\n", ""},
-		{"deb822, broken", config_apt_sources, "nonsense\n more\nTypes deb\n:\nURIs: http://a/debian", ""},
-		{"a file of mirrors", config_apt_sources, "Types: deb\nURIs: mirror+file:mirrors\nSuites: x\nComponents: main\n",
-		 "http://c/debian https://d/debian"},
-		{"no file of mirrors", config_apt_list, "deb mirror+file:/nowhere/mirrors x main\n", ""},
-		{"empty", config_apt_list, "", ""},
-	};
+static const struct {
+	const char *name;
+	void (*read)(const char *text, struct config_urls *out);
+	const char *text, *urls;
+} formats_cases[] = {
+	{"list", config_apt_list, "deb http://a/debian bookworm main\n", "http://a/debian"},
+	{"list, with all that may be", config_apt_list,
+	 "# deb http://no/debian bookworm main\n\n  deb\t[ arch=amd64 signed-by=/k ]  https://a/debian/  bookworm  contrib main # x\n",
+	 "https://a/debian"},
+	{"list, several", config_apt_list,
+	 "deb http://a/debian bookworm main\ndeb http://a/debian bookworm-updates main\ndeb http://b/debian trixie main\n",
+	 "http://a/debian http://b/debian"},
+	{"list, sources only", config_apt_list, "deb-src http://a/debian bookworm main\n", ""},
+	{"list, another component", config_apt_list, "deb http://a/debian bookworm contrib\n", ""},
+	{"list, another archive", config_apt_list, "deb http://a/debian-security bookworm-security main\ndeb http://a/ubuntu x main\n", ""},
+	{"list, no HTTP", config_apt_list, "deb cdrom:[Debian]/debian bookworm main\ndeb file:/srv/debian bookworm main\n", ""},
+	{"list, broken", config_apt_list, "deb\ndeb [ http://a/debian bookworm main\ndeb http://a/debian\ndebx http://a/debian x main\n", ""},
+	{"deb822", config_apt_sources, "Types: deb\nURIs: http://a/debian\nSuites: bookworm\nComponents: main\n", "http://a/debian"},
+	{"deb822, with all that may be", config_apt_sources,
+	 "# a comment\ntypes: deb deb-src\nURIs:\n http://a/debian/\n# between\n https://b/debian\nSuites: x y\nComponents: main non-free\n"
+	 "Enabled: yes\nSigned-By:\n -----BEGIN\n .\n http://no/debian\n",
+	 "http://a/debian https://b/debian"},
+	{"deb822, several stanzas", config_apt_sources,
+	 "Types: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n \nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n",
+	 "http://a/debian http://b/debian"},
+	{"deb822, disabled", config_apt_sources,
+	 "Enabled: no\nTypes: deb\nURIs: http://a/debian\nSuites: x\nComponents: main\n\n"
+	 "Enabled: False\nTypes: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", ""},
+	{"deb822, sources only", config_apt_sources, "Types: deb-src\nURIs: http://a/debian\nSuites: x\nComponents: main\n", ""},
+	{"deb822, without suites", config_apt_sources, "Types: deb\nURIs: http://a/debian\nComponents: main\n", ""},
+	{"deb822, broken", config_apt_sources, "nonsense\n more\nTypes deb\n:\nURIs: http://a/debian", ""},
+	{"a file of mirrors", config_apt_sources, "Types: deb\nURIs: mirror+file:mirrors\nSuites: x\nComponents: main\n",
+	 "http://c/debian https://d/debian"},
+	{"no file of mirrors", config_apt_list, "deb mirror+file:/nowhere/mirrors x main\n", ""},
+	{"empty", config_apt_list, "", ""},
+};
 
+static void test_formats(void **state) {
 	(void) state;
 	put("mirrors", "http://c/debian/\thigh\n# x\nhttps://d/debian\nftp://e/debian\n");
-	EACH_CASE(c, cases) {
+	EACH_CASE(c, formats_cases) {
 		struct arena *arena CLEANUP(arena_freep) = arena_new();
 		struct config_urls urls = {.arena = arena};
 		c->read(c->text, &urls);

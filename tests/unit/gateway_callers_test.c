@@ -128,35 +128,36 @@ static void test_crowd(void **state) {
 /* Scripts of pages: those of the route's list, and no others; what browsers ask first is answered at the gateway. */
 #define ORIGIN(o) "Origin: " o "\r\n"
 #define PREFLIGHT "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization, x-stainless-os\r\n"
+static const struct {
+	const char *name, *method, *path, *headers, *status, *origin; /* the origin that is let in, or NULL */
+} cors_cases[] = {
+	{"asked first", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+	{"asked first, the other", "OPTIONS", "/one" CHAT, ORIGIN("http://localhost:3000") PREFLIGHT, "204", "http://localhost:3000"},
+	{"asked first, without a route", "OPTIONS", CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+	{"asked first, for models", "OPTIONS", "/v1/models", ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
+	{"another origin", "OPTIONS", "/one" CHAT, ORIGIN("https://b.example") PREFLIGHT, "405", NULL},
+	{"another port", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example:8443") PREFLIGHT, "405", NULL},
+	{"another scheme", "OPTIONS", "/one" CHAT, ORIGIN("http://a.example") PREFLIGHT, "405", NULL},
+	{"a route without", "OPTIONS", "/two" CHAT, ORIGIN("https://a.example") PREFLIGHT, "405", NULL},
+	{"no origin", "OPTIONS", "/one" CHAT, PREFLIGHT, "405", NULL},
+	{"OPTIONS without a question", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example"), "405", "https://a.example"},
+	{"an answer", "POST", "/one" CHAT, ORIGIN("https://a.example"), "200", "https://a.example"},
+	{"to another origin", "POST", "/one" CHAT, ORIGIN("https://b.example"), "200", NULL},
+	{"of the route without", "POST", "/two" CHAT, ORIGIN("https://a.example"), "200", NULL},
+	{"an error of the runtime", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Say: 500 x\r\n", "500", "https://a.example"},
+	{"an error of the gateway", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Bad: 1\r\n", "400", "https://a.example"},
+	{"models", "GET", "/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
+	{"a model", "GET", "/one/v1/models/one", ORIGIN("https://a.example"), "200", "https://a.example"},
+	{"a model of the route without", "GET", "/two/v1/models/two", ORIGIN("https://a.example"), "200", NULL},
+	{"the runtime's page", "GET", "/one/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
+};
+
 static void test_cors(void **state) {
-	static const struct {
-		const char *name, *method, *path, *headers, *status, *origin; /* the origin that is let in, or NULL */
-	} cases[] = {
-		{"asked first", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
-		{"asked first, the other", "OPTIONS", "/one" CHAT, ORIGIN("http://localhost:3000") PREFLIGHT, "204", "http://localhost:3000"},
-		{"asked first, without a route", "OPTIONS", CHAT, ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
-		{"asked first, for models", "OPTIONS", "/v1/models", ORIGIN("https://a.example") PREFLIGHT, "204", "https://a.example"},
-		{"another origin", "OPTIONS", "/one" CHAT, ORIGIN("https://b.example") PREFLIGHT, "405", NULL},
-		{"another port", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example:8443") PREFLIGHT, "405", NULL},
-		{"another scheme", "OPTIONS", "/one" CHAT, ORIGIN("http://a.example") PREFLIGHT, "405", NULL},
-		{"a route without", "OPTIONS", "/two" CHAT, ORIGIN("https://a.example") PREFLIGHT, "405", NULL},
-		{"no origin", "OPTIONS", "/one" CHAT, PREFLIGHT, "405", NULL},
-		{"OPTIONS without a question", "OPTIONS", "/one" CHAT, ORIGIN("https://a.example"), "405", "https://a.example"},
-		{"an answer", "POST", "/one" CHAT, ORIGIN("https://a.example"), "200", "https://a.example"},
-		{"to another origin", "POST", "/one" CHAT, ORIGIN("https://b.example"), "200", NULL},
-		{"of the route without", "POST", "/two" CHAT, ORIGIN("https://a.example"), "200", NULL},
-		{"an error of the runtime", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Say: 500 x\r\n", "500", "https://a.example"},
-		{"an error of the gateway", "POST", "/one" CHAT, ORIGIN("https://a.example") "X-Bad: 1\r\n", "400", "https://a.example"},
-		{"models", "GET", "/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
-		{"a model", "GET", "/one/v1/models/one", ORIGIN("https://a.example"), "200", "https://a.example"},
-		{"a model of the route without", "GET", "/two/v1/models/two", ORIGIN("https://a.example"), "200", NULL},
-		{"the runtime's page", "GET", "/one/v1/models", ORIGIN("https://a.example"), "200", "https://a.example"},
-	};
 	struct frontend d = {0};
 
 	(void) state;
 	begin(&d, ",\"cors\":[\"https://a.example\",\"http://localhost:3000\"]", "", 1);
-	EACH_CASE(c, cases) {
+	EACH_CASE(c, cors_cases) {
 		const char *body = strcmp(c->method, "POST") != 0 ? "" : strstr(c->headers, "X-Bad") ? "{" : "{}";
 		char *text CLEANUP(freep) = mem_printf("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", c->method, c->path,
 						       c->headers, strlen(body), body);

@@ -47,29 +47,29 @@ static int remove_dir(void **state) {
 #define PIECE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define KIB PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE PIECE
 
-static void test_workers(void **state) {
-	static const struct {
-		const char *name, *master, *old; /* answers of the two sockets; NULL: nobody listens */
-		const char *list;		  /* pid, '-' where it finishes */
-		bool running;
-		const char *version, *message;
-	} cases[] = {
-		{"nobody", NULL, NULL, "", false, "", NULL},
-		{"one", ONE, NULL, "8 ", true, "3.2.26-1", NULL},
-		{"one that finishes after a reload", TWO, NULL, "9 8- ", true, "3.2.26-1", NULL},
-		{"taken over from another", ONE, TWO, "8 9- 8- ", true, "3.2.26-1", NULL},
-		{"only the one before", NULL, ONE, "8- ", false, "", NULL},
-		{"no worker", HEAD "1 master 0 [failed: 1] 0d00h00m01s 3.2.26-1\n# workers\n# programs\n\n", NULL, "", true, "3.2.26-1", NULL},
-		{"another service", "SSH-2.0-OpenSSH\r\n\n", NULL, NULL, false, NULL,
-		 "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: 'SSH-2.0-OpenSSH\r'"},
-		{"half a list", HEAD "1 master 0", NULL, NULL, false, NULL,
-		 "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: '#<PID>          <type>          <reloads>       <uptime>    '"},
-		{"nonsense in it", HEAD "x y z\n\n", NULL, NULL, false, NULL, "the gateway's socket 'gateway/master.sock' lists a process 'x y z'"},
-		{"nothing", "", NULL, NULL, false, NULL, "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: ''"},
-	};
+static const struct {
+	const char *name, *master, *old; /* answers of the two sockets; NULL: nobody listens */
+	const char *list;		  /* pid, '-' where it finishes */
+	bool running;
+	const char *version, *message;
+} workers_cases[] = {
+	{"nobody", NULL, NULL, "", false, "", NULL},
+	{"one", ONE, NULL, "8 ", true, "3.2.26-1", NULL},
+	{"one that finishes after a reload", TWO, NULL, "9 8- ", true, "3.2.26-1", NULL},
+	{"taken over from another", ONE, TWO, "8 9- 8- ", true, "3.2.26-1", NULL},
+	{"only the one before", NULL, ONE, "8- ", false, "", NULL},
+	{"no worker", HEAD "1 master 0 [failed: 1] 0d00h00m01s 3.2.26-1\n# workers\n# programs\n\n", NULL, "", true, "3.2.26-1", NULL},
+	{"another service", "SSH-2.0-OpenSSH\r\n\n", NULL, NULL, false, NULL,
+	 "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: 'SSH-2.0-OpenSSH\r'"},
+	{"half a list", HEAD "1 master 0", NULL, NULL, false, NULL,
+	 "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: '#<PID>          <type>          <reloads>       <uptime>    '"},
+	{"nonsense in it", HEAD "x y z\n\n", NULL, NULL, false, NULL, "the gateway's socket 'gateway/master.sock' lists a process 'x y z'"},
+	{"nothing", "", NULL, NULL, false, NULL, "the gateway's socket 'gateway/master.sock' does not answer like HAProxy's master: ''"},
+};
 
+static void test_workers(void **state) {
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE(c, workers_cases) {
 		const struct fake_line lines[2] = {{.line = "show proc", .answer = c->master}, {.line = "show proc", .answer = c->old}};
 		struct fake_haproxy *master = c->master ? fake_haproxy_start(dir, SOCKET_MASTER, &lines[0], 1) : NULL;
 		struct fake_haproxy *old = c->old ? fake_haproxy_start(dir, SOCKET_MASTER_OLD, &lines[1], 1) : NULL;
@@ -99,39 +99,40 @@ static void test_workers(void **state) {
 
 static const struct socket_worker serving = {8, false, SOCKET_MASTER}, finishing = {7, true, SOCKET_MASTER};
 
+static const struct {
+	const char *name;
+	struct fake_line lines[6];
+	size_t n;
+	enum err_code code;
+	const char *message;
+} tell_cases[] = {
+	{"done", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "\n\n", 0, 0}}, 2, ERR_OK, ""},
+	{"refused", {{"@!8 x y; @!8 z", "No such server.\n\n\n", 0, 0}}, 1, ERR_SYS, "HAProxy refused 'x y; z': No such server."},
+	{"not known to the one before", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "No such backend.\n\n\n", 0, 0}}, 2, ERR_OK, ""},
+	{"refused by the one before", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "Permission denied\n\n", 0, 0}}, 2, ERR_SYS,
+	 "HAProxy refused 'x y; z': Permission denied"},
+	{"the one before has ended", {{"@!8 x y; @!8 z", "\n\n", 0, 0},
+	 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 2, ERR_OK, ""},
+	{"vanished in the middle", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
+	{"ended, and its master sees it late", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", BOTH, 0, 0},
+	 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 4, ERR_OK, ""},
+	{"half an answer, then a whole one", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "No such", 0, 0}, {"show proc", BOTH, 0, 0},
+	 {"@!7 x y; @!7 z", "\n\n", 0, 0}}, 4, ERR_OK, ""},
+	{"ended, and nobody says so", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, LINE_HANG, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
+	{"half an answer", {{"@!8 x y; @!8 z", "No such", 0, 0}, {"show proc", ONE, 0, 0}}, 2, ERR_UNREACHABLE,
+	 "the gateway's socket 'gateway/master.sock': half an answer; see llmdeploy gateway status"},
+	{"no answer", {{"@!8 x y; @!8 z", NULL, LINE_HANG, 0}}, 1, ERR_UNREACHABLE,
+	 "the gateway's socket 'gateway/master.sock': no answer in time; see llmdeploy gateway status"},
+	{"an answer without end", {{"@!8 x y; @!8 z", KIB, 0, 1 << 13}}, 1, ERR_SYS,
+	 "the gateway's socket 'gateway/master.sock': the answer is larger than 4194304 bytes"},
+};
+
 /* Commands to one worker that serves and one that finishes: what each says, and what comes of it. */
 static void test_tell(void **state) {
-	static const struct {
-		const char *name;
-		struct fake_line lines[6];
-		size_t n;
-		enum err_code code;
-		const char *message;
-	} cases[] = {
-		{"done", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "\n\n", 0, 0}}, 2, ERR_OK, ""},
-		{"refused", {{"@!8 x y; @!8 z", "No such server.\n\n\n", 0, 0}}, 1, ERR_SYS, "HAProxy refused 'x y; z': No such server."},
-		{"not known to the one before", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "No such backend.\n\n\n", 0, 0}}, 2, ERR_OK, ""},
-		{"refused by the one before", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "Permission denied\n\n", 0, 0}}, 2, ERR_SYS,
-		 "HAProxy refused 'x y; z': Permission denied"},
-		{"the one before has ended", {{"@!8 x y; @!8 z", "\n\n", 0, 0},
-		 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 2, ERR_OK, ""},
-		{"vanished in the middle", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
-		{"ended, and its master sees it late", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, 0, 0}, {"show proc", BOTH, 0, 0},
-		 {"@!7 x y; @!7 z", "Can't find the target PID matching the prefix '@!7'\n", 0, 0}}, 4, ERR_OK, ""},
-		{"half an answer, then a whole one", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", "No such", 0, 0}, {"show proc", BOTH, 0, 0},
-		 {"@!7 x y; @!7 z", "\n\n", 0, 0}}, 4, ERR_OK, ""},
-		{"ended, and nobody says so", {{"@!8 x y; @!8 z", "\n\n", 0, 0}, {"@!7 x y; @!7 z", NULL, LINE_HANG, 0}, {"show proc", ONE, 0, 0}}, 3, ERR_OK, ""},
-		{"half an answer", {{"@!8 x y; @!8 z", "No such", 0, 0}, {"show proc", ONE, 0, 0}}, 2, ERR_UNREACHABLE,
-		 "the gateway's socket 'gateway/master.sock': half an answer; see llmdeploy gateway status"},
-		{"no answer", {{"@!8 x y; @!8 z", NULL, LINE_HANG, 0}}, 1, ERR_UNREACHABLE,
-		 "the gateway's socket 'gateway/master.sock': no answer in time; see llmdeploy gateway status"},
-		{"an answer without end", {{"@!8 x y; @!8 z", KIB, 0, 1 << 13}}, 1, ERR_SYS,
-		 "the gateway's socket 'gateway/master.sock': the answer is larger than 4194304 bytes"},
-	};
 	const struct socket_workers all = {.at = {finishing, serving}, .n = 2, .serving = 1, .running = true};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE(c, tell_cases) {
 		struct fake_haproxy *f = fake_haproxy_start(dir, SOCKET_MASTER, c->lines, c->n);
 		uint64_t began = clock_mono_ms();
 		struct err e = {0};

@@ -85,6 +85,30 @@ static bool redirect(struct bench *b, struct httpd_conn *c, const char *path) {
 static const char fine[] = "Content-Type: text/plain; charset=utf-8\r\nETag: \"abc\"\r\nApi-Version: 1.41\r\n"
 			   "Last-Modified: Sun, 22 Nov 2026 17:41:05 GMT\r\nX-Other: one\r\n";
 
+/* Answers that come early, or are none. */
+static bool answer_badly(struct bench *b, struct httpd_conn *c, const char *path) {
+	if (!strcmp(path, "/early-500"))
+		return httpd_reply(c, 500, "Connection: close\r\n", "no room", 7) && false;
+	if (!strcmp(path, "/early-200"))
+		return httpd_reply(c, 200, "Connection: close\r\n", "not a tar", 9) && false;
+	if (!strcmp(path, "/early-chunks"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+				     "3\r\nnot\r\n6\r\n a tar\r\n0\r\n\r\n") && false;
+	if (!strcmp(path, "/early-half"))
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n") && false;
+	if (!strcmp(path, "/reset"))
+		return httpd_reset(c);
+	if (!strcmp(path, "/garbage"))
+		return httpd_puts(c, "220 ready to transfer files\r\n") && false;
+	if (!strcmp(path, "/number"))
+		return httpd_puts(c, "HTTP/1.1 x OK\r\n\r\n") && false;
+	if (!strcmp(path, "/headers"))
+		return many_headers(c);
+	if (!strcmp(path, "/there") || !strcmp(path, "/loop") || !strcmp(path, "/ftp") || !strcmp(path, "/elsewhere"))
+		return redirect(b, c, path);
+	return false; /* closes without a word */
+}
+
 static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *q) {
 	struct bench *b = ctx;
 	const char *path = q->path;
@@ -114,26 +138,7 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 		return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin") && false;
 	if (!strcmp(path, "/cutchunk"))
 		return httpd_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n") && false;
-	if (!strcmp(path, "/early-500"))
-		return httpd_reply(c, 500, "Connection: close\r\n", "no room", 7) && false;
-	if (!strcmp(path, "/early-200"))
-		return httpd_reply(c, 200, "Connection: close\r\n", "not a tar", 9) && false;
-	if (!strcmp(path, "/early-chunks"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-				     "3\r\nnot\r\n6\r\n a tar\r\n0\r\n\r\n") && false;
-	if (!strcmp(path, "/early-half"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n") && false;
-	if (!strcmp(path, "/reset"))
-		return httpd_reset(c);
-	if (!strcmp(path, "/garbage"))
-		return httpd_puts(c, "220 ready to transfer files\r\n") && false;
-	if (!strcmp(path, "/number"))
-		return httpd_puts(c, "HTTP/1.1 x OK\r\n\r\n") && false;
-	if (!strcmp(path, "/headers"))
-		return many_headers(c);
-	if (!strcmp(path, "/there") || !strcmp(path, "/loop") || !strcmp(path, "/ftp") || !strcmp(path, "/elsewhere"))
-		return redirect(b, c, path);
-	return false; /* closes without a word */
+	return answer_badly(b, c, path);
 }
 
 static void no_proxies(void) {

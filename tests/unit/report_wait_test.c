@@ -10,16 +10,17 @@
 
 /* What is shown while something takes long: golden cases as they end, what a start waits for, and that nobody waits without a word. */
 
+static const struct progress_case cases[] = {
+	{.id = "rollback-status", .verdict = "PASS", .severity = "blocker", .passed = true, .latency_ms = 412, .number = 1, .total = 4, .widest = 15},
+	{.id = "paging", .verdict = "FAIL", .severity = "blocker", .latency_ms = 1200, .expected = "contains \"RB-101\"",
+	 .got = "The window is\n\n\x1b[2Jnot known, as it stands in none of the sources that were given.\n", .number = 2, .total = 4, .widest = 15},
+	{.id = "empty", .verdict = "INVALID", .severity = "major", .expected = "an answer", .number = 3, .total = 4, .widest = 15},
+	{.id = "long", .verdict = "FAIL", .latency_ms = 5, .expected = "x", .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14", .number = 4,
+	 .total = 4, .widest = 15},
+};
+
 /* What did not pass has what was expected and what came under it, wrapped. */
 static void golden_cases(void **state) {
-	static const struct progress_case cases[] = {
-		{.id = "rollback-status", .verdict = "PASS", .severity = "blocker", .passed = true, .latency_ms = 412, .number = 1, .total = 4, .widest = 15},
-		{.id = "paging", .verdict = "FAIL", .severity = "blocker", .latency_ms = 1200, .expected = "contains \"RB-101\"",
-		 .got = "The window is\n\n\x1b[2Jnot known, as it stands in none of the sources that were given.\n", .number = 2, .total = 4, .widest = 15},
-		{.id = "empty", .verdict = "INVALID", .severity = "major", .expected = "an answer", .number = 3, .total = 4, .widest = 15},
-		{.id = "long", .verdict = "FAIL", .latency_ms = 5, .expected = "x", .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14", .number = 4,
-		 .total = 4, .widest = 15},
-	};
 	struct fixture p;
 
 	(void) state;
