@@ -2,6 +2,7 @@
 #include "runtime/table.h"
 
 #include "capability/capability.h"
+#include "runtime/table_internal.h"
 
 /* Smaller tables first; the file itself stands at the end. */
 
@@ -9,7 +10,6 @@
 
 static const struct schema_field text = {.type = SCHEMA_STRING};
 static const struct schema_field any_text = {.type = SCHEMA_STRING, .flags = SCHEMA_EMPTY};
-static const struct schema_field anything = {.type = SCHEMA_ANY};
 static const char *const not_flags[] = {"unsupported", "store", NULL};
 
 static const char *const forms[] = {"plain", "path_scale", "positional", NULL};
@@ -91,173 +91,6 @@ static const struct schema_field container_fields[] = {
 	{0},
 };
 
-static const struct schema_field status_number = {.type = SCHEMA_INT, .min = 100, .max = 599};
-static const struct schema_field liveness_fields[] = {
-	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
-	{.key = "status", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &status_number, .min = 1, .max = 16, .doc = "Answers of an engine that lives."},
-	{0},
-};
-static const struct schema_field ready_fields[] = {
-	{.key = "status", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 100, .max = 599, .doc = "The answer's status."},
-	{.key = "json", .type = SCHEMA_MAP, .fallback = "{}", .element = &anything, .max = 16, .doc = "Paths in the answer and what must stand there."},
-	{0},
-};
-static const struct schema_field loading_fields[] = {
-	{.key = "status", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &status_number, .max = 16, .doc = "Answers of an engine that is not ready yet."},
-	{0},
-};
-static const char *const refusals[] = {"loading", "failed", NULL};
-static const char *const completion_only[] = {"completion_only", NULL};
-static const struct schema_field readiness_fields[] = {
-	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
-	{.key = "ready", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = ready_fields, .doc = "How a ready engine answers."},
-	{.key = "loading", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = loading_fields, .doc = "How one that still loads answers."},
-	{.key = "refused", .type = SCHEMA_ENUM, .choices = refusals, .doc = "What it means that nothing listens yet; loading where it is not said."},
-	{0},
-};
-static const struct schema_field identity_fields[] = {
-	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
-	{.key = "name_at", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Path in the answer where the served name stands."},
-	{0},
-};
-static const struct schema_field warmup_fields[] = {
-	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by POST, in OpenAI's form."},
-	{.key = "max_tokens", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 64, .doc = "Tokens that are asked for."},
-	{0},
-};
-static const struct schema_field probes_fields[] = {
-	{.key = "liveness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = liveness_fields, .doc = "Does it answer at all?"},
-	{.key = "readiness", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .choices = completion_only, .fields = readiness_fields,
-	 .doc = "Is the model loaded? completion_only: no answer but a real token tells."},
-	{.key = "identity", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = identity_fields, .doc = "Is it the one that was asked for?"},
-	{.key = "warmup", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = warmup_fields, .doc = "One real token."},
-	{0},
-};
-
-static const char *const metric_formats[] = {"prometheus", "json", NULL};
-static const struct schema_field metrics_fields[] = {
-	{.key = "path", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Asked by GET."},
-	{.key = "format", .type = SCHEMA_ENUM, .fallback = "prometheus", .choices = metric_formats, .doc = "Form of the answer."},
-	{.key = "enabled_by", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "What switches them on, where they are not on by default."},
-	{.key = "names", .type = SCHEMA_MAP, .fallback = "{}", .element = &text, .max = 64, .doc = "Our words and the engine's."},
-	{0},
-};
-
-static const struct schema_field estimate_fields[] = {
-	{.key = "args", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 16, .doc = "Added to the arguments of a release."},
-	{.key = "row", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Regular expression of a line: device, then MiB of model, context and compute."},
-	{.key = "done", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "What the log says when all of it is there."},
-	{0},
-};
-static const struct schema_field logs_fields[] = {
-	{.key = "fatal", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of a start that has failed."},
-	{.key = "oom", .type = SCHEMA_LIST, .fallback = "[]", .max = 64, .doc = "Texts of an engine without memory."},
-	{.key = "buffers", .type = SCHEMA_STRING, .flags = SCHEMA_EMPTY, .fallback = "''", .doc = "Regular expression of a buffer's line: backend, kind, MiB."},
-	{.key = "estimate", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = estimate_fields, .doc = "How the engine says what it would take, before it takes it."},
-	{0},
-};
-
-#define WIDTH(name) {.key = name, .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times this width of the model."}
-
-static const struct schema_field sum_fields[] = {
-	WIDTH("embedding"), WIDTH("feed_forward"), WIDTH("query"), WIDTH("kv"), WIDTH("rotated"), WIDTH("experts_inner"),
-	WIDTH("experts_output"), WIDTH("per_layer"), WIDTH("convolution"), WIDTH("inner"), WIDTH("index_query"), WIDTH("selected"),
-	{.key = "states", .type = SCHEMA_INT, .fallback = "0", .max = 1000, .doc = "Times the states of one recurrent layer, once a batch."},
-	{0},
-};
-static const struct schema_field sum = {.type = SCHEMA_OBJECT, .fields = sum_fields};
-static const struct schema_field family_fields[] = {
-	{.key = "architectures", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .min = 1, .max = 64, .doc = "As the model's file names them."},
-	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "In place of the common ones."},
-	{.key = "cell_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1024, .doc = "In place of the common ones; 0: those."},
-	{0},
-};
-static const struct schema_field family = {.type = SCHEMA_OBJECT, .fields = family_fields};
-static const struct schema_field compute_fields[] = {
-	{.key = "sums", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &sum, .min = 1, .max = 8, .doc = "Numbers a token of a batch; the largest counts."},
-	{.key = "families", .type = SCHEMA_LIST, .fallback = "[]", .element = &family, .max = 8, .doc = "Architectures with sums of their own."},
-	{.key = "cell_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1024, .doc = "Bytes for each token of a batch and of a context."},
-	{.key = "token_bytes", .type = SCHEMA_INT, .fallback = "0", .max = 1 << 20, .doc = "Bytes for each token of a batch."},
-	{.key = "number_bytes", .type = SCHEMA_INT, .fallback = "4", .min = 1, .max = 8, .doc = "Bytes of a number of the sums."},
-	{0},
-};
-static const struct schema_field overhead_fields[] = {
-	{.key = "base", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Of the process."},
-	{.key = "sequence", .type = SCHEMA_BYTES, .fallback = "0B", .max = MAX_BYTES, .doc = "Of each sequence."},
-	{.key = "vocabulary_entry", .type = SCHEMA_BYTES, .fallback = "0B", .max = 1 << 20, .doc = "Of each entry of the vocabulary."},
-	{0},
-};
-static const char *const memory_models[] = {"llama_cpp", "paged_fraction_of_total", "paged_fraction_of_free", "unified", NULL};
-static const struct schema_field memory_fields[] = {
-	{.key = "model", .type = SCHEMA_ENUM, .fallback = "llama_cpp", .choices = memory_models,
-	 .doc = "How the engine takes memory: as much as it needs (llama_cpp, unified), or a fraction of the device, with the KV cache in pages."},
-	{.key = "fraction", .type = SCHEMA_FRACTION, .fallback = "0.90", .min = 1, .max = 100,
-	 .doc = "What an engine with pages takes: of the device, or of what the weights leave free."},
-	{.key = "block_tokens", .type = SCHEMA_INT, .fallback = "16", .min = 1, .max = 65536, .doc = "Tokens of a page."},
-	{.key = "fragmentation", .type = SCHEMA_FRACTION, .fallback = "0", .max = 100, .doc = "Memory lost between allocations, of KV cache and buffers."},
-	{.key = "one_pool", .type = SCHEMA_BOOL, .fallback = "false", .doc = "Whether all sequences share one pool of cells."},
-	{.key = "window_multiple", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 65536, .doc = "Tokens that the cells of a sliding window are rounded up to."},
-	{.key = "rotates_quantized", .type = SCHEMA_BOOL, .fallback = "false",
-	 .doc = "Whether a quantized KV cache needs a rotation matrix for keys and one for values."},
-	{.key = "host_embeddings", .type = SCHEMA_BOOL, .fallback = "false",
-	 .doc = "Whether the embedding tables that are read by row stay with the host when a device computes."},
-	{.key = "context_multiple", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 65536, .doc = "Tokens that a context is rounded up to."},
-	{.key = "batch_tokens", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 1, .max = 1 << 20, .doc = "Tokens of a batch that is computed at once."},
-	{.key = "batch_args", .type = SCHEMA_LIST, .fallback = "[]", .max = 8, .doc = "Extra arguments that change it."},
-	{.key = "compute", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = compute_fields, .doc = "The compute buffer."},
-	{.key = "output_bytes", .type = SCHEMA_INT, .fallback = "4", .max = 1024, .doc = "Bytes for each sequence and entry of the vocabulary."},
-	{.key = "overhead", .type = SCHEMA_OBJECT, .fields = overhead_fields, .doc = "Memory of the process beside all that."},
-	{0},
-};
-
-static const struct schema_field sparsity_fields[] = {
-	{.key = "executes", .type = SCHEMA_LIST, .fallback = "[]", .max = 16, .doc = "Patterns whose zeros it skips (2:4); every other checkpoint counts as dense."},
-	{0},
-};
-
-static const struct schema_field suite_fields[] = {
-	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Suite or codename: testing."},
-	{.key = "components", .type = SCHEMA_LIST, .fallback = "[main]", .max = 16, .doc = "main, contrib, ..."},
-	{.key = "archive", .type = SCHEMA_STRING, .fallback = "debian", .doc = "Kind of mirror."},
-	{0},
-};
-static const struct schema_field root_fields[] = {
-	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package."},
-	{.key = "layer", .type = SCHEMA_NAME, .fallback = "base", .doc = "Layer of the image that it goes to."},
-	{.key = "files", .type = SCHEMA_LIST, .max = 256, .doc = "Only these paths of it; a folder ends with a slash."},
-	{0},
-};
-static const struct schema_field exclude_fields[] = {
-	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package that is left out."},
-	{.key = "reason", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Why that is right."},
-	{0},
-};
-static const struct schema_field prefer_fields[] = {
-	{.key = "virtual", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "A virtual package."},
-	{.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "The package that shall provide it."},
-	{0},
-};
-static const struct schema_field suite = {.type = SCHEMA_OBJECT, .fields = suite_fields};
-static const struct schema_field root = {.type = SCHEMA_OBJECT, .fields = root_fields};
-static const struct schema_field exclude = {.type = SCHEMA_OBJECT, .fields = exclude_fields};
-static const struct schema_field prefer = {.type = SCHEMA_OBJECT, .fields = prefer_fields};
-static const struct schema_field layer = {.type = SCHEMA_NAME};
-
-#define REQUEST                                                                                                                        \
-	{.key = "suites", .type = SCHEMA_LIST, .fallback = "[]", .element = &suite, .max = 16, .doc = "Where packages are taken from, in order."}, \
-	{.key = "roots", .type = SCHEMA_LIST, .fallback = "[]", .element = &root, .max = 256, .doc = "Packages to have."},	       \
-	{.key = "excludes", .type = SCHEMA_LIST, .fallback = "[]", .element = &exclude, .max = 256, .doc = "Packages to leave out."},  \
-	{.key = "prefer", .type = SCHEMA_LIST, .fallback = "[]", .element = &prefer, .max = 64, .doc = "Choices among providers."},    \
-	{.key = "layers", .type = SCHEMA_MAP, .fallback = "{}", .element = &layer, .max = 256, .doc = "Layers of packages that are no roots."}
-
-static const struct schema_field request_fields[] = {REQUEST, {0}};
-static const struct schema_field request = {.type = SCHEMA_OBJECT, .fields = request_fields};
-static const struct schema_field packages_fields[] = {
-	REQUEST,
-	{.key = "backends", .type = SCHEMA_MAP, .flags = SCHEMA_REQUIRED, .element = &request, .max = 8, .doc = "What each backend adds."},
-	{0},
-};
-
 static const char *const layouts[] = {"file", "directory", "store", NULL};
 static const char *const formats[] = {"gguf", "safetensors", "mlx", NULL};
 static const struct schema_field format = {.type = SCHEMA_ENUM, .choices = formats};
@@ -316,13 +149,13 @@ const struct schema_field runtime_table[] = {
 	{.key = "allow_extra", .type = SCHEMA_LIST, .fallback = "[]", .element = &extra, .max = 128, .doc = "Flags that a manifest may add."},
 	{.key = "container", .type = SCHEMA_OBJECT, .fields = container_fields, .doc = "The container around it."},
 	{.key = "openai", .type = SCHEMA_OBJECT, .fields = openai_fields, .doc = "Its OpenAI-compatible API."},
-	{.key = "probes", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = probes_fields, .doc = "How to see that it is ready."},
-	{.key = "metrics", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = metrics_fields, .doc = "Its metrics."},
-	{.key = "logs", .type = SCHEMA_OBJECT, .fields = logs_fields, .doc = "What to find in its log."},
-	{.key = "memory", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = memory_fields, .doc = "What it takes of memory beside weights and KV cache."},
-	{.key = "sparsity", .type = SCHEMA_OBJECT, .fields = sparsity_fields, .doc = "What it gains from a pruned checkpoint."},
+	{.key = "probes", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = runtime_probes_fields, .doc = "How to see that it is ready."},
+	{.key = "metrics", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = runtime_metrics_fields, .doc = "Its metrics."},
+	{.key = "logs", .type = SCHEMA_OBJECT, .fields = runtime_logs_fields, .doc = "What to find in its log."},
+	{.key = "memory", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = runtime_memory_fields, .doc = "What it takes of memory beside weights and KV cache."},
+	{.key = "sparsity", .type = SCHEMA_OBJECT, .fields = runtime_sparsity_fields, .doc = "What it gains from a pruned checkpoint."},
 	{.key = "sources", .type = SCHEMA_LIST, .fallback = "[]", .element = &source, .max = 64, .doc = "Where the facts of this file are from."},
-	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
+	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = runtime_packages_fields, .doc = "What `runtime lock` resolves."},
 	{0},
 };
 
@@ -334,6 +167,6 @@ const struct schema_field runtime_gateway_table[] = {
 	{.key = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .doc = "The name of its folder."},
 	{.key = "version_of", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .doc = "Package whose version is the program's."},
 	{.key = "command", .type = SCHEMA_LIST, .flags = SCHEMA_REQUIRED, .element = &any_text, .min = 1, .max = 64, .doc = "The words before all arguments."},
-	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = packages_fields, .doc = "What `runtime lock` resolves."},
+	{.key = "packages", .type = SCHEMA_OBJECT, .flags = SCHEMA_REQUIRED, .fields = runtime_packages_fields, .doc = "What `runtime lock` resolves."},
 	{0},
 };

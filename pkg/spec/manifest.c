@@ -4,8 +4,6 @@
 #include "capability/capability.h"
 #include "spec/tables.h"
 
-#define DAY_MS 86400000
-
 static const char *const api_versions[] = {"llmdeploy/v1", NULL};
 static const char *const backends[] = {"cpu", "vulkan", "cuda", "rocm", "metal", "auto", NULL};
 static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1", "fp8_e4m3", "fp8_e5m2", NULL};
@@ -15,8 +13,6 @@ static const char *const admissions[] = {"enforce", "warn", "off", NULL};
 static const char *const latencies[] = {"interactive", "asynchronous", NULL};
 static const char *const patterns[] = {"steady", "bursty", NULL};
 static const char *const plannable[] = {"card", "candidates", NULL};
-static const char *const strategies[] = {"blue-green", "canary", "recreate", NULL};
-static const char *const previous[] = {"warm", "stopped", "auto", NULL};
 
 #define SOURCE_DOC                                                                                       \
 	"Where the file may be had: hf://ORG/REPO@REVISION/FILE, https://..., file:PATH or a path beside the " \
@@ -123,65 +119,6 @@ static const struct schema_field eval_fields[] = {
 	{0},
 };
 
-#define ERROR_RATE_DOC "Share of requests that may fail (5xx and cut answers), like 0.05."
-#define P95_DOC "What 95 % of the requests must be faster than."
-#define TTFT_DOC "What 95 % of the first bytes must be faster than."
-
-static const struct schema_field watch_gate_fields[] = {
-	{.key = "error_rate", .type = SCHEMA_FRACTION, .fallback = "0.05", .max = 100, .doc = ERROR_RATE_DOC},
-	{.key = "p95", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = P95_DOC},
-	{.key = "ttft", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = TTFT_DOC},
-	{0},
-};
-
-static const struct schema_field against_fields[] = {
-	{.key = "error_rate", .type = SCHEMA_FRACTION, .fallback = "0.02", .max = 100,
-	 .doc = "How much larger its share of failed requests may be than the active release's, like 0.02."},
-	{.key = "p95", .type = SCHEMA_FRACTION, .fallback = "2.00", .min = 100, .max = 10000,
-	 .doc = "How many times the active release's 95th percentile its own may be."},
-	{.key = "ttft", .type = SCHEMA_FRACTION, .fallback = "2.00", .min = 100, .max = 10000,
-	 .doc = "The same for the time to the first byte."},
-	{0},
-};
-static const struct schema_field canary_gate_fields[] = {
-	{.key = "error_rate", .type = SCHEMA_FRACTION, .fallback = "0.05", .max = 100, .doc = ERROR_RATE_DOC},
-	{.key = "p95", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = P95_DOC},
-	{.key = "ttft", .type = SCHEMA_DURATION, .min = 1, .max = DAY_MS, .doc = TTFT_DOC},
-	{.key = "against_active", .type = SCHEMA_OBJECT, .fields = against_fields,
-	 .doc = "Limits measured against the active release in the same step."},
-	{0},
-};
-static const struct schema_field step_fields[] = {
-	{.key = "weight", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 1, .max = 99,
-	 .doc = "Per cent of the clients that are sent to the candidate."},
-	{.key = "duration", .type = SCHEMA_DURATION, .fallback = "5m", .min = 100, .max = DAY_MS, .doc = "How long the step lasts."},
-	{.key = "min_requests", .type = SCHEMA_INT, .fallback = "50", .min = 1, .max = 100000000,
-	 .doc = "With fewer requests to the candidate there is no verdict, and it is held."},
-	{0},
-};
-static const struct schema_field step = {.type = SCHEMA_OBJECT, .fields = step_fields};
-static const struct schema_field canary_fields[] = {
-	{.key = "steps", .type = SCHEMA_LIST, .element = &step, .min = 1, .max = 20,
-	 .fallback = "[{weight: 5, duration: 5m, min_requests: 50}, {weight: 25, duration: 10m, min_requests: 200}]",
-	 .doc = "Growing shares of the clients, each for a while."},
-	{.key = "gates", .type = SCHEMA_OBJECT, .fields = canary_gate_fields, .doc = "What each step must hold."},
-	{0},
-};
-
-static const struct schema_field rollout_fields[] = {
-	{.key = "strategy", .type = SCHEMA_ENUM, .fallback = "blue-green", .choices = strategies,
-	 .doc = "blue-green: both releases run during the switch; canary: the new one gets a growing share of the clients first; "
-		"recreate: the old one is stopped first."},
-	{.key = "previous", .type = SCHEMA_ENUM, .fallback = "auto", .choices = previous,
-	 .doc = "Whether the release before keeps running for a fast rollback."},
-	{.key = "watch", .type = SCHEMA_DURATION, .fallback = "60s", .max = DAY_MS, .doc = "Probation on live traffic after the switch."},
-	{.key = "drain", .type = SCHEMA_DURATION, .fallback = "30s", .max = DAY_MS, .doc = "How long the old release may end its answers; then they are cut."},
-	{.key = "keep", .type = SCHEMA_INT, .fallback = "5", .min = 1, .max = 1000, .doc = "How many committed releases are kept."},
-	{.key = "gates", .type = SCHEMA_OBJECT, .fields = watch_gate_fields, .doc = "What live traffic in the watch must hold."},
-	{.key = "canary", .type = SCHEMA_OBJECT, .fields = canary_fields, .doc = "The steps of strategy canary."},
-	{0},
-};
-
 static const struct schema_field shareable = {.type = SCHEMA_STRING};
 static const struct schema_field price_fields[] = {
 	{.key = "currency", .type = SCHEMA_STRING, .doc = "What the prices are in, for people."},
@@ -261,7 +198,7 @@ const struct schema_field spec_fields[] = {
 	{.key = "resources", .type = SCHEMA_OBJECT, .fields = resource_fields, .doc = "What the release is planned for."},
 	{.key = "health", .type = SCHEMA_OBJECT, .fields = health_fields, .doc = "When a start has failed."},
 	{.key = "eval", .type = SCHEMA_OBJECT, .fields = eval_fields, .doc = "The gate before traffic."},
-	{.key = "rollout", .type = SCHEMA_OBJECT, .fields = rollout_fields, .doc = "How traffic moves."},
+	{.key = "rollout", .type = SCHEMA_OBJECT, .fields = spec_rollout_fields, .doc = "How traffic moves."},
 	{.key = "gateway", .type = SCHEMA_OBJECT, .fields = gateway_fields, .doc = "What clients call."},
 	{.key = "traffic", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = traffic_fields,
 	 .doc = "What the plan reckons with: how many questions, how long. Nothing of it enters a release."},
