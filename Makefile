@@ -75,6 +75,9 @@ lint: $(LIB) $(CMD)
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
 	@bad=0; for each in tests/lint/*.sh; do B=$B $$each || bad=1; done; exit $$bad
+# .clang-format, and a line for each call of a chain.
+format:
+	@python3 tests/lint/form.py --fix $(wildcard cmd/*.[ch] pkg/*/*.[ch] tests/*/*.[ch])
 unit: $(UNIT)
 	@for t in $^; do $$t || exit 1; done
 fuzz-replay: $(FUZZ)
@@ -113,6 +116,6 @@ $(TOOLS): %: %.o $B/libpkg.a
 clean:
 	rm -rf build
 
-.PHONY: all deps demo demo-clean check tests lint unit fuzz-replay fuzz engines bench soak bare install uninstall clean
+.PHONY: all deps demo demo-clean check tests lint format unit fuzz-replay fuzz engines bench soak bare install uninstall clean
 .SECONDARY:
 -include $(wildcard $B/cmd/*.d $B/pkg/*/*.d $B/tests/*/*.d)

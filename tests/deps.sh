@@ -4,7 +4,7 @@
 #
 # Installs with apt what building, the demo and the tests need, or one of the other targets; does nothing where all of it is there.
 set -eu
-packages="gcc clang libc6-dev make pkg-config git ca-certificates universal-ctags cppcheck jq curl
+packages="gcc clang clang-format clang-tidy libc6-dev make pkg-config git ca-certificates universal-ctags cppcheck jq curl
 	libcurl4-openssl-dev libcjson-dev libarchive-dev libssl-dev libgit2-dev libyaml-dev libsolv-dev libsolvext-dev
 	libpcre2-dev libutf8proc-dev libcmocka-dev docker.io iptables gpgv gnupg debian-archive-keyring xz-utils openssl procps strace haproxy systemd python3 python3-pip python3-ruamel.yaml"
 case ${1:-} in
