@@ -196,7 +196,7 @@ int cmd_apply(struct args *a, struct err *e) {
 	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
 	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))
 		progress_warn(&a->report->progress, "the fallback did not pass its check", silent.msg);
-	c.rollout.origin = origin;
+	c.rollout.base.origin = origin;
 	c.rollout.judged = judged;
 	c.rollout.ctx = a->report;
 	c.rollout.asked = true;

@@ -216,7 +216,7 @@ int compile_common_lockfile_asked(struct args *a, struct context *c, const struc
 		*out = STEAL(first);
 		return 0;
 	}
-	if (instance_estimate(&c->rollout, first, 0, &o, &why)) {
+	if (instance_estimate(&c->rollout.base, first, 0, &o, &why)) {
 		if (said || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
 		report_warning(a->report, "the runtime gave no memory estimate: %s", why.msg);

@@ -119,8 +119,13 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 	if (needs & NEED_GATEWAY && open_gateway(a, c, e))
 		return -1;
 	c->command = mem_printf("%s%s%s", command, a->n ? " " : "", a->n ? a->at[0] : "");
-	c->rollout = (struct rollout){.root = &c->root, .store = c->store, .docker = c->docker, .gateway = c->gateway, .progress = &a->report->progress,
-		.command = c->command, .tool = TOOL, .lock_wait_ms = wait_ms};
+	c->rollout = (struct rollout){
+		.base = {.root = &c->root, .store = c->store, .docker = c->docker, .progress = &a->report->progress},
+		.gateway = c->gateway,
+		.command = c->command,
+		.tool = TOOL,
+		.lock_wait_ms = wait_ms,
+	};
 	return 0;
 }
 
@@ -174,7 +179,7 @@ void context_gateway_dir(const struct args *a, const char *name, char **dir) {
 int context_need_docker(const struct args *a, struct context *c, struct err *e) {
 	if (!c->docker && open_docker(a, c, e))
 		return -1;
-	c->rollout.docker = c->docker;
+	c->rollout.base.docker = c->docker;
 	return 0;
 }
 
@@ -190,7 +195,7 @@ void context_try_docker(const struct args *a, struct context *c) {
 		report_warning(a->report, "%s", why.msg);
 	if (root_may_ask(&c->root, &denied) && !c->denied.code)
 		c->denied = denied;
-	c->rollout.docker = c->docker;
+	c->rollout.base.docker = c->docker;
 	c->rollout.gateway = c->gateway;
 }
 

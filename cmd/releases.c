@@ -57,7 +57,7 @@ static int releases_open(const struct context *c, const char *route, struct rele
 		return -1;
 	if (rollout_held(&r->route, &r->held, &r->held_why, e) || release_state(&r->route, &r->state, NULL, e))
 		return -1;
-	bool asked = c->docker && !instance_list(&c->rollout, route, &all, &ignored);
+	bool asked = c->docker && !instance_list(&c->rollout.base, route, &all, &ignored);
 	rollback_view_read(&c->rollout, &r->route, asked ? &all : NULL, &r->back);
 	return 0;
 }

@@ -41,10 +41,10 @@ static void announce(struct args *a, const struct context *c, const struct rollo
 
 	if (release_active_name(&s->route, &active, &ignored) ||
 	    release_rollback_target(&s->route, a->option[OPT_TO], &target, &ignored) ||
-	    (active && !strcmp(active, target.version)) || instance_list(&c->rollout, s->route.name, &all, &ignored) ||
+	    (active && !strcmp(active, target.version)) || instance_list(&c->rollout.base, s->route.name, &all, &ignored) ||
 	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &ignored))
 		return;
-	const struct docker_container_entry *found = instance_among(&c->rollout, l, &all, &ours);
+	const struct docker_container_entry *found = instance_among(&c->rollout.base, l, &all, &ours);
 	bool warm = found && !strcmp(found->state, "running");
 	report_line(a->report, "rollback of '%s': from '%s' to '%s', which %s", s->route.name, active ? active : "none",
 		    target.version, warm ? "runs" : "is stopped and is started first");

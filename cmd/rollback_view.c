@@ -27,7 +27,7 @@ static void look_warm(const struct rollout *x, const struct release *target, con
 
 	if (!all || lockfile_parse(target->version, target->lockfile, target->lockfile_len, &l, &ignored))
 		return;
-	const struct docker_container_entry *found = instance_among(x, l, all, &ours);
+	const struct docker_container_entry *found = instance_among(&x->base, l, all, &ours);
 	out->known = true;
 	out->warm = found && !strcmp(found->state, "running");
 }

@@ -127,7 +127,7 @@ static void sources_open(const struct context *c, const char *route, bool detail
 
 	s->c = c;
 	s->detail = detail;
-	s->asked = c->docker && !instance_list(&c->rollout, route, &s->containers, &ignored);
+	s->asked = c->docker && !instance_list(&c->rollout.base, route, &s->containers, &ignored);
 	if (detail)
 		gateway_report_open(c, &s->traffic);
 }
@@ -146,14 +146,14 @@ static char *state_of(const struct sources *s, const struct lockfile *l, bool st
 		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Docker Engine");
 	if (!s->asked)
 		return mem_strdup("unknown: Docker does not answer");
-	const struct docker_container_entry *found = instance_among(&s->c->rollout, l, &s->containers, &ours);
+	const struct docker_container_entry *found = instance_among(&s->c->rollout.base, l, &s->containers, &ours);
 	if (stopped)
 		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, but its container is running" : "stopped");
 	if (!found)
 		return mem_strdup("no container");
 	if (!strcmp(found->state, "running") && s->c->denied.code)
 		return mem_strdup("unknown: running, permission denied");
-	if (strcmp(found->state, "running") || (ours && instance_answers(&s->c->rollout, l, &answers, &ignored)))
+	if (strcmp(found->state, "running") || (ours && instance_answers(&s->c->rollout.base, l, &answers, &ignored)))
 		return mem_strdup(found->state);
 	return mem_strdup(answers ? "serving" : "running, not ready");
 }
@@ -212,7 +212,7 @@ static uint64_t memory_now(const struct sources *s, const struct lockfile *l) {
 	uint64_t bytes = 0;
 	bool ours;
 
-	if (!s->asked || !instance_among(&s->c->rollout, l, &s->containers, &ours) || !ours)
+	if (!s->asked || !instance_among(&s->c->rollout.base, l, &s->containers, &ours) || !ours)
 		return 0;
 	char *name CLEANUP(freep) = instance_name(&s->c->root, l);
 	return docker_container_memory(s->c->docker, name, &bytes, &ignored) ? 0 : bytes;

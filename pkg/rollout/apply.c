@@ -65,7 +65,7 @@ static int admit(const struct rollout *ctx, const struct lockfile *l, struct err
 	text_format_bytes(l->planned_bytes, planned);
 	text_format_bytes(host_memory(&host), have);
 	if (!strcmp(l->admission, "warn")) {
-		progress_warn(ctx->progress, "the planned memory exceeds this machine's, and resources.admission is 'warn'", planned);
+		progress_warn(ctx->base.progress, "the planned memory exceeds this machine's, and resources.admission is 'warn'", planned);
 		return 0;
 	}
 	return err_set(e, ERR_NOFIT, "release '%s' is planned with %s, this machine has %s less a reserve of %u%%: "
@@ -78,15 +78,15 @@ static int fetch_artifacts(const struct rollout *ctx, const struct lockfile *l, 
 		struct store_want want = {.sources = a->sources, .n_sources = a->n_sources, .sha256 = a->sha256, .size = a->size, .what = a->role};
 		struct err absent = {0};
 		bool has;
-		if (store_has(ctx->store, a->sha256, &has, NULL, e))
+		if (store_has(ctx->base.store, a->sha256, &has, NULL, e))
 			return -1;
 		/* Without a receipt it is read once more. */
-		if (!has && !a->n_sources && store_verify(ctx->store, a->sha256, false, &absent))
+		if (!has && !a->n_sources && store_verify(ctx->base.store, a->sha256, false, &absent))
 			return err_set(e, ERR_UNREACHABLE, "%s %.12s is not in the store, and the lockfile has no remote source: "
 				"run llmdeploy model pull with its manifest", a->role, a->sha256);
-		if (!has && a->n_sources && store_fetch(ctx->store, &want, ctx->progress, e))
+		if (!has && a->n_sources && store_fetch(ctx->base.store, &want, ctx->base.progress, e))
 			return -1;
-		if (store_verify(ctx->store, a->sha256, false, e))
+		if (store_verify(ctx->base.store, a->sha256, false, e))
 			return -1;
 	}
 	return 0;
@@ -110,15 +110,15 @@ static int recreate_if_needed(struct attempt *a, struct err *e) {
 }
 
 static int start(struct attempt *a, struct err *e) {
-	char image[65], *name CLEANUP(freep) = instance_name(a->s->ctx->root, a->l);
+	char image[65], *name CLEANUP(freep) = instance_name(a->s->ctx->base.root, a->l);
 
 	/* The image first, as a step of its own: it may take long, and does not count as the candidate's start. */
-	if (instance_image(a->s->ctx, a->l, image, e) || recreate_if_needed(a, e))
+	if (instance_image(&a->s->ctx->base, a->l, image, e) || recreate_if_needed(a, e))
 		return -1;
-	progress_step(a->s->ctx->progress, "start candidate");
-	if (instance_is_running(a->s->ctx, a->l, &a->was_running, e) || instance_start(a->s->ctx, a->l, e))
+	progress_step(a->s->ctx->base.progress, "start candidate");
+	if (instance_is_running(&a->s->ctx->base, a->l, &a->was_running, e) || instance_start(&a->s->ctx->base, a->l, e))
 		return -1;
-	progress_done(a->s->ctx->progress, "start candidate", a->l->version);
+	progress_done(a->s->ctx->base.progress, "start candidate", a->l->version);
 	struct json *r = record_new(EVENT_STARTED, a->l);
 	json_set_str(r, "container", name);
 	return record_put(a->s, r, e);
@@ -140,7 +140,7 @@ static int record_skip(struct attempt *a, struct err *e) {
 	struct json *r = record_new(EVENT_SKIP_EVAL, a->l);
 
 	json_set_str(r, "reason", a->l->eval_skip);
-	progress_note(a->s->ctx->progress, "no golden questions are asked", a->l->eval_skip);
+	progress_note(a->s->ctx->base.progress, "no golden questions are asked", a->l->eval_skip);
 	return record_put(a->s, r, e);
 }
 
@@ -148,11 +148,11 @@ static int evaluate(struct attempt *a, struct err *e) {
 	const struct rollout *ctx = a->s->ctx;
 	uint64_t from;
 
-	if (instance_await_ready(ctx, a->l, &a->start_ms, e))
+	if (instance_await_ready(&ctx->base, a->l, &a->start_ms, e))
 		return -1;
 	if (record_simple(a, EVENT_READY, e))
 		return -1;
-	a->memory = instance_memory(ctx, a->l);
+	a->memory = instance_memory(&ctx->base, a->l);
 	if (a->l->eval_skip && record_skip(a, e))
 		return -1;
 	if (!gate_phases_apply(a->l))
@@ -230,7 +230,7 @@ static int canary(struct attempt *a, struct err *e) {
 	if (!a->l->n_steps)
 		return 0;
 	if (!a->old) {
-		progress_note(a->s->ctx->progress, "no canary steps",
+		progress_note(a->s->ctx->base.progress, "no canary steps",
 			      a->stopped ? "the route is stopped: there is no traffic to compare with" : "no release is active to compare with");
 		return 0;
 	}

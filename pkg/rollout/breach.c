@@ -203,10 +203,10 @@ int breach_golden(struct rollout_session *s, const struct lockfile *l, uint64_t 
 	if (gateway_probe_address(s->ctx->gateway, l, &in, e))
 		return -1;
 	struct endpoint ep = {.base_url = in.base_url, .unix_socket = in.socket, .model = l->route};
-	progress_step(s->ctx->progress, "golden questions through the gateway");
+	progress_step(s->ctx->base.progress, "golden questions through the gateway");
 	if (eval_run(l->golden, &ep, &opt, NULL, &result, e) || eval_gate(result, e))
 		return -1;
-	progress_done(s->ctx->progress, "golden questions through the gateway", NULL);
+	progress_done(s->ctx->base.progress, "golden questions through the gateway", NULL);
 	return 0;
 }
 
@@ -244,11 +244,11 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (!known || !breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
-	progress_warn(s->ctx->progress, "the failures of one client exceed a limit", words);
+	progress_warn(s->ctx->base.progress, "the failures of one client exceed a limit", words);
 	if (!breach_golden(s, l, breach_limit(c, &rest, &one), &why)) {
 		*stands = false;
 		excuse(b, &one);
-		progress_note(s->ctx->progress, "golden questions through the gateway passed: the release stays", words);
+		progress_note(s->ctx->base.progress, "golden questions through the gateway passed: the release stays", words);
 		return 0;
 	}
 	if (why.code == ERR_INTERRUPTED)

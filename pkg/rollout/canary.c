@@ -105,7 +105,7 @@ static int decide(struct stage *g, struct err *e) {
 	if (record_verdict(g, v, reason, e))
 		return -1;
 	if (v == TRAFFIC_GATE_PASS) {
-		progress_done(g->s->ctx->progress, g->name, reason);
+		progress_done(g->s->ctx->base.progress, g->name, reason);
 		return 0;
 	}
 	return err_set(e, v == TRAFFIC_GATE_FAIL ? ERR_GATE : ERR_HELD, "candidate '%s' %s in %s: %s", g->l->version,
@@ -115,7 +115,7 @@ static int decide(struct stage *g, struct err *e) {
 static int run_step(struct stage *g, struct err *e) {
 	(void) snprintf(g->name, sizeof g->name, "canary step %zu of %zu", g->number, g->l->n_steps);
 	g->probation = (struct watch_state){.name = g->name};
-	progress_step(g->s->ctx->progress, g->name);
+	progress_step(g->s->ctx->base.progress, g->name);
 	/* What was seen before the share changed is not of this step. */
 	if (record_share(g, "intent", e) || begin(g, e) ||
 	    gateway_canary(g->s->ctx->gateway, g->l->route, g->l, g->step->weight_percent, e) || record_share(g, "done", e))

@@ -32,15 +32,15 @@ const char *failed_revert_target(const struct json *last) {
 /* Its container stays, for its log, and the Engine may bring back one that is active. Where none could be
  * made, what it would have shared goes. */
 static int stop_failed(struct rollout_session *s, const struct lockfile *l, bool is_active, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
-	if (!is_active && instance_stop(s->ctx, l, e))
+	if (!is_active && instance_stop(&s->ctx->base, l, e))
 		return -1;
-	if (docker_container_inspect(s->ctx->docker, name, &found, &c, e))
+	if (docker_container_inspect(s->ctx->base.docker, name, &found, &c, e))
 		return -1;
-	return found ? 0 : release_run_remove(s->ctx->root, l->id, e);
+	return found ? 0 : release_run_remove(s->ctx->base.root, l->id, e);
 }
 
 /* Before the switch back began it could not be started and proved; after that it has to be down. */
@@ -52,7 +52,7 @@ static int stop_if_failed(struct rollout_session *s, const struct json *last, co
 	*failed = true;
 	if (rollout_lockfile_of(&s->route, old, &l, &unread))
 		return 0;
-	if (action_of(last) != RECOVERY_BACK && instance_is_ready(s->ctx, l, &alive, e))
+	if (action_of(last) != RECOVERY_BACK && instance_is_ready(&s->ctx->base, l, &alive, e))
 		return -1;
 	*failed = !alive;
 	return *failed ? stop_failed(s, l, is_active, e) : 0;
@@ -64,12 +64,12 @@ static int keep_link_target(struct rollout_session *s, const char *active, struc
 	struct err why = {0};
 	bool alive;
 
-	if (rollout_lockfile_of(&s->route, active, &l, e) || instance_is_ready(s->ctx, l, &alive, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e) || instance_is_ready(&s->ctx->base, l, &alive, e))
 		return -1;
 	if (!alive && recreate_restore(s, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->ctx->progress, "the active release does not become ready", why.msg);
+		progress_warn(s->ctx->base.progress, "the active release does not become ready", why.msg);
 	}
 	return reconcile_traffic(s, e);
 }
@@ -83,7 +83,7 @@ static int record_failed(struct rollout_session *s, const char *old, const char 
 	json_set_str(r, "version", active);
 	json_set_str(r, "reason", what);
 	json_set_int(r, "exit", err_exit_status(cause->code));
-	progress_warn(s->ctx->progress, "switching back is given up", what);
+	progress_warn(s->ctx->base.progress, "switching back is given up", what);
 	return record_put(s, r, e);
 }
 
@@ -108,7 +108,7 @@ int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *
 		return -1;
 	if (!failed)
 		return 0;
-	progress_warn(s->ctx->progress, "switching back failed", cause->msg);
+	progress_warn(s->ctx->base.progress, "switching back failed", cause->msg);
 	if (!is_active && keep_link_target(s, active, e))
 		return -1;
 	if (record_failed(s, old, active, cause, e))

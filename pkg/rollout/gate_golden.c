@@ -15,10 +15,10 @@ static int run(const struct rollout *ctx, const struct lockfile *l, struct json 
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 
-	if (instance_endpoint_open(ctx, l, &en, e))
+	if (instance_endpoint_open(&ctx->base, l, &en, e))
 		return -1;
-	if (eval_run(l->golden, &en.endpoint, &opt, ctx->progress, &result, e))
-		return instance_explain(ctx, l, e);
+	if (eval_run(l->golden, &en.endpoint, &opt, ctx->base.progress, &result, e))
+		return instance_explain(&ctx->base, l, e);
 	*evidence = eval_evidence(result);
 	if (ctx->judged)
 		ctx->judged(ctx->ctx, *evidence);

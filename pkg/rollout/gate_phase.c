@@ -25,14 +25,14 @@ bool gate_phases_apply(const struct lockfile *l) {
 
 static int pass(const struct gate_phase *p, const struct rollout *ctx, const struct lockfile *l,
 		struct json **evidence, struct err *e) {
-	progress_step(ctx->progress, p->title);
+	progress_step(ctx->base.progress, p->title);
 	if (p->run(ctx, l, evidence, e))
 		return -1;
 	if (p->verdict(*evidence, e)) {
-		(void) instance_explain(ctx, l, e);
+		(void) instance_explain(&ctx->base, l, e);
 		return e->code == ERR_UNREACHABLE ? -1 : err_wrap(e, "candidate '%s' did not pass", l->version);
 	}
-	progress_done(ctx->progress, p->title, NULL);
+	progress_done(ctx->base.progress, p->title, NULL);
 	return 0;
 }
 

@@ -36,9 +36,9 @@ static void add(const struct rollout *ctx, const char *name, struct actives *a) 
 	enum release_state state;
 	struct err why = {0};
 
-	if (release_route_open(ctx->root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
+	if (release_route_open(ctx->base.root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
 	    (active && rollout_lockfile_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
-		progress_warn(ctx->progress, "the gateway is configured without a route that cannot be read", why.msg);
+		progress_warn(ctx->base.progress, "the gateway is configured without a route that cannot be read", why.msg);
 	else if (l) {
 		a->stopped[a->n] = state == RELEASE_STOPPED;
 		a->at[a->n++] = STEAL(l);
@@ -49,7 +49,7 @@ static int find_actives(const struct rollout *ctx, struct actives *a, struct err
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_routes(ctx->root, &names, &n, e))
+	if (release_routes(ctx->base.root, &names, &n, e))
 		return -1;
 	a->at = mem_zalloc(n + 1, sizeof *a->at);
 	a->stopped = mem_zalloc(n + 1, sizeof *a->stopped);
@@ -80,7 +80,7 @@ int recover_gateway_state(struct rollout_session *s, struct err *e) {
 			return err_wrap(e, "route '%s' is stopped", a.at[i]->route);
 	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is rebuilt from the active releases%s%s", there ? "damaged" : "missing",
 		aside ? "; " : "", aside ? aside : "");
-	progress_warn(s->ctx->progress, "the gateway", what);
+	progress_warn(s->ctx->base.progress, "the gateway", what);
 	struct json *r = record_new(EVENT_REALIGNED, NULL);
 	json_set_str(r, "what", what);
 	return record_put(s, r, e);

@@ -177,7 +177,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 	struct docker_containers list = {0};
 	int r = 0;
 
-	if (instance_list(g->ctx, NULL, &list, e))
+	if (instance_list(&g->ctx->base, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++) {
 		const char *digest = json_str(list.at[i].labels, INSTANCE_LABEL_LOCK);
@@ -189,7 +189,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 		found(g, "container", list.at[i].name, 0);
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		if (!g->dry_run)
-			r = docker_container_remove(g->ctx->docker, list.at[i].id, true, e) || (*id && release_run_remove(g->ctx->root, id, e)) ? -1 : 0;
+			r = docker_container_remove(g->ctx->base.docker, list.at[i].id, true, e) || (*id && release_run_remove(g->ctx->base.root, id, e)) ? -1 : 0;
 	}
 	docker_containers_done(&list);
 	return r;
@@ -200,7 +200,7 @@ static int gc_run(struct sweep *g, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (fs_list(g->ctx->root->fd, "run", &names, &n, e))
+	if (fs_list(g->ctx->base.root->fd, "run", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		bool stays = strspn(names[i], "0123456789abcdef") != LOCKFILE_ID - 1 || strlen(names[i]) != LOCKFILE_ID - 1;
@@ -210,7 +210,7 @@ static int gc_run(struct sweep *g, struct err *e) {
 			continue;
 		char *name CLEANUP(freep) = mem_printf("run/%s", names[i]);
 		found(g, "directory", name, 0);
-		if (!g->dry_run && release_run_remove(g->ctx->root, names[i], e))
+		if (!g->dry_run && release_run_remove(g->ctx->base.root, names[i], e))
 			return -1;
 	}
 	return 0;
@@ -227,19 +227,19 @@ static bool tag_stays(const struct sweep *g, const char *tag) {
 }
 
 static int gc_images(struct sweep *g, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->ctx->root->id);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->ctx->base.root->id);
 	const char *const labels[] = {"llmdeploy.route", NULL};
 	struct docker_images list = {0};
 	int r = 0;
 
-	if (docker_image_list(g->ctx->docker, labels, &list, e))
+	if (docker_image_list(g->ctx->base.docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t && !r; t = json_next(t)) {
 			bool in_use = false;
 			if (!text_starts(json_text(t), prefix) || tag_stays(g, json_text(t)))
 				continue;
-			r = g->dry_run ? 0 : docker_image_remove(g->ctx->docker, json_text(t), false, &in_use, e);
+			r = g->dry_run ? 0 : docker_image_remove(g->ctx->base.docker, json_text(t), false, &in_use, e);
 			g->freed.images += !r && !in_use;
 			if (!r && !in_use)
 				found(g, "image", json_text(t), 0);
@@ -250,15 +250,15 @@ static int gc_images(struct sweep *g, struct err *e) {
 
 /* No release has one: whatever bears this root's label is left over. */
 static int gc_networks(struct sweep *g, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", g->ctx->root->id);
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", g->ctx->base.root->id);
 	const char *const labels[] = {root, NULL};
 	struct json *names CLEANUP(json_freep) = NULL;
 
-	if (docker_network_list(g->ctx->docker, labels, &names, e))
+	if (docker_network_list(g->ctx->base.docker, labels, &names, e))
 		return -1;
 	for (const struct json *n = json_first(names); n; n = json_next(n)) {
 		found(g, "network", json_text(n), 0);
-		if (!g->dry_run && docker_network_remove(g->ctx->docker, json_text(n), e))
+		if (!g->dry_run && docker_network_remove(g->ctx->base.docker, json_text(n), e))
 			return -1;
 	}
 	return 0;
@@ -296,7 +296,7 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 
 	(void) e;
 	if (haproxy_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
-	    (g->by_itself && store_age_s(g->ctx->store, sha256) < YOUNG_S))
+	    (g->by_itself && store_age_s(g->ctx->base.store, sha256) < YOUNG_S))
 		return 0;
 	if (g->n_dead == g->cap_dead) {
 		g->cap_dead = g->cap_dead ? 2 * g->cap_dead : 64;
@@ -310,12 +310,12 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 
 static int gc_store(struct sweep *g, struct err *e) {
 	mark_names(g);
-	if (store_each(g->ctx->store, consider, g, e))
+	if (store_each(g->ctx->base.store, consider, g, e))
 		return -1;
 	for (size_t i = 0; i < g->n_dead && !g->dry_run; i++)
-		if (store_remove(g->ctx->store, g->dead[i], e))
+		if (store_remove(g->ctx->base.store, g->dead[i], e))
 			return -1;
-	return g->dry_run ? 0 : store_clean(g->ctx->store, false, NULL, e);
+	return g->dry_run ? 0 : store_clean(g->ctx->base.store, false, NULL, e);
 }
 
 /* Before the first removal and after the last: what is killed in between was meant to be removed. */
@@ -327,7 +327,7 @@ static int record(const struct rollout *ctx, enum event event, const struct roll
 	json_set_int(r, "images", (int64_t) f->images);
 	json_set_int(r, "objects", (int64_t) f->objects);
 	json_set_int(r, "bytes", (int64_t) f->bytes);
-	return journal_note(ctx->root, ctx->tool, ctx->command, r, began_ms, e);
+	return journal_note(ctx->base.root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
 /* A route that was made while we looked is not locked by us, and what it is about to need is named by nothing yet. */
@@ -335,7 +335,7 @@ static int check_routes(const struct rollout *ctx, char *const *names, size_t n,
 	char **now CLEANUP(freep) = NULL;
 	size_t n_now;
 
-	if (release_routes(ctx->root, &now, &n_now, e))
+	if (release_routes(ctx->base.root, &now, &n_now, e))
 		return -1;
 	for (size_t i = 0; i < n_now; i++)
 		if (!is_among(names, n, now[i]))
@@ -347,7 +347,7 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	uint64_t began = clock_mono_ms();
 	bool there;
 
-	if (haproxy_image_read(g->ctx->root, &g->gateway, &there, e))
+	if (haproxy_image_read(g->ctx->base.root, &g->gateway, &there, e))
 		return -1;
 	if (!g->dry_run && record(g->ctx, EVENT_GC_INTENT, &g->freed, began, e))
 		return -1;
@@ -364,7 +364,7 @@ static int open_quietly(const struct rollout *ctx, const char *route, bool lock,
 	struct record_state st CLEANUP(record_state_done) = {0};
 
 	*s = (struct rollout_session){.ctx = ctx, .route = RELEASE_ROUTE_INIT};
-	if (release_route_open(ctx->root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
+	if (release_route_open(ctx->base.root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
 	    record_state_read(s, &st, e))
 		return -1;
 	if (st.last && !event_ends(st.event))
@@ -387,7 +387,7 @@ static void scope_done(struct scope *c) {
 
 /* Every route; the one of `own`, whose lock is held by us, without its lock. */
 static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, struct scope *c, struct err *e) {
-	if (release_routes(g->ctx->root, &c->names, &c->n, e))
+	if (release_routes(g->ctx->base.root, &c->names, &c->n, e))
 		return -1;
 	c->sessions = mem_zalloc(c->n, sizeof *c->sessions);
 	while (c->open < c->n) {
@@ -408,7 +408,7 @@ int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *ou
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, NULL, true, &scope, e) || root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &fd, e) ||
+	if (scope_open(&g, NULL, true, &scope, e) || root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &fd, e) ||
 	    check_routes(ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
@@ -431,7 +431,7 @@ static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out,
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, s, true, &scope, e) || root_lock(s->ctx->root, GC_BY_ITSELF, 0, &fd, e) ||
+	if (scope_open(&g, s, true, &scope, e) || root_lock(s->ctx->base.root, GC_BY_ITSELF, 0, &fd, e) ||
 	    check_routes(s->ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
@@ -479,16 +479,16 @@ static void collect(struct rollout_session *s, bool begun) {
 
 	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
 		if (why.code == ERR_BUSY)
-			progress_note(s->ctx->progress, "garbage collection is postponed", why.msg);
+			progress_note(s->ctx->base.progress, "garbage collection is postponed", why.msg);
 		else
-			progress_warn(s->ctx->progress, "garbage collection failed; the release is active: run llmdeploy gc", why.msg);
+			progress_warn(s->ctx->base.progress, "garbage collection failed; the release is active: run llmdeploy gc", why.msg);
 		return;
 	}
 	if (!any)
 		return;
 	char *said CLEANUP(freep) = rollout_freed_words(&f);
 	if (said)
-		progress_note(s->ctx->progress, "garbage collected", said);
+		progress_note(s->ctx->base.progress, "garbage collected", said);
 }
 
 void gc_after(struct rollout_session *s) {
@@ -500,6 +500,6 @@ void gc_again(struct rollout_session *s) {
 	bool begun = false;
 
 	/* A journal of the root that cannot be read is verify's to tell of. */
-	if (!journal_read_back(s->ctx->root->fd, "", visit_gc, &begun, &broken) && begun)
+	if (!journal_read_back(s->ctx->base.root->fd, "", visit_gc, &begun, &broken) && begun)
 		collect(s, true);
 }

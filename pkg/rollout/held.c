@@ -74,7 +74,7 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 		return -1;
 	if (!version)
 		return 0;
-	progress_note(s->ctx->progress, "the held candidate is aborted first", version);
+	progress_note(s->ctx->base.progress, "the held candidate is aborted first", version);
 	if (!rollout_lockfile_of(&s->route, version, &l, &gone))
 		return abort_it(s, l, why, e);
 	if (gone.code != ERR_USAGE)
@@ -104,9 +104,9 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
 	bool alive;
 
-	if (interrupt_check(e) || instance_is_ready(s->ctx, l, &alive, e))
+	if (interrupt_check(e) || instance_is_ready(&s->ctx->base, l, &alive, e))
 		return -1;
-	if (!alive && (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, start_ms, e)))
+	if (!alive && (instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, start_ms, e)))
 		return -1;
 	return traffic_assign_slot(s->ctx, l, e) || interrupt_check(e) ? -1 : 0;
 }

@@ -22,7 +22,7 @@ char *instance_name(const struct root *root, const struct lockfile *l) {
 	return mem_printf("llmdeploy-%.8s-%s-%s", root->id, l->route, l->id);
 }
 
-struct json *instance_labels(const struct rollout *ctx, const struct lockfile *l) {
+struct json *instance_labels(const struct instance_ctx *ctx, const struct lockfile *l) {
 	struct json *labels = json_object();
 
 	json_set_str(labels, INSTANCE_LABEL_ROOT, ctx->root->id);
@@ -42,7 +42,7 @@ static void add_origin(struct json *labels, const struct json *origin) {
 }
 
 struct load {
-	const struct rollout *ctx;
+	const struct instance_ctx *ctx;
 	const struct lockfile *l;
 	const char *tag;
 	const char *const *omit;
@@ -63,7 +63,7 @@ static int produce(void *ctx, int fd, struct err *e) {
 	return image_write_archive(load->ctx->store, &archive, e);
 }
 
-static int find_image(const struct rollout *ctx, const struct lockfile *l, bool *found, char id[65], struct err *e) {
+static int find_image(const struct instance_ctx *ctx, const struct lockfile *l, bool *found, char id[65], struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 
 	for (size_t i = 0; i < l->n_layers; i++)
@@ -72,7 +72,7 @@ static int find_image(const struct rollout *ctx, const struct lockfile *l, bool 
 }
 
 /* Layers that the Engine has from other releases, of any root: they need not be sent again. A NULL-terminated list in `a`. */
-static const char *const *layers_there(const struct rollout *ctx, struct arena *a) {
+static const char *const *layers_there(const struct instance_ctx *ctx, struct arena *a) {
 	static const char *const labels[] = {"llmdeploy.route", NULL};
 	struct docker_images list = {0};
 	struct err ignored = {0};
@@ -95,7 +95,7 @@ static const char *const *layers_there(const struct rollout *ctx, struct arena *
 	return n ? out : NULL;
 }
 
-static int load_image(const struct rollout *ctx, const struct lockfile *l, const char *tag, const char *const *omit, bool *found, char id[65],
+static int load_image(const struct instance_ctx *ctx, const struct lockfile *l, const char *tag, const char *const *omit, bool *found, char id[65],
 		      struct err *e) {
 	struct load load = {.ctx = ctx, .l = l, .tag = tag, .omit = omit};
 	unsigned outages = docker_outages(ctx->docker);
@@ -111,11 +111,11 @@ static int load_image(const struct rollout *ctx, const struct lockfile *l, const
 	return *found ? 0 : docker_image_load(ctx->docker, tag, produce, &load, e) || find_image(ctx, l, found, id, e) ? -1 : 0;
 }
 
-static char *image_tag(const struct rollout *ctx, const struct lockfile *l) {
+static char *image_tag(const struct instance_ctx *ctx, const struct lockfile *l) {
 	return mem_printf("localhost/llmdeploy-%.8s/%s:%s", ctx->root->id, l->route, l->id);
 }
 
-int instance_image(const struct rollout *ctx, const struct lockfile *l, char id[65], struct err *e) {
+int instance_image(const struct instance_ctx *ctx, const struct lockfile *l, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = image_tag(ctx, l);
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	struct err partial = {0};
@@ -141,7 +141,7 @@ int instance_image(const struct rollout *ctx, const struct lockfile *l, char id[
 	return 0;
 }
 
-int instance_mounts(const struct rollout *ctx, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e) {
+int instance_mounts(const struct instance_ctx *ctx, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e) {
 	const char *slash = strrchr(l->socket, '/');
 
 	for (size_t i = 0; i < l->n_artifacts; i++) {
@@ -161,7 +161,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-static int create_with(const struct rollout *ctx, const struct lockfile *l, const char *name, const char *image, const struct docker_mount *mounts,
+static int create_with(const struct instance_ctx *ctx, const struct lockfile *l, const char *name, const char *image, const struct docker_mount *mounts,
 		       bool *taken, struct err *e) {
 	if (docker_learn(ctx->docker, NULL, e))
 		return -1;
@@ -186,7 +186,7 @@ static int create_with(const struct rollout *ctx, const struct lockfile *l, cons
 	return r;
 }
 
-static int image_again(const struct rollout *ctx, const struct lockfile *l, char id[65], struct err *e) {
+static int image_again(const struct instance_ctx *ctx, const struct lockfile *l, char id[65], struct err *e) {
 	char *tag CLEANUP(freep) = image_tag(ctx, l);
 	bool found;
 
@@ -196,7 +196,7 @@ static int image_again(const struct rollout *ctx, const struct lockfile *l, char
 	return found ? 0 : err_set(e, ERR_INTEGRITY, "Docker loaded another image than the lockfile names: expected config %.12s of '%s'", l->image_config, tag);
 }
 
-static int create_again(const struct rollout *ctx, const struct lockfile *l, const char *name, const struct docker_mount *mounts, const struct err *why,
+static int create_again(const struct instance_ctx *ctx, const struct lockfile *l, const char *name, const struct docker_mount *mounts, const struct err *why,
 			bool *taken, struct err *e) {
 	char image[65];
 
@@ -207,7 +207,7 @@ static int create_again(const struct rollout *ctx, const struct lockfile *l, con
 	return create_with(ctx, l, name, image, mounts, taken, e);
 }
 
-static int create(const struct rollout *ctx, const struct lockfile *l, const char *name, bool *taken, struct err *e) {
+static int create(const struct instance_ctx *ctx, const struct lockfile *l, const char *name, bool *taken, struct err *e) {
 	char *run CLEANUP(freep) = NULL;
 	struct err why = {0};
 	char image[65];
@@ -223,14 +223,14 @@ static int create(const struct rollout *ctx, const struct lockfile *l, const cha
 }
 
 /* Ours is one of this root and this lock; anything else under our name was left by somebody and is replaced. */
-static bool is_ours(const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
+static bool is_ours(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c) {
 	const char *root = json_str(c->labels, INSTANCE_LABEL_ROOT), *digest = json_str(c->labels, INSTANCE_LABEL_LOCK);
 
 	return root && digest && !strcmp(root, ctx->root->id) && !strcmp(digest, l->digest);
 }
 
 /* One that ran before, in whatever state: it is brought back to one that can be started, and dies once only. */
-static int make_ready(const struct rollout *ctx, const struct lockfile *l, const char *name, const char *state, struct err *e) {
+static int make_ready(const struct instance_ctx *ctx, const struct lockfile *l, const char *name, const char *state, struct err *e) {
 	if (!strcmp(state, "running"))
 		return 0;
 	if (!strcmp(state, "restarting") && instance_stop(ctx, l, e))
@@ -238,7 +238,7 @@ static int make_ready(const struct rollout *ctx, const struct lockfile *l, const
 	return docker_container_set_restart(ctx->docker, name, "no", e);
 }
 
-static int create_new(const struct rollout *ctx, const struct lockfile *l, const char *name, struct err *e) {
+static int create_new(const struct instance_ctx *ctx, const struct lockfile *l, const char *name, struct err *e) {
 	bool taken = false;
 
 	if (create(ctx, l, name, &taken, e))
@@ -251,7 +251,7 @@ static int create_new(const struct rollout *ctx, const struct lockfile *l, const
 	return taken && !(found && is_ours(ctx, l, &c)) ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", name) : 0;
 }
 
-static int start_once(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+static int start_once(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l), *run CLEANUP(freep) = NULL;
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -270,7 +270,7 @@ static int start_once(const struct rollout *ctx, const struct lockfile *l, struc
 }
 
 /* Image and container are looked at, and then used: somebody who prunes in between takes them away. Then they are made once more. */
-int instance_start(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_start(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	struct err why = {0}, unseen = {0};
@@ -283,7 +283,7 @@ int instance_start(const struct rollout *ctx, const struct lockfile *l, struct e
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-int instance_remove(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_remove(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 
 	if (docker_container_remove(ctx->docker, name, true, e))
@@ -291,7 +291,7 @@ int instance_remove(const struct rollout *ctx, const struct lockfile *l, struct 
 	return release_run_remove(ctx->root, l->id, e);
 }
 
-int instance_stop(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_stop(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 
 	if (docker_container_set_restart(ctx->docker, name, "no", e))
@@ -299,7 +299,7 @@ int instance_stop(const struct rollout *ctx, const struct lockfile *l, struct er
 	return docker_container_stop(ctx->docker, name, l->stop_timeout_ms, e);
 }
 
-int instance_is_kept(const struct rollout *ctx, const struct lockfile *l, bool *kept, struct err *e) {
+int instance_is_kept(const struct instance_ctx *ctx, const struct lockfile *l, bool *kept, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -311,7 +311,7 @@ int instance_is_kept(const struct rollout *ctx, const struct lockfile *l, bool *
 }
 
 /* A warm one has the policy already: to look is much quicker than to set it again. */
-int instance_keep(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_keep(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	bool kept;
 
@@ -320,7 +320,7 @@ int instance_keep(const struct rollout *ctx, const struct lockfile *l, struct er
 	return kept ? 0 : docker_container_set_restart(ctx->docker, name, DOCKER_RESTART_KEEP, e);
 }
 
-int instance_stop_begin(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_stop_begin(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 
 	if (docker_container_set_restart(ctx->docker, name, "no", e))
@@ -328,7 +328,7 @@ int instance_stop_begin(const struct rollout *ctx, const struct lockfile *l, str
 	return docker_container_stop_begin(ctx->docker, name, l->stop_timeout_ms, e);
 }
 
-int instance_is_running(const struct rollout *ctx, const struct lockfile *l, bool *running, struct err *e) {
+int instance_is_running(const struct instance_ctx *ctx, const struct lockfile *l, bool *running, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct docker_container c = {0};
 	bool found;
@@ -340,7 +340,7 @@ int instance_is_running(const struct rollout *ctx, const struct lockfile *l, boo
 	return 0;
 }
 
-int instance_list(const struct rollout *ctx, const char *route, struct docker_containers *out, struct err *e) {
+int instance_list(const struct instance_ctx *ctx, const char *route, struct docker_containers *out, struct err *e) {
 	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", ctx->root->id);
 	char *of CLEANUP(freep) = route ? mem_printf(INSTANCE_LABEL_ROUTE "=%s", route) : NULL;
 	const char *const labels[] = {root, of, NULL};
@@ -348,7 +348,7 @@ int instance_list(const struct rollout *ctx, const char *route, struct docker_co
 	return docker_container_list(ctx->docker, labels, out, e);
 }
 
-const struct docker_container_entry *instance_among(const struct rollout *ctx, const struct lockfile *l, const struct docker_containers *all,
+const struct docker_container_entry *instance_among(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_containers *all,
 							     bool *ours) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 
@@ -369,7 +369,7 @@ bool instance_started_after(const struct docker_container *c, const char *time) 
 	return time && clock_parse(time, &then) && instance_stamp_ms(c->started_at) >= (then + 1) * 1000;
 }
 
-bool instance_is_stale(const struct rollout *ctx, const struct lockfile *l, size_t i, const struct docker_container *c) {
+bool instance_is_stale(const struct instance_ctx *ctx, const struct lockfile *l, size_t i, const struct docker_container *c) {
 	char *path CLEANUP(freep) = store_path(ctx->store, l->artifacts[i].sha256);
 	/* An Engine that says no fraction may have started it at the end of the second. */
 	int64_t started = instance_stamp_ms(c->started_at) + (strchr(c->started_at, '.') ? 0 : 999);
@@ -381,7 +381,7 @@ bool instance_is_stale(const struct rollout *ctx, const struct lockfile *l, size
 	return (int64_t) st.stx_btime.tv_sec * 1000 + st.stx_btime.tv_nsec / 1000000 > started;
 }
 
-int instance_restarts(const struct rollout *ctx, const struct lockfile *l, int64_t *restarts, struct err *e) {
+int instance_restarts(const struct instance_ctx *ctx, const struct lockfile *l, int64_t *restarts, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct docker_container c = {0};
 	bool found;
@@ -393,7 +393,7 @@ int instance_restarts(const struct rollout *ctx, const struct lockfile *l, int64
 	return 0;
 }
 
-void instance_log(const struct rollout *ctx, const struct lockfile *l, struct buf *out) {
+void instance_log(const struct instance_ctx *ctx, const struct lockfile *l, struct buf *out) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct err ignored = {0};
 

@@ -42,8 +42,8 @@ int record_begin_for(struct rollout_session *s, enum event event, const struct l
 	json_set_str(r, "from", from);
 	json_set_str(r, "reason", reason);
 	journal_sign(r, s->ctx->tool, s->ctx->command);
-	if (s->ctx->origin)
-		json_set(r, "manifest", json_copy(s->ctx->origin));
+	if (s->ctx->base.origin)
+		json_set(r, "manifest", json_copy(s->ctx->base.origin));
 	return record_put(s, r, e);
 }
 

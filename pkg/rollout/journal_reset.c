@@ -149,7 +149,7 @@ int rollout_reset_journal(const struct rollout *ctx, const char *route, struct r
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct rollout_journal_reset a = {0};
 
-	if (release_route_open(ctx->root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || reset(ctx, &r, &a, e)) {
+	if (release_route_open(ctx->base.root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || reset(ctx, &r, &a, e)) {
 		rollout_journal_reset_done(&a);
 		return -1;
 	}
@@ -162,5 +162,5 @@ int rollout_reset_root_journal(const struct rollout *ctx, struct err *e) {
 	int file_lock CLEANUP(closep) = -1;
 
 	journal_sign(record, ctx->tool, ctx->command);
-	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_reset(ctx->root->fd, "", record, e) ? -1 : 0;
+	return root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_reset(ctx->base.root->fd, "", record, e) ? -1 : 0;
 }

@@ -33,7 +33,7 @@ static bool append(void *ctx, int stream, const char *data, size_t n) {
 }
 
 /* What this life of the container said, from its start. */
-static int read_log(const struct rollout *ctx, const char *name, struct buf *log, struct err *e) {
+static int read_log(const struct instance_ctx *ctx, const char *name, struct buf *log, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
 
@@ -66,7 +66,7 @@ static void add_parts(struct json *m, const struct lockfile *l, const struct mem
 	json_set_int(m, "drift_permille", planned_sum ? (sum - planned_sum) * 1000 / planned_sum : 0);
 }
 
-static int measure(const struct rollout *ctx, const struct lockfile *l, struct json *m, struct err *e) {
+static int measure(const struct instance_ctx *ctx, const struct lockfile *l, struct json *m, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf log CLEANUP(buf_done) = BUF_INIT(LOG_CAP);
 	struct memory_estimate_buffers b;
@@ -85,7 +85,7 @@ static int measure(const struct rollout *ctx, const struct lockfile *l, struct j
 }
 
 /* A start is not worse for not being measured: what is missing is said, and kept as a warning beside what is known. */
-struct json *instance_memory(const struct rollout *ctx, const struct lockfile *l) {
+struct json *instance_memory(const struct instance_ctx *ctx, const struct lockfile *l) {
 	const char *pattern = json_str(l->logs, "buffers");
 	struct err why = {0};
 
@@ -106,7 +106,7 @@ static void mounts_done(struct docker_mount *mounts, size_t n) {
 	free(mounts);
 }
 
-int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e) {
+int instance_estimate(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", ctx->root->id, l->id, (long) getpid());
 	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
 	struct json *labels CLEANUP(json_freep) = json_object();

@@ -83,7 +83,7 @@ static int list_run(struct scan *h, struct err *e) {
 	char **names CLEANUP(freep) = NULL, **links CLEANUP(freep) = NULL;
 	size_t n = 0, n_links = 0;
 
-	if (fs_list(h->ctx->root->fd, "run", &names, &n, e) || fs_list(h->ctx->root->fd, "run/routes", &links, &n_links, e))
+	if (fs_list(h->ctx->base.root->fd, "run", &names, &n, e) || fs_list(h->ctx->base.root->fd, "run/routes", &links, &n_links, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (is_id(names[i]))
@@ -98,7 +98,7 @@ static int list_run(struct scan *h, struct err *e) {
 static int list_containers(struct scan *h, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
 
-	if (instance_list(h->ctx, NULL, &list, e))
+	if (instance_list(&h->ctx->base, NULL, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		if (!json_str(list.at[i].labels, HAPROXY_LABEL))
@@ -117,11 +117,11 @@ static void take_tag(struct scan *h, const struct docker_image_entry *image, con
 }
 
 static int list_images(struct scan *h, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", h->ctx->root->id);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", h->ctx->base.root->id);
 	const char *const labels[] = {INSTANCE_LABEL_ROUTE, NULL};
 	struct docker_images list CLEANUP(docker_images_done) = {0};
 
-	if (docker_image_list(h->ctx->docker, labels, &list, e))
+	if (docker_image_list(h->ctx->base.docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t; t = json_next(t))
@@ -131,11 +131,11 @@ static int list_images(struct scan *h, struct err *e) {
 
 /* No release has one: an engine that would want it is refused. */
 static int list_networks(struct scan *h, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", h->ctx->root->id);
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", h->ctx->base.root->id);
 	const char *const labels[] = {root, NULL};
 	struct json *names CLEANUP(json_freep) = NULL;
 
-	if (docker_network_list(h->ctx->docker, labels, &names, e))
+	if (docker_network_list(h->ctx->base.docker, labels, &names, e))
 		return -1;
 	for (const struct json *n = json_first(names); n; n = json_next(n))
 		add(h, ORPHAN_NETWORK, json_text(n));
@@ -182,7 +182,7 @@ static int reach_by_route(struct scan *h, const char *name, struct err *e) {
 	struct err broken = {0};
 	size_t n;
 
-	if (release_route_open(h->ctx->root, name, false, &r, e) || release_list(&r, &versions, &n, e))
+	if (release_route_open(h->ctx->base.root, name, false, &r, e) || release_list(&r, &versions, &n, e))
 		return -1;
 	h->unsure |= reach_by_journal(h, &r, &broken) != 0;
 	for (size_t i = 0; i < n; i++) {
@@ -215,7 +215,7 @@ static bool in_store(const struct scan *h, const char *digest) {
 	struct err unread = {0};
 	bool has = true;
 
-	return store_has(h->ctx->store, digest, &has, NULL, &unread) || has;
+	return store_has(h->ctx->base.store, digest, &has, NULL, &unread) || has;
 }
 
 static bool is_reached(const struct scan *h, const struct orphan *o) {
@@ -237,7 +237,7 @@ static int scan(const struct rollout *ctx, struct scan *h, struct err *e) {
 	if (list_run(h, e) || list_containers(h, e) || list_images(h, e) || list_networks(h, e))
 		return -1;
 	list_gateway(h);
-	if (release_routes(ctx->root, &h->routes, &h->n_routes, e))
+	if (release_routes(ctx->base.root, &h->routes, &h->n_routes, e))
 		return -1;
 	for (size_t i = 0; i < h->n_routes; i++)
 		if (reach_by_route(h, h->routes[i], e))
@@ -272,11 +272,11 @@ static int take_away(const struct rollout *ctx, const struct orphan *o, struct e
 	bool in_use;
 
 	switch (o->kind) {
-	case ORPHAN_RUN: return release_run_remove(ctx->root, o->name, e);
-	case ORPHAN_LINKS: return fs_remove_tree(EFFECT_GATEWAY_LINK, ctx->root->fd, name, e);
-	case ORPHAN_CONTAINER: return docker_container_remove(ctx->docker, o->name, true, e);
-	case ORPHAN_IMAGE: return docker_image_remove(ctx->docker, o->name, false, &in_use, e);
-	case ORPHAN_NETWORK: return docker_network_remove(ctx->docker, o->name, e);
+	case ORPHAN_RUN: return release_run_remove(ctx->base.root, o->name, e);
+	case ORPHAN_LINKS: return fs_remove_tree(EFFECT_GATEWAY_LINK, ctx->base.root->fd, name, e);
+	case ORPHAN_CONTAINER: return docker_container_remove(ctx->base.docker, o->name, true, e);
+	case ORPHAN_IMAGE: return docker_image_remove(ctx->base.docker, o->name, false, &in_use, e);
+	case ORPHAN_NETWORK: return docker_network_remove(ctx->base.docker, o->name, e);
 	case ORPHAN_ROUTE: return gateway_remove(ctx->gateway, o->name, e);
 	}
 	return 0;
@@ -293,7 +293,7 @@ static int note(const struct rollout *ctx, const struct rollout_repairs *f, uint
 	json_set(r, "orphans", list);
 	if (f->why.code)
 		json_set_str(r, "reason", f->why.msg);
-	return journal_note(ctx->root, ctx->tool, ctx->command, r, began_ms, e);
+	return journal_note(ctx->base.root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
 /* Everybody's lock, as gc has: a trial of somebody's is in no journal. */
@@ -314,13 +314,13 @@ static int lock_all(const struct rollout *ctx, struct locks *l, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_routes(ctx->root, &names, &n, e))
+	if (release_routes(ctx->base.root, &names, &n, e))
 		return -1;
 	l->at = mem_zalloc(n + 1, sizeof *l->at);
 	for (; l->n < n; l->n++)
 		if (rollout_begin(ctx, names[l->n], false, &l->at[l->n], e))
 			return -1;
-	return root_lock(ctx->root, ctx->command, ctx->lock_wait_ms, &l->root, e);
+	return root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &l->root, e);
 }
 
 int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e) {

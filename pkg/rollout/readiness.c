@@ -18,7 +18,7 @@
 
 enum { LOOK_MS = 2000, LOG_LINES = 4, LAST_WORDS = 240 };
 
-int instance_endpoint_open(const struct rollout *ctx, const struct lockfile *l, struct instance_endpoint *out, struct err *e) {
+int instance_endpoint_open(const struct instance_ctx *ctx, const struct lockfile *l, struct instance_endpoint *out, struct err *e) {
 	*out = (struct instance_endpoint){.socket = RELEASE_SOCKET_INIT};
 	if (release_socket_path(ctx->root, l->id, &out->socket, e))
 		return -1;
@@ -32,7 +32,7 @@ void instance_endpoint_done(struct instance_endpoint *en) {
 
 /* What the probe may ask about the container. */
 struct watched {
-	const struct rollout *ctx;
+	const struct instance_ctx *ctx;
 	const struct lockfile *l;
 	char *name;
 };
@@ -122,7 +122,7 @@ static int check_log(const struct watched *w, struct err *e) {
 	return 0;
 }
 
-int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e) {
+int instance_await_ready(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e) {
 	struct probe_limits limits = {.startup_timeout_ms = l->startup_timeout_ms, .stall_timeout_ms = l->stall_timeout_ms};
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct watched w = {ctx, l, name};
@@ -141,7 +141,7 @@ int instance_await_ready(const struct rollout *ctx, const struct lockfile *l, ui
 	return 0;
 }
 
-int instance_explain(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+int instance_explain(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct buf detail CLEANUP(buf_done) = BUF_INIT(4096);
 	struct watched w = {ctx, l, name};
@@ -169,7 +169,7 @@ static bool is_ready_status(const struct json *rule, long status) {
 	return false;
 }
 
-int instance_answers(const struct rollout *ctx, const struct lockfile *l, bool *is, struct err *e) {
+int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *is, struct err *e) {
 	const struct json *rule = json_get(l->probes, "readiness");
 	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 	struct endpoint_reply reply = {0};
@@ -187,7 +187,7 @@ int instance_answers(const struct rollout *ctx, const struct lockfile *l, bool *
 	return 0;
 }
 
-int instance_is_ready(const struct rollout *ctx, const struct lockfile *l, bool *is, struct err *e) {
+int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *is, struct err *e) {
 	if (instance_is_running(ctx, l, is, e))
 		return -1;
 	return *is ? instance_answers(ctx, l, is, e) : 0;

@@ -119,17 +119,17 @@ static int reconcile_container(struct rollout_session *s, const struct desired *
 	if (is_stray(s, version, digest)) {
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
 		done->removed++;
-		return announce(s, how, done, e) || docker_container_remove(s->ctx->docker, c->id, true, e) || (*id && release_run_remove(s->ctx->root, id, e)) ? -1 : 0;
+		return announce(s, how, done, e) || docker_container_remove(s->ctx->base.docker, c->id, true, e) || (*id && release_run_remove(s->ctx->base.root, id, e)) ? -1 : 0;
 	}
 	if (d->active && !strcmp(version, d->active))
 		return 0;
 	/* In a stopped route, also what was stopped by hand must not come back with the next start of Docker. */
 	if (!is_up(c->state))
-		return how->stopped ? docker_container_set_restart(s->ctx->docker, c->id, "no", e) : 0;
+		return how->stopped ? docker_container_set_restart(s->ctx->base.docker, c->id, "no", e) : 0;
 	if (d->beside && !strcmp(version, d->beside->version)) {
 		done->warm = d->warm;
 		/* A version before this one kept it by another policy. */
-		return d->warm ? instance_keep(s->ctx, d->beside, e) : 0;
+		return d->warm ? instance_keep(&s->ctx->base, d->beside, e) : 0;
 	}
 	if (rollout_lockfile_of(&s->route, version, &l, &unread))
 		return 0;
@@ -137,11 +137,11 @@ static int reconcile_container(struct rollout_session *s, const struct desired *
 	if (announce(s, how, done, e))
 		return -1;
 	if (how->hurry)
-		return instance_stop_begin(s->ctx, l, e);
+		return instance_stop_begin(&s->ctx->base, l, e);
 	/* Its engine may take its whole stop timeout. */
 	char *stopping CLEANUP(freep) = mem_printf("stopping '%s'", version);
-	progress_state(s->ctx->progress, stopping, NULL);
-	return instance_stop(s->ctx, l, e);
+	progress_state(s->ctx->base.progress, stopping, NULL);
+	return instance_stop(&s->ctx->base, l, e);
 }
 
 /* What cannot be read is not taken away from its clients. */
@@ -152,11 +152,11 @@ static int reconcile_slots(struct rollout_session *s, const struct desired *d, u
 }
 
 static int inspect(struct rollout_session *s, struct desired *d, struct docker_containers *list, struct err *e) {
-	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", s->ctx->root->id);
+	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", s->ctx->base.root->id);
 	char *route CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROUTE "=%s", s->route.name);
 	const char *const labels[] = {root, route, NULL};
 
-	if (desired_read(s, d, e) || docker_container_list(s->ctx->docker, labels, list, e))
+	if (desired_read(s, d, e) || docker_container_list(s->ctx->base.docker, labels, list, e))
 		return -1;
 	forget_stopped(d, list);
 	return 0;

@@ -60,7 +60,7 @@ static int close_with(struct rollout_session *s, const struct json *last, const 
 	json_set_str(r, "version", json_str(last, "version"));
 	json_set_str(r, "lock", json_str(last, "lock"));
 	json_set_str(r, "what", what);
-	progress_note(s->ctx->progress, "recovered an interrupted run", what);
+	progress_note(s->ctx->base.progress, "recovered an interrupted run", what);
 	return record_put(s, r, e);
 }
 
@@ -102,7 +102,7 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 	if (stop_canary(s, version, e) || drop_release(s, version, e) || reconcile(s, &how, &done, e))
 		return -1;
 	/* A run directory without a container: killed between the two. A release on disk keeps its own. */
-	if (rollout_lockfile_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->ctx->root, id, e))
+	if (rollout_lockfile_of(&s->route, version, &l, &gone) && gone.code == ERR_USAGE && release_run_remove(s->ctx->base.root, id, e))
 		return -1;
 	if (st->stopped_active && recreate_restore(s, e))
 		return -1;
@@ -113,7 +113,7 @@ static int undo(struct rollout_session *s, const struct record_state *st, struct
 static int hold_again(struct rollout_session *s, const struct json *last, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
-	progress_note(s->ctx->progress, "recovered an interrupted run", "the candidate is held as before");
+	progress_note(s->ctx->base.progress, "recovered an interrupted run", "the candidate is held as before");
 	return rollout_lockfile_of(&s->route, json_str(last, "version") ? json_str(last, "version") : "", &l, e) ||
 	       held_record(s, l, "a promote was interrupted before it began to switch", e) ? -1 : 0;
 }
@@ -128,9 +128,9 @@ static enum switch_op op_of(const struct json *last) {
 static int stand_up(struct rollout_session *s, const struct lockfile *to, struct err *e) {
 	bool alive;
 
-	if (instance_is_ready(s->ctx, to, &alive, e))
+	if (instance_is_ready(&s->ctx->base, to, &alive, e))
 		return -1;
-	return !alive && (instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, NULL, e) || switch_keep(s->ctx, to, e)) ? -1 : 0;
+	return !alive && (instance_start(&s->ctx->base, to, e) || instance_await_ready(&s->ctx->base, to, NULL, e) || switch_keep(s->ctx, to, e)) ? -1 : 0;
 }
 
 /* It does not come up. A switch back has nowhere else to go. */
@@ -183,9 +183,9 @@ static int give_up(struct rollout_session *s, const struct json *last, const str
 	bool alive;
 
 	/* Where Docker itself does not answer there is no way back either. */
-	if (cause->code == ERR_INTERRUPTED || !to || op_of(last) == SWITCH_REVERT || instance_is_ready(s->ctx, to, &alive, e))
+	if (cause->code == ERR_INTERRUPTED || !to || op_of(last) == SWITCH_REVERT || instance_is_ready(&s->ctx->base, to, &alive, e))
 		return switch_stuck(s, to, cause, e);
-	progress_warn(s->ctx->progress, "the switch cannot be finished, and is given up", cause->msg);
+	progress_warn(s->ctx->base.progress, "the switch cannot be finished, and is given up", cause->msg);
 	return switch_back(s, to, json_str(last, "from"), cause, e);
 }
 
@@ -283,28 +283,28 @@ static int act(struct rollout_session *s, enum recovery_action action, const str
 		return err_set(e, how.code, "%s", how.msg);
 	if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
 		(void) snprintf(s->given_up, sizeof s->given_up, "%s", json_str(last, "to"));
-	progress_warn(s->ctx->progress, "recovered an interrupted run", how.msg);
+	progress_warn(s->ctx->base.progress, "recovered an interrupted run", how.msg);
 	return 0;
 }
 
 int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
 	bool alive, kept;
 
-	if (instance_is_ready(s->ctx, l, &alive, e) || instance_is_kept(s->ctx, l, &kept, e))
+	if (instance_is_ready(&s->ctx->base, l, &alive, e) || instance_is_kept(&s->ctx->base, l, &kept, e))
 		return -1;
 	if (alive && kept)
 		return 0;
 	if (record_put(s, record_new(EVENT_REPAIRING, l), e))
 		return -1;
 	if (!alive) {
-		progress_note(s->ctx->progress, "the active release does not answer and is started again", l->version);
-		if (instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, start_ms, e)) {
+		progress_note(s->ctx->base.progress, "the active release does not answer and is started again", l->version);
+		if (instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, start_ms, e)) {
 			struct err why = *e;
 			return err_set(e, why.code, "%.350s; '%s' is active and does not become ready: llmdeploy rollback %s", why.msg, l->version, l->route);
 		}
 	}
-	if (docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
+	if (docker_container_set_restart(s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	return record_put(s, record_new(EVENT_REPAIRED, l), e);
 }
@@ -344,7 +344,7 @@ static int relink(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!was)
 		return 0;
-	progress_note(s->ctx->progress, "the link 'active' differed from the journal and was reset", said ? said : "no release is active");
+	progress_note(s->ctx->base.progress, "the link 'active' differed from the journal and was reset", said ? said : "no release is active");
 	r = record_new(EVENT_RELINKED, NULL);
 	json_set_str(r, "version", said);
 	char *what CLEANUP(freep) = mem_printf("'active' pointed to %s, and points to '%s' again", active ? active : "nothing", said ? said : "no release");

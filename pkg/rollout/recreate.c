@@ -31,14 +31,14 @@ static void announce(struct rollout_session *s, const struct lockfile *old) {
 	const char *who = json_get(json_get(old->tree, "gateway"), "fallback") ? "the fallback answers where it may, else 503 with Retry-After"
 									      : "clients get 503 with Retry-After";
 
-	progress_warn(s->ctx->progress, "until the next release passes its gate, no release serves this route", who);
+	progress_warn(s->ctx->base.progress, "until the next release passes its gate, no release serves this route", who);
 }
 
 int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e) {
-	progress_step(s->ctx->progress, "stop previous release");
-	if (traffic_shift(s->ctx, s->route.name, NULL, e) || traffic_drain(s, old, drain_ms, e) || instance_stop(s->ctx, old, e))
+	progress_step(s->ctx->base.progress, "stop previous release");
+	if (traffic_shift(s->ctx, s->route.name, NULL, e) || traffic_drain(s, old, drain_ms, e) || instance_stop(&s->ctx->base, old, e))
 		return -1;
-	progress_done(s->ctx->progress, "stop previous release", old->version);
+	progress_done(s->ctx->base.progress, "stop previous release", old->version);
 	return 0;
 }
 
@@ -51,10 +51,10 @@ int recreate_begin(struct rollout_session *s, const struct lockfile *next, const
 }
 
 static int start_and_keep(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
 
-	return instance_start(s->ctx, l, e) || instance_await_ready(s->ctx, l, NULL, e) ||
-	       docker_container_set_restart(s->ctx->docker, name, DOCKER_RESTART_KEEP, e) ? -1 : 0;
+	return instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, NULL, e) ||
+	       docker_container_set_restart(s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e) ? -1 : 0;
 }
 
 int recreate_restore(struct rollout_session *s, struct err *e) {
@@ -65,7 +65,7 @@ int recreate_restore(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (!active)
 		return 0;
-	progress_note(s->ctx->progress, "the previous release is started again", active);
+	progress_note(s->ctx->base.progress, "the previous release is started again", active);
 	if (rollout_lockfile_of(&s->route, active, &l, e) || start_and_keep(s, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
 	return record_put(s, record_new(EVENT_RESTORED, l), e);

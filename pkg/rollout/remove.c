@@ -49,21 +49,21 @@ static int leave_gateway(struct rollout_session *s, struct err *e) {
 	/* The second where a removal was cut off between the state and the process. */
 	if (gateway_remove(s->ctx->gateway, s->route.name, e) || gateway_ensure(s->ctx->gateway, e))
 		return -1;
-	return fs_exists(s->ctx->root->fd, links) ? fs_remove_tree(EFFECT_GATEWAY_LINK, s->ctx->root->fd, links, e) : 0;
+	return fs_exists(s->ctx->base.root->fd, links) ? fs_remove_tree(EFFECT_GATEWAY_LINK, s->ctx->base.root->fd, links, e) : 0;
 }
 
 static int remove_containers(struct rollout_session *s, struct err *e) {
 	struct docker_containers list CLEANUP(docker_containers_done) = {0};
 
-	if (instance_list(s->ctx, s->route.name, &list, e))
+	if (instance_list(&s->ctx->base, s->route.name, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
 		const char *digest = json_str(list.at[i].labels, INSTANCE_LABEL_LOCK);
 		char id[LOCKFILE_ID];
-		if (docker_container_remove(s->ctx->docker, list.at[i].id, true, e))
+		if (docker_container_remove(s->ctx->base.docker, list.at[i].id, true, e))
 			return -1;
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
-		if (*id && release_run_remove(s->ctx->root, id, e))
+		if (*id && release_run_remove(s->ctx->base.root, id, e))
 			return -1;
 	}
 	return 0;
@@ -71,16 +71,16 @@ static int remove_containers(struct rollout_session *s, struct err *e) {
 
 /* The names of its images; their layers stay in the store until gc. One that another root's container uses stays. */
 static int remove_images(struct rollout_session *s, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/%s:", s->ctx->root->id, s->route.name);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/%s:", s->ctx->base.root->id, s->route.name);
 	const char *const labels[] = {INSTANCE_LABEL_ROUTE, NULL};
 	struct docker_images list CLEANUP(docker_images_done) = {0};
 	bool in_use;
 
-	if (docker_image_list(s->ctx->docker, labels, &list, e))
+	if (docker_image_list(s->ctx->base.docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t; t = json_next(t))
-			if (text_starts(json_text(t), prefix) && docker_image_remove(s->ctx->docker, json_text(t), false, &in_use, e))
+			if (text_starts(json_text(t), prefix) && docker_image_remove(s->ctx->base.docker, json_text(t), false, &in_use, e))
 				return -1;
 	return 0;
 }
@@ -95,7 +95,7 @@ static int remove_releases(struct rollout_session *s, struct err *e) {
 	for (size_t i = 0; i < n; i++) {
 		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err unread = {0};
-		if (!rollout_lockfile_of(&s->route, versions[i], &l, &unread) && release_run_remove(s->ctx->root, l->id, e))
+		if (!rollout_lockfile_of(&s->route, versions[i], &l, &unread) && release_run_remove(s->ctx->base.root, l->id, e))
 			return -1;
 		if (release_remove(&s->route, versions[i], e))
 			return -1;
@@ -116,13 +116,13 @@ static int take_apart(struct rollout_session *s, struct err *e) {
 static int finish(struct rollout_session *s, struct err *e) {
 	struct err why = {0};
 
-	progress_step(s->ctx->progress, "remove the route");
+	progress_step(s->ctx->base.progress, "remove the route");
 	interrupt_hold();
 	int r = take_apart(s, &why);
 	interrupt_release();
 	if (r)
 		return err_set(e, why.code, "%.350s; the removal has begun: llmdeploy recover %s finishes it", why.msg, s->route.name);
-	progress_done(s->ctx->progress, "remove the route", s->route.name);
+	progress_done(s->ctx->base.progress, "remove the route", s->route.name);
 	return 0;
 }
 
@@ -133,10 +133,10 @@ static int purge(struct rollout_session *s, struct err *e) {
 	int root CLEANUP(closep) = -1;
 
 	json_set_str(r, "route", s->route.name);
-	if (root_lock(s->ctx->root, s->ctx->command, s->ctx->lock_wait_ms, &root, e))
+	if (root_lock(s->ctx->base.root, s->ctx->command, s->ctx->lock_wait_ms, &root, e))
 		return -1;
 	interrupt_hold();
-	int status = release_route_purge(s->ctx->root, &s->route, e) || journal_note(s->ctx->root, s->ctx->tool, s->ctx->command, r, began, e) ? -1 : 0;
+	int status = release_route_purge(s->ctx->base.root, &s->route, e) || journal_note(s->ctx->base.root, s->ctx->tool, s->ctx->command, r, began, e) ? -1 : 0;
 	interrupt_release();
 	return status;
 }
@@ -149,7 +149,7 @@ static int remove_route(struct rollout_session *s, bool purges, struct rollout_r
 
 	/* A route that is damaged can be removed: then there is no drain. */
 	if (release_active_name(&s->route, &active, &damaged) || (active && rollout_lockfile_of(&s->route, active, &l, &damaged)))
-		progress_warn(s->ctx->progress, "the active release cannot be read: its requests are not drained", damaged.msg);
+		progress_warn(s->ctx->base.progress, "the active release cannot be read: its requests are not drained", damaged.msg);
 	(void) snprintf(out->from, sizeof out->from, "%s", active ? active : "");
 	if (release_state(&s->route, &state, NULL, e) || record_remove(s, l, active, purges, e))
 		return -1;

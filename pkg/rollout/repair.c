@@ -43,7 +43,7 @@ void rollout_repairs_done(struct rollout_repairs *f) {
 void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how) {
 	out->at = mem_grow(out->at, out->n + 1, sizeof *out->at);
 	out->at[out->n++] = (struct rollout_repaired){mem_strdup(what), mem_strdup(how)};
-	progress_note(ctx->progress, what, how);
+	progress_note(ctx->base.progress, what, how);
 }
 
 static void note(struct repair *f, const char *what, const char *how) {
@@ -56,7 +56,7 @@ static int put_aside(struct repair *f, const struct lockfile_artifact *a, char *
 	struct json *r = record_new(EVENT_QUARANTINED, f->l);
 
 	json_set_str(r, "sha256", a->sha256);
-	if (store_quarantine(f->s->ctx->store, a->sha256, aside, e)) {
+	if (store_quarantine(f->s->ctx->base.store, a->sha256, aside, e)) {
 		json_free(r);
 		return -1;
 	}
@@ -76,7 +76,7 @@ static int restore(struct repair *f, const struct lockfile_artifact *a, struct e
 	if (!a->n_sources)
 		return err_set(e, ERR_DRIFT, "%s %.12s does not match the lockfile, and the lockfile has no remote source%.150s: run llmdeploy model pull with its "
 			"manifest, then llmdeploy verify %s --fix", a->role, a->sha256, kept, f->l->route);
-	if (store_fetch(f->s->ctx->store, &want, f->s->ctx->progress, e))
+	if (store_fetch(f->s->ctx->base.store, &want, f->s->ctx->base.progress, e))
 		return err_wrap(e, "%s", a->role);
 	char *how CLEANUP(freep) = mem_printf("fetched again%s", kept);
 	note(f, a->role, how);
@@ -87,7 +87,7 @@ static int restore(struct repair *f, const struct lockfile_artifact *a, struct e
 static int repair_artifacts(struct repair *f, struct err *e) {
 	for (size_t i = 0; i < f->l->n_artifacts; i++) {
 		struct err found = {0};
-		if (!store_verify(f->s->ctx->store, f->l->artifacts[i].sha256, f->paranoid, &found))
+		if (!store_verify(f->s->ctx->base.store, f->l->artifacts[i].sha256, f->paranoid, &found))
 			continue;
 		if (found.code != ERR_INTEGRITY)
 			return err_set(e, found.code, "%s", found.msg);
@@ -101,14 +101,14 @@ static int repair_artifacts(struct repair *f, struct err *e) {
 
 static int is_stale(struct repair *f, const struct lockfile *l, bool *stale, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->base.root, l);
 	bool found;
 
-	if (docker_container_inspect(f->s->ctx->docker, name, &found, &c, e))
+	if (docker_container_inspect(f->s->ctx->base.docker, name, &found, &c, e))
 		return -1;
 	*stale = found && c.running && f->restored;
 	for (size_t i = 0; found && c.running && i < l->n_artifacts; i++)
-		*stale = *stale || instance_is_stale(f->s->ctx, l, i, &c);
+		*stale = *stale || instance_is_stale(&f->s->ctx->base, l, i, &c);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static int find_failover(struct repair *f, bool serving, struct lockfile **befor
 	if (!traffic_has_gateway(f->s->ctx) || release_rollback_target(&f->s->route, NULL, &target, &none) ||
 	    lockfile_parse(target.version, target.lockfile, target.lockfile_len, &l, &none) || !strcmp(l->id, f->l->id))
 		return 0;
-	if (instance_is_running(f->s->ctx, l, up, e))
+	if (instance_is_running(&f->s->ctx->base, l, up, e))
 		return -1;
 	/* To start it takes as long as to start the right one: that helps only while that one still answers. */
 	if (*up || (serving && !recreate_needed(f->s, f->l, l) && reconcile_fits(f->l, l)))
@@ -134,8 +134,8 @@ static int failover_to_previous(struct repair *f, const struct lockfile *before,
 	struct rollout_session *s = f->s;
 	struct json *r;
 
-	progress_step(s->ctx->progress, "fail over to the previous release");
-	if (instance_start(s->ctx, before, e) || instance_await_ready(s->ctx, before, NULL, e) || traffic_assign_slot(s->ctx, before, e))
+	progress_step(s->ctx->base.progress, "fail over to the previous release");
+	if (instance_start(&s->ctx->base, before, e) || instance_await_ready(&s->ctx->base, before, NULL, e) || traffic_assign_slot(s->ctx, before, e))
 		return -1;
 	r = record_new(EVENT_STAND_IN, f->l);
 	json_set_str(r, "stand_in", before->version);
@@ -143,18 +143,18 @@ static int failover_to_previous(struct repair *f, const struct lockfile *before,
 	json_set_str(r, "what", what);
 	if (record_put(s, r, e) || traffic_shift(s->ctx, s->route.name, before, e) || traffic_drain(s, f->l, f->l->drain_ms, e))
 		return -1;
-	progress_done(s->ctx->progress, "fail over to the previous release", before->version);
+	progress_done(s->ctx->base.progress, "fail over to the previous release", before->version);
 	return 0;
 }
 
 static int make_again(struct repair *f, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, f->l);
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->base.root, f->l);
 
-	progress_step(f->s->ctx->progress, "replace the container");
-	if (instance_remove(f->s->ctx, f->l, e) || instance_start(f->s->ctx, f->l, e) || instance_await_ready(f->s->ctx, f->l, NULL, e) ||
-	    docker_container_set_restart(f->s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
+	progress_step(f->s->ctx->base.progress, "replace the container");
+	if (instance_remove(&f->s->ctx->base, f->l, e) || instance_start(&f->s->ctx->base, f->l, e) || instance_await_ready(&f->s->ctx->base, f->l, NULL, e) ||
+	    docker_container_set_restart(f->s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
-	progress_done(f->s->ctx->progress, "replace the container", f->l->version);
+	progress_done(f->s->ctx->base.progress, "replace the container", f->l->version);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static int replace(struct repair *f, bool serving, struct err *e) {
 	if (before && failover_to_previous(f, before, e))
 		return -1;
 	if (!before && serving)
-		progress_warn(s->ctx->progress, "its container is replaced and no other release can serve meanwhile: until it is ready, clients get the "
+		progress_warn(s->ctx->base.progress, "its container is replaced and no other release can serve meanwhile: until it is ready, clients get the "
 			"fallback if the route has one, else 503 with Retry-After", f->l->version);
 	if (make_again(f, &why))
 		return err_set(e, why.code, "%.250s; '%s' is active and does not become ready%s%.64s%s: llmdeploy rollback %s", why.msg, f->l->version,
@@ -196,7 +196,7 @@ static int repair_others(struct repair *f, struct err *e) {
 		return -1;
 	if (!stale)
 		return 0;
-	if (instance_stop(f->s->ctx, l, e) || instance_start(f->s->ctx, l, e) || instance_await_ready(f->s->ctx, l, NULL, e))
+	if (instance_stop(&f->s->ctx->base, l, e) || instance_start(&f->s->ctx->base, l, e) || instance_await_ready(&f->s->ctx->base, l, NULL, e))
 		return err_wrap(e, "'%s'", l->version);
 	note(f, "previous release", "restarted with the right files");
 	return 0;
@@ -208,7 +208,7 @@ static int start(struct repair *f, struct err *e) {
 	struct err silent = {0};
 	bool running;
 
-	if (instance_is_running(s->ctx, f->l, &running, e))
+	if (instance_is_running(&s->ctx->base, f->l, &running, e))
 		return -1;
 	if (running && active_ensure(s, f->l, NULL, &silent)) {
 		if (silent.code == ERR_INTERRUPTED || silent.code == ERR_UNREACHABLE)
@@ -222,21 +222,21 @@ static int start(struct repair *f, struct err *e) {
 }
 
 static int repair_container(struct repair *f, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(f->s->ctx->root, f->l);
+	char *name CLEANUP(freep) = instance_name(f->s->ctx->base.root, f->l);
 	bool stale, alive;
 	char image[65];
 
-	if (instance_image(f->s->ctx, f->l, image, e) || is_stale(f, f->l, &stale, e))
+	if (instance_image(&f->s->ctx->base, f->l, image, e) || is_stale(f, f->l, &stale, e))
 		return -1;
 	if (f->kinds[DRIFT_IMAGE])
 		note(f, "image", "loaded from the store");
 	if (stale || f->kinds[DRIFT_REPLACE])
-		return instance_is_ready(f->s->ctx, f->l, &alive, e) || replace(f, alive, e) ? -1 : 0;
+		return instance_is_ready(&f->s->ctx->base, f->l, &alive, e) || replace(f, alive, e) ? -1 : 0;
 	if (f->kinds[DRIFT_START])
 		return start(f, e);
 	if (!f->kinds[DRIFT_POLICY])
 		return 0;
-	if (docker_container_set_restart(f->s->ctx->docker, name, DOCKER_RESTART_KEEP, e))
+	if (docker_container_set_restart(f->s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e))
 		return -1;
 	note(f, "restart policy", "set");
 	return 0;
@@ -269,11 +269,11 @@ static int repair_gateway(struct repair *f, struct err *e) {
 
 int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = instance_name(s->ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
 	struct json *last CLEANUP(json_freep) = NULL;
 	bool found;
 
-	if (docker_container_inspect(s->ctx->docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
+	if (docker_container_inspect(s->ctx->base.docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
 		return -1;
 	*was = found && c.running && instance_started_after(&c, json_str(last, "time"));
 	if (!*was)
@@ -290,7 +290,7 @@ static int repair_stopped(struct repair *f, struct err *e) {
 	if (repair_artifacts(f, e))
 		return -1;
 	if (f->kinds[DRIFT_STOPPED]) {
-		if (instance_stop(f->s->ctx, f->l, e))
+		if (instance_stop(&f->s->ctx->base, f->l, e))
 			return -1;
 		note(f, "container", "stopped: the route is stopped");
 	}
@@ -383,7 +383,7 @@ int repair_recover(struct rollout_session *s, struct err *e) {
 	if (active_ensure(s, l, NULL, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->ctx->progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
+		progress_warn(s->ctx->base.progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
 	}
 	return 0;
 }

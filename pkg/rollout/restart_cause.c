@@ -25,7 +25,7 @@ static bool note_event(void *ctx, const struct docker_event *ev) {
 }
 
 /* What the Engine has to tell of this release's container since then. False: it cannot be asked. */
-static bool read_events(const struct rollout *ctx, const struct lockfile *l, int64_t since_ms, struct restart_cause *s) {
+static bool read_events(const struct instance_ctx *ctx, const struct lockfile *l, int64_t since_ms, struct restart_cause *s) {
 	char *lock CLEANUP(freep) = mem_printf(INSTANCE_LABEL_LOCK "=%s", l->digest);
 	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", ctx->root->id);
 	const char *const labels[] = {lock, root, NULL};
@@ -34,14 +34,14 @@ static bool read_events(const struct rollout *ctx, const struct lockfile *l, int
 	return !docker_events(ctx->docker, labels, since_ms, clock_unix_ms(), note_event, s, &unheard);
 }
 
-bool instance_was_stopped(const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
+bool instance_was_stopped(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c) {
 	struct restart_cause s = {0};
 
 	/* A Docker that knows neither of its start nor of its death was started after both, and ended it. */
 	return read_events(ctx, l, instance_stamp_ms(c->started_at), &s) && (s.by_hand || (!s.started && !s.died));
 }
 
-bool instance_started_by_hand(const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c, const char *time) {
+bool instance_started_by_hand(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c, const char *time) {
 	struct restart_cause s = {0};
 	int64_t then;
 

@@ -18,7 +18,7 @@ enum { ONE_TOKEN_MS = 60000 };
 static int one_token(struct rollout_session *s, const struct lockfile *to, uint64_t *took_ms, struct err *e) {
 	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
 
-	return instance_endpoint_open(s->ctx, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
+	return instance_endpoint_open(&s->ctx->base, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
 }
 
 /* One rollback on its way. */
@@ -38,27 +38,27 @@ static int wake(struct return_to *t, struct err *e) {
 	const struct lockfile *to = t->to;
 	struct err silent = {0};
 
-	if (instance_is_running(s->ctx, to, &t->was_running, e))
+	if (instance_is_running(&s->ctx->base, to, &t->was_running, e))
 		return -1;
 	if (t->was_running && !one_token(s, to, &t->start_ms, &silent))
 		return 0;
 	if (interrupt_check(e))
 		return -1;
 	if (t->was_running) {
-		progress_warn(s->ctx->progress, "the previous release runs but does not answer: it is started again", silent.msg);
+		progress_warn(s->ctx->base.progress, "the previous release runs but does not answer: it is started again", silent.msg);
 		t->was_running = false;
-		if (instance_stop(s->ctx, to, e))
+		if (instance_stop(&s->ctx->base, to, e))
 			return -1;
 	}
 	for (size_t i = 0; i < to->n_artifacts; i++)
-		if (store_verify(s->ctx->store, to->artifacts[i].sha256, false, e))
+		if (store_verify(s->ctx->base.store, to->artifacts[i].sha256, false, e))
 			return -1;
 	char image[65];
 	t->vacated = t->old && recreate_needed(s, to, t->old);
-	if (instance_image(s->ctx, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
+	if (instance_image(&s->ctx->base, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
 		return -1;
-	progress_step(s->ctx->progress, "start previous release");
-	return instance_start(s->ctx, to, e) || instance_await_ready(s->ctx, to, &t->start_ms, e) ? -1 : 0;
+	progress_step(s->ctx->base.progress, "start previous release");
+	return instance_start(&s->ctx->base, to, e) || instance_await_ready(&s->ctx->base, to, &t->start_ms, e) ? -1 : 0;
 }
 
 static int undo(struct return_to *t, const struct err *cause, struct err *e) {
@@ -70,7 +70,7 @@ static int undo(struct return_to *t, const struct err *cause, struct err *e) {
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
 	if (!t->was_running)
-		(void) instance_stop(s->ctx, t->to, &more);
+		(void) instance_stop(&s->ctx->base, t->to, &more);
 	int status = t->vacated ? recreate_restore(s, &more) : 0;
 	if (status)
 		json_free(r); /* the operation stays open: recovery goes on where this ended */

@@ -28,18 +28,23 @@ struct store;
  * Before flip_intent everything is undone; between flip_intent and flipped the switch is finished; in the watch
  * a breach or Ctrl-C switches back by the same function. */
 
-/* What a rollout works with; all borrowed. */
-struct rollout {
+/* What an instance is started with; all borrowed. */
+struct instance_ctx {
 	const struct root *root;
 	struct store *store;
 	struct docker *docker;
-	struct gateway *gateway; /* NULL, or one in mode none: clients follow the symlink */
 	const struct progress *progress;
+	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
+};
+
+/* What a rollout works with; all borrowed. */
+struct rollout {
+	struct instance_ctx base;
+	struct gateway *gateway; /* NULL, or one in mode none: clients follow the symlink */
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
 	bool retry_exhausted; /* recover, asked for by name: however often it failed before, and what is active is woken */
 	bool asked; /* apply, rollback, abort, stop, remove: by somebody who names the route, so recovery is tried however often it failed before */
-	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
 	void (*judged)(void *ctx, const struct json *evidence);
 	void *ctx;
@@ -117,14 +122,14 @@ int rollout_lockfile_of(const struct release_route *r, const char *version, stru
 /* Of the active one; ERR_USAGE when none is active. */
 int rollout_active_lockfile(const struct release_route *r, struct lockfile **out, struct err *e);
 /* Is it running, and does its readiness rule hold? One look. */
-int instance_is_ready(const struct rollout *ctx, const struct lockfile *l, bool *alive, struct err *e);
+int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *alive, struct err *e);
 /* The second half of it, for who knows that its container runs: does the readiness rule hold? */
-int instance_answers(const struct rollout *ctx, const struct lockfile *l, bool *answers, struct err *e);
+int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *answers, struct err *e);
 /* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
  * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
 struct docker_containers;
-int instance_list(const struct rollout *ctx, const char *route, struct docker_containers *out, struct err *e);
-const struct docker_container_entry *instance_among(const struct rollout *ctx, const struct lockfile *l, const struct docker_containers *all,
+int instance_list(const struct instance_ctx *ctx, const char *route, struct docker_containers *out, struct err *e);
+const struct docker_container_entry *instance_among(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_containers *all,
 							     bool *ours);
 /* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
 char *instance_name(const struct root *root, const struct lockfile *l);
@@ -217,4 +222,4 @@ int rollout_unpin(struct rollout_session *s, const char *version, const char *re
 
 /* The engine's own estimate for this lock (pkg/memory_estimate), asked of its image before anything runs: the image is loaded where the Engine has
  * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
-int instance_estimate(const struct rollout *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e);
+int instance_estimate(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e);

@@ -18,7 +18,7 @@ static int report_torn(struct rollout_session *s, uint64_t torn, struct err *e) 
 
 	if (!torn)
 		return 0;
-	progress_warn(s->ctx->progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
+	progress_warn(s->ctx->base.progress, "the last record of the journal was cut off by a crash and is removed", s->route.where);
 	r = record_new(EVENT_TORN, NULL);
 	json_set_int(r, "bytes", (int64_t) torn);
 	return record_put(s, r, e);
@@ -42,7 +42,7 @@ static int take_lock(struct rollout_session *s, struct err *e) {
 		return 0;
 	if (busy.code == ERR_BUSY && ctx->lock_wait_ms) {
 		char *waits CLEANUP(freep) = mem_printf("waiting: %.*s", (int) strcspn(busy.msg, ";"), busy.msg);
-		progress_state(ctx->progress, waits, NULL);
+		progress_state(ctx->base.progress, waits, NULL);
 		return release_route_lock(&s->route, ctx->command, ctx->lock_wait_ms, e);
 	}
 	return err_set(e, busy.code, "%s", busy.msg);
@@ -53,14 +53,14 @@ static int open_all(struct rollout_session *s, const char *route, bool create, s
 	uint64_t torn = 0;
 	size_t removed = 0;
 
-	if (release_routes_clean(ctx->root, e) ||
-	    release_route_open(ctx->root, route, create, &s->route, e) ||
+	if (release_routes_clean(ctx->base.root, e) ||
+	    release_route_open(ctx->base.root, route, create, &s->route, e) ||
 	    take_lock(s, e))
 		return -1;
 	if (journal_open(s->route.fd, s->route.where, 0, &s->journal, &torn, e))
 		return broken_journal(s, e);
 	/* What a killed process left in the middle of a write, of this route and of the store. */
-	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(ctx->store, false, NULL, e))
+	if (report_torn(s, torn, e) || release_clean(&s->route, &removed, e) || store_clean(ctx->base.store, false, NULL, e))
 		return -1;
 	return recover_route(s, e);
 }

@@ -64,13 +64,13 @@ static int stop_containers(struct rollout_session *s, const struct lockfile *l, 
 static int stop_rest(struct rollout_session *s, const struct lockfile *l, struct err *e) {
 	struct err why = {0};
 
-	progress_step(s->ctx->progress, "stop the containers");
+	progress_step(s->ctx->base.progress, "stop the containers");
 	interrupt_hold();
 	int r = stop_containers(s, l, &why);
 	interrupt_release();
 	if (r)
 		return err_set(e, why.code, "%.350s; the stop has begun: llmdeploy recover %s finishes it", why.msg, l->route);
-	progress_done(s->ctx->progress, "stop the containers", l->version);
+	progress_done(s->ctx->base.progress, "stop the containers", l->version);
 	return 0;
 }
 
@@ -103,7 +103,7 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 		return 0;
 	}
 	/* 1. Said before a client can see it. 2. New requests go elsewhere, what is in flight ends. 3. It stops. 4. It is so. */
-	progress_warn(s->ctx->progress, "from now on clients of this route get", stop_clients_get(s->ctx, l));
+	progress_warn(s->ctx->base.progress, "from now on clients of this route get", stop_clients_get(s->ctx, l));
 	if (held_abort(s, "a stop", e) || record_begin(s, EVENT_STOP, l, l->version, e))
 		return -1;
 	if (interrupt_check(&cause) || stop_traffic(s, l, &cause))
@@ -122,15 +122,15 @@ static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_
 	char image[65];
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
-		if (store_verify(s->ctx->store, l->artifacts[i].sha256, false, e))
+		if (store_verify(s->ctx->base.store, l->artifacts[i].sha256, false, e))
 			return -1;
-	if (instance_image(s->ctx, l, image, e) || traffic_assign_slot(s->ctx, l, e))
+	if (instance_image(&s->ctx->base, l, image, e) || traffic_assign_slot(s->ctx, l, e))
 		return -1;
-	progress_step(s->ctx->progress, "start the active release");
-	if (instance_start(s->ctx, l, e))
+	progress_step(s->ctx->base.progress, "start the active release");
+	if (instance_start(&s->ctx->base, l, e))
 		return -1;
-	progress_done(s->ctx->progress, "start the active release", l->version);
-	if (instance_await_ready(s->ctx, l, start_ms, e))
+	progress_done(s->ctx->base.progress, "start the active release", l->version);
+	if (instance_await_ready(&s->ctx->base, l, start_ms, e))
 		return -1;
 	return interrupt_check(e);
 }
@@ -233,7 +233,7 @@ int start_again(struct rollout_session *s, const char **what, struct err *e) {
 		return 0;
 	if (cause.code == ERR_UNREACHABLE || cause.code == ERR_INTERRUPTED)
 		return err_set(e, cause.code, "%s", cause.msg);
-	progress_warn(s->ctx->progress, "the active release does not come up: the route stays stopped", cause.msg);
+	progress_warn(s->ctx->base.progress, "the active release does not come up: the route stays stopped", cause.msg);
 	*what = "the start was undone: the release did not come up, and the route is stopped, as before";
 	return start_undo(s, e);
 }

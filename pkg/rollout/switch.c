@@ -22,16 +22,16 @@ static int record_switch(struct rollout_session *s, enum event event, const stru
 }
 
 int switch_keep(const struct rollout *ctx, const struct lockfile *to, struct err *e) {
-	unsigned outages = docker_outages(ctx->docker);
+	unsigned outages = docker_outages(ctx->base.docker);
 	struct err why = {0};
 	bool running = true;
 
-	int r = instance_keep(ctx, to, &why);
-	if (docker_outages(ctx->docker) == outages || why.code == ERR_UNREACHABLE)
+	int r = instance_keep(&ctx->base, to, &why);
+	if (docker_outages(ctx->base.docker) == outages || why.code == ERR_UNREACHABLE)
 		return r ? err_set(e, why.code, "%s", why.msg) : 0;
-	if (instance_is_running(ctx, to, &running, e))
+	if (instance_is_running(&ctx->base, to, &running, e))
 		return -1;
-	return !running && (instance_start(ctx, to, e) || instance_await_ready(ctx, to, NULL, e) || instance_keep(ctx, to, e)) ? -1 : 0;
+	return !running && (instance_start(&ctx->base, to, e) || instance_await_ready(&ctx->base, to, NULL, e) || instance_keep(&ctx->base, to, e)) ? -1 : 0;
 }
 
 static int finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,
@@ -66,11 +66,11 @@ int switch_stuck(const struct rollout_session *s, const struct lockfile *to, con
 static int still_runs(const struct rollout *ctx, const struct lockfile *to, struct err *e) {
 	bool running;
 
-	if (instance_is_running(ctx, to, &running, e))
+	if (instance_is_running(&ctx->base, to, &running, e))
 		return -1;
 	if (running)
 		return 0;
-	return docker_outages(ctx->docker) ? err_set(e, ERR_UNREACHABLE, "Docker was restarted, and '%s' ended with it: run the command again",
+	return docker_outages(ctx->base.docker) ? err_set(e, ERR_UNREACHABLE, "Docker was restarted, and '%s' ended with it: run the command again",
 						   to->version)
 					 : err_set(e, ERR_GATE, "'%s' ended between its gate and the switch; its log is kept with the attempt", to->version);
 }
@@ -79,7 +79,7 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 	      struct err *e) {
 	struct err why = {0};
 
-	progress_step(s->ctx->progress, "switch");
+	progress_step(s->ctx->base.progress, "switch");
 	*begun = false;
 	if (to && still_runs(s->ctx, to, e))
 		return -1;
@@ -97,7 +97,7 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 		r = why.code == ERR_SPEC ? err_set(e, why.code, "%s", why.msg) : switch_stuck(s, to, &why, e);
 	interrupt_release();
 	if (!r)
-		progress_done(s->ctx->progress, "switch", to ? to->version : "no release");
+		progress_done(s->ctx->base.progress, "switch", to ? to->version : "no release");
 	return r;
 }
 

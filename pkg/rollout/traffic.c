@@ -86,7 +86,7 @@ static int record_drained(struct rollout_session *s, const struct lockfile *l, u
 	json_set_str(r, "detail", detail);
 	if (in_flight || cut) {
 		char *said CLEANUP(freep) = mem_printf("'%s': %s", l->version, detail);
-		progress_note(s->ctx->progress, "drained", said);
+		progress_note(s->ctx->base.progress, "drained", said);
 	}
 	return record_put(s, r, e);
 }
@@ -100,11 +100,11 @@ int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t 
 	if (gateway_in_flight(g, l->route, l, &in_flight, e))
 		return -1;
 	if (in_flight)
-		progress_step(s->ctx->progress, "drain");
+		progress_step(s->ctx->base.progress, "drain");
 	if (gateway_drain(g, l->route, l, began + for_ms, &cut, e))
 		return -1;
 	if (in_flight)
-		progress_done(s->ctx->progress, "drain", l->version);
+		progress_done(s->ctx->base.progress, "drain", l->version);
 	return record_drained(s, l, in_flight, clock_mono_ms() - began, cut, e);
 }
 
@@ -145,7 +145,7 @@ static bool is_reconciled(const struct gateway_route_view *v, const struct lockf
 static int realign(struct rollout_session *s, const struct lockfile *active, struct err *e) {
 	struct json *r = record_new(EVENT_REALIGNED, active);
 
-	progress_note(s->ctx->progress, "the gateway's traffic differed from the journal and was reset", active ? active->version : "no release is active");
+	progress_note(s->ctx->base.progress, "the gateway's traffic differed from the journal and was reset", active ? active->version : "no release is active");
 	json_set_str(r, "what", active ? "traffic goes to the active release again" : "traffic goes to no release: none is active");
 	if ((active && traffic_assign_slot(s->ctx, active, e)) || traffic_shift(s->ctx, s->route.name, active, e)) {
 		json_free(r);

@@ -28,10 +28,10 @@ static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollo
 	struct gate_run gate CLEANUP(gate_run_done) = {0};
 	uint64_t from;
 
-	if (instance_start(ctx, l, e))
+	if (instance_start(&ctx->base, l, e))
 		return -1;
-	progress_done(ctx->progress, "start candidate", NULL);
-	if (instance_await_ready(ctx, l, &out->start_ms, e))
+	progress_done(ctx->base.progress, "start candidate", NULL);
+	if (instance_await_ready(&ctx->base, l, &out->start_ms, e))
 		return -1;
 	from = clock_mono_ms();
 	int r = gate_phases_run(ctx, l, &gate, e);
@@ -45,7 +45,7 @@ static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollo
 static int put_back(const struct rollout *ctx, const struct lockfile *l, bool was_running, bool is_release, struct err *e) {
 	if (was_running)
 		return 0;
-	return is_release ? instance_stop(ctx, l, e) : instance_remove(ctx, l, e);
+	return is_release ? instance_stop(&ctx->base, l, e) : instance_remove(&ctx->base, l, e);
 }
 
 int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
@@ -59,9 +59,9 @@ int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struc
 		return err_set(e, ERR_GATE, "'%s' has no golden set to be tried with: give it eval.golden", l->version);
 	/* The same version with another artifact is just what is tried: only the very same lock is a release. */
 	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release, &more) && is_release;
-	if (fits_here(l, e) || interrupt_check(e) || instance_image(ctx, l, image, e) || instance_is_running(ctx, l, &was_running, e))
+	if (fits_here(l, e) || interrupt_check(e) || instance_image(&ctx->base, l, image, e) || instance_is_running(&ctx->base, l, &was_running, e))
 		return -1;
-	progress_step(ctx->progress, "start candidate");
+	progress_step(ctx->base.progress, "start candidate");
 	int r = ask(ctx, l, out, &cause);
 	interrupt_hold();
 	more = (struct err){0};

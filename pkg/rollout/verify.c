@@ -34,7 +34,7 @@ static void found(void *ctx, const char *path, const char *want, const char *hav
 }
 
 int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e) {
-	return root_layout_check(ctx->root, route, found, d, e);
+	return root_layout_check(ctx->base.root, route, found, d, e);
 }
 
 static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {
@@ -91,7 +91,7 @@ static bool is_of_podman(const char *variable) {
 static void find_more_env(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
-		bool known = !text || (docker_is_podman(ctx->docker) && is_of_podman(text));
+		bool known = !text || (docker_is_podman(ctx->base.docker) && is_of_podman(text));
 		for (size_t i = 0; i < l->n_env && !known; i++)
 			known = !strcmp(l->env[i], text);
 		for (const struct json *w = json_first(image); w && !known; w = json_next(w))
@@ -114,7 +114,7 @@ static const struct json *mount_at(const struct json *mounts, const char *target
 static void compare_mounts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *mounts) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct json *m = mount_at(mounts, l->artifacts[i].path);
-		char *source CLEANUP(freep) = store_path(ctx->store, l->artifacts[i].sha256);
+		char *source CLEANUP(freep) = store_path(ctx->base.store, l->artifacts[i].sha256);
 		compare_text(d, l->artifacts[i].path, source, json_str(m, "Source"));
 		if (m && json_true(m, "RW"))
 			difference_add(d, DRIFT_REPLACE, l->artifacts[i].path, "read-only", "writable");
@@ -129,7 +129,7 @@ static const char *drops_all(const struct rollout *ctx, const struct json *drop)
 	const char *first = json_text(json_at(drop, 0));
 	size_t found = 0;
 
-	for (size_t i = 0; docker_is_podman(ctx->docker) && i < sizeof all / sizeof *all; i++)
+	for (size_t i = 0; docker_is_podman(ctx->base.docker) && i < sizeof all / sizeof *all; i++)
 		for (const struct json *c = json_first(drop); c; c = json_next(c)) {
 			const char *name = json_text(c) ? json_text(c) : "";
 			found += !strcmp(strncmp(name, "CAP_", 4) ? name : name + 4, all[i]);
@@ -140,7 +140,7 @@ static const char *drops_all(const struct rollout *ctx, const struct json *drop)
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
 static void compare_hardening(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
-	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
+	char *user CLEANUP(freep) = docker_user(ctx->base.docker, (unsigned) ctx->base.root->instance_uid);
 	const char *drop = drops_all(ctx, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
 
 	compare_text(d, "user", user, json_text(json_path(raw, "Config.User")));
@@ -168,7 +168,7 @@ static int compare_image(struct rollout_differences *d, const struct rollout *ct
 
 	for (size_t i = 0; i < l->n_layers; i++)
 		diff_ids[i] = l->layers[i].diff_id;
-	if (docker_image_inspect(ctx->docker, ref, &found, &image, e))
+	if (docker_image_inspect(ctx->base.docker, ref, &found, &image, e))
 		return -1;
 	if (!found)
 		difference_add(d, DRIFT_IMAGE, "image", l->image_config, "not in Docker");
@@ -183,7 +183,7 @@ static int compare_image(struct rollout_differences *d, const struct rollout *ct
 /* An engine keeps the file that it opened: one that was put in its place later is not what it serves from. */
 static void compare_age(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
-		if (instance_is_stale(ctx, l, i, c))
+		if (instance_is_stale(&ctx->base, l, i, c))
 			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the instance opened", "replaced since the instance was started");
 }
 
@@ -194,7 +194,7 @@ static int compare_start(struct rollout_differences *d, const struct rollout *ct
 
 	if (journal_last(r->fd, r->where, &last, e))
 		return -1;
-	if (!instance_started_after(c, json_str(last, "time")) || !instance_started_by_hand(ctx, l, c, json_str(last, "time")))
+	if (!instance_started_after(c, json_str(last, "time")) || !instance_started_by_hand(&ctx->base, l, c, json_str(last, "time")))
 		return 0;
 	char *have CLEANUP(freep) = mem_printf("started again at %.19sZ by another program; it %s", c->started_at, alive ? "answers" : "does not answer");
 	difference_add(d, DRIFT_RESTARTED, "start", "by llmdeploy, or by its restart policy", have);
@@ -209,7 +209,7 @@ static int compare_life(struct rollout_differences *d, const struct rollout *ctx
 		difference_add(d, DRIFT_START, "container", "running", c->state);
 		return 0;
 	}
-	if (instance_is_ready(ctx, l, &alive, e))
+	if (instance_is_ready(&ctx->base, l, &alive, e))
 		return -1;
 	if (!alive)
 		difference_add(d, DRIFT_START, "instance", "answers on its socket", "runs but does not answer");
@@ -220,12 +220,12 @@ static int compare_life(struct rollout_differences *d, const struct rollout *ctx
 static int compare_container(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			     struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = instance_name(ctx->root, l);
-	struct json *labels CLEANUP(json_freep) = instance_labels(ctx, l);
+	char *name CLEANUP(freep) = instance_name(ctx->base.root, l);
+	struct json *labels CLEANUP(json_freep) = instance_labels(&ctx->base, l);
 	const struct json *want = json_get(l->tree, "container");
 	bool found;
 
-	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
+	if (docker_container_inspect(ctx->base.docker, name, &found, &c, e))
 		return -1;
 	if (!found) {
 		difference_add(d, DRIFT_START, "container", name, "nothing");
@@ -244,10 +244,10 @@ static int compare_container(struct rollout_differences *d, const struct rollout
 /* Of a route that is stopped: its container may be there, does not run, and is not brought back by the Engine. */
 static int compare_stopped(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = instance_name(ctx->root, l);
+	char *name CLEANUP(freep) = instance_name(ctx->base.root, l);
 	bool found;
 
-	if (docker_container_inspect(ctx->docker, name, &found, &c, e))
+	if (docker_container_inspect(ctx->base.docker, name, &found, &c, e))
 		return -1;
 	if (found && c.running)
 		difference_add(d, DRIFT_STOPPED, "container", "stopped: the route is stopped", c.state);
@@ -259,7 +259,7 @@ static int compare_stopped(struct rollout_differences *d, const struct rollout *
 static void compare_artifacts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
-		if (store_verify(ctx->store, l->artifacts[i].sha256, paranoid, &found))
+		if (store_verify(ctx->base.store, l->artifacts[i].sha256, paranoid, &found))
 			difference_add(d, DRIFT_ARTIFACT, l->artifacts[i].role, l->artifacts[i].sha256, found.msg);
 	}
 }
@@ -268,7 +268,7 @@ static void compare_artifacts(struct rollout_differences *d, const struct rollou
 static int find_strays(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, struct err *e) {
 	struct docker_containers list = {0};
 
-	if (instance_list(ctx, r->name, &list, e))
+	if (instance_list(&ctx->base, r->name, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n; i++) {
 		const char *version = json_str(list.at[i].labels, INSTANCE_LABEL_VERSION);
@@ -313,7 +313,7 @@ static int verify_journal(struct rollout_differences *d, int dir, const char *wh
 }
 
 int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e) {
-	return verify_journal(d, ctx->root->fd, "", e);
+	return verify_journal(d, ctx->base.root->fd, "", e);
 }
 
 /* The link is what the newest switch made it. */
@@ -355,7 +355,7 @@ int verify_route(const struct rollout *ctx, const struct release_route *r, bool 
 int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, struct rollout_differences *d, struct err *e) {
 	struct release_route r = RELEASE_ROUTE_INIT;
 
-	if (release_route_open(ctx->root, route, false, &r, e))
+	if (release_route_open(ctx->base.root, route, false, &r, e))
 		return -1;
 	int status = verify_route(ctx, &r, paranoid, d, e);
 	release_route_done(&r);

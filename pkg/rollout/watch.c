@@ -24,19 +24,19 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 	json_set_str(reason, "lock", *d->lockfile->digest ? d->lockfile->digest : NULL);
 	json_set_str(reason, "reason", d->cause->msg);
 	json_set_int(reason, "exit", err_exit_status(d->cause->code));
-	instance_log(s->ctx, d->lockfile, &log);
+	instance_log(&s->ctx->base, d->lockfile, &log);
 	struct release_attempt kept = {.reason = reason, .evidence = d->evidence, .runtime_log = buf_str(&log),
 		.lockfile = d->lockfile->bytes, .lockfile_len = d->lockfile->n_bytes, .manifest = d->manifest};
 	if (rollout_committed(s, d->lockfile->version, &committed, e))
 		return -1;
 	/* A release that was committed once stays, and its container too: a rollback may want it, and may have it warm. */
-	if (committed ? !d->was_running && instance_stop(s->ctx, d->lockfile, e) : instance_remove(s->ctx, d->lockfile, e))
+	if (committed ? !d->was_running && instance_stop(&s->ctx->base, d->lockfile, e) : instance_remove(&s->ctx->base, d->lockfile, e))
 		return -1;
 	if (!committed && release_remove(&s->route, d->lockfile->version, e))
 		return -1;
 	/* On a full disk nothing is kept for the question why; what runs is put right all the same. */
 	if (release_attempt_put(&s->route, &kept, attempt, &unkept))
-		progress_warn(s->ctx->progress, "evidence and log of the attempt could not be kept", unkept.msg);
+		progress_warn(s->ctx->base.progress, "evidence and log of the attempt could not be kept", unkept.msg);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ static int go_back(struct rollout_session *s, const struct lockfile *l, const ch
 		return -1;
 	if (from && *from) {
 		if (rollout_lockfile_of(&s->route, from, &old, e) || (recreate_needed(s, l, old) && recreate_stop(s, l, l->drain_ms, e)) ||
-		    instance_start(s->ctx, old, e) || instance_await_ready(s->ctx, old, NULL, e) || traffic_assign_slot(s->ctx, old, e))
+		    instance_start(&s->ctx->base, old, e) || instance_await_ready(&s->ctx->base, old, NULL, e) || traffic_assign_slot(s->ctx, old, e))
 			return -1;
 	}
 	return switch_to(s, old, l->version, SWITCH_REVERT, 0, &begun, e) || switch_back_end(s, l, from, cause, e) ? -1 : 0;
@@ -101,7 +101,7 @@ int switch_back(struct rollout_session *s, const struct lockfile *l, const char 
 	bool has_old = from && *from, interrupted = cause->code == ERR_INTERRUPTED;
 	struct err more = {0};
 
-	progress_note(s->ctx->progress, "switching back", cause->msg);
+	progress_note(s->ctx->base.progress, "switching back", cause->msg);
 	interrupt_hold();
 	int r = go_back(s, l, from, cause, &more);
 	interrupt_release();
@@ -118,10 +118,10 @@ int watch_look(struct rollout_session *s, const struct lockfile *l, struct watch
 	bool alive = false;
 
 	if (!p->looked)
-		p->outages = docker_outages(s->ctx->docker);
-	if (interrupt_check(e) || instance_restarts(s->ctx, l, &restarts, e) || instance_is_ready(s->ctx, l, &alive, e))
+		p->outages = docker_outages(s->ctx->base.docker);
+	if (interrupt_check(e) || instance_restarts(&s->ctx->base, l, &restarts, e) || instance_is_ready(&s->ctx->base, l, &alive, e))
 		return -1;
-	p->outage = docker_outages(s->ctx->docker) != p->outages;
+	p->outage = docker_outages(s->ctx->base.docker) != p->outages;
 	if (p->outage)
 		return err_set(e, ERR_UNREACHABLE, "Docker was restarted in the %s of '%s'", p->name, l->version);
 	if (!p->looked)
@@ -205,7 +205,7 @@ static void conclude(struct rollout_session *s, const struct lockfile *l, const 
 	char reason[TRAFFIC_GATE_REASON] = "";
 
 	if (!traffic_has_gateway(s->ctx)) {
-		progress_done(s->ctx->progress, "watch", NULL);
+		progress_done(s->ctx->base.progress, "watch", NULL);
 		return;
 	}
 	/* What was set aside is no part of the verdict, and stands beside it. */
@@ -216,7 +216,7 @@ static void conclude(struct rollout_session *s, const struct lockfile *l, const 
 	json_set_str(*traffic, "reason", reason);
 	if (w->breach.n_excused)
 		json_set(*traffic, "set_aside", breach_json(&w->breach));
-	progress_done(s->ctx->progress, "watch", reason);
+	progress_done(s->ctx->base.progress, "watch", reason);
 }
 
 /* The Engine, and not the release, is what fails. It was restarted: its containers come back with it, this one has to, and the watch goes
@@ -226,7 +226,7 @@ static int tolerate_outage(struct rollout_session *s, const struct lockfile *l, 
 
 	if (!p->outage)
 		return ++*blind < WATCH_FAILURES ? 0 : -1;
-	progress_warn(s->ctx->progress, "the watch goes on", cause->msg);
+	progress_warn(s->ctx->base.progress, "the watch goes on", cause->msg);
 	*p = (struct watch_state){.name = p->name};
 	if (!active_ensure(s, l, NULL, &why))
 		return 0;
@@ -265,7 +265,7 @@ int switch_watch(struct rollout_session *s, const struct lockfile *l, const char
 	unsigned blind = 0;
 
 	if (watched)
-		progress_step(s->ctx->progress, "watch");
+		progress_step(s->ctx->base.progress, "watch");
 	/* Bounded by the clock's end and, should the clock stand still, by the count of looks. It ends on a good look. */
 	for (uint64_t looks = 0; (clock_unix_ms() < until_unix_ms || p.failures || blind) && looks < 1000000; looks++) {
 		int seen = look(s, l, &p, &blind, &cause);

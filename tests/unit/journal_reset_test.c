@@ -43,7 +43,7 @@ static int setup(void **state) {
 	assert_non_null(mkdtemp(p->path));
 	fine(root_open(p->path, ROOT_WRITE, &p->root, &e), &e);
 	fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
-	p->x = (struct rollout){.root = &p->root, .tool = "llmdeploy test", .command = "recover chat"};
+	p->x = (struct rollout){.base = {.root = &p->root}, .tool = "llmdeploy test", .command = "recover chat"};
 	*state = p;
 	return 0;
 }

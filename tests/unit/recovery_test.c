@@ -456,7 +456,7 @@ static char *releases_of(struct fixture *p) {
 }
 
 static void recover(struct fixture *p, unsigned world, enum err_code code, const char *message) {
-	struct rollout x = {.root = &p->root, .store = p->store, .docker = p->docker, .tool = "llmdeploy test", .command = "a test",
+	struct rollout x = {.base = {.root = &p->root, .store = p->store, .docker = p->docker}, .tool = "llmdeploy test", .command = "a test",
 			    .asked = world & ASKED, .retry_exhausted = world & BY_NAME};
 	struct rollout_session s;
 	struct err e = {0};
