@@ -7,17 +7,15 @@
 
 #include "base/err.h"
 #include "release/release.h"
+#include "rollout/instance.h"
 
-struct docker;
 struct err;
 struct gateway;
 struct journal;
 struct json;
 struct lockfile;
-struct memory_estimate;
 struct progress;
 struct root;
-struct store;
 
 /* The careful mover: starts a candidate, proves it, switches to it, and back. It reads locks, never
  * manifests. Every effect is announced in the route's journal before it happens and recorded after:
@@ -27,15 +25,6 @@ struct store;
  * and an operation that ends otherwise ends with `rejected`, `held`, `failed`, `interrupted`, `rolled_back` or `recovered`.
  * Before flip_intent everything is undone; between flip_intent and flipped the switch is finished; in the watch
  * a breach or Ctrl-C switches back by the same function. */
-
-/* What an instance is started with; all borrowed. */
-struct instance_ctx {
-	const struct root *root;
-	struct store *store;
-	struct docker *docker;
-	const struct progress *progress;
-	const struct json *origin; /* where the manifest came from: {"commit","dirty","remote"}, or NULL */
-};
 
 /* What a rollout works with; all borrowed. */
 struct rollout {
@@ -121,19 +110,6 @@ int rollout_held(const struct release_route *r, char **version, char **reason, s
 int rollout_lockfile_of(const struct release_route *r, const char *version, struct lockfile **out, struct err *e);
 /* Of the active one; ERR_USAGE when none is active. */
 int rollout_active_lockfile(const struct release_route *r, struct lockfile **out, struct err *e);
-/* Is it running, and does its readiness rule hold? One look. */
-int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *alive, struct err *e);
-/* The second half of it, for who knows that its container runs: does the readiness rule hold? */
-int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *answers, struct err *e);
-/* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
- * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
-struct docker_containers;
-int instance_list(const struct instance_ctx *ctx, const char *route, struct docker_containers *out, struct err *e);
-const struct docker_container_entry *instance_among(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_containers *all,
-							     bool *ours);
-/* The name of a release's container: "llmdeploy-ROOT-ROUTE-ID"; yours. */
-char *instance_name(const struct root *root, const struct lockfile *l);
-
 /* A route's journal that is broken in its middle is given up, by a human's decision: a new chain begins with a record that names the old
  * files, and takes over which versions the whole part of them says were committed and were not rolled back from. Recovery is the caller's, after. */
 struct rollout_journal_reset {
@@ -219,7 +195,3 @@ int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *ou
 /* A committed release that gc never takes, until it is unpinned. ERR_USAGE: not committed, or not there; or not pinned. */
 int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
 int rollout_unpin(struct rollout_session *s, const char *version, const char *reason, struct err *e);
-
-/* The engine's own estimate for this lock (pkg/memory_estimate), asked of its image before anything runs: the image is loaded where the Engine has
- * it not, model and adapters are mounted from the store. timeout_ms 0: 30 s. */
-int instance_estimate(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e);
