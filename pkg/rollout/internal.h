@@ -2,10 +2,10 @@
 #pragma once
 
 #include "gateway/gateway.h"
+#include "instance/instance.h"
 #include "lockfile/lockfile.h"
 #include "release/event.h"
 #include "release/history.h"
-#include "rollout/instance.h"
 #include "rollout/rollout.h"
 #include "rollout/traffic_gate.h"
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "instance/instance.h"
 #include "release/release.h"
-#include "rollout/instance.h"
 
 struct err;
 struct gateway;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/instance.h"
+#include "instance/instance.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "docker/docker.h"
-#include "rollout/instance.h"
+#include "instance/instance.h"
 #include "root/root.h"
 
 /* Design: a container with a restart policy comes back after a crash, after the Engine's restart and after a boot, as it should. What

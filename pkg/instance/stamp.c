@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <time.h>
 
-#include "rollout/instance.h"
+#include "instance/instance.h"
 
 int64_t instance_stamp_ms(const char *stamp) {
 	struct tm t = {0};
