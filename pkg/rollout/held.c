@@ -22,7 +22,7 @@ int held_record(struct rollout_session *s, const struct lockfile *l, const char 
 	return record_put(s, r, e);
 }
 
-static int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e) {
+int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e) {
 	char *version CLEANUP(freep) = NULL;
 
 	if (record_held(s, &version, e))
@@ -97,67 +97,5 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 	if (held_lockfile(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
 		return -1;
 	(void) snprintf(dropped, 64, "%s", l->version);
-	return 0;
-}
-
-/* It may have waited for days: it answers now, or it stays held. */
-static int wake(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
-	bool alive;
-
-	if (interrupt_check(e) || instance_is_ready(&s->ctx->base, l, &alive, e))
-		return -1;
-	if (!alive && (instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, start_ms, e)))
-		return -1;
-	return traffic_assign_slot(s->ctx, l, e) || interrupt_check(e) ? -1 : 0;
-}
-
-static int still_held(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	struct err more = {0};
-
-	interrupt_hold();
-	int r = held_record(s, l, cause->msg, &more);
-	interrupt_release();
-	return err_set(e, cause->code, "%.350s; '%s' stays held%s%.80s", cause->msg, l->version, r ? "; " : "", r ? more.msg : "");
-}
-
-int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e) {
-	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
-	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
-	char *from CLEANUP(freep) = NULL;
-	uint64_t began = clock_mono_ms();
-	struct err cause = {0};
-	bool begun;
-
-	if (held_lockfile(s, &l, e) || release_active_name(&s->route, &from, e) || record_begin_for(s, EVENT_PROMOTE, l, from ? from : "", reason, e))
-		return -1;
-	if (wake(s, l, &result.start_ms, &cause))
-		return still_held(s, l, &cause, e);
-	if (switch_over(s, l, from ? from : "", &begun, &result, &cause))
-		return begun ? err_set(e, cause.code, "%s", cause.msg) : still_held(s, l, &cause, e);
-	(void) snprintf(result.from, sizeof result.from, "%s", from ? from : "");
-	result.total_ms = clock_mono_ms() - began;
-	gc_after(s);
-	*out = result;
-	return 0;
-}
-
-static int visit(void *ctx, const struct journal_record *r, struct err *e) {
-	struct json **last = ctx;
-
-	(void) e;
-	if (event_is_passed_over(event_of(r->event)))
-		return 0;
-	*last = json_copy(r->body);
-	return 1;
-}
-
-int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e) {
-	struct json *last CLEANUP(json_freep) = NULL;
-
-	if (journal_read_back(r->fd, r->where, visit, &last, e))
-		return -1;
-	bool held = event_row(event_of_record(last))->means == MEANS_HELD && json_str(last, "version");
-	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
-	*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
 	return 0;
 }

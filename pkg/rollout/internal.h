@@ -82,6 +82,8 @@ int canary_run(struct rollout_session *s, const struct lockfile *l, const struct
 
 /* ---- held candidates (hold.c) ---- */
 
+/* The lockfile of the one that is held; ERR_USAGE: nothing is. */
+int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e);
 int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e);
 /* Whoever is held is aborted, for `why`; nobody is fine. */
 int held_abort(struct rollout_session *s, const char *why, struct err *e);

@@ -145,3 +145,36 @@ int record_was_active(const struct release_route *r, const char *version, bool *
 	*was = w.is;
 	return 0;
 }
+
+int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e) {
+	char **kept CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (release_committed(&s->route, &kept, &n, e))
+		return -1;
+	*is = false;
+	for (size_t i = 0; i < n && !*is; i++)
+		*is = !strcmp(kept[i], version);
+	return 0;
+}
+
+static int visit_held(void *ctx, const struct journal_record *r, struct err *e) {
+	struct json **last = ctx;
+
+	(void) e;
+	if (event_is_passed_over(event_of(r->event)))
+		return 0;
+	*last = json_copy(r->body);
+	return 1;
+}
+
+int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e) {
+	struct json *last CLEANUP(json_freep) = NULL;
+
+	if (journal_read_back(r->fd, r->where, visit_held, &last, e))
+		return -1;
+	bool held = event_row(event_of_record(last))->means == MEANS_HELD && json_str(last, "version");
+	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
+	*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
+	return 0;
+}

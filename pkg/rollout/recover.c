@@ -209,8 +209,29 @@ static int resume(struct rollout_session *s, enum recovery_action action, const 
 	return close_with(s, last, action == RECOVERY_FINISH ? "the switch was finished" : "the rest of the operation was done", e);
 }
 
+static int repair_again(struct rollout_session *s, struct err *e) {
+	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
+	char *active CLEANUP(freep) = NULL;
+	enum release_state state;
+	struct err why = {0};
+
+	if (release_active(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
+		return -1;
+	if (!active || state == RELEASE_STOPPED)
+		return 0;
+	if (rollout_lockfile_of(&s->route, active, &l, e))
+		return -1;
+	/* It may want more than a start: that is the next fix's, and no reason to keep a rollback from its work. */
+	if (active_ensure(s, l, NULL, &why)) {
+		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
+			return err_set(e, why.code, "%s", why.msg);
+		progress_warn(s->ctx->base.progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
+	}
+	return 0;
+}
+
 static int fix_ended(struct rollout_session *s, const struct json *last, struct err *e) {
-	if (repair_recover(s, e))
+	if (repair_again(s, e))
 		return -1;
 	return close_with(s, last, "verify --fix was ended; llmdeploy verify lists what is left", e);
 }
@@ -285,28 +306,6 @@ static int act(struct rollout_session *s, enum recovery_action action, const str
 		(void) snprintf(s->given_up, sizeof s->given_up, "%s", json_str(last, "to"));
 	progress_warn(s->ctx->base.progress, "recovered an interrupted run", how.msg);
 	return 0;
-}
-
-int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
-	bool alive, kept;
-
-	if (instance_is_ready(&s->ctx->base, l, &alive, e) || instance_is_kept(&s->ctx->base, l, &kept, e))
-		return -1;
-	if (alive && kept)
-		return 0;
-	if (record_put(s, record_new(EVENT_REPAIRING, l), e))
-		return -1;
-	if (!alive) {
-		progress_note(s->ctx->base.progress, "the active release does not answer and is started again", l->version);
-		if (instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, start_ms, e)) {
-			struct err why = *e;
-			return err_set(e, why.code, "%.350s; '%s' is active and does not become ready: llmdeploy rollback %s", why.msg, l->version, l->route);
-		}
-	}
-	if (docker_container_set_restart(s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e))
-		return -1;
-	return record_put(s, record_new(EVENT_REPAIRED, l), e);
 }
 
 /* Asked for by name, recovery also wakes an active release that nobody was working on when it died. */

@@ -267,24 +267,6 @@ static int repair_gateway(struct repair *f, struct err *e) {
 	return 0;
 }
 
-int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e) {
-	struct docker_container c CLEANUP(docker_container_done) = {0};
-	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
-	struct json *last CLEANUP(json_freep) = NULL;
-	bool found;
-
-	if (docker_container_inspect(s->ctx->base.docker, name, &found, &c, e) || journal_last(s->route.fd, s->route.where, &last, e))
-		return -1;
-	*was = found && c.running && instance_started_after(&c, json_str(last, "time"));
-	if (!*was)
-		return 0;
-	struct json *r = record_new(EVENT_RESTARTED, l);
-	char *what CLEANUP(freep) = mem_printf("its container was started at %.19sZ by another program, or by Docker", c.started_at);
-	json_set_str(r, "what", what);
-	json_set_int(r, "restarts", c.restarts);
-	return record_put(s, r, e);
-}
-
 /* Recovery has stopped what ran of a route that is stopped, before this. */
 static int repair_stopped(struct repair *f, struct err *e) {
 	if (repair_artifacts(f, e))
@@ -365,25 +347,4 @@ int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repa
 		return -1;
 	f.l = l;
 	return repair(&f, &d, e);
-}
-
-int repair_recover(struct rollout_session *s, struct err *e) {
-	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
-	char *active CLEANUP(freep) = NULL;
-	enum release_state state;
-	struct err why = {0};
-
-	if (release_active(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
-		return -1;
-	if (!active || state == RELEASE_STOPPED)
-		return 0;
-	if (rollout_lockfile_of(&s->route, active, &l, e))
-		return -1;
-	/* It may want more than a start: that is the next fix's, and no reason to keep a rollback from its work. */
-	if (active_ensure(s, l, NULL, &why)) {
-		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
-			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->ctx->base.progress, "verify --fix was interrupted, and the active release does not come up", why.msg);
-	}
-	return 0;
 }

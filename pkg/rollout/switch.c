@@ -101,16 +101,6 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 	return r;
 }
 
-int switch_or_back(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms, bool *begun,
-		   struct err *e) {
-	struct err why = {0};
-
-	if (!switch_to(s, to, from, op, watch_until_ms, begun, &why))
-		return 0;
-	/* HAProxy's no stays one: nothing is gained by waiting for a recovery. */
-	return *begun && why.code == ERR_SPEC ? switch_back(s, to, from, &why, e) : err_set(e, why.code, "%s", why.msg);
-}
-
 static int record_committed(struct rollout_session *s, const struct switch_end *c, struct err *e) {
 	struct json *r = record_new(EVENT_COMMITTED, c->l);
 
@@ -142,18 +132,4 @@ int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *w
 		return err_set(e, why.code, "interrupted; '%s' is active and committed, and the previous release still drains: "
 			"the next command on the route stops it", c->l->version);
 	return err_set(e, why.code, "'%s' is active and committed, but the previous release could not be drained and stopped: %.300s", c->l->version, why.msg);
-}
-
-int switch_over(struct rollout_session *s, const struct lockfile *l, const char *from, bool *begun, struct rollout_result *out, struct err *e) {
-	struct switch_end end = {.l = l, .from = from, .op = SWITCH_APPLY};
-	int64_t until = clock_unix_ms() + (int64_t) l->watch_ms;
-	struct json *traffic CLEANUP(json_freep) = NULL;
-	uint64_t began = clock_mono_ms();
-
-	if (switch_or_back(s, l, from, SWITCH_APPLY, until, begun, e) || switch_watch(s, l, from, until, &traffic, e))
-		return -1;
-	out->watch_ms = clock_mono_ms() - began;
-	out->eval_ms += out->watch_ms;
-	end.traffic = traffic;
-	return switch_commit(s, &end, &out->previous_warm, e);
 }
