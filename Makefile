@@ -56,7 +56,7 @@ $B/%.o: %.c
 	@echo "CC $<"
 	@$(CC) $(ALL) $(TESTCFLAGS) -c -o $@ $<
 
-# What a bare machine lacks is installed first; make is then run anew, so that it sees the libraries.
+# What a bare machine lacks is installed first; make is then run again, so that it sees the libraries.
 deps:
 	@tests/deps.sh
 demo: deps

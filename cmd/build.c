@@ -41,7 +41,7 @@ static int write_archive(struct context *c, const struct lockfile *l, const char
 	return 0;
 }
 
-/* All that it says stands in the lockfile. */
+/* All that it says is in the lockfile. */
 static int write_sbom(const struct lockfile *l, const char *path, struct err *e) {
 	const struct json *packages = json_path(l->tree, "image.packages");
 	struct image_package *list CLEANUP(freep) = mem_zalloc(json_count(packages), sizeof *list);

@@ -31,6 +31,6 @@ int compile_common_lockfile_asked(struct args *a, struct context *c, const struc
  * that expects a release to be active: *planned tells. */
 struct plan_file_expected;
 int compile_common_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e);
-/* The gateway's image is in the store, and gateway/gateway.lock.json names it, where this machine's gateway is a container. `newer`: made anew where the
+/* The gateway's image is in the store, and gateway/gateway.lock.json names it, where this machine's gateway is a container. `newer`: created again where the
  * runtimes' packages.lock is another than the one it was made from. *made says whether. In gateway.c. */
 int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e);

@@ -88,7 +88,7 @@ void init_model_show(struct args *a, const struct offer *o) {
 
 /* ---- the manifest ---- */
 
-/* Plain where YAML takes it for text as it stands, else in double quotes with JSON's escapes, which are YAML's. */
+/* Plain where YAML takes it for text as it is, else in double quotes with JSON's escapes, which are YAML's. */
 static void put_text(struct buf *b, const char *s) {
 	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+/@:";
 

@@ -14,7 +14,7 @@
 #include "report/report.h"
 
 enum { LINE_MAX_BYTES = 1 << 20 };
-#define FOLLOW_MS (24ULL * 3600 * 1000) /* of one connection; then it is made anew */
+#define FOLLOW_MS (24ULL * 3600 * 1000) /* of one connection; then it is created again */
 
 /* Lines as they come; one that is too long is shown in parts. */
 struct lines {

@@ -278,7 +278,7 @@ static void name_row(struct offer *o, size_t pick) {
 			(void) snprintf(r->name + n, sizeof r->name - n, "-%zu", pick + 1);
 }
 
-/* What fits, if anything does; all is planned anew with the headers that were read for that. */
+/* What fits, if anything does; all is planned again with the headers that were read for that. */
 static int pick_fitting(struct args *a, struct http *http, struct offer *o, struct err *e) {
 	uint64_t trained = o->rows[o->picks[0]].facts.context_length;
 	bool planned;

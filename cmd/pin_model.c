@@ -171,7 +171,7 @@ static int pin_one(struct pinning *x, size_t i, struct err *e) {
 
 /* ---- the file ---- */
 
-/* Through a link, in its place, with its mode; unless somebody else wrote it meanwhile. */
+/* Through a link, in its place, with its mode; unless someone else wrote it meanwhile. */
 static int write_back(const char *path, const struct buf *before, const struct buf *after, struct err *e) {
 	char *full CLEANUP(freep) = realpath(path, NULL);
 	struct buf now CLEANUP(buf_done) = BUF_INIT(MAX_MANIFEST);

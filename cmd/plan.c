@@ -148,7 +148,7 @@ static int conclude(struct args *a, struct context *c, const struct spec *s, con
 		now->lockfile ? now->lockfile->version : "nothing", now->lockfile ? "'" : "");
 }
 
-/* A plan that is not known exactly is made anew with what the runtime said. */
+/* A plan that is not known exactly is created again with what the runtime said. */
 static int add_estimate(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *p,
 			struct err *e) {
 	struct json *estimate CLEANUP(json_freep) = NULL;

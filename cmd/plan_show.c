@@ -201,7 +201,7 @@ static void show_speed(struct report *r, struct arena *a, const struct json *s) 
 		say(r, "speed", "at most %s tokens/s at the start of a context, %s at its end%s (%s/s over %s)", tenths(a, s, "ceiling_milli"),
 			tenths(a, s, "ceiling_full_milli"), all, bytes(a, s, "bandwidth"), bytes(a, s, "active_bytes"));
 	else
-		say(r, "speed", "no ceiling: the bandwidth is not known; say resources: {device: {bandwidth: 400GB/s}}");
+		say(r, "speed", "no ceiling: the bandwidth is not known; set resources: {device: {bandwidth: 400GB/s}}");
 	if (json_get(s, "measured_percent"))
 		say(r, "measured", "%s tokens/s by '%s', %llu %% of the ceiling", tenths(a, s, "measured_milli"), json_str(s, "measured_by"),
 			(unsigned long long) number(s, "measured_percent"));

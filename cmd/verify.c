@@ -56,7 +56,7 @@ struct scope {
 };
 
 static int look(struct args *a, const struct context *c, struct scope *s, struct rollout_differences *d, struct err *e) {
-	/* First: what follows puts caches right. */
+	/* First: what follows repairs caches. */
 	if (rollout_layout_check(&c->rollout, a->n ? a->at[0] : NULL, d, e))
 		return -1;
 	s->looked = 0;

@@ -31,7 +31,7 @@ serves() {
 	echo "active: $active"
 }
 
-# ports: where the gateway listens: 8080, and 8404 for its metrics, unless somebody else does; then two others, which the state keeps.
+# ports: where the gateway listens: 8080, and 8404 for its metrics, unless someone else does; then two others, which the state keeps.
 ports() {
 	port=8080
 	[ ! -f "$state/port" ] || port=$(cat "$state/port")
@@ -48,7 +48,7 @@ free() {
 	curl -s -o /dev/null --noproxy '*' --max-time 2 "http://127.0.0.1:$1/" || status=$?
 	[ "$status" = 7 ]
 }
-# manifest RELEASE: as it stands; with other ports, a copy.
+# manifest RELEASE: as it is; with other ports, a copy.
 manifest() {
 	if [ ! -f "$state/port" ]; then
 		echo "examples/incident/incident-$1.yaml"
@@ -133,7 +133,7 @@ if [ "${1:-}" = clean ]; then
 	clean
 	exit 0
 fi
-# build_r16: as the reader types it. Where the mirror no longer has a locked package (exit 9), the packages are locked anew first.
+# build_r16: as the reader types it. Where the mirror no longer has a locked package (exit 9), the packages are locked again first.
 build_r16() {
 	status=0
 	run build "$r16" --output "$state/r16.lock.json" || status=$?
@@ -160,7 +160,7 @@ build_r16
 # A state that another version of the program or of the examples left: the same version never has two contents.
 old=$LLMDEPLOY_ROOT/routes/$route/releases/incident-q4-r16/release.lock.json
 if [ -f "$old" ] && ! cmp -s "$old" "$state/r16.lock.json"; then
-	echo "the state in $state is another version's: starting anew"
+	echo "the state in $state is another version's: starting again"
 	clean
 	exec examples/demo.sh
 fi
@@ -192,7 +192,7 @@ if ! rejected "$state/incident-r19.yaml"; then
 fi
 serves incident-q4-r17
 
-title "three in the morning: back to the release before"
+title "on call at night: back to the previous release"
 run rollback "$route"
 serves incident-q4-r16
 ask rollback-status-running

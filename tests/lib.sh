@@ -28,7 +28,7 @@ engine_ready() {
 }
 
 # runtimes_ready PROGRAM MANIFEST ROOT DIR: sets LLMDEPLOY_RUNTIMES to definitions whose locked packages can be had. Where
-# the mirror has moved on, they are locked anew under DIR.
+# the mirror has moved on, they are locked again under DIR.
 runtimes_ready() {
 	if [ -f "$4/llama.cpp/packages.lock" ]; then
 		LLMDEPLOY_RUNTIMES=$4
@@ -41,7 +41,7 @@ runtimes_ready() {
 	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.$$.log" >&2; return "$status"; }
 	echo "!!! ----------------------------------------------------------------------" >&2
 	sed 's/^/!!! /' "$3.$$.log" >&2
-	echo "!!! Locking the packages anew, under $4; the repository's lock stays as it is." >&2
+	echo "!!! Locking the packages again, under $4; the repository's lock stays as it is." >&2
 	echo "!!! ----------------------------------------------------------------------" >&2
 	mkdir -p "$4"
 	cp -R runtimes/. "$4/"
@@ -56,7 +56,7 @@ gateway_ready() {
 	"$1" gateway upgrade --root "$2" --lock-wait 120s >"$3.$$.log" 2>&1 || status=$?
 	[ "$status" = 9 ] || { [ "$status" = 0 ] || cat "$3.$$.log" >&2; rm -f "$3.$$.log"; return "$status"; }
 	sed 's/^/!!! /' "$3.$$.log" >&2
-	echo "!!! Locking the gateway's packages anew, under $3; the repository's lock stays as it is." >&2
+	echo "!!! Locking the gateway's packages again, under $3; the repository's lock stays as it is." >&2
 	rm -f "$3.$$.log"
 	[ -d "$3/haproxy" ] || { mkdir -p "$3" && cp -R "${LLMDEPLOY_RUNTIMES:-runtimes}/." "$3/"; }
 	"$1" runtime lock haproxy --root "$2" --runtimes "$3" --accept-expired >&2

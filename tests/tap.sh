@@ -3,7 +3,7 @@
 
 tap_count=0
 tap_failed=0
-tap_shown= # files that explain a failure which names none; patterns may stand in it
+tap_shown= # files that explain a failure which names none; patterns may be in it
 
 # check STATUS NAME [FILE]...: the status first, because a substitution in the name would change it. The files are shown when it failed.
 check() {

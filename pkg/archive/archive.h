@@ -35,7 +35,7 @@ enum archive_type {
 };
 
 struct archive_item {	  /* borrowed for the call */
-	const char *path; /* as it stands in the archive */
+	const char *path; /* as it is in the archive */
 	const char *link; /* target of a link, else NULL */
 	enum archive_type type;
 	unsigned mode; /* permission bits, with setuid, setgid and sticky */

@@ -175,14 +175,14 @@ static const char *path_fault(const char *path) {
 	size_t n = strlen(path);
 
 	if (strpbrk(path, "?#"))
-		return "has a query or a fragment: write the address up to what stands before /chat/completions, like https://HOST/v1";
+		return "has a query or a fragment: write the address without /chat/completions, as in https://HOST/v1";
 	if (path[strspn(path, plain)])
-		return "has a character in its path that cannot stand there: letters, digits and ._~/@:+,=- are fine";
+		return "has a character in its path that is not allowed: use letters, digits and ._~/@:+,=-";
 	while (n && path[n - 1] == '/')
 		n--;
 	for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
 		if (ends_with(path, n, endpoints[i]))
-			return "names one endpoint of the API: leave it away and write what stands before /chat/completions, like https://HOST/v1";
+			return "names one endpoint of the API: write the address without /chat/completions, as in https://HOST/v1";
 	return strstr(path, "//") || strstr(path, "/../") || ends_with(path, n, "/..") ? "has '//' or '..' in its path" : NULL;
 }
 
@@ -205,7 +205,7 @@ const char *address_api_fault(const char *url) {
 	if (port && !is_port(port))
 		return "has a port that is no number from 1 to 65535";
 	if (!tls && !is_of_this_machine(host))
-		return "is sent in the clear, write https:// (http:// is for this machine only)";
+		return "is not encrypted, write https:// (http:// is for this machine only)";
 	return path_fault(at + n);
 }
 

@@ -127,7 +127,7 @@ static int parse_log(const char *word, struct err *e) {
 	uint64_t fd;
 
 	if (!word || !text_u64(word, &fd) || fd > 1000)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: log wants the number of an open descriptor, as in log:9");
+		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9");
 	plans.log = (int) fd + 1;
 	return 0;
 }

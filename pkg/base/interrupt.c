@@ -17,7 +17,7 @@ static volatile sig_atomic_t asked, held, unattended;
 static _Atomic uint64_t asked_ms;
 
 static void leave(void) {
-	static const char text[] = "llmdeploy: left at once; what was begun is finished or undone by the next command, or llmdeploy recover\n";
+	static const char text[] = "llmdeploy: stopped at once; the next command, or llmdeploy recover, finishes or undoes the operation\n";
 
 	(void) !write(STDERR_FILENO, text, sizeof text - 1);
 	_exit(130);

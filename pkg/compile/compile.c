@@ -125,7 +125,7 @@ int compile_runtime(struct compile_parts *p, const struct compile *c, struct dia
 static int check_launch(const struct compile_parts *p, struct err *e) {
 	if (!strcmp(p->runtime->launch, "packages"))
 		return 0;
-	return err_set(e, ERR_SPEC, "runtime '%s' can be planned with, and not yet be run: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
+	return err_set(e, ERR_SPEC, "runtime '%s' can be planned but not run by this version: its launch kind is '%s'", p->runtime->name, p->runtime->launch);
 }
 
 static int all(const struct compile *c, struct compile_parts *p, struct diagnostics *diagnostics, struct err *e) {

@@ -126,8 +126,8 @@ int compile_facts(const struct compile *c, const struct spec_artifact *a, const 
 	}
 	if (why.code == ERR_INTERRUPTED)
 		return err_set(e, why.code, "%s", why.msg);
-	return err_set(e, ERR_UNREACHABLE, "%s cannot be planned with before its header can be read: %.300s; "
-		"llmdeploy model pull fetches it, model.card stands for it", what, why.msg);
+	return err_set(e, ERR_UNREACHABLE, "%s cannot be planned before its header can be read: %.300s; "
+		"fetch it with llmdeploy model pull, or plan with model.card", what, why.msg);
 }
 
 int compile_card(const struct compile *c, const char *card, struct model_facts *facts, struct err *e) {
@@ -135,7 +135,7 @@ int compile_card(const struct compile *c, const char *card, struct model_facts *
 	char *name CLEANUP(freep) = slash ? mem_strndup(card, (size_t) (slash - card)) : mem_strdup(card), *path CLEANUP(freep) = NULL;
 
 	if (!text_is_name(name) || !c->program || !model_card_find(c->program, name, &path))
-		return err_set(e, ERR_USAGE, "no model card '%.60s'; manifests/models has those that there are", name);
+		return err_set(e, ERR_USAGE, "no model card '%.60s'; manifests/models lists the existing ones", name);
 	return model_read_card(path, slash ? slash + 1 : "", facts, e);
 }
 

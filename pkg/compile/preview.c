@@ -33,7 +33,7 @@ static int facts_of(const struct compile_parts *p, const struct compile *c, cons
 				     : err_set(e, bad.code, "%s", bad.msg);
 }
 
-/* Headers that somebody else has read. */
+/* Headers that someone else has read. */
 static void take_candidates(struct compile_parts *p, const struct model_facts *read) {
 	p->candidates = mem_zalloc(p->spec->n_candidates, sizeof *p->candidates);
 	for (size_t i = 0; i < p->spec->n_candidates; i++)
@@ -63,8 +63,8 @@ static int candidates(struct compile_parts *p, const struct compile *c, const ch
 		}
 	}
 	if (!known)
-		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' say their bytes and no architecture, so that no KV cache can be "
-			"counted: name a card as model.card");
+		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' have bytes but no architecture, so the KV cache cannot be "
+			"computed: set model.card");
 	for (size_t i = 0; i < s->n_candidates; i++)
 		if (!p->candidates[i].n_layers && s->candidates[i].bytes)
 			compile_facts_scaled(known, s->candidates[i].bytes, &p->candidates[i]);

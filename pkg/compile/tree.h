@@ -32,7 +32,7 @@ struct compile_parts {
 	struct plan_input in; /* of the plan, which borrows it */
 	const char *locked[RUNTIME_MAX_BACKENDS];
 	struct model_facts *candidates; /* of a preview: one for each of the spec's */
-	bool refused_too;			/* a refused plan is made all the same */
+	bool refused_too;			/* a refused plan is made anyway */
 };
 
 void compile_parts_done(struct compile_parts *p);

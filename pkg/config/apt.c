@@ -142,7 +142,7 @@ static bool is_disabled(const char *value) {
 	return false;
 }
 
-/* The end of a stanza: take its URLs if it is one of ours, and begin anew. */
+/* The end of a stanza: take its URLs if it is one of ours, and start again. */
 static void stanza_end(struct stanza *s, struct config_urls *out) {
 	const char *list = buf_str(&s->uris), *word;
 	bool ours = has_word(buf_str(&s->types), "deb") && has_word(buf_str(&s->components), "main") && s->suites.len &&

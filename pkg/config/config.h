@@ -38,7 +38,7 @@ struct config {
 #define CONFIG_KEYRING "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 /* `root` is an open directory and `root_path` its name for messages; `apt_dir` is "/etc/apt" except in tests. ERR_SPEC: what is
- * wrong stands in `c`. What apt itself would not take in its own files is passed over. */
+ * wrong is in `c`. What apt itself would not take in its own files is passed over. */
 int config_load(int root, const char *root_path, const char *apt_dir, struct config **out, struct diagnostics *c, struct err *e);
 void config_free(struct config *c);
 void config_freep(struct config **c); /* for CLEANUP */

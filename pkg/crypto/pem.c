@@ -22,7 +22,7 @@ static int check_key(const char *name, BIO *text, X509 *leaf, struct err *e) {
 
 	EVP_PKEY_free(key);
 	if (!key)
-		return err_set(e, ERR_SPEC, "'%s' holds no private key that can be read without a passphrase: certificate, chain and key stand in one "
+		return err_set(e, ERR_SPEC, "'%s' holds no private key that can be read without a passphrase: certificate, chain and key are in one "
 			"PEM file", name);
 	return fits ? 0 : err_set(e, ERR_SPEC, "'%s': its private key is not that of its first certificate", name);
 }

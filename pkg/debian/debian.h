@@ -164,6 +164,6 @@ int debian_lock_parse(const char *name, const char *text, size_t n, const char *
 int debian_lock_merge_write(const char *path, const struct debian_lock *lock, struct err *e);
 
 /* Every package of the lock into the store, by digest. ERR_UNREACHABLE: no mirror has it
- * any more, with the package's name and how to lock anew. */
+ * any more, with the package's name and how to lock again. */
 int debian_fetch(const struct debian_lock *lock, struct store *store, const struct debian_mirrors *m,
 		 const struct progress *p, struct err *e);

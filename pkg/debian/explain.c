@@ -19,7 +19,7 @@ static struct rule rule_of(Solver *solver, Id id) {
 	return r;
 }
 
-/* A problem is a set of rules, most of which only say that somebody needs somebody. */
+/* A problem is a set of rules, most of which only say that someone needs someone. */
 static int telling(SolverRuleinfo kind) {
 	switch (kind) {
 	case SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP: return 4;
@@ -63,7 +63,7 @@ static void print_depends(const struct universe *w, const struct rule *r, struct
 	universe_print_dep(w, r->dep, out);
 }
 
-/* Who asked for the two versions that cannot both be there. */
+/* Who asked for the two versions that cannot both be installed. */
 static void print_wishes(const struct universe *w, Solver *solver, const Queue *rules, struct buf *out) {
 	const char *before = ": ";
 
@@ -90,7 +90,7 @@ static void print_problem(const struct universe *w, Solver *solver, Id problem, 
 		(void) buf_printf(out, "'%s' conflicts with '%s': ", universe_name(w, r.source), universe_name(w, r.target));
 		universe_print_dep(w, r.dep, out);
 	} else if (r.kind == SOLVER_RULE_PKG_SAME_NAME) {
-		(void) buf_printf(out, "'%s' %s and %s cannot both be there", universe_name(w, r.source),
+		(void) buf_printf(out, "'%s' %s and %s cannot both be installed", universe_name(w, r.source),
 				  version(w, r.source), version(w, r.target));
 		print_wishes(w, solver, &rules, out);
 	} else {

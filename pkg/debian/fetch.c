@@ -91,7 +91,7 @@ static int fetch(const struct debian_lock *lock, const struct debian_package *p,
 		return 0;
 	if (e->code == ERR_UNREACHABLE)
 		return err_wrap(e, "no mirror gives package '%s' %s; if suite '%s' has moved on, 'llmdeploy runtime "
-				"lock %s' locks anew", p->name, p->version, p->suite, lock->runtime);
+				"lock %s' locks again", p->name, p->version, p->suite, lock->runtime);
 	return err_wrap(e, "package '%s' %s", p->name, p->version);
 }
 

@@ -75,7 +75,7 @@ static struct json *lock_json(const struct debian_lock *lock) {
 	return o;
 }
 
-/* The locks that stand in the file already, or nothing where there is no file. */
+/* The locks that are in the file already, or nothing where there is no file. */
 static int read_old(const char *path, const char *runtime, struct json **locks, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(PACKAGE_LOCK_CAP);
 	struct json *tree CLEANUP(json_freep) = NULL;

@@ -31,7 +31,7 @@ struct from {
 };
 
 static int bad(const struct from *f, const char *key, const char *what) {
-	return err_set(f->e, ERR_SPEC, "'%s' does not ask for packages as it should: %s %s", f->name, key, what);
+	return err_set(f->e, ERR_SPEC, "'%s' has an invalid package request: %s %s", f->name, key, what);
 }
 
 static const char *const *texts(const struct from *f, const struct json *list, size_t *n) {

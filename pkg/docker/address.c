@@ -30,20 +30,20 @@ static int socket_path(const char *host, const char *from, char **out, struct er
 
 	if (*path != '/' && strstr(host, "://") && path == host)
 		return err_set(e, ERR_UNREACHABLE,
-			       "engine address '%.120s' (%s) is not a Unix socket: the Engine must run "
+			       "Docker address '%.120s' (%s) is not a Unix socket: Docker must run "
 			       "on this machine, because it "
 			       "mounts models from this file system; set "
 			       "DOCKER_HOST=unix:///var/run/docker.sock",
 			       host, from);
 	if (*path != '/')
 		return err_set(e, ERR_UNREACHABLE,
-			       "engine address '%.120s' (%s) is not 'unix://' and an absolute path, as "
+			       "Docker address '%.120s' (%s) is not 'unix://' and an absolute path, as "
 			       "in unix:///var/run/docker.sock",
 			       host, from);
 	if (strlen(path) >= sizeof limit.sun_path)
 		return err_set(
 			e, ERR_UNREACHABLE,
-			"engine socket '%.200s' (%s) has a path of %zu bytes, a socket's may have %zu",
+			"Docker socket '%.200s' (%s) has a path of %zu bytes, a socket's may have %zu",
 			path, from, strlen(path), sizeof limit.sun_path - 1);
 	*out = mem_strdup(path);
 	return 0;

@@ -63,7 +63,7 @@ int docker_container_kill(struct docker *d, const char *name, const char *signal
 	return act(d, EFFECT_CONTAINER_KILL, "kill container", "POST", name, path, d->slow_ms, absent_or_conflict, &a, e);
 }
 
-/* Somebody else is removing it already: wait for them. */
+/* Someone else is removing it already: wait for them. */
 static int await_absence(struct docker *d, const char *name, const char *said, struct err *e) {
 	for (uint64_t until = clock_mono_ms() + d->quick_ms; clock_mono_ms() < until;
 	     clock_sleep_ms(50)) {
@@ -74,7 +74,7 @@ static int await_absence(struct docker *d, const char *name, const char *said, s
 		if (!found)
 			return 0;
 	}
-	return err_set(e, ERR_SYS, "engine: remove container '%s': 409 Conflict: %s", name, said);
+	return err_set(e, ERR_SYS, "docker: remove container '%s': 409 Conflict: %s", name, said);
 }
 
 int docker_container_remove(struct docker *d, const char *name, bool force, struct err *e) {

@@ -94,7 +94,7 @@ static int set_gpu(const struct docker *d, const char *gpu, struct json *host, s
 	} else if (strchr(gpu, '=')) {
 		if (d->minor < 44)
 			return err_set(e, ERR_UNREACHABLE,
-				       "the Engine speaks API 1.%d, and CDI device '%s' needs 1.44: "
+				       "Docker has API 1.%d, and CDI device '%s' needs 1.44: "
 				       "upgrade it to 25 or later",
 				       d->minor, gpu);
 		json_set_str(o, "Driver", "cdi");
@@ -195,8 +195,8 @@ static bool name_is_taken(const struct answer *a) {
 /* The kernel or Docker cannot: without control groups in a rootless Docker, for one. Docker itself says nothing of it. */
 static void warn_of_limits(const struct docker *d, const struct docker_container_spec *s) {
 	if (d->nature.known && !d->nature.limits_memory && s->memory_bytes)
-		progress_warn(d->progress, "this Docker keeps no limit of memory or processes (rootless needs cgroup v2): a release that takes more than was planned "
-			      "takes it from the machine", s->name);
+		progress_warn(d->progress, "this Docker does not enforce limits of memory and processes (rootless needs cgroup v2): a release can take "
+			      "more than was planned", s->name);
 }
 
 int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
@@ -213,14 +213,14 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 	docker_query(&path, "name", s->name);
 	c.path = path;
 	if (check_sources(d, s, e) || create_body(d, s, body, e))
-		return err_wrap(e, "engine: create container '%s'", s->name);
+		return err_wrap(e, "docker: create container '%s'", s->name);
 	if (docker_call(d, &c, &a, e))
 		return -1;
 	*taken = name_is_taken(&a);
 	if (a.status == 500 && !*taken)
-		return err_set(e, ERR_SYS, "engine: create container '%s': 500 Internal Server Error: %s%s", s->name, a.said, docker_way_out(a.said));
+		return err_set(e, ERR_SYS, "docker: create container '%s': 500 Internal Server Error: %s%s", s->name, a.said, docker_way_out(a.said));
 	if (!*taken && strlen(docker_text(a.json, "Id")) != 64)
-		return err_set(e, ERR_SYS, "engine: create container '%s': the answer has no id",
+		return err_set(e, ERR_SYS, "docker: create container '%s': the answer has no id",
 			       s->name);
 	(void) snprintf(id, 65, "%s", docker_text(a.json, "Id"));
 	tell_warnings(d, s->name, a.json);
@@ -254,7 +254,7 @@ int docker_container_set_restart(struct docker *d, const char *name, const char 
 		if (a.status != 500)
 			return 0;
 		if (!is_just_dying(&a) || clock_mono_ms() >= until)
-			return err_set(e, ERR_SYS, "engine: set the restart policy of '%s': 500 Internal Server Error: %s%s", name, a.said, docker_way_out(a.said));
+			return err_set(e, ERR_SYS, "docker: set the restart policy of '%s': 500 Internal Server Error: %s%s", name, a.said, docker_way_out(a.said));
 		if (interrupt_check(e))
 			return -1;
 		clock_sleep_ms(DYING_LOOK_MS);

@@ -39,7 +39,7 @@ static int no_docker(const struct docker *d, struct err *e) {
 	char why[sizeof e->msg];
 
 	if (e->code != ERR_UNREACHABLE)
-		return err_wrap(e, "engine: connect");
+		return err_wrap(e, "docker: connect");
 	memcpy(why, e->msg, sizeof why);
 	switch (http_connect_errno(d->http)) {
 	case ENOENT:
@@ -57,7 +57,7 @@ static int no_docker(const struct docker *d, struct err *e) {
 			       d->socket);
 	case ECONNREFUSED:
 		return err_set(e, ERR_UNREACHABLE,
-			       "no Docker Engine: nobody listens on '%s'; start it (systemctl start "
+			       "no Docker Engine: no process listens on '%s'; start it (systemctl start "
 			       "docker) or set DOCKER_HOST",
 			       d->socket);
 	default:
@@ -122,12 +122,12 @@ static int negotiate(struct docker *d, struct err *e) {
 		return no_docker(d, e);
 	if (!parse_version(r.api_version, &theirs))
 		return err_set(e, ERR_UNREACHABLE,
-			       "what answers at '%s' is not a Docker Engine: status %ld and no API "
+			       "the server at '%s' is not a Docker Engine: status %ld and no API "
 			       "version (its log says more: journalctl -u docker)",
 			       d->socket, r.status);
 	if (theirs < OLDEST)
 		return err_set(e, ERR_UNREACHABLE,
-			       "the Docker Engine at '%s' speaks API %s, 1.%d is needed: upgrade it to "
+			       "the Docker Engine at '%s' has API %s, 1.%d is needed: upgrade it to "
 			       "20.10 or later",
 			       d->socket, r.api_version, OLDEST);
 	d->minor = theirs < NEWEST ? theirs : NEWEST;
@@ -158,8 +158,8 @@ void docker_answer_done(struct answer *a) {
 
 static int wrap(const struct call *c, struct err *e) {
 	if (c->object)
-		return err_wrap(e, "engine: %s '%s'", c->verb, c->object);
-	return err_wrap(e, "engine: %s", c->verb);
+		return err_wrap(e, "docker: %s '%s'", c->verb, c->object);
+	return err_wrap(e, "docker: %s", c->verb);
 }
 
 void docker_words(const char *text, char out[static DOCKER_WORDS]) {
@@ -214,7 +214,7 @@ int docker_refused(const struct call *c, const struct http_response *r, struct e
 }
 
 const char *docker_way_out(const char *words) {
-	return strstr(words, "no space left on device") ? "; free space where the Engine keeps its data (docker system df), then run this again" : "";
+	return strstr(words, "no space left on device") ? "; free space where Docker keeps its data (docker system df), then run the command again" : "";
 }
 
 int docker_misshapen(const struct call *c, const char *what, struct err *e) {
@@ -228,9 +228,9 @@ static void add_way_out(const struct docker *d, const struct call *c, struct err
 
 	memcpy(why, e->msg, sizeof why);
 	if (e->code == ERR_UNREACHABLE && http_connect_errno(d->http))
-		(void) err_set(e, e->code, "%.300s; start the Engine (systemctl start docker), then run this again", why);
+		(void) err_set(e, e->code, "%.300s; start Docker (systemctl start docker), then run the command again", why);
 	else if (e->code == ERR_UNREACHABLE && c->deadline_ms && strstr(why, "no complete answer"))
-		(void) err_set(e, e->code, "%.300s; where the Engine is only slow, raise engine_timeout in config.yaml", why);
+		(void) err_set(e, e->code, "%.300s; if Docker is only slow, raise engine_timeout in config.yaml", why);
 }
 
 int docker_stream(struct docker *d, const struct call *c, struct http_request *q,

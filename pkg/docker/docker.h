@@ -19,7 +19,7 @@ struct progress;
  * Every call has a deadline, and every answer a size. An Engine that hangs up, as one does that is restarted, is waited for
  * (back_ms), and what can be asked again without harm is: looks, and what may be so already (create, where the name is taken then; start, stop, remove, update).
  * A failure says which call, on which object, and what the Engine said:
- * "engine: create container 'x': 400 Bad Request: invalid mount config ...". Codes: ERR_UNREACHABLE
+ * "docker: create container 'x': 400 Bad Request: invalid mount config ...". Codes: ERR_UNREACHABLE
  * when there is no Engine, or none that answers, in time and to its end; ERR_SYS when the Engine
  * answered with a failure or with something that is not an answer; ERR_INTERRUPTED after Ctrl-C.
  *
@@ -66,7 +66,7 @@ struct docker_nature {
 int docker_learn(struct docker *d, const struct docker_nature **out, struct err *e);
 /* The owner of the socket is root: then Docker is not rootless, and need not be asked. */
 bool docker_is_of_root(const struct docker *d);
-/* Does its user see this owner's files as their own? ERR_USAGE with the way out: a rootless Docker of somebody else. */
+/* Does its user see this owner's files as their own? ERR_USAGE with the way out: a rootless Docker of someone else. */
 int docker_suits(struct docker *d, unsigned owner, struct err *e);
 /* "UID:GID" in a container for who is uid:uid on this machine: "0:0" where Docker is rootless. Before it was learned: not rootless. Yours. */
 char *docker_user(const struct docker *d, unsigned uid);
@@ -193,7 +193,7 @@ int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms,
 int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms, struct err *e);
 int docker_container_kill(struct docker *d, const char *name, const char *signal,
 			  struct err *e); /* absent or stopped is done */
-/* With its anonymous volumes. Returns when it is gone, also if somebody else is removing it. Running
+/* With its anonymous volumes. Returns when it is gone, also if someone else is removing it. Running
  * and not `force`: a failure. */
 int docker_container_remove(struct docker *d, const char *name, bool force, struct err *e);
 int docker_container_rename(struct docker *d, const char *name, const char *to, bool *taken,

@@ -32,7 +32,7 @@ int docker_info(struct docker *d, struct docker_info *out, struct err *e) {
 	if (docker_call(d, &c, &a, e))
 		return -1;
 	if (!json_is_object(a.json))
-		return docker_misshapen(&c, "an Engine's state", e);
+		return docker_misshapen(&c, "Docker's state", e);
 	struct json *raw = STEAL(a.json);
 	int64_t memory = json_int_or(raw, "MemTotal", 0);
 	*out = (struct docker_info){

@@ -128,9 +128,9 @@ static int transfer(struct docker *d, struct load *l, struct err *e) {
 	if (!r.aborted && (r.status < 200 || r.status > 299))
 		return docker_refused(&c, &r, e);
 	if (*l->failure)
-		return err_set(e, ERR_SYS, "engine: load image '%s': %s%s", l->name, l->failure, docker_way_out(l->failure));
+		return err_set(e, ERR_SYS, "docker: load image '%s': %s%s", l->name, l->failure, docker_way_out(l->failure));
 	if (fault || r.aborted)
-		return err_set(e, ERR_SYS, "engine: load image '%s': the answer has %s", l->name,
+		return err_set(e, ERR_SYS, "docker: load image '%s': the answer has %s", l->name,
 			       fault ? fault : "no end");
 	return 0;
 }
@@ -147,7 +147,7 @@ int docker_image_load(struct docker *d, const char *name,
 	l.objects.each = note_line;
 	l.objects.ctx = &l;
 	if (start_thread(&l, e))
-		return err_wrap(e, "engine: load image '%s'", name);
+		return err_wrap(e, "docker: load image '%s'", name);
 	result = transfer(d, &l, e);
 	(void) close(l.out); /* a producer that still writes gets EPIPE */
 	join(&l);

@@ -53,7 +53,7 @@ static int read_frames(struct docker *d, const struct docker_log *l, struct dock
 	if (r.status < 200 || r.status > 299)
 		return docker_refused(&c, &r, e);
 	if (f->bad || (f->have && !f->ended))
-		return err_set(e, ERR_SYS, "engine: read log of '%s': the answer %s", l->name,
+		return err_set(e, ERR_SYS, "docker: read log of '%s': the answer %s", l->name,
 			       f->bad ? "has a frame of no known kind" : "ends inside a frame");
 	*found = true;
 	return 0;
@@ -152,7 +152,7 @@ int docker_events(struct docker *d, const char *const *labels, int64_t since_ms,
 	if (r.status < 200 || r.status > 299)
 		return docker_refused(&c, &r, e);
 	if (docker_objects_fault(&o))
-		return err_set(e, ERR_SYS, "engine: read events: the answer has %s",
+		return err_set(e, ERR_SYS, "docker: read events: the answer has %s",
 			       docker_objects_fault(&o));
 	return 0;
 }

@@ -157,7 +157,7 @@ static int compile_abstain(const struct json *row, struct arena *arena, struct e
 	if (strings(row, "phrases", arena, &a->values, e))
 		return -1;
 	if (!a->values.n)
-		return err_set(e, ERR_SPEC, "no phrases to know an abstention by");
+		return err_set(e, ERR_SPEC, "no phrases that mark an abstention");
 	return 0;
 }
 

@@ -12,7 +12,7 @@ struct progress;
 
 /* The golden gate: questions with assertions, put to a running release before it may have traffic.
  *
- * Takes the normalised golden set that stands in the lockfile (pkg/spec/golden.h writes it from YAML). Decoding is
+ * Takes the normalised golden set that is in the lockfile (pkg/spec/golden.h writes it from YAML). Decoding is
  * pinned: temperature 0, top_k 1, a seed, no prompt cache. One question at a time.
  *
  * A smoke gate, not a proof of quality: 20 of 20 right says 0.84 to 1.00 at 95 % (Wilson). */

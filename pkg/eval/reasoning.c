@@ -79,7 +79,7 @@ static size_t frame_at(const char *s) {
 	return 0;
 }
 
-/* From behind the begin of pair `which` to behind its end; pairs of one kind may stand in one another. NULL: it does not end. */
+/* From behind the begin of pair `which` to behind its end; pairs of one kind may be in one another. NULL: it does not end. */
 static const char *behind_end(const char *s, size_t which) {
 	size_t depth = 1;
 

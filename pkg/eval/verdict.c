@@ -88,13 +88,13 @@ static bool is_invalid(const struct eval_question *q, const struct json *body, c
 	else if (strlen(a->answer) > EVAL_ANSWER_MAX - 4)
 		(void) snprintf(why, size, "a text of more than %d KiB", EVAL_ANSWER_MAX >> 10);
 	else if (!a->finish_reason)
-		(void) snprintf(why, size, "no finish_reason: cut or whole, nobody knows: %.160s", a->answer);
+		(void) snprintf(why, size, "no finish_reason, so the answer may be incomplete: %.160s", a->answer);
 	else if (!ends_well(q, a->finish_reason))
 		(void) snprintf(why, size, "ended by '%.40s': %.160s", a->finish_reason, a->answer);
 	else if (!left)
 		(void) snprintf(why, size, "reasoning that does not end, and so no answer: %.160s", a->answer);
 	else if (eval_is_blank(left, strlen(left)))
-		(void) snprintf(why, size, "reasoning alone, and no answer behind it: %.160s", a->answer);
+		(void) snprintf(why, size, "only reasoning, and no answer after it: %.160s", a->answer);
 	else
 		return false;
 	return true;

@@ -87,7 +87,7 @@ static int update_haproxy(const struct gateway *g, const char *path, const char 
 
 	if (g->none)
 		return 0;
-	/* What starts anew reads the copy. */
+	/* What starts again reads the copy. */
 	if (persist_lock(g, &file_lock, e) || staged_refresh(g, path, e) || socket_workers(g->h.dir, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {

@@ -171,7 +171,7 @@ static int flip_now(const struct change *c, const struct haproxy_route *r, struc
 	struct err why = {0};
 
 	/* Another frontend: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's frontend. Likewise
-	 * where somebody died after the state was written: which frontend it has is not known. */
+	 * where someone died after the state was written: which frontend it has is not known. */
 	if (was_ready_before(c, r) || !haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after), &paths, &ignored))
 		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */

@@ -128,7 +128,7 @@ int ensure_locked(struct gateway *g, const struct gateway_state *s, struct err *
 	if (p.running && !all.serving && (haproxy_await(&g->h, digest, GATEWAY_BACK_MS, &up, e) || socket_workers(g->h.dir, &all, e)))
 		return -1;
 	bool runs = p.running && all.running && all.serving;
-	/* Somebody may have had the edited text loaded: the process cannot tell. */
+	/* Someone may have had the edited text loaded: the process cannot tell. */
 	if (runs && repaired && haproxy_reload(&g->h, digest, e))
 		return -1;
 	if (runs ? update_process(g, s, &p, digest, e) : start_process(g, s, digest, e))

@@ -28,7 +28,7 @@ struct store;
  * the absolute path that the manifest names, which is mounted under the same name. gateway/process.cfg is a second -f,
  * of the process itself: `noreuseport` (a taken port must be a fault) and `description`, the digest of what was loaded.
  *
- * haproxy.cfg is a pure function of the state and is written with it, so that a gateway that starts anew serves what `active` names. What runs is
+ * haproxy.cfg is a pure function of the state and is written with it, so that a gateway that starts again serves what `active` names. What runs is
  * turned by the runtime socket, in every worker process that still has connections; a reload happens only where
  * listeners, certificates or routes changed.
  *
@@ -60,12 +60,12 @@ void gateway_freep(struct gateway **g); /* for CLEANUP */
 bool gateway_present(const struct gateway *g); /* false in mode none */
 
 /* It runs and answers on its socket with the configuration of the state; made, started, restarted or reloaded where it must.
- * Idempotent; a second call costs one look. ERR_UNREACHABLE: it does not come up (its last words), or a port is another's.
+ * Idempotent; a second call costs one look. ERR_UNREACHABLE: it does not come up (its last log lines), or a port is another's.
  * ERR_USAGE: there is no gateway image yet and nothing to make it from. */
 int gateway_ensure(struct gateway *g, struct err *e);
 
 /* Away with what a killed run left half written; a change that was cut off is finished: the configuration is that of the state, the links of
- * the route lead where it says, and a process that serves has its names and shares. What somebody edited is gateway_ensure's. */
+ * the route lead where it says, and a process that serves has its names and shares. What someone edited is gateway_ensure's. */
 int gateway_reconcile(struct gateway *g, const char *route, struct err *e);
 
 /* Would the HAProxy that will load it accept the whole configuration with this release active? Asked of HAProxy itself (haproxy -c), in a
@@ -165,7 +165,7 @@ struct gateway_view {
 int gateway_status(struct gateway *g, struct gateway_view *out, struct err *e);
 int gateway_status_route(struct gateway *g, const char *route, struct gateway_route_view *out, struct err *e);
 
-/* One look at everything, for who tells of many routes: state, processes and servers are asked for once, so that the cost of a route is what is
+/* One look at everything, for a report on many releases routes: state, processes and servers are asked for once, so that the cost of a route is what is
  * said of it. Without a gateway it knows no route. */
 struct gateway_snapshot;
 int gateway_snapshot_take(struct gateway *g, struct gateway_snapshot **out, struct err *e);
@@ -175,14 +175,14 @@ void gateway_snapshot_process(const struct gateway_snapshot *s, struct gateway_v
 int gateway_snapshot_route(const struct gateway_snapshot *s, const char *route, struct gateway_route_view *out, struct err *e);
 
 /* What is not what the state says: on disk configuration, Lua, maps, the links of the route; in the process that serves what it was loaded with
- * and its maps. gateway_ensure puts it right. */
+ * and its maps. gateway_ensure repairs it. */
 typedef void gateway_found(void *ctx, const char *what, const char *want, const char *have);
 int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e);
 
 /* Can gateway/state be read? -1: *fault says why not. *there: something stands at its place. */
 int gateway_state_readable(struct gateway *g, bool *there, struct err *fault);
-/* A state that is damaged or missing is made anew, for all routes at once: those of the locks, each active; then as gateway_ensure. Where it
- * is whole, nothing. *aside (yours, or NULL): what became of what stood there, in words. Wants no route's lock: nobody else can change a state like that. */
+/* A state that is damaged or missing is created again, for all routes at once: those of the locks, each active; then as gateway_ensure. Where it
+ * is whole, nothing. *aside (yours, or NULL): what became of what was there, in words. Wants no route's lock: nobody else can change a state like that. */
 int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, size_t n, char **aside, struct err *e);
 
 /* Names of the routes that the state has, sorted; one block, free(*names). */
@@ -196,7 +196,7 @@ int gateway_reload(struct gateway *g, struct err *e);
 int gateway_upgrade(struct gateway *g, bool force, bool *changed, struct err *e);
 
 /* Keys of a route's clients, in the file that its manifest names as gateway.api_keys: "SHA256 NAME" a line. `where` is the route, or the file's
- * absolute path. Effective at once, in what runs as in what starts anew. ERR_USAGE: the name is there already, or not there. */
+ * absolute path. Effective at once, in what runs as in what starts again. ERR_USAGE: the name is there already, or not there. */
 #define GATEWAY_KEY 64
 int gateway_api_keys_add(struct gateway *g, const char *where, const char *name, char key[GATEWAY_KEY], struct err *e);
 int gateway_api_keys_remove(struct gateway *g, const char *where, const char *name, struct err *e);

@@ -31,7 +31,7 @@ int persist_lock(const struct gateway *g, int *fd, struct err *e);
 /* A new one where there is none. */
 int persist_state(const struct gateway *g, struct gateway_state **out, struct err *e);
 /* State, configuration, and process.cfg with the digest of what a process has to be reloaded for; written where they differ from what is
- * there. `a` NULL: only servers changed, and what a process was loaded with stands. *repaired: something else than the state stood there, and it was
+ * there. `a` NULL: only servers changed, and what a process was loaded with stands. *repaired: something else than the state was there, and it was
  * no change that was cut off (may be NULL). */
 struct accepted;
 int persist_save(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, bool *repaired, struct err *e);
@@ -40,7 +40,7 @@ struct staged;
 int persist_lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, const char *folder, struct err *e);
 /* The configuration is of another state: a change was cut off between the two. */
 int persist_torn(const struct gateway *g, const struct gateway_state *s, bool *torn, struct err *e);
-/* What of this stands there in another way, and the links of a route; nothing is changed. */
+/* What of this is there in another way, and the links of a route; nothing is changed. */
 int persist_compare(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e);
 /* The digest: everything but which release is behind a server, and what it is doing, with the operator's files as they are now. */
 int persist_digest(const struct gateway *g, const struct gateway_state *s, char digest[SHA256_HEX], struct err *e);

@@ -124,7 +124,7 @@ int gateway_rebuild(struct gateway *g, const struct lockfile *const *active, siz
 		return 0;
 	if (persist_lock(g, &file_lock, e))
 		return -1;
-	/* Somebody else was here first. */
+	/* Someone else was here first. */
 	if (!gateway_state_readable(g, &there, &fault) && there)
 		return 0;
 	return rebuild_state(g, active, n, &s, e) || set_aside(g, aside, e) || ensure_locked(g, s, e) ? -1 : 0;

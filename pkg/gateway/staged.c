@@ -190,7 +190,7 @@ static int put_file(const struct gateway *g, const char *folder, const struct st
 		return -1;
 	if (found && old.len == f->bytes.len && !memcmp(buf_str(&old), buf_str(&f->bytes), old.len))
 		return 0;
-	/* The directory is closed to everybody else; a file of root's in it is read by the gateway all the same. */
+	/* The directory is closed to everybody else; a file of root's in it is read by the gateway anyway. */
 	return fs_write(EFFECT_GATEWAY_CONFIG, g->h.dir, path, buf_str(&f->bytes), f->bytes.len, 0644, e);
 }
 

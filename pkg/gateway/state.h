@@ -13,7 +13,7 @@ struct json;
 struct lockfile;
 
 /* gateway/state: what the gateway should be, as one JSON document. Whoever changes something writes this document first, and
- * haproxy.cfg with it (gateway/render.h), so that a HAProxy that starts anew does what stands here.
+ * haproxy.cfg with it (gateway/render.h), so that a HAProxy that starts again does what stands here.
  *
  *     struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
  *     if (gateway_state_parse(text, n, &s, e))

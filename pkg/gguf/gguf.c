@@ -118,7 +118,7 @@ static int read_version(struct header *h) {
 	if (h->g.version && !(h->g.version & 0xffff))
 		return err_set(r->e, ERR_SPEC, "'%s' is a GGUF file for big-endian machines", r->from->name);
 	if (h->g.version != 2 && h->g.version != 3)
-		return err_set(r->e, ERR_SPEC, "'%s' has GGUF version %u; the engine reads 2 and 3", r->from->name, h->g.version);
+		return err_set(r->e, ERR_SPEC, "'%s' has GGUF version %u; the runtime reads 2 and 3", r->from->name, h->g.version);
 	return 0;
 }
 

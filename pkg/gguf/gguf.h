@@ -59,7 +59,7 @@ struct gguf_numbers {
 	uint64_t count;		/* of an array */
 	const int64_t *at;	/* NULL where the array is longer than GGUF_MAX_LIST; borrowed */
 };
-/* ERR_INTEGRITY: it is there and is no whole number, or one out of all proportion (2^40; a size of 2^31 layers is no model). */
+/* ERR_INTEGRITY: it is there and is no whole number, or one out of range (2^40; a size of 2^31 layers is no model). */
 int gguf_numbers(const struct gguf *g, const char *key, struct gguf_numbers *out, struct err *e);
 /* One number that is not negative; `otherwise` where it is absent. Of an array the largest. */
 int gguf_number(const struct gguf *g, const char *key, uint64_t otherwise, uint64_t *out, struct err *e);

@@ -58,7 +58,7 @@ static int take_array(struct header *h, struct pair *p) {
 	if (h->r->failed)
 		return -1;
 	if (type == VALUE_ARRAY)
-		return reader_bad(h->r, "has an array of arrays in '%s', which no engine reads", p->key);
+		return reader_bad(h->r, "has an array of arrays in '%s', which no runtime reads", p->key);
 	if (type >= VALUE_TYPES)
 		return reader_bad(h->r, "has an array of values of the unknown type %u in '%s'", type, p->key);
 	p->type = (unsigned char) type;
@@ -166,7 +166,7 @@ int gguf_numbers(const struct gguf *g, const char *key, struct gguf_numbers *out
 	if (p && !is_whole(p->type))
 		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value that is not a whole number", g->name, key);
 	if (p && p->large)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", g->name, key);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", g->name, key);
 	*out = p ? (struct gguf_numbers){.set = true, .array = p->array, .count = p->count, .at = p->numbers} : (struct gguf_numbers){0};
 	return 0;
 }

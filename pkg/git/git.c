@@ -137,7 +137,7 @@ static char *remote_of(git_repository *repo) {
 	return NULL;
 }
 
-/* libgit2 1.5.1 says "not found" of somebody else's repository too, when no safe.directory is set anywhere: then
+/* libgit2 1.5.1 says "not found" of someone else's repository too, when no safe.directory is set anywhere: then
  * what it did not find is that setting. */
 static bool lacks_trust(void) {
 	const git_error *g = git_error_last();

@@ -12,7 +12,7 @@
 
 /* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (frontend.c). */
 struct target {
-	char *authority, *host, *port; /* authority: as it stands in Host */
+	char *authority, *host, *port; /* authority: as it is in Host */
 	char *base;		       /* without the last '/'; "/v1" where the address has no path, as clients of this API have it */
 	bool tls;
 };

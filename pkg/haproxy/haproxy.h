@@ -51,7 +51,7 @@ struct process {
 };
 
 int process_inspect(const struct haproxy *h, struct process *out, struct err *e);
-/* From nothing, or in the place of one that does not run. Returns before it answers. */
+/* From nothing, or instead of one that does not run. Returns before it answers. */
 int process_start(const struct haproxy *h, struct err *e);
 /* From now on Docker starts it again; nothing where it does not run. */
 int process_keep(const struct haproxy *h, struct err *e);

@@ -37,7 +37,7 @@ static int ask_to_reload(const struct haproxy *h, struct buf *said, struct err *
 		struct err why = {0};
 		bool listening = false;
 		buf_reset(said);
-		/* A master that executes itself anew may break off its answer: what it then serves is what counts. */
+		/* A master that executes itself again may break off its answer: what it then serves is what counts. */
 		if (socket_ask(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER, "reload", said, &listening, &why) && why.code != ERR_UNREACHABLE)
 			return err_set(e, why.code, "%s", why.msg);
 		if (!strstr(buf_str(said), "Success=0") || strstr(buf_str(said), "[ALERT]") || tries == RELOAD_TRIES)
@@ -64,7 +64,7 @@ int haproxy_reload(const struct haproxy *h, const char *digest, struct err *e) {
 	return haproxy_failed(h, buf_str(&said), e);
 }
 
-/* The master of an installed one executes its program anew with each reload: nothing else is needed. */
+/* The master of an installed one executes its program again with each reload: nothing else is needed. */
 int process_take_over(const struct haproxy *h, const char *digest, struct err *e) {
 	return h->host ? haproxy_reload(h, digest, e) : process_docker_take_over(h, digest, e);
 }

@@ -126,7 +126,7 @@ static int create_with(const struct haproxy *h, const struct haproxy_image *i, c
 		return -1;
 	struct docker_container_spec c = {.name = name, .argv = argv, .env = env, .user = user, .labels = labels, .mounts = m->at, .n_mounts = m->n,
 		.network = "host", .pids = PIDS, .stop_signal = "SIGUSR1", .stop_timeout_ms = STOP_MS, .restart = "no"};
-	/* Whatever has our name was left by somebody. */
+	/* Whatever has our name was left by someone. */
 	if (docker_container_remove(h->docker, name, true, e) || make(h, i, &c, &taken, e))
 		return -1;
 	return taken ? err_set(e, ERR_SYS, "another program created a container '%s' at the same moment; remove it and try again", name)

@@ -70,7 +70,7 @@ static void become(const struct haproxy *h, int log) {
 		_exit(127);
 }
 
-/* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the kernel and fetch it anew, page by page. */
+/* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the kernel and fetch it again, page by page. */
 static pid_t launch(const struct haproxy *h, int log) {
 	const char *const argv[] = {h->program, "-dMglobal", "-W", "-D", "-p", "gateway/" PID_NAME, "-C", h->root->path,
 		"-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
@@ -129,7 +129,7 @@ int process_host_start(const struct haproxy *h, struct err *e) {
 	return haproxy_failed(h, buf_str(&words), e);
 }
 
-/* The same program, user and paths, with gateway/check in the place of the root. */
+/* The same program, user and paths, with gateway/check instead of the root. */
 static pid_t launch_check(const struct haproxy *h, int log) {
 	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" HAPROXY_CHECK_DIR, h->root->path);
 	const char *const argv[] = {h->program, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};

@@ -10,7 +10,7 @@ struct err;
 struct haproxy_routes;
 
 /* haproxy.cfg and what lies beside it, as a pure function of the state: the same state and paths give the same bytes. Valid for HAProxy
- * 2.6 and later. The texts stand in templates/haproxy/ and are compiled into the program.
+ * 2.6 and later. The texts are in templates/haproxy/ and are compiled into the program.
  *
  * Names in HAProxy: backend `r:ROUTE` with the servers `a` and `b` (and `out`, the way to the fallback, where one is declared); frontend
  * `at:HOST:PORT`. A restart or reload does what the files say: only a ready slot takes traffic, a canary its share; a slot

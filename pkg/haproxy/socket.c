@@ -229,7 +229,7 @@ static int ask_once(enum effect as, int dir, const struct socket_worker *w, cons
 		return 0;
 	if (status && (!w->finishing || why.code != ERR_UNREACHABLE))
 		return err_set(e, why.code, "%s", why.msg);
-	/* It ended in the middle of the answer, or somebody else answers there. */
+	/* It ended in the middle of the answer, or someone else answers there. */
 	if (is_listed(dir, w, &listed, e))
 		return -1;
 	*gone = !listed;
@@ -237,7 +237,7 @@ static int ask_once(enum effect as, int dir, const struct socket_worker *w, cons
 }
 
 /* One that finishes may end at any moment. Its master takes a moment to notice, and forgets whoever waited for the rest of an answer (HAProxy 3.2):
- * it is not waited for long, and asked again. A master that executes itself anew breaks off what it passes on: who only looks asks again, too. */
+ * it is not waited for long, and asked again. A master that executes itself again breaks off what it passes on: who only looks asks again, too. */
 static int ask_worker(enum effect as, int dir, const struct socket_worker *w, const char *command, struct buf *out, bool *gone, struct err *e) {
 	uint64_t until = clock_mono_ms() + (w->finishing ? 2 * SOCKET_TIMEOUT_MS : HALF_MS);
 	uint64_t timeout_ms = w->finishing ? FINISHING_MS : SOCKET_TIMEOUT_MS;

@@ -12,7 +12,7 @@
  * where the number is from; 0: not known. A name with a word that changes a device (Ti, Super, Laptop, MIG) is known only with it. */
 uint64_t bandwidth_of(const char *name, uint64_t memory_bytes, const char **source);
 
-/* All words of `words` must stand in a device's name. `gib` decides where a name stands for several memories, 0 where it need not.
+/* All words of `words` must be in a device's name. `gib` decides where a name stands for several memories, 0 where it need not.
  * A source "21 Gb/s x 384 bit" is the maker's data rate of a pin times the width of the bus; a test holds the number against it. */
 struct bandwidth_row {
 	const char *words;

@@ -57,7 +57,7 @@ struct host_tools {
 int host_read(const char *root, struct host_facts *out, struct err *e);
 
 /* Adds the NVIDIA GPUs, before all others. `t` NULL: libnvidia-ml.so.1 and nvidia-smi, ten seconds each. A machine without
- * them is no error: why they told nothing stands in gpu_note where there are device files. */
+ * them is no error: why they told nothing is in gpu_note where there are device files. */
 void host_read_gpus(const struct host_tools *t, struct host_facts *h);
 /* The GPU that a backend ("cuda", "rocm", "vulkan") would use: the first that fits; NULL: none is known. */
 const struct host_gpu *host_gpu_for(const struct host_facts *h, const char *backend);

@@ -31,7 +31,7 @@ int host_cache_write(int root, const struct host_facts *h, const struct host_mea
 }
 
 static int damaged(struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "'%s' in the root cannot be understood: 'llmdeploy host --measure' writes it anew", NAME);
+	return err_set(e, ERR_INTEGRITY, "'%s' in the root cannot be read: 'llmdeploy host --measure' writes it again", NAME);
 }
 
 int host_cache_read(int root, struct host_facts *h, struct err *e) {

@@ -95,7 +95,7 @@ int host_ask_nvidia_smi(const char *program, uint64_t timeout_ms, struct host_gp
 		status = run(program, "--query-gpu=" FIELDS, timeout_ms, &b);
 	}
 	if (status) {
-		(void) snprintf(why, why_size, status == -2 ? "%.80s is not there" : status == -1 ? "%.80s did not answer in time" : "%.80s failed", program);
+		(void) snprintf(why, why_size, status == -2 ? "%.80s was not found" : status == -1 ? "%.80s did not answer in time" : "%.80s failed", program);
 		return -1;
 	}
 	for (char *line = b.len ? strtok_r(b.data, "\n", &rest) : NULL; line && (size_t) n < max; line = strtok_r(NULL, "\n", &rest)) {

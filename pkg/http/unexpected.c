@@ -108,7 +108,7 @@ static bool is_xml(struct body b) {
 	return begins(b, "<?xml") || begins(b, "<Error>");
 }
 
-/* "AccessDenied: Request has expired"; XHTML is a page all the same. */
+/* "AccessDenied: Request has expired"; XHTML is a page anyway. */
 static void xml_words(struct body b, char out[2 * SHOWN + 4]) {
 	char code[SHOWN + 1], message[SHOWN + 1];
 
@@ -166,9 +166,9 @@ static const char *page_advice(const struct http_response *r, const char *url) {
 
 	place_of(r, place);
 	if (strstr(url, "/blob/") && strstr(url, "github"))
-		return "write /raw/ in place of /blob/ in its address";
+		return "write /raw/ instead of /blob/ in its address";
 	if (strstr(url, "/blob/") || strstr(url, "/tree/"))
-		return "write /resolve/ in place of /blob/ in its address";
+		return "write /resolve/ instead of /blob/ in its address";
 	if (*place)
 		return "give an address that needs no login; behind a network's sign-in page, sign in first";
 	return "give the address of the file itself; behind a login or a network's sign-in page, sign in first";
@@ -184,7 +184,7 @@ static void say_page(const struct http_response *r, const char *url, struct body
 	(void) buf_puts(out, "an HTML page");
 	if (*title)
 		(void) buf_printf(out, " ('%.60s')", title);
-	(void) buf_puts(out, r ? " came" : " stands there");
+	(void) buf_puts(out, r ? " came" : " is there");
 	if (*place)
 		(void) buf_printf(out, " from '%s'", place);
 	(void) buf_printf(out, " instead of the file: %s", page_advice(r, url));
@@ -200,7 +200,7 @@ static void say_pointer(bool local, struct body b, struct buf *out) {
 	(void) buf_puts(out, "a Git LFS pointer");
 	if (oid && bytes)
 		(void) buf_printf(out, " to %s (sha256 %.12s...)", shown, oid + strlen("oid sha256:"));
-	(void) buf_printf(out, " %s instead of the file: %s", local ? "stands there" : "came",
+	(void) buf_printf(out, " %s instead of the file: %s", local ? "is there" : "came",
 		local ? "run git lfs pull" : "give the address of the file itself (/resolve/ on the hub, media.githubusercontent.com)");
 }
 
@@ -242,7 +242,7 @@ static bool say_packed(const struct http_response *r, const char *url, struct bo
 		if (is_archive_name(url))
 			return false; /* the file that was asked for, with other bytes */
 		(void) buf_printf(out, "a %s file %s instead of the file: name the member, as ADDRESS#MEMBER, or unpack it", k->name,
-			r ? "came" : "stands there");
+			r ? "came" : "is there");
 		return true;
 	}
 	return false;
@@ -325,13 +325,13 @@ static const char *known_refusal(const struct http_response *r, const char *url,
 	if (s == 401 || s == 403)
 		return token ? "no access with the token in HF_TOKEN" : "no access";
 	if (s == 404 || s == 410)
-		return "it is not there";
+		return "it does not exist";
 	if (s == 407)
-		return "the proxy wants a user and a password: write them into https_proxy";
+		return "the proxy needs a user and a password: write them into https_proxy";
 	if (s == 451)
 		return "it is withheld for legal reasons";
 	if (s == 511)
-		return "the network wants a sign-in first";
+		return "the network requires a sign-in first";
 	return NULL;
 }
 
@@ -351,7 +351,7 @@ void http_refused(const struct http_response *r, const char *url, bool token, bo
 	else if (r->status == 400 || r->status == 416)
 		(void) buf_printf(out, ": the server does not take a plain request for %s", ranged ? "a part of it" : "the whole of it");
 	else if (r->status >= 300 && r->status < 400)
-		(void) buf_puts(out, ": it redirects without a place to go");
+		(void) buf_puts(out, ": it redirects without an address");
 	if (*words)
 		(void) buf_printf(out, "; the server says '%.100s'", words);
 	if (!why && r->status == 400)

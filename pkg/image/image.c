@@ -19,7 +19,7 @@
 #include "json/json.h"
 #include "store/store.h"
 
-/* Changes when the same packages shall give other bytes: kept layers are then made anew. */
+/* Changes when the same packages shall give other bytes: kept layers are then created again. */
 #define ASSEMBLER "image-1"
 
 enum { MAX_PACKAGES = 400, MAX_KEY = 1 << 20, MAX_NOTE = 1 << 16 };
@@ -116,7 +116,7 @@ static bool recall_layer(const struct json *j, struct store *store, struct image
 	return true;
 }
 
-/* A note is a cache: whatever is wrong with it, the layers are made anew. */
+/* A note is a cache: whatever is wrong with it, the layers are created again. */
 static bool recall(struct store *store, const char *note, struct image *out) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_NOTE);
 	struct json *j CLEANUP(json_freep) = NULL;

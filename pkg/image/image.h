@@ -18,7 +18,7 @@ struct store;
  * that links and conflicts between packages are seen. Refused, with the package named: paths that
  * leave the image, devices, set-user-id files, two packages that disagree about a path, a library
  * that nothing brings. Rules of what is left out (manuals, locales, ...) and what is added
- * (accounts, CA bundle, mount points /models and /run/engine, dpkg's status for scanners) stand in
+ * (accounts, CA bundle, mount points /models and /run/engine, dpkg's status for scanners) are in
  * package.c and postinst_emulation.c.
  *
  * Layers, from the bottom: base, engine, release. Layers are uncompressed tars, so that

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* Inside pkg/image: the nodes of a merged tree that stand in one layer, as a tar in the store. */
+/* Inside pkg/image: the nodes of a merged tree that are in one layer, as a tar in the store. */
 struct err;
 struct image_layer;
 struct store;

@@ -528,7 +528,7 @@ static int check_found(const struct unpacking *u, struct err *e) {
 		if (!u->found[i])
 			return err_set(
 				e, ERR_INTEGRITY,
-				"'%s' has no file '%s', which the package lock wants from it",
+				"'%s' has no file '%s', which packages.lock lists for it",
 				u->p->file, u->p->want->files[i]);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct node { /* all texts and bytes are borrowed */
 	size_t size;
 	const char *owner;  /* package, for messages and for the order */
 	unsigned layer;	    /* where its owner belongs */
-	unsigned in_layers; /* bits: where it has to stand (folders stand in many) */
+	unsigned in_layers; /* bits: where it has to stand (folders are in many) */
 };
 
 struct arena;

@@ -222,7 +222,7 @@ static int create(const struct instance_ctx *ctx, const struct lockfile *l, cons
 	return r;
 }
 
-/* Ours is one of this root and this lock; anything else under our name was left by somebody and is replaced. */
+/* Ours is one of this root and this lock; anything else under our name was left by someone and is replaced. */
 static bool is_ours(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c) {
 	const char *root = json_str(c->labels, INSTANCE_LABEL_ROOT), *digest = json_str(c->labels, INSTANCE_LABEL_LOCK);
 
@@ -269,7 +269,7 @@ static int start_once(const struct instance_ctx *ctx, const struct lockfile *l, 
 	return docker_container_start(ctx->docker, name, e);
 }
 
-/* Image and container are looked at, and then used: somebody who prunes in between takes them away. Then they are made once more. */
+/* Image and container are looked at, and then used: someone who prunes in between takes them away. Then they are made once more. */
 int instance_start(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
 	char *name CLEANUP(freep) = instance_name(ctx->root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};

@@ -58,10 +58,10 @@ int instance_stop_begin(const struct instance_ctx *ctx, const struct lockfile *l
 int instance_is_running(const struct instance_ctx *ctx, const struct lockfile *l, bool *running, struct err *e);
 /* Started after this time of a journal's record (NULL: no). */
 bool instance_started_after(const struct docker_container *c, const char *time);
-/* Was it somebody who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
+/* Was it someone who started the release's container after this time (restart.c), and not its restart policy? The Engine's events say so, which
  * it forgets with its own restart, and but for the newest 256: where they do not say, it was. */
 bool instance_started_by_hand(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c, const char *time);
-/* Was a stop of this life of it asked of the Engine: by somebody, or by its own shutdown, in which it still answers? */
+/* Was a stop of this life of it asked of the Engine: by someone, or by its own shutdown, in which it still answers? */
 bool instance_was_stopped(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_container *c);
 /* The i-th artifact is a file that was made after the container was started (false where the file system keeps no birth). */
 bool instance_is_stale(const struct instance_ctx *ctx, const struct lockfile *l, size_t i, const struct docker_container *c);
@@ -82,7 +82,7 @@ struct instance_endpoint {
 };
 int instance_endpoint_open(const struct instance_ctx *ctx, const struct lockfile *l, struct instance_endpoint *out, struct err *e);
 void instance_endpoint_done(struct instance_endpoint *en);
-/* Readiness, identity, one token. ERR_GATE with the container's last words. `ready_ms` may be NULL. */
+/* Readiness, identity, one token. ERR_GATE with the container's last log lines. `ready_ms` may be NULL. */
 int instance_await_ready(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
 /* It did not answer, says *e. That it died explains failed answers better than they do; that Docker went, better than that. Always -1. */
 int instance_explain(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e);
@@ -94,7 +94,7 @@ int64_t instance_stamp_ms(const char *stamp);
 int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *alive, struct err *e);
 /* The second half of it, for who knows that its container runs: does the readiness rule hold? */
 int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *answers, struct err *e);
-/* The Engine's containers of a route (NULL: of the root), asked for once by who tells of many; docker_containers_done. Among them the one that
+/* The Engine's containers of a route (NULL: of the root), asked for once by a report on many releases; docker_containers_done. Among them the one that
  * bears the name of a release's; *ours: it was made from this lock. NULL: none. */
 int instance_list(const struct instance_ctx *ctx, const char *route, struct docker_containers *out, struct err *e);
 const struct docker_container_entry *instance_among(const struct instance_ctx *ctx, const struct lockfile *l, const struct docker_containers *all,

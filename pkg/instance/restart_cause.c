@@ -9,7 +9,7 @@
 #include "root/root.h"
 
 /* Design: a container with a restart policy comes back after a crash, after the Engine's restart and after a boot, as it should. What
- * tells that from somebody's `docker restart` or `docker start` is what came before the start: a stop by hand is an event of its own. A crash
+ * tells that from someone's `docker restart` or `docker start` is what came before the start: a stop by hand is an event of its own. A crash
  * is counted (RestartCount, which a start by hand resets), and an Engine that was restarted remembers nothing before its own start. */
 struct restart_cause {
 	bool started, died, by_hand;

@@ -185,7 +185,7 @@ static int check_unchanged(const struct journal *j, struct err *e) {
 	struct stat st;
 
 	if (j->broken)
-		return err_set(e, ERR_SYS, "'%s' could not be put right after a failed write: run 'llmdeploy recover'", j->shown);
+		return err_set(e, ERR_SYS, "'%s' could not be repaired after a failed write: run 'llmdeploy recover'", j->shown);
 	if (fstat(j->fd, &st))
 		return err_sys(e, "cannot look at '%s'", j->shown);
 	if ((uint64_t) st.st_size != j->size || !st.st_nlink)

@@ -64,7 +64,7 @@ int journal_reset(int dir, const char *where, const struct json *event, struct e
 	unsigned last;
 
 	if (!journal_read(dir, where, NULL, NULL, &fault))
-		return err_set(e, ERR_USAGE, "the journal of '%s' is whole: there is nothing to accept", where[0] ? where : "the root");
+		return err_set(e, ERR_USAGE, "the journal of '%s' is intact: there is nothing to accept", where[0] ? where : "the root");
 	if (fault.code != ERR_INTEGRITY) {
 		*e = fault;
 		return -1;

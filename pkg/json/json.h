@@ -22,7 +22,7 @@ int json_parse(const char *text, size_t n, struct json **out, struct err *e);
 /* What Python's json.dump() writes as well: NaN, Infinity, -Infinity and numbers beyond a double, which become null, and half
  * a surrogate pair or NUL, which becomes U+FFFD. For the files of models, which Python programs write. */
 int json_parse_python(const char *text, size_t n, struct json **out, struct err *e);
-/* Is it one value of RFC 8259? For a text that somebody else will read: \u0000 and large numbers are as good as any. */
+/* Is it one value of RFC 8259? For a text that someone else will read: \u0000 and large numbers are as good as any. */
 int json_check(const char *text, size_t n, struct err *e);
 void json_free(struct json *j);
 void json_freep(struct json **j); /* for CLEANUP */

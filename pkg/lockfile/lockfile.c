@@ -217,7 +217,7 @@ int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile
 	if (lockfile_from_tree(tree, &l, e))
 		return err_wrap(e, "%s", name);
 	if (l->n_bytes != n || memcmp(l->bytes, text, n))
-		return err_set(e, ERR_INTEGRITY, "%s: not the canonical form that llmdeploy writes: it was edited; build it anew", name);
+		return err_set(e, ERR_INTEGRITY, "%s: not the canonical form that llmdeploy writes: it was edited; build it again", name);
 	*out = STEAL(l);
 	return 0;
 }

@@ -25,7 +25,7 @@ int plan_file_write(const struct lockfile *l, const struct plan_file_expected *x
 }
 
 static int damaged(const char *name, struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "%s: not a plan as llmdeploy writes it: it was edited or cut; plan anew", name);
+	return err_set(e, ERR_INTEGRITY, "%s: not a plan as llmdeploy writes it: it was edited or cut; plan again", name);
 }
 
 static bool is_named(const char *version, const char *digest) {

@@ -70,7 +70,7 @@ static int create(struct docker *d, const struct memory_estimate_ask *ask, struc
 
 	if (docker_container_create(d, &spec, &taken, id, e))
 		return -1;
-	return taken ? err_set(e, ERR_BUSY, "the engine is being asked for its estimate by somebody else: '%s' is there", ask->name) : 0;
+	return taken ? err_set(e, ERR_BUSY, "another program is running the runtime's estimate: container '%s' exists", ask->name) : 0;
 }
 
 static int no_answer(struct docker *d, const struct memory_estimate_ask *ask, struct err *e) {
@@ -78,7 +78,7 @@ static int no_answer(struct docker *d, const struct memory_estimate_ask *ask, st
 	struct err ignored = {0};
 
 	(void) docker_log_tail(d, ask->name, LAST_LINES, &last, &ignored);
-	return err_set(e, ERR_GATE, "the engine made no estimate within %llu s; last lines of its log: %s",
+	return err_set(e, ERR_GATE, "the runtime made no estimate within %llu s; last lines of its log: %s",
 		       (unsigned long long) ((ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS) / 1000), last.len ? buf_str(&last) : "none");
 }
 
@@ -91,7 +91,7 @@ static int listen_to(struct docker *d, const struct memory_estimate_ask *ask, st
 	if (!r)
 		r = h.complete ? memory_estimate_rows(ask->lockfile->logs, buf_str(&h.text), h.text.len, out, e) : no_answer(d, ask, e);
 	if (!r && !out->n)
-		r = err_set(e, ERR_GATE, "the engine's estimate has another form than the runtime definition knows");
+		r = err_set(e, ERR_GATE, "the runtime's estimate does not match the pattern of its definition");
 	buf_done(&h.text);
 	return r;
 }

@@ -52,5 +52,5 @@ struct memory_estimate_ask {
 };
 
 /* Starts the runtime of the lockfile in a container without network until it has said its estimate, which is before it allocates anything, and
- * removes the container. ERR_USAGE: this runtime makes no estimate. ERR_GATE: the runtime ended or the time did, with its last words. */
+ * removes the container. ERR_USAGE: this runtime makes no estimate. ERR_GATE: the runtime ended or the time did, with its last log lines. */
 int memory_estimate_ask(struct docker *d, const struct memory_estimate_ask *ask, struct memory_estimate *out, struct err *e);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define ENCODER "only makes embeddings, and what it keeps for that was not compared with the runtime"
+#define ENCODER "only makes embeddings, and its memory for that was not compared with the runtime"
 #define DIFFUSION "writes all tokens of an answer at once and keeps no cache, which was not compared with the runtime"
-#define SPEECH "is one part of a speech model, and what the others take is not in this file"
+#define SPEECH "is one part of a speech model, and the memory of the other parts is not in this file"
 #define DRAFT "only drafts for another model, and has no cache of its own size"
 #define COMPRESSED "keeps compressed keys of blocks beside its cache, which are not in the table"
 #define NO_MODEL "was not compared with the runtime: no model of it could be made"
@@ -167,7 +167,7 @@ static const struct arch table[] = {
 	{.name = "minimax-m3", .unsure = COMPRESSED},
 	{.name = "qwen4exp", .unsure = COMPRESSED},
 	{.name = "minimax-01", .unsure = "keeps the state of a linear attention that is not in the table"},
-	{.name = "hrm_text", .unsure = "runs its layers several times, and what that keeps is not in the table"},
+	{.name = "hrm_text", .unsure = "runs its layers several times, and the memory for that is not in the table"},
 	{.name = "grok", .unsure = "computes its attention without flash attention, and the buffers for that are not in the table"},
 	{.name = "gptj", .unsure = "is named by the runtime, which cannot load it"},
 	{.name = "plm", .unsure = NO_MODEL},

@@ -36,7 +36,7 @@ static int whole(const struct config *c, const char *key, const struct json *v, 
 	double n = json_value(v);
 
 	if (!json_is_number(v) || n < 0 || n > (double) LARGEST || n != (double) (uint64_t) n)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value that is no whole number of sense", c->name, key);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value that is not a usable whole number", c->name, key);
 	*out = (uint64_t) n;
 	return 0;
 }
@@ -65,7 +65,7 @@ static int width(const struct config *c, const char *const *keys, uint64_t other
 	if (config_number(c, keys, otherwise, &v, e))
 		return -1;
 	if (v > WIDEST)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", c->name, keys[0]);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", c->name, keys[0]);
 	*out = (uint32_t) v;
 	return 0;
 }
@@ -86,7 +86,7 @@ static int each_layer(const struct config *c, const struct model_facts *m, const
 		if (whole(c, key, item, &n, e))
 			return -1;
 		if (n > WIDEST)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", c->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", c->name, key);
 		out[i] = (uint32_t) n;
 		item = json_is_array(v) ? json_next(item) : item;
 	}
@@ -116,7 +116,7 @@ static int sizes(const struct config *c, struct model_facts *m, struct err *e) {
 		if (config_number(c, numbers[i].keys, 0, numbers[i].out, e))
 			return -1;
 		if (*numbers[i].out > numbers[i].most)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", c->name, numbers[i].keys[0]);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", c->name, numbers[i].keys[0]);
 	}
 	if (layers > MODEL_MAX_LAYERS)
 		return err_set(e, ERR_INTEGRITY, "'%s' says 'num_hidden_layers' with %llu layers, the limit is %d", c->name,

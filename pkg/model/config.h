@@ -8,7 +8,7 @@ struct err;
 struct json;
 struct model_facts;
 
-/* config.json of a model in Hugging Face's form. The numbers of a model that also sees or hears stand in an object of
+/* config.json of a model in Hugging Face's form. The numbers of a model that also sees or hears are in an object of
  * their own ("text_config"); what is not there is looked for beside it. */
 struct config {
 	const struct json *text, *root;
@@ -16,7 +16,7 @@ struct config {
 };
 
 /* A whole number under the first of `keys` (NULL-terminated) that is there and not null. Of a list the largest.
- * ERR_INTEGRITY: something else stands there. */
+ * ERR_INTEGRITY: something else is there. */
 int config_number(const struct config *c, const char *const *keys, uint64_t otherwise, uint64_t *out, struct err *e);
 /* What stands under the key, if it is not null. */
 const struct json *config_get(const struct config *c, const char *key);

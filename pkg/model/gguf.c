@@ -125,7 +125,7 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, uint64_t *nex
 		if (gguf_own_number(g, m, keys[i].key, 0, keys[i].out, e))
 			return -1;
 		if (*keys[i].out > keys[i].most)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of all proportion", g->name, m->architecture,
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of range", g->name, m->architecture,
 				       keys[i].key);
 	}
 	if (layers > MODEL_MAX_LAYERS)

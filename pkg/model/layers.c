@@ -44,7 +44,7 @@ static int each_layer(const struct gguf *g, const struct model_facts *m, const c
 		if (one < 0)
 			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value", g->name, key);
 		if (one > LARGEST)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", g->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", g->name, key);
 		out[i] = (uint32_t) one;
 	}
 	return 0;
@@ -58,7 +58,7 @@ static int one_for_all(const struct gguf *g, const struct model_facts *m, const 
 	if (gguf_own_number(g, m, name, otherwise, &v, e))
 		return -1;
 	if (v > (uint64_t) LARGEST)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of all proportion", g->name, m->architecture, name);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of range", g->name, m->architecture, name);
 	*out = (uint32_t) v;
 	return 0;
 }
@@ -126,7 +126,7 @@ static void by_period(struct model_facts *m, uint64_t period, bool dense_first) 
 }
 
 /* The window, and where: a list of the file, its period, or what the architecture is known for. An architecture that
- * is known for no window has none, whatever stands there: the runtime does not look. */
+ * is known for no window has none, whatever is there: the runtime does not look. */
 static int windows(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
 	struct gguf_numbers pattern = {0};
 	uint64_t window;
@@ -273,7 +273,7 @@ static const struct arch *known(struct model_facts *m) {
 	const struct arch *a = arch_find(m->architecture);
 
 	if (!a)
-		unsure(m, "is not in the table, so what it keeps of a token is a guess");
+		unsure(m, "is not in the table, so its memory for each token is an estimate");
 	else if (a->unsure)
 		unsure(m, a->unsure);
 	return a ? a : &plain;

@@ -93,7 +93,7 @@ int model_read_path(const char *path, struct model_facts *out, struct err *e) {
 	if (source_dir_open(&p, p.first, &f, e))
 		return -1;
 	if (!f)
-		return err_set(e, ERR_SYS, "'%s' is gone", path);
+		return err_set(e, ERR_SYS, "'%s' no longer exists", path);
 	return any_file(&p, p.first, f, out, e);
 }
 
@@ -113,6 +113,6 @@ int model_read_source(struct http *http, const char *source, struct model_facts 
 	if (source_dir_open(&p, p.first, &f, e))
 		return -1;
 	if (!f)
-		return err_set(e, ERR_UNREACHABLE, "'%s%s' is not there", p.base, p.first);
+		return err_set(e, ERR_UNREACHABLE, "'%s%s' does not exist", p.base, p.first);
 	return any_file(&p, p.first, f, out, e);
 }

@@ -14,7 +14,7 @@ static int number(const struct config *c, const char *const *keys, uint64_t *out
 	if (config_number(c, keys, 0, out, e))
 		return -1;
 	if (*out > WIDEST)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of all proportion", c->name, keys[0]);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", c->name, keys[0]);
 	return 0;
 }
 
@@ -52,7 +52,7 @@ static int kimi(const struct json *o, const char *name, struct model_facts *m, s
 	int64_t heads = json_int_or(o, "num_heads", 0), head = json_int_or(o, "head_dim", 0), conv = json_int_or(o, "short_conv_kernel_size", 4);
 
 	if (heads < 0 || head < 0 || conv < 1 || heads > 1 << 14 || head > 1 << 14 || conv > 1 << 14)
-		return err_set(e, ERR_INTEGRITY, "'%s' says 'linear_attn_config' with a value out of all proportion", name);
+		return err_set(e, ERR_INTEGRITY, "'%s' says 'linear_attn_config' with a value out of range", name);
 	m->conv_kernel = (uint64_t) conv;
 	m->state_numbers = (uint64_t) (heads * head * (3 * (conv - 1) + head));
 	return 0;

@@ -53,7 +53,7 @@ static void reading_done(struct reading *r) {
 	model_facts_done(&r->m);
 }
 
-/* A JSON file of the place, which a Python program wrote: Infinity and NaN may stand in it. *out NULL: not there. */
+/* A JSON file of the place, which a Python program wrote: Infinity and NaN may be in it. *out NULL: not there. */
 static int read_json(const struct source_dir *p, const char *name, size_t most, struct json **out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	struct err why = {0};

@@ -212,19 +212,19 @@ static const char *reason_of(const struct planner *p, const struct plan_machine 
 			return arena_printf(p->arena, "%s of %s (%s less %u%%), p95 %llu ms of %llu", planned, usable, capacity, reserve, p95, gate);
 		return arena_printf(p->arena, "%s of %s (%s less %u%%)", planned, usable, capacity, reserve);
 	case PLAN_ASYNCHRONOUS:
-		return arena_printf(p->arena, "for asynchronous work only: p95 is %llu ms, the gate is %llu ms", p95, gate);
+		return arena_printf(p->arena, "for asynchronous work only: p95 %llu ms exceeds the limit of %llu ms", p95, gate);
 	case PLAN_TOO_LARGE:
 		if (size_admits(machine->capacity, reserve, machine->planned) && size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
 			return arena_printf(p->arena, "%s takes %s of the device, and its pages of %s do not hold the load (KV cache and states %s)",
 				p->in->runtime->name, bytes_text(p, pages.taken), bytes_text(p, pages.kv), bytes_text(p, b->kv_cache + b->recurrent));
 		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
 	case PLAN_TOO_SLOW:
-		return arena_printf(p->arena, "fits, and p95 is %llu ms, the gate is %llu ms", p95, gate);
+		return arena_printf(p->arena, "fits, but p95 %llu ms exceeds the limit of %llu ms", p95, gate);
 	case PLAN_INEXACT:
-		return arena_printf(p->arena, "not known exactly: %s; %s is a guess with caches and buffers counted twice", p->plan.model->unsure, planned);
+		return arena_printf(p->arena, "not known exactly: %s; %s is an estimate that counts caches and buffers twice", p->plan.model->unsure, planned);
 	case PLAN_UNKNOWN: break;
 	}
-	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; say resources: {device: {memory: 24GB}}",
+	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; set resources: {device: {memory: 24GB}}",
 			    machine->backend->name);
 }
 

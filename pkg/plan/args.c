@@ -47,9 +47,9 @@ static void diagnose_decided(struct planner *p, const char *path, const char *na
 	const char *key = decided_by(s);
 
 	if (key)
-		plan_diagnose(p, path, "'%s' is no extra argument: '%s' of the manifest decides it", name, key);
+		plan_diagnose(p, path, "'%s' cannot be an extra argument: it is set by '%s' of the manifest", name, key);
 	else
-		plan_diagnose(p, path, "'%s' is no extra argument: llmdeploy decides it", name);
+		plan_diagnose(p, path, "'%s' cannot be an extra argument: llmdeploy sets it", name);
 }
 
 static void diagnose_unknown(struct planner *p, const char *path, const char *name) {
@@ -63,7 +63,7 @@ static void diagnose_unknown(struct planner *p, const char *path, const char *na
 			return;
 		}
 	if (is_among(rt->fixed_args, rt->n_fixed_args, name)) {
-		plan_diagnose(p, path, "'%s' is no extra argument: %s always runs with it as it is", name, rt->name);
+		plan_diagnose(p, path, "'%s' cannot be an extra argument: it is a fixed argument of %s", name, rt->name);
 		return;
 	}
 	for (size_t i = 0; i < rt->n_extras; i++) {

@@ -127,7 +127,7 @@ static void more_devices(struct planner *p, const struct plan_machine *machine) 
 static void no_hurry(struct planner *p) {
 	for (size_t i = 0; i < p->plan.n_machines; i++)
 		if (p->plan.machines[i].verdict == PLAN_TOO_SLOW) {
-			propose(p, "latency", arena_printf(p->arena, "requirements.latency: asynchronous, on '%s', where nobody waits for the answer",
+			propose(p, "latency", arena_printf(p->arena, "requirements.latency: asynchronous, on '%s', if no person waits for the answer",
 				p->plan.machines[i].name), p->plan.machines[i].planned);
 			return;
 		}
@@ -136,8 +136,8 @@ static void no_hurry(struct planner *p) {
 static void hosted_lane(struct planner *p) {
 	if (!strcmp(p->in->spec->privacy, "local"))
 		return;
-	propose(p, "hosted", json_get(p->in->spec->gateway, "fallback") ? "a hosted lane alone: the gateway.fallback that is there" :
-		"a hosted lane: gateway.fallback", 0);
+	propose(p, "hosted", json_get(p->in->spec->gateway, "fallback") ? "only the hosted fallback: the existing gateway.fallback" :
+		"a hosted fallback: gateway.fallback", 0);
 }
 
 void plan_find_changes(struct planner *p) {

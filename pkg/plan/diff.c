@@ -113,7 +113,7 @@ static void differ_image(struct json *list, const struct json *now, const struct
 		char *x CLEANUP(freep) = a ? mem_printf("%.12s", json_str(a, "config")) : NULL, *y CLEANUP(freep) = mem_printf("%.12s", json_str(b, "config"));
 		differ(list, "image", x, y);
 	} else if (a && !is_same_image(now, then)) {
-		(void) snprintf(text, sizeof text, "made anew: %s", is_same(a, b, "packages") ? "its top layer alone" : "other packages");
+		(void) snprintf(text, sizeof text, "rebuilt: %s", is_same(a, b, "packages") ? "only its top layer" : "other packages");
 		char *x CLEANUP(freep) = mem_printf("%.12s", json_str(a, "config"));
 		differ(list, "image", x, text);
 	}
@@ -236,7 +236,7 @@ struct json *plan_diff(const struct json *now, const struct json *then) {
 	return list;
 }
 
-/* ---- the way back ---- */
+/* ---- the switch back ---- */
 
 enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
 				 const char *strategy, const char *previous) {

@@ -14,7 +14,7 @@ struct json *plan_diff(const struct json *now, const struct json *then);
 
 enum plan_rollback_mode {
 	PLAN_ROLLBACK_NONE,	    /* nothing was active before */
-	PLAN_ROLLBACK_WARM,	    /* the release before goes on running: rollback in an instant */
+	PLAN_ROLLBACK_WARM,	    /* the previous release goes on running: rollback in an instant */
 	PLAN_ROLLBACK_STOPPED,  /* it is started again, which takes as long as its start */
 	PLAN_ROLLBACK_RECREATE, /* both do not fit at once: the old one must be stopped before the new one can be proved */
 };

@@ -57,7 +57,7 @@ static void memory(const struct json *d, struct buf *out) {
 	if (number(m, "uncertain_bytes"))
 		LINE("        + %s: caches, states and compute buffers once more, because they are not known exactly\n", at(m, "uncertain_bytes").text);
 	LINE("        = %llu bytes = %s\n", number(m, "planned_bytes"), at(m, "planned_bytes").text);
-	LINE("The container's limit is what it takes of the host's memory and the reserve on top: %s.\n", at(m, "limit_bytes").text);
+	LINE("The container's limit is its host memory plus the reserve: %s.\n", at(m, "limit_bytes").text);
 }
 
 static void weights(const struct json *d, struct buf *out) {
@@ -70,10 +70,10 @@ static void weights(const struct json *d, struct buf *out) {
 		LINE("  %llu parameters, %llu.%02llu bits each on average\n", number(m, "parameters"), number(m, "weights_bytes") * 8 / number(m, "parameters"),
 		     number(m, "weights_bytes") * 800 / number(m, "parameters") % 100);
 	if (number(m, "experts"))
-		LINE("  %llu experts, of which %llu compute a token: all of them are in memory (%s), their share alone is read\n", number(m, "experts"),
+		LINE("  %llu experts, of which %llu compute a token: all of them are in memory (%s), only the used share is read\n", number(m, "experts"),
 		     number(m, "experts_used"), at(m, "expert_bytes").text);
 	if (*text(m, "sparsity"))
-		LINE("  sparse (%s), and counted as dense: zeros take their place in memory\n", text(m, "sparsity"));
+		LINE("  sparse (%s), and counted as dense: zeros take memory like other numbers\n", text(m, "sparsity"));
 }
 
 static void kv(const struct json *d, struct buf *out) {
@@ -88,7 +88,7 @@ static void kv(const struct json *d, struct buf *out) {
 	if (number(m, "sliding_window"))
 		LINE("  a layer with a window keeps %llu tokens and a batch\n", number(m, "sliding_window"));
 	if (number(m, "kv_lora_rank"))
-		LINE("  latent attention: %llu numbers a token and layer stand for all heads\n", number(m, "kv_lora_rank"));
+		LINE("  latent attention: %llu numbers for each token and layer, shared by all heads\n", number(m, "kv_lora_rank"));
 	if (number(d, "memory.recurrent_bytes"))
 		LINE("  states of a fixed size, beside the cells: %s\n", at(d, "memory.recurrent_bytes").text);
 	LINE("  x %llu sequences = %llu bytes = %s\n", number(r, "concurrent_sequences"), number(d, "memory.kv_bytes"), at(d, "memory.kv_bytes").text);
@@ -107,7 +107,7 @@ static void reserve(const struct json *d, struct buf *out) {
 	const struct json *m = json_get(d, "memory");
 
 	LINE("usable = capacity x (1 - reserve) = %s x (1 - 0.%02llu) = %s\n", at(m, "capacity_bytes").text, number(m, "reserve_percent"), at(m, "usable_bytes").text);
-	LINE("The reserve of %s is no part of the plan: it is what fragmentation, other processes and wrong estimates may take.\n", at(m, "reserve_bytes").text);
+	LINE("The reserve of %s is not part of the plan: it covers fragmentation, other processes and wrong estimates.\n", at(m, "reserve_bytes").text);
 }
 
 static void admission(const struct json *d, struct buf *out) {
@@ -124,7 +124,7 @@ static void admission(const struct json *d, struct buf *out) {
 static void speed(const struct json *d, struct buf *out) {
 	const struct json *s = json_get(d, "speed");
 
-	LINE("A token cannot be made faster than what it reads can be read: the active weights once, and the cells of its context.\n");
+	LINE("Generating a token takes at least the time to read the active weights once, and the cells of its context.\n");
 	LINE("ceiling = bandwidth / (active weights and adapters + KV bytes read for a token)\n");
 	if (!number(s, "ceiling_milli")) {
 		LINE("  the bandwidth is not known; %s of weights are active, %s of cells at the end of a context\n", at(s, "active_bytes").text, at(s, "kv_bytes").text);
@@ -144,10 +144,10 @@ static void traffic(const struct json *d, struct buf *out) {
 	const struct json *t = json_get(d, "traffic");
 
 	if (!t) {
-		LINE("The manifest has no 'traffic': say requests_per_month, output_tokens, peak_users and pattern.\n");
+		LINE("The manifest has no 'traffic': set requests_per_month, output_tokens, peak_users and pattern.\n");
 		return;
 	}
-	LINE("Arrivals by chance, served by %llu sequences: M/M/c (Erlang 1917; Kleinrock, Queueing Systems I, 3.8).\n", number(d, "speed.sequences"));
+	LINE("Random arrivals, served by %llu sequences: M/M/c (Erlang 1917; Kleinrock, Queueing Systems I, 3.8).\n", number(d, "speed.sequences"));
 	LINE("  steady: a month of 30 days, evenly; bursty: 15 %% of a day's requests in its busiest hour\n");
 	LINE("  %llu requests a month, %s: %llu in the busiest hour\n", number(t, "requests_per_month"), text(t, "pattern"), number(t, "busy_hour_requests"));
 	LINE("  an answer of %llu tokens takes %llu ms (%s)\n", number(t, "output_tokens"), number(t, "answer_ms"), text(t, "answer_from"));
@@ -161,7 +161,7 @@ static void cost(const struct json *d, struct buf *out) {
 	const struct json *c = json_get(d, "cost");
 
 	if (!c) {
-		LINE("The manifest has no 'cost': say what the machine takes a month, and cost.hosted.\n");
+		LINE("The manifest has no 'cost': set the monthly cost of the machine, and cost.hosted.\n");
 		return;
 	}
 	LINE("local = hardware + power + staff + maintenance = %llu millionths a month\n", number(c, "local_micro"));
@@ -182,7 +182,7 @@ static void runtime(const struct json *d, struct buf *out) {
 static void artifact(const struct json *d, struct buf *out) {
 	const struct json *x = json_get(d, "candidates");
 
-	LINE("The smallest candidate that fits and has the quality wins: what is measured decides, where nothing is, the golden set (llmdeploy choose).\n");
+	LINE("The smallest candidate that fits and reaches quality_min wins; without measured quality the golden set decides (llmdeploy choose).\n");
 	if (!x)
 		LINE("  the manifest names one artifact; model.candidates would name several\n");
 	for (const struct json *c = json_first(json_get(x, "list")); c; c = json_next(c))
@@ -192,7 +192,7 @@ static void artifact(const struct json *d, struct buf *out) {
 static void diff(const struct json *d, struct buf *out) {
 	const struct json *x = json_get(d, "changes");
 
-	LINE("Two locks are compared, the one that is active and the one that an apply would make; nothing else runs.\n");
+	LINE("Two lockfiles are compared: the active one and the one that an apply would make.\n");
 	LINE("  against %s: %llu differences\n", *text(x, "against") ? text(x, "against") : "nothing", number(x, "count"));
 	for (const struct json *c = json_first(json_get(x, "list")); c; c = json_next(c))
 		LINE("  %s: %s -> %s\n", text(c, "what"), text(c, "now"), text(c, "then"));
@@ -219,10 +219,10 @@ static const struct topic {
 	{"speed", "the ceiling of decoding, and what was measured", speed},
 	{"traffic", "queueing at the peak", traffic},
 	{"cost", "local against hosted", cost},
-	{"runtime", "the engine and its settings", runtime},
+	{"runtime", "the runtime and its settings", runtime},
 	{"artifact", "which candidate, and why", artifact},
 	{"diff", "what would change against the active release", diff},
-	{"rollback", "whether the way back is warm", rollback},
+	{"rollback", "whether the previous release stays warm", rollback},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

@@ -190,7 +190,7 @@ static void check_model(struct planner *p) {
 			      m->stranger, m->architecture, p->in->runtime->name);
 	else if (m->stranger[0])
 		plan_diagnose(p, "model.source", "the model's file has the tensor '%s', which is no part of the language model: %s would not load it; take the "
-			"file without the encoder, or convert the model anew", m->stranger, p->in->runtime->name);
+			"file without the encoder, or convert the model again", m->stranger, p->in->runtime->name);
 	if (m->split_files > m->files)
 		plan_diagnose(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
 			      (unsigned long long) m->split_files);

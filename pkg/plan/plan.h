@@ -36,9 +36,9 @@ struct plan_input {
 	/* Tokens a second, in thousandths, that this model was measured at (0: never), by which release; and of the place where it was not said. */
 	uint64_t measured_milli, bandwidth;
 	const char *measured_by;
-	/* A plan that is refused is made all the same, and says so in `refused`: for `llmdeploy plan`. */
+	/* A plan that is refused is made anyway, and says so in `refused`: for `llmdeploy plan`. */
 	bool refused_too;
-	/* A model whose memory is not known exactly is planned for all the same: the runtime is about to be asked. */
+	/* A model whose memory is not known exactly is planned for anyway: the runtime is about to be asked. */
 	bool asking;
 	const struct size_measured *measured; /* what it said; NULL: it was not asked */
 };
@@ -47,7 +47,7 @@ struct plan_input {
 
 enum plan_verdict {
 	PLAN_ADMITTED,
-	PLAN_ASYNCHRONOUS, /* it fits and is too slow for somebody who waits */
+	PLAN_ASYNCHRONOUS, /* it fits and is too slow for someone who waits */
 	PLAN_TOO_LARGE,
 	PLAN_TOO_SLOW,
 	PLAN_INEXACT,	   /* what this model takes is not known exactly, and the runtime was not asked */
@@ -129,7 +129,7 @@ struct plan {
 	size_t n_notes;
 };
 
-/* ERR_SPEC: the manifest asks for what the runtime or the model cannot do; all of it stands in `c`, sorted. ERR_NOFIT:
+/* ERR_SPEC: the manifest asks for what the runtime or the model cannot do; all of it is in `c`, sorted. ERR_NOFIT:
  * it does not fit, with the numbers and the smallest changes that would (admission: enforce). */
 int plan_make(const struct plan_input *in, struct plan **out, struct diagnostics *c, struct err *e);
 /* What needs neither the model nor the machine: has the runtime this backend, these settings, extra arguments and capabilities? `part` may lack what was

@@ -146,20 +146,20 @@ static int still_alive(const struct wait *s, const char *doing, struct err *e) {
 	if (!s->watch || !s->watch->alive)
 		return 0;
 	if (s->watch->alive(s->watch->ctx, &alive, &detail, e))
-		return err_wrap(e, "cannot tell whether the engine is alive");
+		return err_wrap(e, "cannot tell whether the instance is alive");
 	if (alive)
 		return 0;
 	if (!detail.len)
-		return err_set(e, ERR_GATE, "the engine died while %s", doing);
+		return err_set(e, ERR_GATE, "the instance died while %s", doing);
 	(void) probe_excerpt(buf_str(&detail), detail.len, shown, sizeof shown);
-	return err_set(e, ERR_GATE, "the engine died while %s: %s", doing, shown);
+	return err_set(e, ERR_GATE, "the instance died while %s: %s", doing, shown);
 }
 
 /* An instance that does not listen yet, or answers 404 or 500 for a moment, is starting: no fault of it. The last answer is
  * in the error, should it never get ready. */
 static void tell_state(const struct wait *s, const char *said) {
 	const struct json *loading = json_path(s->probes, "readiness.loading.status");
-	char *detail CLEANUP(freep) = mem_printf("the engine's answer: %s", said);
+	char *detail CLEANUP(freep) = mem_printf("the instance's answer: %s", said);
 	bool loads = loading && status_in(loading, strtol(said, NULL, 10));
 
 	progress_state(s->progress, loads ? "loading the model" : "starting", detail);
@@ -238,7 +238,7 @@ static int check_identity(const struct wait *s, struct err *e) {
 	if (r.status != 200)
 		return err_set(e, ERR_GATE, "identity: %s answered %ld '%s'", json_str(rule, "path"), r.status, r.message);
 	if (!holds(r.body, json_get(rule, "json"), why, sizeof why))
-		return err_set(e, ERR_GATE, "the engine is not who the release says: %s", why);
+		return err_set(e, ERR_GATE, "the instance does not serve this release: %s", why);
 	return 0;
 }
 

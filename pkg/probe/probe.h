@@ -11,7 +11,7 @@ struct err;
 struct json;
 struct progress;
 
-/* Is the candidate ready? By the runtime's own rule, which stands in the lockfile under "probes":
+/* Is the candidate ready? By the runtime's own rule, which is in the lockfile under "probes":
  *
  *     "readiness": {"path": "/health", "ready": {"status": 200, "json": {"status": "ok"}}, "loading": {"status": [503]}}
  *     "identity":  {"path": "/v1/models", "json": {"data.0.id": "incident-assistant"}}

@@ -18,7 +18,7 @@ int release_active_name(const struct release_route *r, char **version, struct er
 	if (fs_readlink(r->fd, "active", &target, &inner))
 		return err_set(e, ERR_INTEGRITY, "%s: %.250s", r->where, inner.msg);
 	if (target && (!text_starts(target, PREFIX) || !text_is_name(target + strlen(PREFIX))))
-		return err_set(e, ERR_INTEGRITY, "'%s/active' leads to '%.200s', which is not a release of this route", r->where, target);
+		return err_set(e, ERR_INTEGRITY, "'%s/active' points to '%.200s', which is not a release of this route", r->where, target);
 	*version = target ? mem_strdup(target + strlen(PREFIX)) : NULL;
 	return 0;
 }
@@ -31,7 +31,7 @@ int release_active(const struct release_route *r, char **version, struct err *e)
 		return -1;
 	if (name && release_read(r, name, &rel, e)) {
 		e->code = e->code == ERR_USAGE ? ERR_INTEGRITY : e->code;
-		return err_wrap(e, "'%s/active' leads to nothing whole", r->where);
+		return err_wrap(e, "'%s/active' does not point to a complete release", r->where);
 	}
 	*version = STEAL(name);
 	return 0;

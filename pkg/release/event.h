@@ -26,7 +26,7 @@ struct json;
 	X(APPLY, "apply", BEGINS, UNDO, NOTHING, "preparing the candidate", \
 	  "an apply begins", \
 	  "`from`, signed, `manifest: {commit, dirty, remote}` (where known)") \
-	X(ROLLBACK, "rollback", BEGINS, UNDO, NOTHING, "starting the release before", \
+	X(ROLLBACK, "rollback", BEGINS, UNDO, NOTHING, "starting the previous release", \
 	  "a rollback begins", \
 	  "`from`, signed") \
 	X(STARTED, "started", STEP, UNDO, NOTHING, "waiting for the candidate to get ready", \
@@ -79,7 +79,7 @@ struct json;
 	X(BACK_INTENT, "back_intent", STEP, BACK, NOTHING, "switching back", \
 	  "the watch failed: the route switches back to `from`", \
 	  "`from`, `to`, `reason`") \
-	X(COMMITTED, "committed", ENDS, NOTHING, COMMITTED, "draining the release before", \
+	X(COMMITTED, "committed", ENDS, NOTHING, COMMITTED, "draining the previous release", \
 	  "the new release stays active", \
 	  "`from`, `op`; with a gateway `drain_until_ms` (Unix), and `traffic` that the " \
 	  "watch saw, with its `verdict`, `reason` and `set_aside`: clients whose requests " \
@@ -216,7 +216,7 @@ struct json;
 	X(WATCH, "watch", \
 	  "the rest of the watch, then the commit; where the new release does not get ready, as " \
 	  "`back`") \
-	X(BACK, "back", "the route is switched back to the release before") \
+	X(BACK, "back", "the route is switched back to the previous release") \
 	X(REPAIR, "repair", "the active release is started again where it does not answer") \
 	X(STOP, "stop", "the stop is finished") \
 	X(START, "start", "the start is finished; where it fails the route stays stopped") \

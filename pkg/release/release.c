@@ -72,7 +72,7 @@ int release_route_lock(struct release_route *r, const char *command, uint64_t wa
 
 	int status = root_take(r->fd, command, wait_ms, &r->file_lock, &why);
 	if (!fstat(r->fd, &st) && !st.st_nlink)
-		return err_set(e, ERR_BUSY, "route '%s' was removed in this moment: try again", r->name);
+		return err_set(e, ERR_BUSY, "route '%s' was removed at the same moment: try again", r->name);
 	if (!status)
 		return 0;
 	*e = why;
@@ -170,7 +170,7 @@ static int read_proof(const struct release_route *r, int fd, struct release *out
 	const char *sealed = json_str(out->proof, "lock");
 	if (sealed && !strcmp(sealed, out->digest))
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "'%s/releases/%s/release.lock.json' is not what was proved: its digest is %.12s, evidence/%s is of %.12s",
+	return err_set(e, ERR_INTEGRITY, "'%s/releases/%s/release.lock.json' is not the file that passed the gate: its digest is %.12s, evidence/%s is of %.12s",
 		       r->where, out->version, out->digest, name, sealed ? sealed : "none");
 }
 

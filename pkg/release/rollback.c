@@ -246,7 +246,7 @@ static int no_target(struct route_history *l, struct err *e) {
 	if (!why.len)
 		(void) buf_puts(&why, l->active ? "no other one was ever committed" : "none was ever committed");
 	return err_set(e, ERR_USAGE, "route '%s' has no release to roll back to: %s%s%s", l->route->name, buf_str(&why),
-		       barred ? "; to go to one all the same, name it: --to " : "", barred ? barred : "");
+		       barred ? "; to roll back to it anyway: --to " : "", barred ? barred : "");
 }
 
 static int newest_target(const struct release_route *r, struct release *out, struct err *e) {

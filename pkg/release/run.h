@@ -9,7 +9,7 @@ struct root;
 /* run/ID/: where a release's runtime listens (engine.sock). ID is the head of the lockfile's digest. The
  * directory is of mode 0700 and belongs to the uid that the runtime runs as, so that its socket answers nobody else. */
 
-/* Make it (existing is fine, and is put right). *path: absolute, for the bind mount; yours to free. */
+/* Make it (existing is fine, and is repaired). *path: absolute, for the bind mount; yours to free. */
 int release_run_dir(const struct root *root, const char *id, char **path, struct err *e);
 /* Gone with all that is in it; absent is fine. */
 int release_run_remove(const struct root *root, const char *id, struct err *e);

@@ -47,7 +47,7 @@ void view_show_waits(struct report *r, const char *took);
 void view_case(struct report *r, const struct progress_case *c);
 /* The thread of report_pulse, if there is one, is over. */
 void view_end_pulse(struct report *r);
-/* A finished line: clean text, a newline added; the line that moves makes room. To r->out, or r->err if `to_err`. */
+/* A finished line: clean text, a newline added; the line that moves is stopped first. To r->out, or r->err if `to_err`. */
 void view_line(struct report *r, bool to_err, const char *line);
 /* Replace the line that moves; terminal only. */
 void view_move(struct report *r, const char *line);

@@ -37,7 +37,7 @@ struct report {
 /* `json`: the user said --json. Else a terminal if `out` is one and TERM is not "dumb". Colour: a terminal, and NO_COLOR
  * is not set. The report must not move while modules hold its progress. */
 void report_init(struct report *r, FILE *out, FILE *err, bool json);
-/* Clears the line that moves; a step that is still open is shown as it stands. The streams stay open. */
+/* Clears the line that moves; a step that is still open is shown as it is. The streams stay open. */
 void report_done(struct report *r);
 
 /* From here on nobody who looks is left without a word: a terminal's line counts the seconds of the open step, a pipe gets a line after 20 s of

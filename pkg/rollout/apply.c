@@ -180,7 +180,7 @@ static enum event end_of(const struct err *cause) {
 	return cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : cause->code == ERR_GATE ? EVENT_REJECTED : EVENT_FAILED;
 }
 
-/* 1. Nobody's request is at it. 2. It goes. 3. Who made room for it comes back. 4. It is so; and the gateway's slots are as before. */
+/* 1. Nobody's request is at it. 2. It goes. 3. Who was stopped first for it comes back. 4. It is so; and the gateway's slots are as before. */
 static int undo(struct attempt *a, const struct err *cause, struct err *e) {
 	struct dropped d = {.lockfile = a->l, .cause = cause, .evidence = gate_run_last(&a->gate), .manifest = a->manifest, .was_running = a->was_running};
 	unsigned number = 0;

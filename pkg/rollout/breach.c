@@ -60,7 +60,7 @@ static struct gateway_client since(const struct breach *b, const struct gateway_
 	const struct gateway_client *old = now->began_ms == b->before.began_ms ? gateway_clients_find(&b->before, c->name) : NULL;
 	struct gateway_client d = *c;
 
-	/* One whose numbers were given up in between began anew. */
+	/* One whose numbers were given up in between began again. */
 	if (!old || !gateway_sample_since(&old->seen, &c->seen, &d.seen))
 		return *c;
 	d.failed -= old->failed <= c->failed ? old->failed : 0;
@@ -120,7 +120,7 @@ struct gateway_sample breach_rest(struct breach *b, const struct gateway_clients
 		struct breach_client *x = excused(b, d.name);
 		if (!x)
 			continue;
-		/* A gateway that began anew counts from nothing. */
+		/* A gateway that began again counts from nothing. */
 		if (d.seen.requests < x->seen.requests)
 			add(&x->past, &x->seen);
 		x->seen = d.seen;

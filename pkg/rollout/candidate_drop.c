@@ -27,7 +27,7 @@ int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned 
 		return -1;
 	if (!committed && release_remove(&s->route, d->lockfile->version, e))
 		return -1;
-	/* On a full disk nothing is kept for the question why; what runs is put right all the same. */
+	/* On a full disk nothing is kept for the question why; what runs is repaired anyway. */
 	if (release_attempt_put(&s->route, &kept, attempt, &unkept))
 		progress_warn(s->ctx->base.progress, "evidence and log of the attempt could not be kept", unkept.msg);
 	return 0;

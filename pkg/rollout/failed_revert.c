@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A way back that does not end, because the release before does not come up any more. */
+/* A way back that does not end, because the previous release does not come up any more. */
 #include "rollout/internal.h"
 
 #include <string.h>

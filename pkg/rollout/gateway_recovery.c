@@ -11,7 +11,7 @@
 #include "json/json.h"
 #include "root/root.h"
 
-/* Design: gateway/state follows from what the links `active` name, so a damaged or missing one is made anew from them, for all routes at once:
+/* Design: gateway/state follows from what the links `active` name, so a damaged or missing one is created again from them, for all routes at once:
  * a state with one route alone would take the others from HAProxy. What a candidate or a warm release had there, each route's own recovery
  * brings back. */
 

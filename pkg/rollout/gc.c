@@ -134,7 +134,7 @@ static int kept_versions(const struct release_route *r, struct arena *a, char *c
 	if (!release_rollback_target(r, NULL, &target, &none))
 		keep_version(a, *kept, n, target.version);
 	release_done(&target);
-	/* Damaged is not absent: what it names must not go while somebody may put it right. */
+	/* Damaged is not absent: what it names must not go while someone may repair it. */
 	if (none.code && none.code != ERR_USAGE)
 		return err_set(e, none.code, "%s", none.msg);
 	for (size_t i = 0; i < n_committed && i < keep; i++)

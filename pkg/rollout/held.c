@@ -79,7 +79,7 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 		return abort_it(s, l, why, e);
 	if (gone.code != ERR_USAGE)
 		return err_set(e, gone.code, "%s", gone.msg);
-	/* Somebody removed it: there is nothing to drop but the waiting. */
+	/* Someone removed it: there is nothing to drop but the waiting. */
 	struct json *r = record_new(EVENT_ABORTED, NULL);
 	json_set_str(r, "version", version);
 	json_set_str(r, "reason", "the release is no longer on disk");

@@ -18,7 +18,7 @@ struct json *record_new(enum event event, const struct lockfile *l);
 int record_put(struct rollout_session *s, struct json *record, struct err *e);
 /* The record that begins an operation: who, where, with which tool. */
 int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, struct err *e);
-/* The same, for a reason that somebody gave. */
+/* The same, for a reason that someone gave. */
 int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, const char *reason, struct err *e);
 /* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
 struct record_state {
@@ -55,13 +55,13 @@ int traffic_stop_canary(struct rollout_session *s, const struct lockfile *l, str
 /* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
 bool traffic_has(const struct gateway_server *sv, const char *want);
 /* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
- * other slot in maintenance, nobody else has one. Put right where it is not so. */
+ * other slot in maintenance, nobody else has one. Repaired where it is not so. */
 struct traffic_desired {
 	const struct lockfile *active, *beside;
 };
 int traffic_reconcile(struct rollout_session *s, const struct traffic_desired *d, uint64_t drain_ms, struct err *e);
 
-/* gateway/state that is damaged or missing is made anew from the links `active` of all routes (mend.c). */
+/* gateway/state that is damaged or missing is created again from the links `active` of all routes (mend.c). */
 int recover_gateway_state(struct rollout_session *s, struct err *e);
 
 /* ---- one device, one release (room.c) ---- */
@@ -116,7 +116,7 @@ struct switch_end {
 };
 int switch_commit(struct rollout_session *s, const struct switch_end *c, bool *warm, struct err *e);
 
-/* ---- watch, and the way back (watch.c) ---- */
+/* ---- watch, and the switch back (watch.c) ---- */
 
 /* Probation. 0: it held; *traffic (yours) is what clients saw, where there is a gateway. ERR_REVERTED: it did not, and `from` is
  * active again. ERR_INTERRUPTED: likewise, by Ctrl-C. */
@@ -212,7 +212,7 @@ int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, con
 void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how);
 /* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
 int repair_recover(struct rollout_session *s, struct err *e);
-/* Somebody started the active release's container anew: recorded in the journal, once. */
+/* Someone started the active release's container again: recorded in the journal, once. */
 int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
 
 /* ---- garbage (gc.c) ---- */

@@ -296,7 +296,7 @@ static int note(const struct rollout *ctx, const struct rollout_repairs *f, uint
 	return journal_note(ctx->base.root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
-/* Everybody's lock, as gc has: a trial of somebody's is in no journal. */
+/* Everybody's lock, as gc has: a trial of someone's is in no journal. */
 struct locks {
 	struct rollout_session *at;
 	size_t n;

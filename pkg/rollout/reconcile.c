@@ -14,7 +14,7 @@
 #include "size/size.h"
 
 /* Design: one rule says what each container of a route should be doing when no operation is on its way. It is applied after
- * each commit and by each recovery, so that what a crash left in between is put right by whoever comes next. */
+ * each commit and by each recovery, so that what a crash left in between is repaired by whoever comes next. */
 
 /* Both may run at once: the memory for both was planned, or the manifest wants it so. */
 static bool keep_warm(const struct lockfile *now, const struct lockfile *before) {

@@ -88,7 +88,7 @@ static int stop_canary(struct rollout_session *s, const char *version, struct er
 static int undo(struct rollout_session *s, const struct record_state *st, struct err *e) {
 	const char *digest = json_str(st->last, "lock"), *version = json_str(st->last, "version");
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
-	/* Who made room has no engine yet: its traffic comes with it. */
+	/* Who was stopped first has no engine yet: its traffic comes with it. */
 	struct reconcile_options how = {.leave_traffic = st->stopped_active};
 	struct reconciled done = {0};
 	struct err gone = {0};
@@ -267,7 +267,7 @@ static int take_action(struct rollout_session *s, enum recovery_action action, c
 	return 0;
 }
 
-/* Whoever names the route wants to get on; else the release before has its tries. What fails without it is not its own fault. */
+/* Whoever names the route wants to get on; else the previous release has its tries. What fails without it is not its own fault. */
 static bool is_last_attempt(const struct rollout_session *s, int attempts, const struct err *how) {
 	if (how->code == ERR_REVERTED || how->code == ERR_UNREACHABLE || how->code == ERR_INTERRUPTED)
 		return false;
@@ -299,7 +299,7 @@ static int act(struct rollout_session *s, enum recovery_action action, const str
 		if (ended)
 			return 0;
 	}
-	/* It ended, with the release before: that is a whole route, and no failure of who comes next. */
+	/* It ended, with the previous release: that is a whole route, and no failure of who comes next. */
 	if (how.code != ERR_REVERTED)
 		return err_set(e, how.code, "%s", how.msg);
 	if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) && op_of(last) == SWITCH_APPLY && json_str(last, "to"))
@@ -325,7 +325,7 @@ static int wake_active(struct rollout_session *s, struct err *e) {
 	return active && (rollout_lockfile_of(&s->route, active, &l, e) || active_ensure(s, l, NULL, e) || active_note_restart(s, l, &was, e)) ? -1 : 0;
 }
 
-/* Before anything looks at the link: somebody removed it, or turned it by hand. What is no link of ours at all is told of, and left. */
+/* Before anything looks at the link: someone removed it, or turned it by hand. What is no link of ours at all is told of, and left. */
 static int relink(struct rollout_session *s, struct err *e) {
 	char *said CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
 	struct err foreign = {0};

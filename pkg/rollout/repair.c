@@ -14,8 +14,8 @@
 #include "json/json.h"
 #include "store/store.h"
 
-/* Design: what differs is found anew under the route's lock, after recovery, and put right from the ground up: bytes, image, the other
- * containers, the active one, the gateway. Where the active container has to be made anew, the release before answers meanwhile (`stand_in`):
+/* Design: what differs is found again under the route's lock, after recovery, and repaired from the ground up: bytes, image, the other
+ * containers, the active one, the gateway. Where the active container has to be created again, the previous release answers meanwhile (`stand_in`):
  * the gateway turns to it and back, and the symlink stays. Killed anywhere in between, recovery stands the active release up and turns back. */
 
 enum { UP_LOOKS = 60, UP_EVERY_MS = 100 };
@@ -112,7 +112,7 @@ static int is_stale(struct repair *f, const struct lockfile *l, bool *stale, str
 	return 0;
 }
 
-/* The release before, for a while: NULL where there is none, or none that can. *up: it runs already. */
+/* The previous release, for a while: NULL where there is none, or none that can. *up: it runs already. */
 static int find_failover(struct repair *f, bool serving, struct lockfile **before, bool *up, struct err *e) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;

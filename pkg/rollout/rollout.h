@@ -33,7 +33,7 @@ struct rollout {
 	const char *command, *tool;  /* for the journal: "apply r17.yaml", "llmdeploy 0.1.0" */
 	uint64_t lock_wait_ms;
 	bool retry_exhausted; /* recover, asked for by name: however often it failed before, and what is active is woken */
-	bool asked; /* apply, rollback, abort, stop, remove: by somebody who names the route, so recovery is tried however often it failed before */
+	bool asked; /* apply, rollback, abort, stop, remove: by someone who names the route, so recovery is tried however often it failed before */
 	/* Called once with the evidence of each golden run, passed or not; may be NULL. */
 	void (*judged)(void *ctx, const struct json *evidence);
 	void *ctx;
@@ -67,7 +67,7 @@ struct rollout_result {
 	uint64_t eval_ms;    /* of these: the golden questions and the watch */
 	uint64_t watch_ms;   /* of eval_ms: the switch and the watch */
 	uint64_t canary_ms;  /* of the whole: the canary's steps */
-	bool previous_warm;  /* the release before still runs */
+	bool previous_warm;  /* the previous release still runs */
 };
 
 /* `manifest` is kept for people; NULL when applied from a lock. Failures before the switch leave the active release as it
@@ -129,7 +129,7 @@ enum rollout_drift {
 	DRIFT_LINK,	 /* `active` is not what the journal says */
 	DRIFT_REPLACE,	 /* the container is another than the lock's */
 	DRIFT_START,	 /* it is not there, does not run, or does not answer */
-	DRIFT_RESTARTED, /* it was started by somebody else, and answers */
+	DRIFT_RESTARTED, /* it was started by someone else, and answers */
 	DRIFT_POLICY,	 /* its restart policy */
 	DRIFT_IMAGE,	 /* the image is not in the Engine */
 	DRIFT_ARTIFACT,	 /* a model or an adapter in the store */
@@ -154,7 +154,7 @@ int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, 
 int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
 
 /* Puts the route right under its lock: what the lock says is made so, in the journal from `fix` to `fixed`. Clients notice nothing where
- * the release before can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
+ * the previous release can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
  * `out`; what could not be done is out->why, and verify says what is left. -1: it could not even be looked at. */
 struct rollout_repairs {
 	struct rollout_repaired {

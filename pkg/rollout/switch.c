@@ -83,7 +83,7 @@ int switch_to(struct rollout_session *s, const struct lockfile *to, const char *
 	*begun = false;
 	if (to && still_runs(s->ctx, to, e))
 		return -1;
-	/* The way back is not asked: it was active before, and what cannot be had of its files is closed. */
+	/* The switch back is not asked: it was active before, and what cannot be had of its files is closed. */
 	if (to && op != SWITCH_REVERT && traffic_accepts(s->ctx, to, op == SWITCH_APPLY, e))
 		return -1;
 	/* A signal in here is seen in the watch, where it switches back. */

@@ -13,7 +13,7 @@
 #include "json/json.h"
 
 /* Design: the gateway has no memory of its own here. What it should do with a route follows from the symlink and the journal
- * (settle), so that a crash between any two of its changes is put right by whoever comes next. */
+ * (settle), so that a crash between any two of its changes is repaired by whoever comes next. */
 
 enum { SHIFT_ATTEMPTS = 3, SHIFT_WAIT_MS = 100 };
 
@@ -57,7 +57,7 @@ static int shift_once(const struct rollout *ctx, const char *route, const struct
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-/* A gateway that is just being started anew gets a second chance, and a third. */
+/* A gateway that is just being started again gets a second chance, and a third. */
 int traffic_shift(const struct rollout *ctx, const char *route, const struct lockfile *to, struct err *e) {
 	struct err why = {0};
 
@@ -154,7 +154,7 @@ static int realign(struct rollout_session *s, const struct lockfile *active, str
 	return record_put(s, r, e);
 }
 
-/* A slot that is not the active one: what it still has ends, and it goes unless somebody may want it. */
+/* A slot that is not the active one: what it still has ends, and it goes unless someone may want it. */
 static int reconcile_slot(struct rollout_session *s, const struct gateway_server *sv, bool stays, uint64_t drain_ms, struct err *e) {
 	struct lockfile stub = {.route = s->route.name, .version = sv->version};
 
@@ -174,7 +174,7 @@ int traffic_reconcile(struct rollout_session *s, const struct traffic_desired *d
 		return -1;
 	if (!v.known && !d->active)
 		return 0;
-	/* To start a gateway may be all that it takes; that it had to be done is recorded all the same. */
+	/* To start a gateway may be all that it takes; that it had to be done is recorded anyway. */
 	if (!is_reconciled(&v, d->active) &&
 	    (gateway_ensure(g, e) || realign(s, d->active, e) || gateway_status_route(g, s->route.name, &v, e)))
 		return -1;

@@ -41,7 +41,7 @@ const struct gateway_sample *traffic_gate_compared(const struct gateway_sample *
 /* {"requests","errors","p95_ms","ttft_ms"}, and "refused", "given_up" where there were any: for the journal. Yours. */
 struct json *traffic_gate_json(const struct gateway_sample *s);
 
-/* Adds up a release's traffic over several looks; a gateway that was started anew in between loses what came between two looks, nothing
+/* Adds up a release's traffic over several looks; a gateway that was started again in between loses what came between two looks, nothing
  * else. Zeroed, it is new. */
 struct traffic_gate_meter {
 	bool begun;

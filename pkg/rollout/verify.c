@@ -87,7 +87,7 @@ static bool is_of_podman(const char *variable) {
 	return false;
 }
 
-/* A variable that neither the lock nor the image has was given by somebody. */
+/* A variable that neither the lock nor the image has was given by someone. */
 static void find_more_env(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
@@ -187,7 +187,7 @@ static void compare_age(struct rollout_differences *d, const struct rollout *ctx
 			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the instance opened", "replaced since the instance was started");
 }
 
-/* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by somebody else. */
+/* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by someone else. */
 static int compare_start(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			 const struct docker_container *c, bool alive, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;

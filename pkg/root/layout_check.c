@@ -142,7 +142,7 @@ static int walk(const struct layout_check *s, int dir, const char *shown, unsign
 		struct stat st;
 		if (s->route && !strcmp(shown, "routes") && strcmp(names[i], s->route))
 			continue;
-		/* Gone since it was listed: somebody works here. */
+		/* Gone since it was listed: someone works here. */
 		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW))
 			continue;
 		look_at(s, path, &st);

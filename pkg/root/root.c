@@ -145,7 +145,7 @@ int root_may_ask(const struct root *r, struct err *e) {
 
 	if (!me || me == r->owner)
 		return 0;
-	return err_set(e, ERR_SYS, "permission denied: engines and gateway of root '%s' answer uid %u alone, we are uid %u: run as its owner",
+	return err_set(e, ERR_SYS, "permission denied: the sockets of root '%s' belong to uid %u, this is uid %u: run as its owner",
 		       r->path, (unsigned) r->owner, (unsigned) me);
 }
 

@@ -30,7 +30,7 @@ enum root_use {
 
 /* `path` NULL: $LLMDEPLOY_ROOT, else /var/lib/llmdeploy for uid 0, else $XDG_DATA_HOME/llmdeploy, else
  * $HOME/.local/share/llmdeploy. ERR_USAGE: no root there (but ROOT_WRITE), a symbolic link,
- * or writable by everybody. ERR_SYS: somebody else's. ERR_INTEGRITY: root-id is damaged. */
+ * or writable by everybody. ERR_SYS: someone else's. ERR_INTEGRITY: root-id is damaged. */
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e);
 void root_done(struct root *r);
 /* Would its instances and its gateway answer us? Their sockets answer their uid alone, and root. ERR_SYS "permission denied: ...". */
@@ -46,7 +46,7 @@ int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct er
 int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e);
 
 /* Everything below the root, without following a link: what is of a kind that does not belong there (a link, a pipe, a device; a
- * file where `active` should be), belongs to somebody else, or may be written by everybody. Of the routes only `route`, all
+ * file where `active` should be), belongs to someone else, or may be written by everybody. Of the routes only `route`, all
  * where it is NULL. `path` is relative to the root and borrowed, like the words. */
 typedef void root_layout_found(void *ctx, const char *path, const char *want, const char *have);
 int root_layout_check(const struct root *r, const char *route, root_layout_found *found, void *ctx, struct err *e);

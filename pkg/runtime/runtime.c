@@ -284,7 +284,7 @@ static void check_images(const struct json *tree, const struct yaml_node *root, 
 
 		if (image != (*json_str(o, "image") != 0))
 			diagnostics_add(c, yaml_pos(yaml_at(root, at)),
-				       image ? "'%s.image' is missing: the engine is launched from an image" : "'%s.image' is there, and the engine is not launched from an image", at);
+				       image ? "'%s.image' is missing: the runtime is launched from an image" : "'%s.image' is set, but the runtime is not launched from an image", at);
 	}
 }
 
@@ -297,11 +297,11 @@ static void check_rest(const struct json *tree, const struct yaml_node *root, co
 	if (!json_count(json_get(tree, "backends")))
 		diagnostics_add(c, yaml_pos(yaml_at(root, "backends")), "'backends' has none");
 	if (json_is_object(json_get(flags, "socket")) && !*json_str(container, "socket"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.socket")), "'container.socket' is missing: the engine listens on a socket");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.socket")), "'container.socket' is missing: the runtime listens on a socket");
 	if (json_is_object(json_get(flags, "chat_template")) && !*json_str(container, "chat_template"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.chat_template")), "'container.chat_template' is missing: the engine takes one");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.chat_template")), "'container.chat_template' is missing: the runtime takes one");
 	if (!strcmp(json_str(tree, "launch") ? json_str(tree, "launch") : "", "packages") && !json_get(tree, "packages"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "launch")), "'packages' is missing: the engine is launched from packages");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "launch")), "'packages' is missing: the runtime is launched from packages");
 }
 
 static const char *last_part(const char *path) {

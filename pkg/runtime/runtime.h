@@ -187,7 +187,7 @@ struct runtime {
 	const struct json *tree;
 };
 
-/* Reads DIR/runtime.yaml. `c` is empty before. ERR_SPEC: what is wrong stands in `c`; ERR_SYS: it cannot be read. */
+/* Reads DIR/runtime.yaml. `c` is empty before. ERR_SPEC: what is wrong is in `c`; ERR_SYS: it cannot be read. */
 int runtime_load(const char *dir, struct runtime **out, struct diagnostics *c, struct err *e);
 void runtime_free(struct runtime *rt);
 void runtime_freep(struct runtime **rt); /* for CLEANUP */

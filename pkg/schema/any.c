@@ -60,7 +60,7 @@ static struct json *plain(const struct schema_path *path, const struct yaml_node
 		return fractions ? json_number(strtod(s, NULL)) : json_string(s);
 	if (length && !s[length]) {
 		if (!text_u64(s + (*s == '-'), &u) || u > UINT64_C(1) << 53)
-			return refuse(path, n, "is too large, the most is 9007199254740992", c);
+			return refuse(path, n, "is too large, the maximum is 9007199254740992", c);
 		return json_number(*s == '-' && u ? -(double) u : (double) u);
 	}
 	if (is_odd_number(s))
@@ -84,7 +84,7 @@ static struct json *mapping(const struct schema_path *path, const struct yaml_no
 	struct json *out = json_object();
 
 	if (yaml_count(n) > MAX_KEYS)
-		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the most is %d", name, yaml_count(n), MAX_KEYS);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %d", name, yaml_count(n), MAX_KEYS);
 	for (size_t i = 0; i < yaml_count(n) && i < MAX_KEYS; i++) {
 		const char *key = yaml_scalar(yaml_key(n, i), NULL);
 		struct schema_path here = {.up = path, .key = key};

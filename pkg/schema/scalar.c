@@ -117,7 +117,7 @@ static struct json *word(const struct value *v) {
 static bool is_quoted(const struct value *v) {
 	if (v->plain)
 		return false;
-	(void) refuse(v, "stands in quotes, which makes it text: leave them off");
+	(void) refuse(v, "is in quotes, which makes it text: remove the quotes");
 	return true;
 }
 
@@ -162,7 +162,7 @@ static bool is_in_range(const struct value *v, int64_t number, int64_t scale) {
 		return true;
 	bool small = number < f->min * scale;
 	char *limit CLEANUP(freep) = bound(f->type, small ? f->min : most);
-	char *what CLEANUP(freep) = mem_printf(small ? "is too small, the least is %s" : "is too large, the most is %s", limit);
+	char *what CLEANUP(freep) = mem_printf(small ? "is too small, the minimum is %s" : "is too large, the maximum is %s", limit);
 	(void) refuse(v, what);
 	return false;
 }

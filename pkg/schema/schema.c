@@ -235,7 +235,7 @@ static bool count_is_right(const struct schema_path *path, const struct schema_f
 		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, it must have at least %zu", name, (size_t) count,
 				(size_t) least);
 	else if (count > most)
-		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the most is %zu", name, (size_t) count, (size_t) most);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %zu", name, (size_t) count, (size_t) most);
 	return count >= least && count <= most;
 }
 

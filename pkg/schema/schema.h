@@ -53,7 +53,7 @@ enum schema_type {
 enum schema_flags {
 	SCHEMA_REQUIRED = 1, /* must be there */
 	SCHEMA_OPTIONAL = 2, /* an object: when it is missing it stays missing, its defaults are not filled in */
-	SCHEMA_OR_TEXT = 4,  /* an object: any text may stand in its place, a string in the tree */
+	SCHEMA_OR_TEXT = 4,  /* an object: any text may be in its place, a string in the tree */
 	SCHEMA_ONE_KEY = 8,  /* an object: exactly one of its keys, and no defaults */
 	SCHEMA_EMPTY = 16,   /* a string: may be empty */
 };
@@ -63,7 +63,7 @@ struct schema_field {
 	const char *key;
 	enum schema_type type;
 	unsigned flags;
-	/* What stands there when the user writes nothing, as YAML text ("10m", "[a, b]", "{}"); NULL: the key
+	/* What is there when the user writes nothing, as YAML text ("10m", "[a, b]", "{}"); NULL: the key
 	 * stays missing. An object without fallback is filled with the defaults of its fields, unless SCHEMA_OPTIONAL. */
 	const char *fallback;
 	const char *const *choices; /* ends with NULL */
@@ -92,7 +92,7 @@ void schema_print(const struct schema_field *fields, const char *id, const char 
 /* A key of a table, for documents. Everything is borrowed for the call. */
 struct schema_row {
 	const char *path;  /* "model.adapters[].scale"; a free key is written KEY */
-	const char *value; /* what stands there: "a whole number, 1 to 1024" */
+	const char *value; /* what is there: "a whole number, 1 to 1024" */
 	const char *fallback; /* as in the table; NULL: none */
 	bool required;
 	const char *unless; /* required unless one of these keys is there: "card or candidates"; NULL: no such keys */

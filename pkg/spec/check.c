@@ -45,7 +45,7 @@ static void check_artifacts(const struct yaml_node *root, struct diagnostics *c)
 	}
 }
 
-/* The same bytes cannot be model and adapter; an adapter that stands there twice is applied twice. */
+/* The same bytes cannot be model and adapter; an adapter that is there twice is applied twice. */
 static void check_digests(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *adapters = yaml_at(root, "model.adapters"), *model = yaml_at(root, "model.sha256");
 	size_t n = yaml_kind(adapters) == YAML_SEQUENCE ? yaml_count(adapters) : 0;
@@ -59,7 +59,7 @@ static void check_digests(const struct yaml_node *root, struct diagnostics *c) {
 		for (size_t k = 0; digest && k < i; k++) {
 			const struct yaml_node *other = yaml_get(yaml_item(adapters, k), "sha256");
 			if (yaml_scalar(other, NULL) && !strcmp(yaml_scalar(other, NULL), digest))
-				diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: name it once, with its scale",
+				diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: list it once, with its scale",
 					       i, yaml_pos(other).line);
 		}
 	}
@@ -81,16 +81,16 @@ static void check_rollout(const struct yaml_node *root, struct diagnostics *c) {
 
 	if (s && p && !strcmp(s, "recreate") && !strcmp(p, "warm"))
 		diagnostics_add(c, yaml_pos(previous),
-			       "'rollout.previous' is warm, and 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
+			       "'rollout.previous' is warm, but 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
 			       yaml_pos(strategy).line);
 	const struct yaml_node *watch = yaml_at(root, "rollout.watch"), *gates = yaml_at(root, "rollout.gates");
 	const char *w = yaml_scalar(watch, NULL);
 	if (gates && w && *w == '0' && !w[strspn(w, "0msh")])
-		diagnostics_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: nothing would be measured; give the watch a time",
+		diagnostics_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: the gates would measure nothing; set a duration for the watch",
 			       w, yaml_pos(watch).line);
 	const struct yaml_node *canary = yaml_at(root, "rollout.canary");
 	if (canary && (!s || strcmp(s, "canary")))
-		diagnostics_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section");
+		diagnostics_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': set the strategy, or remove the section");
 }
 
 void spec_check(const struct yaml_node *root, struct diagnostics *c) {

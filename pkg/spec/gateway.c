@@ -18,7 +18,7 @@ static bool is_plain(const char *s) {
 #define LISTEN_DEFAULT "127.0.0.1:8080"
 #define METRICS_DEFAULT "127.0.0.1:8404"
 enum { HEADER_MAX = 256 };
-#define PLAIN_FAULT "has a character that a gateway's configuration cannot have: letters, digits and ._~:/@%+,=-[] are fine"
+#define PLAIN_FAULT "has a character that a gateway's configuration does not allow: use letters, digits and ._~:/@%+,=-[]"
 
 static void check_plain(const struct yaml_node *root, const char *path, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_at(root, path);
@@ -41,12 +41,12 @@ static void check_fallback(const struct yaml_node *root, struct diagnostics *c) 
 		return;
 	if (word && !strcmp(word, "local"))
 		diagnostics_add(c, yaml_pos(fallback),
-			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line %d is local: "
-			       "write hybrid or any there, or remove the fallback", yaml_pos(privacy).line);
+			       "'gateway.fallback' sends questions to another service, but 'requirements.privacy' in line %d is local: "
+			       "set it to hybrid or any, or remove the fallback", yaml_pos(privacy).line);
 	else if (!privacy)
 		diagnostics_add(c, yaml_pos(fallback),
-			       "'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: "
-			       "write hybrid or any there, or remove the fallback");
+			       "'gateway.fallback' sends questions to another service, but 'requirements.privacy' is local by default: "
+			       "set it to hybrid or any, or remove the fallback");
 }
 
 static void check_file(const struct yaml_node *root, const char *path, struct diagnostics *c) {
@@ -54,9 +54,9 @@ static void check_file(const struct yaml_node *root, const char *path, struct di
 	const char *s = yaml_scalar(n, NULL);
 
 	if (s && *s && *s != '/')
-		spec_diagnose(c, n, path, "is not an absolute path: the file is read where the gateway runs");
+		spec_diagnose(c, n, path, "is not an absolute path: the gateway reads the file on its own machine");
 	else if (s && *s && s[strlen(s) - 1] == '/')
-		spec_diagnose(c, n, path, "is a directory, and a file is wanted");
+		spec_diagnose(c, n, path, "is a directory, not a file");
 	else
 		check_plain(root, path, c);
 }
@@ -81,7 +81,7 @@ static void check_origins(const struct yaml_node *root, struct diagnostics *c) {
 		if (fault)
 			spec_diagnose(c, yaml_item(list, i), path, fault);
 		else if (s && !strcmp(s, "*") && yaml_count(list) > 1)
-			spec_diagnose(c, yaml_item(list, i), path, "is any origin: leave away the others, or this one");
+			spec_diagnose(c, yaml_item(list, i), path, "allows every origin: remove the other entries, or this one");
 	}
 }
 
@@ -125,7 +125,7 @@ static void check_apart(const struct yaml_node *root, struct diagnostics *c) {
 		spec_diagnose(c, metrics, "gateway.metrics", "overlaps with 'gateway.listen': give it another port");
 	else
 		spec_diagnose(c, listen, "gateway.listen", "overlaps with 'gateway.metrics' (" METRICS_DEFAULT
-			      " unless said): give one of them another port");
+			      " by default): give one of them another port");
 }
 
 void spec_check_gateway(const struct yaml_node *root, struct diagnostics *c) {

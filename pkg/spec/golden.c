@@ -202,7 +202,7 @@ int golden_parse(const char *name, const char *dir, const char *text, size_t n, 
 	struct json *set CLEANUP(json_freep) = c->n == before ? normalise(tree, sources) : NULL;
 	if (c->n == before && !set)
 		diagnostics_add(c, yaml_pos(yaml_get(root, "cases")),
-			       "larger than 8 MiB once its sources stand before each question: use fewer or shorter sources");
+			       "larger than 8 MiB with the sources of each question: use fewer or shorter sources");
 	if (c->n > before)
 		return diagnostics_result(c, e);
 	*out = STEAL(set);

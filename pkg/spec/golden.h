@@ -20,7 +20,7 @@ struct json;
  *         question: "..."                  # or messages: [{role, content}], or prompt: "..." (raw completion)
  *         assert: [{contains: "x"}, {citations: {required: [RB-101]}}]
  *
- * Normalised (whole numbers only, so that it can stand in the lockfile):
+ * Normalised (whole numbers only, so that it can be in the lockfile):
  *
  *     {"name", "system"?, "sources": {ID: TEXT},
  *      "cases": [{"id", "severity", "messages": [{"role", "content"}] or "prompt", "context": [ID],
@@ -40,6 +40,6 @@ struct json;
  * checked by pkg/eval. ERR_SPEC: see `c`; ERR_SYS: the file cannot be read. */
 int golden_load(const char *path, struct json **out, struct diagnostics *c, struct err *e);
 
-/* The same from text; `name` stands in positions, `dir` is where the files of sources are looked for. */
+/* The same from text; `name` is in positions, `dir` is where the files of sources are looked for. */
 int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct diagnostics *c,
 		 struct err *e);

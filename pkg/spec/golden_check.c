@@ -25,7 +25,7 @@ static bool has_text(const struct json *list, const char *text) {
 	return false;
 }
 
-/* Letters, digits, '.', '_' and '-': what can stand in brackets, and be found there. */
+/* Letters, digits, '.', '_' and '-': what can be in brackets, and be found there. */
 static bool is_source_id(const char *s) {
 	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
@@ -52,7 +52,7 @@ static void check_ids(const struct yaml_node *cases, struct diagnostics *c) {
 			char shown[YAML_SHOWN];
 			if (!s || strcmp(s, yaml_scalar(id, NULL)) != 0)
 				continue;
-			diagnostics_add(c, yaml_pos(id), "the case '%s' stands here again, the first is in line %d",
+			diagnostics_add(c, yaml_pos(id), "duplicate case '%s', the first is in line %d",
 				       yaml_show(s, shown), yaml_pos(earlier).line);
 			break;
 		}
@@ -68,8 +68,8 @@ static void check_question(const struct one *o) {
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
 		there += yaml_get(o->node, forms[i]) != NULL;
 	if (there != 1)
-		diagnostics_add(o->c, yaml_pos(o->node), "a case has either 'question' or 'messages' or 'prompt', here %s",
-			       there ? "are several" : "is none");
+		diagnostics_add(o->c, yaml_pos(o->node), "a case needs exactly one of 'question', 'messages' and 'prompt', this one has %s",
+			       there ? "several" : "none");
 	if (prompt && yaml_count(yaml_get(o->node, "context")))
 		diagnostics_add(o->c, yaml_pos(yaml_get(o->node, "context")),
 			       "'context' beside 'prompt': a raw prompt is sent as it is, write the sources into it");
@@ -78,7 +78,7 @@ static void check_question(const struct one *o) {
 		asked = asked || (role && !strcmp(role, "user"));
 	}
 	if (yaml_kind(messages) == YAML_SEQUENCE && yaml_count(messages) && !asked)
-		diagnostics_add(o->c, yaml_pos(messages), "'messages' has no message of the user: there is no question");
+		diagnostics_add(o->c, yaml_pos(messages), "'messages' has no message with role user, so there is no question");
 }
 
 static void check_context(const struct one *o) {
@@ -115,7 +115,7 @@ static void check_required(const struct one *o, const struct yaml_node *citation
 		(void) yaml_show(id, shown);
 		if (!has_text(allowed, id))
 			diagnostics_add(o->c, yaml_pos(n),
-				       "'%s' must be cited and may not: it is neither in 'allowed' nor in the case's 'context'", shown);
+				       "'%s' is required but not allowed: it is neither in 'allowed' nor in the case's 'context'", shown);
 		else if (!yaml_get(citations, "pattern") && !is_found_by_default(id))
 			diagnostics_add(o->c, yaml_pos(n),
 				       "'%s' is not found by the pattern for [RB-101] (capitals, a dash, digits): give a 'pattern'", shown);
@@ -128,7 +128,7 @@ static void check_citations(const struct one *o, const struct yaml_node *citatio
 
 	check_required(o, citations, tree);
 	if (min > max || required > max)
-		diagnostics_add(o->c, yaml_pos(yaml_get(citations, "max")), "'max' is less than what must be cited: this can never pass");
+		diagnostics_add(o->c, yaml_pos(yaml_get(citations, "max")), "'max' is less than the number of required citations: this can never pass");
 }
 
 /* Would nonsense fail it? */
@@ -154,7 +154,7 @@ static void check_asserts(const struct one *o) {
 		positive = positive || is_positive(a);
 		whole = whole && json_count(a) == 1; /* else there is a diagnostic already */
 		if (json_get(a, "json") && !json_true(a, "json"))
-			diagnostics_add(o->c, yaml_pos(yaml_get(n, "json")), "'json' is true or not there");
+			diagnostics_add(o->c, yaml_pos(yaml_get(n, "json")), "'json' can only be true");
 		if (json_get(a, "citations"))
 			check_citations(o, yaml_get(n, "citations"), json_get(a, "citations"));
 		if (has_text(json_get(a, "finish_reason"), "length"))
@@ -162,7 +162,7 @@ static void check_asserts(const struct one *o) {
 	}
 	if (i && whole && !positive)
 		diagnostics_add(o->c, yaml_pos(nodes),
-			       "nothing here fails for a wrong answer: add contains, equals, regex, json, citations or abstain: required");
+			       "no assertion here fails for a wrong answer: add contains, equals, regex, json, citations or abstain: required");
 }
 
 static void check_cases(const struct yaml_node *cases, const struct json *tree, struct diagnostics *c) {
@@ -181,7 +181,7 @@ static void check_cases(const struct yaml_node *cases, const struct json *tree, 
 		check_asserts(&o);
 	}
 	if (!blocker)
-		diagnostics_add(c, yaml_pos(cases), "no case is a blocker: nothing in this set can refuse a release");
+		diagnostics_add(c, yaml_pos(cases), "no case is a blocker, so this set cannot reject a release");
 }
 
 void golden_check(const struct yaml_node *root, const struct json *tree, struct diagnostics *c) {
@@ -190,7 +190,7 @@ void golden_check(const struct yaml_node *root, const struct json *tree, struct 
 
 	check_source_ids(yaml_get(root, "sources"), c);
 	if (temperature && value && strcmp(value, "0.0") != 0)
-		diagnostics_add(c, yaml_pos(temperature), "'defaults.temperature' must be 0: a gate decodes without chance");
+		diagnostics_add(c, yaml_pos(temperature), "'defaults.temperature' must be 0: the gate decodes greedily");
 	if (!json_get(tree, "cases"))
 		return;
 	if (!json_count(json_get(tree, "cases")))

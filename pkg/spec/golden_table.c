@@ -28,7 +28,7 @@ static const struct schema_field abstain_fields[] = {
 
 static const struct schema_field default_fields[] = {
 	{.key = "max_tokens", .type = SCHEMA_INT, .fallback = "96", .min = 1, .max = MAX_TOKENS, .doc = "Tokens of an answer, at most."},
-	{.key = "temperature", .type = SCHEMA_DECIMAL, .fallback = "0", .doc = "Always 0: a gate decodes without chance."},
+	{.key = "temperature", .type = SCHEMA_DECIMAL, .fallback = "0", .doc = "Always 0: the gate decodes greedily."},
 	{.key = "seed", .type = SCHEMA_INT, .fallback = "42", .max = MAX_SEED, .doc = "Seed of the sampler."},
 	{.key = "timeout", .type = SCHEMA_DURATION, .fallback = "60s", .min = 1, .max = HOUR_MS, .doc = "For one answer."},
 	{.key = "attempts", .type = SCHEMA_INT, .fallback = "1", .min = 1, .max = 100, .doc = "How often a case is asked; all must pass."},

@@ -6,9 +6,9 @@
 static const char *const previous[] = {"warm", "stopped", "auto", NULL};
 static const char *const strategies[] = {"blue-green", "canary", "recreate", NULL};
 
-#define ERROR_RATE_DOC "Share of requests that may fail (5xx and cut answers), like 0.05."
-#define P95_DOC "What 95 % of the requests must be faster than."
-#define TTFT_DOC "What 95 % of the first bytes must be faster than."
+#define ERROR_RATE_DOC "Limit of the error rate (5xx and answers that were cut off), like 0.05."
+#define P95_DOC "Limit of the p95 latency of whole answers."
+#define TTFT_DOC "Limit of the p95 time to the first byte."
 
 static const struct schema_field watch_gate_fields[] = {
 	{.key = "error_rate", .type = SCHEMA_FRACTION, .fallback = "0.05", .max = 100, .doc = ERROR_RATE_DOC},
@@ -19,9 +19,9 @@ static const struct schema_field watch_gate_fields[] = {
 
 static const struct schema_field against_fields[] = {
 	{.key = "error_rate", .type = SCHEMA_FRACTION, .fallback = "0.02", .max = 100,
-	 .doc = "How much larger its share of failed requests may be than the active release's, like 0.02."},
+	 .doc = "Largest difference to the active release's error rate, like 0.02."},
 	{.key = "p95", .type = SCHEMA_FRACTION, .fallback = "2.00", .min = 100, .max = 10000,
-	 .doc = "How many times the active release's 95th percentile its own may be."},
+	 .doc = "Largest ratio to the active release's p95 latency, like 2.00."},
 	{.key = "ttft", .type = SCHEMA_FRACTION, .fallback = "2.00", .min = 100, .max = 10000,
 	 .doc = "The same for the time to the first byte."},
 	{0},
@@ -46,8 +46,8 @@ static const struct schema_field step = {.type = SCHEMA_OBJECT, .fields = step_f
 static const struct schema_field canary_fields[] = {
 	{.key = "steps", .type = SCHEMA_LIST, .element = &step, .min = 1, .max = 20,
 	 .fallback = "[{weight: 5, duration: 5m, min_requests: 50}, {weight: 25, duration: 10m, min_requests: 200}]",
-	 .doc = "Growing shares of the clients, each for a while."},
-	{.key = "gates", .type = SCHEMA_OBJECT, .fields = canary_gate_fields, .doc = "What each step must hold."},
+	 .doc = "Growing shares of the clients, each for its duration."},
+	{.key = "gates", .type = SCHEMA_OBJECT, .fields = canary_gate_fields, .doc = "Limits for each step."},
 	{0},
 };
 
@@ -56,11 +56,11 @@ const struct schema_field spec_rollout_fields[] = {
 	 .doc = "blue-green: both releases run during the switch; canary: the new one gets a growing share of the clients first; "
 		"recreate: the old one is stopped first."},
 	{.key = "previous", .type = SCHEMA_ENUM, .fallback = "auto", .choices = previous,
-	 .doc = "Whether the release before keeps running for a fast rollback."},
+	 .doc = "Whether the previous release keeps running for a fast rollback."},
 	{.key = "watch", .type = SCHEMA_DURATION, .fallback = "60s", .max = DAY_MS, .doc = "Probation on live traffic after the switch."},
-	{.key = "drain", .type = SCHEMA_DURATION, .fallback = "30s", .max = DAY_MS, .doc = "How long the old release may end its answers; then they are cut."},
+	{.key = "drain", .type = SCHEMA_DURATION, .fallback = "30s", .max = DAY_MS, .doc = "How long the previous release may finish requests in flight; then they are cut off."},
 	{.key = "keep", .type = SCHEMA_INT, .fallback = "5", .min = 1, .max = 1000, .doc = "How many committed releases are kept."},
-	{.key = "gates", .type = SCHEMA_OBJECT, .fields = watch_gate_fields, .doc = "What live traffic in the watch must hold."},
+	{.key = "gates", .type = SCHEMA_OBJECT, .fields = watch_gate_fields, .doc = "Limits for live traffic in the watch."},
 	{.key = "canary", .type = SCHEMA_OBJECT, .fields = canary_fields, .doc = "The steps of strategy canary."},
 	{0},
 };

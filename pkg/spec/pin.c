@@ -65,7 +65,7 @@ static size_t offset_of(const struct whole *w, struct pos at) {
 	return i;
 }
 
-/* A scalar that stands in one line, without escapes; the span is that of its text without quotes. */
+/* A scalar that is in one line, without escapes; the span is that of its text without quotes. */
 static bool find_scalar(const struct whole *w, const struct yaml_node *node, size_t *from, size_t *to) {
 	const char *text = yaml_scalar(node, NULL);
 	size_t at = offset_of(w, yaml_pos(node)), n = text ? strlen(text) : 0;

@@ -28,7 +28,7 @@ static void check_twice(const struct yaml_node *list, size_t i, const char *path
 		const char *other = yaml_scalar(yaml_get(yaml_item(list, k), "name"), NULL);
 		if (!other || strcmp(name, other) != 0)
 			continue;
-		diagnostics_add(c, yaml_pos(n), "'%s' stands twice in '%s', in line %d too", yaml_show(name, shown), path,
+		diagnostics_add(c, yaml_pos(n), "'%s' occurs twice in '%s', in line %d too", yaml_show(name, shown), path,
 			       yaml_pos(yaml_get(yaml_item(list, k), "name")).line);
 		return;
 	}
@@ -38,7 +38,7 @@ static void check_twice(const struct yaml_node *list, size_t i, const char *path
 static void check_pair(const struct yaml_node *map, const char *path, struct diagnostics *c) {
 	for (size_t i = 0; i < 2; i++)
 		if (yaml_get(map, model_parts[i]) && !yaml_get(map, model_parts[!i]))
-			diagnostics_add(c, yaml_pos(yaml_get(map, model_parts[i])), "'%s.%s' without '%s.%s': a file is named by both", path,
+			diagnostics_add(c, yaml_pos(yaml_get(map, model_parts[i])), "'%s.%s' without '%s.%s': a file needs both", path,
 				       model_parts[i], path, model_parts[!i]);
 }
 
@@ -60,7 +60,7 @@ static void check_candidate(const struct yaml_node *n, const char *path, struct 
 	spec_check_sources(yaml_get(n, "source"), sources, c);
 	spec_check_decimals(yaml_get(n, "quality"), quality, c);
 	if (!yaml_get(n, "source") && !yaml_get(n, "bytes") && !yaml_get(n, "card"))
-		diagnostics_add(c, yaml_pos(n), "'%s' says nothing of its size: give source and sha256, or bytes, or card", path);
+		diagnostics_add(c, yaml_pos(n), "'%s' has no size: set source and sha256, or bytes, or card", path);
 }
 
 static void check_model(const struct yaml_node *root, struct diagnostics *c) {
@@ -69,7 +69,7 @@ static void check_model(const struct yaml_node *root, struct diagnostics *c) {
 	if (yaml_get(model, "card") && !list)
 		check_pair(model, "model", c);
 	if (least && !list)
-		diagnostics_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': there is nothing to choose among");
+		diagnostics_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': it applies to candidates only");
 	spec_check_decimals(least, "model.quality_min", c);
 	for (size_t i = 0; list && i < 2; i++)
 		if (yaml_get(model, model_parts[i]))
@@ -88,7 +88,7 @@ static void check_machines(const struct yaml_node *root, struct diagnostics *c) 
 	for (size_t i = 0; is_list(list) && i < yaml_count(list); i++)
 		check_twice(list, i, "resources.machines", c);
 	if (is_list(list) && yaml_count(list) && yaml_kind(device) == YAML_MAPPING)
-		diagnostics_add(c, yaml_pos(device), "'resources.device' beside 'resources.machines' in line %d: the machines say what there is",
+		diagnostics_add(c, yaml_pos(device), "'resources.device' beside 'resources.machines' in line %d: remove one of them",
 			       yaml_pos(list).line);
 }
 
@@ -108,7 +108,7 @@ static void check_cost(const struct yaml_node *root, struct diagnostics *c) {
 		diagnostics_add(c, yaml_pos(hosted), "'cost.hosted' has %s: give per_1k_requests, or the prices of a million tokens",
 			       by_request ? "two kinds of prices" : "no price");
 	if (cost && !yaml_get(root, "traffic"))
-		diagnostics_add(c, yaml_pos(cost), "'cost' without 'traffic': there are no requests to reckon with");
+		diagnostics_add(c, yaml_pos(cost), "'cost' without 'traffic': there are no requests to compute with");
 }
 
 void spec_check_planning(const struct yaml_node *root, struct diagnostics *c) {
@@ -117,7 +117,7 @@ void spec_check_planning(const struct yaml_node *root, struct diagnostics *c) {
 	check_cost(root, c);
 }
 
-/* ---- what stands there ---- */
+/* ---- what is there ---- */
 
 /* Canonical decimal text, checked before, to millionths. */
 static uint64_t micro(const struct json *o, const char *key) {
@@ -191,7 +191,7 @@ int spec_is_release(const struct spec *s, struct err *e) {
 	if (s->model.sha256)
 		return 0;
 	if (s->n_candidates)
-		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' are to be chosen among, and a release has one of them: "
+		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' is a choice, and a release has one model: "
 			"run 'llmdeploy choose %s'", s->path);
-	return err_at(e, spec_pos(s, "model.card"), "'model.card' can be planned with, and a release is made of bytes: give model.source and model.sha256");
+	return err_at(e, spec_pos(s, "model.card"), "'model.card' is for planning only: a release needs model.source and model.sha256");
 }

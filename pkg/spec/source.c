@@ -74,7 +74,7 @@ const char *spec_url_fault(const char *url) {
 	if (!host_length(host))
 		return "has no host";
 	if (plain && !is_loopback(host))
-		return "is sent in the clear, write https:// (http:// is for this machine only)";
+		return "is not encrypted, write https:// (http:// is for this machine only)";
 	return NULL;
 }
 

@@ -5,7 +5,7 @@
 
 struct arena;
 
-/* Where an artifact may be had; the forms stand in spec.h. */
+/* Where an artifact may be had; the forms are in spec.h. */
 
 /* An address that must not be read by others comes from elsewhere: "url_file:/PATH" is a file with the address in it, "url_env:NAME" a variable of the
  * environment. That is what is recorded, never the address. */

@@ -21,7 +21,7 @@ struct json;
 
 /* A file by its digest, and where it may be had, in order. A source is one of
  *     hf://ORG/REPO@REVISION/FILE   https://HOST/PATH   file:/ABSOLUTE/PATH
- * each may end in #MEMBER for a member of an archive. http:// stands there for this machine only (127.x.x.x, localhost, ::1). */
+ * each may end in #MEMBER for a member of an archive. http:// is there for this machine only (127.x.x.x, localhost, ::1). */
 struct spec_artifact {
 	const char *const *sources;
 	size_t n_sources; /* at least 1 */
@@ -109,13 +109,13 @@ struct spec {
 };
 
 /* Reads the manifest and the files that it names (chat template, golden set and its sources). `c` is empty before. ERR_SPEC:
- * what is wrong stands in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
+ * what is wrong is in `c`, sorted, all of it at once, from all of these files. ERR_SYS: the manifest cannot be read. */
 int spec_load(const char *path, struct spec **out, struct diagnostics *c, struct err *e);
 /* A manifest is read with what others know of its settings: `more` may add diagnostics. It is called whenever the file is YAML, with what could be read of
  * the runtime's part: runtime, backend, context_tokens, concurrent_sequences, kv_cache, extra_args, capabilities, chat_template and n_adapters. A
  * field that was complained about is NULL or 0; nothing else is filled in, and spec_pos works. */
 typedef void spec_more(void *ctx, const struct spec *part, struct diagnostics *c);
-/* From text; `name` stands in positions, and its directory is where relative paths start from. `more` may be NULL. */
+/* From text; `name` is in positions, and its directory is where relative paths start from. `more` may be NULL. */
 int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct diagnostics *c,
 	       struct err *e);
 /* ERR_SPEC: a manifest that can be planned and no more, because no bytes are named: it says what to do. Whatever makes or moves a
@@ -126,7 +126,7 @@ void spec_choose(struct spec *s, size_t i);
 /* The manifest with its chosen candidate as the model, as YAML, to lie in the directory `dir` (absolute): what was relative to the manifest's own
  * is made absolute where that is another. */
 void spec_write(const struct spec *s, const char *dir, struct buf *out);
-/* Where a field stands ("runtime.kv_cache"), for diagnostics; what is not written has the place of what it would stand in. The
+/* Where a field stands ("runtime.kv_cache"), for diagnostics; what is not written has the place of what it would be in. The
  * file's name is borrowed. */
 struct pos spec_pos(const struct spec *s, const char *path);
 void spec_free(struct spec *s);

@@ -143,7 +143,7 @@ static void fetch_done(struct fetch *f) {
 }
 
 /* Is the object there, and right? One whose receipt does not fit is hashed; a wrong one is fetched
- * anew. */
+ * again. */
 static int already(struct store *s, const struct store_want *w, const struct progress *p,
 		   bool *there, struct err *e) {
 	char *path CLEANUP(freep) = store_path(s, w->sha256);

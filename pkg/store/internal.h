@@ -69,7 +69,7 @@ struct fetch {
 /* Tells progress and touches the part, ten times a second at most. */
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total);
 
-/* What stands in an open file in place of what was wanted: an HTML page, a Git LFS pointer (http_unexpected). `r` as there. Sets *e
+/* What is in an open file in place of what was wanted: an HTML page, a Git LFS pointer (http_unexpected). `r` as there. Sets *e
  * (ERR_INTEGRITY) and returns true where it is something that is known. */
 bool store_is_something_else(int fd, const struct http_response *r, const char *url, struct err *e);
 

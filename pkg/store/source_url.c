@@ -13,7 +13,7 @@
 
 enum { ADDRESS_MAX = 4096 };
 
-/* RFC 3986: what stands in a path as it is. */
+/* RFC 3986: what is in a path as it is. */
 static void add_escaped(struct buf *b, const char *s, size_t n) {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char) s[i];
@@ -40,7 +40,7 @@ int store_hub(char **endpoint, char **token, struct err *e) {
 	const char *said = endpoint_of();
 
 	if (text_starts(said, "http://") && !http_is_loopback(said))
-		return err_set(e, ERR_UNREACHABLE, "HF_ENDPOINT is http://, which is for this host only, take https://");
+		return err_set(e, ERR_UNREACHABLE, "HF_ENDPOINT is http://, which is for this host only, use https://");
 	*endpoint = mem_strndup(said, strlen(said) - text_ends(said, "/"));
 	*token = token_of();
 	return 0;
@@ -89,7 +89,7 @@ static int from_elsewhere(const char *source, char **url, struct err *e) {
 		return 0;
 	free(*url);
 	*url = NULL;
-	return err_set(e, ERR_UNREACHABLE, "what stands there is no https:// address");
+	return err_set(e, ERR_UNREACHABLE, "it contains no https:// address");
 }
 
 int store_source_url(const char *source, bool plain_http, char **url, char **token, struct err *e) {
@@ -99,7 +99,7 @@ int store_source_url(const char *source, bool plain_http, char **url, char **tok
 	if (hub ? hf_address(source, &found, e) : elsewhere ? from_elsewhere(source, &found, e) : !(found = mem_strdup(source)))
 		return -1;
 	if (text_starts(found, "http://") && !plain_http && !http_is_loopback(found))
-		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, take https://");
+		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, use https://");
 	*token = hub ? token_of() : NULL;
 	*url = STEAL(found);
 	return 0;

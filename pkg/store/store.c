@@ -244,7 +244,7 @@ int store_quarantine(struct store *s, const char *sha256, char **name, struct er
 	store_receipt_remove(s, sha256);
 	if (fs_mkdirs(EFFECT_STORE_DIR, s->dir, "quarantine", 0755, e) || fs_rename(EFFECT_STORE_RENAME, s->dir, from, to, e)) {
 		free(to);
-		return err_wrap(e, "cannot put an object of '%s' aside", s->path);
+		return err_wrap(e, "cannot quarantine an object of '%s'", s->path);
 	}
 	*name = to;
 	return 0;

@@ -80,7 +80,7 @@ int store_check_room(struct store *s, const char *what, uint64_t size, struct er
 		return 0;
 	text_format_bytes(size, needs);
 	text_format_bytes(free_bytes, has);
-	return err_set(e, ERR_SYS, "no room for %s in '%s': it needs %s, %s is free", what, s->path,
+	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what, s->path,
 		       needs, has);
 }
 
@@ -90,9 +90,9 @@ static int full(struct store *s, const char *what, uint64_t size, struct err *e)
 	text_format_bytes(size, needs);
 	text_format_bytes(fs_free_bytes(s->dir), has);
 	if (!size)
-		return err_set(e, ERR_SYS, "no room for %s in '%s': %s is free", what, s->path,
+		return err_set(e, ERR_SYS, "not enough space for %s in '%s': %s is free", what, s->path,
 			       has);
-	return err_set(e, ERR_SYS, "no room for %s in '%s': it needs %s, %s is free", what, s->path,
+	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what, s->path,
 		       needs, has);
 }
 

@@ -178,7 +178,7 @@ static void find_twice(struct reader *r, struct yaml_node **pairs, size_t n) {
 		if (merge)
 			diagnostics_add(r->c, keys[i]->pos, "merge keys ('<<') are not supported, write the keys out");
 		else if (twice)
-			diagnostics_add(r->c, keys[i]->pos, "the key '%s' stands here again, the first is in line %d",
+			diagnostics_add(r->c, keys[i]->pos, "duplicate key '%s', the first is in line %d",
 				       yaml_show(keys[i]->text, shown), first->pos.line);
 		if (merge || twice)
 			keys[i]->text = NULL;
@@ -273,7 +273,7 @@ static int take(struct reader *r, const yaml_event_t *ev) {
 /* Words that say what to do, for the library's own. WHERE_OPENED: the place is where the context begins, not where it broke. */
 static const struct {
 	const char *problem, *words;
-	char at; /* only where this character stands there; 0: any */
+	char at; /* only where this character is there; 0: any */
 	enum { HERE, OPENED_AT, WHERE_OPENED } place;
 } better_words[] = {
 	{"found unexpected end of stream", "these quotes are not closed", 0, WHERE_OPENED},
@@ -355,7 +355,7 @@ static int parse(struct reader *r) {
 	return failed;
 }
 
-/* --- what may stand in a file --- */
+/* --- what may be in a file --- */
 
 static const char *line_end(const char *from, const char *end) {
 	const char *nl = memchr(from, '\n', (size_t) (end - from));
@@ -374,7 +374,7 @@ static unsigned rune_at(const char *s, size_t *len) {
 	return c;
 }
 
-/* What may not stand in a file as it is; NULL: it may. Readers of YAML 1.1 and 1.2 differ in which of these end a line. */
+/* What may not be in a file as it is; NULL: it may. Readers of YAML 1.1 and 1.2 differ in which of these end a line. */
 static const char *refused_rune(unsigned c) {
 	if (c == 0x85 || c == 0x2028 || c == 0x2029)
 		return "a line separator of Unicode";

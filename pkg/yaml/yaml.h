@@ -32,7 +32,7 @@ enum yaml_kind {
 #define YAML_MAX_DEPTH 64
 #define YAML_MAX_NODES 100000
 
-/* `name` is copied and stands in every position. -1 (ERR_SPEC) where there is no tree to look at: the reason is then the
+/* `name` is copied and is in every position. -1 (ERR_SPEC) where there is no tree to look at: the reason is then the
  * last diagnostic. 0 with diagnostics where the rest can still be checked: a duplicate or merge key, placed at the
  * second key, whose pair is left out. End with diagnostics_result(). */
 int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct diagnostics *c, struct err *e);

@@ -5,7 +5,7 @@
 local NULL = {kind = "null"}
 local JSON_DEPTH = 100
 
--- The text between the quotes as it stands there, and the place behind them; nil: none.
+-- The text between the quotes as it is there, and the place behind them; nil: none.
 local function read_string(s, i)
 	local p = i + 1
 	while true do
@@ -203,7 +203,7 @@ end
 
 local escapes = {['"'] = '\\"', ["\\"] = "\\\\"}
 
--- As it stands between the quotes of JSON.
+-- As it is between the quotes of JSON.
 local function quoted(text)
 	text = utf8.len(text) and text or text:gsub("[\128-\255]", "?")
 	return (text:gsub('[%c"\\]', function(c)
@@ -320,7 +320,7 @@ local function translate(status, path, e)
 		if what == "path" then
 			out.text = NOT_OFFERED:format(path)
 		elseif what == "request" then
-			out.text = readable(e.text) or "the request cannot be answered as it stands"
+			out.text = readable(e.text) or "the request cannot be answered as it is"
 		elseif what == "context" and e.prompt and e.context then
 			out.text = string.format("the prompt has %d tokens, and this model's context %d: shorten it", e.prompt, e.context)
 		end
@@ -331,7 +331,7 @@ local function translate(status, path, e)
 	if status == 429 then
 		return {status = 429, kind = "rate_limit_error", code = code or "rate_limit_exceeded", text = readable(e.text) or "too many requests: try again"}
 	elseif status < 500 then
-		return {status = 400, code = code or "bad_request", param = param, text = readable(e.text) or "the request cannot be answered as it stands"}
+		return {status = 400, code = code or "bad_request", param = param, text = readable(e.text) or "the request cannot be answered as it is"}
 	elseif status == 503 then
 		return {status = 503, kind = "server_error", code = "unavailable", text = "the model server cannot answer now: try again"}
 	end

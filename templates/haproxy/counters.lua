@@ -85,7 +85,7 @@ local function sample()
 	return tally({refused = 0, left = 0, late = 0, failed = 0, cut = 0})
 end
 
--- A slot's numbers begin anew with its release.
+-- A slot's numbers start again with its release.
 local function slot_of(route, server, release)
 	local name = route .. "/" .. server
 	local s = slots[name]

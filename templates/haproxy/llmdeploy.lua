@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the gateway's configuration cannot say. Three texts make one file, gateway/llmdeploy.lua: this one (the configuration, a request's model,
 -- the way out), answers.lua (errors in OpenAI's form), counters.lua. Loaded by haproxy.cfg with llmdeploy.conf, which is read once: a reload
--- reads it and the keys anew. Nothing here prints, so no prompt and no key can come into a log.
+-- reads it and the keys again. Nothing here prints, so no prompt and no key can come into a log.
 
 local conf_path = "@GATEWAY@/llmdeploy.conf"
 local BODY_LIMIT = 229376 -- of a request, looked at: one buffer less two reserves (haproxy.cfg)

@@ -45,5 +45,5 @@ done
 sort -n "$state/first" | awk -v all="$(sort -n "$state/back" | tr '\n' ' ')" '{ t[NR] = $1 * 1000 } END {
 	n = split(all, back, " ")
 	printf "fallback: first answer after a kill -9 of the engine %.1f ms at the median, %.1f at most, of %d (aim 50)\n", t[int((NR + 1) / 2)], t[NR], NR
-	printf "fallback: the release answers again after %d ms at the median (the Engine starts it anew)\n", back[int((n + 1) / 2)]
+	printf "fallback: the release answers again after %d ms at the median (the Engine starts it again)\n", back[int((n + 1) / 2)]
 	exit NR == 0 || t[int((NR + 1) / 2)] >= 50 }'

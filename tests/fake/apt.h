@@ -21,7 +21,7 @@ struct fake_suite {
 	const char *signers;	   /* "good next"; "" does not sign */
 	const char *options;	   /* more for gpg, or NULL */
 	bool only_by_hash;	   /* the file under its plain name is another one */
-	/* Faults: in the Release before it is signed, in the InRelease after that, and in Packages
+	/* Faults: in the Release file, before it is signed, in the InRelease after that, and in Packages
 	 * after its digest was taken. The first text is replaced by the second. NULL: none. */
 	const char *release[2], *inrelease[2], *content[2];
 };

@@ -4,7 +4,7 @@
 /plan    {"after": REGEX, "on": REGEX, "nth": N, "do": WHAT, "when": "before" | "after"}: counts the requests "METHOD /path" (without the API's
          version; "QUESTION" is one to a model server) that match `on`, from the first one on that matches `after`; at the N-th it falls ill
 /well    it is well again, and there if it was not; the answer is {"fell": TIMES}
-/prune, /forget, /store   what somebody does meanwhile: system prune -a, rmi -f of all, another image store (with a restart)
+/prune, /forget, /store   what someone does meanwhile: system prune -a, rmi -f of all, another image store (with a restart)
 /wipe, /wipe_other   nothing is in it any more, nothing is in the store that is not in use
 
 WHAT is one of
@@ -165,7 +165,7 @@ class Doctor:
         return value
 
     def instead(self, handler):
-        """A refusal in the place of what the request wants; None: do it."""
+        """A refusal instead of what the request wants; None: do it."""
         if not getattr(handler, "ill", None):
             return None
         do, request = handler.ill

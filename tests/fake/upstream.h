@@ -7,7 +7,7 @@
 
 struct httpd;
 
-/* A model server as a gateway sees it, on a Unix socket or a port; what it does stands in the question's text:
+/* A model server as a gateway sees it, on a Unix socket or a port; what it does is in the question's text:
  *
  *     "stream"   tokens as server-sent events, one every 40 ms, ten of them
  *     "long"     the same, sixty of them

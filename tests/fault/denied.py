@@ -12,7 +12,7 @@ import sys
 
 from harness import Harness
 
-ENGINES = "permission denied: engines and gateway of root 'ROOT' answer uid 0 alone, we are uid 65534: run as its owner"
+ENGINES = "permission denied: the sockets of root 'ROOT' belong to uid 0, this is uid 65534: run as its owner"
 OWNER = "permission denied: root 'ROOT' belongs to uid 0, we are uid 65534: run as its owner, or give --root"
 DOCKER = "permission denied: the Docker Engine's socket 'SOCKET'; run as root, or as a member of the group that owns it (usermod -aG docker USER)"
 DIRECTORY = "root: cannot open directory 'ROOT': Permission denied"

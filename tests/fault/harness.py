@@ -389,7 +389,7 @@ def sign(harness, packages):
 
 
 def make_runtime(harness, repository):
-    """The packaged runtime's definition with one tiny package in the place of its own."""
+    """The packaged runtime's definition with one tiny package instead of its own."""
     source = open(os.path.join(repository, "runtimes", "llama.cpp", "runtime.yaml")).read()
     source = re.sub(r"^name: .*$", "name: tiny", source, count=1, flags=re.M)
     source = re.sub(r"^version_of: .*$", "version_of: tiny-engine", source, count=1, flags=re.M)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A watch that is lost while the release before does not come up any more: recovery ends, and every command gets out. TAP.
+"""A watch that is lost while the previous release does not come up any more: recovery ends, and every command gets out. TAP.
 
 usage: lost.py PROGRAM STATE
 
@@ -152,7 +152,7 @@ class Lost:
 
     def run(self):
         for strategy, killed in (("blue-green", None), ("blue-green", "before"), ("recreate", None), ("blue-green", "after")):
-            name = "%s, %s" % (strategy, "killed %s the turn back of the link" % killed if killed else "the way back failed")
+            name = "%s, %s" % (strategy, "killed %s the turn back of the link" % killed if killed else "the switch back failed")
             if killed != "after":
                 self.recovered(name, strategy, killed)
             for out in ("apply", "rollback", "abort", "stop", "remove"):

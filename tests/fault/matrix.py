@@ -100,7 +100,7 @@ class Recreate(Apply):
 
 
 class Again(Operation):
-    """A release that was active before, and is proved anew."""
+    """A release that was active before, and is proved again."""
 
     back = True
 

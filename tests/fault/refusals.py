@@ -4,7 +4,7 @@
 
 usage: refusals.py PROGRAM STATE HAPROXY REFUSER [accepted|fields|itself|protected]...
 
-1. One row for each field of a manifest that reaches HAProxy, with a value that it refuses and that stands in a lock all the same: the apply
+1. One row for each field of a manifest that reaches HAProxy, with a value that it refuses and that is in a lock anyway: the apply
    ends with 3 or 6, nothing is journalled, nothing of the gateway changes.
 2. HAProxy itself refuses (REFUSER, built of refuser.c, in its place) when it is asked, when it is reloaded, or when it is started: each operation ends in a route that
    answers, and every command gets out of what is left.
@@ -298,7 +298,7 @@ class Refusals:
         return apply(version), {active, version}
 
     def ways_out(self):
-        """Each command that somebody may reach for."""
+        """Each command that someone may reach for."""
         return {"recover": ["recover", "demo"], "rollback": ["rollback", "demo"], "abort": ["abort", "demo"], "apply": None, "verify": ["verify", "demo", "--fix"]}
 
     def whole(self, allowed):
@@ -506,7 +506,7 @@ class Refusals:
         thread.join()
         bare = [s for s in seen if s[1] == version]
         problems = ["%d answers of the protected release came in the clear" % len(bare)] if bare else []
-        problems += [] if any(s[1] == old for s in seen) else ["the release before answered nobody: nothing was looked at"]
+        problems += [] if any(s[1] == old for s in seen) else ["the previous release answered nobody: nothing was looked at"]
         self.result("TLS and keys with the release that asks for them: none of %d answers in the clear is its own" % len(seen), problems, clients)
 
     def run(self):

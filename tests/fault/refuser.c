@@ -2,7 +2,7 @@
 /* HAProxy that refuses where a file beside it says so: it is given a line of configuration that it does not know.
  *
  * Beside it: `real/haproxy`, a link to HAProxy; `nonsense.cfg`; and refuse.check, refuse.reload or refuse.start while it shall refuse to be asked
- * (-c), to load another configuration, or to be started. A master that executes itself anew hands over all its words: those of an earlier
+ * (-c), to load another configuration, or to be started. A master that executes itself again hands over all its words: those of an earlier
  * refusal are taken out. */
 #include <limits.h>
 #include <stdio.h>

@@ -37,7 +37,7 @@ ROWS = [
     ("Ctrl-C in the watch", "apply", WATCH, (), ("record", "flipped"), "INT", 130, "interrupted; 'OLD' is active again", "OLD"),
     ("a terminal that drops in the watch", "apply", WATCH, (), ("record", "flipped"), "HUP", 0, "'NEW' is active, after 'OLD'", "NEW"),
     ("a second Ctrl-C in the proof", "apply", (), SLOW_CREATE, ("step", "container.create"), "INT INT", 130,
-     "left at once; what was begun is finished or undone by the next command, or llmdeploy recover", "OLD"),
+     "stopped at once; the next command, or llmdeploy recover, finishes or undoes the operation", "OLD"),
     ("Ctrl-C in a canary's step", "apply", CANARY, (), ("record", "canary_step"), "INT", 130, "interrupted; 'OLD' is untouched", "OLD"),
     ("SIGTERM in the drain", "apply", ("rollout.drain_ms=20000",), (), ("record", "committed"), "TERM", 130,
      "interrupted; 'NEW' is active and committed, and the previous release still drains: the next command on the route stops it", "NEW"),

@@ -149,7 +149,7 @@ class Stop:
         self.result("recover, as at boot, does not start it", self.run("recover", "--all"), self.run("recover", "demo"), self.is_stopped(s2),
                     self.answers(503), *self.status(state="stopped"))
         self.w.ask_engine("POST", "/v1.41/containers/%s/start" % self.container(s2)[2])
-        self.result("somebody started its container: verify says so", self.run("verify", "demo", status=EXIT_DRIFT, says=["container", "stopped: the route is stopped"]),
+        self.result("someone started its container: verify says so", self.run("verify", "demo", status=EXIT_DRIFT, says=["container", "stopped: the route is stopped"]),
                     *self.status(state="stopped, but its container is running"))
         self.result("verify --fix stops it", self.run("verify", "demo", "--fix"), self.is_stopped(s2), self.answers(503), self.run("verify", "demo"))
         self.result("rollback to the active one points to start", self.run("rollback", "demo", "--to", s2, status=EXIT_USAGE,
@@ -214,7 +214,7 @@ class Stop:
         """Of a route that is stopped: the gateway's state is lost, its journal is given up, its model is replaced."""
         active = self.w.active()
         os.unlink(os.path.join(self.w.root, "gateway", "state"))
-        self.result("the gateway's state is made anew: the stopped route leads to no release", self.run("recover", "other", says="made anew from what is active"),
+        self.result("the gateway's state is created again: the stopped route leads to no release", self.run("recover", "other", says="rebuilt from the active releases"),
                     self.answers(503), self.answers(200, route="other"), self.run("recover", "demo"), self.run("verify"), *self.status(state="stopped"))
         journal = os.path.join(self.w.root, "routes", "demo", "journal")
         text = open(journal, "rb").read()
@@ -310,7 +310,7 @@ class Stop:
                     self.run("rollback", "demo", status=EXIT_USAGE, says="no release to roll back to: none was ever committed"))
         self.w.put_model()
         again, bad = self.apply()
-        self.result("apply begins it anew, with the journal that there is", bad, self.answers(200, again), *self.status(active=again, rollback_to=None), self.run("verify"))
+        self.result("apply begins it again, with the journal that there is", bad, self.answers(200, again), *self.status(active=again, rollback_to=None), self.run("verify"))
         self.result("--purge removes the journal, too", self.run("remove", "solo", "--yes", "--purge", says=["nothing listens on 127.0.0.1:%d" % solo_port, "purged"]),
                     os.path.exists(os.path.join(self.w.root, "routes", "solo")) and "routes/solo is there", self.container(solo)[0], self.run("verify"),
                     ask(solo_port, "solo")[0] != "refused" and "something answers on its port", self.run("status", "solo", status=EXIT_USAGE, says="no route 'solo'"))

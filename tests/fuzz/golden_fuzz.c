@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a golden set: diagnostics, or a set that can stand in a lock. */
+/* Any bytes as a golden set: diagnostics, or a set that can be in a lock. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a manifest that is edited in place: nothing set changes no byte, and what is set stands there afterwards. */
+/* Any bytes as a manifest that is edited in place: nothing set changes no byte, and what is set is there afterwards. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -78,7 +78,7 @@ away() {
 }
 
 # As another user where that can be, in another year where faketime is there.
-somebody() {
+someone() {
 	if [ "$(id -u)" = 0 ]; then
 		chown -R 65534:65534 "$work/away" && set -- setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 	fi
@@ -104,7 +104,7 @@ check_twice() {
 	check $? "built again: the journal has one record"
 	away "$there"
 	(cd "$there/state" && umask 077 && HOME=/nonexistent TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 LANG=tr_TR.UTF-8 COLUMNS=20 \
-		somebody "$work/bin/llmdeploy" build --root . --runtimes ../runtimes/good --output there.json \
+		someone "$work/bin/llmdeploy" build --root . --runtimes ../runtimes/good --output there.json \
 		--archive there.tar "$there/at/away/manifest.yaml") >"$there/said" 2>&1 || sed "s/^/# /" "$there/said"
 	cmp "$here/release.lock.json" "$there/state/there.json"
 	check $? "another place, user, time zone, umask: the same lock"

@@ -136,7 +136,7 @@ refused 9 hf://acme/portal "hf://acme/portal@main: '$HF_ENDPOINT/api/models/acme
 refused 9 hf://acme/broken "hf://acme/broken@main: the hub's answer is malformed: no commit"
 refused 9 hf://acme/down "hf://acme/down@main: answered 503; the server says 'down'"
 refused 9 hf://acme/one "hf://acme/one@main: cannot reach '127.0.0.1:1': Connection refused" HF_ENDPOINT=http://127.0.0.1:1
-refused 9 hf://acme/one "hf://acme/one@main: HF_ENDPOINT is http://, which is for this host only, take https://" HF_ENDPOINT=http://hub.example
+refused 9 hf://acme/one "hf://acme/one@main: HF_ENDPOINT is http://, which is for this host only, use https://" HF_ENDPOINT=http://hub.example
 refused 2 hf://acme "'hf://acme' is not of the form hf://ORG/REPO[@REVISION][/FILE]"
 refused 2 oci://acme/one "'oci://acme/one': models in OCI registries are not supported yet; name hf://ORG/REPO, a folder or a file"
 refused 2 https://acme.example/m.gguf "'https://acme.example/m.gguf' is not a repository of the hub: name hf://ORG/REPO[@REVISION], a folder or a file"
@@ -293,7 +293,7 @@ unpinned 9 "{source: nowhere.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned,
 unpinned 9 "{source: hf://acme/none/a.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned, no source answers: hf://acme/none/a.gguf: hf://acme/none@main: answered 401: there is no such repository, or it is private: then set HF_TOKEN"
 unpinned 9 "{source: hf://acme/gated/model.Q4_K_M.gguf}" "pin/bad.yaml:1:8: 'model' cannot be pinned, no source answers: hf://acme/gated/model.Q4_K_M.gguf: hf://acme/gated@main: answered 401: the repository is gated: accept its terms on its page, then set HF_TOKEN"
 unpinned 3 "{source: hf://acme/tiny-GGUF}" "pin/bad.yaml:1:17: 'hf://acme/tiny-GGUF' cannot be pinned: it names no file: hf://ORG/REPO@REVISION/FILE"
-unpinned 3 "{source: $models/pointer.Q6_K.gguf}" "pin/bad.yaml:1:17: '$models/pointer.Q6_K.gguf' cannot be pinned: a Git LFS pointer to 5 B (sha256 000000000000...) stands there instead of the file: run git lfs pull"
+unpinned 3 "{source: $models/pointer.Q6_K.gguf}" "pin/bad.yaml:1:17: '$models/pointer.Q6_K.gguf' cannot be pinned: a Git LFS pointer to 5 B (sha256 000000000000...) is there instead of the file: run git lfs pull"
 unpinned 3 "{source: oci://acme/one}" "pin/bad.yaml:1:17: 'oci://acme/one' cannot be pinned: models in OCI registries are not supported yet"
 unpinned 3 "{source: https://acme.example/a.zip#m}" "pin/bad.yaml:1:17: 'https://acme.example/a.zip#m' cannot be pinned: a member of an archive that is not here: download it, and pin file:ARCHIVE#MEMBER"
 unpinned 3 "{source: hf://acme/archive/a.zip#m.gguf}" "pin/bad.yaml:1:17: 'hf://acme/archive/a.zip#m.gguf' cannot be pinned: a member of an archive on the hub has no digest there: download the archive, and pin file:ARCHIVE#MEMBER"

@@ -200,7 +200,7 @@ def write_runtime(base, variant, packages, runtime):
     (at / "packages.lock").write_text(json.dumps(tree, indent=2) + "\n")
 
 
-# What stands in place of the engine's package, in a variant of the mirror.
+# What is in place of the engine's package, in a variant of the mirror.
 ENGINES = {
     "parent": {"entries": ENGINE + [plain("./usr/../../etc/passwd", "x")]},
     "absolute": {"entries": ENGINE + [plain("/etc/passwd", "x")]},

@@ -59,7 +59,7 @@ before=$(tree "$root")
 install "$root"
 echo late >"$root/usr/local/share/llmdeploy/runtimes/late"
 uninstall "$root"
-same "uninstall leaves what somebody else put among our files" "late" "$(cat "$root/usr/local/share/llmdeploy/runtimes/late")"
+same "uninstall leaves what someone else put among our files" "late" "$(cat "$root/usr/local/share/llmdeploy/runtimes/late")"
 rm -r "$root/usr/local/share/llmdeploy/runtimes"
 same "uninstall leaves what was there before, empty directories too" "$before" "$(tree "$root")"
 

@@ -59,7 +59,7 @@ for c in $out; do
 	"$program" "$c" --help >"$dir/help" 2>"$dir/help.err" && grep -q "^usage: llmdeploy $c\b" "$dir/help" && [ ! -s "$dir/help.err" ] || bad="$bad $c"
 	grep -q "^| .*\`$c\b\|[\`,] *$c\b" README.md || bad="$bad $c(README)"
 done
-verdict "$([ -z "$bad" ] && [ "$(wc -w <<<"$out")" -ge 17 ] && echo 1 || echo 0)" "every command has its help, and stands in README.md" "$bad"
+verdict "$([ -z "$bad" ] && [ "$(wc -w <<<"$out")" -ge 17 ] && echo 1 || echo 0)" "every command has its help, and is in README.md" "$bad"
 says "help apply" 0 "usage: llmdeploy apply FILE" help apply
 says "help of help" 0 "usage: llmdeploy COMMAND [OPTION]... [ARGUMENT]..." help help
 says "help of no command" 2 "llmdeploy: no command 'aply', did you mean 'apply'?" help aply
@@ -242,7 +242,7 @@ json "host --measure" 0 '.bandwidth_bytes_per_second > 1000000 and (.bandwidth_s
 json "host remembers what was measured" 0 '.bandwidth_bytes_per_second > 1000000' host --json --root "$dir/measured"
 echo '{' >"$dir/measured/host.json"
 says "host: a damaged measurement" 5 \
-	"llmdeploy: 'host.json' in the root cannot be understood: 'llmdeploy host --measure' writes it anew" host --root "$dir/measured"
+	"llmdeploy: 'host.json' in the root cannot be read: 'llmdeploy host --measure' writes it again" host --root "$dir/measured"
 sed 's/^  name: .*/  name: vllm/' "$dir/my-app/my-app.yaml" >"$dir/vllm.yaml"
 line=$(grep -n '^  name: vllm' "$dir/vllm.yaml" | cut -d: -f1)
 for c in build apply; do

@@ -222,7 +222,7 @@ broken() {
 	tail -n 1 "$state/said" | jq -e '.records[0] | .event == "accepted" and .pid > 1 and (.broken[0].sha256 | length) == 64 and .active == "v3"' >"$state/why"
 	result "its first record says who, and which bytes were given up" $? "$state/said"
 	run recover torn --accept-journal
-	[ "$status" = 2 ] && grep -q "the journal of 'routes/torn' is whole: there is nothing to accept" "$state/said"
+	[ "$status" = 2 ] && grep -q "the journal of 'routes/torn' is intact: there is nothing to accept" "$state/said"
 	result "a whole journal is not given up" $? "$state/said"
 	sed -i '1s/"event"/"evemt"/' "$root/journal"
 	run verify

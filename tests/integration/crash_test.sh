@@ -306,7 +306,7 @@ failing() {
 	digest=$(sha256sum "$state/bad.gguf" | cut -d' ' -f1)
 	run apply "$(manifest main d1 "s|file:.*|file:$state/bad.gguf|" "s|$base|$digest|")"
 	[ "$status" = 6 ] && grep -q "died while starting: exit status 1; last lines of its log: .*failed.*'$old' is untouched" "$state/said" && whole main "$old" >"$state/why" 2>&1
-	result "an engine that dies at once: 6, with its last words" $? "$state/said" "$state/why"
+	result "an engine that dies at once: 6, with its last log lines" $? "$state/said" "$state/why"
 	begin apply "$(manifest main d2 's/startup_timeout: 60s/startup_timeout: 3s/')"
 	await_event main d2 started
 	docker pause "$(docker ps -q --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter label=llmdeploy.version=d2)" >/dev/null
@@ -359,7 +359,7 @@ full_disk() {
 	run gc
 }
 
-# ---- the way back ----
+# ---- the switch back ----
 
 rollbacks() {
 	local old before image
@@ -407,7 +407,7 @@ collects() {
 # ---- where and with whom ----
 
 places() {
-	local long=$state/a-root-whose-path-is-longer-than-a-unix-socket-may-have-because-somebody-likes-to-say-what-is-in-it/and-then-some keep=$root
+	local long=$state/a-root-whose-path-is-longer-than-a-unix-socket-may-have-because-someone-likes-to-say-what-is-in-it/and-then-some keep=$root
 	no_gateway "$long"
 	cp -a --reflink=auto "$root/store" "$state/store" && mv "$state/store" "$long/store"
 	root=$long

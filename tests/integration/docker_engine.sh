@@ -5,7 +5,7 @@
 #        docker_engine.sh stop DIR                          ends it and removes DIR
 #
 # Everything of the Engine is in DIR, but for its sockets: their paths are limited to 107 bytes, so they live in a
-# directory of their own, /tmp/llmdeploy-XXXXXX, whose name stands in DIR/short. The host's Docker, its configuration, bridges
+# directory of their own, /tmp/llmdeploy-XXXXXX, whose name is in DIR/short. The host's Docker, its configuration, bridges
 # and firewall are left alone: there is no default bridge, and no rule is written. Network modes none and host work, and bridges
 # between host and container; published ports do not. Needs root and docker.io, but no docker group, systemd or docker command.
 # Another dockerd is started where it comes first in PATH (engines.sh); LLMDEPLOY_DOCKERD_ARGS are more arguments for it.
@@ -115,7 +115,7 @@ unmount_below() {
 		done
 }
 
-# A network's bridge stays when the Engine ends. Ours are those whose id stands in its database.
+# A network's bridge stays when the Engine ends. Ours are those whose id is in its database.
 remove_bridges() {
 	for each in /sys/class/net/br-*; do
 		name=${each##*/}

@@ -433,7 +433,7 @@ static void refuses_what_cannot_be(void **state) {
 	s.n_mounts = 1;
 	assert_int_equal(docker_container_create(r->d, &s, &taken, id, &e), -1);
 	print_message("  %s\n", e.msg);
-	assert_int_equal(strncmp(e.msg, "engine: create container '" NAME "': ", strlen("engine: create container '" NAME "': ")), 0);
+	assert_int_equal(strncmp(e.msg, "docker: create container '" NAME "': ", strlen("docker: create container '" NAME "': ")), 0);
 	assert_non_null(strstr(e.msg, "bind source path does not exist: /nonexistent/models"));
 	s.n_mounts = 0;
 	s.image = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -445,7 +445,7 @@ static void refuses_what_cannot_be(void **state) {
 	ok(docker_container_create(r->d, &s, &taken, id, &e), &e);
 	assert_int_equal(docker_container_start(r->d, NAME, &e), -1);
 	print_message("  %s\n", e.msg);
-	assert_non_null(strstr(e.msg, "engine: start container '" NAME "': "));
+	assert_non_null(strstr(e.msg, "docker: start container '" NAME "': "));
 	ok(docker_container_inspect(r->d, NAME, &found, &c, &e), &e);
 	/* Podman says it to who starts it, and keeps it nowhere. */
 	assert_true(found && !c.running && (*c.error || docker_is_podman(r->d)));
@@ -510,7 +510,7 @@ static void tells_events(void **state) {
 	assert_string_equal(buf_str(&seen), "");
 }
 
-/* Networks of an earlier version, or of somebody's: listed by their label, removed once nothing is in them. */
+/* Networks of an earlier version, or of someone's: listed by their label, removed once nothing is in them. */
 static void removes_networks(void **state) {
 	struct room *r = *state;
 	struct json *nets CLEANUP(json_freep) = NULL, *none CLEANUP(json_freep) = NULL;

@@ -69,7 +69,7 @@ class Sick(Harness):
         self.engine_timeout(LONG_MS)
 
     def containers(self, route, now, stopped=False):
-        """A release on disk keeps its run directory, where somebody pruned its container, too."""
+        """A release on disk keeps its run directory, where someone pruned its container, too."""
         kept = {digest(open(p, "rb").read())[:12] for p in glob.glob(os.path.join(self.root, "routes", route, "releases", "*", "release.lock.json"))}
         return [w for w in Harness.containers(self, route, now, stopped) if not (w.startswith("run/") and w[4:16] in kept)]
 
@@ -188,7 +188,7 @@ class Runner:
         fell = w.tell("well")["fell"]
         problems = [] if fell else ["no such request came"]
         w.engine_timeout(LONG_MS)
-        # What an Engine that changed its store had is gone, whatever the command did: only recovery makes it anew.
+        # What an Engine that changed its store had is gone, whatever the command did: only recovery creates it again.
         if got == 0 and do != "upgrade":
             problems += ["before recovery: " + p for p in w.invariants({old, new})]
         settled, said2 = w.run("recover", "demo", timeout=BOUND_S)

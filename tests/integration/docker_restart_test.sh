@@ -123,7 +123,7 @@ restarts() {
 	result "one that was stopped by hand is a difference" $? "$state/said"
 	docker start "$(docker ps -aq --filter label=llmdeploy.version=b3)" >/dev/null
 	run verify demo
-	[ "$status" = 11 ] && says "by somebody else"
+	[ "$status" = 11 ] && says "by another program"
 	result "so is one that was started again by hand" $? "$state/said"
 	run recover demo
 	[ "$status" = 0 ] && holds b3 >"$state/why" 2>&1
@@ -133,7 +133,7 @@ restarts() {
 pruned() {
 	docker system prune -a -f >"$state/said" 2>&1
 	[ -z "$(state_of b1)" ] && [ "$(docker images -q | wc -l)" = 1 ]
-	result "docker system prune -a takes the release before, and its image" $? "$state/said"
+	result "docker system prune -a takes the previous release, and its image" $? "$state/said"
 	LLMDEPLOY_ROOT=$root timeout 200 unshare --net "$program" rollback demo >"$state/said" 2>&1
 	status=$?
 	[ "$status" = 0 ] && holds b1 >"$state/why" 2>&1
@@ -151,7 +151,7 @@ full() {
 	# All but 6 MB of what is left.
 	fallocate -l "$(($(df --output=avail -B1 "$state/disk" | tail -n 1) - 6000000))" "$state/disk/filler"
 	run $(words c1)
-	[ "$status" = 1 ] && says "no space left on device" && says "free space where the Engine keeps its data (docker system df), then run this again; 'c0' is untouched"
+	[ "$status" = 1 ] && says "no space left on device" && says "free space where Docker keeps its data (docker system df), then run the command again; 'c0' is untouched"
 	result "a full disk while an image is loaded: 1, and what to do" $? "$state/said"
 	[ -z "$(state_of c1)" ] && [ ! -e "$root/routes/demo/releases/c1" ] && [ "$(state_of c0)" = running ] && holds c0 >"$state/why" 2>&1
 	result "nothing half is there, and what is active goes on" $? "$state/why"

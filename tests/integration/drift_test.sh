@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: drift_test.sh [BUILD_DIR]   breaks what stands of a release by hand, on a real Engine: verify names it, verify --fix puts it right. TAP.
+# usage: drift_test.sh [BUILD_DIR]   breaks what stands of a release by hand, on a real Engine: verify names it, verify --fix repairs it. TAP.
 #
 # State is under BUILD_DIR/tests/drift. PARTS="found pins" runs some parts alone; PORT is the gateway's, PORT + 1 its metrics.
 set -u
@@ -77,7 +77,7 @@ object() { echo "$root/store/sha256/${sha:0:2}/$sha"; }
 name() { docker ps -a --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter "label=llmdeploy.version=$1" --format '{{.Names}}'; }
 gateway() { docker ps -a --filter "label=llmdeploy.root=$(cat "$root/root-id")" --filter label=llmdeploy.gateway --format '{{.ID}}'; }
 
-# What somebody does by hand. Each breaks one thing of the active release d2 (d1 is warm beside it).
+# What someone does by hand. Each breaks one thing of the active release d2 (d1 is warm beside it).
 restart_it() { sleep 1.1; docker restart -t 1 "$(name d2)"; }
 remove_it() { docker rm -f "$(name d2)"; }
 stop_it() { docker stop -t 1 "$(name d2)"; }
@@ -115,7 +115,7 @@ turn_server() {
 }
 remove_gateway() { docker rm -f "$(gateway)"; }
 seat_link() { ln -sfn ../../000000000000/engine.sock "$root/run/routes/demo/a.sock"; ln -sfn ../../000000000000/engine.sock "$root/run/routes/demo/b.sock"; }
-other_model() { # in its place, as an update of somebody's would
+other_model() { # in its place, as an update of someone's would
 	rm -f "$(object)"
 	echo "another one of few" >"$(object)"
 }
@@ -164,7 +164,7 @@ row() {
 	result "$1: verify ends with 11 and names it" $? "$state/found"
 	run verify demo --fix
 	[ "$status" = 0 ] && says "$3" && holds d2 >"$state/why" 2>&1
-	result "$1: verify --fix puts it right" $? "$state/said" "$state/why"
+	result "$1: verify --fix repairs it" $? "$state/said" "$state/why"
 }
 
 found() {
@@ -295,7 +295,7 @@ strangers() {
 	run pin demo s1 --reason "the audit wants it"
 	mkdir -p "$root/store/quarantine"
 	echo x >"$root/store/quarantine/x"
-	echo "somebody else's file" >"$state/secret"
+	echo "someone else's file" >"$state/secret"
 	cp -a "$root" "$state/save"
 	while read -r file hows; do
 		for how in ${hows//,/ }; do stranger "$file" "$how"; done
@@ -318,7 +318,7 @@ strangers() {
 	rm -rf "$state/save"
 }
 
-# Clients notice nothing of a container that is made anew while the release before can answer.
+# Clients notice nothing of a container that is created again while the previous release can answer.
 unnoticed() {
 	apply u1
 	apply u2
@@ -330,7 +330,7 @@ unnoticed() {
 	end_traffic
 	[ "$status" = 0 ] && says "replaced; 'u1' served meanwhile" && jq -e '.failed == 0 and .cut == 0 and .requests > 50' "$state/traffic" >/dev/null &&
 		holds u2 >"$state/why" 2>&1
-	result "a container is made anew under requests: none failed" $? "$state/said" "$state/traffic" "$state/why"
+	result "a container is created again under requests: none failed" $? "$state/said" "$state/traffic" "$state/why"
 	docker rm -f "$(name u1)" >/dev/null
 	apply u3 'rollout.previous="stopped"'
 	run rollback demo
@@ -358,7 +358,7 @@ killed_fix() {
 	result "kill -9 in a fix: recover makes the active release answer, and the next fix ends it" "$bad" "$state/said" "$state/why"
 }
 
-# What cannot be put right is said, with the way out.
+# What cannot be repaired is said, with the way out.
 beyond() {
 	apply b1
 	kill "$web"
@@ -371,7 +371,7 @@ beyond() {
 	serve
 	run verify demo --fix
 	[ "$status" = 0 ] && holds b1 >"$state/why" 2>&1
-	result "once a source has it: put right" $? "$state/said" "$state/why"
+	result "once a source has it: repaired" $? "$state/said" "$state/why"
 	mv "$root/gateway/gateway.lock.json" "$state/gateway.lock.json"
 	run verify demo
 	[ "$status" = 11 ] && says "gateway/gateway.lock.json"
@@ -428,7 +428,7 @@ pins() {
 	result "and forward again" $? "$state/said" "$state/why"
 }
 
-# Nobody's apply fails because somebody collects, and no collecting fails an apply.
+# Nobody's apply fails because someone collects, and no collecting fails an apply.
 collectors() {
 	flock_root() { python3 -c 'import fcntl,struct,sys,time
 f = open(sys.argv[1], "r+"); fcntl.fcntl(f, 37, struct.pack("hhqqi4x", 1, 0, 0, 0, 0)); f.truncate(0); f.write(sys.argv[2]); f.flush(); time.sleep(float(sys.argv[3]))' "$@"; }

@@ -10,7 +10,7 @@
 #       rootless      docker28 without root, as uid 54321; programs that use it run by: engines.sh as DIR COMMAND...
 #       podman        Debian testing's, in a chroot
 #
-# Packages come from where the machine's own apt gets its packages, with the suite exchanged: the mirror stands in no file of the repository.
+# Packages come from where the machine's own apt gets its packages, with the suite exchanged: the mirror is in no file of the repository.
 # What cannot be had is a failure. Everything is unpacked beside the tests; nothing is installed. Needs root.
 set -eu
 here=$(dirname "$(realpath "$0")")

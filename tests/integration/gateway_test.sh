@@ -21,7 +21,7 @@ clean() {
 	rm -rf "$state"
 }
 
-# release ROUTE VERSION GATEWAY: the lock of a release, and its model server. The route's privacy stands in GATEWAY, too.
+# release ROUTE VERSION GATEWAY: the lock of a release, and its model server. The route's privacy is in GATEWAY, too.
 release() {
 	local id
 	jq -cSj --arg r "$1" --arg v "$2" --argjson g "$3" '.route = $r | .version = $v | .gateway = ($g | del(.privacy)) |
@@ -215,12 +215,12 @@ gw seat "$state/h1.lock" && [ "$(docker inspect -f '{{.Id}}' "$name")" = "$same"
 	[ "$(stat -c '%a %u' "$root/gateway/files")" = "700 65532" ] && unharmed
 result "a file of a route is copied where nobody but the gateway looks, and reaches it by a reload, under requests" $? "$state/said" "$state/load.json"
 rm "$secret" && kill -KILL "$(master)" && sleep 0.2 && comes 10 v2
-result "the file is gone: a gateway that is started again serves all the same" $? "$state/said"
+result "the file is gone: a gateway that is started again serves anyway" $? "$state/said"
 gw unseat "$state/h1.lock" && gw remove hosted
 result "and is given up with its route" $? "$state/said"
 echo 'nonsense here' >>"$root/gateway/haproxy.cfg"
 gw ensure && ! grep -q nonsense "$root/gateway/haproxy.cfg" && [ "$(who)" = v2 ]
-result "gateway/ edited by hand is put right" $? "$state/said"
+result "gateway/ edited by hand is repaired" $? "$state/said"
 echo '{' >"$root/gateway/state.tmp" && cp "$root/gateway/state" "$state/good" && echo 'x' >>"$root/gateway/state"
 gw ensure
 [ $? = 5 ] && [ "$(who)" = v2 ]
@@ -253,7 +253,7 @@ while IFS='|' read -r files message; do
 done <<'END'
 v1.lock| holds no certificate in PEM form
 good.key| holds no certificate in PEM form
-good.crt| holds no private key that can be read without a passphrase: certificate, chain and key stand in one PEM file
+good.crt| holds no private key that can be read without a passphrase: certificate, chain and key are in one PEM file
 good.crt weak.key|: its private key is not that of its first certificate
 END
 result "a file that is no certificate with its key: said before anything is touched" $ok "$state/rows"
@@ -277,7 +277,7 @@ result "an upgrade that fails gives everything back: the process before serves o
 certificate newer 2048
 door_file "$state/newer.pem"
 "$build/llmdeploy" gateway upgrade --force >"$state/said" 2>&1 && [ "$(subject)" = "subject=CN = newer" ] && [ "$(who)" = v2 ] && gw remove tls && [ "$(who)" = v2 ]
-result "and goes through when it is put right" $? "$state/said"
+result "and goes through when it is repaired" $? "$state/said"
 
 # ---- keys ----
 
@@ -301,7 +301,7 @@ result "stopped, and nothing of it is left" $? "$state/said"
 
 # ---- an installed HAProxy, in a root with a long path ----
 
-root=$state/a-root-whose-path-is-longer-than-a-unix-socket-may-have-because-somebody-likes-to-say-what-is-in-it/and-then-some
+root=$state/a-root-whose-path-is-longer-than-a-unix-socket-may-have-because-someone-likes-to-say-what-is-in-it/and-then-some
 mkdir -p "$root"
 LLMDEPLOY_ROOT=$root
 chmod 755 "$state"

@@ -112,7 +112,7 @@ wheel=$(realpath "$build"/models/*.whl)
 root=$state/root
 mkdir -p "$root"
 { head -c 150 /dev/urandom; echo; head -c 150 /dev/urandom; } >"$state/garbage" # a line at least: without one a journal takes it for a torn record
-echo "somebody else's file" >"$state/secret"
+echo "someone else's file" >"$state/secret"
 printf 'keyring: /usr/share/keyrings/debian-archive-keyring.gpg\n' >"$root/config.yaml"
 no_gateway "$root"
 runtimes_ready "$program" examples/incident/incident-r16.yaml "$root" "$state/runtimes"

@@ -48,7 +48,7 @@ dies_at() {
 }
 dies_at gateway.link:after:kill:2 x1 . && ! ours verify demo && grep -q '^run/routes/demo/[ab].sock ' "$state/kills.err" && ours recover demo && ours verify demo
 check $? "a link that was turned before the state said so is turned back by recover"
-# Of the last change that an apply like the one before makes there: the release before has ended its requests.
+# Of the last change that an apply like the one before makes there: the previous release has ended its requests.
 applies "" xa . && applies log:9 xb . 9>"$state/log"
 last=$(awk '/^gateway.state before/ { after = 1 } /^gateway.config before/ { n++; if (after) last = n; after = 0 } END { print last }' "$state/log")
 dies_at "gateway.config:before:kill:$last" x2 . && ! ours verify demo && grep -q '^gateway/haproxy.cfg ' "$state/kills.err" && ours recover demo && ours verify demo

@@ -133,7 +133,7 @@ result "there is nowhere else to roll back to" $?
 
 docker stop "$(container incident-q4-r16)" >/dev/null && run 11 verify "$route" && says "running" &&
 	run 0 apply examples/incident/incident-r16.yaml && run 0 verify "$route"
-result "a stopped container is drift, and apply puts it right" $?
+result "a stopped container is drift, and apply repairs it" $?
 
 docker rm -f "$(container incident-q4-r17)" >/dev/null && docker rmi -f "$(docker images -q --filter label=llmdeploy.version=incident-q4-r17)" >/dev/null &&
 	run 0 rollback "$route" --to incident-q4-r17 && [ "$(active)" = incident-q4-r17 ] && run 0 rollback "$route" --to incident-q4-r16

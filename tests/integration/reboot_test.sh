@@ -33,7 +33,7 @@ holds() { # VERSION: it is active, answers, and nothing differs from the lock
 		! LLMDEPLOY_ROOT=$root "$program" verify demo >"$state/verify" 2>&1 || break
 		sleep 0.3
 	done
-	# That the Engine started the container again is told until somebody takes note of it.
+	# That the Engine started the container again is told until someone takes note of it.
 	if ! grep -q "everything matches the lockfile" "$state/verify" && grep -v '^what\|^start \|^llmdeploy: 1 difference' "$state/verify"; then
 		return 1
 	fi
@@ -75,7 +75,7 @@ boot() {
 	echo "the gateway answers '$said', not $1" >"$state/why"
 	return 1
 }
-# What the unit runs, as it stands there.
+# What the unit runs, as it is there.
 unit_runs() {
 	local line
 	line=$(sed -n 's/^ExecStart=//p' "$unit")
@@ -161,7 +161,7 @@ took=$(($(now) - began))
 check $? "files of the gateway that are older than the link ($before): recovery leads to what active names, in $took ms" "$state/said" "$state/why"
 run rollback demo
 [ "$status" = 0 ] && says "'$before'" && [ "$(answers)" = "200 $before" ]
-check $? "and the release before is there to go back to" "$state/said"
+check $? "and the previous release is there to go back to" "$state/said"
 
 # A route that is stopped comes back as it was: HAProxy says 503, nothing of it runs.
 is_stopped() {

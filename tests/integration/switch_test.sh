@@ -345,7 +345,7 @@ holding() {
 	[ "$status" = 0 ] && says "the held candidate is aborted first: h4" && holds h5 >"$state/why" 2>&1 && [ "$(last aborted .version)" = h4 ]
 	result "the next apply aborts what is held" $? "$state/said" "$state/why"
 	canary h6 20
-	# The first one belongs to the release before last, which is stopped by what comes first.
+	# The first one belongs to an older release, which is stopped by what comes first.
 	LLMDEPLOY_FAULT=container.update:before:kill:2 LLMDEPLOY_ROOT=$root timeout 60 "$program" promote demo --reason x >"$state/said" 2>&1
 	run recover demo
 	holds h6 >"$state/why" 2>&1
@@ -440,7 +440,7 @@ elsewheres() {
 	run verify demo --fix
 }
 
-# Somebody turns the gateway by hand; and a gateway that is away while the switch wants it.
+# Someone turns the gateway by hand; and a gateway that is away while the switch wants it.
 drifts() {
 	local gateway
 	apply v1
@@ -458,10 +458,10 @@ drifts() {
 	END
 	run verify demo
 	[ "$status" = 11 ] && says "gateway slot" && says "MAINT"
-	result "a server that somebody turned is drift" $? "$state/said"
+	result "a server that someone turned is drift" $? "$state/said"
 	run recover demo
 	[ "$status" = 0 ] && says "the gateway's traffic differed from the journal and was reset" && holds v2 >"$state/why" 2>&1
-	result "recover puts it right" $? "$state/said" "$state/why"
+	result "recover repairs it" $? "$state/said" "$state/why"
 	docker kill "$gateway" >/dev/null 2>&1
 	docker update --restart no "$gateway" >/dev/null 2>&1
 	run rollback demo

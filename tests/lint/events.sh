@@ -40,7 +40,7 @@ alone=$($work/events names | grep -vxE "$also" | paste -sd'|')
 files=$(ls pkg/*/*.[ch] cmd/*.[ch] | grep -v '^pkg/release/event\.[ch]$')
 members='json_[a-z_]+\([^"]*' # {"aborted": ...} of a command's answer is no event
 grep -nE "\"($alone)\"" $files | sed -E "s/${members}\"($alone)\"//g" | grep -E "\"($alone)\"" | grep -vE '^pkg/journal/journal\.h:[0-9]*:#define JOURNAL_(ACCEPTED|TORN) ' |
-	grep . && complain "an event's name stands in pkg/release/event.h alone: use EVENT_..., or ask for its row"
+	grep . && complain "an event's name is in pkg/release/event.h alone: use EVENT_..., or ask for its row"
 compared='(cmp|is_text|text_starts) *\([^()]*(\bevent\b|json_[a-z]+\([^)]*"event")'
 grep -nE "$compared|\"event\", *\"($all)\"|record_[a-z]+\([^\"]*\"($all)\"|= *json_(str|get)\([^)]*\"event\"\)" $files |
 	grep -vE '^pkg/journal/(frame|file)\.c:.*(out->event|JOURNAL_ACCEPTED)' |
@@ -56,7 +56,7 @@ while IFS=$'\t' read -r want change file what; do
 	if compiles "${file/ACTIONS/$actions}"; then got=yes; else got=no; fi
 	[ $got = "$want" ] || { complain "compiles: $got, wanted: $want: $what"; head -3 $work/said; }
 done <<CASES
-yes	s/^//	$work/bad/release/event.c	the table as it stands
+yes	s/^//	$work/bad/release/event.c	the table as it is
 yes	s/^//	ACTIONS	the actions as they stand
 no	s/(X\(READY, "ready", STEP), UNDO,/\1,/	$work/bad/release/event.c	an event without a recovery action
 no	s/(X\(READY, "ready", STEP), UNDO,/\1, ,/	$work/bad/release/event.c	an event with an empty recovery action

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What deps.awk and length.awk cannot see: files too long, vendor headers in two folders, printing and exiting in deep code,
-# names that may not stand in the repository, and what cppcheck finds.
+# names that may not be in the repository, and what cppcheck finds.
 set -u
 failed=0
 complain() { echo "$1"; failed=1; }
@@ -31,7 +31,7 @@ grep -nE '\b(printf|puts|fputs|perror|vprintf) *\(' pkg/*/*.c | grep -vE '^pkg/(
 grep -nE '\b_?exit *\(' pkg/*/*.c | grep -vE '_exit\(|^pkg/report' | grep . && complain "only main exits"
 grep -nE '\b(clock_gettime|time|gettimeofday) *\(' pkg/*/*.c | grep -v '^pkg/base/clock.c' | grep . && complain "only base/clock reads the clock"
 
-# Every effect has a failpoint: what changes the world stands in the low functions that have one, and every effect of the table is used.
+# Every effect has a failpoint: what changes the world is in the low functions that have one, and every effect of the table is used.
 calls='fsync|fdatasync|rename|renameat2?|write|pwrite|unlink|unlinkat|rmdir|mkdir|mkdirat|symlink|symlinkat|link|linkat|ftruncate|truncate|fchmod|fchmodat|chmod|fchown|fchownat|chown|creat|remove|fopen|mkstemp|mkdtemp|mknod|mkfifo'
 grep -nE "(^|[^_[:alnum:].>])($calls) *\\(" pkg/*/*.c cmd/*.c | grep -vE '^pkg/(fs/step|base/failpoint|base/interrupt)\.c:|^[^:]*:[0-9]*:.*(/\*|^ \*).*\*/ *$' |
 	grep . && complain "the file system is changed by pkg/fs alone: call fs_... or fs_step_... with the effect's name"
@@ -48,7 +48,7 @@ done
 grep -nE "echo \"(not )?ok \\$" tests/*/*.sh | grep . && complain "a shell test says ok and not ok by tests/tap.sh"
 if git rev-parse --git-dir >/dev/null 2>&1; then
 	git grep -nIE '(deb|snapshot|security)\.debian\.org|pypi[.]org|python[h]osted' -- . ':!tests/lint' ':!examples/incident/adapters/scripts' |
-		grep . && complain "no host of a package registry may stand in the repository"
+		grep . && complain "no host of a package registry may be in the repository"
 	git grep -nE '(//|/\*|^ \*|# ).*(TODO|FIXME|XXX)' -- '*.c' '*.h' '*.sh' | grep -vE '#[0-9]+|XXXXXX|tests/lint' | grep . && complain "a TODO needs an issue's number"
 fi
 

@@ -4,7 +4,7 @@
 # Production code that no production code uses: a global symbol of an object file that no other object needs, and that its own source
 # names only where it is defined. What tests alone call goes, with its tests. Exceptions, a pattern a line, with the reason:
 set -u
-exceptions='^[a-z0-9_]+_freep$  the form for CLEANUP belongs to the type, whether or not somebody owns one by now
+exceptions='^[a-z0-9_]+_freep$  the form for CLEANUP belongs to the type, whether or not someone owns one by now
 ^docker_info$          what an Engine can do is shown before the first apply: issue 11
 ^bandwidth_rows$       a test holds the arithmetic of every row of the table
 ^interrupt_clear$      a test of an interrupt goes on in the same process'

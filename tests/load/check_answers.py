@@ -6,7 +6,7 @@ The journal is read in ROUTE-DIRECTORY. RESULT and LOG are of tests/load/load, a
 request that failed or was cut while nothing was killed; an answer by a release before its gate had passed and its switch had begun, or by nobody.
 KILLS ("-": none) has lines "WHAT FROM_MS UNTIL_MS": an engine or a HAProxy was killed, until it answered again, which may
 take BACK_MS; what failed in that time is counted apart, by WHAT. Prints one JSON object; ends with 1 where anything
-forbidden was seen, or nothing was. GATEWAY is of tests/load/watch.py: what stands in it around the first faults, and in the journal, is in "around"."""
+forbidden was seen, or nothing was. GATEWAY is of tests/load/watch.py: what is in it around the first faults, and in the journal, is in "around"."""
 import calendar
 import glob
 import json

@@ -159,7 +159,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *ctx) {
 	return n;
 }
 
-/* libcurl 7.88 begins a kept HTTP/2 connection anew when the handle says prior knowledge (curl issue 10634), and takes one that is only being made
+/* libcurl 7.88 begins a kept HTTP/2 connection again when the handle says prior knowledge (curl issue 10634), and takes one that is only being made
  * for one of HTTP/1.1. So only who makes a connection says so, and each client has its own: connections of different local addresses are not shared. */
 static void choose_second(struct client *c, bool fresh) {
 	bool opens = fresh || !c->kept;

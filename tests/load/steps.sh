@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: steps.sh STATE [OPERATION]...   in the repository's root, after `make` and tests/load/load
 #
-# Every step of an apply and of a rollback (the release before stays warm, or is stopped) is killed once before it happens, in order, under traffic on
+# Every step of an apply and of a rollback (the previous release stays warm, or is stopped) is killed once before it happens, in order, under traffic on
 # a real Engine with tiny engines; recovery is killed too, at a step that goes round. After each: recover and verify end with 0, the old release or
 # the new one is active; and no request may fail. STATE/verdict.json says what clients saw, STATE/steps when which step was killed. FROM=N
 # begins with the N-th. OPERATION: apply-warm, apply-stopped, rollback-warm, rollback-stopped, apply-warm-door, which brings another door

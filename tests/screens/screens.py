@@ -242,7 +242,7 @@ class Story:
         self.show("no-route", "status", "nope", status=2)
 
     def try_it(self, text):
-        """The command line that is shown works as it stands."""
+        """The command line that is shown works as it is."""
         text = re.sub(r"\x1b\[\d+m", "", text)
         command = text[text.index("try it") + len("try it"):text.index("rollback  ")]
         p = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_S)

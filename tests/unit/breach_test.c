@@ -104,12 +104,12 @@ static void ones(void **state) {
 	}
 }
 
-/* What was before the watch is not of it; who is set aside stays so until it has asked twice as much; a gateway that began anew is another. */
+/* What was before the watch is not of it; who is set aside stays so until it has asked twice as much; a gateway that began again is another. */
 static void excuses(void **state) {
 	const struct numbers early[3] = {{50, 50}, {10, 0}, {0, 0}}, later[3] = {{70, 70}, {40, 0}, {0, 0}}, most[3] = {{200, 200}, {40, 0}, {0, 0}};
 	struct breach b CLEANUP(breach_done) = {.before = make(early, 1)};
 	struct gateway_clients now CLEANUP(gateway_clients_done) = make(later, 1), more CLEANUP(gateway_clients_done) = make(most, 1);
-	struct gateway_clients anew CLEANUP(gateway_clients_done) = make(later, 2);
+	struct gateway_clients again CLEANUP(gateway_clients_done) = make(later, 2);
 	const struct gateway_sample sum = {.requests = 50, .errors = 20, .began_ms = 1}, large = {.requests = 180, .errors = 150, .began_ms = 1};
 	const struct lockfile_gates gates = {5, -1, -1, -1, -1, -1};
 	const struct breach_case c = {.gates = &gates, .sum = &sum, .least = TRAFFIC_GATE_LEAST};
@@ -120,7 +120,7 @@ static void excuses(void **state) {
 	assert_string_equal(one.name, "a");
 	assert_int_equal(one.seen.requests, 20);
 	assert_int_equal(one.failed, 20);
-	assert_true(breach_of_one(&b, &anew, &c, &one));
+	assert_true(breach_of_one(&b, &again, &c, &one));
 	assert_int_equal(one.seen.requests, 70);
 	b.excused[b.n_excused++] = (struct breach_client){.name = "a", .requests = 20, .asked = 1};
 	struct gateway_sample rest = breach_rest(&b, &now, &sum);

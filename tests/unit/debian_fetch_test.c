@@ -122,8 +122,8 @@ static void fetches_by_digest(void **state) {
 	assert_int_equal(debian_fetch(lock, store, &mirrors, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_UNREACHABLE);
 	char *want CLEANUP(freep) = mem_printf("no mirror gives package 'lib' 2; if suite 'toy' has moved on, "
-		"'llmdeploy runtime lock toy' locks anew: cannot fetch package lib: %s/" LIB_PATH
-		": answered 404: it is not there", url);
+		"'llmdeploy runtime lock toy' locks again: cannot fetch package lib: %s/" LIB_PATH
+		": answered 404: it does not exist", url);
 	assert_string_equal(e.msg, want);
 	store_free(store);
 }

@@ -352,15 +352,15 @@ static void refuses_a_bad_request(void **state) {
 		{"no such backend", ASK "\"backends\": {\"vulkan\": {}}}", ERR_USAGE,
 		 "'r.yaml' has no packages for backend 'cpu'"},
 		{"a suite without components", "{\"suites\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
-		 "'r.yaml' does not ask for packages as it should: suites need a name and components each"},
+		 "'r.yaml' has an invalid package request: suites need a name and components each"},
 		{"a root without a name", ASK "\"backends\": {\"cpu\": {\"roots\": [{}]}}}", ERR_SPEC,
-		 "'r.yaml' does not ask for packages as it should: roots need a name each"},
+		 "'r.yaml' has an invalid package request: roots need a name each"},
 		{"an exclude without a reason", ASK "\"excludes\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
-		 "'r.yaml' does not ask for packages as it should: excludes need a name and a reason each"},
+		 "'r.yaml' has an invalid package request: excludes need a name and a reason each"},
 		{"half a preference", ASK "\"prefer\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
-		 "'r.yaml' does not ask for packages as it should: prefer needs 'virtual' and 'name' each"},
+		 "'r.yaml' has an invalid package request: prefer needs 'virtual' and 'name' each"},
 		{"a layer that is no name", ASK "\"layers\": {\"x\": 1}, \"backends\": {\"cpu\": {}}}", ERR_SPEC,
-		 "'r.yaml' does not ask for packages as it should: layers map a package to the name of a layer"},
+		 "'r.yaml' has an invalid package request: layers map a package to the name of a layer"},
 	};
 
 	(void) state;

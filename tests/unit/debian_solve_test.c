@@ -111,7 +111,7 @@ static const struct row rows[] = {
 	{"a conflict", P("a", "Depends: b\n") P("b", "Conflicts: c (<< 2)\n") P("c", ""), NULL, "a c", "", "", ERR_SPEC,
 	 "the packages do not fit together: 'b' conflicts with 'c': c (<< 2) (a -> b)"},
 	{"version skew", V("a", "1", "Depends: b (<< 2)\n") V("c", "1", "Depends: b (>= 2)\n") V("b", "2", "") V("b", "1", ""),
-	 NULL, "a c", "", "", ERR_SPEC, "the packages do not fit together: 'b' 1 and 2 cannot both be there: 'c' depends on b (>= 2), "
+	 NULL, "a c", "", "", ERR_SPEC, "the packages do not fit together: 'b' 1 and 2 cannot both be installed: 'c' depends on b (>= 2), "
 	 "'a' depends on b (<< 2)"},
 	{"no digest", "Package: a\nVersion: 1\nArchitecture: all\nFilename: pool/a.deb\nSize: 10\n\n", NULL, "a", "", "",
 	 ERR_INTEGRITY, "the index of 'one' is malformed: 'a' has no usable sha256"},

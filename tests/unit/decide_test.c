@@ -119,12 +119,12 @@ static const struct {
 	{"a version", "{\"version\":\"r2\"," IMAGE("1") ",\"artifacts\":[{\"sha256\":\"aaaaaaaaaaaaaaaa\",\"size\":1000000}],\"container\":{\"argv\":[\"/s\","
 	 "\"--parallel\",\"2\",\"--metrics\",\"--prio\",\"-1\"],\"memory_bytes\":1000000},\"eval\":{\"golden\":{\"name\":\"g\",\"cases\":[{\"id\":\"a\"},"
 	 "{\"id\":\"b\"}]}},\"rollout\":{\"keep\":5},\"gateway\":{\"listen\":\"h:1\",\"fallback\":{\"url\":\"u\"}}}",
-	 "version: r1 -> r2\nimage: c -> made anew: its top layer alone\n"},
+	 "version: r1 -> r2\nimage: c -> rebuilt: only its top layer\n"},
 	{"everything", "{\"version\":\"r2\"," IMAGE("2") ",\"artifacts\":[{\"sha256\":\"bbbbbbbbbbbbbbbb\",\"size\":2000000},{\"sha256\":\"cccccccccccccccc\","
 	 "\"size\":1000,\"scale\":\"1.0\"}],\"container\":{\"argv\":[\"/s\",\"--parallel\",\"4\",\"--lora\",\"x:1\"],\"memory_bytes\":2000000},"
 	 "\"eval\":{\"golden\":{\"name\":\"g\",\"cases\":[{\"id\":\"a\",\"x\":1},{\"id\":\"c\"}]},\"latency_p95_ms\":100},\"rollout\":{\"keep\":4},"
 	 "\"gateway\":{\"listen\":\"h:2\"}}",
-	 "version: r1 -> r2\nimage: c -> made anew: other packages\npackage libllama0: 1 -> 2\nmodel: aaaaaaaaaaaa (1.0 MB) -> bbbbbbbbbbbb (2.0 MB)\n"
+	 "version: r1 -> r2\nimage: c -> rebuilt: other packages\npackage libllama0: 1 -> 2\nmodel: aaaaaaaaaaaa (1.0 MB) -> bbbbbbbbbbbb (2.0 MB)\n"
 	 "adapter 1: - -> cccccccccccc (1.0 kB, scale 1.0)\n--parallel: 2 -> 4\n--lora: - -> x:1\n--metrics: on -> -\n--prio: -1 -> -\n"
 	 "golden set: g, 2 cases -> g, 2 cases (1 new, 1 changed, 1 gone)\neval.latency_p95_ms: - -> 100\nrollout.keep: 5 -> 4\n"
 	 "gateway.listen: h:1 -> h:2\ngateway.fallback: {\"url\":\"u\"} -> -\nmemory limit: 1.0 MB -> 2.0 MB\n"},

@@ -199,10 +199,10 @@ static const struct {
 	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"cdi\",\"DeviceIDs\":[\"nvidia.com/gpu=0\"]}]"),
 	 "", false},
 	{"CDI, too old", PING_41, "nvidia.com/gpu=0", NULL,
-	 "engine: create container 'x': the Engine speaks API 1.41, and CDI device 'nvidia.com/gpu=0' needs 1.44: upgrade it to 25 or later",
+	 "docker: create container 'x': Docker has API 1.41, and CDI device 'nvidia.com/gpu=0' needs 1.44: upgrade it to 25 or later",
 	 false},
 	{"unknown GPU", PING_41, "amd", NULL,
-	 "engine: create container 'x': unknown GPU request 'amd': 'nvidia', 'nvidia:0,1' or a CDI name such as 'nvidia.com/gpu=0'", false},
+	 "docker: create container 'x': unknown GPU request 'amd': 'nvidia', 'nvidia:0,1' or a CDI name such as 'nvidia.com/gpu=0'", false},
 };
 
 static void creates_hardened_containers(void **state) {
@@ -282,16 +282,16 @@ static const struct {
 	 {.status = 500, .json = "{\"message\":\"container create: creating container storage: the container name \\\"x\\\" is already in use by b9\"}"}, 1, true,
 	 false, ""},
 	{"another failure of Podman", PING_PODMAN, NULL, {.status = 500, .json = "{\"message\":\"no such thing\"}"}, 1, false, true,
-	 "engine: create container 'x': 500 Internal Server Error: no such thing"},
+	 "docker: create container 'x': 500 Internal Server Error: no such thing"},
 	{"a source that is not there, Podman", PING_PODMAN, "/nonexistent/m", {0}, 0, false, false,
-	 "engine: create container 'x': bind source path does not exist: /nonexistent/m"},
+	 "docker: create container 'x': bind source path does not exist: /nonexistent/m"},
 	{"an image without a layer", PING_41, NULL, {.status = 500, .json = "{\"message\":\"content digest sha256:" DIGEST ": not found\"}"}, 1, false, true,
-	 "engine: create container 'x': 500 Internal Server Error: content digest sha256:" DIGEST ": not found"},
+	 "docker: create container 'x': 500 Internal Server Error: content digest sha256:" DIGEST ": not found"},
 	{"a full disk", PING_41, NULL, {.status = 500, .json = "{\"message\":\"mkdir /x: no space left on device\"}"}, 1, false, false,
-	 "engine: create container 'x': 500 Internal Server Error: mkdir /x: no space left on device; free space where the Engine keeps its data (docker system df), "
-	 "then run this again"},
+	 "docker: create container 'x': 500 Internal Server Error: mkdir /x: no space left on device; free space where Docker keeps its data (docker system df), "
+	 "then run the command again"},
 	{"a bad request", PING_41, NULL, {.status = 400, .json = "{\"message\":\"invalid mount\"}"}, 1, false, false,
-	 "engine: create container 'x': 400 Bad Request: invalid mount"},
+	 "docker: create container 'x': 400 Bad Request: invalid mount"},
 };
 
 static void tells_failures_of_create_apart(void **state) {

@@ -85,22 +85,22 @@ static const struct {
 	{.name = "no current context", .config = "{}", .want = "/var/run/docker.sock"},
 	{.name = "tcp",
 	 .docker_host = "tcp://10.0.0.5:2376",
-	 .message = "engine address 'tcp://10.0.0.5:2376' (DOCKER_HOST) is not a Unix socket: the Engine must run on this machine, "
+	 .message = "Docker address 'tcp://10.0.0.5:2376' (DOCKER_HOST) is not a Unix socket: Docker must run on this machine, "
 		    "because it mounts models from this file system; set DOCKER_HOST=unix:///var/run/docker.sock"},
 	{.name = "ssh context",
 	 .config = "{\"currentContext\":\"far\"}",
-	 .message = "engine address 'ssh://me@far' (docker context 'far') is not a Unix socket: the Engine must run on this machine, "
+	 .message = "Docker address 'ssh://me@far' (docker context 'far') is not a Unix socket: Docker must run on this machine, "
 		    "because it mounts models from this file system; set DOCKER_HOST=unix:///var/run/docker.sock"},
 	{.name = "no scheme",
 	 .host = "docker.sock",
-	 .message = "engine address 'docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
+	 .message = "Docker address 'docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
 	{.name = "relative",
 	 .host = "unix://docker.sock",
 	 .message =
-		 "engine address 'unix://docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
+		 "Docker address 'unix://docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
 	{.name = "too long",
 	 .host = LONG40 LONG40 LONG40,
-	 .message = "engine socket '" LONG40 LONG40 LONG40 "' (as configured) has a path of 123 bytes, a socket's may have 107"},
+	 .message = "Docker socket '" LONG40 LONG40 LONG40 "' (as configured) has a path of 123 bytes, a socket's may have 107"},
 	{.name = "unknown context",
 	 .context = "gone",
 	 .message = "docker context 'gone' has no address in './contexts'; see 'docker context ls', or set DOCKER_HOST"},
@@ -179,7 +179,7 @@ static const struct {
 	{"older than needed",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK"},
 	 0,
-	 .message = "the Docker Engine at 'SOCK' speaks API 1.40, 1.41 is needed: upgrade it to 20.10 or later"},
+	 .message = "the Docker Engine at 'SOCK' has API 1.40, 1.41 is needed: upgrade it to 20.10 or later"},
 	{"Podman", {.request = "GET /_ping", .raw = PODMAN("5.8.6")}, 41, .message = ""},
 	{"Podman 5.1", {.request = "GET /_ping", .raw = PODMAN("5.1.0")}, 41, .message = ""},
 	{"Podman 10", {.request = "GET /_ping", .raw = PODMAN("10.0.1-dev")}, 41, .message = ""},
@@ -194,11 +194,11 @@ static const struct {
 	{"no version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "what answers at 'SOCK' is not a Docker Engine: status 404 and no API version" NOT_DOCKER},
+	 .message = "the server at 'SOCK' is not a Docker Engine: status 404 and no API version" NOT_DOCKER},
 	{"odd version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 2.0\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "what answers at 'SOCK' is not a Docker Engine: status 200 and no API version" NOT_DOCKER},
+	 .message = "the server at 'SOCK' is not a Docker Engine: status 200 and no API version" NOT_DOCKER},
 	{"garbage",
 	 {.request = "GET /_ping", .raw = "SSH-2.0-OpenSSH_9.2p1\r\n", .then = FAKE_CLOSE},
 	 0,
@@ -281,10 +281,10 @@ static void says_how_to_reach_it(void **state) {
 	assert_return_code(seteuid(me), 0);
 	assert_return_code(chmod(path, 0700), 0);
 	(void) close(fd);
-	expect_closed(path, "no Docker Engine: nobody listens on 'SOCK'" START);
+	expect_closed(path, "no Docker Engine: no process listens on 'SOCK'" START);
 	(void) unlink(path);
 	put(path, "a file");
-	expect_closed(path, "no Docker Engine: nobody listens on 'SOCK'" START);
+	expect_closed(path, "no Docker Engine: no process listens on 'SOCK'" START);
 }
 
 int main(void) {

@@ -93,24 +93,24 @@ static const struct {
 	  .json = "{\"status\":\"Loading\"}\r\n{\"errorDetail\":{\"message\":\"invalid diffID for layer 0\"},\"error\":\"old\"}\r\n"},
 	 small,
 	 ERR_SYS,
-	 "engine: load image 'a:b': invalid diffID for layer 0"},
+	 "docker: load image 'a:b': invalid diffID for layer 0"},
 	{"error alone", {.request = LOAD, .body = "*", .json = "{\"error\":\"unexpected\\nEOF\\n\"}"}, small, ERR_SYS,
-	 "engine: load image 'a:b': unexpected EOF"},
+	 "docker: load image 'a:b': unexpected EOF"},
 	{"unpacking fails",
 	 {.request = LOAD,
 	  .body = "*",
 	  .json = "{\"stream\":\"Loaded image: a:b\\n\"}{\"stream\":\"Error unpacking image docker.io/a:b: no space\\n\"}"},
 	 small,
 	 ERR_SYS,
-	 "engine: load image 'a:b': Error unpacking image docker.io/a:b: no space"},
+	 "docker: load image 'a:b': Error unpacking image docker.io/a:b: no space"},
 	{"400", {.request = LOAD, .body = "*", .status = 400, .json = "{\"message\":\"invalid URL escape\"}"}, small, ERR_SYS,
-	 "engine: load image 'a:b': 400 Bad Request: invalid URL escape"},
+	 "docker: load image 'a:b': 400 Bad Request: invalid URL escape"},
 	{"answer without its end", {.request = LOAD, .body = "*", .json = "{\"stream\":\"Loaded"}, small, ERR_SYS,
-	 "engine: load image 'a:b': the answer has an object without its end"},
+	 "docker: load image 'a:b': the answer has an object without its end"},
 	{"answer that is not JSON", {.request = LOAD, .body = "*", .json = "Loaded image"}, small, ERR_SYS,
-	 "engine: load image 'a:b': the answer has something that is not JSON"},
+	 "docker: load image 'a:b': the answer has something that is not JSON"},
 	{"answer of broken JSON", {.request = LOAD, .body = "*", .json = "{\"stream\" \"x\"}"}, small, ERR_SYS,
-	 "engine: load image 'a:b': the answer has an object that is not JSON"},
+	 "docker: load image 'a:b': the answer has an object that is not JSON"},
 	{"cut in a chunk",
 	 {.request = LOAD,
 	  .body = "*",
@@ -118,12 +118,12 @@ static const struct {
 	  .then = FAKE_RESET},
 	 small,
 	 ERR_UNREACHABLE,
-	 "engine: load image 'a:b': 'SOCK' closed the connection before the end of its answer"},
+	 "docker: load image 'a:b': 'SOCK' closed the connection before the end of its answer"},
 	{"silence",
 	 {.request = LOAD, .body = "*", .raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .then = FAKE_HANG},
 	 small,
 	 ERR_UNREACHABLE,
-	 "engine: load image 'a:b': no byte to or from 'SOCK' for 500 ms"},
+	 "docker: load image 'a:b': no byte to or from 'SOCK' for 500 ms"},
 	{"a large archive", {.request = LOAD, .body = "*", .json = "{\"stream\":\"x\"}"}, large, 0, ""},
 };
 
@@ -180,7 +180,7 @@ static void hears_an_early_refusal(void **state) {
 	(void) state;
 	start(&call, 1, &o, all, &f, &d);
 	assert_int_equal(docker_image_load(d, "a:b", large, NULL, &e), -1);
-	assert_string_equal(e.msg, "engine: load image 'a:b': 500 Internal Server Error: no space left");
+	assert_string_equal(e.msg, "docker: load image 'a:b': 500 Internal Server Error: no space left");
 	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "");
 }
@@ -342,11 +342,11 @@ static const struct {
 	{"absent", {{.request = "GET " V "/containers/x/json", .status = 404}}, 1, {.name = "x"}, NULL, ""},
 	{"absent meanwhile", {PLAIN, {.request = LOGS, .status = 404}}, 2, {.name = "x"}, NULL, ""},
 	{"not frames", {PLAIN, {.request = LOGS, BYTES("a line of text\n")}}, 2, {.name = "x"}, "",
-	 "engine: read log of 'x': the answer has a frame of no known kind"},
+	 "docker: read log of 'x': the answer has a frame of no known kind"},
 	{"ends inside a frame", {PLAIN, {.request = LOGS, BYTES(FRAME("\1", "\4") "one")}}, 2, {.name = "x"}, "1one",
-	 "engine: read log of 'x': the answer ends inside a frame"},
+	 "docker: read log of 'x': the answer ends inside a frame"},
 	{"500", {PLAIN, {.request = LOGS, .status = 500, .json = "{\"message\":\"log driver\"}"}}, 2, {.name = "x"}, "",
-	 "engine: read log of 'x': 500 Internal Server Error: log driver"},
+	 "docker: read log of 'x': 500 Internal Server Error: log driver"},
 };
 
 static void reads_logs(void **state) {
@@ -414,8 +414,8 @@ static const struct {
 	{"two", {.request = EVENTS, .json = EVENT("start") EVENT("die")}, "container start 1 x 1700000000250\ncontainer die 1 x 1700000000250\n", ""},
 	{"enough", {.request = EVENTS, .json = EVENT("enough") EVENT("die")}, "container enough 1 x 1700000000250\n", ""},
 	{"cut", {.request = EVENTS, .json = EVENT("start") "{\"Ty"}, "container start 1 x 1700000000250\n",
-	 "engine: read events: the answer has an object without its end"},
-	{"400", {.request = EVENTS, .status = 400, .json = "{\"message\":\"bad filter\"}"}, "", "engine: read events: 400 Bad Request: bad filter"},
+	 "docker: read events: the answer has an object without its end"},
+	{"400", {.request = EVENTS, .status = 400, .json = "{\"message\":\"bad filter\"}"}, "", "docker: read events: 400 Bad Request: bad filter"},
 };
 
 static void hears_events(void **state) {

@@ -68,7 +68,7 @@ static const struct {
 	{"abstain how", BAD("{\"kind\":\"abstain\",\"mode\":\"maybe\",\"phrases\":[\"x\"]}"),
 	 "golden set 't': case 'x': assertion 1: abstain: 'mode' is neither 'required' nor 'forbidden'"},
 	{"abstain by nothing", BAD("{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[]}"),
-	 "golden set 't': case 'x': assertion 1: abstain: no phrases to know an abstention by"},
+	 "golden set 't': case 'x': assertion 1: abstain: no phrases that mark an abstention"},
 	{"abstain by a blank", BAD("{\"kind\":\"abstain\",\"mode\":\"forbidden\",\"phrases\":[\" \"]}"),
 	 "golden set 't': case 'x': assertion 1: abstain: 'phrases' has an empty text, which is in every answer"},
 	{"a wish to be cut", BAD("{\"kind\":\"finish_reason\",\"values\":[\"length\"]}"),

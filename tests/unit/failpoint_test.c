@@ -43,7 +43,7 @@ static void plans(void **state) {
 		{"no number", "any:before:kill:x", "LLMDEPLOY_FAULT: 'x' is not the number of a step: N or N+, from 1"},
 		{"too little", "any:before", "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
 		{"too much", "any:before:kill:1:2", "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
-		{"log without", "log", "LLMDEPLOY_FAULT: log wants the number of an open descriptor, as in log:9"},
+		{"log without", "log", "LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9"},
 		{"nine", "any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,"
 			 "any:before:kill,any:before:kill", "LLMDEPLOY_FAULT: more than 8 plans"},
 	};

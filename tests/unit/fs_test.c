@@ -104,10 +104,10 @@ static void locks(void **state) {
 	int a = -1, b = -1;
 
 	(void) state;
-	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "somebody: apply", 0, &a, &e), 0);
+	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "someone: apply", 0, &a, &e), 0);
 	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "other", 50, &b, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
-	assert_string_equal(e.msg, "'lock' is held by somebody: apply; wait for it, or give --lock-wait 60s");
+	assert_string_equal(e.msg, "'lock' is held by someone: apply; wait for it, or give --lock-wait 60s");
 	assert_int_equal(close(a), 0);
 	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "x", 0, &b, &e), 0);
 	assert_int_equal(close(b), 0);

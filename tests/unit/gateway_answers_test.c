@@ -138,9 +138,9 @@ static const struct {
 	 "400", "integer_above_max_value", "null", "too hot", false},
 	{"422", CHAT, "422 {\"detail\":\"temperature: too hot\"}", "400", "bad_request", "null", "temperature: too hot", false},
 	{"words about flags", CHAT, "400 " OPENAI("no: start it with --jinja", "invalid_request_error", "400"),
-	 "400", "bad_request", "null", "the request cannot be answered as it stands", false},
+	 "400", "bad_request", "null", "the request cannot be answered as it is", false},
 	{"no JSON", CHAT, "500 <html>Internal Server Error</html>", "500", "internal_error", "null", "the model server failed at this request", true},
-	{"nothing at all", CHAT, "400 ", "400", "bad_request", "null", "the request cannot be answered as it stands", false},
+	{"nothing at all", CHAT, "400 ", "400", "bad_request", "null", "the request cannot be answered as it is", false},
 	{"full", CHAT, "429 " OPENAI("The request queue is full.", "rate_limit", "429"), "429", "rate_limit_exceeded", "null", "The request queue is full.", false},
 };
 

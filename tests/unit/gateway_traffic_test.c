@@ -145,7 +145,7 @@ static void test_limits(void **state) {
 	static const char *const limits[] = {
 		"timeout client 1h", "timeout server 1h",	/* of silence, not of an answer: test_long */
 		"timeout connect 1s", "timeout server 3s",	/* the ring of the counters */
-		"timeout connect 2s", "timeout connect 5s",	/* until somebody listens: a socket here, a host elsewhere */
+		"timeout connect 2s", "timeout connect 5s",	/* until someone listens: a socket here, a host elsewhere */
 		"timeout http-request 30s",			/* of a request's headers */
 		"timeout http-keep-alive 60s", "timeout check 10s", /* between two requests; of a health check */
 		"timeout queue 60000ms",			/* gateway.queue.timeout */

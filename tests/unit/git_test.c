@@ -130,7 +130,7 @@ static void absent_file(void **state) {
 	assert_true(found);
 }
 
-/* uid 0 is trusted with every repository, so be somebody else. */
+/* uid 0 is trusted with every repository, so be someone else. */
 static int ask_as_stranger(const char *file) {
 	struct git_origin o CLEANUP(git_origin_done) = GIT_ORIGIN_INIT;
 	struct err e = {0};

@@ -134,14 +134,14 @@ static const struct {
 	{"an unknown key", "casess: []\ncases: [{id: a, question: q, " OK "}]\n",
 	 "4:1: unknown key 'casess', known here: apiVersion, kind, name, system, sources, defaults or cases"},
 	{"chance", "defaults: {temperature: 0.7}\ncases: [{id: a, question: q, " OK "}]\n",
-	 "4:25: 'defaults.temperature' must be 0: a gate decodes without chance"},
+	 "4:25: 'defaults.temperature' must be 0: the gate decodes greedily"},
 	{"one id for two cases", "cases:\n- {id: a, question: q, " OK "}\n- {id: b, question: q, " OK "}\n- {id: a, question: q, " OK "}\n",
-	 "7:8: the case 'a' stands here again, the first is in line 5"},
-	{"no question", "cases: [{id: a, " OK "}]\n", "4:9: a case has either 'question' or 'messages' or 'prompt', here is none"},
+	 "7:8: duplicate case 'a', the first is in line 5"},
+	{"no question", "cases: [{id: a, " OK "}]\n", "4:9: a case needs exactly one of 'question', 'messages' and 'prompt', this one has none"},
 	{"two questions", "cases: [{id: a, question: q, prompt: p, " OK "}]\n",
-	 "4:9: a case has either 'question' or 'messages' or 'prompt', here are several"},
+	 "4:9: a case needs exactly one of 'question', 'messages' and 'prompt', this one has several"},
 	{"messages that ask nothing", "cases: [{id: a, messages: [{role: system, content: c}], " OK "}]\n",
-	 "4:27: 'messages' has no message of the user: there is no question"},
+	 "4:27: 'messages' has no message with role user, so there is no question"},
 	{"a role that is none", "cases: [{id: a, messages: [{role: usr, content: c}, {role: user, content: c}], " OK "}]\n",
 	 "4:35: 'usr' in 'cases[0].messages[0].role' is not known, did you mean 'user'?"},
 	{"sources for a prompt", "sources: {S-1: t}\ncases: [{id: a, prompt: p, context: [S-1], " OK "}]\n",
@@ -167,20 +167,20 @@ static const struct {
 	{"nothing that a wrong answer fails",
 	 "cases: [{id: a, question: q, assert: [{not_contains: x}, {not_regex: x}, {abstain: forbidden}, {latency: 1s}, "
 	 "{finish_reason: stop}, {citations: {}}]}]\n",
-	 "4:38: nothing here fails for a wrong answer: add contains, equals, regex, json, citations or abstain: required"},
-	{"json: false", "cases: [{id: a, question: q, assert: [{json: false}]}]\n", "4:46: 'json' is true or not there"},
+	 "4:38: no assertion here fails for a wrong answer: add contains, equals, regex, json, citations or abstain: required"},
+	{"json: false", "cases: [{id: a, question: q, assert: [{json: false}]}]\n", "4:46: 'json' can only be true"},
 	{"an end that is a cut", "cases: [{id: a, question: q, assert: [{contains: x}, {finish_reason: length}]}]\n",
 	 "4:70: 'length' can never pass: a cut answer is no answer"},
 	{"a citation that may not be", "sources: {S-1: t}\ncases: [{id: a, question: q, context: [S-1], assert: [{citations: {required: [S-2]}}]}]\n",
-	 "5:79: 'S-2' must be cited and may not: it is neither in 'allowed' nor in the case's 'context'"},
+	 "5:79: 'S-2' is required but not allowed: it is neither in 'allowed' nor in the case's 'context'"},
 	{"a citation that is not found", "sources: {s1: t}\ncases: [{id: a, question: q, context: [s1], assert: [{citations: {required: [s1]}}]}]\n",
 	 "5:78: 's1' is not found by the pattern for [RB-101] (capitals, a dash, digits): give a 'pattern'"},
 	{"more citations than may be", "cases: [{id: a, question: q, assert: [{citations: {required: [S-1, S-2], allowed: [S-1, S-2], max: 1}}]}]\n",
-	 "4:100: 'max' is less than what must be cited: this can never pass"},
+	 "4:100: 'max' is less than the number of required citations: this can never pass"},
 	{"least and most", "cases: [{id: a, question: q, assert: [{citations: {min: 2, max: 1}}]}]\n",
-	 "4:65: 'max' is less than what must be cited: this can never pass"},
+	 "4:65: 'max' is less than the number of required citations: this can never pass"},
 	{"no blocker", "cases:\n- {id: a, severity: info, question: q, " OK "}\n- {id: b, severity: major, question: q, " OK "}\n",
-	 "5:1: no case is a blocker: nothing in this set can refuse a release"},
+	 "5:1: no case is a blocker, so this set cannot reject a release"},
 	{"a duration for the wrong key", "defaults: {max_tokens: 10s}\ncases: [{id: a, question: q, " OK "}]\n",
 	 "4:24: '10s' in 'defaults.max_tokens' is not a whole number, write decimal digits only, like 4096"},
 	{"several", "system: ''\ncases: [{id: A, question: q, context: [S], " OK ", colour: red}]\n",
@@ -222,7 +222,7 @@ static void test_too_large(void **state) {
 	for (int i = 0; i < 100; i++)
 		(void) buf_printf(&text, "- {id: c%d, question: q, context: [S-1], " OK "}\n", i);
 	assert_int_equal(golden_parse("g.yaml", ".", text.data, text.len, &set, &c, &e), -1);
-	assert_string_equal(e.msg, "g.yaml:6:1: larger than 8 MiB once its sources stand before each question: use fewer or shorter sources");
+	assert_string_equal(e.msg, "g.yaml:6:1: larger than 8 MiB with the sources of each question: use fewer or shorter sources");
 }
 
 static void test_load(void **state) {

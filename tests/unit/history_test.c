@@ -13,9 +13,9 @@ static const struct {
 	{"the one before", "AB", NULL, "a", ""},
 	{"of three", "ABC", NULL, "b", ""},
 	{"not the one rolled back from", "ABC<B", NULL, "a", ""},
-	{"nothing left", "AB<A", NULL, NULL, NO "'b' was rolled back from; to go to one all the same, name it: --to b"},
+	{"nothing left", "AB<A", NULL, NULL, NO "'b' was rolled back from; to roll back to it anyway: --to b"},
 	{"nothing left of three", "ABC<B<A", NULL, NULL,
-	 NO "'b' was rolled back from, 'c' was rolled back from; to go to one all the same, name it: --to b"},
+	 NO "'b' was rolled back from, 'c' was rolled back from; to roll back to it anyway: --to b"},
 	{"all others collected", "ABC-A-B", NULL, NULL, NO "'b' is not on disk any more, 'a' is not on disk any more"},
 	{"failed its watch, and nothing else", "A!B", NULL, NULL, NO "no other one was ever committed"},
 	{"a later one after a rollback", "AB<AC", NULL, "a", ""},
@@ -28,7 +28,7 @@ static const struct {
 	/* Going forward again discredits nothing. */
 	{"forward again, of two", "AB<A<B", NULL, "a", ""},
 	{"forward again, of three", "ABC<B<C", NULL, "b", ""},
-	{"forward again, and back", "AB<A<B<A", NULL, NULL, NO "'b' was rolled back from; to go to one all the same, name it: --to b"},
+	{"forward again, and back", "AB<A<B<A", NULL, NULL, NO "'b' was rolled back from; to roll back to it anyway: --to b"},
 	{"forward again, back, and forward", "AB<A<B<A<B", NULL, "a", ""},
 	{"forward again, back, and further back", "ABC<B<C<B", NULL, "a", ""},
 	{"two back, two forward", "ABC<B<A<C", NULL, "a", ""},
@@ -41,10 +41,10 @@ static const struct {
 	{"forward again, then a new one that failed", "AB<A<B!C", NULL, "a", ""},
 	{"to an older one that was rolled back from is back", "AB<AC<B", NULL, "a", ""},
 	{"to an older one, then forward again", "AB<AC<B<C", NULL, "b", ""},
-	{"applied again is the newest", "ABA<B", NULL, NULL, NO "'a' was rolled back from; to go to one all the same, name it: --to a"},
+	{"applied again is the newest", "ABA<B", NULL, NULL, NO "'a' was rolled back from; to roll back to it anyway: --to a"},
 	{"applied again, back, and forward again", "ABA<B<A", NULL, "b", ""},
 	{"an order of before counts for a rollback of before", "AB<ACA-C", NULL, NULL,
-	 NO "'c' is not on disk any more, 'b' was rolled back from; to go to one all the same, name it: --to b"},
+	 NO "'c' is not on disk any more, 'b' was rolled back from; to roll back to it anyway: --to b"},
 	{"forward again, and the one before is collected", "ABC<B<C-B", NULL, "a", ""},
 	/* One that recovery gave up discredits nothing. */
 	{"given up", "AB^A", NULL, "a", ""},
@@ -56,7 +56,7 @@ static const struct {
 	{"given up, to one that was rolled back from", "ABC<B^C", NULL, "a", ""},
 	{"given up, then a new one that failed", "AB^A!C", NULL, "a", ""},
 	{"given up, to one that had failed its watch", "AB!A~A", NULL, NULL,
-	 NO "'a' was rolled back from; to go to one all the same, name it: --to a"},
+	 NO "'a' was rolled back from; to roll back to it anyway: --to a"},
 	{"removed", "AB0", NULL, NULL, NO "none was ever committed"},
 	{"removed, and applied again", "AB0A", NULL, NULL, NO "no other one was ever committed"},
 	{"removed, and two again", "ABC0BC", NULL, "b", ""},
@@ -128,7 +128,7 @@ static void damaged_target_is_not_passed_over(void **state) {
 	play(p, "ABC");
 	fine(fs_write(EFFECT_NONE, p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
-	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): 'routes/chat/releases/b/release.lock.json' is not what was proved: "
+	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): 'routes/chat/releases/b/release.lock.json' is not the file that passed the gate: "
 				   "its digest is df7e70e50215, evidence/1.json is of 3e23e8160039");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 }

@@ -68,8 +68,8 @@ static void operation_under_way(void **state) {
 		{"begun", "apply", "apply", "preparing the candidate", "apply", false},
 		{"in the proof", "apply started ready", "apply", "asking the golden questions", "ready", false},
 		{"in the watch", "apply started ready proved flip_intent flipped", "apply", "watching the new release", "flipped", false},
-		{"in the drain", "apply flip_intent flipped committed", "apply", "draining the release before", "committed", true},
-		{"after the drain", "apply flip_intent flipped committed drained", "apply", "draining the release before", "drained", true},
+		{"in the drain", "apply flip_intent flipped committed", "apply", "draining the previous release", "committed", true},
+		{"after the drain", "apply flip_intent flipped committed drained", "apply", "draining the previous release", "drained", true},
 		{"rejected", "apply started rejected", "apply", NULL, "rejected", true},
 		{"a second one", "apply rejected apply started", "apply", "waiting for the candidate to get ready", "started", false},
 		{"in a recovery", "apply started recovering", "apply", "recovering", "recovering", false},
@@ -156,7 +156,7 @@ static void purged(void **state) {
 	fine(release_route_purge(&p->root, &p->chat, &e), &e);
 	assert_false(fs_exists(p->root.fd, "routes/chat"));
 	assert_int_equal(release_route_lock(&waits, "apply", 0, &e), -1);
-	assert_string_equal(e.msg, "route 'chat' was removed in this moment: try again");
+	assert_string_equal(e.msg, "route 'chat' was removed at the same moment: try again");
 	assert_int_equal(e.code, ERR_BUSY);
 	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, "routes/.chat.tmp-4194305/releases/a", 0755, &e), &e);
 	char *alive CLEANUP(freep) = mem_printf("routes/.chat.tmp-%ld", (long) getpid());

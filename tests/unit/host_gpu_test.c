@@ -166,7 +166,7 @@ static void gpu_fallback(void **state) {
 	assert_string_equal(h.gpus[0].address, "0000:3b:00.0");
 	assert_string_equal(h.gpu_note, "");
 	host_read_gpus(&bad, &none);
-	assert_string_equal(none.gpu_note, "libno-such.so.1: cannot open shared object file: No such file or directory; no-such-program-here is not there");
+	assert_string_equal(none.gpu_note, "libno-such.so.1: cannot open shared object file: No such file or directory; no-such-program-here was not found");
 	host_read_gpus(&bad, &absent);
 	assert_string_equal(absent.gpu_note, "");
 	assert_int_equal(absent.n_gpus, 0);
@@ -383,7 +383,7 @@ static void measure_kept(void **state) {
 	assert_int_equal(fs_write(EFFECT_NONE, root, "host.json", "{\"cpu\":1}", 9, 0644, &e), 0);
 	assert_int_equal(host_cache_read(root, &h, &e), -1);
 	assert_int_equal(e.code, ERR_INTEGRITY);
-	assert_string_equal(e.msg, "'host.json' in the root cannot be understood: 'llmdeploy host --measure' writes it anew");
+	assert_string_equal(e.msg, "'host.json' in the root cannot be read: 'llmdeploy host --measure' writes it again");
 }
 
 int main(void) {

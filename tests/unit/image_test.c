@@ -227,8 +227,8 @@ static void test_wanted_file_that_is_not_there(void **state) {
 	p.at[0].n_files = 1;
 	struct image_request q = fake_packages_request(&p);
 	assert_int_equal(image_layers(&q, p.store, NULL, &image, &e), -1);
-	assert_string_equal(e.msg, "'part_1.0_amd64.deb' has no file 'usr/bin/onne', which the "
-				   "package lock wants from it");
+	assert_string_equal(e.msg, "'part_1.0_amd64.deb' has no file 'usr/bin/onne', which "
+				   "packages.lock lists for it");
 }
 
 /* ---- always the same ---- */

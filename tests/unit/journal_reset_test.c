@@ -187,7 +187,7 @@ static void says_what_was_given_up(void **state) {
 	assert_string_equal(json_str(last, "active"), "b");
 	assert_true(json_int_or(last, "pid", 0) == getpid());
 	assert_int_equal(rollout_reset_journal(&p->x, "chat", &a, &e), -1);
-	assert_string_equal(e.msg, "the journal of 'routes/chat' is whole: there is nothing to accept");
+	assert_string_equal(e.msg, "the journal of 'routes/chat' is intact: there is nothing to accept");
 	assert_int_equal(e.code, ERR_USAGE);
 	/* A new chain may break as well. */
 	play(p, "c");

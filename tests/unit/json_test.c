@@ -24,7 +24,7 @@ static const struct {
 	{"a NUL in a text", "\"a\\u0000b\"", NULL, "not JSON at byte 2: a NUL in a text"},
 	{"a line break in a text", "{\"a\":\"x\ny\"}", NULL, "not JSON at byte 7: a control character in a text, which must be escaped"},
 	{"a tab in a key", "{\"a\tb\":1}", NULL, "not JSON at byte 3: a control character in a text, which must be escaped"},
-	{"DEL may stand in a text", "\"\x7f\"", "\"\x7f\"", ""},
+	{"DEL may be in a text", "\"\x7f\"", "\"\x7f\"", ""},
 	{"an open text", "[\"a", NULL, "not JSON at byte 1: a text without its closing quote"},
 	{"an escape of C", "\"\\x41\"", NULL, "not JSON at byte 1: a backslash before something that needs none"},
 	{"three digits", "\"\\u12g4\"", NULL, "not JSON at byte 1: a \\u without four hexadecimal digits"},

@@ -107,13 +107,13 @@ static const struct {
 	{"path that climbs", "/models/adapter-1.gguf\",\"role\"", "/models/../etc/passwd\",\"role\"", ERR_SPEC,
 	 "x.json: artifact path '/models/../etc/passwd' is not beneath /models"},
 	{"edited: a blank", "\"keep\":5", "\"keep\": 5", ERR_INTEGRITY,
-	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it again"},
 	{"edited: order", "\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5}", "\"gates\":{\"error_rate_percent\":5},\"drain_ms\":1", ERR_INTEGRITY,
-	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it again"},
 	{"edited: an escape", "\"route\":\"r\"", "\"route\":\"\\u0072\"", ERR_INTEGRITY,
-	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it again"},
 	{"edited: no newline", "\"version\":\"v1\"}\n", "\"version\":\"v1\"}", ERR_INTEGRITY,
-	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it anew"},
+	 "x.json: not the canonical form that llmdeploy writes: it was edited; build it again"},
 	{"fraction in a tree", "\"probes\":{}", "\"probes\":{\"x\":0.5}", ERR_SPEC, "x.json: canonical JSON takes whole numbers only, got 0.5"},
 	{"key twice", "\"keep\":5", "\"keep\":5,\"keep\":5", ERR_SPEC, "x.json: JSON with the key 'keep' twice"},
 };
@@ -190,7 +190,7 @@ static void lockfile_good(void **state) {
 	assert_int_equal(l->reserve_percent, 20);
 }
 
-/* From a tree whose keys stand in any order come the same bytes, and these parse again. */
+/* From a tree whose keys are in any order come the same bytes, and these parse again. */
 static void lockfile_round_trip(void **state) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL, *again CLEANUP(lockfile_freep) = NULL;
 	struct json *tree CLEANUP(json_freep) = NULL;
@@ -281,12 +281,12 @@ static const struct {
 } plan_files[] = {
 	{"as it was", "", "", ERR_OK, ""},
 	{"another version expected", "\"active\":\"v0\"", "\"active\":\"V 0\"", ERR_INTEGRITY,
-	 "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
-	{"no digest expected", "\"lock\":\"" B64 "\"", "\"lock\":\"\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
-	{"another release", "\"keep\":5", "\"keep\":6", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	 "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan again"},
+	{"no digest expected", "\"lock\":\"" B64 "\"", "\"lock\":\"\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan again"},
+	{"another release", "\"keep\":5", "\"keep\":6", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan again"},
 	{"a release that is none", "\"keep\":5", "\"keeps\":5", ERR_SPEC, "p.json: rollout.keep is missing"},
-	{"one more key", "\"kind\":\"Plan\"", "\"by\":1,\"kind\":\"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
-	{"another layout", "\"kind\":\"Plan\"", "\"kind\": \"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan anew"},
+	{"one more key", "\"kind\":\"Plan\"", "\"by\":1,\"kind\":\"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan again"},
+	{"another layout", "\"kind\":\"Plan\"", "\"kind\": \"Plan\"", ERR_INTEGRITY, "p.json: not a plan as llmdeploy writes it: it was edited or cut; plan again"},
 };
 
 static void plan_file(void **state) {

@@ -55,7 +55,7 @@ static const struct {
 	{"an empty log", "", 0, 0, 0, 0, 0, 0, 0},
 	{"another unit", T "llama_kv_cache:        CPU KV buffer size =    16.00 GiB\n", 0, 0, 0, 0, 0, 0, 0},
 	{"no number", T "llama_kv_cache:        CPU KV buffer size =    1.2.3 MiB\n", 0, 0, 0, 0, 0, 0, 0},
-	{"out of all proportion", T "llama_kv_cache:        CPU KV buffer size =    99999999999.00 MiB\n", 0, 0, 0, 0, 0, 0, 0},
+	{"out of range", T "llama_kv_cache:        CPU KV buffer size =    99999999999.00 MiB\n", 0, 0, 0, 0, 0, 0, 0},
 	{"the last line is cut", T "llama_kv_cache:        CPU KV buffer size =    16.00 MiB\n" T "llama_kv_cache:     CPU KV buffer si", 1, 0, 0, 1600, 0, 0, 0},
 };
 
@@ -173,14 +173,14 @@ static const struct {
 	{"an estimate", {CREATE, START, TTY, SAYS("&follow=1", "loading\n" ROW DONE "more\n"), REMOVE}, 5, 288, ERR_OK, ""},
 	{"the engine ends before",
 	 {CREATE, START, TTY, SAYS("&follow=1", "error loading model\n"), TTY, SAYS("&tail=4", "error loading model\n"), REMOVE}, 7, 0, ERR_GATE,
-	 "the engine made no estimate within 1 s; last lines of its log: error loading model\n"},
+	 "the runtime made no estimate within 1 s; last lines of its log: error loading model\n"},
 	{"an estimate of another form", {CREATE, START, TTY, SAYS("&follow=1", "Host 288\n" DONE), REMOVE}, 5, 0, ERR_GATE,
-	 "the engine's estimate has another form than the runtime definition knows"},
-	{"somebody else asks", {{.request = "POST " V "/containers/create?name=x", .body = "*", .status = 409, .json = "{\"message\":\"in use\"}"}}, 1, 0, ERR_BUSY,
-	 "the engine is being asked for its estimate by somebody else: 'x' is there"},
+	 "the runtime's estimate does not match the pattern of its definition"},
+	{"someone else asks", {{.request = "POST " V "/containers/create?name=x", .body = "*", .status = 409, .json = "{\"message\":\"in use\"}"}}, 1, 0, ERR_BUSY,
+	 "another program is running the runtime's estimate: container 'x' exists"},
 	{"it cannot be started",
 	 {CREATE, {.request = "POST " V "/containers/x/start", .status = 500, .json = "{\"message\":\"no such file\"}"}, REMOVE}, 3, 0, ERR_SYS,
-	 "engine: start container 'x': 500 Internal Server Error: no such file"},
+	 "docker: start container 'x': 500 Internal Server Error: no such file"},
 };
 
 static struct lockfile lock_of(const struct runtime *rt, struct json *tree) {

@@ -93,7 +93,7 @@ static const struct {
 	{"another range", "lies/big.gguf", "'{}': the server sent another range than asked for"},
 	{"another size", "changes/big.gguf", "'{}': it changed while it was read"},
 	{"no access; the server says 'no'", "403/big.gguf", "'{}': answered 403: no access; the server says 'no'"},
-	{"not there", "ok/none.gguf", "'{}' is not there"},
+	{"not there", "ok/none.gguf", "'{}' does not exist"},
 };
 
 static void model_refusals(void **state) {
@@ -129,11 +129,11 @@ static void model_hub(void **state) {
 	assert_string_equal(file.format, "gguf");
 	assert_int_equal(folder.tensors, 9);
 	assert_int_equal(model_read_source(http, "hf://ok/x@r/none.gguf", &none, &e), -1);
-	assert_string_equal(e.msg, "'hf://ok/x@r/none.gguf' is not there");
+	assert_string_equal(e.msg, "'hf://ok/x@r/none.gguf' does not exist");
 	assert_int_equal(model_read_source(http, "hf://nothing", &none, &e), -1);
 	assert_string_equal(e.msg, "'hf://nothing': it is not of the form hf://ORG/REPO@REVISION/FILE");
 	assert_int_equal(model_read_source(http, "http://192.0.2.1/x.gguf", &none, &e), -1);
-	assert_string_equal(e.msg, "'http://192.0.2.1/x.gguf': http:// is for this host only, take https://");
+	assert_string_equal(e.msg, "'http://192.0.2.1/x.gguf': http:// is for this host only, use https://");
 	assert_int_equal(unsetenv("HF_ENDPOINT"), 0);
 	remove_file(state, "model.safetensors.index.json");
 }

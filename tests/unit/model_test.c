@@ -212,10 +212,10 @@ static const struct {
 	{"more further-token layers than layers", many_next, "'toy' says 3 layers that predict further tokens and has 2"},
 	{"more experts used than there are", many_experts, "'toy' uses 3 experts at once and has 2"},
 	{"negative heads", negative_heads, "'toy' says 'toy.attention.head_count_kv' with a negative value"},
-	{"heads too wide", wide_heads, "'toy' says 'toy.attention.key_length' with a value out of all proportion"},
+	{"heads too wide", wide_heads, "'toy' says 'toy.attention.key_length' with a value out of range"},
 	{"a pattern too short", short_pattern, "'toy' says 'toy.attention.sliding_window_pattern' for 1 layers and has 2"},
 	{"a negative pattern", negative_pattern, "'toy' says 'toy.attention.sliding_window_pattern' with a negative value"},
-	{"too wide", wide, "'toy' says 'toy.embedding_length' with a value out of all proportion"},
+	{"too wide", wide, "'toy' says 'toy.embedding_length' with a value out of range"},
 };
 
 static void model_lies(void **state) {

@@ -96,12 +96,12 @@ static const struct {
 	{"200 for everything", SCRIPT(everything_ok, token), {.lives = 999}, 200, 0, ERR_GATE,
 	 "not ready after 200 ms: last answer was 200, but status is missing, not 'ok'"},
 	{"dies while it loads", SCRIPT(never_ready, token), {.lives = 3, .last_words = "exit status 1\nerror: failed to load model\n"}, 60000, 0,
-	 ERR_GATE, "the engine died while starting: exit status 1 error: failed to load model"},
-	{"dies without a word", SCRIPT(never_ready, token), {.lives = 0}, 60000, 0, ERR_GATE, "the engine died while starting"},
+	 ERR_GATE, "the instance died while starting: exit status 1 error: failed to load model"},
+	{"dies without a word", SCRIPT(never_ready, token), {.lives = 0}, 60000, 0, ERR_GATE, "the instance died while starting"},
 	{"nobody knows whether it lives", SCRIPT(NULL, token), {.unknown = true}, 60000, 0, ERR_UNREACHABLE,
-	 "cannot tell whether the engine is alive: the Engine does not answer"},
-	{"somebody else", {.answers = token, .n_answers = 1, .model = "other"}, {.lives = 99}, 5000, 0, ERR_GATE,
-	 "the engine is not who the release says: data.0.id is 'other', not 'incident-assistant'"},
+	 "cannot tell whether the instance is alive: the Engine does not answer"},
+	{"someone else", {.answers = token, .n_answers = 1, .model = "other"}, {.lives = 99}, 5000, 0, ERR_GATE,
+	 "the instance does not serve this release: data.0.id is 'other', not 'incident-assistant'"},
 	{"no token", SCRIPT(NULL, spaces), {.lives = 99}, 5000, 0, ERR_GATE,
 	 "no token came: /v1/chat/completions answered 200 with nothing in it"},
 	{"no choices", SCRIPT(NULL, bare), {.lives = 99}, 5000, 0, ERR_GATE,
@@ -109,7 +109,7 @@ static const struct {
 	{"a token that fails", SCRIPT(NULL, failing), {.lives = 99}, 5000, 0, ERR_GATE,
 	 "no token came: /v1/chat/completions answered 500 'out of memory'"},
 	{"dies at its first token", SCRIPT(NULL, closing), {.lives = 1, .last_words = "signal 11"}, 5000, 0, ERR_GATE,
-	 "the engine died while making its first token: signal 11"},
+	 "the instance died while making its first token: signal 11"},
 };
 
 static void ready(void **state) {

@@ -42,7 +42,7 @@ static const struct {
 		{"llmdeploy_candidate_held{route=\"chat\"} 1\n"}, {NULL}},
 	{"stopped on purpose", "[{\"route\":\"chat\",\"active\":\"r1\",\"state\":\"stopped\"}]",
 		{"llmdeploy_route_stopped{route=\"chat\"} 1\n"}, {NULL}},
-	{"stopped, and somebody started its container", "[{\"route\":\"chat\",\"active\":\"r1\",\"state\":\"stopped, but its container is running\"}]",
+	{"stopped, and someone started its container", "[{\"route\":\"chat\",\"active\":\"r1\",\"state\":\"stopped, but its container is running\"}]",
 		{"llmdeploy_route_stopped{route=\"chat\"} 1\n", "llmdeploy_route_serving{route=\"chat\"} 0\n"}, {NULL}},
 	{"removed", "[{\"route\":\"chat\",\"active\":null,\"state\":\"removed\"}]", {"llmdeploy_status_timestamp_seconds 1234\n"}, {"chat"}},
 	{"no right to ask", "[{\"route\":\"chat\",\"active\":\"r1\",\"state\":\"unknown: running, permission denied\"}]",

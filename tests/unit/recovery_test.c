@@ -240,13 +240,13 @@ static const struct {
 	 .then = "recovering restored recovered", .docker = "let r1, start r1, keep r1"},
 	{"stopped", EVENT_STOPPED, RECOVERY_UNDO, .before = "apply stop_intent", .world = OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "let r1, start r1, keep r1"},
-	{"started, where the active release made room", EVENT_STARTED, RECOVERY_UNDO,
+	{"started, where the active release was stopped first", EVENT_STARTED, RECOVERY_UNDO,
 	 .before = "apply stop_intent stopped", .world = RUNS | OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "remove r2, let r1, start r1, keep r1"},
-	{"the active release made room and does not come up", EVENT_STOPPED, RECOVERY_UNDO,
+	{"the active release was stopped first and does not come up", EVENT_STOPPED, RECOVERY_UNDO,
 	 .before = "apply stop_intent", .world = OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .code = ERR_GATE,
-	 .message = "candidate 'r1': the engine died while starting: exit status 1; last lines "
+	 .message = "candidate 'r1': the instance died while starting: exit status 1; last lines "
 	            "of its log: none"},
 	{"promote", EVENT_PROMOTE, RECOVERY_HOLD, .before = "apply canary_step held",
 	 .world = KEPT | RUNS, .then = "recovering held", .releases = "r1 r2"},
@@ -280,10 +280,10 @@ static const struct {
 	 .members = SWITCH, .world = KEPT | MADE | DIES | LINKED | OLD_DOWN | OLD_DIES,
 	 .then = "recovering back_intent", .docker = "let r2, start r2, let r1, start r1",
 	 .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
-	 .message = "candidate 'r2': the engine died while starting: exit status 1; last lines "
-	            "of its log: none; switching back to 'r1' failed: candidate 'r1': the "
-	            "engine died while starting: exit status 1; last lines of its log: none; "
-	            "repair this, then llmdeploy recover chat"},
+	 .message = "candidate 'r2': the instance died while starting: exit status 1; last "
+	            "lines of its log: none; switching back to 'r1' failed: candidate 'r1': "
+	            "the instance died while starting: exit status 1; last lines of its log: "
+	            "none; repair this, then llmdeploy recover chat"},
 	{"back_intent", EVENT_BACK_INTENT, RECOVERY_BACK, .before = "apply proved flipped",
 	 .members = SWITCH, .world = KEPT | RUNS | LINKED | OLD_DOWN,
 	 .then = "recovering flip_intent flipped rolled_back",
@@ -293,7 +293,7 @@ static const struct {
 	 .world = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
 	 .message = "its watch was interrupted; switching back to 'r1' failed: candidate 'r1': "
-	            "the engine died while starting: exit status 1; last lines of its log: "
+	            "the instance died while starting: exit status 1; last lines of its log: "
 	            "none; repair this, then llmdeploy recover chat"},
 	{"back_intent to a release that does not come up, for a command that names the route", EVENT_BACK_INTENT, RECOVERY_BACK,
 	 .before = "apply proved flipped", .members = SWITCH,
@@ -323,7 +323,7 @@ static const struct {
 	{"held", EVENT_HELD, RECOVERY_NOTHING, .before = "apply canary_step", .world = KEPT | RUNS,
 	 .releases = "r1 r2"},
 	{"aborted", EVENT_ABORTED, RECOVERY_NOTHING, .version = "r1"},
-	{"committed: the release before is stopped", EVENT_COMMITTED, RECOVERY_NOTHING,
+	{"committed: the previous release is stopped", EVENT_COMMITTED, RECOVERY_NOTHING,
 	 .before = "apply proved flipped", .members = "\"op\":\"apply\"",
 	 .world = KEPT | RUNS | LINKED, .then = "tidying tidied", .docker = "let r1, stop r1",
 	 .active = "r2", .releases = "r1 r2"},

@@ -255,7 +255,7 @@ static const struct {
 	{"lock gone", "releases/r1/release.lock.json", NULL, NULL, NULL, ERR_INTEGRITY,
 	 "release 'r1' of 'chat' is incomplete: it has no release.lock.json; move 'routes/chat/releases/r1' away, and apply it again"},
 	{"lock edited", NULL, "releases/r1/release.lock.json", "lock2", NULL, ERR_INTEGRITY,
-	 "'routes/chat/releases/r1/release.lock.json' is not what was proved: its digest is bcb2465259e2, evidence/1.json is of 0c030586945f"},
+	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its digest is bcb2465259e2, evidence/1.json is of 0c030586945f"},
 	{"lock is a link", "releases/r1/release.lock.json", NULL, NULL, "releases/r1/release.lock.json", ERR_INTEGRITY,
 	 "release 'r1' of 'chat' is incomplete: cannot open 'release.lock.json': Too many levels of symbolic links; move 'routes/chat/releases/r1' away, and apply it again"},
 	{"no evidence", "releases/r1/evidence", NULL, NULL, NULL, ERR_INTEGRITY,
@@ -263,7 +263,7 @@ static const struct {
 	{"evidence is garbage", NULL, "releases/r1/evidence/2.json", "{", NULL, ERR_INTEGRITY,
 	 "'routes/chat/releases/r1/evidence/2.json' is damaged: not JSON at byte 1"},
 	{"evidence of nothing", NULL, "releases/r1/evidence/2.json", "{}", NULL, ERR_INTEGRITY,
-	 "'routes/chat/releases/r1/release.lock.json' is not what was proved: its digest is 0c030586945f, evidence/2.json is of none"},
+	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its digest is 0c030586945f, evidence/2.json is of none"},
 	{"other names are no evidence", NULL, "releases/r1/evidence/02.json", "{}", NULL, ERR_OK, ""},
 	{"release is a link", "releases/r1", NULL, NULL, "releases/r1", ERR_INTEGRITY,
 	 "'routes/chat/releases/r1' is a link or a file where a directory should be: not followed"},
@@ -327,13 +327,13 @@ static const struct {
 	const char *name, *target;
 	const char *msg;
 } links[] = {
-	{"absolute", "/etc", "'routes/chat/active' leads to '/etc', which is not a release of this route"},
+	{"absolute", "/etc", "'routes/chat/active' points to '/etc', which is not a release of this route"},
 	{"another route", "../other/releases/r1",
-	 "'routes/chat/active' leads to '../other/releases/r1', which is not a release of this route"},
-	{"deeper", "releases/r1/evidence", "'routes/chat/active' leads to 'releases/r1/evidence', which is not a release of this route"},
-	{"slash at the end", "releases/r1/", "'routes/chat/active' leads to 'releases/r1/', which is not a release of this route"},
-	{"unfinished", "releases/.r1.tmp-1", "'routes/chat/active' leads to 'releases/.r1.tmp-1', which is not a release of this route"},
-	{"dangling", "releases/r9", "'routes/chat/active' leads to nothing whole: no version 'r9' of route 'chat'; did you mean 'r1'?"},
+	 "'routes/chat/active' points to '../other/releases/r1', which is not a release of this route"},
+	{"deeper", "releases/r1/evidence", "'routes/chat/active' points to 'releases/r1/evidence', which is not a release of this route"},
+	{"slash at the end", "releases/r1/", "'routes/chat/active' points to 'releases/r1/', which is not a release of this route"},
+	{"unfinished", "releases/.r1.tmp-1", "'routes/chat/active' points to 'releases/.r1.tmp-1', which is not a release of this route"},
+	{"dangling", "releases/r9", "'routes/chat/active' does not point to a complete release: no version 'r9' of route 'chat'; did you mean 'r1'?"},
 	{"a file", NULL, "routes/chat: 'active' is in the way: it is not a symbolic link"},
 };
 
@@ -364,11 +364,11 @@ static void attempts_are_kept_and_pruned(void **state) {
 	size_t n;
 
 	json_set_str(reason, "reason", "gate failed");
-	struct release_attempt full = {reason, reason, "last words\n", "lock", 4, "route: chat\n"}, empty = {.reason = NULL};
+	struct release_attempt full = {reason, reason, "last log lines\n", "lock", 4, "route: chat\n"}, empty = {.reason = NULL};
 	fine(release_attempt_put(&p->chat, &full, &number, &e), &e);
 	assert_int_equal(number, 1);
 	content(p->chat.fd, "attempts/1/reason.json", "{\n  \"reason\": \"gate failed\"\n}\n");
-	content(p->chat.fd, "attempts/1/engine.log", "last words\n");
+	content(p->chat.fd, "attempts/1/engine.log", "last log lines\n");
 	content(p->chat.fd, "attempts/1/release.lock.json", "lock");
 	content(p->chat.fd, "attempts/1/manifest.yaml", "route: chat\n");
 	for (unsigned i = 2; i <= 23; i++) {

@@ -9,7 +9,7 @@
 #include "report/progress_view.h"
 #include "report/report.h"
 
-#define M "\r\033[K" /* a line that moves makes room */
+#define M "\r\033[K" /* a line that moves is stopped first */
 
 /* A report into memory, with a clock that the test turns. */
 struct fixture {

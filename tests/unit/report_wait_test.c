@@ -13,7 +13,7 @@
 static const struct progress_case cases[] = {
 	{.id = "rollback-status", .verdict = "PASS", .severity = "blocker", .passed = true, .latency_ms = 412, .number = 1, .total = 4, .widest = 15},
 	{.id = "paging", .verdict = "FAIL", .severity = "blocker", .latency_ms = 1200, .expected = "contains \"RB-101\"",
-	 .got = "The window is\n\n\x1b[2Jnot known, as it stands in none of the sources that were given.\n", .number = 2, .total = 4, .widest = 15},
+	 .got = "The window is\n\n\x1b[2Jnot known, as it occurs in none of the sources that were given.\n", .number = 2, .total = 4, .widest = 15},
 	{.id = "empty", .verdict = "INVALID", .severity = "major", .expected = "an answer", .number = 3, .total = 4, .widest = 15},
 	{.id = "long", .verdict = "FAIL", .latency_ms = 5, .expected = "x", .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14", .number = 4,
 	 .total = 4, .widest = 15},
@@ -33,7 +33,7 @@ static void golden_cases(void **state) {
 	    "          expected  contains \"RB-101\"\n"
 	    "          got       The window is\n"
 	    "\n"
-	    "                    \\x1b[2Jnot known, as it stands in none of the sources that were given.\n"
+	    "                    \\x1b[2Jnot known, as it occurs in none of the sources that were given.\n"
 	    "      empty            major     INVALID          -\n"
 	    "          expected  an answer\n"
 	    "          got       (nothing)\n"
@@ -63,7 +63,7 @@ static void golden_cases(void **state) {
 	    "          expected  contains \"RB-101\"\n"
 	    "          got       The window is\n"
 	    "\n"
-	    "                    \\x1b[2Jnot known, as it stands in none\n"
+	    "                    \\x1b[2Jnot known, as it occurs in none\n"
 	    "                    of the sources that were given.\n",
 	    "");
 }
@@ -118,13 +118,13 @@ static void tell_start(struct fixture *p) {
 	const struct progress *g = &p->r.progress;
 
 	progress_step(g, "wait until ready");
-	progress_state(g, "starting", "the engine's answer: none: cannot reach '/run/engine.sock'");
+	progress_state(g, "starting", "the instance's answer: none: cannot reach '/run/engine.sock'");
 	now += 900;
 	report_beat(&p->r);
 	now += 2000;
 	report_beat(&p->r);
-	progress_state(g, "starting", "the engine's answer: 404 'not found'");
-	progress_state(g, "loading the model", "the engine's answer: 503 'Loading model'");
+	progress_state(g, "starting", "the instance's answer: 404 'not found'");
+	progress_state(g, "loading the model", "the instance's answer: 503 'Loading model'");
 	for (int i = 0; i < 45; i++) {
 		now += 1000;
 		if (i % 15 == 14)
@@ -152,9 +152,9 @@ static void a_start(void **state) {
 	tell_start(&p);
 	end(&p,
 	    "{\"event\":\"step\",\"ms\":0,\"what\":\"wait until ready\"}\n"
-	    "{\"event\":\"note\",\"ms\":0,\"what\":\"the engine's answer: none: cannot reach '/run/engine.sock'\"}\n"
-	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the engine's answer: 404 'not found'\"}\n"
-	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the engine's answer: 503 'Loading model'\"}\n"
+	    "{\"event\":\"note\",\"ms\":0,\"what\":\"the instance's answer: none: cannot reach '/run/engine.sock'\"}\n"
+	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the instance's answer: 404 'not found'\"}\n"
+	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the instance's answer: 503 'Loading model'\"}\n"
 	    "{\"event\":\"waiting\",\"ms\":32900,\"what\":\"wait until ready\",\"took_ms\":32900}\n"
 	    "{\"event\":\"done\",\"ms\":47900,\"what\":\"wait until ready\",\"took_ms\":47900}\n",
 	    "");

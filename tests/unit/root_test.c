@@ -68,7 +68,7 @@ static void made_once_and_found_again(void **state) {
 	assert_int_equal(st.st_mode & 07777, 0755);
 }
 
-/* uid 0 has /var/lib/llmdeploy, which a test leaves alone: be somebody for this one. */
+/* uid 0 has /var/lib/llmdeploy, which a test leaves alone: be someone for this one. */
 static int as_user(const char *dir) {
 	struct root r CLEANUP(root_done) = ROOT_INIT;
 	char *expect CLEANUP(freep) = mem_printf("%s/llmdeploy", dir);
@@ -227,7 +227,7 @@ static void who_may_ask(void **state) {
 		int got = root_may_ask(&r, &e);
 		assert_int_equal(seteuid(before), 0);
 		assert_int_equal(got, c->may ? 0 : -1);
-		char *want CLEANUP(freep) = mem_printf("permission denied: engines and gateway of root '/r' answer uid %u alone, we are uid %u: run as its owner",
+		char *want CLEANUP(freep) = mem_printf("permission denied: the sockets of root '/r' belong to uid %u, this is uid %u: run as its owner",
 						       (unsigned) c->owner, (unsigned) c->me);
 		assert_string_equal(e.msg, c->may ? "" : want);
 		assert_int_equal(e.code, c->may ? ERR_OK : ERR_SYS);

@@ -95,7 +95,7 @@ static void wants(const char *help, const char *flag) {
 		fail_msg("the engine's --help does not know '%s'", flag);
 }
 
-/* Every flag of the definition stands in the --help of the engine that it was checked with. */
+/* Every flag of the definition is in the --help of the engine that it was checked with. */
 static void runtime_flags_exist(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 	struct buf help CLEANUP(buf_done) = BUF_INIT(1 << 20);
@@ -157,9 +157,9 @@ static const struct {
 	{"a flag with two ways", "  model: {arg: --model}", "  model: {arg: --model, env: MODEL}",
 	 ": 'flags.model' needs one of arg, env and form: positional, and only one"},
 	{"an image of an engine that is packaged", "    args: [--device, none]", "    args: [--device, none]\n    image: example.org/x:1",
-	 ": 'backends.cpu.image' is there, and the engine is not launched from an image"},
+	 ": 'backends.cpu.image' is set, but the runtime is not launched from an image"},
 	{"an engine from an image that has none", "launch: packages", "launch: image",
-	 ": 'backends.cpu.image' is missing: the engine is launched from an image"},
+	 ": 'backends.cpu.image' is missing: the runtime is launched from an image"},
 	{"other folder", "name: llama.cpp", "name: llama.cop", "4:7: the runtime 'llama.cop' lies in a folder 'llama.cpp'"},
 	{"int without a range", "  - {name: prio, value: int, min: -1, max: 1}", "  - {name: prio, value: int}",
 	 ": 'allow_extra[6]' needs min and max, in order"},
@@ -168,7 +168,7 @@ static const struct {
 	{"a flag twice", "  - {name: tensor-split, value: text}", "  - {name: threads, value: text}",
 	 ": 'allow_extra' names 'threads' twice"},
 	{"no socket", "  socket: /run/engine/engine.sock", "  socket: ''",
-	 ": 'container.socket' is missing: the engine listens on a socket"},
+	 ": 'container.socket' is missing: the runtime listens on a socket"},
 };
 
 static void write_variant(const char *dir, const char *line, const char *with) {

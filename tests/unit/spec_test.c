@@ -21,7 +21,7 @@
 #define MODEL "model: {source: m.gguf, sha256: " SHA "}\n"
 #define GOOD HEAD MODEL
 
-/* A directory with the files that the manifests name; the tests stand in it. */
+/* A directory with the files that the manifests name; the tests are in it. */
 static int enter_directory(void **state) {
 	char *dir = strdup("/tmp/spec_test.XXXXXX");
 	struct err e = {0};
@@ -116,7 +116,7 @@ static void test_places(void **state) {
 		{"model.adapters.1.source", 7, 130},
 		{"runtime.kv_cache", 9, 95},
 		{"runtime.extra_args.x", 10, 61},
-		{"runtime.extra_args.a.b", 10, 23}, /* not there: what it would stand in */
+		{"runtime.extra_args.a.b", 10, 23}, /* not there: what it would be in */
 		{"nothing.of.it", 1, 1},
 		{"", 1, 1},
 		{"..", 1, 1},
@@ -214,7 +214,7 @@ static const struct {
 	{"a wrong type", GOOD "runtime: {context_tokens: [1]}\n", "5:27: 'runtime.context_tokens' must be a whole number, not a list"},
 	{"a bad unit", GOOD "health: {startup_timeout: 10 min}\n",
 	 "5:27: '10 min' in 'health.startup_timeout' is not a duration, write it with a unit, like 1500ms, 60s, 10m or 2h"},
-	{"a key twice", GOOD "route: s\n", "5:1: the key 'route' stands here again, the first is in line 2"},
+	{"a key twice", GOOD "route: s\n", "5:1: duplicate key 'route', the first is in line 2"},
 	{"a bomb", "a: &a [x, x]\nb: &b [*a, *a]\n", "1:4: anchors and aliases are not supported, write the value out"},
 	{"a later version of the format", "apiVersion: llmdeploy/v2\nroute: r\nversion: v\n" MODEL,
 	 "1:13: 'llmdeploy/v2' in 'apiVersion' is not known, did you mean 'llmdeploy/v1'?"},
@@ -240,32 +240,32 @@ static const struct {
 	 "5:16: 'eval.golden': cannot open 'no.yaml': No such file or directory"},
 	{"a golden set without cases", GOOD "eval: {golden: broken.yaml}\n", "broken.yaml:1:1: golden set 'g' has no cases"},
 	{"faults in both files", GOOD "eval: {golden: broken.yaml}\nrollout: {keep: 0}\n",
-	 "6:17: '0' in 'rollout.keep' is too small, the least is 1\nbroken.yaml:1:1: golden set 'g' has no cases"},
+	 "6:17: '0' in 'rollout.keep' is too small, the minimum is 1\nbroken.yaml:1:1: golden set 'g' has no cases"},
 	{"skip with an empty text block, and a key behind it", GOOD "eval:\n  skip: |\n\n  latency_p95: 10s\n", "6:9: 'eval.skip' is empty\n8:16: 'eval.latency_p95' without 'eval.golden': there is no answer to measure"},
 	{"golden and skip", GOOD "eval:\n  golden: golden.yaml\n  skip: no time\n",
 	 "7:9: 'eval.skip' beside 'eval.golden' in line 6: remove one of them"},
 	{"a latency of nothing", GOOD "eval: {latency_p95: 1s}\n", "5:21: 'eval.latency_p95' without 'eval.golden': there is no answer to measure"},
 	{"a fallback where all is local", GOOD "requirements: {privacy: local}\ngateway:\n  fallback: {url: https://h, model: m}\n",
-	 "7:13: 'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' in line 5 is local: write hybrid or any there, or "
+	 "7:13: 'gateway.fallback' sends questions to another service, but 'requirements.privacy' in line 5 is local: set it to hybrid or any, or "
 	 "remove the fallback"},
 	{"a fallback where nothing is said", GOOD "gateway: {fallback: {url: https://h, model: m}}\n",
-	 "5:21: 'gateway.fallback' sends questions elsewhere, and 'requirements.privacy' is local unless it is said: write hybrid or any there, "
+	 "5:21: 'gateway.fallback' sends questions to another service, but 'requirements.privacy' is local by default: set it to hybrid or any, "
 	 "or remove the fallback"},
 	{"a fallback in part", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: http://h, api_key_file: key}}\n",
 	 "6:21: 'gateway.fallback.model' is missing\n"
-	 "6:27: 'http://h' in 'gateway.fallback.url' is sent in the clear, write https:// (http:// is for this machine only)\n"
-	 "6:51: 'key' in 'gateway.fallback.api_key_file' is not an absolute path: the file is read where the gateway runs"},
+	 "6:27: 'http://h' in 'gateway.fallback.url' is not encrypted, write https:// (http:// is for this machine only)\n"
+	 "6:51: 'key' in 'gateway.fallback.api_key_file' is not an absolute path: the gateway reads the file on its own machine"},
 	{"warm and recreate", GOOD "rollout: {strategy: recreate, previous: warm}\n",
-	 "5:41: 'rollout.previous' is warm, and 'rollout.strategy' in line 5 is recreate, which stops it: write stopped or auto"},
+	 "5:41: 'rollout.previous' is warm, but 'rollout.strategy' in line 5 is recreate, which stops it: write stopped or auto"},
 	{"steps without a canary", GOOD "rollout: {canary: {steps: [{weight: 5}]}}\n",
-	 "5:19: 'rollout.canary' without 'rollout.strategy: canary': write that, or remove the section"},
+	 "5:19: 'rollout.canary' without 'rollout.strategy: canary': set the strategy, or remove the section"},
 	{"a canary for everybody", GOOD "rollout: {strategy: canary, canary: {steps: [{weight: 100, duration: 0s}]}}\n",
-	 "5:55: '100' in 'rollout.canary.steps[0].weight' is too large, the most is 99\n"
-	 "5:70: '0s' in 'rollout.canary.steps[0].duration' is too small, the least is 100ms"},
+	 "5:55: '100' in 'rollout.canary.steps[0].weight' is too large, the maximum is 99\n"
+	 "5:70: '0s' in 'rollout.canary.steps[0].duration' is too small, the minimum is 100ms"},
 	{"a canary of no step", GOOD "rollout: {strategy: canary, canary: {steps: []}}\n", "5:45: 'rollout.canary.steps' is empty"},
 	{"gates that cannot be", GOOD "rollout: {gates: {error_rate: 5}, strategy: canary, canary: {gates: {against_active: {p95: 0.5}}}}\n",
-	 "5:31: '5' in 'rollout.gates.error_rate' is too large, the most is 1.00\n"
-	 "5:92: '0.5' in 'rollout.canary.gates.against_active.p95' is too small, the least is 1.00"},
+	 "5:31: '5' in 'rollout.gates.error_rate' is too large, the maximum is 1.00\n"
+	 "5:92: '0.5' in 'rollout.canary.gates.against_active.p95' is too small, the minimum is 1.00"},
 	{"a port only", GOOD "gateway: {listen: 8080}\n",
 	 "5:19: '8080' in 'gateway.listen' has no port: write HOST:PORT, like 127.0.0.1:8080"},
 	{"a port too high", GOOD "gateway: {listen: 'h:65536'}\n",
@@ -275,34 +275,34 @@ static const struct {
 	{"a page without a port", GOOD "gateway: {metrics: here}\n",
 	 "5:20: 'here' in 'gateway.metrics' has no port: write HOST:PORT, like 127.0.0.1:8404"},
 	{"files of a gateway", GOOD "gateway: {tls: {certificate: x.pem}, api_keys: /with blank}\n",
-	 "5:30: 'x.pem' in 'gateway.tls.certificate' is not an absolute path: the file is read where the gateway runs\n"
-	 "5:48: '/with blank' in 'gateway.api_keys' has a character that a gateway's configuration cannot have: letters, digits and "
-	 "._~:/@%+,=-[] are fine"},
+	 "5:30: 'x.pem' in 'gateway.tls.certificate' is not an absolute path: the gateway reads the file on its own machine\n"
+	 "5:48: '/with blank' in 'gateway.api_keys' has a character that a gateway's configuration does not allow: use letters, digits and "
+	 "._~:/@%+,=-[]"},
 	{"a gateway over its own metrics", GOOD "gateway: {listen: '0.0.0.0:8404'}\n",
-	 "5:19: '0.0.0.0:8404' in 'gateway.listen' overlaps with 'gateway.metrics' (127.0.0.1:8404 unless said): give one of them another port"},
+	 "5:19: '0.0.0.0:8404' in 'gateway.listen' overlaps with 'gateway.metrics' (127.0.0.1:8404 by default): give one of them another port"},
 	{"metrics over the gateway", GOOD "gateway: {metrics: 'localhost:8080'}\n",
 	 "5:20: 'localhost:8080' in 'gateway.metrics' overlaps with 'gateway.listen': give it another port"},
 	{"a directory of certificates", GOOD "gateway: {tls: {certificate: /etc/ssl/}}\n",
-	 "5:30: '/etc/ssl/' in 'gateway.tls.certificate' is a directory, and a file is wanted"},
+	 "5:30: '/etc/ssl/' in 'gateway.tls.certificate' is a directory, not a file"},
 	{"an address that HAProxy refuses", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: 'https://api.example.org:abc/v1', model: m}}\n",
 	 "6:27: 'https://api.example.org:abc/v1' in 'gateway.fallback.url' has a port that is no number from 1 to 65535"},
 	{"an endpoint of the API", GOOD "requirements: {privacy: any}\ngateway: {fallback: {url: 'https://h/v1/chat/completions', model: m}}\n",
-	 "6:27: 'https://h/v1/chat/completions' in 'gateway.fallback.url' names one endpoint of the API: leave it away and write what stands "
-	 "before /chat/completions, like https://HOST/v1"},
+	 "6:27: 'https://h/v1/chat/completions' in 'gateway.fallback.url' names one endpoint of the API: write the address without "
+	 "/chat/completions, as in https://HOST/v1"},
 	{"a header that is none", GOOD "gateway: {sticky: 'X Y'}\n", "5:19: 'X Y' in 'gateway.sticky' is not the name of a header"},
 	{"names that would be configuration", GOOD "requirements: {privacy: any}\n"
 	 "gateway: {fallback: {url: 'https://h/v1?key=1', model: 'a b', shareable: ['x#']}}\n",
-	 "6:27: 'https://h/v1' in 'gateway.fallback.url' has a query or a fragment: write the address up to what stands before /chat/completions, "
-	 "like https://HOST/v1\n"
-	 "6:56: 'a b' in 'gateway.fallback.model' has a character that a gateway's configuration cannot have: letters, digits and "
-	 "._~:/@%+,=-[] are fine\n"
-	 "6:75: 'x#' in 'gateway.fallback.shareable[0]' has a character that a gateway's configuration cannot have: letters, digits and "
-	 "._~:/@%+,=-[] are fine"},
+	 "6:27: 'https://h/v1' in 'gateway.fallback.url' has a query or a fragment: write the address without /chat/completions, "
+	 "as in https://HOST/v1\n"
+	 "6:56: 'a b' in 'gateway.fallback.model' has a character that a gateway's configuration does not allow: use letters, digits and "
+	 "._~:/@%+,=-[]\n"
+	 "6:75: 'x#' in 'gateway.fallback.shareable[0]' has a character that a gateway's configuration does not allow: use letters, digits and "
+	 "._~:/@%+,=-[]"},
 	{"a price that is none", GOOD "requirements: {privacy: any}\n"
 	 "gateway: {fallback: {url: 'https://h/v1', model: m, price: {currency: 'a b', input_per_million_tokens: 0.1234567}}}\n",
 	 "6:60: 'gateway.fallback.price.output_per_million_tokens' is missing\n"
-	 "6:71: 'a b' in 'gateway.fallback.price.currency' has a character that a gateway's configuration cannot have: letters, digits and "
-	 "._~:/@%+,=-[] are fine\n"
+	 "6:71: 'a b' in 'gateway.fallback.price.currency' has a character that a gateway's configuration does not allow: use letters, digits and "
+	 "._~:/@%+,=-[]\n"
 	 "6:104: '0.1234567' in 'gateway.fallback.price.input_per_million_tokens' has more than six decimals"},
 	{"several, in the order of the file", GOOD "gateway: {listen: x}\nrollout: {strategy: red}\nruntime: {nam: x}\neval:\n",
 	 "5:19: 'x' in 'gateway.listen' has no port: write HOST:PORT, like 127.0.0.1:8080\n"
@@ -342,11 +342,11 @@ static const struct {
 	{"the hub without organisation", "hf://REPO@r/FILE", "is not of the form hf://ORG/REPO@REVISION/FILE"},
 	{"the hub without file", "hf://ORG/REPO@r/", "is not of the form hf://ORG/REPO@REVISION/FILE"},
 	{"the hub, upwards", "hf://ORG/REPO@r/a/../b", "is not of the form hf://ORG/REPO@REVISION/FILE"},
-	{"http elsewhere", "http://example.org/x", "is sent in the clear, write https:// (http:// is for this machine only)"},
+	{"http elsewhere", "http://example.org/x", "is not encrypted, write https:// (http:// is for this machine only)"},
 	{"a name that only begins like this machine", "http://localhost.example.org/x",
-	 "is sent in the clear, write https:// (http:// is for this machine only)"},
+	 "is not encrypted, write https:// (http:// is for this machine only)"},
 	{"a name that only begins like 127", "http://127.0.0.1.example.org/x",
-	 "is sent in the clear, write https:// (http:// is for this machine only)"},
+	 "is not encrypted, write https:// (http:// is for this machine only)"},
 	{"a password", "https://u:p@host/x", "has a user or a password in it, which would be written into the lock"},
 	{"a signature", "https://b.s3.amazonaws.com/m.gguf?X-Amz-Credential=c&X-Amz-Signature=s3cr3t", "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, or url_env:NAME"},
 	{"a signature before a member", "https://host/a.zip?sig=s3cr3t#m.gguf", "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, or url_env:NAME"},

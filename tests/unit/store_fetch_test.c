@@ -37,7 +37,7 @@ static const struct {
 	{"an address from a file", {"url_file:{dir}/address"}, .hits = 1},
 	{"an address from the environment", {"url_env:STORE_FETCH_TEST_URL"}, .hits = 1},
 	{"a file without an address", {"url_file:{dir}/text"}, .code = ERR_UNREACHABLE,
-	 .message = "cannot fetch model: url_file:{dir}/text: what stands there is no https:// address"},
+	 .message = "cannot fetch model: url_file:{dir}/text: it contains no https:// address"},
 	{"no file with an address", {"url_file:{dir}/none"}, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: url_file:{dir}/none: cannot open '{dir}/none': No such file or directory"},
 	{"no variable with an address", {"url_env:STORE_FETCH_TEST_NONE"}, .code = ERR_UNREACHABLE,
@@ -67,7 +67,7 @@ static const struct {
 	{"another scheme", {"s3://bucket/x"}, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: s3://bucket/x: it begins with none of file:/, https://, hf://, url_file:, url_env:"},
 	{"plain http elsewhere", {"http://example.invalid/x"}, .code = ERR_UNREACHABLE,
-	 .message = "cannot fetch model: http://example.invalid/x: http:// is for this host only, take https://"},
+	 .message = "cannot fetch model: http://example.invalid/x: http:// is for this host only, use https://"},
 	{"malformed", {"https://user:secret@[x/y"}, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: a malformed address: an https address is malformed"},
 	{"half a name of huggingface", {"hf://ORG/REPO/FILE"}, .code = ERR_UNREACHABLE,
@@ -89,7 +89,7 @@ static const struct {
 	 .message = "cannot fetch model {right}: {url}/linked: it has the digest {wrong}, nothing of it was kept"},
 	{"half an archive", {"{url}/half.zip#m/model.gguf"}, .hits = 1, .code = ERR_INTEGRITY,
 	 .message = "cannot fetch model {right}: {url}/half.zip#m/model.gguf: 'the archive' is corrupt or cut short: ZIP decompression failed (-5)"},
-	{"404", {"{url}/404"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/404: answered 404: it is not there"},
+	{"404", {"{url}/404"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/404: answered 404: it does not exist"},
 	{"403", {"{url}/403"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/403: answered 403: no access"},
 	{"400", {"{url}/400"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/400: answered 400: the server does not take a plain request for the whole of it; check the address"},
 	{"204", {"{url}/204"}, .hits = 1, .code = ERR_UNREACHABLE, .message = "cannot fetch model: {url}/204: answered 204"},
@@ -104,10 +104,10 @@ static const struct {
 	{"a range that nobody asked for", {"{url}/unasked-range"}, .hits = 4, .code = ERR_UNREACHABLE,
 	 .message = "cannot fetch model: {url}/unasked-range: sent another range than asked for"},
 	{"all of them", {"file:{dir}/none", "{url}/404", "{url}/other"}, .hits = 2, .code = ERR_INTEGRITY,
-	 .message = "cannot fetch model {right}: file:{dir}/none: No such file or directory; {url}/404: answered 404: it is not there; "
+	 .message = "cannot fetch model {right}: file:{dir}/none: No such file or directory; {url}/404: answered 404: it does not exist; "
 		    "{url}/other: it has the digest {wrong}, nothing of it was kept"},
 	{"secrets are not shown", {"{url}/404?token=secret", "https://user:secret@localhost:1/y"}, .hits = 1, .code = ERR_UNREACHABLE,
-	 .message = "cannot fetch model: {url}/404: answered 404: it is not there; "
+	 .message = "cannot fetch model: {url}/404: answered 404: it does not exist; "
 		    "https://localhost:1/y: cannot reach 'localhost:1': Connection refused"},
 	{"more than one line has room for", {"file:{dir}/wrong", "{url}/other", "{url}/short"}, .hits = 2, .code = ERR_INTEGRITY,
 	 .message = "cannot fetch model {right}: file:{dir}/wrong: it has the digest {wrong}, nothing of it was kept; "

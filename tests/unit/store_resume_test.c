@@ -166,7 +166,7 @@ static void a_full_disk(void **state) {
 		b->server.hits = 1; /* until-close then sends all of it */
 		assert_int_equal(fetch(b, NULL, both, 2, &e), -1);
 		assert_int_equal(e.code, ERR_SYS);
-		char *expect CLEANUP(freep) = mem_printf("no room for model in '%s/small/store': ", b->root);
+		char *expect CLEANUP(freep) = mem_printf("not enough space for model in '%s/small/store': ", b->root);
 		assert_true(text_starts(e.msg, expect));
 		if (i != 1 && i != 3)
 			assert_true(text_ends(e.msg, ": it needs 3.1 MB, 2.1 MB is free"));

@@ -415,8 +415,8 @@ static void a_full_disk(void **state) {
 	assert_int_equal(mount("none", small, "tmpfs", 0, "size=1m"), 0);
 	assert_int_equal(fs_open_dir(AT_FDCWD, small, &root, &e), 0);
 	assert_int_equal(store_open(root, small, &s, &e), 0);
-	char *announced CLEANUP(freep) = mem_printf("no room for model in '%s/store': it needs 98.4 MB, 1.0 MB is free", small);
-	char *sudden CLEANUP(freep) = mem_printf("no room for layer in '%s/store': 0 B is free", small);
+	char *announced CLEANUP(freep) = mem_printf("not enough space for model in '%s/store': it needs 98.4 MB, 1.0 MB is free", small);
+	char *sudden CLEANUP(freep) = mem_printf("not enough space for layer in '%s/store': 0 B is free", small);
 	struct store_writer *w = NULL;
 	assert_int_equal(store_begin(s, "model", 98362432, &w, &e), -1);
 	assert_string_equal(e.msg, announced);

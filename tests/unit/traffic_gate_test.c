@@ -116,7 +116,7 @@ static void percentiles(void **state) {
 	assert_int_equal(ms, haproxy_bucket_ms(HAPROXY_BUCKETS - 2));
 }
 
-/* Only differences count, and a gateway that began anew loses one of them. */
+/* Only differences count, and a gateway that began again loses one of them. */
 static void meter(void **state) {
 	struct traffic_gate_meter m = {0};
 	struct gateway_sample s = sample(&(struct seen){100, 50, 500, 50, 0, 0});

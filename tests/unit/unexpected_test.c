@@ -50,7 +50,7 @@ static const struct row rows[] = {
 	 .message = "an HTML page ('t') came instead of the file: give the address of the file itself; behind a login or a network's sign-in page, "
 		    "sign in first"},
 	{"the hub's page of a file", "/ORG/REPO/blob/main/a.gguf", 200, "", PAGE, .code = ERR_INTEGRITY,
-	 .message = "an HTML page ('Sign in to Acme') came instead of the file: write /resolve/ in place of /blob/ in its address"},
+	 .message = "an HTML page ('Sign in to Acme') came instead of the file: write /resolve/ instead of /blob/ in its address"},
 	{"a redirect to a login", "/login-first", 302, "Location: /page?next=secret\r\n", "", .code = ERR_INTEGRITY,
 	 .message = "an HTML page ('Sign in to Acme') came from '/page' instead of the file: give an address that needs no login; behind a "
 		    "network's sign-in page, sign in first"},
@@ -102,9 +102,9 @@ static const struct row rows[] = {
 	{"no such revision", "/revision", 404, "X-Error-Code: RevisionNotFound\r\n", "", .code = ERR_UNREACHABLE,
 	 .message = "answered 404: there is no such revision in the repository"},
 	{"a network's sign-in page by its status", "/511", 511, "", "", .code = ERR_UNREACHABLE,
-	 .message = "answered 511: the network wants a sign-in first"},
+	 .message = "answered 511: the network requires a sign-in first"},
 	{"a redirect to nowhere", "/300", 300, "", "", .code = ERR_UNREACHABLE,
-	 .message = "answered 300: it redirects without a place to go"},
+	 .message = "answered 300: it redirects without an address"},
 	{"a page with a bad status", "/500", 502, "", "<html><title>Bad gateway</title></html>", .code = ERR_UNREACHABLE,
 	 .message = "answered 502; the server says 'Bad gateway'"},
 	{"a rate limit by its own header", "/429", 429, "RateLimit: \"resolvers\";r=0;t=55\r\n", "", .code = ERR_UNREACHABLE,
@@ -215,8 +215,8 @@ static void of_a_file(void **state) {
 	static const struct {
 		const char *name, *text, *message;
 	} files[] = {
-		{"pointer", POINTER, "a Git LFS pointer to 98.3 MB (sha256 b179c9523d0e...) stands there instead of the file: run git lfs pull"},
-		{"page", PAGE, "an HTML page ('Sign in to Acme') stands there instead of the file: give the address of the file itself; behind a login "
+		{"pointer", POINTER, "a Git LFS pointer to 98.3 MB (sha256 b179c9523d0e...) is there instead of the file: run git lfs pull"},
+		{"page", PAGE, "an HTML page ('Sign in to Acme') is there instead of the file: give the address of the file itself; behind a login "
 			       "or a network's sign-in page, sign in first"},
 	};
 

@@ -60,11 +60,11 @@ static const struct {
 	{"UTF-8", "a: \xe2\x82\xac\n", "{a: \xe2\x82\xac}", ""},
 	{"a scalar is a document", "hello", "hello", ""},
 	{"the same key twice", "a: 1\nb: 2\na: 3\n'b': 4\na: 5\n", "{a: 1, b: 2}",
-	 "f:3:1: the key 'a' stands here again, the first is in line 1\n"
-	 "f:4:1: the key 'b' stands here again, the first is in line 2\n"
-	 "f:5:1: the key 'a' stands here again, the first is in line 1"},
+	 "f:3:1: duplicate key 'a', the first is in line 1\n"
+	 "f:4:1: duplicate key 'b', the first is in line 2\n"
+	 "f:5:1: duplicate key 'a', the first is in line 1"},
 	{"the same key twice, deeper", "m: {x: 1, y: 2, x: 3}", "{m: {x: 1, y: 2}}",
-	 "f:1:17: the key 'x' stands here again, the first is in line 1"},
+	 "f:1:17: duplicate key 'x', the first is in line 1"},
 	{"merge key", "a: 1\n<<: {b: 2}\n", "{a: 1}", "f:2:1: merge keys ('<<') are not supported, write the keys out"},
 	{"empty", "", NULL, "f:1:1: empty file"},
 	{"only blanks and comments", "# x\n\n  \n", NULL, "f:1:1: empty file"},
