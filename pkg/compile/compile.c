@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "compile/facts.h"
+#include "compile/packages.h"
 #include "compile/tree.h"
 #include "crypto/crypto.h"
 #include "fs/fs.h"
@@ -55,13 +56,6 @@ static int artifacts(struct compile_parts *p, const struct compile *c, struct er
 	return 0;
 }
 
-static const char *version_of(const struct runtime *rt, const struct debian_lock *l) {
-	for (size_t i = 0; i < l->n_packages; i++)
-		if (!strcmp(l->packages[i].name, rt->version_of))
-			return l->packages[i].version;
-	return "?";
-}
-
 /* The bytes of their packages.lock are named by digest in the release. */
 int compile_packages(struct compile_parts *p, const struct compile *c, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
@@ -70,7 +64,7 @@ int compile_packages(struct compile_parts *p, const struct compile *c, struct er
 	if (debian_lock_read(path, p->plan->backend->name, p->host.architecture, &p->packages, e) || fs_read_user(path, &text, e))
 		return -1;
 	sha256_of(buf_str(&text), text.len, p->packages_lock);
-	p->runtime_version = version_of(p->runtime, p->packages);
+	p->runtime_version = packages_version(p->packages, p->runtime->version_of);
 	return 0;
 }
 
@@ -92,22 +86,14 @@ static struct json *labels_of(const struct compile_parts *p) {
 
 static int image(struct compile_parts *p, const struct compile *c, struct err *e) {
 	const struct debian_lock *l = p->packages;
-	struct image_package *list CLEANUP(freep) = mem_zalloc(l->n_packages, sizeof *list);
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	struct json *labels CLEANUP(json_freep) = labels_of(p);
 	const struct runtime_backend *backend = p->plan->backend;
 
-	for (size_t i = 0; i < l->n_packages; i++) {
-		const struct debian_package *k = &l->packages[i];
-		const char **files = k->n_files ? arena_zalloc(a, k->n_files + 1, sizeof *files) : NULL;
-		for (size_t f = 0; f < k->n_files; f++)
-			files[f] = k->files[f];
-		list[i] = (struct image_package){k->name, k->version, k->architecture, k->sha256, k->layer, files, k->n_files};
-	}
 	const char **provided = arena_zalloc(a, backend->n_provided + 1, sizeof *provided);
 	for (size_t i = 0; i < backend->n_provided; i++)
 		provided[i] = backend->provided[i];
-	struct image_request q = {.packages = list, .n_packages = l->n_packages, .architecture = p->host.architecture, .provided = provided,
+	struct image_request q = {.packages = packages_of_image(l, a), .n_packages = l->n_packages, .architecture = p->host.architecture, .provided = provided,
 		.runtime = arena_printf(a, "%s %s", p->runtime->name, p->runtime_version), .argv = p->plan->argv, .env = p->plan->env,
 		.labels = labels, .chat_template = p->spec->chat_template, .user = "65532:65532", .stop_signal = p->runtime->container.stop_signal};
 	return image_build(&q, c->store, c->progress, &p->image, e);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "compile/compile.h"
+#include "compile/packages.h"
 #include "crypto/crypto.h"
 #include "fs/fs.h"
 #include "host/host.h"
@@ -29,38 +30,11 @@ int compile_gateway_wanted(const char *dir, char sha256[65], struct err *e) {
 	return 0;
 }
 
-static const char *version_of(const struct runtime_gateway *g, const struct debian_lock *l) {
-	for (size_t i = 0; i < l->n_packages; i++)
-		if (!strcmp(l->packages[i].name, g->version_of))
-			return l->packages[i].version;
-	return "?";
-}
-
-static const struct image_package *package_list(const struct debian_lock *l, struct arena *a) {
-	struct image_package *list = arena_zalloc(a, l->n_packages + 1, sizeof *list);
-
-	for (size_t i = 0; i < l->n_packages; i++) {
-		const struct debian_package *k = &l->packages[i];
-		const char **files = k->n_files ? arena_zalloc(a, k->n_files + 1, sizeof *files) : NULL;
-		for (size_t f = 0; f < k->n_files; f++)
-			files[f] = k->files[f];
-		list[i] = (struct image_package){k->name, k->version, k->architecture, k->sha256, k->layer, files, k->n_files};
-	}
-	return list;
-}
-
 static struct json *image_tree(const struct image *image, const struct debian_lock *l) {
-	struct json *o = json_object(), *layers = json_array(), *packages = json_array();
+	struct json *o = json_object(), *packages = json_array();
 
 	json_set_str(o, "config", image->config);
 	json_set_str(o, "manifest", image->manifest);
-	for (size_t i = 0; i < image->n_layers; i++) {
-		struct json *layer = json_object();
-		json_set_str(layer, "name", image->layers[i].name);
-		json_set_str(layer, "diff_id", image->layers[i].diff_id);
-		json_set_int(layer, "size", (int64_t) image->layers[i].size);
-		json_push(layers, layer);
-	}
 	for (size_t i = 0; i < l->n_packages; i++) {
 		struct json *package = json_object();
 		json_set_str(package, "name", l->packages[i].name);
@@ -68,7 +42,7 @@ static struct json *image_tree(const struct image *image, const struct debian_lo
 		json_set_str(package, "sha256", l->packages[i].sha256);
 		json_push(packages, package);
 	}
-	json_set(o, "layers", layers);
+	json_set(o, "layers", packages_layers(image));
 	json_set(o, "packages", packages);
 	return o;
 }
@@ -79,7 +53,7 @@ static struct json *tree_of(const struct runtime_gateway *g, const struct debian
 	json_set_str(o, "apiVersion", "llmdeploy/v1");
 	json_set_str(o, "kind", "Gateway");
 	json_set_str(o, "name", g->name);
-	json_set_str(o, "version", version_of(g, l));
+	json_set_str(o, "version", packages_version(l, g->version_of));
 	json_set_str(o, "architecture", l->architecture);
 	json_set_str(o, "packages_lock", packages_lock);
 	for (size_t i = 0; i < g->n_command; i++)
@@ -95,11 +69,11 @@ static int build_image(const struct compile *c, const struct runtime_gateway *g,
 	struct json *labels CLEANUP(json_freep) = json_object();
 	const char **argv = arena_zalloc(a, g->n_command + 1, sizeof *argv);
 
-	json_set_str(labels, "llmdeploy.gateway", version_of(g, l));
+	json_set_str(labels, "llmdeploy.gateway", packages_version(l, g->version_of));
 	for (size_t i = 0; i < g->n_command; i++)
 		argv[i] = g->command[i];
-	const struct image_request q = {.packages = package_list(l, a), .n_packages = l->n_packages, .architecture = l->architecture,
-		.runtime = arena_printf(a, "%s %s", g->name, version_of(g, l)), .argv = argv, .labels = labels, .user = "65532:65532",
+	const struct image_request q = {.packages = packages_of_image(l, a), .n_packages = l->n_packages, .architecture = l->architecture,
+		.runtime = arena_printf(a, "%s %s", g->name, packages_version(l, g->version_of)), .argv = argv, .labels = labels, .user = "65532:65532",
 		.stop_signal = "SIGUSR1"};
 	return image_build(&q, c->store, c->progress, out, e);
 }

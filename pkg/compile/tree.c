@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "compile/packages.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "compile/compile.h"
@@ -84,17 +85,10 @@ static struct json *runtime_part(const struct compile_parts *p) {
 }
 
 static struct json *image_part(const struct compile_parts *p) {
-	struct json *o = json_object(), *layers = json_array(), *packages = json_array();
+	struct json *o = json_object(), *packages = json_array();
 
 	json_set_str(o, "config", p->image.config);
 	json_set_str(o, "manifest", p->image.manifest);
-	for (size_t i = 0; i < p->image.n_layers; i++) {
-		struct json *l = json_object();
-		json_set_str(l, "name", p->image.layers[i].name);
-		json_set_str(l, "diff_id", p->image.layers[i].diff_id);
-		json_set_int(l, "size", (int64_t) p->image.layers[i].size);
-		json_push(layers, l);
-	}
 	for (size_t i = 0; p->packages && i < p->packages->n_packages; i++) {
 		const struct debian_package *k = &p->packages->packages[i];
 		struct json *l = json_object();
@@ -107,7 +101,7 @@ static struct json *image_part(const struct compile_parts *p) {
 		json_set_int(l, "size", (int64_t) k->size);
 		json_push(packages, l);
 	}
-	json_set(o, "layers", layers);
+	json_set(o, "layers", packages_layers(&p->image));
 	json_set(o, "packages", packages);
 	if (p->spec->chat_template) {
 		char digest[SHA256_HEX];
