@@ -139,6 +139,12 @@ static bool contains(const struct bound *a, const struct bound *b) {
 	return a->any && (a->family == FAMILY_6 || b->family != FAMILY_6);
 }
 
+bool address_is_plain(const char *s) {
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
+
+	return strlen(s) <= 1000 && s[strspn(s, plain)] == 0;
+}
+
 bool address_overlaps(const char *a, const char *b) {
 	struct bound x = {0}, y = {0};
 

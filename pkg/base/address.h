@@ -17,5 +17,8 @@ const char *address_api_fault(const char *url);
 /* SCHEME://HOST[:PORT] of a page, as a browser sends it in the header Origin; or "*", any. */
 const char *address_origin_fault(const char *s);
 
+/* Letters, digits and ._~:/@%+,=-[] alone: needs no quotes in a gateway's configuration. At most 1000 bytes; "" is one. */
+bool address_is_plain(const char *s);
+
 /* Two listen addresses that cannot be bound at once: the same port, and hosts that are the same or of which one contains the other. */
 bool address_overlaps(const char *a, const char *b);

@@ -17,9 +17,7 @@
 #define MAX_TIME_MS INT32_MAX /* HAProxy's own limit: 24.8 days */
 
 bool gateway_is_plain(const char *s) {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
-
-	return *s && strlen(s) <= MAX_TEXT && s[strspn(s, plain)] == 0;
+	return *s && address_is_plain(s);
 }
 
 bool gateway_is_address(const char *s) {

@@ -8,23 +8,17 @@
 #include "spec/check.h"
 #include "spec/planning.h"
 
-/* Every text of the section ends in the configuration of a program; what would need quotes there is refused. */
-static bool is_plain(const char *s) {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
-
-	return strlen(s) <= 1000 && s[strspn(s, plain)] == 0;
-}
-
 #define LISTEN_DEFAULT "127.0.0.1:8080"
 #define METRICS_DEFAULT "127.0.0.1:8404"
 enum { HEADER_MAX = 256 };
 #define PLAIN_FAULT "has a character that a gateway's configuration does not allow: use letters, digits and ._~:/@%+,=-[]"
 
+/* Every text of the section ends in the configuration of a program; what would need quotes there is refused. */
 static void check_plain(const struct yaml_node *root, const char *path, struct diagnostics *c) {
 	const struct yaml_node *n = yaml_at(root, path);
 	const char *s = yaml_scalar(n, NULL);
 
-	if (s && !is_plain(s))
+	if (s && !address_is_plain(s))
 		spec_diagnose(c, n, path, PLAIN_FAULT);
 }
 
@@ -67,7 +61,7 @@ static void check_names(const struct yaml_node *root, struct diagnostics *c) {
 	for (size_t i = 0; i < yaml_count(names) && yaml_kind(names) == YAML_SEQUENCE; i++) {
 		char *path CLEANUP(freep) = mem_printf("gateway.fallback.shareable[%zu]", i);
 		const char *s = yaml_scalar(yaml_item(names, i), NULL);
-		if (s && !is_plain(s))
+		if (s && !address_is_plain(s))
 			spec_diagnose(c, yaml_item(names, i), path, PLAIN_FAULT);
 	}
 }
