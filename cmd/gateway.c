@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "debian/debian.h"
 #include "gateway/gateway.h"
+#include "gateway_report.h"
 #include "haproxy/image.h"
 #include "json/json.h"
 #include "report/report.h"
@@ -97,15 +98,11 @@ static struct json *server_json(const struct gateway_server *s) {
 
 static struct json *route_json(const char *name, const struct gateway_route_view *v) {
 	struct json *o = json_object();
-	uint64_t elsewhere = 0;
-
-	for (size_t i = 0; i < GATEWAY_REASONS; i++)
-		elsewhere += v->fallback_stats[i].requests;
 
 	json_set_str(o, "route", name);
 	json_set_str(o, "listen", v->listen);
 	json_set_int(o, "canary_percent", v->canary_percent);
-	json_set_int(o, "fallback_requests", (int64_t) elsewhere);
+	json_set_int(o, "fallback_requests", (int64_t) gateway_status_fallback(v).requests);
 	json_set(o, "a", server_json(&v->servers[0]));
 	json_set(o, "b", server_json(&v->servers[1]));
 	return o;

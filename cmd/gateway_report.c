@@ -107,7 +107,7 @@ static void put_fallback_stats(const struct price *p, const struct gateway_fallb
 				  *p->currency ? " " : "", p->currency);
 }
 
-static struct gateway_fallback_stats sum_of(const struct gateway_route_view *v) {
+struct gateway_fallback_stats gateway_status_fallback(const struct gateway_route_view *v) {
 	struct gateway_fallback_stats sum = {0};
 
 	for (size_t i = 0; i < GATEWAY_REASONS; i++) {
@@ -142,7 +142,7 @@ static char *fallback_words(const struct price *p, const struct gateway_route_vi
 
 static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct gateway_report *out) {
 	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
-	struct gateway_fallback_stats sum = sum_of(v);
+	struct gateway_fallback_stats sum = gateway_status_fallback(v);
 	struct price p = price_of(active);
 	struct json *o = fallback_stats_json(&p, &sum);
 

@@ -28,3 +28,5 @@ void gateway_report_close(struct gateway_report_source *s);
 /* Never a failure: what cannot be had is said in `gateway`. Without a gateway all stays NULL. */
 void gateway_report_read(const struct gateway_report_source *s, const char *route, const struct lockfile *active, struct gateway_report *out);
 void gateway_report_done(struct gateway_report *t);
+/* What the fallback answered, for all reasons together. */
+struct gateway_fallback_stats gateway_status_fallback(const struct gateway_route_view *v);
