@@ -154,7 +154,7 @@ int instance_mounts(const struct instance_ctx *ctx, const struct lockfile *l, co
 	return 0;
 }
 
-static void mounts_done(struct docker_mount *mounts, size_t n) {
+void instance_mounts_done(struct docker_mount *mounts, size_t n) {
 	for (size_t i = 0; i < n; i++)
 		free((char *) (uintptr_t) mounts[i].source);
 	free((char *) (uintptr_t) mounts[n - 1].target);
@@ -218,7 +218,7 @@ static int create(const struct instance_ctx *ctx, const struct lockfile *l, cons
 	int r = instance_mounts(ctx, l, run, mounts, e);
 	if (!r && create_with(ctx, l, name, image, mounts, taken, &why))
 		r = create_again(ctx, l, name, mounts, &why, taken, e);
-	mounts_done(mounts, l->n_artifacts + 1);
+	instance_mounts_done(mounts, l->n_artifacts + 1);
 	return r;
 }
 

@@ -73,6 +73,8 @@ void instance_log(const struct instance_ctx *ctx, const struct lockfile *l, stru
 struct json *instance_labels(const struct instance_ctx *ctx, const struct lockfile *l);
 /* What to create the container with; `labels` and `mounts` (of n_artifacts + 1) are the caller's. */
 int instance_mounts(const struct instance_ctx *ctx, const struct lockfile *l, const char *run, struct docker_mount *mounts, struct err *e);
+/* Frees the texts of n mounts that instance_mounts made, or half made, and the block itself. */
+void instance_mounts_done(struct docker_mount *mounts, size_t n);
 
 /* ---- readiness ---- */
 
@@ -84,6 +86,8 @@ int instance_endpoint_open(const struct instance_ctx *ctx, const struct lockfile
 void instance_endpoint_done(struct instance_endpoint *en);
 /* Readiness, identity, one token. ERR_GATE with the container's last log lines. `ready_ms` may be NULL. */
 int instance_await_ready(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t *ready_ms, struct err *e);
+/* Starts it, waits until it is ready, and sets the restart policy with which it survives a restart of Docker. */
+int instance_start_kept(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e);
 /* It did not answer, says *e. That it died explains failed answers better than they do; that Docker went, better than that. Always -1. */
 int instance_explain(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e);
 

@@ -99,13 +99,6 @@ struct json *instance_memory(const struct instance_ctx *ctx, const struct lockfi
 	return m;
 }
 
-static void mounts_done(struct docker_mount *mounts, size_t n) {
-	for (size_t i = 0; i < n; i++)
-		free((char *) (uintptr_t) mounts[i].source);
-	free((char *) (uintptr_t) mounts[n - 1].target);
-	free(mounts);
-}
-
 int instance_estimate(const struct instance_ctx *ctx, const struct lockfile *l, uint64_t timeout_ms, struct memory_estimate *out, struct err *e) {
 	char *name CLEANUP(freep) = mem_printf("llmdeploy-%.8s-estimate-%s-%ld", ctx->root->id, l->id, (long) getpid());
 	char *user CLEANUP(freep) = docker_user(ctx->docker, (unsigned) ctx->root->instance_uid);
@@ -124,6 +117,6 @@ int instance_estimate(const struct instance_ctx *ctx, const struct lockfile *l, 
 					 .labels = labels, .timeout_ms = timeout_ms};
 		r = memory_estimate_ask(ctx->docker, &ask, out, e);
 	}
-	mounts_done(mounts, l->n_artifacts + 1);
+	instance_mounts_done(mounts, l->n_artifacts + 1);
 	return r;
 }

@@ -178,3 +178,10 @@ int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, 
 		return -1;
 	return *is ? instance_answers(ctx, l, is, e) : 0;
 }
+
+int instance_start_kept(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {
+	if (instance_start(ctx, l, e) ||
+	    instance_await_ready(ctx, l, NULL, e))
+		return -1;
+	return instance_keep(ctx, l, e);
+}

@@ -10,10 +10,8 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "host/host.h"
 #include "json/json.h"
 #include "rollout/gate_phase.h"
-#include "size/size.h"
 #include "store/store.h"
 
 /* One apply on its way. */
@@ -53,17 +51,17 @@ static int check_can(const struct rollout *ctx, const struct lockfile *l, struct
 }
 
 static int admit(const struct rollout *ctx, const struct lockfile *l, struct err *e) {
-	struct host_facts host;
+	struct admission here;
 
 	if (!strcmp(l->admission, "off"))
 		return 0;
-	if (host_read("", &host, e))
+	if (admission_fits(l, 0, &here, e))
 		return -1;
-	if (size_admits(host_memory(&host), l->reserve_percent, l->planned_bytes))
+	if (here.fits)
 		return 0;
 	char planned[TEXT_BYTES], have[TEXT_BYTES];
 	text_format_bytes(l->planned_bytes, planned);
-	text_format_bytes(host_memory(&host), have);
+	text_format_bytes(here.memory, have);
 	if (!strcmp(l->admission, "warn")) {
 		progress_warn(ctx->base.progress, "the planned memory exceeds this machine's, and resources.admission is 'warn'", planned);
 		return 0;

@@ -25,7 +25,7 @@ int held_record(struct rollout_session *s, const struct lockfile *l, const char 
 int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e) {
 	char *version CLEANUP(freep) = NULL;
 
-	if (record_held(s, &version, e))
+	if (rollout_held(&s->route, &version, NULL, e))
 		return -1;
 	if (!version)
 		return err_set(e, ERR_USAGE, "route '%s' has no held candidate; see llmdeploy status %s", s->route.name, s->route.name);
@@ -70,7 +70,7 @@ int held_abort(struct rollout_session *s, const char *why, struct err *e) {
 	char *version CLEANUP(freep) = NULL;
 	struct err gone = {0};
 
-	if (record_held(s, &version, e))
+	if (rollout_held(&s->route, &version, NULL, e))
 		return -1;
 	if (!version)
 		return 0;

@@ -11,6 +11,15 @@
 
 struct buf;
 
+/* ---- admission (admission.c) ---- */
+
+struct admission {
+	uint64_t memory; /* of this machine, bytes: the smaller of its memory and the limit of its control groups */
+	bool fits;
+};
+/* Does what the lockfile plans, and beside_bytes more, fit into this machine less the lockfile's reserve? */
+int admission_fits(const struct lockfile *l, uint64_t beside_bytes, struct admission *out, struct err *e);
+
 /* ---- journal (record.c) ---- */
 
 struct json *record_new(enum event event, const struct lockfile *l);
@@ -33,8 +42,6 @@ void record_state_done(struct record_state *st);
 int record_active(const struct release_route *r, bool *known, char **version, struct err *e);
 /* Does the journal know of a switch to it? */
 int record_was_active(const struct release_route *r, const char *version, bool *was, struct err *e);
-/* The version that waits for promote or abort; NULL: none. free(*version). */
-int record_held(struct rollout_session *s, char **version, struct err *e);
 /* Was it ever committed? Then it is immutable, and a rollback may go to it. */
 int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e);
 

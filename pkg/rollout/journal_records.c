@@ -76,16 +76,6 @@ void record_state_done(struct record_state *st) {
 	*st = (struct record_state){0};
 }
 
-int record_held(struct rollout_session *s, char **version, struct err *e) {
-	struct record_state st CLEANUP(record_state_done) = {0};
-
-	if (record_state_read(s, &st, e))
-		return -1;
-	const char *waits = event_row(st.event)->means == MEANS_HELD ? json_str(st.last, "version") : NULL;
-	*version = waits ? mem_strdup(waits) : NULL;
-	return 0;
-}
-
 struct switched {
 	bool known;
 	char *to;
@@ -175,6 +165,7 @@ int rollout_held(const struct release_route *r, char **version, char **reason, s
 		return -1;
 	bool held = event_row(event_of_record(last))->means == MEANS_HELD && json_str(last, "version");
 	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
-	*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
+	if (reason)
+		*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
 	return 0;
 }

@@ -8,10 +8,8 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "docker/docker.h"
-#include "host/host.h"
 #include "json/json.h"
 #include "root/root.h"
-#include "size/size.h"
 
 /* Design: one rule says what each container of a route should be doing when no operation is on its way. It is applied after
  * each commit and by each recovery, so that what a crash left in between is repaired by whoever comes next. */
@@ -22,13 +20,10 @@ static bool keep_warm(const struct lockfile *now, const struct lockfile *before)
 }
 
 bool reconcile_fits(const struct lockfile *now, const struct lockfile *before) {
-	struct host_facts host;
 	struct err ignored = {0};
-	uint64_t both;
+	struct admission here;
 
-	if (host_read("", &host, &ignored) || __builtin_add_overflow(now->planned_bytes, before->planned_bytes, &both))
-		return false;
-	return size_admits(host_memory(&host), now->reserve_percent, both);
+	return !admission_fits(now, before->planned_bytes, &here, &ignored) && here.fits;
 }
 
 /* Who may run: the active release, and beside it the one that waits for a verdict, or else the one that a rollback would go to,
@@ -58,7 +53,7 @@ static int desired_read(struct rollout_session *s, struct desired *d, struct err
 	d->stopped |= state == RELEASE_STOPPED;
 	if (d->stopped)
 		return 0;
-	if (release_active_name(&s->route, &d->active, e) || record_held(s, &d->held, e))
+	if (release_active_name(&s->route, &d->active, e) || rollout_held(&s->route, &d->held, NULL, e))
 		return -1;
 	if (d->active)
 		(void) rollout_lockfile_of(&s->route, d->active, &d->now, &none);

@@ -50,13 +50,6 @@ int recreate_begin(struct rollout_session *s, const struct lockfile *next, const
 	return record_recreate(s, EVENT_STOPPED, next, old, e);
 }
 
-static int start_and_keep(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
-
-	return instance_start(&s->ctx->base, l, e) || instance_await_ready(&s->ctx->base, l, NULL, e) ||
-	       docker_container_set_restart(s->ctx->base.docker, name, DOCKER_RESTART_KEEP, e) ? -1 : 0;
-}
-
 int recreate_restore(struct rollout_session *s, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
@@ -66,7 +59,7 @@ int recreate_restore(struct rollout_session *s, struct err *e) {
 	if (!active)
 		return 0;
 	progress_note(s->ctx->base.progress, "the previous release is started again", active);
-	if (rollout_lockfile_of(&s->route, active, &l, e) || start_and_keep(s, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e) || instance_start_kept(&s->ctx->base, l, e) || traffic_assign_slot(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
 		return -1;
 	return record_put(s, record_new(EVENT_RESTORED, l), e);
 }

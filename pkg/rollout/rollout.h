@@ -103,7 +103,7 @@ void rollout_trial_done(struct rollout_trial *t);
 /* End what is held: it is switched to as after its last step, or dropped. ERR_USAGE: nothing is held. */
 int rollout_promote(struct rollout_session *s, const char *reason, struct rollout_result *out, struct err *e);
 int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64], struct err *e);
-/* The version that is held, for who only looks; NULL: none. free(*version), free(*reason). */
+/* The version that is held, for who only looks; NULL: none. free(*version), free(*reason); `reason` may be NULL. */
 int rollout_held(const struct release_route *r, char **version, char **reason, struct err *e);
 
 /* Lock of a release on disk, checked as release_read does. */

@@ -31,7 +31,7 @@ int switch_keep(const struct rollout *ctx, const struct lockfile *to, struct err
 		return r ? err_set(e, why.code, "%s", why.msg) : 0;
 	if (instance_is_running(&ctx->base, to, &running, e))
 		return -1;
-	return !running && (instance_start(&ctx->base, to, e) || instance_await_ready(&ctx->base, to, NULL, e) || instance_keep(&ctx->base, to, e)) ? -1 : 0;
+	return running ? 0 : instance_start_kept(&ctx->base, to, e);
 }
 
 static int finish(struct rollout_session *s, const struct lockfile *to, const char *from, enum switch_op op, int64_t watch_until_ms,

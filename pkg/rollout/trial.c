@@ -6,20 +6,18 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "host/host.h"
 #include "json/json.h"
 #include "rollout/gate_phase.h"
-#include "size/size.h"
 
 /* Design: a try leaves no record and no release. Its container is one of a release that is not on disk, which is what every later
  * command on the route removes: so a try that was killed is tidied like any other stray. */
 
 static int fits_here(const struct lockfile *l, struct err *e) {
-	struct host_facts host;
+	struct admission here;
 
-	if (host_read("", &host, e))
+	if (admission_fits(l, 0, &here, e))
 		return -1;
-	if (size_admits(host_memory(&host), l->reserve_percent, l->planned_bytes))
+	if (here.fits)
 		return 0;
 	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: its planned memory exceeds this machine's", l->version);
 }
