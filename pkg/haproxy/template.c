@@ -7,10 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-
-#define EMBED(symbol, path)                                                            \
-	__asm__(".pushsection .rodata\n.global " #symbol "\n" #symbol ":\n.incbin \"" path "\"\n" \
-		".global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.popsection\n")
+#include "base/embed.h"
 
 /* haproxy.cfg: blocks that begin with a line "@@ NAME". */
 extern const char haproxy_template[], haproxy_template_end[], haproxy_lua[], haproxy_lua_end[];
