@@ -51,6 +51,7 @@ $B/tests/fuzz/%_fuzz: $B/tests/fuzz/%_fuzz.o $B/tests/fuzz/replay.o $B/libpkg.a
 	@echo "LD $@"
 	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 $B/pkg/haproxy/template.o: templates/haproxy/haproxy.cfg $(wildcard templates/haproxy/*.lua)
+$B/cmd/completion.o: $(wildcard templates/completion/*)
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CC $<"

@@ -43,6 +43,14 @@ static const struct cmd_verb schema_verbs[] = {
 	{0},
 };
 
+static const struct cmd_verb completion_verbs[] = {
+	{"bash", "", "for bash, with or without the package bash-completion"},
+	{"zsh", "", "for zsh"},
+	{"fish", "", "for fish"},
+	{"words", "-- WORD...", "for the scripts: what the last WORD of a command line may become"},
+	{0},
+};
+
 /* In the order in which an engineer meets them. The one table for dispatch and help. */
 const struct cmd commands[] = {
 	{"init", "[DIR]", "write a valid starter manifest and golden set; with --model for that model (hf://ORG/REPO[@REVISION], a folder or a file)",
@@ -201,7 +209,15 @@ const struct cmd commands[] = {
 		.details =
 		"The JSON Schema (2020-12) is printed on the standard output.",
 		.verbs = schema_verbs},
-	{"man", "[PAGE]", "a manual page as roff; without PAGE, the names of all pages", 0, 0, 1, cmd_man,
+	{"completion", NULL, "print the completion script of a shell", 0, 1, MANY, cmd_completion,
+		.details =
+		"For the running shell: source <(llmdeploy completion bash), or the same with zsh; in fish "
+		"llmdeploy completion fish | source. make install and the Debian package put the scripts "
+		"where the shells look for them.\n"
+		"The scripts have no list of their own: they call llmdeploy completion words, so that "
+		"commands, options, routes and versions are always those of this program and this machine.",
+		.verbs = completion_verbs},
+	{"man", "[PAGE]", "print a manual page as roff; without PAGE, the names of all pages", 0, 0, 1, cmd_man,
 		.details =
 		"Where no manual is installed: llmdeploy man llmdeploy-apply.1 | man -l -"},
 	{"version", "", "print the version of this program", OPT(OPT_JSON), 0, 0, cmd_version, .details = ""},

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "man.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -133,7 +135,7 @@ static void main_page(struct buf *out) {
 			     "It starts the release beside the active one, asks it a golden set, and switches the traffic only "
 			     "when the answers are right. A rollback needs no network, build or download.\n"
 			     "There is no daemon: the command does everything, and the journal of a route records each step.\n"
-			     "All commands but schema, man and help take --json: one JSON value a line, the result last.");
+			     "All commands but schema, completion, man and help take --json: one JSON value a line, the result last.");
 	roff_section(out, "COMMANDS");
 	for (const struct cmd *cmd = commands; cmd->name; cmd++)
 		roff_item(out, cmd->name, cmd->summary);
@@ -196,8 +198,7 @@ static void file_page(const struct file_page *page, struct buf *out) {
 
 enum { FILE_PAGES = sizeof file_pages / sizeof *file_pages };
 
-/* Names of all pages, a line each. */
-static void list_pages(struct buf *out) {
+void man_list(struct buf *out) {
 	(void) buf_puts(out, "llmdeploy.1\n");
 	for (const struct cmd *cmd = commands; cmd->name; cmd++)
 		(void) buf_printf(out, "llmdeploy-%s.%d\n", cmd->name, COMMAND_SECTION);
@@ -233,7 +234,7 @@ int cmd_man(struct args *a, struct err *e) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(PAGE_MAX_BYTES);
 
 	if (!a->n)
-		list_pages(&out);
+		man_list(&out);
 	else if (print_page(a->at[0], &out, e))
 		return -1;
 	(void) fputs(buf_str(&out), stdout);

@@ -28,6 +28,10 @@ generate() { # PROGRAM
 		mkdir -p "$made$share/man/man${page##*.}"
 		"$1" man "$page" >"$made$share/man/man${page##*.}/$page"
 	done
+	mkdir -p "$made$share/bash-completion/completions" "$made$(zsh_dir)" "$made$share/fish/vendor_completions.d"
+	"$1" completion bash >"$made$share/bash-completion/completions/llmdeploy"
+	"$1" completion zsh >"$made$(zsh_dir)/_llmdeploy"
+	"$1" completion fish >"$made$share/fish/vendor_completions.d/llmdeploy.fish"
 }
 
 # MODE SOURCE TARGET, a line a file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
 /* The bytes of a file of this repository as SYMBOL, with a NUL behind them; SYMBOL_end is that NUL. The Makefile names the file as what

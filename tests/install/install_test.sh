@@ -41,6 +41,9 @@ verdict "$(grep -q 'llama.cpp' <<<"$out" && ! grep -q '^llmdeploy:' <<<"$out" &&
 	"the installed program finds the installed runtimes" "$out"
 same "every manual page is installed" "$("$program" man | sort)" "$(find "$root/usr/local/share/man" -type f -printf '%f\n' | sort)"
 same "the installed page is what the program prints" "$("$program" man llmdeploy-apply.1)" "$(cat "$root/usr/local/share/man/man1/llmdeploy-apply.1")"
+for each in bash-completion/completions/llmdeploy zsh/site-functions/_llmdeploy fish/vendor_completions.d/llmdeploy.fish; do
+	verdict "$([ -s "$root/usr/local/share/$each" ] && echo 1 || echo 0)" "share/$each is installed"
+done
 wrong=$(find "$root" -type f ! -perm 644 ! -path '*/bin/llmdeploy'; find "$root" -type l)
 verdict "$([ -z "$wrong" ] && echo 1 || echo 0)" "everything but the program is a file of mode 644" "$wrong"
 

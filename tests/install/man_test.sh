@@ -25,7 +25,7 @@ warnings() { # PAGE: what man and groff complain about
 
 "$program" man >"$dir/pages"
 while read -r page; do "$program" man "$page" >"$dir/$page"; done <"$dir/pages"
-commands=$("$program" help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
+commands=$("$program" help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
 
 wanted=$(echo llmdeploy.1; for c in $commands; do echo "llmdeploy-$c.1"; done; printf 'llmdeploy-%s.5\n' manifest golden config)
 empty "there is a page for the program, each command, manifest, golden set and configuration" "$(diff <(sort <<<"$wanted") <(sort "$dir/pages"))"
