@@ -72,7 +72,7 @@ check: deps
 	@tests/model.sh build/models
 	@tests/check.sh $B
 tests: $(UNIT) $(FUZZ) $(TOOLS) $(ROWS) $B/tests/integration/docker_live_test
-lint: $(LIB) $(CMD)
+lint: all
 	@awk -f tests/lint/deps.awk pkg/DEPS $(wildcard pkg/*/*.[ch])
 	@ctags --languages=C --kinds-C=f --fields=+ne -f - $(wildcard cmd/*.c pkg/*/*.c tests/*/*.c) | awk -f tests/lint/length.awk
 	@bad=0; for each in tests/lint/*.sh; do B=$B $$each || bad=1; done; exit $$bad

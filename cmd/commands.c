@@ -205,7 +205,7 @@ const struct cmd commands[] = {
 		.details =
 		"The bandwidth that --measure finds is kept in host.json of the root, and used by "
 		"plan."},
-	{"schema", NULL, "print the JSON Schema of a file format, for editors", 0, 1, 1, cmd_schema,
+	{"schema", NULL, "print the JSON Schema of a file format, for editors", OPT(OPT_MARKDOWN), 1, 1, cmd_schema,
 		.details =
 		"The JSON Schema (2020-12) is printed on the standard output.",
 		.verbs = schema_verbs},

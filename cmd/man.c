@@ -155,7 +155,7 @@ static void add_key(void *ctx, const struct schema_row *row) {
 	roff_text(out, row->path);
 	(void) buf_printf(&text, "%s", row->value);
 	if (row->unless)
-		(void) buf_printf(&text, "; required without %s", row->unless);
+		(void) buf_printf(&text, "; required unless %s is there", row->unless);
 	else if (row->required)
 		(void) buf_puts(&text, "; required");
 	else if (row->fallback)
