@@ -8,18 +8,11 @@ program=$(readlink -f "${1:-build}")/llmdeploy
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export LLMDEPLOY_RUNTIMES="$PWD/runtimes" LC_ALL=C.UTF-8
-n=0
-failed=0
+. tests/tap.sh
 
 verdict() { # OK NAME [WHY]
-	n=$((n + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		printf '%s\n' "${3:-}" | sed 's/^/# /'
-		failed=1
-	fi
+	printf '%s\n' "${3:-}" >"$dir/why"
+	check $((1 - $1)) "$2" "$dir/why"
 }
 
 # A root with two routes, as completion looks at it: names alone.
@@ -113,5 +106,4 @@ for shell in bash zsh fish; do
 	presses "$shell" "a verb of two words" "gateway keys list search" "gateway keTlTseT"
 	presses "$shell" "a file" "apply release.yaml" "apply relT"
 done
-echo "1..$n"
-exit $failed
+tap_end
