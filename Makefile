@@ -6,6 +6,7 @@
 # make soak       15 minutes of flips and kills under traffic (SOAK=seconds, KILLS=n)
 # make bare       the README's two commands in a fresh Debian 12 root, from a clone of HEAD
 # make engines    the live tests on each container engine: Docker 20.10, 28.5 (both image stores, userns-remap, rootless), Podman
+# make deb        a Debian package in build/deb, which lintian accepts
 # make install | uninstall, with PREFIX (/usr/local) and DESTDIR
 # make bench | fuzz | deps
 
@@ -23,7 +24,7 @@ ifdef SAN
   SANF  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 VENDOR  := libcurl libcjson libarchive libcrypto libgit2 yaml-0.1 libsolv libsolvext libpcre2-8 libutf8proc
-ALL      = $(STD) $(WARN) -Ipkg -Icmd -I. $(CFLAGS) $(SANF) $(VENDOR_CFLAGS) -MMD -MP
+ALL      = $(STD) $(WARN) -Ipkg -Icmd -I. $(CPPFLAGS) $(CFLAGS) $(SANF) $(VENDOR_CFLAGS) -MMD -MP
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(VENDOR)) -lpthread -lm
 VENDOR_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(VENDOR) 2>/dev/null)
 TESTLIBS ?= -lcmocka
@@ -40,16 +41,16 @@ all: $B/llmdeploy
 
 $B/llmdeploy: $(CMD) $B/libpkg.a
 	@echo "LD $@"
-	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 $B/libpkg.a: $(LIB)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 $B/tests/%_test: $B/tests/%_test.o $(FAKE) $B/libpkg.a
 	@echo "LD $@"
-	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS) $(TESTLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(SANF) -o $@ $^ $(LDLIBS) $(TESTLIBS)
 $B/tests/fuzz/%_fuzz: $B/tests/fuzz/%_fuzz.o $B/tests/fuzz/replay.o $B/libpkg.a
 	@echo "LD $@"
-	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 $B/pkg/haproxy/template.o: templates/haproxy/haproxy.cfg $(wildcard templates/haproxy/*.lua)
 $B/cmd/completion.o: $(wildcard templates/completion/*)
 $B/%.o: %.c
@@ -99,7 +100,7 @@ bench: deps
 $B/tests/bench/arch_tensors: LDLIBS = -ldl
 $B/tests/bench/%: $B/tests/bench/%.o $B/tests/fake/gguf_file.o $B/tests/fake/gguf_family.o $B/libpkg.a
 	@echo "LD $@"
-	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 # SOAK=SECONDS and KILLS=N change how long and how often.
 soak: deps
 	@$(MAKE) --no-print-directory all $(TOOLS)
@@ -107,13 +108,17 @@ soak: deps
 	@tests/load/soak.sh
 bare:
 	@tests/bare.sh
+.PHONY: deb
+deb:
+	@tests/deps.sh deb
+	@packaging/deb.sh
 install: all
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh install $B/llmdeploy
 uninstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh uninstall
 $(TOOLS): %: %.o $B/libpkg.a
 	@echo "LD $@"
-	@$(CC) $(CFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(SANF) -o $@ $^ $(LDLIBS)
 clean:
 	rm -rf build
 

@@ -10,6 +10,7 @@
 # KEEP=1 leaves DIR behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/bare_root.sh
 case ${1:-} in
 -*)
 	sed -n '/^# usage: /{s/^# //p;q}' "$0"
@@ -34,20 +35,9 @@ remove() {
 	[ ! -e "$root" ] || rm -rf --one-file-system "$root"
 }
 
-# The machine's own sources, whatever their form, and its answers to "through what".
 make_root() {
-	local sources=()
-	for each in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
-		if [ -s "$each" ]; then sources+=("$each"); fi
-	done
-	apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|Check-Valid-Until)' >"$root.conf" || :
-	mmdebstrap --quiet --variant=minbase --include=git,make,ca-certificates --aptopt="$root.conf" bookworm "$root" "${sources[@]}"
-	cp "$root.conf" "$root/etc/apt/apt.conf.d/99machine"
-	rm -f "$root.conf"
+	bare_root "$root" git,make,ca-certificates
 	! [ -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/"
-	# Certificates that this machine trusts beyond Debian's, where its downloads come through a proxy of its own.
-	cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 }
 
 # The environment of a login, and what of the machine's says how pip and apt reach their packages.
