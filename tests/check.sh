@@ -89,7 +89,7 @@ start() { # GROUP
 		for t in tests/compare/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
 		;;
 	install)
-		for t in tests/install/*_test.sh; do begin tap "$t" timeout 600 "$t" "$build"; done
+		for t in tests/install/*_test.sh; do begin tap "$t" timeout 1500 "$t" "$build"; done
 		;;
 	unit)
 		for t in "$build"/tests/unit/*_test; do
