@@ -120,23 +120,23 @@ int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const s
 }
 
 /* A plain text of the engine's, or "". */
-static const char *engine_text(struct gateway_state *s, const struct json *engine, const char *key) {
-	const char *text = json_str(engine, key);
+static const char *runtime_text(struct gateway_state *s, const struct json *runtime, const char *key) {
+	const char *text = json_str(runtime, key);
 
 	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text) : "";
 }
 
 void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot, const struct lockfile *l) {
-	const struct json *engine = json_path(l->tree, "gateway.engine");
-	int64_t n = json_int_or(engine, "sequences", DEFAULT_SEQUENCES);
+	const struct json *runtime = json_path(l->tree, "gateway.engine");
+	int64_t n = json_int_or(runtime, "sequences", DEFAULT_SEQUENCES);
 
 	haproxy_slot_clear(slot);
 	slot->id = arena_strdup(s->arena, l->id);
 	slot->version = arena_strdup(s->arena, l->version);
 	slot->sequences = n > 0 && n <= 100000 ? (unsigned) n : DEFAULT_SEQUENCES;
-	slot->metrics = engine_text(s, engine, "metrics");
-	slot->prompt_tokens = engine_text(s, engine, "prompt_tokens");
-	slot->generated_tokens = engine_text(s, engine, "generated_tokens");
+	slot->metrics = runtime_text(s, runtime, "metrics");
+	slot->prompt_tokens = runtime_text(s, runtime, "prompt_tokens");
+	slot->generated_tokens = runtime_text(s, runtime, "generated_tokens");
 }
 
 int gateway_state_check(const struct gateway_state *s, struct err *e) {

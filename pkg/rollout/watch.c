@@ -99,7 +99,7 @@ static int tolerate_outage(struct rollout_session *s, const struct lockfile *l, 
 	return -1;
 }
 
-static bool is_of_engine(const struct err *cause) {
+static bool is_of_instance(const struct err *cause) {
 	return cause->code == ERR_UNREACHABLE || cause->code == ERR_SYS;
 }
 
@@ -115,9 +115,9 @@ static int look(struct rollout_session *s, const struct lockfile *l, struct watc
 		*blind = 0;
 		return 0;
 	}
-	if (!is_of_engine(cause))
+	if (!is_of_instance(cause))
 		return 1;
-	return !tolerate_outage(s, l, p, blind, cause) ? 0 : is_of_engine(cause) ? -1 : 1;
+	return !tolerate_outage(s, l, p, blind, cause) ? 0 : is_of_instance(cause) ? -1 : 1;
 }
 
 int switch_watch(struct rollout_session *s, const struct lockfile *l, const char *from, int64_t until_unix_ms, struct json **traffic, struct err *e) {

@@ -109,11 +109,11 @@ static void check_address(const struct yaml_node *root, const char *path, const 
 /* What is not said is the default, and may be what the other one says. */
 static void check_apart(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *metrics = yaml_at(root, "gateway.metrics"), *listen = yaml_at(root, "gateway.listen");
-	const char *door = yaml_scalar(listen, NULL), *page = yaml_scalar(metrics, NULL);
+	const char *address = yaml_scalar(listen, NULL), *page = yaml_scalar(metrics, NULL);
 
-	if (!address_overlaps(door ? door : LISTEN_DEFAULT, page ? page : METRICS_DEFAULT))
+	if (!address_overlaps(address ? address : LISTEN_DEFAULT, page ? page : METRICS_DEFAULT))
 		return;
-	if (page && door && !strcmp(page, door))
+	if (page && address && !strcmp(page, address))
 		spec_diagnose(c, metrics, "gateway.metrics", "is also 'gateway.listen': give it another port");
 	else if (page)
 		spec_diagnose(c, metrics, "gateway.metrics", "overlaps with 'gateway.listen': give it another port");

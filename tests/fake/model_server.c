@@ -31,7 +31,7 @@ struct model_server {
 	char *last;
 	size_t step; /* of the health script */
 	int stop;    /* eventfd: readable once the test is over */
-	int door;    /* listens; -1 until refuse_ms are over */
+	int listener;    /* listens; -1 until refuse_ms are over */
 };
 
 /* Until `fd` is readable: true. The test's end or the time: false. fd -1 waits for the end alone. */
@@ -269,10 +269,10 @@ static void *run(void *ctx) {
 
 	if (s->script->refuse_ms)
 		(void) wait_for(s, -1, (int) s->script->refuse_ms);
-	if (s->door < 0)
-		s->door = listen_at(s->path);
-	while (wait_for(s, s->door, -1)) {
-		int fd CLEANUP(closep) = accept4(s->door, NULL, NULL, SOCK_CLOEXEC);
+	if (s->listener < 0)
+		s->listener = listen_at(s->path);
+	while (wait_for(s, s->listener, -1)) {
+		int fd CLEANUP(closep) = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve(s, fd);
 	}
@@ -285,7 +285,7 @@ struct model_server *model_server_start(const char *path, const struct fake_scri
 	s->script = script;
 	(void) snprintf(s->path, sizeof s->path, "%s", path);
 	(void) unlink(path);
-	s->door = script->refuse_ms ? -1 : listen_at(path);
+	s->listener = script->refuse_ms ? -1 : listen_at(path);
 	s->stop = eventfd(0, EFD_CLOEXEC);
 	(void) pthread_mutex_init(&s->lock, NULL);
 	if (s->stop < 0 || pthread_create(&s->thread, NULL, run, s))
@@ -302,7 +302,7 @@ void model_server_stop(struct model_server *s) {
 		abort();
 	(void) pthread_join(s->thread, NULL);
 	(void) unlink(s->path);
-	closep(&s->door);
+	closep(&s->listener);
 	closep(&s->stop);
 	(void) pthread_mutex_destroy(&s->lock);
 	free(s->last);

@@ -98,7 +98,7 @@ static void test_formats(void **state) {
 
 static const struct {
 	const char *name, *config, *list, *sources; /* NULL: no such file */
-	const char *mirrors, *keyring, *engine, *diagnostics;
+	const char *mirrors, *keyring, *docker, *diagnostics;
 } loads[] = {
 	{"nothing at all", NULL, NULL, NULL, "", CONFIG_KEYRING, NULL, NULL},
 	{"what apt says", NULL, APT, "Types: deb\nURIs: http://b/debian\nSuites: x\nComponents: main\n", "http://a/debian http://b/debian",
@@ -154,11 +154,11 @@ static void test_load(void **state) {
 		char *got CLEANUP(freep) = joined(config->mirrors, config->n_mirrors);
 		assert_string_equal(got, k->mirrors);
 		assert_string_equal(config->keyring, k->keyring);
-		assert_int_equal(config->docker_timeout_ms, k->engine ? 120000 : 15000);
+		assert_int_equal(config->docker_timeout_ms, k->docker ? 120000 : 15000);
 		assert_int_equal(config->gateway, !k->config || !strstr(k->config, "gateway") ? CONFIG_GATEWAY_DOCKER
 				 : strstr(k->config, "none") ? CONFIG_GATEWAY_NONE : CONFIG_GATEWAY_HOST);
 		assert_string_equal(config->haproxy, k->config && strstr(k->config, "/opt") ? "/opt/haproxy" : CONFIG_HAPROXY);
-		assert_string_equal(config->docker ? config->docker : "", k->engine ? k->engine : "");
+		assert_string_equal(config->docker ? config->docker : "", k->docker ? k->docker : "");
 	}
 }
 

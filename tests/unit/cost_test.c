@@ -61,7 +61,7 @@ static void cost_ceilings(void **state) {
 static const struct {
 	const char *name;
 	uint64_t measured, ceiling, percent;
-	enum cost_efficiency pace;
+	enum cost_efficiency efficiency;
 } paces[] = {
 	{"the textbook's 31 of 52.6", 31000, 52631, 59, COST_EFFICIENCY_FAIR},
 	{"a fifth", 10000, 50000, 20, COST_EFFICIENCY_FAIR},
@@ -77,7 +77,7 @@ static void cost_paces(void **state) {
 	EACH_CASE(k, paces) {
 		uint64_t percent;
 
-		assert_int_equal(cost_efficiency(k->measured, k->ceiling, &percent), k->pace);
+		assert_int_equal(cost_efficiency(k->measured, k->ceiling, &percent), k->efficiency);
 		assert_int_equal(percent, k->percent);
 	}
 }

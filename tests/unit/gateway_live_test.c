@@ -52,10 +52,10 @@ static void test_hang_up(void **state) {
 #define SHARE "X-LLMDeploy-Share: yes\r\n"
 
 /* Sentence 5: who may leave, and when. `left`: the body as the hosted model got it, or NULL where nothing may arrive there. */
-static const struct lane {
+static const struct fallback_row {
 	const char *name, *privacy, *when, *headers, *body;
 	const char *status, *mark, *left;
-} lanes[] = {
+} fallback_rows[] = {
 	{"local, up", "local", "up", SHARE, "{\"model\":\"one-large\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
 	{"local, down", "local", "down", SHARE, "{\"model\":\"one-large\"}", "503", "\r\nretry-after: ", NULL},
 	{"local, full", "local", "full", SHARE, "{\"model\":\"one-large\"}", "429", "\r\nretry-after: ", NULL},
@@ -108,7 +108,7 @@ static void rearrange(struct live *l, const char *when, const int fds[2]) {
 	assert_true(shows(l, "show stat r:one 4 -1", "r:one,a,0,0,0,"));
 }
 
-static void one_lane(struct live *l, const struct lane *c) {
+static void one_fallback(struct live *l, const struct fallback_row *c) {
 	unsigned before = l->hosted.questions;
 	int fds[2] = {-1, -1};
 
@@ -136,9 +136,9 @@ static void test_lanes(void **state) {
 		struct live l = {0};
 		begin(&l, privacies[i], i ? FALLBACK("") ",\"queue\":{\"length\":1,\"timeout_ms\":5000}" : ",\"queue\":{\"length\":1,\"timeout_ms\":5000}",
 		      "maint", 0);
-		EACH_CASE(c, lanes)
+		EACH_CASE(c, fallback_rows)
 			if (!strcmp(c->privacy, privacies[i]))
-				one_lane(&l, c);
+				one_fallback(&l, c);
 		if (!strcmp(privacies[i], "any")) /* one of each reason: requests, tokens, and one whose tokens are estimated */
 			assert_true(shows(&l, "llmdeploy fallback one", " 1 4 3 1 1 4 3 1 1 6 3 1\n"));
 		end(&l);

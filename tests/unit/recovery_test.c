@@ -188,7 +188,7 @@ static int note_name(void *ctx, const struct journal_record *r, struct err *e) {
 
 /* ---- the cases ---- */
 
-enum world {
+enum setup {
 	KEPT = 1,      /* r2 is on disk */
 	RUNS = 2,      /* its container runs */
 	MADE = 4,      /* its container was made, and does not run */
@@ -208,76 +208,76 @@ static const struct {
 	const char *before;		/* events that come before it */
 	const char *version, *members;	/* of its record; NULL: "r2", none */
 	const char *after;		/* events that are passed over */
-	unsigned world;
+	unsigned setup;
 	const char *then, *docker;	/* events that recovery writes, what Docker is asked to do; NULL: nothing */
 	const char *active, *releases;	/* afterwards; NULL: "r1" */
 	enum err_code code;
 	const char *message;
 } rows[] = {
-	{"apply", EVENT_APPLY, RECOVERY_UNDO, .world = RUNS, .then = "recovering recovered",
+	{"apply", EVENT_APPLY, RECOVERY_UNDO, .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
-	{"started", EVENT_STARTED, RECOVERY_UNDO, .before = "apply", .world = RUNS,
+	{"started", EVENT_STARTED, RECOVERY_UNDO, .before = "apply", .setup = RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
-	{"ready", EVENT_READY, RECOVERY_UNDO, .before = "apply started", .world = RUNS,
+	{"ready", EVENT_READY, RECOVERY_UNDO, .before = "apply started", .setup = RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
 	{"skip_eval", EVENT_SKIP_EVAL, RECOVERY_UNDO, .before = "apply started ready",
-	 .world = RUNS, .then = "recovering recovered", .docker = "remove r2"},
+	 .setup = RUNS, .then = "recovering recovered", .docker = "remove r2"},
 	{"proved", EVENT_PROVED, RECOVERY_UNDO, .before = "apply started ready",
-	 .world = KEPT | RUNS, .then = "recovering recovered", .docker = "remove r2"},
+	 .setup = KEPT | RUNS, .then = "recovering recovered", .docker = "remove r2"},
 	{"canary_step", EVENT_CANARY_STEP, RECOVERY_UNDO, .before = "apply started ready proved",
-	 .world = KEPT | RUNS, .then = "recovering recovered", .docker = "remove r2"},
+	 .setup = KEPT | RUNS, .then = "recovering recovered", .docker = "remove r2"},
 	{"canary_verdict", EVENT_CANARY_VERDICT, RECOVERY_UNDO,
-	 .before = "apply started ready proved canary_step", .world = KEPT | RUNS,
+	 .before = "apply started ready proved canary_step", .setup = KEPT | RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
 	{"abort", EVENT_ABORT, RECOVERY_UNDO,
-	 .before = "apply started ready proved canary_step held", .world = KEPT | RUNS,
+	 .before = "apply started ready proved canary_step held", .setup = KEPT | RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
 	{"apply, and nothing was made", EVENT_APPLY, RECOVERY_UNDO, .then = "recovering recovered"},
 	{"rollback to a release that was committed: its container stops", EVENT_ROLLBACK, RECOVERY_UNDO,
-	 .before = "apply flipped committed rollback< flipped< committed<", .world = KEPT | RUNS,
+	 .before = "apply flipped committed rollback< flipped< committed<", .setup = KEPT | RUNS,
 	 .then = "recovering recovered", .docker = "let r2, stop r2", .releases = "r1 r2"},
-	{"stop_intent", EVENT_STOP_INTENT, RECOVERY_UNDO, .before = "apply", .world = OLD_DOWN,
+	{"stop_intent", EVENT_STOP_INTENT, RECOVERY_UNDO, .before = "apply", .setup = OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "let r1, start r1, keep r1"},
-	{"stopped", EVENT_STOPPED, RECOVERY_UNDO, .before = "apply stop_intent", .world = OLD_DOWN,
+	{"stopped", EVENT_STOPPED, RECOVERY_UNDO, .before = "apply stop_intent", .setup = OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "let r1, start r1, keep r1"},
 	{"started, where the active release was stopped first", EVENT_STARTED, RECOVERY_UNDO,
-	 .before = "apply stop_intent stopped", .world = RUNS | OLD_DOWN,
+	 .before = "apply stop_intent stopped", .setup = RUNS | OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "remove r2, let r1, start r1, keep r1"},
 	{"the active release was stopped first and does not come up", EVENT_STOPPED, RECOVERY_UNDO,
-	 .before = "apply stop_intent", .world = OLD_DOWN | OLD_DIES, .then = "recovering",
+	 .before = "apply stop_intent", .setup = OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .code = ERR_GATE,
 	 .message = "candidate 'r1': the instance died while starting: exit status 1; last lines "
 	            "of its log: none"},
 	{"promote", EVENT_PROMOTE, RECOVERY_HOLD, .before = "apply canary_step held",
-	 .world = KEPT | RUNS, .then = "recovering held", .releases = "r1 r2"},
+	 .setup = KEPT | RUNS, .then = "recovering held", .releases = "r1 r2"},
 	{"flip_intent", EVENT_FLIP_INTENT, RECOVERY_FINISH, .before = "apply proved",
-	 .members = SWITCH, .world = KEPT | RUNS, .then = "recovering flipped committed recovered",
+	 .members = SWITCH, .setup = KEPT | RUNS, .then = "recovering flipped committed recovered",
 	 .docker = "keep r2, let r1, stop r1", .active = "r2", .releases = "r1 r2"},
 	{"flip_intent of a release that does not run", EVENT_FLIP_INTENT, RECOVERY_FINISH,
-	 .before = "apply proved", .members = SWITCH, .world = KEPT | MADE,
+	 .before = "apply proved", .members = SWITCH, .setup = KEPT | MADE,
 	 .then = "recovering flipped committed recovered",
 	 .docker = "let r2, start r2, keep r2, let r1, stop r1", .active = "r2",
 	 .releases = "r1 r2"},
 	{"flip_intent of a release that does not come up", EVENT_FLIP_INTENT, RECOVERY_FINISH,
-	 .before = "apply proved", .members = SWITCH, .world = KEPT | MADE | DIES,
+	 .before = "apply proved", .members = SWITCH, .setup = KEPT | MADE | DIES,
 	 .then = "recovering back_intent flip_intent flipped rolled_back",
 	 .docker = "let r2, start r2, start r1, remove r2"},
 	{"flip_intent of a switch back", EVENT_FLIP_INTENT, RECOVERY_FINISH,
 	 .before = "apply proved flipped back_intent", .version = "r1", .members = REVERT,
-	 .world = KEPT | RUNS | LINKED, .then = "recovering flipped rolled_back recovered",
+	 .setup = KEPT | RUNS | LINKED, .then = "recovering flipped rolled_back recovered",
 	 .docker = "remove r2"},
 	{"flipped", EVENT_FLIPPED, RECOVERY_WATCH, .before = "apply proved", .members = SWITCH,
-	 .world = KEPT | RUNS | LINKED, .then = "recovering committed recovered",
+	 .setup = KEPT | RUNS | LINKED, .then = "recovering committed recovered",
 	 .docker = "let r1, stop r1", .active = "r2", .releases = "r1 r2"},
 	{"flipped to a release that does not come up", EVENT_FLIPPED, RECOVERY_WATCH,
-	 .before = "apply proved", .members = SWITCH, .world = KEPT | MADE | DIES | LINKED,
+	 .before = "apply proved", .members = SWITCH, .setup = KEPT | MADE | DIES | LINKED,
 	 .then = "recovering back_intent flip_intent flipped rolled_back",
 	 .docker = "let r2, start r2, start r1, remove r2"},
 	{"flipped by a switch back", EVENT_FLIPPED, RECOVERY_WATCH,
 	 .before = "apply proved flipped back_intent", .version = "r1", .members = REVERT,
-	 .world = KEPT | RUNS, .then = "recovering rolled_back recovered", .docker = "remove r2"},
+	 .setup = KEPT | RUNS, .then = "recovering rolled_back recovered", .docker = "remove r2"},
 	{"flipped, and neither comes up", EVENT_FLIPPED, RECOVERY_WATCH, .before = "apply proved",
-	 .members = SWITCH, .world = KEPT | MADE | DIES | LINKED | OLD_DOWN | OLD_DIES,
+	 .members = SWITCH, .setup = KEPT | MADE | DIES | LINKED | OLD_DOWN | OLD_DIES,
 	 .then = "recovering back_intent", .docker = "let r2, start r2, let r1, start r1",
 	 .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
 	 .message = "candidate 'r2': the instance died while starting: exit status 1; last "
@@ -285,47 +285,47 @@ static const struct {
 	            "the instance died while starting: exit status 1; last lines of its log: "
 	            "none; repair this, then llmdeploy recover chat"},
 	{"back_intent", EVENT_BACK_INTENT, RECOVERY_BACK, .before = "apply proved flipped",
-	 .members = SWITCH, .world = KEPT | RUNS | LINKED | OLD_DOWN,
+	 .members = SWITCH, .setup = KEPT | RUNS | LINKED | OLD_DOWN,
 	 .then = "recovering flip_intent flipped rolled_back",
 	 .docker = "let r1, start r1, keep r1, remove r2"},
 	{"back_intent to a release that does not come up", EVENT_BACK_INTENT, RECOVERY_BACK,
 	 .before = "apply proved flipped", .members = SWITCH,
-	 .world = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES, .then = "recovering",
+	 .setup = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
 	 .message = "its watch was interrupted; switching back to 'r1' failed: candidate 'r1': "
 	            "the instance died while starting: exit status 1; last lines of its log: "
 	            "none; repair this, then llmdeploy recover chat"},
 	{"back_intent to a release that does not come up, for a command that names the route", EVENT_BACK_INTENT, RECOVERY_BACK,
 	 .before = "apply proved flipped", .members = SWITCH,
-	 .world = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES | ASKED, .then = "recovering failed",
+	 .setup = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES | ASKED, .then = "recovering failed",
 	 .docker = "let r1, start r1, let r1, stop r1", .active = "r2", .releases = "r1 r2"},
 	{"stop", EVENT_STOP, RECOVERY_STOP, .version = "r1",
 	 .then = "recovering route_stopped recovered", .docker = "let r1, stop r1"},
 	{"start", EVENT_START, RECOVERY_START, .before = "stop< route_stopped<", .version = "r1",
-	 .world = OLD_DOWN, .then = "recovering route_started recovered",
+	 .setup = OLD_DOWN, .then = "recovering route_started recovered",
 	 .docker = "let r1, start r1, keep r1"},
 	{"start of a release that does not come up", EVENT_START, RECOVERY_START,
-	 .before = "stop< route_stopped<", .version = "r1", .world = OLD_DOWN | OLD_DIES,
+	 .before = "stop< route_stopped<", .version = "r1", .setup = OLD_DOWN | OLD_DIES,
 	 .then = "recovering recovered", .docker = "let r1, start r1, let r1"},
 	{"start of a release that runs already", EVENT_START, RECOVERY_START,
 	 .before = "stop< route_stopped<", .version = "r1",
 	 .then = "recovering route_started recovered", .docker = "start r1"},
-	{"remove", EVENT_REMOVE, RECOVERY_REMOVE, .version = "r1", .world = KEPT | MADE,
+	{"remove", EVENT_REMOVE, RECOVERY_REMOVE, .version = "r1", .setup = KEPT | MADE,
 	 .then = "recovering removed recovered", .docker = "remove r1, remove r2", .active = "none",
 	 .releases = ""},
-	{"fix", EVENT_FIX, RECOVERY_REPAIR, .version = "r1", .world = OLD_DOWN,
+	{"fix", EVENT_FIX, RECOVERY_REPAIR, .version = "r1", .setup = OLD_DOWN,
 	 .then = "recovering repairing repaired recovered", .docker = "let r1, start r1, keep r1"},
-	{"stand_in", EVENT_STAND_IN, RECOVERY_REPAIR, .version = "r1", .world = OLD_DOWN,
+	{"stand_in", EVENT_STAND_IN, RECOVERY_REPAIR, .version = "r1", .setup = OLD_DOWN,
 	 .then = "recovering repairing repaired recovered", .docker = "let r1, start r1, keep r1"},
 	{"fix of a release that does not come up", EVENT_FIX, RECOVERY_REPAIR, .version = "r1",
-	 .world = OLD_DOWN | OLD_DIES, .then = "recovering repairing recovered",
+	 .setup = OLD_DOWN | OLD_DIES, .then = "recovering repairing recovered",
 	 .docker = "let r1, start r1"},
-	{"held", EVENT_HELD, RECOVERY_NOTHING, .before = "apply canary_step", .world = KEPT | RUNS,
+	{"held", EVENT_HELD, RECOVERY_NOTHING, .before = "apply canary_step", .setup = KEPT | RUNS,
 	 .releases = "r1 r2"},
 	{"aborted", EVENT_ABORTED, RECOVERY_NOTHING, .version = "r1"},
 	{"committed: the previous release is stopped", EVENT_COMMITTED, RECOVERY_NOTHING,
 	 .before = "apply proved flipped", .members = "\"op\":\"apply\"",
-	 .world = KEPT | RUNS | LINKED, .then = "tidying tidied", .docker = "let r1, stop r1",
+	 .setup = KEPT | RUNS | LINKED, .then = "tidying tidied", .docker = "let r1, stop r1",
 	 .active = "r2", .releases = "r1 r2"},
 	{"rejected", EVENT_REJECTED, RECOVERY_NOTHING, .version = "r1"},
 	{"failed", EVENT_FAILED, RECOVERY_NOTHING, .version = "r1"},
@@ -339,51 +339,51 @@ static const struct {
 	{"accepted", EVENT_ACCEPTED, RECOVERY_NOTHING, .version = "r1"},
 	{"fixed", EVENT_FIXED, RECOVERY_NOTHING, .version = "r1"},
 	{"gc", EVENT_GC, RECOVERY_NOTHING, .version = "r1"},
-	{"removed", EVENT_REMOVED, RECOVERY_NOTHING, .version = "", .world = NOTHING_LEFT,
+	{"removed", EVENT_REMOVED, RECOVERY_NOTHING, .version = "", .setup = NOTHING_LEFT,
 	 .active = "none", .releases = ""},
 	{"rejected, and its container was left", EVENT_REJECTED, RECOVERY_NOTHING,
-	 .before = "apply started", .world = RUNS, .then = "tidying tidied", .docker = "remove r2"},
+	 .before = "apply started", .setup = RUNS, .then = "tidying tidied", .docker = "remove r2"},
 	{"torn, after an apply that was cut off", EVENT_TORN, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"recovering, after an apply that was cut off", EVENT_RECOVERING, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"drained, after an apply that was cut off", EVENT_DRAINED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"restarted, after an apply that was cut off", EVENT_RESTARTED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"relinked, after an apply that was cut off", EVENT_RELINKED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"quarantined, after an apply that was cut off", EVENT_QUARANTINED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"pinned, after an apply that was cut off", EVENT_PINNED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"unpinned, after an apply that was cut off", EVENT_UNPINNED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"tidying, after an apply that was cut off", EVENT_TIDYING, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"tidied, after an apply that was cut off", EVENT_TIDIED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"repairing, after an apply that was cut off", EVENT_REPAIRING, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"repaired, after an apply that was cut off", EVENT_REPAIRED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"restored, after an apply that was cut off", EVENT_RESTORED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"realigned, after an apply that was cut off", EVENT_REALIGNED, RECOVERY_PASS_OVER,
-	 .before = "apply started", .version = "", .world = RUNS, .then = "recovering recovered",
+	 .before = "apply started", .version = "", .setup = RUNS, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"gc_intent", EVENT_GC_INTENT, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'gc_intent', an event that this version does not "
@@ -405,21 +405,21 @@ static const struct {
 	 .message = "the journal ends with 'unheard', an event that this version does not "
 	            "know: use the version that wrote it"},
 	{"tried five times", EVENT_STARTED, RECOVERY_UNDO, .before = "apply", .after = TRIED,
-	 .world = RUNS, .code = ERR_RECOVERY,
+	 .setup = RUNS, .code = ERR_RECOVERY,
 	 .message = "recovery of route 'chat' failed 5 times; its journal stops at 'started' "
 	            "of 'r2': see llmdeploy verify and llmdeploy logs, repair what they name, "
 	            "then llmdeploy recover chat"},
 	{"tried five times, for a command that names the route", EVENT_STARTED, RECOVERY_UNDO,
-	 .before = "apply", .after = TRIED, .world = RUNS | ASKED, .then = "recovering recovered",
+	 .before = "apply", .after = TRIED, .setup = RUNS | ASKED, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"tried five times, for `recover ROUTE`", EVENT_STARTED, RECOVERY_UNDO, .before = "apply",
-	 .after = TRIED, .world = RUNS | BY_NAME, .then = "recovering recovered",
+	 .after = TRIED, .setup = RUNS | BY_NAME, .then = "recovering recovered",
 	 .docker = "remove r2"},
 	{"tried four times", EVENT_STARTED, RECOVERY_UNDO, .before = "apply",
-	 .after = "recovering recovering recovering recovering", .world = RUNS,
+	 .after = "recovering recovering recovering recovering", .setup = RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
 	{"an active release that does not run, for `recover ROUTE`", EVENT_COMMITTED, RECOVERY_NOTHING,
-	 .version = "r1", .members = "\"op\":\"apply\"", .world = OLD_DOWN | BY_NAME,
+	 .version = "r1", .members = "\"op\":\"apply\"", .setup = OLD_DOWN | BY_NAME,
 	 .then = "repairing repaired", .docker = "let r1, start r1, keep r1"},
 };
 
@@ -429,18 +429,18 @@ static void add_container(struct fixture *p, size_t i, bool running, bool dies, 
 	docker_state_add(p->fake, &c);
 }
 
-static void build_world(struct fixture *p, unsigned world) {
+static void build_setup(struct fixture *p, unsigned setup) {
 	struct err e = {0};
 
-	if (world & NOTHING_LEFT)
+	if (setup & NOTHING_LEFT)
 		return;
 	put_release(p, 0);
-	if (world & KEPT)
+	if (setup & KEPT)
 		put_release(p, 1);
-	fine(release_flip(&p->chat, versions[!!(world & LINKED)], &e), &e);
-	add_container(p, 0, !(world & OLD_DOWN), world & OLD_DIES, world & OLD_DOWN ? "no" : "always");
-	if (world & (RUNS | MADE))
-		add_container(p, 1, world & RUNS, world & DIES, world & LINKED ? "always" : "no");
+	fine(release_flip(&p->chat, versions[!!(setup & LINKED)], &e), &e);
+	add_container(p, 0, !(setup & OLD_DOWN), setup & OLD_DIES, setup & OLD_DOWN ? "no" : "always");
+	if (setup & (RUNS | MADE))
+		add_container(p, 1, setup & RUNS, setup & DIES, setup & LINKED ? "always" : "no");
 }
 
 static char *releases_of(struct fixture *p) {
@@ -455,9 +455,9 @@ static char *releases_of(struct fixture *p) {
 	return mem_strdup(buf_str(&b));
 }
 
-static void recover(struct fixture *p, unsigned world, enum err_code code, const char *message) {
+static void recover(struct fixture *p, unsigned setup, enum err_code code, const char *message) {
 	struct rollout x = {.base = {.root = &p->root, .store = p->store, .docker = p->docker}, .tool = "llmdeploy test", .command = "a test",
-			    .asked = world & ASKED, .retry_exhausted = world & BY_NAME};
+			    .asked = setup & ASKED, .retry_exhausted = setup & BY_NAME};
 	struct rollout_session s;
 	struct err e = {0};
 
@@ -489,18 +489,18 @@ static void recovered(void **state) {
 		struct err e = {0};
 
 		assert_int_equal(event_row(c->event)->recovery, c->action);
-		build_world(p, c->world);
+		build_setup(p, c->setup);
 		write_record(p, event_name(EVENT_FLIPPED), "r1", "\"from\":\"\",\"to\":\"r1\",\"op\":\"apply\"");
 		write_record(p, event_name(EVENT_COMMITTED), "r1", "\"op\":\"apply\"");
 		write_events(p, c->before);
 		write_record(p, c->event ? event_name(c->event) : "unheard", c->version ? c->version : "r2", c->members);
 		write_events(p, c->after);
 		fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", p->journal.data, p->journal.len, 0644, &e), &e);
-		recover(p, c->world, c->code, c->message);
+		recover(p, c->setup, c->code, c->message);
 		look(p, c, p->chain.seq);
 		/* What ended well is not done twice. */
 		if (!c->code) {
-			recover(p, c->world, ERR_OK, NULL);
+			recover(p, c->setup, ERR_OK, NULL);
 			look(p, c, p->chain.seq);
 		}
 		place_free(p);
