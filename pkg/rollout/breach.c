@@ -185,6 +185,8 @@ uint64_t breach_limit(const struct breach_case *c, const struct gateway_sample *
 }
 
 char *breach_words(const struct gateway_client *c) {
+	if (!c->seen.errors)
+		return mem_printf("the %llu requests of client '%s' were slow", (unsigned long long) c->seen.requests, c->name);
 	return mem_printf("%llu of %llu requests of client '%s' failed (%llu answered with 5xx, %llu cut off, %llu cancelled by the client as too slow)",
 			  (unsigned long long) c->seen.errors, (unsigned long long) c->seen.requests, c->name, (unsigned long long) c->failed,
 			  (unsigned long long) c->cut, (unsigned long long) c->late);
@@ -244,7 +246,7 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	if (!known || !breach_of_one(b, &now, c, &one) || (!excused(b, one.name) && b->n_excused == BREACH_EXCUSED))
 		return 0;
 	char *words CLEANUP(freep) = breach_words(&one);
-	progress_warn(s->ctx->base.progress, "the failures of one client exceed a limit", words);
+	progress_warn(s->ctx->base.progress, "the requests of one client exceed a limit", words);
 	if (!breach_golden(s, l, breach_limit(c, &rest, &one), &why)) {
 		*stands = false;
 		excuse(b, &one);
@@ -253,7 +255,8 @@ int breach_check(struct rollout_session *s, const struct lockfile *l, struct bre
 	}
 	if (why.code == ERR_INTERRUPTED)
 		return err_set(e, why.code, "%s", why.msg);
-	char *whole CLEANUP(freep) = mem_printf("%s; %s; golden questions through the gateway: %s", reason, words, why.msg);
+	char *whole CLEANUP(freep) =
+		l->golden ? mem_printf("%s; %s; golden questions through the gateway: %s", reason, words, why.msg) : mem_printf("%s; %s", reason, words);
 	(void) snprintf(reason, TRAFFIC_GATE_REASON, "%s", whole);
 	return 0;
 }

@@ -99,7 +99,7 @@ restarts() {
 	result "kill -9 of the Engine while an image is loaded: it is waited for, and loaded again" $? "$state/said" "$state/why"
 	release b2 -- --start 60000
 	struck TERM "container.start after" b2
-	[ "$status" = 9 ] && says "run this again; 'b1' is untouched" && [ -z "$(state_of b2)" ] && [ ! -e "$root/routes/demo/releases/b2" ]
+	[ "$status" = 9 ] && says "run the command again; 'b1' is untouched" && [ -z "$(state_of b2)" ] && [ ! -e "$root/routes/demo/releases/b2" ]
 	result "SIGTERM while the candidate gets ready: 9, undone" $? "$state/said"
 	LLMDEPLOY_ROOT=$root "$program" recover demo >"$state/said" 2>&1 && holds b1 >"$state/why" 2>&1
 	result "and the active release came back by its restart policy" $? "$state/said" "$state/why"

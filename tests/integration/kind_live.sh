@@ -69,7 +69,7 @@ of_rootless() {
 	[ "$(field k1 '{{.Config.User}}')" = 0:0 ] && [ "$(stat -c %u "$root")" = "$(id -u)" ]
 	check $? "engines run as 0:0, which is this user outside"
 	apply k3
-	[ "$status" = 0 ] && says "this Docker keeps no limit of memory or processes"
+	[ "$status" = 0 ] && says "this Docker does not enforce limits of memory and processes"
 	check $? "that no limit is kept is said" "$state/said"
 	cp "$root/config.yaml" "$state/config.yaml"
 	echo "gateway: {mode: docker}" >"$root/config.yaml"

@@ -116,7 +116,7 @@ shims=$(pgrep -f -- "containerd-shim.*$(cat "$state/engine/short")/x" | wc -l)
 dockerd_dies b2
 check $? "kill -9 of dockerd alone: $shims shims go on, and the next dockerd's restart policy brings the route back (${took:-?} ms)" "$state/why"
 unit_runs
-[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1 && grep -q "everything matches the lockfile" "$state/verify"
+[ "$status" = 0 ] && says "route 'demo' is consistent" && holds b2 >"$state/why" 2>&1 && grep -q "everything matches the lockfile" "$state/verify"
 check $? "the unit's recovery takes note of it, and nothing differs" "$state/said" "$state/why"
 # What was stopped on purpose stays stopped: not the one before, which a rollback has just left, and not a hand-stopped one.
 tiny_release b0 rollout.drain_ms=1000 'rollout.previous="stopped"'
@@ -135,7 +135,7 @@ unit_runs
 cut_power && boot b2
 check $? "the power is cut at rest: the Engine and its restart policies alone bring back what is active (${took:-?} ms after the Engine)" "$state/why"
 unit_runs
-[ "$status" = 0 ] && says "route 'demo' is whole" && holds b2 >"$state/why" 2>&1
+[ "$status" = 0 ] && says "route 'demo' is consistent" && holds b2 >"$state/why" 2>&1
 check $? "and the unit's recovery finds nothing that differs" "$state/said" "$state/why"
 
 # A switch is in the journal; HAProxy has turned, the link has not.

@@ -189,7 +189,7 @@ gate_breaks() {
 	apply g1
 	traffic 30 --streams 0
 	apply g2 rollout.watch_ms=15000 -- --fail 50
-	[ "$status" = 7 ] && says "'g2' failed a gate in its watch" && says "requests failed" && says "'g1' is active again"
+	[ "$status" = 7 ] && says "'g2' failed a gate in its watch: error rate " && says "'g1' is active again"
 	local first=$?
 	end_traffic
 	[ "$first" = 0 ] && holds g1 >"$state/why" 2>&1 && [ "$(last rolled_back .to)" = g1 ]
@@ -227,7 +227,7 @@ clients() {
 	asking good:hi:10 other:hi:10 secret-1:poison:10
 	apply b2 "$golden" rollout.watch_ms=5000
 	asked
-	[ "$status" = 0 ] && [ "$(active)" = b2 ] && says "the failures of one client exceed a limit" && says "of client 'session $(hash_of secret-1)' failed" &&
+	[ "$status" = 0 ] && [ "$(active)" = b2 ] && says "the requests of one client exceed a limit" && says "of client 'session $(hash_of secret-1)' failed" &&
 		says "golden questions through the gateway passed: the release stays" && ! says secret-1
 	result "one client's requests fail: the golden questions pass, and the release stays" $? "$state/said"
 	[ "$(last committed '"\(.traffic.verdict) \(.traffic.set_aside | length) \(.traffic.set_aside[0].client) \(.traffic.set_aside[0] | .failed == .errors)"')" = \
@@ -236,12 +236,12 @@ clients() {
 	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
 	apply b3 "$golden" rollout.watch_ms=8000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "'b3' failed a gate in its watch" && ! says "one client alone"
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "'b3' failed a gate in its watch" && ! says "the requests of one client exceed a limit"
 	result "two clients' requests fail: switched back" $? "$state/said"
 	asking good:hi:10
 	apply b4 "$golden" rollout.watch_ms=12000 -- --spoil 3000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "the failures of one client exceed a limit" && says "golden questions through the gateway: "
+	[ "$status" = 7 ] && [ "$(active)" = b2 ] && says "the requests of one client exceed a limit" && says "golden questions through the gateway: "
 	result "one client's requests fail, and so do the golden questions: switched back" $? "$state/said"
 	asking good:hi:10 bad-1:poison:10 bad-2:poison:10
 	apply b5 rollout.watch_ms=8000
@@ -262,7 +262,7 @@ clients() {
 	asking one:hi:1.5
 	apply b8 "$golden" rollout.watch_ms=25000 -- --first 20 --spoil 3000 --slow 3000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the failures of one client exceed a limit" && says "cancelled by the client as too slow"
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the requests of one client exceed a limit" && says "cancelled by the client as too slow"
 	result "the same with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
 	asking one:hi:1 two:hi:1 three:hi:1
 	apply b9 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"p95_ms":500}' -- --first 20 --spoil 3000 --slow 3000
@@ -272,7 +272,7 @@ clients() {
 	asking one:hi:10
 	apply b11 "$golden" rollout.watch_ms=15000 'rollout.gates={"error_rate_percent":5,"ttft_ms":300}' -- --first 20 --spoil 3000 --slow 1000
 	asked
-	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the failures of one client exceed a limit" && says "golden questions through the gateway: "
+	[ "$status" = 7 ] && [ "$(active)" = b6 ] && says "the requests of one client exceed a limit" && says "golden questions through the gateway: "
 	result "the time to the first byte, with one client: the golden questions are as slow, and it is switched back" $? "$state/said"
 	asking :hi:10 :hi:10 :hi:10 peculiar:poison:10
 	release b10 "$golden" 'rollout.strategy="canary"' "rollout.canary={\"steps\":[{\"weight_percent\":70,\"duration_ms\":5000,\"min_requests\":10}],
@@ -304,7 +304,7 @@ canaries() {
 	[ "$status" = 6 ] && says "candidate 'c3' failed a gate in canary step 1 of 2" && says "'c2' is untouched" && [ "$(active)" = c2 ]
 	result "a canary that fails its clients: 6, the active one untouched" $? "$state/said"
 	canary c4 8 -- --first 200
-	[ "$status" = 6 ] && says "the active release's is" && [ "$(active)" = c2 ]
+	[ "$status" = 6 ] && says "times the active release's" && [ "$(active)" = c2 ]
 	result "a canary that is slower than the active one: 6" $? "$state/said"
 	end_traffic
 	jq -e '[.answered[] | select(.by == "canary") | .version] | sort == ["c2", "c3", "c4"]' "$state/traffic" >/dev/null &&
@@ -325,7 +325,7 @@ holding() {
 	[ "$status" = 0 ] && [ -n "$(container h2)" ] && run gc && [ "$status" = 0 ] && [ -d "$root/routes/demo/releases/h2" ]
 	result "recover and gc leave a held candidate alone" $? "$state/said"
 	run promote demo
-	[ "$status" = 2 ] && says "promote wants --reason TEXT"
+	[ "$status" = 2 ] && says "promote needs --reason TEXT"
 	result "promote wants a reason" $? "$state/said"
 	mkdir -p "$root/run/fedcba987654"
 	run promote demo --reason "two of us looked"
@@ -356,7 +356,7 @@ recreates() {
 	apply r1 'rollout.strategy="recreate"' 'rollout.previous="auto"'
 	traffic 60 --streams 0 --new-connections 100
 	apply r2 'rollout.strategy="recreate"' 'rollout.previous="auto"'
-	[ "$status" = 0 ] && says "nobody has this route's traffic: clients get 503 with Retry-After" && [ "$(active)" = r2 ] && [ -z "$(container r1)" ]
+	[ "$status" = 0 ] && says "no release serves this route: clients get 503 with Retry-After" && [ "$(active)" = r2 ] && [ -z "$(container r1)" ]
 	result "recreate: says what clients will see, stops the old one, starts the new one" $? "$state/said"
 	apply r3 'rollout.strategy="recreate"' health.startup_timeout_ms=1500 -- --start 60000
 	[ "$status" = 6 ] && says "'r2' is active again" && [ "$(active)" = r2 ] && [ -z "$(container r3 -a)" ]
@@ -432,7 +432,7 @@ elsewheres() {
 		.cost_micro == (.prompt_tokens * 25 + .generated_tokens * 100 + 9) / 10 - ((.prompt_tokens * 25 + .generated_tokens * 100 + 9) % 10) / 10'
 	local sums=$?
 	run status demo
-	[ $sums = 0 ] && says "; asked for: 1 request, 100 + 20 tokens, 0.0004 EUR; the tokens of 1 are estimated" && says ": release down: "
+	[ $sums = 0 ] && says "; requested by the client: 1 request, 100 + 20 tokens, 0.0004 EUR; the tokens of 1 are estimated" && says ": release down: "
 	result "status sums up what came from elsewhere: why, tokens, cost" $? "$state/said" "$state/why"
 	kill "$background"
 	wait "$background" 2>/dev/null
