@@ -44,7 +44,7 @@ static void parses(void **state) {
 			    a->seen.began_ms == 7);
 		char *words CLEANUP(freep) = breach_words(a);
 		assert_string_equal(words, "6 of 9 requests of client 'key a b' failed (1 answered with 5xx, 2 cut off, 3 cancelled by the client as too slow)");
-		const struct gateway_client slow = {.name = a->name, .seen = {.requests = 8}};
+		const struct gateway_client slow = {.name = "key a b", .seen = {.requests = 8}};
 		char *slow_words CLEANUP(freep) = breach_words(&slow);
 		assert_string_equal(slow_words, "the 8 requests of client 'key a b' were slow");
 		assert_null(gateway_clients_find(&got, "key a"));
