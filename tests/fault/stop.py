@@ -144,7 +144,7 @@ class Stop:
                     reply and not reply.getheader("retry-after") and "no Retry-After", not (error.get("message") and error.get("type")) and text)
         self.result("neither release runs, and the Engine brings none back", self.is_stopped(s1), self.is_stopped(s2))
         self.result("status says so", *self.status(state="stopped", active=s2, rollback_to=s1), self.run("status", "demo", says="stopped"))
-        self.result("verify finds no fault in that", self.run("verify", "demo", says="everything matches the lockfile"), self.run("verify", says="all is as"))
+        self.result("verify finds no fault in that", self.run("verify", "demo", says="everything matches the lockfile"), self.run("verify", says="everything matches"))
         self.result("stop again: nothing to do", self.run("stop", "demo", says="nothing to do: route 'demo' is stopped"))
         self.result("recover, as at boot, does not start it", self.run("recover", "--all"), self.run("recover", "demo"), self.is_stopped(s2),
                     self.answers(503), *self.status(state="stopped"))
@@ -238,7 +238,7 @@ class Stop:
         os.chmod(path, 0o644)
         with open(path, "ab") as f:
             f.write(b" ")
-        self.result("a damaged release does not keep its route from being removed", bad, self.run("remove", "third", "--yes", says="cannot be read: its requests are not waited for"),
+        self.result("a damaged release does not keep its route from being removed", bad, self.run("remove", "third", "--yes", says="cannot be read: its requests are not drained"),
                     *[w for w in self.w.removed("third") if "port" not in w and "localhost/" not in w])
         slow, bad = self.apply(route="third", arguments=("--answer-ms", "1000"))
         got = []
@@ -288,13 +288,13 @@ class Stop:
         clients = Clients(self.w, "other")
         clients.start()
         self.result("remove asks, and in a pipe wants --yes", bad, self.run("remove", "demo", status=EXIT_USAGE, says=["remove route 'demo': '%s' is active" % active,
-                    "new ones get 503 with Retry-After", "after that: 404 on 127.0.0.1:%d, where 'other' goes on" % self.w.port, "--purge removes them", "give --yes"]),
+                    "new ones get 503 with Retry-After", "after that: 404 on 127.0.0.1:%d, where 'other' continues" % self.w.port, "--purge removes them", "use --yes"]),
                     self.answers(200, active))
         status, said = self.confirm(b"n\n")
         self.result("at a terminal no is no", status != EXIT_INTERRUPTED and status, "not removed" not in said and said, self.answers(200, active))
         self.run("pin", "demo", active, "--reason", "the audit")
         status, said = self.confirm(b"y\n")
-        self.result("and yes is yes", status and (status, said), "removed: route 'demo'" not in said and said, "pinned ones: " + active not in said and said)
+        self.result("and yes is yes", status and (status, said), "removed: route 'demo'" not in said and said, "pinned releases among them: " + active not in said and said)
         # The address is another route's, too, and so is the image: all tiny engines have the same.
         self.result("nothing is left but its journal", *[w for w in self.w.removed("demo") if "port" not in w and "localhost/" not in w])
         got = ask(self.w.port, "demo", "/demo/v1/chat/completions")[:2]
@@ -315,7 +315,7 @@ class Stop:
                     os.path.exists(os.path.join(self.w.root, "routes", "solo")) and "routes/solo is there", self.container(solo)[0], self.run("verify"),
                     ask(solo_port, "solo")[0] != "refused" and "something answers on its port", self.run("status", "solo", status=EXIT_USAGE, says="no route 'solo'"))
         self.w.must("remove", "demo", "--yes")
-        self.result("--purge of one that was removed before", self.run("remove", "demo", "--yes", "--purge", says="its journal is left"),
+        self.result("--purge of one that was removed before", self.run("remove", "demo", "--yes", "--purge", says="its journal remains"),
                     self.run("status", "demo", status=EXIT_USAGE))
         got = clients.end()
         self.result("the other route never noticed: %s" % got, set(got) != {200} and got)

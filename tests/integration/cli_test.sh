@@ -126,6 +126,10 @@ says "init does not replace" 2 "llmdeploy: 'my-app/my-app.yaml' is there already
 says "init --force does" 0 "wrote my-app/my-app.yaml" init my-app --force
 says "init makes the directory" 0 "wrote new/one/one.golden.yaml" init new/one
 says "what init wrote is valid" 0 "my-app/my-app.yaml is valid" validate my-app/my-app.yaml my-app/my-app.golden.yaml
+# README's first manifest, as it is there.
+awk '/^## A first manifest/ { on = 1 } on && /^```$/ { exit } on && text; on && /^```yaml/ { text = 1 }' README.md >"$dir/readme.yaml"
+cp "$dir/my-app/my-app.golden.yaml" "$dir/assistant.golden.yaml"
+says "the first manifest of README.md is valid" 0 "readme.yaml is valid" validate readme.yaml
 json "validate --json" 0 '[.[] | .valid] == [true, true]' validate --json my-app/my-app.yaml my-app/my-app.golden.yaml
 for f in examples/incident/*.yaml examples/incident/golden/*.yaml; do
 	says "$f" 0 "$PWD/$f is valid" validate "$PWD/$f"
