@@ -21,6 +21,7 @@
 #include "lockfile/plan_file.h"
 #include "reach.h"
 #include "report/report.h"
+#include "rollout/gc.h"
 #include "spec/spec.h"
 
 static void judged(void *ctx, const struct json *evidence) {
@@ -161,6 +162,8 @@ static int under_lock(struct args *a, struct context *c, struct rollout_session 
 	if (import_archive(a, c, *l, e) ||
 	    rollout_apply(s, *l, spec ? buf_str(&manifest->text) : NULL, &result, e))
 		return -1;
+	if (result.outcome == ROLLOUT_SWITCHED)
+		gc_after(s);
 	tell(a, c, *l, &result, began);
 	return 0;
 }

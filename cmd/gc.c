@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "json/json.h"
 #include "report/report.h"
+#include "rollout/gc.h"
 
 /* Objects are many: the first are shown, all of them are in --json. */
 enum { SHOWN = 50 };

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "json/json.h"
 #include "report/report.h"
+#include "rollout/gc.h"
 
 static void tell(struct args *a, const char *now, const struct rollout_result *r) {
 	struct json *j CLEANUP(json_freep) = json_object();
@@ -33,7 +34,11 @@ int cmd_promote(struct args *a, struct err *e) {
 		return err_set(e, ERR_USAGE, "promote needs --reason TEXT: why the release may go live without a verdict");
 	if (context_open(a, "promote", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
-	int r = rollout_promote(&s, a->option[OPT_REASON], &result, e) || release_active_name(&s.route, &active, e) ? -1 : 0;
+	int r = rollout_promote(&s, a->option[OPT_REASON], &result, e);
+	if (!r)
+		gc_after(&s);
+	if (!r)
+		r = release_active_name(&s.route, &active, e);
 	if (!r)
 		tell(a, active, &result);
 	rollout_end(&s);

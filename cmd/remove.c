@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -14,6 +15,7 @@
 #include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
+#include "rollout/gc.h"
 
 /* What is there, before it is asked about. */
 struct scene {
@@ -143,6 +145,21 @@ static void tell(struct args *a, const struct rollout_result *r, bool purge) {
 	report_result(a->report, j);
 }
 
+static int remove_and_collect(struct rollout_session *s, bool purge, struct rollout_result *result, struct err *e) {
+	uint64_t began = clock_mono_ms();
+
+	if (rollout_remove(s, purge, result, e))
+		return -1;
+	if (result->outcome == ROLLOUT_SWITCHED)
+		gc_after(s);
+	if (purge && rollout_purge(s, e))
+		return -1;
+	if (purge)
+		result->outcome = ROLLOUT_SWITCHED;
+	result->total_ms = clock_mono_ms() - began;
+	return 0;
+}
+
 int cmd_remove(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct scene scene CLEANUP(scene_done) = {0};
@@ -160,7 +177,7 @@ int cmd_remove(struct args *a, struct err *e) {
 	c.rollout.asked = true;
 	if (rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
-	int r = rollout_remove(&s, purge, &result, e);
+	int r = remove_and_collect(&s, purge, &result, e);
 	if (!r)
 		tell(a, &result, purge);
 	rollout_end(&s);

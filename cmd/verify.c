@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "json/json.h"
 #include "report/report.h"
+#include "rollout/drift.h"
 
 static struct json *as_json(const struct rollout_differences *d) {
 	struct json *list = json_array();

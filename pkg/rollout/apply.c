@@ -259,10 +259,8 @@ static int go(struct attempt *a, struct rollout_result *out, struct err *e) {
 		return not_switched(a, &cause, e);
 	out->eval_ms = a->eval_ms;
 	out->canary_ms = a->canary_ms;
-	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause)) {
-		gc_after(a->s);
+	if (!switch_over(a->s, a->l, a->from, &begun, out, &cause))
 		return 0;
-	}
 	return begun ? err_set(e, cause.code, "%s", cause.msg) : failed(a, &cause, e);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/internal.h"
+#include "rollout/gc.h"
+#include "rollout/journal_records.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "haproxy/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
+#include "release/history.h"
 #include "root/root.h"
 #include "store/store.h"
 

@@ -6,7 +6,12 @@
 #include "lockfile/lockfile.h"
 #include "release/event.h"
 #include "release/history.h"
+#include "rollout/active.h"
+#include "rollout/journal_records.h"
+#include "rollout/reconcile.h"
+#include "rollout/recreate.h"
 #include "rollout/rollout.h"
+#include "rollout/traffic.h"
 #include "rollout/traffic_gate.h"
 
 struct buf;
@@ -19,67 +24,6 @@ struct admission {
 };
 /* Does what the lockfile plans, and beside_bytes more, fit into this machine less the lockfile's reserve? */
 int admission_fits(const struct lockfile *l, uint64_t beside_bytes, struct admission *out, struct err *e);
-
-/* ---- journal (record.c) ---- */
-
-struct json *record_new(enum event event, const struct lockfile *l);
-/* Appends and frees the record. */
-int record_put(struct rollout_session *s, struct json *record, struct err *e);
-/* The record that begins an operation: who, where, with which tool. */
-int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, struct err *e);
-/* The same, for a reason that someone gave. */
-int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, const char *reason, struct err *e);
-/* How the journal stands: the newest record that says something of an operation, and what recovery must know of that one. */
-struct record_state {
-	struct json *last; /* NULL: none */
-	enum event event;  /* of it */
-	int attempts;	     /* recoveries that were begun since and did not end */
-	bool stopped_active; /* strategy recreate: the active release was stopped for it */
-};
-int record_state_read(struct rollout_session *s, struct record_state *out, struct err *e);
-void record_state_done(struct record_state *st);
-/* The version that the newest switch made active; *version NULL: none. Not *known: the journal does not say. free(*version). */
-int record_active(const struct release_route *r, bool *known, char **version, struct err *e);
-/* Does the journal know of a switch to it? */
-int record_was_active(const struct release_route *r, const char *version, bool *was, struct err *e);
-/* Was it ever committed? Then it is immutable, and a rollback may go to it. */
-int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e);
-
-/* ---- the gateway (traffic.c): without one, each of these is done at once ---- */
-
-bool traffic_has_gateway(const struct rollout *ctx); /* there is a gateway between clients and releases */
-/* The whole gateway's configuration with this release active is accepted by the HAProxy that will load it (gateway_accepts); nothing is changed. */
-int traffic_accepts(const struct rollout *ctx, const struct lockfile *l, bool is_new, struct err *e);
-/* The release has a slot, in maintenance where it is new. */
-int traffic_assign_slot(const struct rollout *ctx, const struct lockfile *l, struct err *e);
-/* All new requests to `to` (seated), or NULL: to no release. Tried a bounded number of times. */
-int traffic_shift(const struct rollout *ctx, const char *route, const struct lockfile *to, struct err *e);
-/* What a release that gets nothing new has in flight ends, at most so long, and is then cut; recorded. Only `route`, `version` and
- * `id` of the lock are read. ERR_INTERRUPTED leaves it draining. */
-int traffic_drain(struct rollout_session *s, const struct lockfile *l, uint64_t for_ms, struct err *e);
-/* A canary gets nothing any more, and is drained. */
-int traffic_stop_canary(struct rollout_session *s, const struct lockfile *l, struct err *e);
-/* Is this the state that HAProxy itself has the server in ("UP", "DOWN 1/2", "MAINT", "DRAIN")? Its health is another matter. */
-bool traffic_has(const struct gateway_server *sv, const char *want);
-/* What the gateway should do with a route while no operation is on its way: the active release is ready, `beside` (or NULL) has the
- * other slot in maintenance, nobody else has one. Repaired where it is not so. */
-struct traffic_desired {
-	const struct lockfile *active, *beside;
-};
-int traffic_reconcile(struct rollout_session *s, const struct traffic_desired *d, uint64_t drain_ms, struct err *e);
-
-/* gateway/state that is damaged or missing is created again from the links `active` of all routes (mend.c). */
-int recover_gateway_state(struct rollout_session *s, struct err *e);
-
-/* ---- one device, one release (room.c) ---- */
-
-bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b);
-/* The active release loses its traffic, is drained and stopped, so that `next` can start. */
-int recreate_begin(struct rollout_session *s, const struct lockfile *next, const struct lockfile *active, struct err *e);
-/* Its inner part, without the records. */
-int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms, struct err *e);
-/* After `next` came to nothing: what `active` names is started, proved ready, and gets its traffic back. */
-int recreate_restore(struct rollout_session *s, struct err *e);
 
 /* ---- canary (canary.c) ---- */
 
@@ -207,62 +151,15 @@ struct dropped {
 };
 int candidate_drop(struct rollout_session *s, const struct dropped *d, unsigned *attempt, struct err *e);
 
-/* ---- verify (verify.c, verify_gateway.c) ---- */
-
-void difference_add(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have);
-int verify_route(const struct rollout *ctx, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e);
-/* What the gateway does with the route, against the symlink; `active` NULL: none. */
-int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e);
-
-/* ---- putting right (fix.c) ---- */
-
-void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how);
-/* What an interrupted fix left: the active release is there and answers, or it is said that it does not. */
-int repair_recover(struct rollout_session *s, struct err *e);
-/* Someone started the active release's container again: recorded in the journal, once. */
-int active_note_restart(struct rollout_session *s, const struct lockfile *l, bool *was, struct err *e);
-
-/* ---- garbage (gc.c) ---- */
-
-#define GC_BY_ITSELF "gc after an apply"
-/* After the commit of an apply or a promote: what no release needs goes. A failure is a warning. A rollback collects nothing: it waits for
- * nobody's lock, and what it came from is what whoever is on call looks at next, or goes forward to again; the next commit collects it. */
-void gc_after(struct rollout_session *s);
-/* A collecting that was killed is done to its end. */
-void gc_again(struct rollout_session *s);
-
-/* ---- between operations (tidy.c) ---- */
-
-/* The memory for both was planned. */
-bool reconcile_fits(const struct lockfile *now, const struct lockfile *before);
-
-struct reconciled {
-	size_t removed, stopped;
-	bool warm; /* the release that a rollback would go to runs, and may */
-	bool announced;
-};
-struct reconcile_options {
-	uint64_t drain_ms; /* how long requests in flight may take before their container stops */
-	bool hurry;	   /* stops are told and not waited for */
-	bool leave_traffic; /* the gateway's part is the caller's, afterwards */
-	bool stopped;	    /* the route is being stopped: nothing runs, and no server has its traffic */
-	bool announce;	    /* no record of the caller's says that anything may be stopped: `tidying` goes before the first */
-};
-/* The gateway does what the symlink says. Containers of no release on disk go; of the others only the active one runs, and beside it the
- * held one, or the one that a rollback would go to where the memory for both was planned. Adds to *done. */
-int reconcile(struct rollout_session *s, const struct reconcile_options *how, struct reconciled *done, struct err *e);
-/* The gateway's part alone. */
-int reconcile_traffic(struct rollout_session *s, struct err *e);
-
 /* ---- recovery (recover.c) ---- */
+/* gateway/state that is damaged or missing is created again from the links `active` of all routes (mend.c). */
+int recover_gateway_state(struct rollout_session *s, struct err *e);
 int recover_route(struct rollout_session *s, struct err *e);
 /* The release that the journal's last record goes back to; NULL: it is no way back, or one to no release (lost.c). */
 const char *failed_revert_target(const struct json *last);
 /* A recovery failed with `cause`. Was it of a way back whose release does not come up, the operation ends with `failed`, and the release that the link
  * `active` names keeps or gets the traffic. */
 int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e);
-/* The active release answers, started again where it did not, with its restart policy. `start_ms` may be NULL. */
-int active_ensure(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e);
 
 /* ---- stop, start, remove (stop.c, remove.c) ---- */
 

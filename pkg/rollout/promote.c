@@ -43,7 +43,6 @@ int rollout_promote(struct rollout_session *s, const char *reason, struct rollou
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : still_held(s, l, &cause, e);
 	(void) snprintf(result.from, sizeof result.from, "%s", from ? from : "");
 	result.total_ms = clock_mono_ms() - began;
-	gc_after(s);
 	*out = result;
 	return 0;
 }

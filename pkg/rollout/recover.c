@@ -372,7 +372,5 @@ int recover_route(struct rollout_session *s, struct err *e) {
 		return -1;
 	if (reconcile_rest(s, st.last, e) || (s->ctx->retry_exhausted && wake_active(s, e)))
 		return -1;
-	if (s->ctx->retry_exhausted)
-		gc_again(s);
 	return 0;
 }

@@ -127,7 +127,7 @@ static int finish(struct rollout_session *s, struct err *e) {
 }
 
 /* The journal goes last, and the root's own journal says so. */
-static int purge(struct rollout_session *s, struct err *e) {
+int rollout_purge(struct rollout_session *s, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(EVENT_ROUTE_PURGED, NULL);
 	uint64_t began = clock_mono_ms();
 	int root CLEANUP(closep) = -1;
@@ -155,10 +155,7 @@ static int remove_route(struct rollout_session *s, bool purges, struct rollout_r
 		return -1;
 	if (l && state == RELEASE_STARTED && (interrupt_check(&cause) || stop_traffic(s, l, &cause)))
 		return stop_undone(s, l, &cause, e);
-	if (finish(s, e))
-		return -1;
-	gc_after(s);
-	return 0;
+	return finish(s, e);
 }
 
 int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e) {
@@ -168,11 +165,9 @@ int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result
 
 	if (release_state(&s->route, &state, NULL, e))
 		return -1;
-	if (state != RELEASE_REMOVED && remove_route(s, purges, &result, e))
-		return -1;
-	if (state == RELEASE_REMOVED && !purges)
+	if (state == RELEASE_REMOVED)
 		result.outcome = ROLLOUT_NOTHING;
-	if (purges && purge(s, e))
+	else if (remove_route(s, purges, &result, e))
 		return -1;
 	result.total_ms = clock_mono_ms() - began;
 	*out = result;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/internal.h"
+#include "rollout/active.h"
+#include "rollout/drift_internal.h"
+#include "rollout/journal_records.h"
+#include "rollout/reconcile.h"
+#include "rollout/recreate.h"
+#include "rollout/traffic.h"
 
 #include <string.h>
 
@@ -12,6 +17,7 @@
 #include "docker/docker.h"
 #include "journal/journal.h"
 #include "json/json.h"
+#include "release/history.h"
 #include "store/store.h"
 
 /* Design: what differs is found again under the route's lock, after recovery, and repaired from the ground up: bytes, image, the other

@@ -85,9 +85,11 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 /* The active release of a stopped route is started, asked for one token, and gets its traffic back. A failure leaves the route
  * stopped. Where the route is not stopped: ROLLOUT_NOTHING, and an active release that does not answer is started again. */
 int rollout_start(struct rollout_session *s, struct rollout_result *out, struct err *e);
-/* Drained, taken off the gateway; its containers, images and releases are removed. Journal and attempts stay, unless `purges`:
- * then the session's route is gone, and only rollout_end may follow. Removed already: ROLLOUT_NOTHING. */
+/* Drained, taken off the gateway; its containers, images and releases are removed. Journal and attempts stay, until a purge: `purges` says in
+ * the journal that one follows. Removed already: ROLLOUT_NOTHING. */
 int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e);
+/* Of a route that was removed: its journal and attempts go. Then only rollout_end may follow. */
+int rollout_purge(struct rollout_session *s, struct err *e);
 
 /* A candidate is started beside what serves, asked its golden set, and removed again: no release, no record, no switch, and the route's
  * traffic is not touched. Whatever comes, nothing of it goes on running. 0: there is a verdict; -1: it could not be tried (ERR_INTERRUPTED,
@@ -122,75 +124,6 @@ int rollout_reset_journal(const struct rollout *ctx, const char *route, struct r
 
 /* The same of the root's own journal, which decides nothing. */
 int rollout_reset_root_journal(const struct rollout *ctx, struct err *e);
-
-/* What runs against what the lock says. */
-enum rollout_drift {
-	DRIFT_OTHER,	 /* wants a hand */
-	DRIFT_LINK,	 /* `active` is not what the journal says */
-	DRIFT_REPLACE,	 /* the container is another than the lock's */
-	DRIFT_START,	 /* it is not there, does not run, or does not answer */
-	DRIFT_RESTARTED, /* it was started by someone else, and answers */
-	DRIFT_POLICY,	 /* its restart policy */
-	DRIFT_IMAGE,	 /* the image is not in the Engine */
-	DRIFT_ARTIFACT,	 /* a model or an adapter in the store */
-	DRIFT_GATEWAY,	 /* what the gateway does, or its files */
-	DRIFT_STOPPED,	 /* it runs, or would be brought back, and the route is stopped */
-	DRIFT_STRAY,	 /* what belongs to no release */
-};
-struct rollout_difference {
-	enum rollout_drift kind;
-	char *what, *want, *have;
-};
-struct rollout_differences {
-	struct rollout_difference *at;
-	size_t n;
-	bool broken_journal; /* one of them is the journal's: no mutating command goes on */
-};
-void rollout_differences_done(struct rollout_differences *d);
-/* Of one route without its lock: the active release's container, image, mounts, argv, environment, labels, hardening, restart
- * policy, what the gateway does with it, artifacts (read again when `paranoid`), containers that belong to no release, and the journal, all of it. Adds to *d. */
-int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, struct rollout_differences *d, struct err *e);
-/* The root's own journal. */
-int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
-
-/* Puts the route right under its lock: what the lock says is made so, in the journal from `fix` to `fixed`. Clients notice nothing where
- * the previous release can answer meanwhile (a gateway, and it runs, or may run beside); else it is said that they will. What was done is in
- * `out`; what could not be done is out->why, and verify says what is left. -1: it could not even be looked at. */
-struct rollout_repairs {
-	struct rollout_repaired {
-		char *what, *how;
-	} *at;
-	size_t n;
-	struct err why; /* code ERR_NONE: nothing failed */
-};
-void rollout_repairs_done(struct rollout_repairs *f);
-int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repairs *out, struct err *e);
-
-/* What bears the root's name and is reached by none of its routes: run/ID and run/routes/ROUTE, containers, images, networks, routes of the
- * gateway. Adds to *d; and away with it, under everybody's lock, with a record in the root's journal. A release that cannot be read may reach
- * anything: then directories and images are left. */
-int rollout_scan_orphans(const struct rollout *ctx, struct rollout_differences *d, struct err *e);
-int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e);
-
-/* What stands below the root and does not belong there: kinds, owners, modes (root_layout_check). `route` NULL: of all. Adds to *d. */
-int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e);
-
-/* Frees what no release on disk needs, after removing releases beyond each route's `keep` that are not pinned. Holds every route's lock.
- * An apply that committed does the same by itself, quietly: it waits for nobody, recovers nothing, and leaves objects of the last day. */
-struct rollout_freed {
-	size_t releases, containers, images, objects;
-	uint64_t bytes;
-	struct rollout_garbage {
-		const char *kind; /* "release", "container", "directory", "image", "network", "object" */
-		char *name;
-		uint64_t bytes; /* of an object; else 0 */
-	} *at;
-	size_t n;
-};
-void rollout_freed_done(struct rollout_freed *f);
-/* "1 release, 2 objects, 120 MB"; NULL: nothing was freed. Yours. */
-char *rollout_freed_words(const struct rollout_freed *f);
-int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *out, struct err *e);
 
 /* A committed release that gc never takes, until it is unpinned. ERR_USAGE: not committed, or not there; or not pinned. */
 int rollout_pin(struct rollout_session *s, const char *version, const char *reason, struct err *e);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/internal.h"
+#include "rollout/active.h"
+#include "rollout/drift_internal.h"
+#include "rollout/journal_records.h"
+#include "rollout/reconcile.h"
+#include "rollout/recreate.h"
+#include "rollout/traffic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,23 +16,9 @@
 #include "image/image.h"
 #include "journal/journal.h"
 #include "json/json.h"
+#include "release/history.h"
 #include "root/root.h"
 #include "store/store.h"
-
-void rollout_differences_done(struct rollout_differences *d) {
-	for (size_t i = 0; i < d->n; i++) {
-		free(d->at[i].what);
-		free(d->at[i].want);
-		free(d->at[i].have);
-	}
-	free(d->at);
-	*d = (struct rollout_differences){0};
-}
-
-void difference_add(struct rollout_differences *d, enum rollout_drift kind, const char *what, const char *want, const char *have) {
-	d->at = mem_grow(d->at, d->n + 1, sizeof *d->at);
-	d->at[d->n++] = (struct rollout_difference){kind, mem_strdup(what), mem_strdup(want), mem_strdup(have)};
-}
 
 static void found(void *ctx, const char *path, const char *want, const char *have) {
 	difference_add(ctx, DRIFT_OTHER, path, want, have);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/internal.h"
+#include "rollout/active.h"
+#include "rollout/drift_internal.h"
+#include "rollout/journal_records.h"
+#include "rollout/reconcile.h"
+#include "rollout/recreate.h"
+#include "rollout/traffic.h"
 
 #include <stdio.h>
 #include <string.h>
