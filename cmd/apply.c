@@ -13,6 +13,7 @@
 #include "conflict.h"
 #include "exposure.h"
 #include "fallback_check.h"
+#include "gc/gc.h"
 #include "git/git.h"
 #include "golden_report.h"
 #include "image/image.h"
@@ -21,7 +22,6 @@
 #include "lockfile/plan_file.h"
 #include "reach.h"
 #include "report/report.h"
-#include "rollout/gc.h"
 #include "spec/spec.h"
 
 static void judged(void *ctx, const struct json *evidence) {

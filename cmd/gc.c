@@ -4,14 +4,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "gc/gc.h"
 #include "json/json.h"
 #include "report/report.h"
-#include "rollout/gc.h"
 
 /* Objects are many: the first are shown, all of them are in --json. */
 enum { SHOWN = 50 };
 
-static void show(struct args *a, const struct rollout_freed *f, struct json *list) {
+static void show(struct args *a, const struct gc_freed *f, struct json *list) {
 	static const struct report_column columns[] = {{"kind", false, 0}, {"name", false, 12}, {"bytes", true, 0}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
@@ -38,15 +38,15 @@ static void show(struct args *a, const struct rollout_freed *f, struct json *lis
 int cmd_gc(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	bool dry = a->option[OPT_DRY_RUN] != NULL;
-	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
+	struct gc_freed f CLEANUP(gc_freed_done) = {0};
 	struct json *list = json_array();
 
-	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_gc(&c.rollout, dry, &f, e)) {
+	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || gc_run(&c.rollout, dry, &f, e)) {
 		json_free(list);
 		return -1;
 	}
 	show(a, &f, list);
-	char *freed CLEANUP(freep) = rollout_freed_words(&f);
+	char *freed CLEANUP(freep) = gc_freed_words(&f);
 	if (freed)
 		report_line(a->report, "%s %s", dry ? "would free" : "freed", freed);
 	else

@@ -4,9 +4,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "gc/gc.h"
 #include "json/json.h"
 #include "report/report.h"
-#include "rollout/gc.h"
 
 static void tell(struct args *a, const char *now, const struct rollout_result *r) {
 	struct json *j CLEANUP(json_freep) = json_object();

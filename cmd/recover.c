@@ -3,9 +3,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "gc/gc.h"
 #include "json/json.h"
 #include "report/report.h"
-#include "rollout/gc.h"
 
 /* What is given up, and what of it stays known, before anything is done with the route. */
 static int reset_journal(struct args *a, struct context *c, const char *route, struct err *e) {
@@ -27,7 +27,7 @@ static int one(struct args *a, struct context *c, const char *route, struct json
 	*e = (struct err){0};
 	if (rollout_begin(&c->rollout, route, false, &s, e))
 		return -1;
-	gc_again(&s);
+	gc_resume(&s);
 	rollout_end(&s);
 	report_line(a->report, "route '%s' is consistent", route);
 	json_push_str(whole, route);

@@ -11,11 +11,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "gateway/gateway.h"
+#include "gc/gc.h"
 #include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
-#include "rollout/gc.h"
 
 /* What is there, before it is asked about. */
 struct scene {

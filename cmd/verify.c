@@ -3,11 +3,11 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "drift/drift.h"
 #include "json/json.h"
 #include "report/report.h"
-#include "rollout/drift.h"
 
-static struct json *as_json(const struct rollout_differences *d) {
+static struct json *as_json(const struct drift_differences *d) {
 	struct json *list = json_array();
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -20,7 +20,7 @@ static struct json *as_json(const struct rollout_differences *d) {
 	return list;
 }
 
-static void show(struct args *a, const struct rollout_differences *d) {
+static void show(struct args *a, const struct drift_differences *d) {
 	static const struct report_column columns[] = {{"what", false, 10}, {"lockfile", false, 10}, {"found", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * d->n, sizeof *cells);
 
@@ -36,12 +36,12 @@ static void show(struct args *a, const struct rollout_differences *d) {
 }
 
 /* One route; *looked counts those that had an active release to look at. */
-static int one(struct args *a, const struct context *c, const char *name, struct rollout_differences *d, size_t *looked, struct err *e) {
+static int one(struct args *a, const struct context *c, const char *name, struct drift_differences *d, size_t *looked, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0};
 
-	if (release_route_open(&c->root, name, false, &route, e) || rollout_verify(&c->rollout, name, a->option[OPT_PARANOID] != NULL, d, e))
+	if (release_route_open(&c->root, name, false, &route, e) || drift_verify(&c->rollout, name, a->option[OPT_PARANOID] != NULL, d, e))
 		return -1;
 	bool none = !release_active_name(&route, &active, &damaged) && !active;
 	if (none)
@@ -56,28 +56,28 @@ struct scope {
 	size_t n, looked;
 };
 
-static int look(struct args *a, const struct context *c, struct scope *s, struct rollout_differences *d, struct err *e) {
+static int look(struct args *a, const struct context *c, struct scope *s, struct drift_differences *d, struct err *e) {
 	/* First: what follows repairs caches. */
-	if (rollout_layout_check(&c->rollout, a->n ? a->at[0] : NULL, d, e))
+	if (drift_check_layout(&c->rollout, a->n ? a->at[0] : NULL, d, e))
 		return -1;
 	s->looked = 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (one(a, c, s->names[i], d, &s->looked, e))
 			return -1;
-	return !a->n && (rollout_verify_journal(&c->rollout, d, e) || rollout_scan_orphans(&c->rollout, d, e)) ? -1 : 0;
+	return !a->n && (drift_verify_journal(&c->rollout, d, e) || drift_scan_orphans(&c->rollout, d, e)) ? -1 : 0;
 }
 
-static int fix_one(struct context *c, const char *name, bool paranoid, struct rollout_repairs *f, struct err *e) {
+static int fix_one(struct context *c, const char *name, bool paranoid, struct drift_repairs *f, struct err *e) {
 	struct rollout_session s;
 
 	if (rollout_begin(&c->rollout, name, false, &s, e))
 		return -1;
-	int r = rollout_repair(&s, paranoid, f, e);
+	int r = drift_repair(&s, paranoid, f, e);
 	rollout_end(&s);
 	return r;
 }
 
-static void show_fixed(struct args *a, const char *route, const struct rollout_repairs *f, struct json *list) {
+static void show_fixed(struct args *a, const char *route, const struct drift_repairs *f, struct json *list) {
 	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"repaired", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 
@@ -100,10 +100,10 @@ static void show_fixed(struct args *a, const char *route, const struct rollout_r
 /* Every route, whatever came of the one before, and at last what belongs to none; *first: what went wrong first. */
 static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list, struct err *first) {
 	for (size_t i = 0; i < s->n + !a->n; i++) {
-		struct rollout_repairs f CLEANUP(rollout_repairs_done) = {0};
+		struct drift_repairs f CLEANUP(drift_repairs_done) = {0};
 		const char *route = i < s->n ? s->names[i] : "";
 		struct err here = {0};
-		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : rollout_remove_orphans(&c->rollout, &f, &here))
+		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : drift_remove_orphans(&c->rollout, &f, &here))
 			f.why = here;
 		show_fixed(a, route, &f, list);
 		if (f.why.code && !first->code)
@@ -111,7 +111,7 @@ static void fix(struct args *a, struct context *c, const struct scope *s, struct
 	}
 }
 
-static int judge(const struct args *a, const struct rollout_differences *d, const struct err *first, struct err *e) {
+static int judge(const struct args *a, const struct drift_differences *d, const struct err *first, struct err *e) {
 	if (d->broken_journal)
 		return err_set(e, ERR_INTEGRITY, "a journal is damaged: restore its file from a copy, or abandon it: llmdeploy recover %s --accept-journal",
 			a->n ? a->at[0] : "ROUTE");
@@ -127,7 +127,7 @@ static int judge(const struct args *a, const struct rollout_differences *d, cons
 }
 
 int cmd_verify(struct args *a, struct err *e) {
-	struct rollout_differences d CLEANUP(rollout_differences_done) = {0}, left CLEANUP(rollout_differences_done) = {0};
+	struct drift_differences d CLEANUP(drift_differences_done) = {0}, left CLEANUP(drift_differences_done) = {0};
 	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL;

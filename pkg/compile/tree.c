@@ -6,10 +6,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "compile/packages.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "compile/compile.h"
+#include "compile/packages.h"
 #include "json/json.h"
 #include "model/model.h"
 #include "plan/plan.h"

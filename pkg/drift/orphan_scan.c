@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drift/internal.h"
 #include "rollout/active.h"
-#include "rollout/drift_internal.h"
 #include "rollout/journal_records.h"
 #include "rollout/reconcile.h"
 #include "rollout/recreate.h"
@@ -258,7 +258,7 @@ static char *shown(const struct orphan *o) {
 	return mem_printf("%s%s", o->kind == ORPHAN_RUN ? "run/" : o->kind == ORPHAN_LINKS ? "run/routes/" : "", o->name);
 }
 
-int rollout_scan_orphans(const struct rollout *ctx, struct rollout_differences *d, struct err *e) {
+int drift_scan_orphans(const struct rollout *ctx, struct drift_differences *d, struct err *e) {
 	struct scan h CLEANUP(scan_done) = {0};
 
 	if (scan(ctx, &h, e))
@@ -287,7 +287,7 @@ static int take_away(const struct rollout *ctx, const struct orphan *o, struct e
 	return 0;
 }
 
-static int note(const struct rollout *ctx, const struct rollout_repairs *f, uint64_t began_ms, struct err *e) {
+static int note(const struct rollout *ctx, const struct drift_repairs *f, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(EVENT_FIXED, NULL);
 	struct json *list = json_array();
 
@@ -328,7 +328,7 @@ static int lock_all(const struct rollout *ctx, struct locks *l, struct err *e) {
 	return root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &l->root, e);
 }
 
-int rollout_remove_orphans(const struct rollout *ctx, struct rollout_repairs *out, struct err *e) {
+int drift_remove_orphans(const struct rollout *ctx, struct drift_repairs *out, struct err *e) {
 	struct locks locks CLEANUP(locks_done) = {.root = -1};
 	struct scan h CLEANUP(scan_done) = {0};
 	uint64_t began = clock_mono_ms();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drift/internal.h"
 #include "rollout/active.h"
-#include "rollout/drift_internal.h"
 #include "rollout/journal_records.h"
 #include "rollout/reconcile.h"
 #include "rollout/recreate.h"
@@ -30,25 +30,25 @@ enum { UP_LOOKS = 60, UP_EVERY_MS = 100 };
 struct repair {
 	struct rollout_session *s;
 	const struct lockfile *l; /* the active release's */
-	struct rollout_repairs *out;
+	struct drift_repairs *out;
 	bool kinds[DRIFT_STRAY + 1];
 	bool paranoid;
 	bool stopped;  /* the route: nothing of it is started */
 	bool restored; /* a file of the store: who runs has another one open */
 };
 
-void rollout_repairs_done(struct rollout_repairs *f) {
+void drift_repairs_done(struct drift_repairs *f) {
 	for (size_t i = 0; i < f->n; i++) {
 		free(f->at[i].what);
 		free(f->at[i].how);
 	}
 	free(f->at);
-	*f = (struct rollout_repairs){0};
+	*f = (struct drift_repairs){0};
 }
 
-void repair_note(const struct rollout *ctx, struct rollout_repairs *out, const char *what, const char *how) {
+void repair_note(const struct rollout *ctx, struct drift_repairs *out, const char *what, const char *how) {
 	out->at = mem_grow(out->at, out->n + 1, sizeof *out->at);
-	out->at[out->n++] = (struct rollout_repaired){mem_strdup(what), mem_strdup(how)};
+	out->at[out->n++] = (struct drift_repaired){mem_strdup(what), mem_strdup(how)};
 	progress_note(ctx->base.progress, what, how);
 }
 
@@ -294,7 +294,7 @@ static int repair_all(struct repair *f, struct err *e) {
 	return repair_gateway(f, e);
 }
 
-static int begin(struct repair *f, const struct rollout_differences *d, struct err *e) {
+static int begin(struct repair *f, const struct drift_differences *d, struct err *e) {
 	struct buf found CLEANUP(buf_done) = BUF_INIT(2000);
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -317,7 +317,7 @@ static int end(struct repair *f, struct err *e) {
 	return record_put(f->s, r, e);
 }
 
-static int repair(struct repair *f, const struct rollout_differences *d, struct err *e) {
+static int repair(struct repair *f, const struct drift_differences *d, struct err *e) {
 	bool was;
 
 	if (active_note_restart(f->s, f->l, &was, e))
@@ -335,9 +335,9 @@ static int repair(struct repair *f, const struct rollout_differences *d, struct 
 	return r;
 }
 
-int rollout_repair(struct rollout_session *s, bool paranoid, struct rollout_repairs *out, struct err *e) {
+int drift_repair(struct rollout_session *s, bool paranoid, struct drift_repairs *out, struct err *e) {
 	struct repair f = {.s = s, .out = out, .paranoid = paranoid};
-	struct rollout_differences d CLEANUP(rollout_differences_done) = {0};
+	struct drift_differences d CLEANUP(drift_differences_done) = {0};
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	enum release_state state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rollout/gc.h"
+#include "gc/gc.h"
 #include "rollout/journal_records.h"
 
 #include <stdio.h>
@@ -41,20 +41,20 @@ struct sweep {
 	bool by_itself; /* after a commit */
 	const char **names; /* digests that stay, sorted; of the locks */
 	size_t n_names;
-	struct rollout_freed freed;
+	struct gc_freed freed;
 	char **dead; /* objects to remove, collected first: nothing is removed from under an iteration */
 	size_t n_dead, cap_dead;
 };
 
-void rollout_freed_done(struct rollout_freed *f) {
+void gc_freed_done(struct gc_freed *f) {
 	for (size_t i = 0; i < f->n; i++)
 		free(f->at[i].name);
 	free(f->at);
-	*f = (struct rollout_freed){0};
+	*f = (struct gc_freed){0};
 }
 
 static void sweep_done(struct sweep *g) {
-	rollout_freed_done(&g->freed);
+	gc_freed_done(&g->freed);
 	haproxy_image_done(&g->gateway);
 	for (size_t i = 0; i < g->keep.n; i++)
 		lockfile_free(g->keep.lockfiles[i]);
@@ -74,10 +74,10 @@ static void mark(struct marks *m, struct lockfile *l) {
 }
 
 static void found(struct sweep *g, const char *kind, const char *name, uint64_t bytes) {
-	struct rollout_freed *f = &g->freed;
+	struct gc_freed *f = &g->freed;
 
 	f->at = mem_grow(f->at, f->n + 1, sizeof *f->at);
-	f->at[f->n++] = (struct rollout_garbage){kind, mem_strdup(name), bytes};
+	f->at[f->n++] = (struct gc_garbage){kind, mem_strdup(name), bytes};
 	f->bytes += bytes;
 }
 
@@ -144,7 +144,7 @@ static int kept_versions(const struct release_route *r, struct arena *a, char *c
 	return 0;
 }
 
-static int gc_route(struct sweep *g, const struct release_route *r, struct err *e) {
+static int sweep_route(struct sweep *g, const struct release_route *r, struct err *e) {
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	char **all CLEANUP(freep) = NULL, **kept;
 	size_t n, n_kept;
@@ -175,7 +175,7 @@ static const struct lockfile *lockfile_with(const struct marks *m, const char *d
 	return NULL;
 }
 
-static int gc_containers(struct sweep *g, struct err *e) {
+static int sweep_containers(struct sweep *g, struct err *e) {
 	struct docker_containers list = {0};
 	int r = 0;
 
@@ -198,7 +198,7 @@ static int gc_containers(struct sweep *g, struct err *e) {
 }
 
 /* run/ID of no release that stays. What is not named like an ID is not one. */
-static int gc_run(struct sweep *g, struct err *e) {
+static int sweep_run_dirs(struct sweep *g, struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -228,7 +228,7 @@ static bool tag_stays(const struct sweep *g, const char *tag) {
 	return false;
 }
 
-static int gc_images(struct sweep *g, struct err *e) {
+static int sweep_images(struct sweep *g, struct err *e) {
 	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->ctx->base.root->id);
 	const char *const labels[] = {"llmdeploy.route", NULL};
 	struct docker_images list = {0};
@@ -251,7 +251,7 @@ static int gc_images(struct sweep *g, struct err *e) {
 }
 
 /* No release has one: whatever bears this root's label is left over. */
-static int gc_networks(struct sweep *g, struct err *e) {
+static int sweep_networks(struct sweep *g, struct err *e) {
 	char *root CLEANUP(freep) = mem_printf(INSTANCE_LABEL_ROOT "=%s", g->ctx->base.root->id);
 	const char *const labels[] = {root, NULL};
 	struct json *names CLEANUP(json_freep) = NULL;
@@ -310,7 +310,7 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 	return 0;
 }
 
-static int gc_store(struct sweep *g, struct err *e) {
+static int sweep_store(struct sweep *g, struct err *e) {
 	mark_names(g);
 	if (store_each(g->ctx->base.store, consider, g, e))
 		return -1;
@@ -321,7 +321,7 @@ static int gc_store(struct sweep *g, struct err *e) {
 }
 
 /* Before the first removal and after the last: what is killed in between was meant to be removed. */
-static int record(const struct rollout *ctx, enum event event, const struct rollout_freed *f, uint64_t began_ms, struct err *e) {
+static int record(const struct rollout *ctx, enum event event, const struct gc_freed *f, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(event, NULL);
 
 	json_set_int(r, "releases", (int64_t) f->releases);
@@ -354,9 +354,9 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	if (!g->dry_run && record(g->ctx, EVENT_GC_INTENT, &g->freed, began, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (gc_route(g, &sessions[i].route, e))
+		if (sweep_route(g, &sessions[i].route, e))
 			return -1;
-	if (gc_containers(g, e) || gc_run(g, e) || gc_images(g, e) || gc_networks(g, e) || gc_store(g, e))
+	if (sweep_containers(g, e) || sweep_run_dirs(g, e) || sweep_images(g, e) || sweep_networks(g, e) || sweep_store(g, e))
 		return -1;
 	return g->dry_run ? 0 : record(g->ctx, EVENT_GC, &g->freed, began, e);
 }
@@ -405,7 +405,7 @@ static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, s
 	return 0;
 }
 
-int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *out, struct err *e) {
+int gc_run(const struct rollout *ctx, bool dry_run, struct gc_freed *out, struct err *e) {
 	struct sweep g CLEANUP(sweep_done) = {.ctx = ctx, .dry_run = dry_run};
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
@@ -414,7 +414,7 @@ int rollout_gc(const struct rollout *ctx, bool dry_run, struct rollout_freed *ou
 	    check_routes(ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
-	g.freed = (struct rollout_freed){0};
+	g.freed = (struct gc_freed){0};
 	return 0;
 }
 
@@ -428,7 +428,7 @@ static int look_by_itself(struct rollout_session *s, bool *any, struct err *e) {
 	return 0;
 }
 
-static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out, struct err *e) {
+static int sweep_by_itself(struct rollout_session *s, struct gc_freed *out, struct err *e) {
 	struct sweep g CLEANUP(sweep_done) = {.ctx = s->ctx, .by_itself = true};
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
@@ -437,7 +437,7 @@ static int sweep_by_itself(struct rollout_session *s, struct rollout_freed *out,
 	    check_routes(s->ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
-	g.freed = (struct rollout_freed){0};
+	g.freed = (struct gc_freed){0};
 	return 0;
 }
 
@@ -446,7 +446,7 @@ static void add_count(struct buf *b, size_t n, const char *what) {
 		(void) buf_printf(b, "%s%zu %s%s", b->len ? ", " : "", n, what, n == 1 ? "" : "s");
 }
 
-char *rollout_freed_words(const struct rollout_freed *f) {
+char *gc_freed_words(const struct gc_freed *f) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
 	char bytes[TEXT_BYTES];
 
@@ -475,7 +475,7 @@ static int visit_gc(void *ctx, const struct journal_record *r, struct err *e) {
 }
 
 static void collect(struct rollout_session *s, bool begun) {
-	struct rollout_freed f CLEANUP(rollout_freed_done) = {0};
+	struct gc_freed f CLEANUP(gc_freed_done) = {0};
 	struct err why = {0};
 	bool any = begun;
 
@@ -488,7 +488,7 @@ static void collect(struct rollout_session *s, bool begun) {
 	}
 	if (!any)
 		return;
-	char *said CLEANUP(freep) = rollout_freed_words(&f);
+	char *said CLEANUP(freep) = gc_freed_words(&f);
 	if (said)
 		progress_note(s->ctx->base.progress, "garbage collected", said);
 }
@@ -497,7 +497,7 @@ void gc_after(struct rollout_session *s) {
 	collect(s, false);
 }
 
-void gc_again(struct rollout_session *s) {
+void gc_resume(struct rollout_session *s) {
 	struct err broken = {0};
 	bool begun = false;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drift/internal.h"
 #include "rollout/active.h"
-#include "rollout/drift_internal.h"
 #include "rollout/journal_records.h"
 #include "rollout/reconcile.h"
 #include "rollout/recreate.h"
@@ -17,14 +17,14 @@ static const char *should(const struct gateway_server *sv, const struct lockfile
 	return active && !strcmp(sv->id, active->id) ? "ready" : "maint";
 }
 
-static void differ_in_weight(struct rollout_differences *d, const char *what, uint64_t weight) {
+static void differ_in_weight(struct drift_differences *d, const char *what, uint64_t weight) {
 	char have[32];
 
 	(void) snprintf(have, sizeof have, "weight %llu", (unsigned long long) weight);
 	difference_add(d, DRIFT_GATEWAY, what, "weight 1", have);
 }
 
-static void compare_server(struct rollout_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
+static void compare_server(struct drift_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
 	const char *want = should(sv, active);
 	char *what CLEANUP(freep) = mem_printf("gateway slot %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
 
@@ -38,7 +38,7 @@ static void compare_server(struct rollout_differences *d, size_t i, const struct
 		differ_in_weight(d, what, sv->weight);
 }
 
-static void compare_view(struct rollout_differences *d, const struct gateway_route_view *v, const struct lockfile *active) {
+static void compare_view(struct drift_differences *d, const struct gateway_route_view *v, const struct lockfile *active) {
 	bool seated = false;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -59,7 +59,7 @@ static void found(void *ctx, const char *what, const char *want, const char *hav
 }
 
 /* Of several routes the first one tells of it. */
-static bool is_whole(struct rollout_differences *d, const struct rollout *ctx) {
+static bool is_whole(struct drift_differences *d, const struct rollout *ctx) {
 	struct err fault = {0};
 	bool there;
 
@@ -72,7 +72,7 @@ static bool is_whole(struct rollout_differences *d, const struct rollout *ctx) {
 	return false;
 }
 
-int verify_gateway(struct rollout_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e) {
+int verify_gateway(struct drift_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e) {
 	struct gateway_route_view v;
 	struct gateway_view g;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drift/internal.h"
 #include "rollout/active.h"
-#include "rollout/drift_internal.h"
 #include "rollout/journal_records.h"
 #include "rollout/reconcile.h"
 #include "rollout/recreate.h"
@@ -24,16 +24,16 @@ static void found(void *ctx, const char *path, const char *want, const char *hav
 	difference_add(ctx, DRIFT_OTHER, path, want, have);
 }
 
-int rollout_layout_check(const struct rollout *ctx, const char *route, struct rollout_differences *d, struct err *e) {
+int drift_check_layout(const struct rollout *ctx, const char *route, struct drift_differences *d, struct err *e) {
 	return root_layout_check(ctx->base.root, route, found, d, e);
 }
 
-static void compare_text(struct rollout_differences *d, const char *what, const char *want, const char *have) {
+static void compare_text(struct drift_differences *d, const char *what, const char *want, const char *have) {
 	if (strcmp(want, have ? have : ""))
 		difference_add(d, DRIFT_REPLACE, what, want, have ? have : "nothing");
 }
 
-static void compare_number(struct rollout_differences *d, const char *what, uint64_t want, int64_t have) {
+static void compare_number(struct drift_differences *d, const char *what, uint64_t want, int64_t have) {
 	char a[24], b[24];
 
 	(void) snprintf(a, sizeof a, "%llu", (unsigned long long) want);
@@ -41,7 +41,7 @@ static void compare_number(struct rollout_differences *d, const char *what, uint
 	compare_text(d, what, a, b);
 }
 
-static void compare_json(struct rollout_differences *d, const char *what, const struct json *want, const struct json *have) {
+static void compare_json(struct drift_differences *d, const char *what, const struct json *want, const struct json *have) {
 	struct buf a CLEANUP(buf_done) = BUF_INIT(2000), b CLEANUP(buf_done) = BUF_INIT(2000);
 
 	if (have && json_equal(want, have))
@@ -53,7 +53,7 @@ static void compare_json(struct rollout_differences *d, const char *what, const 
 }
 
 /* Each variable of the lock is there with its value; an image may add others. */
-static void compare_env(struct rollout_differences *d, const struct lockfile *l, const struct json *have) {
+static void compare_env(struct drift_differences *d, const struct lockfile *l, const struct json *have) {
 	for (size_t i = 0; i < l->n_env; i++) {
 		bool found = false;
 		for (const struct json *c = json_first(have); c && !found; c = json_next(c))
@@ -63,7 +63,7 @@ static void compare_env(struct rollout_differences *d, const struct lockfile *l,
 	}
 }
 
-static void compare_labels(struct rollout_differences *d, const struct json *want, const struct json *have) {
+static void compare_labels(struct drift_differences *d, const struct json *want, const struct json *have) {
 	for (const struct json *c = json_first(want); c; c = json_next(c))
 		compare_text(d, json_key(c), json_text(c), json_str(have, json_key(c)));
 }
@@ -79,7 +79,7 @@ static bool is_of_podman(const char *variable) {
 }
 
 /* A variable that neither the lock nor the image has was given by someone. */
-static void find_more_env(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *image, const struct json *have) {
+static void find_more_env(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *image, const struct json *have) {
 	for (const struct json *c = json_first(have); c; c = json_next(c)) {
 		const char *text = json_text(c);
 		bool known = !text || (docker_is_podman(ctx->base.docker) && is_of_podman(text));
@@ -102,7 +102,7 @@ static const struct json *mount_at(const struct json *mounts, const char *target
 	return NULL;
 }
 
-static void compare_mounts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *mounts) {
+static void compare_mounts(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *mounts) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		const struct json *m = mount_at(mounts, l->artifacts[i].path);
 		char *source CLEANUP(freep) = store_path(ctx->base.store, l->artifacts[i].sha256);
@@ -129,7 +129,7 @@ static const char *drops_all(const struct rollout *ctx, const struct json *drop)
 }
 
 /* What keeps the engine in: as it was created, from inspect's HostConfig. */
-static void compare_hardening(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *raw) {
+static void compare_hardening(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct json *raw) {
 	const struct json *host = json_get(raw, "HostConfig");
 	char *user CLEANUP(freep) = docker_user(ctx->base.docker, (unsigned) ctx->base.root->instance_uid);
 	const char *drop = drops_all(ctx, json_get(host, "CapDrop")), *security = json_text(json_at(json_get(host, "SecurityOpt"), 0));
@@ -150,7 +150,7 @@ static void compare_hardening(struct rollout_differences *d, const struct rollou
 	compare_number(d, "capabilities added", 0, (int64_t) json_count(json_get(host, "CapAdd")));
 }
 
-static int compare_image(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c,
+static int compare_image(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c,
 			 struct err *e) {
 	const char **diff_ids CLEANUP(freep) = mem_zalloc(l->n_layers, sizeof *diff_ids);
 	struct docker_image image = {0};
@@ -172,14 +172,14 @@ static int compare_image(struct rollout_differences *d, const struct rollout *ct
 }
 
 /* An engine keeps the file that it opened: one that was put in its place later is not what it serves from. */
-static void compare_age(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
+static void compare_age(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, const struct docker_container *c) {
 	for (size_t i = 0; i < l->n_artifacts; i++)
 		if (instance_is_stale(&ctx->base, l, i, c))
 			difference_add(d, DRIFT_REPLACE, l->artifacts[i].role, "the file that the instance opened", "replaced since the instance was started");
 }
 
 /* Every start of ours is followed by a record: what was started after the newest one was started by its restart policy, or by someone else. */
-static int compare_start(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
+static int compare_start(struct drift_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			 const struct docker_container *c, bool alive, struct err *e) {
 	struct json *last CLEANUP(json_freep) = NULL;
 
@@ -192,7 +192,7 @@ static int compare_start(struct rollout_differences *d, const struct rollout *ct
 	return 0;
 }
 
-static int compare_life(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
+static int compare_life(struct drift_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			const struct docker_container *c, struct err *e) {
 	bool alive = false;
 
@@ -208,7 +208,7 @@ static int compare_life(struct rollout_differences *d, const struct rollout *ctx
 	return compare_start(d, ctx, r, l, c, alive, e);
 }
 
-static int compare_container(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
+static int compare_container(struct drift_differences *d, const struct rollout *ctx, const struct release_route *r, const struct lockfile *l,
 			     struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = instance_name(ctx->base.root, l);
@@ -233,7 +233,7 @@ static int compare_container(struct rollout_differences *d, const struct rollout
 }
 
 /* Of a route that is stopped: its container may be there, does not run, and is not brought back by the Engine. */
-static int compare_stopped(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, struct err *e) {
+static int compare_stopped(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, struct err *e) {
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	char *name CLEANUP(freep) = instance_name(ctx->base.root, l);
 	bool found;
@@ -247,7 +247,7 @@ static int compare_stopped(struct rollout_differences *d, const struct rollout *
 	return 0;
 }
 
-static void compare_artifacts(struct rollout_differences *d, const struct rollout *ctx, const struct lockfile *l, bool paranoid) {
+static void compare_artifacts(struct drift_differences *d, const struct rollout *ctx, const struct lockfile *l, bool paranoid) {
 	for (size_t i = 0; i < l->n_artifacts; i++) {
 		struct err found = {0};
 		if (store_verify(ctx->base.store, l->artifacts[i].sha256, paranoid, &found))
@@ -256,7 +256,7 @@ static void compare_artifacts(struct rollout_differences *d, const struct rollou
 }
 
 /* Containers of the route that belong to no release on disk. */
-static int find_strays(struct rollout_differences *d, const struct rollout *ctx, const struct release_route *r, struct err *e) {
+static int find_strays(struct drift_differences *d, const struct rollout *ctx, const struct release_route *r, struct err *e) {
 	struct docker_containers list = {0};
 
 	if (instance_list(&ctx->base, r->name, &list, e))
@@ -274,7 +274,7 @@ static int find_strays(struct rollout_differences *d, const struct rollout *ctx,
 }
 
 /* The others on disk: a rollback may want them. */
-static int compare_releases(struct rollout_differences *d, const struct release_route *r, const char *active, struct err *e) {
+static int compare_releases(struct drift_differences *d, const struct release_route *r, const char *active, struct err *e) {
 	char **versions CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -291,7 +291,7 @@ static int compare_releases(struct rollout_differences *d, const struct release_
 }
 
 /* Every record of every file. What a crash tore off the end is no fault: the next writer cuts it off and says so. */
-static int verify_journal(struct rollout_differences *d, int dir, const char *where, struct err *e) {
+static int verify_journal(struct drift_differences *d, int dir, const char *where, struct err *e) {
 	struct err fault = {0};
 
 	if (!journal_read(dir, where, NULL, NULL, &fault))
@@ -303,12 +303,12 @@ static int verify_journal(struct rollout_differences *d, int dir, const char *wh
 	return 0;
 }
 
-int rollout_verify_journal(const struct rollout *ctx, struct rollout_differences *d, struct err *e) {
+int drift_verify_journal(const struct rollout *ctx, struct drift_differences *d, struct err *e) {
 	return verify_journal(d, ctx->base.root->fd, "", e);
 }
 
 /* The link is what the newest switch made it. */
-static int compare_link(struct rollout_differences *d, const struct release_route *r, struct err *e) {
+static int compare_link(struct drift_differences *d, const struct release_route *r, struct err *e) {
 	char *said CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL;
 	struct err shape = {0}, broken = {0};
 	bool known;
@@ -321,7 +321,7 @@ static int compare_link(struct rollout_differences *d, const struct release_rout
 	return 0;
 }
 
-int verify_route(const struct rollout *ctx, const struct release_route *r, bool paranoid, struct rollout_differences *d, struct err *e) {
+int verify_route(const struct rollout *ctx, const struct release_route *r, bool paranoid, struct drift_differences *d, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0}, broken = {0};
@@ -343,7 +343,7 @@ int verify_route(const struct rollout *ctx, const struct release_route *r, bool 
 	return compare_container(d, ctx, r, l, e);
 }
 
-int rollout_verify(const struct rollout *ctx, const char *route, bool paranoid, struct rollout_differences *d, struct err *e) {
+int drift_verify(const struct rollout *ctx, const char *route, bool paranoid, struct drift_differences *d, struct err *e) {
 	struct release_route r = RELEASE_ROUTE_INIT;
 
 	if (release_route_open(ctx->base.root, route, false, &r, e))
