@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "capacity/capacity.h"
 #include "host/host.h"
 #include "json/json.h"
 #include "model/model.h"
@@ -78,7 +79,7 @@ void plan_machines(struct planner *p) {
 		*machine = s->n_machines ? named_machine(p, &s->machines[i]) : this_machine(p);
 		if (__builtin_mul_overflow(machine->memory, machine->devices, &machine->capacity))
 			machine->capacity = UINT64_MAX;
-		machine->usable = size_usable(machine->capacity, s->reserve_percent);
+		machine->usable = capacity_usable(machine->capacity, s->reserve_percent);
 	}
 	p->plan.n_machines = n;
 }
@@ -181,7 +182,7 @@ int plan_budget(struct planner *p, struct err *e) {
 
 	if (plan_size(p, &ask, &b, e))
 		return -1;
-	limit = size_limit(b.host, s->reserve_percent);
+	limit = capacity_limit(b.host, s->reserve_percent);
 	/* What JSON keeps exact; 9 PB. */
 	if (b.planned >= (uint64_t) 1 << 53 || limit >= (uint64_t) 1 << 53)
 		return err_set(e, ERR_NOFIT, "'%s' needs more memory than any machine has", s->version);
@@ -214,7 +215,7 @@ static const char *reason_of(const struct planner *p, const struct plan_machine 
 	case PLAN_ASYNCHRONOUS:
 		return arena_printf(p->arena, "for asynchronous work only: p95 %llu ms exceeds the limit of %llu ms", p95, gate);
 	case PLAN_TOO_LARGE:
-		if (size_admits(machine->capacity, reserve, machine->planned) && size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
+		if (capacity_admits(machine->capacity, reserve, machine->planned) && size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
 			return arena_printf(p->arena, "%s takes %s of the device, and its pages of %s do not hold the load (KV cache and states %s)",
 				p->in->runtime->name, bytes_text(p, pages.taken), bytes_text(p, pages.kv), bytes_text(p, b->kv_cache + b->recurrent));
 		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);

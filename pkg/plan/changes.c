@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "capacity/capacity.h"
 #include "json/json.h"
 #include "model/model.h"
 #include "plan/internal.h"
@@ -116,7 +117,7 @@ static void more_devices(struct planner *p, const struct plan_machine *machine) 
 		return;
 	for (uint64_t n = machine->devices + 1; n <= MAX_DEVICES; n++) {
 		uint64_t planned = machine->planned + (n - machine->devices) * more;
-		if (__builtin_mul_overflow(machine->memory, n, &capacity) || !size_admits(capacity, p->in->spec->reserve_percent, planned))
+		if (__builtin_mul_overflow(machine->memory, n, &capacity) || !capacity_admits(capacity, p->in->spec->reserve_percent, planned))
 			continue;
 		text_format_bytes(machine->memory, memory);
 		propose(p, "devices", arena_printf(p->arena, "%llu devices of %s", (unsigned long long) n, memory), planned);

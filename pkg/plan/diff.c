@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "capacity/capacity.h"
 #include "json/json.h"
 #include "size/size.h"
 
@@ -246,7 +247,7 @@ enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_p
 		return PLAN_ROLLBACK_NONE;
 	if (!strcmp(strategy, "recreate"))
 		return PLAN_ROLLBACK_STOPPED;
-	if (!capacity || __builtin_add_overflow(active_bytes, planned_bytes, &both) || !size_admits(capacity, reserve_percent, both))
+	if (!capacity || __builtin_add_overflow(active_bytes, planned_bytes, &both) || !capacity_admits(capacity, reserve_percent, both))
 		return PLAN_ROLLBACK_RECREATE;
 	return !strcmp(previous, "stopped") ? PLAN_ROLLBACK_STOPPED : PLAN_ROLLBACK_WARM;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/plan.h"
 
+#include "capacity/capacity.h"
 #include "size/size.h"
 
 enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
 			     bool asynchronous) {
 	if (!capacity)
 		return PLAN_UNKNOWN;
-	if (!size_admits(capacity, reserve_percent, planned))
+	if (!capacity_admits(capacity, reserve_percent, planned))
 		return PLAN_TOO_LARGE;
 	if (!gate_ms || p95_ms <= gate_ms)
 		return PLAN_ADMITTED;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "capacity/capacity.h"
 #include "model/model.h"
 #include "runtime/runtime.h"
 #include "size/internal.h"
@@ -13,7 +14,6 @@
 #define MUL __builtin_mul_overflow
 #define ADD __builtin_add_overflow
 
-#define MIB ((uint64_t) 1 << 20)
 
 int size_overflow(struct err *e) {
 	return err_set(e, ERR_NOFIT, "the memory that this asks for is no number of 64 bits");
@@ -45,9 +45,6 @@ static void weights(const struct model_facts *m, const struct runtime_memory *rt
 	b->weights -= m->output_bytes ? rows : m->per_layer_embedding_bytes;
 }
 
-static uint64_t percent_of(uint64_t n, unsigned percent) {
-	return n / 100 * percent + (n % 100 * percent + 99) / 100;
-}
 
 static bool sum(const uint64_t *parts, size_t n, uint64_t *out) {
 	uint64_t all = 0;
@@ -68,7 +65,7 @@ static int totals(const struct model_facts *m, const struct runtime_memory *rt, 
 	if (!sum(host, 4, &on_host) || !sum(lost, 3, &b->fragmentation))
 		return size_overflow(e);
 	b->uncertain = m->unsure[0] && !load->measured ? b->fragmentation : 0;
-	b->fragmentation = percent_of(b->fragmentation, rt->fragmentation_percent);
+	b->fragmentation = capacity_percent(b->fragmentation, rt->fragmentation_percent);
 	if (load->on_device) {
 		b->overhead = load->device_overhead;
 		b->output = 0;
@@ -123,35 +120,17 @@ bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, ui
 
 	if (!of_total && rt->model != RUNTIME_PAGED_OF_FREE)
 		return false;
-	p.taken = size_usable(capacity, 100 - rt->fraction_percent);
+	p.taken = capacity_usable(capacity, 100 - rt->fraction_percent);
 	if (of_total) {
 		p.kv = p.taken > fixed ? p.taken - fixed : 0;
 	} else {
-		p.kv = size_usable(rest, 100 - rt->fraction_percent);
+		p.kv = capacity_usable(rest, 100 - rt->fraction_percent);
 		p.taken = fixed + p.kv;
 	}
 	p.holds_load = fixed <= capacity && p.kv >= cache;
 	p.least_percent = of_total ? percent_up(b->planned, capacity) : percent_up(cache, rest);
 	*out = p;
 	return true;
-}
-
-uint64_t size_usable(uint64_t capacity, unsigned reserve_percent) {
-	assert(reserve_percent <= 100);
-	/* Rounded up, so that a byte of doubt goes to the reserve; divided first, so that it cannot overflow. */
-	return capacity - percent_of(capacity, reserve_percent);
-}
-
-bool size_admits(uint64_t capacity, unsigned reserve_percent, uint64_t planned) {
-	return planned <= size_usable(capacity, reserve_percent);
-}
-
-uint64_t size_limit(uint64_t host, unsigned reserve_percent) {
-	uint64_t reserve = percent_of(host, reserve_percent), all;
-
-	if (ADD(host, reserve, &all) || ADD(all, MIB - 1, &all))
-		return UINT64_MAX / MIB * MIB;
-	return all / MIB * MIB;
 }
 
 bool size_sparsity(const struct model_facts *m, const struct runtime *rt, char *words, size_t size) {

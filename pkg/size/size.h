@@ -61,15 +61,6 @@ struct size_pages {
 };
 bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, uint64_t capacity, struct size_pages *out);
 
-/* planned <= capacity x (1 - reserve): the reserve is a part of the device, not
- * of the plan. reserve_percent is 0 to 90. */
-bool size_admits(uint64_t capacity, unsigned reserve_percent, uint64_t planned);
-/* What size_admits leaves of the capacity. */
-uint64_t size_usable(uint64_t capacity, unsigned reserve_percent);
-
-/* The limit of a container: host memory and the reserve on top, in whole MiB. Saturates. */
-uint64_t size_limit(uint64_t host, unsigned reserve_percent);
-
 /* Bytes of n numbers of a KV cache of this type, in whole blocks. False: unknown type, or it overflows. */
 bool size_kv_bytes(const char *type, uint64_t n, uint64_t *bytes);
 

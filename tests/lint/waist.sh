@@ -3,8 +3,8 @@
 # The lockfile is all that the two halves share: no folder of the second half reaches the manifest, its reader or the planner, by whatever
 # way. deps.awk holds the includes to pkg/DEPS; this follows the ways through it. An exception is one step, with its reason:
 set -u
-exceptions='rollout size   admission compares integers of the lockfile with the memory of the machine'
-moves='lockfile store journal release docker probe eval memory_estimate haproxy gateway instance rollout drift gc'
+exceptions=''
+moves='capacity lockfile store journal release docker probe eval memory_estimate haproxy gateway instance rollout drift gc'
 compiles='spec plan model schema yaml compile config runtime'
 
 awk -v moves="$moves" -v compiles="$compiles" -v exceptions="$exceptions" '

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "capacity/capacity.h"
 #include "size_parts.h"
 
 /* KV cache and states of real models for one sequence and batches of 512, f16, MiB; 8K, 32K, 128K and 256K of context (0: longer than the
@@ -101,8 +102,8 @@ static void size_textbook(void **state) {
 	gb(b.weights, "70.0");
 	gb(b.planned - b.compute - b.output - b.overhead, "72.7");
 	gb(7600000000 + 5000000000, "12.6");
-	gb(size_usable(24000000000, 20), "19.2");
-	assert_true(size_admits(24000000000, 20, 14600000000));
+	gb(capacity_usable(24000000000, 20), "19.2");
+	assert_true(capacity_admits(24000000000, 20, 14600000000));
 }
 
 /* Embedding tables that are read by row stay with the host; a tied one is on the device, too. GB as in facts of Gemma 4 E2B. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "capacity/capacity.h"
 #include "size_parts.h"
 
 #define LLAMA SHAPE(8, 1024, 2816, 16, 4, 64, 4096)
@@ -221,15 +222,15 @@ static const struct {
 static void size_devices(void **state) {
 	(void) state;
 	EACH_CASE(c, devices)
-		assert_int_equal(size_admits(c->capacity, c->reserve_percent, c->planned), c->admits);
+		assert_int_equal(capacity_admits(c->capacity, c->reserve_percent, c->planned), c->admits);
 }
 
 static void size_limits(void **state) {
 	(void) state;
-	assert_int_equal(size_limit(100 << 20, 20), 120 << 20);
-	assert_int_equal(size_limit((100 << 20) + 1, 20), 121 << 20);
-	assert_int_equal(size_limit(0, 20), 0);
-	assert_int_equal(size_limit(UINT64_MAX, 20), UINT64_MAX - ((1 << 20) - 1));
+	assert_int_equal(capacity_limit(100 << 20, 20), 120 << 20);
+	assert_int_equal(capacity_limit((100 << 20) + 1, 20), 121 << 20);
+	assert_int_equal(capacity_limit(0, 20), 0);
+	assert_int_equal(capacity_limit(UINT64_MAX, 20), UINT64_MAX - ((1 << 20) - 1));
 }
 
 int main(void) {
