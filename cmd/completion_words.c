@@ -297,7 +297,6 @@ static char *split_value(struct line *l) {
 	if (id < 0)
 		return NULL;
 	char *fixed = mem_strndup(l->word, n + 1);
-	l->fixed = fixed;
 	l->word += n + 1;
 	l->awaited = cmd_options[id].arg ? cmd_options[id].arg : "";
 	return fixed;
@@ -306,6 +305,8 @@ static char *split_value(struct line *l) {
 static void add_words(struct line *l) {
 	char *fixed CLEANUP(freep) = l->awaited ? NULL : split_value(l);
 
+	if (fixed)
+		l->fixed = fixed;
 	if (l->awaited) {
 		add_of(l, l->awaited, strlen(l->awaited));
 		return;
