@@ -17,12 +17,12 @@
 #include "git/git.h"
 #include "golden_report.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/plan_file.h"
 #include "reach.h"
 #include "report/report.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 static void judged(void *ctx, const struct json *evidence) {
 	golden_report_show(ctx, evidence);
@@ -50,7 +50,8 @@ static int origin_of(struct args *a, const char *path, struct json **out, struct
 }
 
 /* Layers and blobs that came with a lockfile from another machine. */
-static int import_archive(struct args *a, struct context *c, const struct lockfile *l, struct err *e) {
+static int import_archive(struct args *a, struct context *c, const struct lockfile *l,
+			  struct err *e) {
 	const char *path = a->option[OPT_ARCHIVE];
 	struct image image;
 
@@ -72,7 +73,8 @@ static void add_time(struct buf *b, const char *what, uint64_t ms) {
 	(void) buf_printf(b, "%s%s %s", b->len ? ", " : "", what, took);
 }
 
-/* "12.3 s: instance start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10 s" */
+/* "12.3 s: instance start 3.20 s, golden questions 5.00 s, switch and watch 2.00 s, other 2.10
+ * s" */
 static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	struct buf parts CLEANUP(buf_done) = BUF_INIT(1000);
 	uint64_t named = r->start_ms + r->eval_ms + r->canary_ms;
@@ -84,34 +86,44 @@ static char *times_of(const struct rollout_result *r, uint64_t ms) {
 	add_time(&parts, "canary", r->canary_ms);
 	add_time(&parts, "switch and watch", r->watch_ms);
 	add_time(&parts, "other", ms > named ? ms - named : 0);
-	return mem_printf("%s%s%s", total, r->outcome == ROLLOUT_SWITCHED ? ": " : "", r->outcome == ROLLOUT_SWITCHED ? buf_str(&parts) : "");
+	return mem_printf("%s%s%s", total, r->outcome == ROLLOUT_SWITCHED ? ": " : "",
+			  r->outcome == ROLLOUT_SWITCHED ? buf_str(&parts) : "");
 }
 
-static void show_next(struct args *a, const struct lockfile *l, const struct rollout_result *r, const struct reach *reach) {
-	char *clients CLEANUP(freep) = mem_printf("%s  %s", reach->url, reach->note), *next CLEANUP(freep) = NULL;
+static void show_next(struct args *a, const struct lockfile *l, const struct rollout_result *r,
+		      const struct reach *reach) {
+	char *clients CLEANUP(freep) = mem_printf("%s  %s", reach->url, reach->note),
+		      *next CLEANUP(freep) = NULL;
 
 	if (*r->from && r->outcome == ROLLOUT_SWITCHED)
-		next = mem_printf("llmdeploy status %s\nllmdeploy rollback %s  (back to '%s', %s)", l->route, l->route, r->from,
+		next = mem_printf("llmdeploy status %s\nllmdeploy rollback %s  (back to '%s', %s)",
+				  l->route, l->route, r->from,
 				  r->previous_warm ? "which stays warm" : "which starts again");
 	else
 		next = mem_printf("llmdeploy status %s", l->route);
-	const struct report_pair pairs[] = {{"clients", clients}, {"try it", reach->curl}, {"next", next}};
+	const struct report_pair pairs[] = {{"clients", clients},
+					    {"try it", reach->curl},
+					    {"next", next}};
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
 
-static void tell_people(struct args *a, const struct lockfile *l, const struct rollout_result *r, uint64_t ms, const struct reach *reach) {
+static void tell_people(struct args *a, const struct lockfile *l, const struct rollout_result *r,
+			uint64_t ms, const struct reach *reach) {
 	char *times CLEANUP(freep) = times_of(r, ms);
 
 	if (r->outcome == ROLLOUT_NOTHING)
 		report_line(a->report, "nothing to do: '%s' is active (%s)", l->version, times);
 	else if (r->outcome == ROLLOUT_STARTED)
-		report_line(a->report, "started: '%s' is active, and the route was stopped (%s)", l->version, times);
+		report_line(a->report, "started: '%s' is active, and the route was stopped (%s)",
+			    l->version, times);
 	else
-		report_line(a->report, "'%s' is active%s%s%s (%s)", l->version, *r->from ? ", after '" : "", r->from, *r->from ? "'" : "", times);
+		report_line(a->report, "'%s' is active%s%s%s (%s)", l->version,
+			    *r->from ? ", after '" : "", r->from, *r->from ? "'" : "", times);
 	show_next(a, l, r, reach);
 }
 
-static void tell(struct args *a, const struct context *c, const struct lockfile *l, const struct rollout_result *r, uint64_t began) {
+static void tell(struct args *a, const struct context *c, const struct lockfile *l,
+		 const struct rollout_result *r, uint64_t began) {
 	struct json *j CLEANUP(json_freep) = json_object();
 	struct reach reach CLEANUP(reach_done) = {0};
 	uint64_t ms = clock_mono_ms() - began;
@@ -123,7 +135,10 @@ static void tell(struct args *a, const struct context *c, const struct lockfile 
 	json_set_str(j, "active", l->version);
 	json_set_str(j, "from", r->from);
 	json_set_str(j, "lock", l->digest);
-	json_set_str(j, "outcome", r->outcome == ROLLOUT_NOTHING ? "nothing" : r->outcome == ROLLOUT_STARTED ? "started" : "switched");
+	json_set_str(j, "outcome",
+		     r->outcome == ROLLOUT_NOTHING           ? "nothing"
+			     : r->outcome == ROLLOUT_STARTED ? "started"
+							     : "switched");
 	json_set_int(j, "total_ms", (int64_t) ms);
 	json_set_int(j, "engine_ms", (int64_t) r->start_ms);
 	json_set_int(j, "eval_ms", (int64_t) r->eval_ms);
@@ -134,8 +149,10 @@ static void tell(struct args *a, const struct context *c, const struct lockfile 
 	report_result(a->report, j);
 }
 
-/* A plan is good for the release that was active when it was made, and, once applied, for itself. */
-static int check_expected(const struct rollout_session *s, const struct lockfile *l, const struct plan_file_expected *x, struct err *e) {
+/* A plan is good for the release that was active when it was made, and, once applied, for
+ * itself. */
+static int check_expected(const struct rollout_session *s, const struct lockfile *l,
+			  const struct plan_file_expected *x, struct err *e) {
 	struct lockfile *now CLEANUP(lockfile_freep) = NULL;
 	struct err none = {0};
 
@@ -143,15 +160,21 @@ static int check_expected(const struct rollout_session *s, const struct lockfile
 		*e = none;
 		return -1;
 	}
-	if ((!strcmp(now ? now->digest : "", x->active_lockfile) && !strcmp(now ? now->version : "", x->active)) || (now && !strcmp(now->digest, l->digest)))
+	if ((!strcmp(now ? now->digest : "", x->active_lockfile) &&
+	     !strcmp(now ? now->version : "", x->active)) ||
+	    (now && !strcmp(now->digest, l->digest)))
 		return 0;
-	return err_set(e, ERR_BUSY, "the plan is stale: it expects %s%s%s to be active, and %s%s%s is; plan again", *x->active ? "'" : "",
-		*x->active ? x->active : "nothing", *x->active ? "'" : "", now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");
+	return err_set(
+		e, ERR_BUSY,
+		"the plan is stale: it expects %s%s%s to be active, and %s%s%s is; plan again",
+		*x->active ? "'" : "", *x->active ? x->active : "nothing", *x->active ? "'" : "",
+		now ? "'" : "", now ? now->version : "nothing", now ? "'" : "");
 }
 
 /* `manifest`: its text, where a manifest and not a lockfile is applied. */
-static int under_lock(struct args *a, struct context *c, struct rollout_session *s, const struct spec *spec, const struct input *manifest,
-		      struct lockfile **l, struct err *e) {
+static int under_lock(struct args *a, struct context *c, struct rollout_session *s,
+		      const struct spec *spec, const struct input *manifest, struct lockfile **l,
+		      struct err *e) {
 	uint64_t began = clock_mono_ms();
 	struct rollout_result result;
 
@@ -186,26 +209,33 @@ int cmd_apply(struct args *a, struct err *e) {
 	if (input_read(a->at[0], &in, e) ||
 	    (a->option[OPT_ARCHIVE] && input_check(a->option[OPT_ARCHIVE], e)) ||
 	    compile_common_read_lockfile(&in, &l, &expected, &planned, e) ||
-	    (!l && (compile_common_spec(a, &in, &spec, e) || compile_common_can_run(a, spec, e))) ||
+	    (!l && (compile_common_spec(a, &in, &spec, e) ||
+		    compile_common_can_run(a, spec, e))) ||
 	    origin_of(a, a->at[0], &origin, e))
 		return -1;
 	if (l)
 		exposure_warn(a, json_get(l->tree, "gateway"), NULL);
 	if (context_open(a, "apply", NEED_WRITE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
 		return -1;
-	/* A machine without the gateway's image makes it before anything of the route is touched. */
+	/* A machine without the gateway's image makes it before anything of the route is
+	 * touched. */
 	if (compile_common_gateway(a, &c, false, &made, e))
 		return -1;
-	/* Whether it is needed is not known, and whether it answers then neither: no reason to refuse. */
+	/* Whether it is needed is not known, and whether it answers then neither: no reason to
+	 * refuse. */
 	if (fallback_check(l ? json_get(l->tree, "gateway") : spec->gateway, &silent))
-		progress_warn(&a->report->progress, "the fallback did not pass its check", silent.msg);
+		progress_warn(&a->report->progress, "the fallback did not pass its check",
+			      silent.msg);
 	c.rollout.base.origin = origin;
 	c.rollout.judged = judged;
 	c.rollout.ctx = a->report;
 	c.rollout.asked = true;
 	if (rollout_begin(&c.rollout, l ? l->route : spec->route, true, &s, e))
 		return -1;
-	int r = (planned && check_expected(&s, l, &expected, e)) || under_lock(a, &c, &s, spec, &in, &l, e) ? -1 : 0;
+	int r = 0;
+	if ((planned && check_expected(&s, l, &expected, e)) ||
+	    under_lock(a, &c, &s, spec, &in, &l, e))
+		r = -1;
 	rollout_end(&s);
 	return r;
 }

@@ -38,7 +38,8 @@ static int find_letter(const struct cmd *cmd, const char *word) {
 
 static int find(const struct cmd *cmd, const char *name, size_t n) {
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (cmd->options & OPT(i) && strlen(cmd_options[i].name) == n && !strncmp(cmd_options[i].name, name, n))
+		if (cmd->options & OPT(i) && strlen(cmd_options[i].name) == n &&
+		    !strncmp(cmd_options[i].name, name, n))
 			return i;
 	return -1;
 }
@@ -52,12 +53,16 @@ static int unknown(const struct cmd *cmd, const char *word, struct err *e) {
 			names[n++] = cmd_options[i].name;
 	const char *near = text_nearest(word + 2, names, n);
 	if (near)
-		return err_set(e, ERR_USAGE, "%s has no option '%s', did you mean '--%s'?", cmd->name, word, near);
-	return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
+		return err_set(e, ERR_USAGE, "%s has no option '%s', did you mean '--%s'?",
+			       cmd->name, word, near);
+	return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help", cmd->name,
+		       word, cmd->name);
 }
 
-/* One option at argv[i]; the number of words that it took, or -1. A FILE that is given as an option is an argument like the others. */
-static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args *out, struct err *e) {
+/* One option at argv[i]; the number of words that it took, or -1. A FILE that is given as an option
+ * is an argument like the others. */
+static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args *out,
+		struct err *e) {
 	const char *word = argv[i], *equals = text_starts(word, "--") ? strchr(word, '=') : NULL;
 	size_t n = (equals ? (size_t) (equals - word) : strlen(word)) - 2;
 	int id = text_starts(word, "--") ? find(cmd, word + 2, n) : find_letter(cmd, word);
@@ -65,7 +70,8 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 	if (id < 0 && text_starts(word, "--"))
 		return unknown(cmd, word, e);
 	if (id < 0)
-		return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help", cmd->name, word, cmd->name);
+		return err_set(e, ERR_USAGE, "%s has no option '%s', see llmdeploy %s --help",
+			       cmd->name, word, cmd->name);
 	if (!cmd_options[id].arg) {
 		if (equals)
 			return err_set(e, ERR_USAGE, "'--%s' takes no value", cmd_options[id].name);
@@ -73,7 +79,8 @@ static int take(const struct cmd *cmd, int argc, char **argv, int i, struct args
 		return 1;
 	}
 	if (!equals && i + 1 == argc)
-		return err_set(e, ERR_USAGE, "'--%s' needs a value: %s", cmd_options[id].name, cmd_options[id].arg);
+		return err_set(e, ERR_USAGE, "'--%s' needs a value: %s", cmd_options[id].name,
+			       cmd_options[id].arg);
 	char *value = equals ? argv[i] + (equals + 1 - word) : argv[i + 1];
 	if (id == OPT_FILE)
 		argv[out->n++] = value;
@@ -88,7 +95,8 @@ char *args_usage(const struct cmd *cmd) {
 	if (!cmd->verbs)
 		return mem_strdup(cmd->args);
 	for (const struct cmd_verb *v = cmd->verbs; v->name; v++)
-		(void) buf_printf(&b, "%s%s%s%s", v == cmd->verbs ? "" : " | ", v->name, *v->args ? " " : "", v->args);
+		(void) buf_printf(&b, "%s%s%s%s", v == cmd->verbs ? "" : " | ", v->name,
+				  *v->args ? " " : "", v->args);
 	return buf_steal(&b);
 }
 
@@ -96,10 +104,13 @@ static int check_count(const struct cmd *cmd, const struct args *a, struct err *
 	char *usage CLEANUP(freep) = args_usage(cmd);
 
 	if (a->n < cmd->min)
-		return err_set(e, ERR_USAGE, "%s needs %s; see llmdeploy %s --help", cmd->name, usage, cmd->name);
+		return err_set(e, ERR_USAGE, "%s needs %s; see llmdeploy %s --help", cmd->name,
+			       usage, cmd->name);
 	if (a->n > cmd->max)
-		return err_set(e, ERR_USAGE, "%s takes %s, so '%s' is one argument too many; see llmdeploy %s --help", cmd->name,
-			       *usage ? usage : "no arguments", a->at[cmd->max], cmd->name);
+		return err_set(
+			e, ERR_USAGE,
+			"%s takes %s, so '%s' is one argument too many; see llmdeploy %s --help",
+			cmd->name, *usage ? usage : "no arguments", a->at[cmd->max], cmd->name);
 	return 0;
 }
 
@@ -147,8 +158,10 @@ void args_wrap(struct buf *out, const char *left, size_t indent, const char *tex
 
 static void add_option(const struct cmd *cmd, int i, struct buf *b) {
 	char letter = args_letter(cmd, i);
-	char *left CLEANUP(freep) = mem_printf("  %s%.1s%s--%s%s%s", letter ? "-" : "", &letter, letter ? ", " : "", cmd_options[i].name,
-					       cmd_options[i].arg ? " " : "", cmd_options[i].arg ? cmd_options[i].arg : "");
+	char *left CLEANUP(freep) = mem_printf("  %s%.1s%s--%s%s%s", letter ? "-" : "", &letter,
+					       letter ? ", " : "", cmd_options[i].name,
+					       cmd_options[i].arg ? " " : "",
+					       cmd_options[i].arg ? cmd_options[i].arg : "");
 
 	args_wrap(b, left, OPTION_WIDTH, cmd_options[i].help);
 }
@@ -156,9 +169,11 @@ static void add_option(const struct cmd *cmd, int i, struct buf *b) {
 /* A line for the command, or one for each of its verbs. */
 static void add_usage(const struct cmd *cmd, struct buf *b) {
 	if (!cmd->verbs)
-		(void) buf_printf(b, "usage: llmdeploy %s%s%s\n", cmd->name, *cmd->args ? " " : "", cmd->args);
+		(void) buf_printf(b, "usage: llmdeploy %s%s%s\n", cmd->name, *cmd->args ? " " : "",
+				  cmd->args);
 	for (const struct cmd_verb *v = cmd->verbs; v && v->name; v++)
-		(void) buf_printf(b, "%s llmdeploy %s %s%s%s\n", v == cmd->verbs ? "usage:" : "      ", cmd->name, v->name,
+		(void) buf_printf(b, "%s llmdeploy %s %s%s%s\n",
+				  v == cmd->verbs ? "usage:" : "      ", cmd->name, v->name,
 				  *v->args ? " " : "", v->args);
 	(void) buf_putc(b, '\n');
 }

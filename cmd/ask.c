@@ -6,11 +6,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
 #include "release/run.h"
 #include "report/report.h"
+#include "json/json.h"
 
 enum { ASK_MS = 300000 };
 
@@ -26,7 +26,8 @@ static int no_case(const struct lockfile *l, const char *id, struct err *e) {
 
 	for (const struct json *c = json_first(json_get(l->golden, "cases")); c; c = json_next(c))
 		(void) buf_printf(&known, " %s", json_str(c, "id"));
-	return err_set(e, ERR_USAGE, "the golden set of '%s' has no case '%s'; it has%s", l->version, id, known.len ? buf_str(&known) : " none");
+	return err_set(e, ERR_USAGE, "the golden set of '%s' has no case '%s'; it has%s",
+		       l->version, id, known.len ? buf_str(&known) : " none");
 }
 
 static void push_message(struct json *messages, const char *role, const char *content) {
@@ -44,14 +45,16 @@ static int add_sources(const struct lockfile *l, const char *ids, struct buf *ou
 	for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save)) {
 		const char *text = json_str(json_get(l->golden, "sources"), id);
 		if (!text)
-			return err_set(e, ERR_USAGE, "the golden set of '%s' has no source '%s'", l->version, id);
+			return err_set(e, ERR_USAGE, "the golden set of '%s' has no source '%s'",
+				       l->version, id);
 		(void) buf_printf(out, "[%s] %s\n", id, text);
 	}
 	(void) buf_putc(out, '\n');
 	return 0;
 }
 
-static int question(struct args *a, const struct lockfile *l, struct json **messages, struct err *e) {
+static int question(struct args *a, const struct lockfile *l, struct json **messages,
+		    struct err *e) {
 	struct buf user CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	const char *id = a->option[OPT_CASE], *sources = a->option[OPT_SOURCES];
 
@@ -76,7 +79,8 @@ static int question(struct args *a, const struct lockfile *l, struct json **mess
 	return 0;
 }
 
-static int call(struct args *a, const struct context *c, const struct lockfile *l, struct json *messages, struct err *e) {
+static int call(struct args *a, const struct context *c, const struct lockfile *l,
+		struct json *messages, struct err *e) {
 	struct release_socket socket CLEANUP(release_socket_done) = RELEASE_SOCKET_INIT;
 	struct json *body CLEANUP(json_freep) = json_object();
 	struct endpoint_reply reply CLEANUP(endpoint_reply_done) = {0};
@@ -87,12 +91,17 @@ static int call(struct args *a, const struct context *c, const struct lockfile *
 	json_set_int(body, "max_tokens", 512);
 	if (release_socket_path(&c->root, l->id, &socket, e))
 		return -1;
-	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = socket.path, .model = l->route};
+	struct endpoint ep = {.base_url = "http://localhost",
+			      .unix_socket = socket.path,
+			      .model = l->route};
 	if (endpoint_call(&ep, "/v1/chat/completions", body, ASK_MS, &reply, e))
-		return err_wrap(e, "release '%s' of route '%s' does not answer; see llmdeploy verify %s", l->version, l->route, l->route);
+		return err_wrap(
+			e, "release '%s' of route '%s' does not answer; see llmdeploy verify %s",
+			l->version, l->route, l->route);
 	const char *answer = reply.status == 200 ? endpoint_answer(reply.body) : NULL;
 	if (!answer || !*answer)
-		return err_set(e, ERR_UNREACHABLE, "release '%s' answered with HTTP status %ld: %s", l->version, reply.status, reply.message);
+		return err_set(e, ERR_UNREACHABLE, "release '%s' answered with HTTP status %ld: %s",
+			       l->version, reply.status, reply.message);
 	report_text(a->report, answer, strlen(answer));
 	struct json *result CLEANUP(json_freep) = json_object();
 	json_set_str(result, "route", l->route);
@@ -125,7 +134,8 @@ int cmd_ask(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
-	if (context_open(a, "ask", a->option[OPT_SOCKET_PATH] ? NEED_READ : NEED_ASK, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
+	if (context_open(a, "ask", a->option[OPT_SOCKET_PATH] ? NEED_READ : NEED_ASK, &c, e) ||
+	    context_active_lockfile(&c, a->at[0], &l, e))
 		return -1;
 	if (a->option[OPT_SOCKET_PATH])
 		return tell_socket(a, &c, l);

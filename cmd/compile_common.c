@@ -12,7 +12,6 @@
 #include "debian/debian.h"
 #include "eval/eval.h"
 #include "exposure.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/plan_file.h"
 #include "memory_estimate/memory_estimate.h"
@@ -22,6 +21,7 @@
 #include "size/size.h"
 #include "spec/spec.h"
 #include "version.h"
+#include "json/json.h"
 
 enum { COMPILE_WAIT_MS = 600000 };
 
@@ -50,13 +50,17 @@ static void check_runtime(void *ctx, const struct spec *part, struct diagnostics
 	if (context_runtime_dir(l->a, part->runtime, &dir, &why))
 		diagnostics_add(c, spec_pos(part, "runtime.name"), "%s", why.msg);
 	else if (runtime_load(dir, &rt, &own, &why))
-		diagnostics_add(c, spec_pos(part, "runtime.name"), "the definition of runtime '%s' cannot be used: %s", part->runtime, why.msg);
+		diagnostics_add(c, spec_pos(part, "runtime.name"),
+				"the definition of runtime '%s' cannot be used: %s", part->runtime,
+				why.msg);
 	else
 		plan_check(rt, part, where, l, c);
 }
 
-int compile_common_load(const struct args *a, const struct input *in, struct spec **out, struct diagnostics *c, struct err *e) {
-	return spec_parse(in->name, buf_str(&in->text), in->text.len, check_runtime, &(struct loading){.a = a}, out, c, e);
+int compile_common_load(const struct args *a, const struct input *in, struct spec **out,
+			struct diagnostics *c, struct err *e) {
+	return spec_parse(in->name, buf_str(&in->text), in->text.len, check_runtime,
+			  &(struct loading){.a = a}, out, c, e);
 }
 
 int compile_common_spec(struct args *a, const struct input *in, struct spec **out, struct err *e) {
@@ -102,7 +106,8 @@ static void packaged(const struct args *a, struct buf *out) {
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
 		char *dir CLEANUP(freep) = NULL;
 
-		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &rt, &ignored, &none) && runtime_is_packaged(rt))
+		if (!context_runtime_dir(a, names[i], &dir, &none) &&
+		    !runtime_load(dir, &rt, &ignored, &none) && runtime_is_packaged(rt))
 			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
 	}
 }
@@ -123,17 +128,22 @@ int compile_common_can_run(struct args *a, const struct spec *s, struct err *e) 
 	if (runtime_is_packaged(rt))
 		return 0;
 	packaged(a, &list);
-	return err_at(e, spec_pos(s, "runtime.name"), "'%s' can be planned with llmdeploy plan; this version runs only runtimes that it packages: %s",
+	return err_at(e, spec_pos(s, "runtime.name"),
+		      "'%s' can be planned with llmdeploy plan; this version runs only runtimes "
+		      "that it packages: %s",
 		      rt->name, list.len ? list.data : "none is found");
 }
 
-int compile_common_preview(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *out,
-		      struct err *e) {
+int compile_common_preview(struct args *a, struct context *c, const struct spec *s,
+			   const struct compile_known *known, struct compile_preview *out,
+			   struct err *e) {
 	return compile_common_preview_measured(a, c, s, known, NULL, out, e);
 }
 
-int compile_common_preview_measured(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known,
-			       const struct size_measured *measured, struct compile_preview *out, struct err *e) {
+int compile_common_preview_measured(struct args *a, struct context *c, const struct spec *s,
+				    const struct compile_known *known,
+				    const struct size_measured *measured,
+				    struct compile_preview *out, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	char *dir CLEANUP(freep) = NULL;
 
@@ -142,8 +152,13 @@ int compile_common_preview_measured(struct args *a, struct context *c, const str
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	self[n > 0 ? n : 0] = 0;
-	struct compile job = {.store = c->store, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL, .program = self, .measured = measured,
-		.progress = &a->report->progress};
+	struct compile job = {.store = c->store,
+			      .runtime_dir = dir,
+			      .root = c->root.fd,
+			      .tool = TOOL,
+			      .program = self,
+			      .measured = measured,
+			      .progress = &a->report->progress};
 	if (!compile_preview(&job, s, known, out, &all, e))
 		return 0;
 	if (all.n > 1)
@@ -157,7 +172,8 @@ struct asking {
 	const struct size_measured *measured;
 };
 
-static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q, struct lockfile **out, struct err *e) {
+static int compile(struct args *a, struct context *c, const struct spec *s, const struct asking *q,
+		   struct lockfile **out, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct debian_mirror *list CLEANUP(freep) = NULL;
 	struct debian_mirrors mirrors = {0};
@@ -167,14 +183,23 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 
 	if (runtime_dir(a, s, &dir, e))
 		return -1;
-	/* Without a mirror everything may still be in the store: the fetch says so where it is not. */
+	/* Without a mirror everything may still be in the store: the fetch says so where it is
+	 * not. */
 	(void) context_mirrors(c, &list, &mirrors, &none);
 	/* The root's lock, for as long as what is made is named by nothing that gc looks at. */
-	uint64_t wait = c->rollout.lock_wait_ms > COMPILE_WAIT_MS ? c->rollout.lock_wait_ms : COMPILE_WAIT_MS;
+	uint64_t wait = c->rollout.lock_wait_ms > COMPILE_WAIT_MS ? c->rollout.lock_wait_ms
+								  : COMPILE_WAIT_MS;
 	if (root_lock(&c->root, c->command, wait, &held, e))
 		return -1;
-	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .root = c->root.fd, .tool = TOOL,
-		.asking = q->asking, .measured = q->measured, .paranoid = a->option[OPT_PARANOID] != NULL, .progress = &a->report->progress};
+	struct compile job = {.store = c->store,
+			      .mirrors = &mirrors,
+			      .runtime_dir = dir,
+			      .root = c->root.fd,
+			      .tool = TOOL,
+			      .asking = q->asking,
+			      .measured = q->measured,
+			      .paranoid = a->option[OPT_PARANOID] != NULL,
+			      .progress = &a->report->progress};
 	if (!compile_release(&job, s, out, &all, e))
 		return 0;
 	if (all.n > 1)
@@ -182,7 +207,8 @@ static int compile(struct args *a, struct context *c, const struct spec *s, cons
 	return -1;
 }
 
-int compile_common_lockfile(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct err *e) {
+int compile_common_lockfile(struct args *a, struct context *c, const struct spec *s,
+			    struct lockfile **out, struct err *e) {
 	return compile(a, c, s, &(struct asking){0}, out, e);
 }
 
@@ -192,7 +218,8 @@ static bool is_inexact(const struct lockfile *l) {
 
 /* Its numbers are whole MiB, cut off. */
 static struct size_measured measured_of(const struct memory_estimate *o) {
-	struct size_measured m = {.caches = (uint64_t) o->n << 20, .compute = (uint64_t) o->n << 20};
+	struct size_measured m = {.caches = (uint64_t) o->n << 20,
+				  .compute = (uint64_t) o->n << 20};
 
 	for (size_t i = 0; i < o->n; i++) {
 		m.caches += o->devices[i].context;
@@ -201,8 +228,9 @@ static struct size_measured measured_of(const struct memory_estimate *o) {
 	return m;
 }
 
-int compile_common_lockfile_asked(struct args *a, struct context *c, const struct spec *s, struct lockfile **out, struct memory_estimate *said,
-			 struct size_measured *measured, struct err *e) {
+int compile_common_lockfile_asked(struct args *a, struct context *c, const struct spec *s,
+				  struct lockfile **out, struct memory_estimate *said,
+				  struct size_measured *measured, struct err *e) {
 	struct lockfile *first CLEANUP(lockfile_freep) = NULL;
 	struct size_measured m;
 	struct err why = {0};
@@ -234,7 +262,8 @@ int compile_common_lockfile_asked(struct args *a, struct context *c, const struc
 	return 0;
 }
 
-int compile_common_read_lockfile(const struct input *in, struct lockfile **l, struct plan_file_expected *x, bool *planned, struct err *e) {
+int compile_common_read_lockfile(const struct input *in, struct lockfile **l,
+				 struct plan_file_expected *x, bool *planned, struct err *e) {
 	const char *text = buf_str(&in->text);
 
 	*l = NULL;

@@ -28,9 +28,10 @@ int cmd_completion(struct args *a, struct err *e) {
 	}
 	for (size_t i = 0; a->n == 1 && i < sizeof scripts / sizeof *scripts; i++)
 		if (!strcmp(what, scripts[i].shell)) {
-			(void) fwrite(scripts[i].script, 1, (size_t) (scripts[i].end - scripts[i].script), stdout);
+			(void) fwrite(scripts[i].script, 1,
+				      (size_t) (scripts[i].end - scripts[i].script), stdout);
 			return 0;
 		}
-	return err_set(e, ERR_USAGE, "completion wants bash, zsh, fish or words, got '%s%s%s'", what, a->n > 1 ? " " : "",
-		       a->n > 1 ? a->at[1] : "");
+	return err_set(e, ERR_USAGE, "completion wants bash, zsh, fish or words, got '%s%s%s'",
+		       what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

@@ -23,11 +23,13 @@ enum { LIST_MAX_BYTES = 1 << 16 };
 /* A command line, read up to its last word. */
 struct line {
 	const struct cmd *cmd;
-	struct args args;    /* options with their values, and the words that stand for themselves */
-	const char *awaited; /* what the last word is for, where an option before it wants a value: "FILE" */
-	const char *word;    /* the last word */
-	const char *fixed;   /* what of it stays as it is: "--root=" */
-	bool words_only;     /* after "--" */
+	/* options with their values, and the words that stand for themselves */
+	struct args args;
+	/* what the last word is for, where an option before it wants a value: "FILE" */
+	const char *awaited;
+	const char *word;  /* the last word */
+	const char *fixed; /* what of it stays as it is: "--root=" */
+	bool words_only;   /* after "--" */
 };
 
 static void offer(const struct line *l, const char *word, const char *means) {
@@ -63,8 +65,7 @@ static void add_versions(const struct line *l) {
 	struct err unused;
 	size_t n = 0;
 
-	if (!l->args.n ||
-	    root_open(l->args.option[OPT_ROOT], ROOT_READ, &root, &unused) ||
+	if (!l->args.n || root_open(l->args.option[OPT_ROOT], ROOT_READ, &root, &unused) ||
 	    release_route_open(&root, l->args.at[0], false, &route, &unused) ||
 	    release_list(&route, &names, &n, &unused))
 		return;
@@ -91,7 +92,8 @@ static const struct schema_field *field(const struct schema_field *fields, const
 }
 
 static void add_backends(const struct line *l) {
-	const struct schema_field *backend = field(field(spec_schema_fields("manifest"), "runtime")->fields, "backend");
+	const struct schema_field *backend =
+		field(field(spec_schema_fields("manifest"), "runtime")->fields, "backend");
 
 	for (const char *const *word = backend->choices; *word; word++)
 		if (strcmp(*word, "auto") != 0)
@@ -104,7 +106,8 @@ static void add_capabilities(const struct line *l) {
 	size_t before = comma ? (size_t) (comma + 1 - l->word) : 0;
 
 	for (size_t i = 0; i < capability_count; i++) {
-		char *word CLEANUP(freep) = mem_printf("%.*s%s", (int) before, l->word, capability_list[i].name);
+		char *word CLEANUP(freep) = mem_printf("%.*s%s", (int) before, l->word,
+						       capability_list[i].name);
 		offer(l, word, capability_list[i].means);
 	}
 }
@@ -204,7 +207,8 @@ static bool verb_matches(const struct line *l, const struct cmd_verb *verb, size
 		if (!n)
 			return matches;
 		if (*length < (size_t) l->args.n)
-			matches = matches && strlen(l->args.at[*length]) == n && !strncmp(l->args.at[*length], word, n);
+			matches = matches && strlen(l->args.at[*length]) == n &&
+				!strncmp(l->args.at[*length], word, n);
 	}
 }
 
@@ -216,7 +220,8 @@ static bool was_offered(const struct cmd_verb *before, size_t index, const char 
 	return other && strlen(word) == n && !strncmp(other, word, n);
 }
 
-static void add_verb(const struct line *l, const struct cmd_verb *verb, const struct cmd_verb *before) {
+static void add_verb(const struct line *l, const struct cmd_verb *verb,
+		     const struct cmd_verb *before) {
 	size_t given = (size_t) l->args.n, length, n;
 
 	if (!verb_matches(l, verb, &length))
@@ -250,7 +255,8 @@ static int option_of(const struct cmd *cmd, const char *word, size_t n) {
 		char letter = args_letter(cmd, i);
 		if (!(cmd->options & OPT(i)))
 			continue;
-		if (n > 2 && text_starts(word, "--") && strlen(name) == n - 2 && !strncmp(name, word + 2, n - 2))
+		if (n > 2 && text_starts(word, "--") && strlen(name) == n - 2 &&
+		    !strncmp(name, word + 2, n - 2))
 			return i;
 		if (letter && n == 2 && word[0] == '-' && word[1] == letter)
 			return i;
@@ -258,7 +264,8 @@ static int option_of(const struct cmd *cmd, const char *word, size_t n) {
 	return -1;
 }
 
-/* A word before the last one: a value, an option, or an argument. bash makes a word of the '=' in --root=DIR. */
+/* A word before the last one: a value, an option, or an argument. bash makes a word of the '=' in
+ * --root=DIR. */
 static void read_word(struct line *l, char *word, int *awaited) {
 	size_t n = strcspn(word, "=");
 	int id = l->words_only || word[0] != '-' || !word[1] ? -1 : option_of(l->cmd, word, n);
@@ -292,7 +299,9 @@ static void read_line(struct line *l, char **words, size_t n) {
 /* --root=DI: only what follows the sign is looked up. */
 static char *split_value(struct line *l) {
 	size_t n = strcspn(l->word, "=");
-	int id = l->words_only || !l->word[n] || !text_starts(l->word, "--") ? -1 : option_of(l->cmd, l->word, n);
+	int id = l->words_only || !l->word[n] || !text_starts(l->word, "--")
+		? -1
+		: option_of(l->cmd, l->word, n);
 
 	if (id < 0)
 		return NULL;

@@ -7,19 +7,20 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cmd.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "plan.h"
 #include "plan/diff.h"
 #include "release/release.h"
 #include "report/report.h"
 #include "rollout/rollout.h"
+#include "json/json.h"
 
 enum { NAMED = 3, VALUE = 40, DEPTH = 12, SHOWN = 200 };
 
 /* What follows from other fields, and explains nothing by itself. */
 static bool is_derived(const char *what) {
-	return !strcmp(what, "image") || !strcmp(what, "memory planned") || !strcmp(what, "memory limit");
+	return !strcmp(what, "image") || !strcmp(what, "memory planned") ||
+		!strcmp(what, "memory limit");
 }
 
 static char *text_of(const struct json *j) {
@@ -33,7 +34,8 @@ static char *text_of(const struct json *j) {
 	return mem_strdup(buf_str(&b));
 }
 
-static void add(struct json *list, const char *path, const struct json *now, const struct json *then) {
+static void add(struct json *list, const char *path, const struct json *now,
+		const struct json *then) {
 	char *a CLEANUP(freep) = text_of(now), *b CLEANUP(freep) = text_of(then);
 	struct json *o = json_object();
 
@@ -43,8 +45,10 @@ static void add(struct json *list, const char *path, const struct json *now, con
 	json_push(list, o);
 }
 
-/* Field by field, where the comparison of a plan sees nothing: who compiled it, its probes, its environment. */
-static void walk(struct json *list, const char *path, const struct json *now, const struct json *then, unsigned depth) {
+/* Field by field, where the comparison of a plan sees nothing: who compiled it, its probes, its
+ * environment. */
+static void walk(struct json *list, const char *path, const struct json *now,
+		 const struct json *then, unsigned depth) {
 	if (now && then && json_equal(now, then))
 		return;
 	if (!json_is_object(now) || !json_is_object(then) || !depth) {
@@ -52,11 +56,13 @@ static void walk(struct json *list, const char *path, const struct json *now, co
 		return;
 	}
 	for (const struct json *c = json_first(now); c; c = json_next(c)) {
-		char *inner CLEANUP(freep) = mem_printf("%s%s%s", path, *path ? "." : "", json_key(c));
+		char *inner CLEANUP(freep) = mem_printf("%s%s%s", path, *path ? "." : "",
+							json_key(c));
 		walk(list, inner, c, json_get(then, json_key(c)), depth - 1);
 	}
 	for (const struct json *c = json_first(then); c; c = json_next(c)) {
-		char *inner CLEANUP(freep) = mem_printf("%s%s%s", path, *path ? "." : "", json_key(c));
+		char *inner CLEANUP(freep) = mem_printf("%s%s%s", path, *path ? "." : "",
+							json_key(c));
 		if (!json_get(now, json_key(c)))
 			walk(list, inner, NULL, c, depth - 1);
 	}
@@ -95,13 +101,16 @@ static void name_some(const struct json *list, struct buf *out) {
 			more++;
 			continue;
 		}
-		(void) buf_printf(out, "%s%s %.*s -> %.*s", named++ ? ", " : "", json_str(d, "what"), VALUE, value(d, "now"), VALUE, value(d, "then"));
+		(void) buf_printf(out, "%s%s %.*s -> %.*s", named++ ? ", " : "",
+				  json_str(d, "what"), VALUE, value(d, "now"), VALUE,
+				  value(d, "then"));
 	}
 	if (more)
 		(void) buf_printf(out, " and %zu more", more);
 }
 
-int conflict_check(struct args *a, const struct release_route *r, const struct lockfile *l, struct err *e) {
+int conflict_check(struct args *a, const struct release_route *r, const struct lockfile *l,
+		   struct err *e) {
 	struct buf named CLEANUP(buf_done) = BUF_INIT(400);
 	struct lockfile *there CLEANUP(lockfile_freep) = NULL;
 	struct json *list CLEANUP(json_freep) = NULL;
@@ -116,5 +125,7 @@ int conflict_check(struct args *a, const struct release_route *r, const struct l
 	list = differences(there, l);
 	show(a, list);
 	name_some(list, &named);
-	return err_set(e, ERR_SPEC, "version '%s' of '%s' exists with other content: %s; give it a new version", l->version, r->name, buf_str(&named));
+	return err_set(e, ERR_SPEC,
+		       "version '%s' of '%s' exists with other content: %s; give it a new version",
+		       l->version, r->name, buf_str(&named));
 }

@@ -28,7 +28,8 @@ int context_lock_wait(const struct args *a, uint64_t *out, struct err *e) {
 
 	*out = 0;
 	if (text && !text_duration_ms(text, out))
-		return err_set(e, ERR_USAGE, "'--lock-wait %s' is not a time, write it like 60s or 5m", text);
+		return err_set(e, ERR_USAGE,
+			       "'--lock-wait %s' is not a time, write it like 60s or 5m", text);
 	return 0;
 }
 
@@ -44,10 +45,15 @@ static int load_config(const struct args *a, struct context *c, struct err *e) {
 
 static int open_docker(const struct args *a, struct context *c, struct err *e) {
 	uint64_t look_ms = c->config->docker_timeout_ms;
-	struct docker_options o = {.host = a->option[OPT_ENGINE], .progress = &a->report->progress, .quick_ms = look_ms, .slow_ms = 8 * look_ms,
-				   .load_ms = 20 * look_ms, .back_ms = 4 * look_ms};
+	struct docker_options o = {.host = a->option[OPT_ENGINE],
+				   .progress = &a->report->progress,
+				   .quick_ms = look_ms,
+				   .slow_ms = 8 * look_ms,
+				   .load_ms = 20 * look_ms,
+				   .back_ms = 4 * look_ms};
 
-	/* What was said now comes before the environment, and that before the machine's configuration. */
+	/* What was said now comes before the environment, and that before the machine's
+	 * configuration. */
 	if (!o.host && !getenv("DOCKER_HOST"))
 		o.host = c->config->docker;
 	if (docker_open(&o, &c->docker, e))
@@ -55,16 +61,22 @@ static int open_docker(const struct args *a, struct context *c, struct err *e) {
 	return docker_suits(c->docker, (unsigned) c->root.owner, e);
 }
 
-/* A container in the network of a rootless Docker listens where nobody outside of it can connect. */
+/* A container in the network of a rootless Docker listens where nobody outside of it can
+ * connect. */
 static int check_gateway(const struct context *c, struct err *e) {
 	const struct docker_nature *nature;
 
-	if (c->config->gateway != CONFIG_GATEWAY_DOCKER || !c->docker || docker_is_of_root(c->docker))
+	if (c->config->gateway != CONFIG_GATEWAY_DOCKER || !c->docker ||
+	    docker_is_of_root(c->docker))
 		return 0;
 	if (docker_learn(c->docker, &nature, e))
 		return -1;
-	return nature->rootless ? err_set(e, ERR_USAGE, "gateway.mode is docker, and the gateway of a rootless Docker cannot be reached from outside of its network "
-					  "namespace: set gateway.mode to host (an installed HAProxy) or none in %s", c->config->path)
+	return nature->rootless ? err_set(e, ERR_USAGE,
+					  "gateway.mode is docker, and the gateway of a rootless "
+					  "Docker cannot be reached from outside of its network "
+					  "namespace: set gateway.mode to host (an installed "
+					  "HAProxy) or none in %s",
+					  c->config->path)
 				: 0;
 }
 
@@ -99,17 +111,21 @@ static int open_gateway(const struct args *a, struct context *c, struct err *e) 
 }
 
 static int open_root(const struct args *a, unsigned needs, struct root *out, struct err *e) {
-	enum root_use use = needs & NEED_WRITE ? ROOT_WRITE : needs & NEED_CHANGE ? ROOT_CHANGE : ROOT_READ;
+	enum root_use use = needs & NEED_WRITE ? ROOT_WRITE
+		: needs & NEED_CHANGE          ? ROOT_CHANGE
+					       : ROOT_READ;
 
 	if (root_open(a->option[OPT_ROOT], use, out, e))
 		return -1;
 	return needs & NEED_ASK ? root_may_ask(out, e) : 0;
 }
 
-int context_open(const struct args *a, const char *command, unsigned needs, struct context *c, struct err *e) {
+int context_open(const struct args *a, const char *command, unsigned needs, struct context *c,
+		 struct err *e) {
 	uint64_t wait_ms = 0;
 
-	if (context_lock_wait(a, &wait_ms, e) || open_root(a, needs, &c->root, e) ||
+	if (context_lock_wait(a, &wait_ms, e) ||
+	    open_root(a, needs, &c->root, e) ||
 	    load_config(a, c, e))
 		return -1;
 	if (needs & NEED_STORE && store_open(c->root.fd, c->root.path, &c->store, e))
@@ -120,7 +136,10 @@ int context_open(const struct args *a, const char *command, unsigned needs, stru
 		return -1;
 	c->command = mem_printf("%s%s%s", command, a->n ? " " : "", a->n ? a->at[0] : "");
 	c->rollout = (struct rollout){
-		.base = {.root = &c->root, .store = c->store, .docker = c->docker, .progress = &a->report->progress},
+		.base = {.root = &c->root,
+			 .store = c->store,
+			 .docker = c->docker,
+			 .progress = &a->report->progress},
 		.gateway = c->gateway,
 		.command = c->command,
 		.tool = TOOL,
@@ -138,20 +157,27 @@ void context_done(struct context *c) {
 	free(c->command);
 }
 
-int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out, struct err *e) {
+int context_mirrors(struct context *c, struct debian_mirror **list, struct debian_mirrors *out,
+		    struct err *e) {
 	if (!c->config->n_mirrors)
-		return err_set(e, ERR_USAGE, "no mirror of Debian: the host's apt names none; name one as 'mirror:' in %s", c->config->path);
+		return err_set(e, ERR_USAGE,
+			       "no mirror of Debian: the host's apt names none; name one as "
+			       "'mirror:' in %s",
+			       c->config->path);
 	size_t n = c->config->n_mirrors, n_all = n + c->config->n_snapshots;
 	*list = mem_zalloc(n_all, sizeof **list);
 	for (size_t i = 0; i < n_all; i++)
-		(*list)[i] = (struct debian_mirror){.url = i < n ? c->config->mirrors[i] : c->config->snapshots[i - n], .snapshot = i >= n};
+		(*list)[i] = (struct debian_mirror){.url = i < n ? c->config->mirrors[i]
+								 : c->config->snapshots[i - n],
+						    .snapshot = i >= n};
 	*out = (struct debian_mirrors){.at = *list, .n = n_all, .keyring = c->config->keyring};
 	return 0;
 }
 
 /* Directories to look for runtime definitions in; *program is what /proc says that we are. */
 char **context_runtime_dirs(const struct args *a, size_t *n) {
-	const char *given = a->option[OPT_RUNTIMES] ? a->option[OPT_RUNTIMES] : getenv("LLMDEPLOY_RUNTIMES");
+	const char *given = a->option[OPT_RUNTIMES] ? a->option[OPT_RUNTIMES]
+						    : getenv("LLMDEPLOY_RUNTIMES");
 	char self[4096];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -199,17 +225,24 @@ void context_try_docker(const struct args *a, struct context *c) {
 	c->rollout.gateway = c->gateway;
 }
 
-int context_active_lockfile(const struct context *c, const char *name, struct lockfile **l, struct err *e) {
+int context_active_lockfile(const struct context *c, const char *name, struct lockfile **l,
+			    struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 
-	return release_route_open(&c->root, name, false, &route, e) || rollout_active_lockfile(&route, l, e) ? -1 : 0;
+	if (release_route_open(&c->root, name, false, &route, e) ||
+	    rollout_active_lockfile(&route, l, e))
+		return -1;
+	return 0;
 }
 
 int context_is_started(const struct context *c, const char *name, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	enum release_state state;
 
-	if (release_route_open(&c->root, name, false, &route, e) || release_state(&route, &state, NULL, e))
+	if (release_route_open(&c->root, name, false, &route, e) ||
+	    release_state(&route, &state, NULL, e))
 		return -1;
-	return state == RELEASE_STOPPED ? err_set(e, ERR_USAGE, "route '%s' is stopped: llmdeploy start %s", name, name) : 0;
+	return state == RELEASE_STOPPED
+		? err_set(e, ERR_USAGE, "route '%s' is stopped: llmdeploy start %s", name, name)
+		: 0;
 }

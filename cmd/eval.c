@@ -14,10 +14,10 @@
 #include "fs/fs.h"
 #include "golden_report.h"
 #include "input.h"
-#include "json/json.h"
 #include "probe/endpoint.h"
 #include "report/report.h"
 #include "spec/golden.h"
+#include "json/json.h"
 
 /* A key in a file that others can read is no secret. */
 static int read_key(const char *path, struct buf *key, struct err *e) {
@@ -41,7 +41,8 @@ static void cut_slashes(char *url) {
 		url[strlen(url) - 1] = 0;
 }
 
-/* What clients are given is "http://HOST/v1", and what they ask ".../v1/chat/completions"; our paths begin with /v1. */
+/* What clients are given is "http://HOST/v1", and what they ask ".../v1/chat/completions"; our
+ * paths begin with /v1. */
 static char *base_of(const char *url) {
 	static const char *const ends[] = {"/chat/completions", "/completions", "/models", "/v1"};
 	char *base = mem_strdup(url);
@@ -59,26 +60,31 @@ static int endpoint_of(const struct args *a, struct endpoint *ep, char **base, s
 	const char *url = a->option[OPT_ENDPOINT];
 
 	if (!url)
-		return err_set(e, ERR_USAGE, "eval wants --endpoint: http://HOST:PORT, with or without /v1, or unix:PATH of a running server");
+		return err_set(e, ERR_USAGE,
+			       "eval wants --endpoint: http://HOST:PORT, with or without /v1, or "
+			       "unix:PATH of a running server");
 	*ep = (struct endpoint){.base_url = "http://localhost", .model = a->option[OPT_MODEL]};
 	if (text_starts(url, "unix:"))
 		ep->unix_socket = url + (text_starts(url, "unix://") ? 7 : 5);
 	else if (text_starts(url, "http://") || text_starts(url, "https://"))
 		ep->base_url = *base = base_of(url);
 	else
-		return err_set(e, ERR_USAGE, "'--endpoint %s' is neither http://, https:// nor unix:PATH", url);
+		return err_set(e, ERR_USAGE,
+			       "'--endpoint %s' is neither http://, https:// nor unix:PATH", url);
 	return 0;
 }
 
 int cmd_eval(struct args *a, struct err *e) {
-	struct buf key CLEANUP(buf_done) = BUF_INIT(4096), text CLEANUP(buf_done) = BUF_INIT(64 << 20);
+	struct buf key CLEANUP(buf_done) = BUF_INIT(4096),
+		       text CLEANUP(buf_done) = BUF_INIT(64 << 20);
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct json *golden CLEANUP(json_freep) = NULL, *evidence CLEANUP(json_freep) = NULL;
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 	char *base CLEANUP(freep) = NULL;
 	struct endpoint ep;
 
-	if (endpoint_of(a, &ep, &base, e) || (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
+	if (endpoint_of(a, &ep, &base, e) ||
+	    (a->option[OPT_API_KEY_FILE] && read_key(a->option[OPT_API_KEY_FILE], &key, e)))
 		return -1;
 	ep.api_key = key.len ? buf_str(&key) : NULL;
 	if (input_check(a->at[0], e))
@@ -94,7 +100,9 @@ int cmd_eval(struct args *a, struct err *e) {
 	report_result(a->report, evidence);
 	json_print_pretty(evidence, &text);
 	(void) buf_putc(&text, '\n');
-	if (a->option[OPT_OUTPUT] && fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUTPUT], buf_str(&text), text.len, 0644, e))
+	if (a->option[OPT_OUTPUT] &&
+	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUTPUT], buf_str(&text), text.len, 0644,
+		     e))
 		return -1;
 	return eval_gate(result, e);
 }

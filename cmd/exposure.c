@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static bool is_loopback_v6(const struct in6_addr *v6) {
 	if (IN6_IS_ADDR_V4MAPPED(v6))
@@ -50,8 +50,8 @@ void exposure_warn(const struct args *a, const struct json *gateway, const struc
 	if (is_loopback(host))
 		return;
 	char *place CLEANUP(freep) = at && at->line
-					     ? mem_printf("%s:%d:%d: ", at->file, at->line, at->col)
-					     : mem_strdup("");
+		? mem_printf("%s:%d:%d: ", at->file, at->line, at->col)
+		: mem_strdup("");
 	report_warning(
 		a->report,
 		"%sgateway.listen %s is open to the network and gateway.api_keys is not set: "

@@ -17,28 +17,34 @@
 #include "fs/fs.h"
 #include "host/host.h"
 #include "host/measure.h"
-#include "json/json.h"
 #include "offer.h"
 #include "release/release.h"
 #include "report/report.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 enum {
 	AT_ONCE = 16, /* candidates of one manifest */
 	MEASURE_MS = 300,
 };
 
-/* A manifest that nobody sees: the rows as candidates, with what the written one will say of the runtime. */
-static int manifest_of(const struct offer *o, const size_t *rows, size_t n, struct spec **out, struct err *e) {
+/* A manifest that nobody sees: the rows as candidates, with what the written one will say of the
+ * runtime. */
+static int manifest_of(const struct offer *o, const size_t *rows, size_t n, struct spec **out,
+		       struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	int fd CLEANUP(closep) = memfd_create("manifest", MFD_CLOEXEC);
 	char path[40];
 
-	(void) buf_printf(&text, "apiVersion: llmdeploy/v1\nroute: offer\nversion: offer\nruntime: {context_tokens: %lld, concurrent_sequences: %d}\n"
-		"eval: {skip: planning alone}\nmodel:\n  candidates:\n", (long long) o->context_tokens, OFFER_SEQUENCES);
+	(void) buf_printf(&text,
+			  "apiVersion: llmdeploy/v1\nroute: offer\nversion: offer\nruntime: "
+			  "{context_tokens: %lld, concurrent_sequences: %d}\n"
+			  "eval: {skip: planning alone}\nmodel:\n  candidates:\n",
+			  (long long) o->context_tokens, OFFER_SEQUENCES);
 	for (size_t i = 0; i < n; i++)
-		(void) buf_printf(&text, "    - {name: r%zu, bytes: %lluB}\n", i, (unsigned long long) o->models[rows[i]].bytes);
+		(void) buf_printf(&text, "    - {name: r%zu, bytes: %lluB}\n", i,
+				  (unsigned long long) o->models[rows[i]].bytes);
 	if (fd < 0)
 		return err_sys(e, "cannot make a file in memory");
 	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -49,7 +55,8 @@ static int manifest_of(const struct offer *o, const size_t *rows, size_t n, stru
 
 static void take(struct offer *o, const size_t *rows, size_t n, const struct json *document) {
 	const struct json *list = json_path(document, "candidates.list");
-	uint64_t bandwidth = (uint64_t) json_int_or(json_get(document, "speed"), "bandwidth", 0), full, all;
+	uint64_t bandwidth = (uint64_t) json_int_or(json_get(document, "speed"), "bandwidth", 0),
+		 full, all;
 
 	if (!bandwidth && !json_true(json_get(document, "runtime"), "on_device"))
 		bandwidth = o->measured;
@@ -58,7 +65,10 @@ static void take(struct offer *o, const size_t *rows, size_t n, const struct jso
 	for (size_t i = 0; i < n; i++) {
 		struct offer_row *r = &o->rows[rows[i]];
 		const struct json *k = json_at(list, i);
-		struct cost_speed speed = {.bandwidth = bandwidth, .active_bytes = model_active_bytes(&r->facts), .kv_bytes = 1, .sequences = 1};
+		struct cost_speed speed = {.bandwidth = bandwidth,
+					   .active_bytes = model_active_bytes(&r->facts),
+					   .kv_bytes = 1,
+					   .sequences = 1};
 		r->is_planned = o->usable_bytes;
 		r->planned = (uint64_t) json_int_or(k, "planned_bytes", 0);
 		r->fits = r->is_planned && r->planned <= o->usable_bytes;
@@ -67,7 +77,8 @@ static void take(struct offer *o, const size_t *rows, size_t n, const struct jso
 	}
 }
 
-/* For a moment, where nobody has measured this machine and no route of it could be disturbed. What cannot be measured stays unknown. */
+/* For a moment, where nobody has measured this machine and no route of it could be disturbed. What
+ * cannot be measured stays unknown. */
 static void measure(const struct context *c, struct offer *o) {
 	struct host_facts *h CLEANUP(freep) = mem_zalloc(1, sizeof *h);
 	char **routes CLEANUP(freep) = NULL;
@@ -77,16 +88,19 @@ static void measure(const struct context *c, struct offer *o) {
 
 	if (o->measured || (c->root.fd >= 0 && (release_routes(&c->root, &routes, &n, &none) || n)))
 		return;
-	if (host_read("", h, &none) || host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, &none))
+	if (host_read("", h, &none) ||
+	    host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, &none))
 		return;
 	o->measured = m.bytes_per_second;
 }
 
 static bool needs_bandwidth(const struct json *document) {
-	return !json_get(json_get(document, "speed"), "bandwidth") && !json_true(json_get(document, "runtime"), "on_device");
+	return !json_get(json_get(document, "speed"), "bandwidth") &&
+		!json_true(json_get(document, "runtime"), "on_device");
 }
 
-static int plan_some(struct args *a, struct context *c, struct offer *o, const size_t *rows, size_t n, struct err *e) {
+static int plan_some(struct args *a, struct context *c, struct offer *o, const size_t *rows,
+		     size_t n, struct err *e) {
 	struct compile_preview p CLEANUP(compile_preview_done) = {0};
 	struct model_facts *facts CLEANUP(freep) = mem_zalloc(n, sizeof *facts);
 	struct compile_known known = {0};
@@ -95,7 +109,8 @@ static int plan_some(struct args *a, struct context *c, struct offer *o, const s
 	for (size_t i = 0; i < n; i++)
 		facts[i] = o->rows[rows[i]].facts; /* borrowed */
 	known.candidates = facts;
-	if (manifest_of(o, rows, n, &s, e) || compile_common_preview(a, c, s, &known, &p, e))
+	if (manifest_of(o, rows, n, &s, e) ||
+	    compile_common_preview(a, c, s, &known, &p, e))
 		return -1;
 	if (needs_bandwidth(p.document))
 		measure(c, o);
@@ -108,14 +123,17 @@ int fit_plan(struct args *a, struct offer *o, struct err *e) {
 	size_t rows[AT_ONCE], n = 0;
 	struct err none = {0};
 
-	(void) context_open(a, "init", NEED_STORE, &c, &none); /* for what was measured of this machine, where there is a root */
+	/* for what was measured of this machine, where there is a root */
+	(void) context_open(a, "init", NEED_STORE, &c, &none);
 	for (size_t i = 0; i <= o->n; i++) {
 		struct err why = {0};
 		if (n == AT_ONCE || (i == o->n && n)) {
 			if (plan_some(a, &c, o, rows, n, &why)) {
 				if (why.code == ERR_INTERRUPTED)
 					return err_set(e, why.code, "%s", why.msg);
-				report_warning(a->report, "cannot tell what fits on this machine: %s", why.msg);
+				report_warning(a->report,
+					       "cannot tell what fits on this machine: %s",
+					       why.msg);
 				return 0;
 			}
 			n = 0;

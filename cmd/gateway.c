@@ -16,10 +16,10 @@
 #include "gateway/gateway.h"
 #include "gateway_report.h"
 #include "haproxy/image.h"
-#include "json/json.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "version.h"
+#include "json/json.h"
 
 enum { LOCK_WAIT_MS = 600000 };
 
@@ -32,9 +32,16 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 	int held CLEANUP(closep) = -1;
 
 	(void) context_mirrors(c, &list, &mirrors, &none);
-	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms > LOCK_WAIT_MS ? c->rollout.lock_wait_ms : LOCK_WAIT_MS, &held, e))
+	if (root_lock(&c->root, c->command,
+		      c->rollout.lock_wait_ms > LOCK_WAIT_MS ? c->rollout.lock_wait_ms
+							     : LOCK_WAIT_MS,
+		      &held, e))
 		return -1;
-	struct compile job = {.store = c->store, .mirrors = &mirrors, .runtime_dir = dir, .tool = TOOL, .progress = &a->report->progress};
+	struct compile job = {.store = c->store,
+			      .mirrors = &mirrors,
+			      .runtime_dir = dir,
+			      .tool = TOOL,
+			      .progress = &a->report->progress};
 	if (!compile_gateway(&job, &tree, &all, e))
 		return haproxy_image_keep(&c->root, tree, e);
 	if (all.n > 1)
@@ -42,7 +49,8 @@ static int make_gateway(struct args *a, struct context *c, const char *dir, stru
 	return -1;
 }
 
-int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *made, struct err *e) {
+int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *made,
+			   struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	char *dir CLEANUP(freep) = NULL, wanted[65];
 	struct err damaged = {0};
@@ -57,9 +65,13 @@ int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *
 		return 0;
 	context_gateway_dir(a, RUNTIME_GATEWAY, &dir);
 	if (!dir)
-		return err_set(e, ERR_USAGE, "no definition of '" RUNTIME_GATEWAY "' among the runtimes, to make the gateway's image from; set gateway.mode in %s",
+		return err_set(e, ERR_USAGE,
+			       "no definition of '" RUNTIME_GATEWAY
+			       "' among the runtimes, to make the gateway's image from; set "
+			       "gateway.mode in %s",
 			       c->config->path);
-	if (found && !damaged.code && !compile_gateway_wanted(dir, wanted, &damaged) && !strcmp(wanted, i.packages_lock))
+	if (found && !damaged.code && !compile_gateway_wanted(dir, wanted, &damaged) &&
+	    !strcmp(wanted, i.packages_lock))
 		return 0;
 	if (make_gateway(a, c, dir, e))
 		return err_wrap(e, "gateway image");
@@ -68,7 +80,8 @@ int compile_common_gateway(struct args *a, struct context *c, bool newer, bool *
 }
 
 /* The root, and its gateway. In mode host no Engine is needed. */
-static int open_all(struct args *a, unsigned needs, struct context *c, struct gateway **g, struct err *e) {
+static int open_all(struct args *a, unsigned needs, struct context *c, struct gateway **g,
+		    struct err *e) {
 	if (context_open(a, "gateway", needs, c, e))
 		return -1;
 	if (c->config->gateway == CONFIG_GATEWAY_DOCKER && context_need_docker(a, c, e))
@@ -76,9 +89,15 @@ static int open_all(struct args *a, unsigned needs, struct context *c, struct ga
 	return context_gateway(a, c, g, e);
 }
 
-static void tell_server(const struct gateway_server *s, const char *route, const char *name, const char **cells, struct arena *a) {
-	const char *row[] = {route, name, *s->version ? s->version : "(empty)", s->want, *s->have ? s->have : "?",
-		arena_printf(a, "%" PRIu64, s->in_flight), arena_printf(a, "%" PRIu64, s->queued)};
+static void tell_server(const struct gateway_server *s, const char *route, const char *name,
+			const char **cells, struct arena *a) {
+	const char *row[] = {route,
+			     name,
+			     *s->version ? s->version : "(empty)",
+			     s->want,
+			     *s->have ? s->have : "?",
+			     arena_printf(a, "%" PRIu64, s->in_flight),
+			     arena_printf(a, "%" PRIu64, s->queued)};
 
 	memcpy(cells, row, sizeof row);
 }
@@ -115,8 +134,10 @@ static const char *mode_name(const struct config *c) {
 }
 
 static int tell_routes(struct args *a, struct gateway *g, struct json *routes, struct err *e) {
-	static const struct report_column columns[] = {{"route", false, 12}, {"slot", false, 0}, {"release", false, 12}, {"wanted", false, 0},
-		{"actual", false, 0}, {"in flight", true, 0}, {"queued", true, 0}};
+	static const struct report_column columns[] = {
+		{"route", false, 12}, {"slot", false, 0},   {"release", false, 12},
+		{"wanted", false, 0}, {"actual", false, 0}, {"in flight", true, 0},
+		{"queued", true, 0}};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	char **names CLEANUP(freep) = NULL;
 	size_t n, wide = sizeof columns / sizeof *columns;
@@ -124,12 +145,14 @@ static int tell_routes(struct args *a, struct gateway *g, struct json *routes, s
 	if (gateway_routes(g, &names, &n, e))
 		return -1;
 	const char **cells = arena_zalloc(arena, 2 * n * wide + 1, sizeof *cells);
-	struct gateway_route_view *views = arena_zalloc(arena, n + 1, sizeof *views); /* the cells point into them */
+	/* the cells point into them */
+	struct gateway_route_view *views = arena_zalloc(arena, n + 1, sizeof *views);
 	for (size_t i = 0; i < n; i++) {
 		if (gateway_status_route(g, names[i], &views[i], e))
 			return -1;
 		for (size_t k = 0; k < 2; k++)
-			tell_server(&views[i].servers[k], names[i], k ? "b" : "a", cells + (2 * i + k) * wide, arena);
+			tell_server(&views[i].servers[k], names[i], k ? "b" : "a",
+				    cells + (2 * i + k) * wide, arena);
 		json_push(routes, route_json(names[i], &views[i]));
 	}
 	if (n)
@@ -144,7 +167,8 @@ static int status(struct args *a, struct err *e) {
 	struct gateway_view v;
 
 	json_set(j, "routes", routes);
-	if (open_all(a, NEED_ASK | NEED_STORE, &c, &g, e) || gateway_status(g, &v, e))
+	if (open_all(a, NEED_ASK | NEED_STORE, &c, &g, e) ||
+	    gateway_status(g, &v, e))
 		return -1;
 	json_set_str(j, "mode", mode_name(c.config));
 	json_set_bool(j, "running", v.running);
@@ -153,7 +177,8 @@ static int status(struct args *a, struct err *e) {
 	if (!gateway_present(g))
 		report_line(a->report, "no gateway: gateway.mode is none in %s", c.config->path);
 	else if (v.running)
-		report_line(a->report, "HAProxy %s is running, %u worker process%s", v.version, v.workers, v.workers == 1 ? "" : "es");
+		report_line(a->report, "HAProxy %s is running, %u worker process%s", v.version,
+			    v.workers, v.workers == 1 ? "" : "es");
 	else
 		report_line(a->report, "HAProxy is not running");
 	if (tell_routes(a, g, routes, e))
@@ -174,9 +199,11 @@ static int reload(struct args *a, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	struct gateway *g CLEANUP(gateway_freep) = NULL;
 
-	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || gateway_reload(g, e))
+	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) ||
+	    gateway_reload(g, e))
 		return -1;
-	report_line(a->report, "%s", gateway_present(g) ? "reloaded" : "there is no gateway to reload");
+	report_line(a->report, "%s",
+		    gateway_present(g) ? "reloaded" : "there is no gateway to reload");
 	result(a, "reload", gateway_present(g));
 	return 0;
 }
@@ -186,11 +213,14 @@ static int upgrade(struct args *a, struct err *e) {
 	struct gateway *g CLEANUP(gateway_freep) = NULL;
 	bool made, changed;
 
-	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || compile_common_gateway(a, &c, true, &made, e) ||
+	if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) ||
+	    compile_common_gateway(a, &c, true, &made, e) ||
 	    gateway_upgrade(g, a->option[OPT_FORCE] != NULL, &changed, e))
 		return -1;
-	report_line(a->report, "%s", changed ? "a new process serves; the previous one drains" : made ? "the image is built; no gateway is running" :
-		"nothing to do: the gateway runs the newest image");
+	report_line(a->report, "%s",
+		    changed        ? "a new process serves; the previous one drains"
+			    : made ? "the image is built; no gateway is running"
+				   : "nothing to do: the gateway runs the newest image");
 	result(a, "upgrade", changed || made);
 	return 0;
 }
@@ -244,12 +274,15 @@ static int keys(struct args *a, struct err *e) {
 	for (size_t i = 0; a->n > 1 && i < sizeof verbs / sizeof *verbs; i++) {
 		if (strcmp(verbs[i].name, a->at[1]) || verbs[i].words != a->n)
 			continue;
-		if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) || verbs[i].run(a, g, j, e))
+		if (open_all(a, NEED_WRITE | NEED_STORE, &c, &g, e) ||
+		    verbs[i].run(a, g, j, e))
 			return -1;
 		report_result(a->report, j);
 		return 0;
 	}
-	return err_set(e, ERR_USAGE, "gateway keys needs list ROUTE, add ROUTE NAME or remove ROUTE NAME; the absolute path of the key file can replace ROUTE");
+	return err_set(e, ERR_USAGE,
+		       "gateway keys needs list ROUTE, add ROUTE NAME or remove ROUTE NAME; the "
+		       "absolute path of the key file can replace ROUTE");
 }
 
 int cmd_gateway(struct args *a, struct err *e) {
@@ -263,5 +296,6 @@ int cmd_gateway(struct args *a, struct err *e) {
 		return upgrade(a, e);
 	if (!strcmp(what, "keys"))
 		return keys(a, e);
-	return err_set(e, ERR_USAGE, "gateway needs status, reload, upgrade or keys, got '%s%s%s'", what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
+	return err_set(e, ERR_USAGE, "gateway needs status, reload, upgrade or keys, got '%s%s%s'",
+		       what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

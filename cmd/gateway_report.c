@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "context.h"
 #include "cost/cost.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
+#include "json/json.h"
 
 void gateway_report_done(struct gateway_report *t) {
 	free(t->gateway);
@@ -71,18 +71,22 @@ struct price {
 
 static struct price price_of(const struct lockfile *active) {
 	const struct json *o = active ? json_path(active->tree, "gateway.fallback.price") : NULL;
-	const char *input = json_str(o, "input_per_million_tokens"), *output = json_str(o, "output_per_million_tokens");
+	const char *input = json_str(o, "input_per_million_tokens"),
+		   *output = json_str(o, "output_per_million_tokens");
 	struct price p = {.currency = json_str(o, "currency") ? json_str(o, "currency") : ""};
 
 	p.said = input && output && cost_money(input, &p.input) && cost_money(output, &p.output);
 	return p;
 }
 
-static bool cost_of(const struct price *p, const struct gateway_fallback_stats *f, uint64_t *micro) {
-	return p->said && cost_tokens(f->prompt_tokens, f->generated_tokens, p->input, p->output, micro);
+static bool cost_of(const struct price *p, const struct gateway_fallback_stats *f,
+		    uint64_t *micro) {
+	return p->said &&
+		cost_tokens(f->prompt_tokens, f->generated_tokens, p->input, p->output, micro);
 }
 
-static struct json *fallback_stats_json(const struct price *p, const struct gateway_fallback_stats *f) {
+static struct json *fallback_stats_json(const struct price *p,
+					const struct gateway_fallback_stats *f) {
 	struct json *o = json_object();
 	uint64_t micro;
 
@@ -96,14 +100,18 @@ static struct json *fallback_stats_json(const struct price *p, const struct gate
 }
 
 /* "3 requests, 1200 + 340 tokens, 0.0064 EUR" */
-static void put_fallback_stats(const struct price *p, const struct gateway_fallback_stats *f, struct buf *b) {
+static void put_fallback_stats(const struct price *p, const struct gateway_fallback_stats *f,
+			       struct buf *b) {
 	uint64_t micro;
 
-	(void) buf_printf(b, "%llu request%s", (unsigned long long) f->requests, f->requests == 1 ? "" : "s");
+	(void) buf_printf(b, "%llu request%s", (unsigned long long) f->requests,
+			  f->requests == 1 ? "" : "s");
 	if (f->requests)
-		(void) buf_printf(b, ", %llu + %llu tokens", (unsigned long long) f->prompt_tokens, (unsigned long long) f->generated_tokens);
+		(void) buf_printf(b, ", %llu + %llu tokens", (unsigned long long) f->prompt_tokens,
+				  (unsigned long long) f->generated_tokens);
 	if (f->requests && cost_of(p, f, &micro))
-		(void) buf_printf(b, ", %llu.%04llu%s%s", (unsigned long long) (micro / 1000000), (unsigned long long) (micro % 1000000 / 100),
+		(void) buf_printf(b, ", %llu.%04llu%s%s", (unsigned long long) (micro / 1000000),
+				  (unsigned long long) (micro % 1000000 / 100),
 				  *p->currency ? " " : "", p->currency);
 }
 
@@ -119,8 +127,10 @@ struct gateway_fallback_stats gateway_status_fallback(const struct gateway_route
 	return sum;
 }
 
-static char *fallback_words(const struct price *p, const struct gateway_route_view *v, const struct gateway_fallback_stats *sum) {
-	static const char *const why[GATEWAY_REASONS] = {"release down", "queue full", "requested by the client"};
+static char *fallback_words(const struct price *p, const struct gateway_route_view *v,
+			    const struct gateway_fallback_stats *sum) {
+	static const char *const why[GATEWAY_REASONS] = {"release down", "queue full",
+							 "requested by the client"};
 	struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 	char since[CLOCK_STAMP];
 
@@ -134,13 +144,15 @@ static char *fallback_words(const struct price *p, const struct gateway_route_vi
 		put_fallback_stats(p, &v->fallback_stats[i], &b);
 	}
 	if (sum->estimated)
-		(void) buf_printf(&b, "; the tokens of %llu are estimated", (unsigned long long) sum->estimated);
+		(void) buf_printf(&b, "; the tokens of %llu are estimated",
+				  (unsigned long long) sum->estimated);
 	if (sum->requests && !p->said)
 		(void) buf_puts(&b, "; gateway.fallback.price would say what they cost");
 	return buf_steal(&b);
 }
 
-static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active, struct gateway_report *out) {
+static void show_fallback(const struct gateway_route_view *v, const struct lockfile *active,
+			  struct gateway_report *out) {
 	static const char *const names[GATEWAY_REASONS] = {"down", "queue", "asked"};
 	struct gateway_fallback_stats sum = gateway_status_fallback(v);
 	struct price p = price_of(active);
@@ -157,7 +169,8 @@ static void show_fallback(const struct gateway_route_view *v, const struct lockf
 
 void gateway_report_open(const struct context *c, struct gateway_report_source *out) {
 	*out = (struct gateway_report_source){0};
-	if (!c->gateway || !gateway_present(c->gateway) || gateway_snapshot_take(c->gateway, &out->snapshot, &out->fault))
+	if (!c->gateway || !gateway_present(c->gateway) ||
+	    gateway_snapshot_take(c->gateway, &out->snapshot, &out->fault))
 		return;
 	gateway_snapshot_process(out->snapshot, &out->process);
 }
@@ -166,7 +179,8 @@ void gateway_report_close(struct gateway_report_source *s) {
 	gateway_snapshot_free(s->snapshot);
 }
 
-void gateway_report_read(const struct gateway_report_source *s, const char *route, const struct lockfile *active, struct gateway_report *out) {
+void gateway_report_read(const struct gateway_report_source *s, const char *route,
+			 const struct lockfile *active, struct gateway_report *out) {
 	const struct gateway_view g = s->process;
 	struct gateway_route_view v;
 	struct err why = s->fault;
@@ -187,8 +201,10 @@ void gateway_report_read(const struct gateway_report_source *s, const char *rout
 	json_set_str(out->json, "listen", v.listen);
 	json_set_str(out->json, "version", g.version);
 	json_set_int(out->json, "processes", g.workers);
-	out->gateway = g.running ? mem_printf("%s, HAProxy %s, %u process%s", v.listen, g.version, g.workers, g.workers == 1 ? "" : "es")
-				 : mem_printf("%s, not running: llmdeploy recover %s starts it", v.listen, route);
+	out->gateway = g.running
+		? mem_printf("%s, HAProxy %s, %u process%s", v.listen, g.version, g.workers,
+			     g.workers == 1 ? "" : "es")
+		: mem_printf("%s, not running: llmdeploy recover %s starts it", v.listen, route);
 	show_servers(&v, out);
 	show_fallback(&v, active, out);
 }

@@ -5,14 +5,16 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "gc/gc.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 /* Objects are many: the first are shown, all of them are in --json. */
 enum { SHOWN = 50 };
 
 static void show(struct args *a, const struct gc_freed *f, struct json *list) {
-	static const struct report_column columns[] = {{"kind", false, 0}, {"name", false, 12}, {"bytes", true, 0}};
+	static const struct report_column columns[] = {{"kind", false, 0},
+						       {"name", false, 12},
+						       {"bytes", true, 0}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 
@@ -41,7 +43,8 @@ int cmd_gc(struct args *a, struct err *e) {
 	struct gc_freed f CLEANUP(gc_freed_done) = {0};
 	struct json *list = json_array();
 
-	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || gc_run(&c.rollout, dry, &f, e)) {
+	if (context_open(a, "gc", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) ||
+	    gc_run(&c.rollout, dry, &f, e)) {
 		json_free(list);
 		return -1;
 	}

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "eval/eval.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static int by_number(const void *a, const void *b) {
 	uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
@@ -37,7 +37,8 @@ static size_t latencies(const struct json *phase, uint64_t *ms) {
 
 /* ", p95 latency 1.10 s (slowest 1.20 s, limit 1.50 s)" */
 static void add_latency(struct buf *line, const struct json *phase, const struct json *latency) {
-	uint64_t *ms CLEANUP(freep) = mem_zalloc(json_count(json_get(phase, "cases")) + 1, sizeof *ms);
+	uint64_t *ms CLEANUP(freep) = mem_zalloc(json_count(json_get(phase, "cases")) + 1,
+						 sizeof *ms);
 	size_t n = latencies(phase, ms);
 	char p95[TEXT_BYTES], slowest[TEXT_BYTES], limit[TEXT_BYTES];
 
@@ -56,11 +57,13 @@ void golden_report_show(struct report *r, const struct json *evidence) {
 
 	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p)) {
 		struct buf line CLEANUP(buf_done) = BUF_INIT(1000);
-		(void) buf_printf(&line, "%lld of %zu passed", (long long) json_int_or(json_get(p, "totals"), "PASS", 0),
+		(void) buf_printf(&line, "%lld of %zu passed",
+				  (long long) json_int_or(json_get(p, "totals"), "PASS", 0),
 				  json_count(json_get(p, "cases")));
 		add_latency(&line, p, json_get(evidence, "latency"));
 		if (speed)
-			(void) buf_printf(&line, ", %llu.%llu tokens/s", speed / 1000, speed % 1000 / 100);
+			(void) buf_printf(&line, ", %llu.%llu tokens/s", speed / 1000,
+					  speed % 1000 / 100);
 		report_line(r, "%s%s", r->mode == REPORT_JSON ? "" : "      ", buf_str(&line));
 	}
 }

@@ -9,9 +9,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "follow.h"
-#include "json/json.h"
 #include "release/history.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static struct json *as_json(const struct history_item *h) {
 	struct json *o = json_copy(h->record);
@@ -34,7 +34,10 @@ static int since_of(const char *text, char out[CLOCK_STAMP], struct err *e) {
 	if (text_duration_ms(text, &ms))
 		when = clock_unix() - (int64_t) (ms / 1000);
 	else if (!clock_parse(text, &when))
-		return err_set(e, ERR_USAGE, "'--since %s' is not a time, write it like 2h, 2026-11-22 or 2026-11-22T17:41:05Z", text);
+		return err_set(e, ERR_USAGE,
+			       "'--since %s' is not a time, write it like 2h, 2026-11-22 or "
+			       "2026-11-22T17:41:05Z",
+			       text);
 	clock_stamp(when, out);
 	return 0;
 }
@@ -46,7 +49,9 @@ static int limit_of(const struct args *a, uint64_t *limit, struct err *e) {
 	if (!text || (strcmp(text, "all") && text_u64(text, limit)))
 		return 0;
 	*limit = 0;
-	return strcmp(text, "all") ? err_set(e, ERR_USAGE, "'--tail %s' is not a number, nor all", text) : 0;
+	return strcmp(text, "all")
+		? err_set(e, ERR_USAGE, "'--tail %s' is not a number, nor all", text)
+		: 0;
 }
 
 enum { COLUMNS = 5 };
@@ -61,13 +66,17 @@ static void fill_row(const struct history_item *item, struct arena *arena, const
 	const char *after = arena_printf(arena, "%8s", took);
 	const char *cells[COLUMNS] = {item->time, item->event, item->version, after, item->detail};
 	if (item->begins && *item->by)
-		cells[4] = arena_printf(arena, "by %s%s%s", item->by, *item->detail ? ", " : "", item->detail);
+		cells[4] = arena_printf(arena, "by %s%s%s", item->by, *item->detail ? ", " : "",
+					item->detail);
 	memcpy(row, cells, sizeof cells);
 }
 
 static void show(struct args *a, const struct history *h) {
-	static const struct report_column columns[COLUMNS] = {{"time", false, 0}, {"event", false, 0}, {"version", false, 8},
-		{"after", true, 0}, {"detail", false, 20}};
+	static const struct report_column columns[COLUMNS] = {{"time", false, 0},
+							      {"event", false, 0},
+							      {"version", false, 8},
+							      {"after", true, 0},
+							      {"detail", false, 20}};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	const char **cells CLEANUP(freep) = mem_zalloc(COLUMNS * h->n + 1, sizeof *cells);
 
@@ -93,7 +102,8 @@ static void show_next(struct args *a, const struct history_item *item) {
 	report_line(a->report, "%s  %-14s  %-12s  %8s  %s", row[0], row[1], row[2], row[3], row[4]);
 }
 
-static int follow(struct args *a, const struct release_route *route, const struct history *h, struct err *e) {
+static int follow(struct args *a, const struct release_route *route, const struct history *h,
+		  struct err *e) {
 	uint64_t seen = h->n ? h->items[h->n - 1].seq : 0;
 	char since[CLOCK_STAMP] = "";
 
@@ -122,9 +132,11 @@ int cmd_history(struct args *a, struct err *e) {
 	char since[CLOCK_STAMP] = "";
 	uint64_t limit;
 
-	if (limit_of(a, &limit, e) || (a->option[OPT_SINCE] && since_of(a->option[OPT_SINCE], since, e)))
+	if (limit_of(a, &limit, e) ||
+	    (a->option[OPT_SINCE] && since_of(a->option[OPT_SINCE], since, e)))
 		return -1;
-	if (context_open(a, "history", NEED_READ, &c, e) || release_route_open(&c.root, a->at[0], false, &route, e) ||
+	if (context_open(a, "history", NEED_READ, &c, e) ||
+	    release_route_open(&c.root, a->at[0], false, &route, e) ||
 	    history_load(&route, since[0] ? since : NULL, limit, as_records, &h, e))
 		return -1;
 	if (as_records && a->option[OPT_FOLLOW])
@@ -140,7 +152,10 @@ int cmd_history(struct args *a, struct err *e) {
 	show(a, h);
 	bool more = h->n && h->items[0].seq > 1;
 	if (more && !a->option[OPT_TAIL] && !a->option[OPT_SINCE])
-		report_line(a->report, "only the newest %d are shown; older ones: --tail N, --tail all, --since TIME", USUAL);
+		report_line(a->report,
+			    "only the newest %d are shown; older ones: --tail N, --tail all, "
+			    "--since TIME",
+			    USUAL);
 	json_set_bool(j, "more", more);
 	json_set_str(j, "route", a->at[0]);
 	json_set(j, "records", list);

@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "host/host.h"
 #include "host/measure.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 enum { MEASURE_MS = 1500 };
 
@@ -31,7 +31,8 @@ static const char *memory(struct arena *a, const struct host_facts *h) {
 	const char *total = size(a, h->memory_bytes), *available = size(a, h->memory_available);
 
 	if (h->memory_limit < h->memory_bytes)
-		return arena_printf(a, "%s, of which control groups allow %s; %s available", total, size(a, h->memory_limit), available);
+		return arena_printf(a, "%s, of which control groups allow %s; %s available", total,
+				    size(a, h->memory_limit), available);
 	return arena_printf(a, "%s; %s available", total, available);
 }
 
@@ -40,7 +41,8 @@ static const char *gpu(struct arena *a, const struct host_gpu *g) {
 
 	(void) buf_printf(&b, "%s", g->name);
 	if (g->memory_total)
-		(void) buf_printf(&b, ", %s (%s free)", size(a, g->memory_total), size(a, g->memory_free));
+		(void) buf_printf(&b, ", %s (%s free)", size(a, g->memory_total),
+				  size(a, g->memory_free));
 	else
 		(void) buf_printf(&b, ", memory not reported");
 	if (g->bandwidth)
@@ -61,14 +63,19 @@ static void show(struct args *a, const struct host_facts *h) {
 		{"architecture", h->architecture},
 		{"processors", arena_printf(arena, "%u%s%s", h->cpus, *h->cpu ? ", " : "", h->cpu)},
 		{"memory", memory(arena, h)},
-		{"bandwidth", h->bandwidth ? rate(arena, h->bandwidth, h->bandwidth_source) : "not known: llmdeploy host --measure"},
+		{"bandwidth",
+		 h->bandwidth ? rate(arena, h->bandwidth, h->bandwidth_source)
+			      : "not known: llmdeploy host --measure"},
 	};
 	size_t n = 4;
 
 	for (size_t i = 0; i < h->n_gpus; i++)
-		pairs[n++] = (struct report_pair){arena_printf(arena, "GPU %zu", i), gpu(arena, &h->gpus[i])};
+		pairs[n++] = (struct report_pair){arena_printf(arena, "GPU %zu", i),
+						  gpu(arena, &h->gpus[i])};
 	if (!h->n_gpus)
-		pairs[n++] = (struct report_pair){"GPU", h->nvidia ? "the driver reported nothing" : "none is found"};
+		pairs[n++] = (struct report_pair){"GPU",
+						  h->nvidia ? "the driver reported nothing"
+							    : "none is found"};
 	report_pairs(a->report, pairs, n);
 	if (*h->gpu_note)
 		report_warning(a->report, "the NVIDIA driver cannot be queried: %s", h->gpu_note);
@@ -121,12 +128,15 @@ static int measure(struct args *a, struct host_facts *h, struct err *e) {
 	struct host_measure m;
 	char took[TEXT_BYTES];
 
-	if (context_open(a, "host", NEED_WRITE, &c, e) || host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, e) ||
-	    host_cache_write(c.root.fd, h, &m, clock_unix(), e) || host_cache_read(c.root.fd, h, e))
+	if (context_open(a, "host", NEED_WRITE, &c, e) ||
+	    host_measure(h, host_measure_bytes(h), MEASURE_MS, &m, e) ||
+	    host_cache_write(c.root.fd, h, &m, clock_unix(), e) ||
+	    host_cache_read(c.root.fd, h, e))
 		return -1;
 	text_format_ms(m.took_ms, took);
-	report_line(a->report, "measured with %u threads over %llu MiB in %s, the best of %u rounds", m.threads,
-		    (unsigned long long) (m.buffer_bytes >> 20), took, m.rounds);
+	report_line(a->report,
+		    "measured with %u threads over %llu MiB in %s, the best of %u rounds",
+		    m.threads, (unsigned long long) (m.buffer_bytes >> 20), took, m.rounds);
 	return 0;
 }
 

@@ -12,10 +12,10 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "init_model.h"
-#include "json/json.h"
 #include "offer.h"
 #include "report/report.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* Where both files will lie. */
 struct places {
@@ -70,8 +70,10 @@ static int put(struct args *a, const char *path, const struct buf *text, struct 
 	return 0;
 }
 
-static int put_both(struct args *a, const struct places *p, const char *model, int64_t context_tokens, struct err *e) {
-	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 16), golden CLEANUP(buf_done) = BUF_INIT(1 << 16);
+static int put_both(struct args *a, const struct places *p, const char *model,
+		    int64_t context_tokens, struct err *e) {
+	struct buf manifest CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			    golden CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
 	if (spec_starter(p->route, model, context_tokens, &manifest, &golden, e) ||
 	    fs_mkdirs(EFFECT_OUTPUT, AT_FDCWD, a->n ? a->at[0] : ".", 0755, e) ||
@@ -93,9 +95,13 @@ static int init_model(struct args *a, const struct places *p, struct err *e) {
 	if (put_both(a, p, buf_str(&section), o.context_tokens, e))
 		return -1;
 	if (o.none_fits)
-		report_warning(a->report, "no file fits on this machine: llmdeploy plan %s shows what would; resources.device and resources.machines plan "
-			"for another machine", p->manifest);
-	report_line(a->report, "next: write your questions into %s, then run llmdeploy %s %s", p->golden, o.n_picks > 1 ? "choose" : "plan", p->manifest);
+		report_warning(a->report,
+			       "no file fits on this machine: llmdeploy plan %s shows what would; "
+			       "resources.device and resources.machines plan "
+			       "for another machine",
+			       p->manifest);
+	report_line(a->report, "next: write your questions into %s, then run llmdeploy %s %s",
+		    p->golden, o.n_picks > 1 ? "choose" : "plan", p->manifest);
 	init_model_result(a, &o, p->manifest, p->golden);
 	return 0;
 }
@@ -109,7 +115,10 @@ int cmd_init(struct args *a, struct err *e) {
 		return init_model(a, &p, e);
 	if (put_both(a, &p, NULL, 0, e))
 		return -1;
-	report_line(a->report, "next: enter your model and its digest in %s and your questions in %s, then run llmdeploy validate %s", p.manifest, p.golden, p.manifest);
+	report_line(a->report,
+		    "next: enter your model and its digest in %s and your questions in %s, then "
+		    "run llmdeploy validate %s",
+		    p.manifest, p.golden, p.manifest);
 	struct json *result CLEANUP(json_freep) = json_object();
 	json_set_str(result, "manifest", p.manifest);
 	json_set_str(result, "golden", p.golden);

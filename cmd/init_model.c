@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "json/json.h"
 #include "offer.h"
 #include "report/report.h"
+#include "json/json.h"
 
 enum { COLUMNS = 6 };
 
@@ -22,7 +22,8 @@ static const char *speed(struct arena *a, const struct offer_row *r) {
 
 	if (!milli)
 		return "-";
-	return milli < 10000 ? arena_printf(a, "%llu.%llu", (unsigned long long) milli / 1000, (unsigned long long) milli % 1000 / 100)
+	return milli < 10000 ? arena_printf(a, "%llu.%llu", (unsigned long long) milli / 1000,
+					    (unsigned long long) milli % 1000 / 100)
 			     : arena_printf(a, "%llu", (unsigned long long) (milli + 500) / 1000);
 }
 
@@ -49,16 +50,18 @@ static bool is_shown(const struct offer_row *r) {
 }
 
 void init_model_show(struct args *a, const struct offer *o) {
-	static const struct report_column columns[COLUMNS] = {{"file", false, 24}, {"size", true, 0}, {"here", true, 0}, {"tokens/s", true, 0}, {"sha256", false, 0},
-		{"", false, 20}};
+	static const struct report_column columns[COLUMNS] = {
+		{"file", false, 24},   {"size", true, 0},    {"here", true, 0},
+		{"tokens/s", true, 0}, {"sha256", false, 0}, {"", false, 20}};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	const char **cells CLEANUP(freep) = mem_zalloc(COLUMNS * (o->n + 1), sizeof *cells);
 	size_t n = 0, others = 0;
 	bool fast = false;
 
 	if (o->address.repo)
-		report_line(a->report, "hf://%s at %s is commit %s%s%s", o->address.repo, o->address.revision ? o->address.revision : "main", o->repo.commit,
-			o->repo.license[0] ? ", license " : "", o->repo.license);
+		report_line(a->report, "hf://%s at %s is commit %s%s%s", o->address.repo,
+			    o->address.revision ? o->address.revision : "main", o->repo.commit,
+			    o->repo.license[0] ? ", license " : "", o->repo.license);
 	for (size_t i = 0; i < o->n; i++) {
 		const struct offer_row *r = &o->rows[i];
 		if (!is_shown(r)) {
@@ -66,31 +69,48 @@ void init_model_show(struct args *a, const struct offer *o) {
 			continue;
 		}
 		fast = fast || r->ceiling_milli;
-		const char *row[COLUMNS] = {r->model->promised > 1 ? arena_printf(arena, "%s (%u of %u parts)", r->model->file->path, r->model->parts,
-			r->model->promised) : r->model->file->path, bytes(arena, r->model->bytes), r->is_planned ? bytes(arena, r->planned) : "-", speed(arena, r),
-			r->sha256[0] ? arena_printf(arena, "%.12s", r->sha256) : "-", verdict(r)};
+		const char *row[COLUMNS] = {
+			r->model->promised > 1
+				? arena_printf(arena, "%s (%u of %u parts)", r->model->file->path,
+					       r->model->parts, r->model->promised)
+				: r->model->file->path,
+			bytes(arena, r->model->bytes),
+			r->is_planned ? bytes(arena, r->planned) : "-",
+			speed(arena, r),
+			r->sha256[0] ? arena_printf(arena, "%.12s", r->sha256) : "-",
+			verdict(r)};
 		memcpy(&cells[COLUMNS * n++], row, sizeof row);
 	}
 	if (n)
 		report_table(a->report, columns, COLUMNS, cells, n);
 	if (others)
-		report_line(a->report, n ? "and %zu other file%s" : "%zu file%s", others, others == 1 ? "" : "s");
+		report_line(a->report, n ? "and %zu other file%s" : "%zu file%s", others,
+			    others == 1 ? "" : "s");
 	if (!o->usable_bytes || !o->n_picks)
 		return;
-	report_line(a->report, "here: memory needed with %d x %lld tokens of context; this machine has %s for it", OFFER_SEQUENCES,
-		(long long) o->context_tokens, bytes(arena, o->usable_bytes));
+	report_line(
+		a->report,
+		"here: memory needed with %d x %lld tokens of context; this machine has %s for it",
+		OFFER_SEQUENCES, (long long) o->context_tokens, bytes(arena, o->usable_bytes));
 	if (o->measured)
-		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence: %s/s, from a short measurement", bytes(arena, o->measured));
+		report_line(a->report,
+			    "tokens/s: the most that the memory's bandwidth allows for one "
+			    "sequence: %s/s, from a short measurement",
+			    bytes(arena, o->measured));
 	else
-		report_line(a->report, "tokens/s: the most that the memory's bandwidth allows for one sequence%s",
+		report_line(
+			a->report,
+			"tokens/s: the most that the memory's bandwidth allows for one sequence%s",
 			fast ? "" : "; known after llmdeploy host --measure");
 }
 
 /* ---- the manifest ---- */
 
-/* Plain where YAML takes it for text as it is, else in double quotes with JSON's escapes, which are YAML's. */
+/* Plain where YAML takes it for text as it is, else in double quotes with JSON's escapes, which are
+ * YAML's. */
 static void put_text(struct buf *b, const char *s) {
-	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+/@:";
+	static const char safe[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+/@:";
 
 	if (*s && strspn(s, safe) == strlen(s) && !strchr("-:@", *s) && s[strlen(s) - 1] != ':')
 		(void) buf_puts(b, s);
@@ -103,7 +123,8 @@ static void put_source(struct buf *b, const struct offer_row *r, const char *dir
 	const char *path = text_starts(r->source, "file:") ? r->source + strlen("file:") : NULL;
 	size_t n = strlen(dir);
 
-	if (path && !strncmp(path, dir, n) && path[n] == '/' && !strstr(path + n + 1, "://") && !text_starts(path + n + 1, "file:"))
+	if (path && !strncmp(path, dir, n) && path[n] == '/' && !strstr(path + n + 1, "://") &&
+	    !text_starts(path + n + 1, "file:"))
 		put_text(b, path + n + 1);
 	else
 		put_text(b, r->source);
@@ -119,8 +140,9 @@ static void put_numbers(struct buf *b, struct arena *a, const struct offer_row *
 
 static void put_origin(const struct offer *o, struct buf *b) {
 	if (o->address.repo)
-		(void) buf_printf(b, "  # hf://%s at %s; llmdeploy pin-model renews commit and digests\n", o->address.repo,
-			o->address.revision ? o->address.revision : "main");
+		(void) buf_printf(
+			b, "  # hf://%s at %s; llmdeploy pin-model renews commit and digests\n",
+			o->address.repo, o->address.revision ? o->address.revision : "main");
 	if (o->repo.license[0])
 		(void) buf_printf(b, "  # license: %s\n", o->repo.license);
 }
@@ -135,11 +157,14 @@ static void put_one(const struct offer *o, const char *dir, struct arena *a, str
 	(void) buf_printf(b, "\n  sha256: %s\n", r->sha256);
 }
 
-static void put_many(const struct offer *o, const char *manifest, const char *dir, struct arena *a, struct buf *b) {
+static void put_many(const struct offer *o, const char *manifest, const char *dir, struct arena *a,
+		     struct buf *b) {
 	const char *slash = strrchr(manifest, '/');
 
-	(void) buf_printf(b, "  # The smallest that passes the golden set becomes the model: llmdeploy choose %s\n  candidates:\n",
-		slash ? slash + 1 : manifest);
+	(void) buf_printf(b,
+			  "  # The smallest that passes the golden set becomes the model: "
+			  "llmdeploy choose %s\n  candidates:\n",
+			  slash ? slash + 1 : manifest);
 	for (size_t i = 0; i < o->n_picks; i++) {
 		const struct offer_row *r = &o->rows[o->picks[i]];
 		(void) buf_printf(b, "    - name: %s  # ", r->name);
@@ -150,7 +175,8 @@ static void put_many(const struct offer *o, const char *manifest, const char *di
 	}
 }
 
-void init_model_section(const struct offer *o, const char *manifest, const char *dir, struct buf *out) {
+void init_model_section(const struct offer *o, const char *manifest, const char *dir,
+			struct buf *out) {
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 
 	(void) buf_puts(out, "model:\n");
@@ -184,7 +210,8 @@ static struct json *row_json(const struct offer_row *r) {
 	return k;
 }
 
-void init_model_result(struct args *a, const struct offer *o, const char *manifest, const char *golden) {
+void init_model_result(struct args *a, const struct offer *o, const char *manifest,
+		       const char *golden) {
 	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
 
 	json_set_str(j, "repository", o->address.repo);

@@ -38,7 +38,8 @@ static bool take(void *ctx, int stream, const char *data, size_t n) {
 	return follow_is_wanted();
 }
 
-static int follow(struct args *a, struct context *c, const char *name, uint64_t tail, struct err *e) {
+static int follow(struct args *a, struct context *c, const char *name, uint64_t tail,
+		  struct err *e) {
 	struct lines l = {.report = a->report, .open = BUF_INIT(LINE_MAX_BYTES)};
 	struct docker_log q = {.name = name, .tail = (int64_t) tail, .follow_ms = FOLLOW_MS};
 	struct err why = {0};
@@ -73,7 +74,8 @@ int cmd_logs(struct args *a, struct err *e) {
 
 	if (a->option[OPT_TAIL] && !text_u64(a->option[OPT_TAIL], &tail))
 		return err_set(e, ERR_USAGE, "'--tail %s' is not a number", a->option[OPT_TAIL]);
-	if (context_open(a, "logs", NEED_DOCKER, &c, e) || context_active_lockfile(&c, a->at[0], &l, e))
+	if (context_open(a, "logs", NEED_DOCKER, &c, e) ||
+	    context_active_lockfile(&c, a->at[0], &l, e))
 		return -1;
 	char *name CLEANUP(freep) = instance_name(&c.root, l);
 	return a->option[OPT_FOLLOW] ? follow(a, &c, name, tail, e) : show(a, &c, name, tail, e);

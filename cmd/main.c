@@ -66,7 +66,8 @@ static int run(const struct cmd *cmd, int argc, char **argv, struct err *e) {
 	return err_exit_status(e->code);
 }
 
-/* A reader that left, or a terminal that dropped, changes nothing of what was done; a full disk lost what was asked for. */
+/* A reader that left, or a terminal that dropped, changes nothing of what was done; a full disk
+ * lost what was asked for. */
 static bool output_is_lost(void) {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
@@ -104,6 +105,7 @@ int main(int argc, char **argv) {
 	if (!cmd)
 		return unknown_command(argv[1]);
 	int status = run(cmd, argc - 2, argv + 2, &e);
-	/* A signal that cuts a write leaves the stream's error flag set: then the signal, and not the output, decides. */
+	/* A signal that cuts a write leaves the stream's error flag set: then the signal, and not
+	 * the output, decides. */
 	return !interrupt_pending() && output_is_lost() ? err_exit_status(ERR_SYS) : status;
 }

@@ -13,13 +13,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "release/event.h"
 #include "report/report.h"
 #include "spec/spec.h"
 #include "store/store.h"
 #include "version.h"
+#include "json/json.h"
 
 /* Which release uses an object as what: "incident-q4-r17 (model)". */
 struct use {
@@ -40,7 +40,8 @@ static void uses_done(struct uses *u) {
 	free(u->at);
 }
 
-static void note_use(struct uses *u, const struct lockfile *l, const struct lockfile_artifact *artifact) {
+static void note_use(struct uses *u, const struct lockfile *l,
+		     const struct lockfile_artifact *artifact) {
 	for (size_t i = 0; i < u->n; i++)
 		if (!strcmp(u->at[i].sha256, artifact->sha256)) {
 			char *longer = mem_printf("%s, %s", u->at[i].text, l->version);
@@ -49,7 +50,9 @@ static void note_use(struct uses *u, const struct lockfile *l, const struct lock
 			return;
 		}
 	u->at = mem_grow(u->at, u->n + 1, sizeof *u->at);
-	u->at[u->n++] = (struct use){mem_strdup(artifact->sha256), mem_printf("%s of %s", artifact->role, l->version), artifact->size};
+	u->at[u->n++] = (struct use){mem_strdup(artifact->sha256),
+				     mem_printf("%s of %s", artifact->role, l->version),
+				     artifact->size};
 }
 
 static int collect(const struct context *c, struct uses *u, struct err *e) {
@@ -62,7 +65,8 @@ static int collect(const struct context *c, struct uses *u, struct err *e) {
 		struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 		char **versions CLEANUP(freep) = NULL;
 		size_t n_versions;
-		if (release_route_open(&c->root, routes[i], false, &r, e) || release_list(&r, &versions, &n_versions, e))
+		if (release_route_open(&c->root, routes[i], false, &r, e) ||
+		    release_list(&r, &versions, &n_versions, e))
 			return -1;
 		for (size_t k = 0; k < n_versions; k++) {
 			struct lockfile *l CLEANUP(lockfile_freep) = NULL;
@@ -76,7 +80,8 @@ static int collect(const struct context *c, struct uses *u, struct err *e) {
 	return 0;
 }
 
-/* ---- what no release uses: built or pulled for one that is still to come, or left by one that was rejected ---- */
+/* ---- what no release uses: built or pulled for one that is still to come, or left by one that was
+ * rejected ---- */
 
 struct strays {
 	const struct context *c;
@@ -111,20 +116,27 @@ static const char *format_of(const char *path) {
 	if (!memcmp(head, "GGUF", 4))
 		return "GGUF";
 	/* safetensors: the length of its header in eight bytes, then JSON. */
-	return head[8] == '{' && !head[5] && !head[6] && !head[7] && (head[0] || head[1] || head[2] || head[3]) ? "safetensors" : NULL;
+	return head[8] == '{' && !head[5] && !head[6] && !head[7] &&
+			(head[0] || head[1] || head[2] || head[3])
+		? "safetensors"
+		: NULL;
 }
 
 static int note_stray(void *ctx, const char *sha256, uint64_t size, struct err *e) {
 	struct strays *s = ctx;
 	char *path CLEANUP(freep) = store_path(s->c->store, sha256);
-	const char *format = is_used(s->uses, sha256) ? NULL : format_of(path), *version = json_str(s->known, sha256);
+	const char *format = is_used(s->uses, sha256) ? NULL : format_of(path),
+		   *version = json_str(s->known, sha256);
 
 	(void) e;
 	if (!format)
 		return 0;
 	s->uses->at = mem_grow(s->uses->at, s->uses->n + 1, sizeof *s->uses->at);
-	s->uses->at[s->uses->n++] = (struct use){mem_strdup(sha256),
-		version ? mem_printf("%s; fetched for %s, and no release uses it", format, version) : mem_printf("%s; no release uses it", format), size};
+	s->uses->at[s->uses->n++] = (struct use){
+		mem_strdup(sha256),
+		version ? mem_printf("%s; fetched for %s, and no release uses it", format, version)
+			: mem_printf("%s; no release uses it", format),
+		size};
 	return 0;
 }
 
@@ -143,7 +155,9 @@ static int collect_all(const struct context *c, struct uses *u, struct err *e) {
 }
 
 static int list(struct args *a, struct context *c, struct err *e) {
-	static const struct report_column columns[] = {{"sha256", false, 12}, {"size", true, 0}, {"used as", false, 10}};
+	static const struct report_column columns[] = {{"sha256", false, 12},
+						       {"size", true, 0},
+						       {"used as", false, 10}};
 	struct uses u CLEANUP(uses_done) = {0};
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct json *j CLEANUP(json_freep) = json_array();
@@ -166,13 +180,20 @@ static int list(struct args *a, struct context *c, struct err *e) {
 	if (u.n)
 		report_table(a->report, columns, 3, cells, u.n);
 	else
-		report_line(a->report, "no model is in the store of '%s': llmdeploy model pull MANIFEST, or build", c->root.path);
+		report_line(
+			a->report,
+			"no model is in the store of '%s': llmdeploy model pull MANIFEST, or build",
+			c->root.path);
 	report_result(a->report, j);
 	return 0;
 }
 
-static int fetch(struct args *a, struct context *c, const struct spec_artifact *artifact, const char *what, struct json *done, struct err *e) {
-	struct store_want want = {.sources = artifact->sources, .n_sources = artifact->n_sources, .sha256 = artifact->sha256, .what = what};
+static int fetch(struct args *a, struct context *c, const struct spec_artifact *artifact,
+		 const char *what, struct json *done, struct err *e) {
+	struct store_want want = {.sources = artifact->sources,
+				  .n_sources = artifact->n_sources,
+				  .sha256 = artifact->sha256,
+				  .what = what};
 
 	if (store_fetch(c->store, &want, &a->report->progress, e) ||
 	    store_verify(c->store, artifact->sha256, a->option[OPT_PARANOID] != NULL, e))
@@ -185,7 +206,8 @@ static int fetch(struct args *a, struct context *c, const struct spec_artifact *
 	return 0;
 }
 
-static int record_pull(const struct context *c, const struct spec *s, uint64_t began_ms, struct err *e) {
+static int record_pull(const struct context *c, const struct spec *s, uint64_t began_ms,
+		       struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 
 	json_set_str(r, "event", event_name(EVENT_MODEL_PULL));
@@ -200,7 +222,8 @@ static int pull_all(struct args *a, struct context *c, const struct spec *s, str
 	int file_lock CLEANUP(closep) = -1;
 	uint64_t began = clock_mono_ms();
 
-	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms, &file_lock, e) || fetch(a, c, &s->model, "model", done, e))
+	if (root_lock(&c->root, c->command, c->rollout.lock_wait_ms, &file_lock, e) ||
+	    fetch(a, c, &s->model, "model", done, e))
 		return -1;
 	for (size_t i = 0; i < s->n_adapters; i++)
 		if (fetch(a, c, &s->adapters[i], "adapter", done, e))
@@ -227,7 +250,10 @@ static int pull(struct args *a, struct err *e) {
 	}
 	if (spec_is_release(s, e))
 		return -1;
-	return context_open(a, "model", NEED_WRITE | NEED_STORE, &c, e) || pull_all(a, &c, s, e) ? -1 : 0;
+	if (context_open(a, "model", NEED_WRITE | NEED_STORE, &c, e) ||
+	    pull_all(a, &c, s, e))
+		return -1;
+	return 0;
 }
 
 static void note_verified(struct json *list, const char *sha256, const char *fault) {
@@ -239,7 +265,8 @@ static void note_verified(struct json *list, const char *sha256, const char *fau
 	json_push(list, o);
 }
 
-/* One digest, or all that releases use. Every one is looked at, whatever is wrong with those before. */
+/* One digest, or all that releases use. Every one is looked at, whatever is wrong with those
+ * before. */
 static int verify(struct args *a, struct context *c, struct err *e) {
 	struct json *done CLEANUP(json_freep) = json_array();
 	struct uses u CLEANUP(uses_done) = {0};
@@ -248,7 +275,8 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 
 	if (a->n > 1) {
 		if (!text_is_sha256(a->at[1]))
-			return err_set(e, ERR_USAGE, "'%s' is not a SHA-256: 64 lower-case hex digits", a->at[1]);
+			return err_set(e, ERR_USAGE,
+				       "'%s' is not a SHA-256: 64 lower-case hex digits", a->at[1]);
 		if (store_verify(c->store, a->at[1], paranoid, e))
 			return -1;
 		report_line(a->report, "%s matches its digest", a->at[1]);
@@ -259,13 +287,16 @@ static int verify(struct args *a, struct context *c, struct err *e) {
 	if (collect_all(c, &u, e))
 		return -1;
 	if (!u.n)
-		return err_set(e, ERR_USAGE, "no model is in the store of '%s': there is nothing to verify", c->root.path);
+		return err_set(e, ERR_USAGE,
+			       "no model is in the store of '%s': there is nothing to verify",
+			       c->root.path);
 	for (size_t i = 0; i < u.n; i++) {
 		struct err here = {0};
 		bool good = !store_verify(c->store, u.at[i].sha256, paranoid, &here);
 		note_verified(done, u.at[i].sha256, good ? NULL : here.msg);
 		if (good) {
-			report_line(a->report, "%s matches its digest (%s)", u.at[i].sha256, u.at[i].text);
+			report_line(a->report, "%s matches its digest (%s)", u.at[i].sha256,
+				    u.at[i].text);
 			continue;
 		}
 		report_warning(a->report, "%s: %s", u.at[i].text, here.msg);
@@ -286,8 +317,10 @@ int cmd_model(struct args *a, struct err *e) {
 		return model_show(a, e);
 	bool lists = !strcmp(what, "list") && a->n == 1;
 	if (!lists && strcmp(what, "verify") != 0)
-		return err_set(e, ERR_USAGE, "model needs list, pull FILE, verify [SHA256] or show MODEL, got '%s%s%s'", what, a->n > 1 ? " " : "",
-			a->n > 1 ? a->at[1] : "");
+		return err_set(
+			e, ERR_USAGE,
+			"model needs list, pull FILE, verify [SHA256] or show MODEL, got '%s%s%s'",
+			what, a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 	if (context_open(a, "model", NEED_STORE, &c, e))
 		return -1;
 	return lists ? list(a, &c, e) : verify(a, &c, e);

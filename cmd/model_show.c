@@ -11,9 +11,9 @@
 #include "base/text.h"
 #include "cmd.h"
 #include "http/http.h"
-#include "json/json.h"
 #include "model/model.h"
 #include "report/report.h"
+#include "json/json.h"
 
 enum { LINE = 400 };
 
@@ -30,7 +30,8 @@ static int read_any(const char *what, struct model_facts *m, struct err *e) {
 	if (access(what, F_OK) && model_card_find(self, what, &card))
 		return model_read_card(card, "", m, e);
 	if (access(what, F_OK))
-		return err_set(e, ERR_USAGE, "there is no file, folder or model card '%.200s'", what);
+		return err_set(e, ERR_USAGE, "there is no file, folder or model card '%.200s'",
+			       what);
 	return model_read_path(what, m, e);
 }
 
@@ -41,10 +42,14 @@ static void kinds(const struct model_facts *m, struct buf *b) {
 	for (int kind = MODEL_ATTENTION; kind <= MODEL_NONE; kind++) {
 		size_t n = model_layers(m, (enum model_layer_kind) kind), own = 0;
 		for (size_t i = 0; i < m->n_layers; i++)
-			own += m->layers[i].kind == (enum model_layer_kind) kind && !m->layers[i].shares_kv;
+			own += m->layers[i].kind == (enum model_layer_kind) kind &&
+				!m->layers[i].shares_kv;
 		if (!n)
 			continue;
-		(void) buf_printf(b, "%s%zu %s", b->len ? ", " : "", n, kind == MODEL_NONE ? "feed-forward alone" : model_kind_name((enum model_layer_kind) kind));
+		(void) buf_printf(b, "%s%zu %s", b->len ? ", " : "", n,
+				  kind == MODEL_NONE
+					  ? "feed-forward alone"
+					  : model_kind_name((enum model_layer_kind) kind));
 		if (kind == MODEL_WINDOW)
 			(void) buf_printf(b, " of %llu", (unsigned long long) m->sliding_window);
 		if (own < n)
@@ -52,14 +57,17 @@ static void kinds(const struct model_facts *m, struct buf *b) {
 	}
 }
 
-/* The first layer of each kind that has attention: "8 heads, 1 KV, key 512, value 512 (window: 8, 1, 256, 256)". */
+/* The first layer of each kind that has attention: "8 heads, 1 KV, key 512, value 512 (window: 8,
+ * 1, 256, 256)". */
 static void heads(const struct model_facts *m, struct buf *b) {
 	for (int kind = MODEL_ATTENTION; kind <= MODEL_WINDOW; kind++)
 		for (size_t i = 0; i < m->n_layers; i++) {
 			const struct model_layer *l = &m->layers[i];
 			if (l->kind != (enum model_layer_kind) kind)
 				continue;
-			(void) buf_printf(b, "%s%s%u query, %u KV, key %u, value %u", b->len ? "; " : "", kind == MODEL_WINDOW ? "with a window " : "", l->heads,
+			(void) buf_printf(b, "%s%s%u query, %u KV, key %u, value %u",
+					  b->len ? "; " : "",
+					  kind == MODEL_WINDOW ? "with a window " : "", l->heads,
 					  l->kv_heads, l->key_length, l->value_length);
 			break;
 		}
@@ -72,7 +80,9 @@ static void weights(const struct model_facts *m, struct buf *b) {
 	(void) buf_printf(b, "%s%s", m->estimated ? "about " : "", bytes);
 	for (size_t i = 0; i < m->n_types && i < 8 && m->tensors; i++) {
 		text_format_bytes(m->types[i].bytes, bytes);
-		(void) buf_printf(b, "%s%llu %s %s", i ? ", " : ": ", (unsigned long long) m->types[i].tensors, m->types[i].name, bytes);
+		(void) buf_printf(b, "%s%llu %s %s", i ? ", " : ": ",
+				  (unsigned long long) m->types[i].tensors, m->types[i].name,
+				  bytes);
 	}
 }
 
@@ -81,8 +91,11 @@ static void parts(const struct model_facts *m, struct buf *b) {
 	const struct {
 		const char *name;
 		uint64_t bytes;
-	} list[] = {{"token table", m->token_embedding_bytes}, {"output", m->output_bytes}, {"per-layer embeddings", m->per_layer_embedding_bytes},
-		    {"experts", m->expert_bytes}, {"further-token layers", m->nextn_bytes}};
+	} list[] = {{"token table", m->token_embedding_bytes},
+		    {"output", m->output_bytes},
+		    {"per-layer embeddings", m->per_layer_embedding_bytes},
+		    {"experts", m->expert_bytes},
+		    {"further-token layers", m->nextn_bytes}};
 	char bytes[TEXT_BYTES];
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
@@ -98,7 +111,8 @@ static void parts(const struct model_facts *m, struct buf *b) {
 static void experts(const struct model_facts *m, struct buf *b) {
 	if (!m->experts)
 		return;
-	(void) buf_printf(b, "%llu, %llu used", (unsigned long long) m->experts, (unsigned long long) m->experts_used);
+	(void) buf_printf(b, "%llu, %llu used", (unsigned long long) m->experts,
+			  (unsigned long long) m->experts_used);
 	if (m->experts_shared)
 		(void) buf_printf(b, ", %llu shared", (unsigned long long) m->experts_shared);
 }
@@ -126,16 +140,36 @@ static void size_of(uint64_t v, struct buf *b) {
 }
 
 static void show(struct report *r, const struct model_facts *m) {
-	enum { KIND, FILES, PARAMETERS, WEIGHTS, PARTS, ACTIVE, LAYERS, HEADS, LATENT, STATE, EXPERTS, CONTEXT, WIDTH, VOCABULARY, ROWS };
-	static const char *const keys[ROWS] = {"kind", "files", "parameters", "weights", "of them", "read a token", "layers", "heads", "latent rank", "state",
-					       "experts", "context", "width", "vocabulary"};
+	enum {
+		KIND,
+		FILES,
+		PARAMETERS,
+		WEIGHTS,
+		PARTS,
+		ACTIVE,
+		LAYERS,
+		HEADS,
+		LATENT,
+		STATE,
+		EXPERTS,
+		CONTEXT,
+		WIDTH,
+		VOCABULARY,
+		ROWS
+	};
+	static const char *const keys[ROWS] = {"kind",    "files",     "parameters",
+					       "weights", "of them",   "read a token",
+					       "layers",  "heads",     "latent rank",
+					       "state",   "experts",   "context",
+					       "width",   "vocabulary"};
 	struct buf b[ROWS];
 	struct report_pair pairs[ROWS + 1];
 	char bytes[TEXT_BYTES];
 
 	for (size_t i = 0; i < ROWS; i++)
 		b[i] = (struct buf) BUF_INIT(LINE);
-	(void) buf_printf(&b[KIND], "%s %s%s%s%s%s%s%s", m->architecture, m->kind, m->adapter_type[0] ? " of type " : "", m->adapter_type, ", ", m->format,
+	(void) buf_printf(&b[KIND], "%s %s%s%s%s%s%s%s", m->architecture, m->kind,
+			  m->adapter_type[0] ? " of type " : "", m->adapter_type, ", ", m->format,
 			  m->quantization[0] ? " " : "", m->quantization);
 	if (m->sparsity[0])
 		(void) buf_printf(&b[KIND], ", sparse (%s)", m->sparsity);
@@ -149,7 +183,8 @@ static void show(struct report *r, const struct model_facts *m) {
 	heads(m, &b[HEADS]);
 	size_of(m->kv_lora_rank, &b[LATENT]);
 	if (m->state_numbers)
-		(void) buf_printf(&b[STATE], "%llu numbers a sequence and layer", (unsigned long long) m->state_numbers);
+		(void) buf_printf(&b[STATE], "%llu numbers a sequence and layer",
+				  (unsigned long long) m->state_numbers);
 	experts(m, &b[EXPERTS]);
 	size_of(m->context_length, &b[CONTEXT]);
 	size_of(m->embedding_length, &b[WIDTH]);

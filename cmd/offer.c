@@ -74,7 +74,8 @@ static int only_named(struct offer *o, struct err *e) {
 	struct hub_file kept;
 
 	if (!f)
-		return err_set(e, ERR_UNREACHABLE, "hf://%s@%.12s has no file '%.200s'", o->address.repo, o->repo.commit, o->address.file);
+		return err_set(e, ERR_UNREACHABLE, "hf://%s@%.12s has no file '%.200s'",
+			       o->address.repo, o->repo.commit, o->address.file);
 	o->named = true;
 	kept = *f;
 	kept.path = mem_strdup(f->path);
@@ -90,7 +91,8 @@ static int list(struct http *http, struct offer *o, struct err *e) {
 	struct stat st;
 
 	if (text_starts(said, "hf://")) {
-		if (hub_address_parse(said, &o->address, e) || hub_list(http, o->address.repo, o->address.revision, &o->repo, e))
+		if (hub_address_parse(said, &o->address, e) ||
+		    hub_list(http, o->address.repo, o->address.revision, &o->repo, e))
 			return -1;
 		if (o->repo.name) { /* renamed since */
 			free(o->address.repo);
@@ -99,13 +101,23 @@ static int list(struct http *http, struct offer *o, struct err *e) {
 		return o->address.file ? only_named(o, e) : 0;
 	}
 	if (text_starts(said, "oci://"))
-		return err_set(e, ERR_USAGE, "'%.200s': models in OCI registries are not supported yet; name hf://ORG/REPO, a folder or a file", said);
+		return err_set(e, ERR_USAGE,
+			       "'%.200s': models in OCI registries are not supported yet; name "
+			       "hf://ORG/REPO, a folder or a file",
+			       said);
 	if (strstr(said, "://"))
-		return err_set(e, ERR_USAGE, "'%.200s' is not a repository of the hub: name hf://ORG/REPO[@REVISION], a folder or a file; a download "
-			"of https:// is written into a manifest by hand, llmdeploy pin-model fills in its digest", said);
+		return err_set(e, ERR_USAGE,
+			       "'%.200s' is not a repository of the hub: name "
+			       "hf://ORG/REPO[@REVISION], a folder or a file; a download "
+			       "of https:// is written into a manifest by hand, llmdeploy "
+			       "pin-model fills in its digest",
+			       said);
 	said += text_starts(said, "file:") ? strlen("file:") : 0;
 	if (stat(said, &st))
-		return err_set(e, ERR_USAGE, "there is no folder or file '%.200s'; a repository of the hub is hf://ORG/REPO", said);
+		return err_set(e, ERR_USAGE,
+			       "there is no folder or file '%.200s'; a repository of the hub is "
+			       "hf://ORG/REPO",
+			       said);
 	return S_ISDIR(st.st_mode) ? list_folder(o, said, e) : list_file(o, said, e);
 }
 
@@ -131,8 +143,10 @@ static void sort_out(struct offer *o) {
 		if (o->named && r->model->kind != HUB_SPLIT && r->model->kind != HUB_SAFETENSORS)
 			o->models[i].kind = HUB_MODEL; /* its header says what it is */
 		r->usable = true;
-		r->source = o->address.repo ? mem_printf("hf://%s@%s/%s", o->address.repo, o->repo.commit, f->path) :
-			mem_printf("file:%s/%s", strcmp(o->folder, "/") ? o->folder : "", f->path);
+		r->source = o->address.repo
+			? mem_printf("hf://%s@%s/%s", o->address.repo, o->repo.commit, f->path)
+			: mem_printf("file:%s/%s", strcmp(o->folder, "/") ? o->folder : "",
+				     f->path);
 		memcpy(r->sha256, f->sha256, sizeof r->sha256);
 		if (r->model->kind == HUB_SPLIT)
 			drop(r, split_fault(o, r->model));
@@ -141,7 +155,9 @@ static void sort_out(struct offer *o) {
 		else if (strchr(f->path, '#'))
 			drop(r, "a '#' in its name, which means a member of an archive");
 		else if (o->address.repo && !r->sha256[0])
-			drop(r, "not in Git LFS, so that the hub has no SHA-256 of it: download it and name the file");
+			drop(r,
+			     "not in Git LFS, so that the hub has no SHA-256 of it: download it "
+			     "and name the file");
 	}
 }
 
@@ -158,7 +174,8 @@ static void readers(const struct args *a, const char *format, struct buf *out) {
 		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
 		char *dir CLEANUP(freep) = NULL;
-		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &rt, &ignored, &none) && runtime_reads(rt, format))
+		if (!context_runtime_dir(a, names[i], &dir, &none) &&
+		    !runtime_load(dir, &rt, &ignored, &none) && runtime_reads(rt, format))
 			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
 	}
 }
@@ -178,29 +195,42 @@ static int nothing(const struct args *a, const struct offer *o, struct err *e) {
 			return err_set(e, ERR_SPEC, "'%.200s': %.250s", o->said, o->rows[i].why);
 	}
 	if (!o->repo.n)
-		return err_set(e, ERR_SPEC, "'%.200s' has no files%s", o->said, o->folder ? "; folders in it are not looked into" : "");
+		return err_set(e, ERR_SPEC, "'%.200s' has no files%s", o->said,
+			       o->folder ? "; folders in it are not looked into" : "");
 	if (count[HUB_MODEL] + count[HUB_SPLIT])
-		return err_set(e, ERR_SPEC, "'%.200s' has no GGUF file that can be deployed: the table says why", o->said);
+		return err_set(e, ERR_SPEC,
+			       "'%.200s' has no GGUF file that can be deployed: the table says why",
+			       o->said);
 	text_format_bytes(bytes, shown);
 	if (count[HUB_SAFETENSORS]) {
 		readers(a, "safetensors", &who);
-		return err_set(e, ERR_SPEC, "'%.150s' has no GGUF file, but safetensors (%zu file%s, %s), which %s read%s; this version runs GGUF with "
-			"llama.cpp: look for a GGUF conversion of it, or plan with llmdeploy plan", o->said, count[HUB_SAFETENSORS],
-			count[HUB_SAFETENSORS] == 1 ? "" : "s", shown, who.len ? buf_str(&who) : "no runtime here", strchr(buf_str(&who), ',') ? "" : "s");
+		return err_set(
+			e, ERR_SPEC,
+			"'%.150s' has no GGUF file, but safetensors (%zu file%s, %s), which %s "
+			"read%s; this version runs GGUF with "
+			"llama.cpp: look for a GGUF conversion of it, or plan with llmdeploy plan",
+			o->said, count[HUB_SAFETENSORS], count[HUB_SAFETENSORS] == 1 ? "" : "s",
+			shown, who.len ? buf_str(&who) : "no runtime here",
+			strchr(buf_str(&who), ',') ? "" : "s");
 	}
-	return err_set(e, ERR_SPEC, "'%.200s' has no GGUF file: there %s %zu other file%s%s", o->said, o->repo.n == 1 ? "is" : "are", o->repo.n,
-		o->repo.n == 1 ? "" : "s", count[HUB_MMPROJ] ? ", a projector (mmproj), which belongs to a model, among them" : "");
+	return err_set(e, ERR_SPEC, "'%.200s' has no GGUF file: there %s %zu other file%s%s",
+		       o->said, o->repo.n == 1 ? "is" : "are", o->repo.n, o->repo.n == 1 ? "" : "s",
+		       count[HUB_MMPROJ]
+			       ? ", a projector (mmproj), which belongs to a model, among them"
+			       : "");
 }
 
 /* ---- headers ---- */
 
-/* The header of one row. A file that is no model is dropped; only a fault of the way is an error. */
+/* The header of one row. A file that is no model is dropped; only a fault of the way is an
+ * error. */
 static int read_row(struct http *http, struct offer_row *r, struct err *e) {
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err why = {0};
 
 	if (model_read_source(http, r->source, &m, &why)) {
-		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED || why.code == ERR_SYS)
+		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED ||
+		    why.code == ERR_SYS)
 			return err_set(e, why.code, "%s", why.msg);
 		/* Without its own name, which the row has already. */
 		const char *name = *why.msg == '\'' ? strstr(why.msg + 1, "'") : NULL;
@@ -208,8 +238,11 @@ static int read_row(struct http *http, struct offer_row *r, struct err *e) {
 		return 0;
 	}
 	if (strcmp(m.kind, "model") != 0 || m.split_files > m.files) {
-		char *what CLEANUP(freep) = mem_printf("%s%s", strcmp(m.kind, "model") ? "no model: " : "a part of a split model",
-			strcmp(m.kind, "model") ? m.kind : "");
+		char *what CLEANUP(freep) = mem_printf("%s%s",
+						       strcmp(m.kind, "model")
+							       ? "no model: "
+							       : "a part of a split model",
+						       strcmp(m.kind, "model") ? m.kind : "");
 		drop(r, what);
 		return 0;
 	}
@@ -222,11 +255,14 @@ static int read_row(struct http *http, struct offer_row *r, struct err *e) {
 
 static void mark_usable(const struct offer *o, bool only_fitting, bool *usable) {
 	for (size_t i = 0; i < o->n; i++)
-		usable[i] = o->rows[i].usable && (!only_fitting || (o->rows[i].is_planned && o->rows[i].fits));
+		usable[i] = o->rows[i].usable &&
+			(!only_fitting || (o->rows[i].is_planned && o->rows[i].fits));
 }
 
-/* Picks, and reads the headers of the first `reads` that were picked, until each of them is a model. */
-static int pick(struct http *http, struct offer *o, bool only_fitting, size_t reads, struct err *e) {
+/* Picks, and reads the headers of the first `reads` that were picked, until each of them is a
+ * model. */
+static int pick(struct http *http, struct offer *o, bool only_fitting, size_t reads,
+		struct err *e) {
 	bool *usable CLEANUP(freep) = mem_zalloc(o->n + 1, sizeof *usable);
 
 	for (bool again = true; again;) {
@@ -260,7 +296,8 @@ static void name_row(struct offer *o, size_t pick) {
 	struct offer_row *r = &o->rows[o->picks[pick]];
 	const char *from = r->model->label[0] ? r->model->label : r->model->file->path;
 	const char *slash = strrchr(from, '/');
-	char *text CLEANUP(freep) = mem_strdup(slash ? slash + 1 : from), *dot = strstr(text, ".gguf");
+	char *text CLEANUP(freep) = mem_strdup(slash ? slash + 1 : from),
+		   *dot = strstr(text, ".gguf");
 	size_t n = 0;
 
 	if (dot)
@@ -268,7 +305,8 @@ static void name_row(struct offer *o, size_t pick) {
 	for (const char *c = text; *c && n < 50; c++) {
 		char low = (char) tolower((unsigned char) *c);
 		if (n || isalnum((unsigned char) low))
-			r->name[n++] = isalnum((unsigned char) low) || strchr("._-", low) ? low : '-';
+			r->name[n++] = isalnum((unsigned char) low) || strchr("._-", low) ? low
+											  : '-';
 	}
 	r->name[n] = 0;
 	if (!text_is_name(r->name))
@@ -328,14 +366,16 @@ int offer_digests(struct args *a, struct offer *o, struct err *e) {
 		if (r->sha256[0])
 			continue;
 		text_format_bytes(r->model->bytes, shown);
-		report_line(a->report, "reading %s for its digest (%s)", r->model->file->path, shown);
+		report_line(a->report, "reading %s for its digest (%s)", r->model->file->path,
+			    shown);
 		fd = open(r->source + strlen("file:"), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd < 0)
 			return err_sys(e, "cannot open '%s'", r->source + strlen("file:"));
 		if (sha256_file(fd, r->model->file->path, r->sha256, &size, e))
 			return -1;
 		if (size != r->model->bytes)
-			return err_set(e, ERR_SYS, "'%s' changed while it was read", r->source + strlen("file:"));
+			return err_set(e, ERR_SYS, "'%s' changed while it was read",
+				       r->source + strlen("file:"));
 	}
 	return 0;
 }

@@ -6,8 +6,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "release/release.h"
+#include "json/json.h"
 
 static struct json *as_json(const struct release_operation *o, const char *holder) {
 	struct json *j = json_object();
@@ -24,15 +24,19 @@ static struct json *as_json(const struct release_operation *o, const char *holde
 	return j;
 }
 
-/* The holder's own words have the command and since when; the journal adds the release and the phase. */
+/* The holder's own words have the command and since when; the journal adds the release and the
+ * phase. */
 static char *as_words(const struct release_operation *o, const char *holder, const char *route) {
 	if (!holder)
-		return mem_printf("none: '%s'%s%s%s was interrupted after '%s': llmdeploy recover %s", o->event, o->version[0] ? " of '" : "",
-				  o->version, o->version[0] ? "'" : "", o->last, route);
+		return mem_printf(
+			"none: '%s'%s%s%s was interrupted after '%s': llmdeploy recover %s",
+			o->event, o->version[0] ? " of '" : "", o->version,
+			o->version[0] ? "'" : "", o->last, route);
 	if (o->ended && !o->phase)
 		return mem_printf("%s; no journal record yet", holder);
-	return mem_printf("%s; %s%s%s%s: %s, since %s", holder, o->event, o->version[0] ? " of '" : "", o->version,
-			  o->version[0] ? "'" : "", o->phase ? o->phase : o->last, o->phase ? o->phase_since : o->began);
+	return mem_printf("%s; %s%s%s%s: %s, since %s", holder, o->event,
+			  o->version[0] ? " of '" : "", o->version, o->version[0] ? "'" : "",
+			  o->phase ? o->phase : o->last, o->phase ? o->phase_since : o->began);
 }
 
 void operation_view_read(const struct release_route *route, struct operation_view *out) {
@@ -41,8 +45,8 @@ void operation_view_read(const struct release_route *route, struct operation_vie
 	struct err ignored = {0};
 
 	*out = (struct operation_view){.state = RELEASE_STARTED};
-	if (release_state(route, &out->state, out->since, &ignored) || release_operation(route, &o, &ignored) ||
-	    release_holder(route, &holder, &ignored))
+	if (release_state(route, &out->state, out->since, &ignored) ||
+	    release_operation(route, &o, &ignored) || release_holder(route, &holder, &ignored))
 		return;
 	if (!holder && (o.ended || !o.event[0]))
 		return;

@@ -10,8 +10,12 @@ struct release_route;
 struct operation_view {
 	enum release_state state;
 	char since[CLOCK_STAMP]; /* of the state, or "" */
-	char *words;	 /* "apply r17.yaml by eva@host pid 4711, since ...: asking the golden questions, since ..."; NULL: nothing */
-	struct json *json; /* {"holder", "operation", "version", "began", "phase", "phase_since", "interrupted"}; NULL: nothing */
+	/* "apply r17.yaml by eva@host pid 4711, since ...: asking the golden questions, since ...";
+	 * NULL: nothing */
+	char *words;
+	/* {"holder", "operation", "version", "began", "phase", "phase_since", "interrupted"}; NULL:
+	 * nothing */
+	struct json *json;
 };
 
 /* Never a failure: what cannot be read is not known here. */

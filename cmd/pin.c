@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static int turn(struct args *a, const char *command, bool pin, struct err *e) {
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
@@ -12,7 +12,9 @@ static int turn(struct args *a, const char *command, bool pin, struct err *e) {
 	const char *reason = a->option[OPT_REASON];
 	struct rollout_session s;
 
-	if (context_open(a, command, NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || rollout_begin(&c.rollout, a->at[0], false, &s, e))
+	if (context_open(a, command, NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c,
+			 e) ||
+	    rollout_begin(&c.rollout, a->at[0], false, &s, e))
 		return -1;
 	int r = pin ? rollout_pin(&s, a->at[1], reason, e) : rollout_unpin(&s, a->at[1], reason, e);
 	rollout_end(&s);
@@ -21,7 +23,9 @@ static int turn(struct args *a, const char *command, bool pin, struct err *e) {
 	if (pin)
 		report_line(a->report, "pinned: gc keeps '%s' of '%s'", a->at[1], a->at[0]);
 	else
-		report_line(a->report, "unpinned: '%s' of '%s' is kept only as long as rollout.keep covers it", a->at[1], a->at[0]);
+		report_line(a->report,
+			    "unpinned: '%s' of '%s' is kept only as long as rollout.keep covers it",
+			    a->at[1], a->at[0]);
 	json_set_str(j, "route", a->at[0]);
 	json_set_str(j, "version", a->at[1]);
 	json_set_bool(j, "pinned", pin);

@@ -40,7 +40,8 @@ void pin_found_done(struct pin_found *f) {
 }
 
 const char *pin_origin_name(enum pin_origin o) {
-	static const char *const names[] = {"the hub's list of files", "the file here", "a download", "not there", "not asked"};
+	static const char *const names[] = {"the hub's list of files", "the file here",
+					    "a download", "not there", "not asked"};
 
 	return names[o];
 }
@@ -92,7 +93,8 @@ static bool begin(void *ctx, const struct http_response *r) {
 }
 
 /* Nobody wants the digest of a page or a pointer. */
-static int check_kind(const struct stream *s, const struct http_response *r, const char *where, struct err *e) {
+static int check_kind(const struct stream *s, const struct http_response *r, const char *where,
+		      struct err *e) {
 	struct buf what CLEANUP(buf_done) = BUF_INIT(400);
 
 	if (!s->size)
@@ -102,7 +104,8 @@ static int check_kind(const struct stream *s, const struct http_response *r, con
 	return 0;
 }
 
-static int from_file(struct args *a, const char *path, const char *member, struct pin_found *out, struct err *e) {
+static int from_file(struct args *a, const char *path, const char *member, struct pin_found *out,
+		     struct err *e) {
 	struct stream s CLEANUP(stream_done) = {.hash = sha256_new()};
 	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char shown[TEXT_BYTES];
@@ -116,7 +119,8 @@ static int from_file(struct args *a, const char *path, const char *member, struc
 	text_format_bytes((uint64_t) st.st_size, shown);
 	report_line(a->report, "reading %s (%s)", path, shown);
 	if (member) {
-		if (archive_member(path, member, take, &s, &out->size, e) || check_kind(&s, NULL, member, e))
+		if (archive_member(path, member, take, &s, &out->size, e) ||
+		    check_kind(&s, NULL, member, e))
 			return -1;
 		sha256_hex(s.hash, out->sha256);
 		return 0;
@@ -130,14 +134,24 @@ static int from_file(struct args *a, const char *path, const char *member, struc
 }
 
 /* Every byte, and none is kept: an https:// address has nobody who says its digest. */
-static int from_address(struct args *a, struct pin_hub *h, const char *url, const char *token, struct pin_found *out, struct err *e) {
+static int from_address(struct args *a, struct pin_hub *h, const char *url, const char *token,
+			struct pin_found *out, struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
-	struct stream s CLEANUP(stream_done) = {.hash = sha256_new(), .progress = &a->report->progress, .what = "download"};
+	struct stream s CLEANUP(stream_done) = {.hash = sha256_new(),
+						.progress = &a->report->progress,
+						.what = "download"};
 	char *auth CLEANUP(freep) = token ? mem_printf("Authorization: Bearer %s", token) : NULL;
 	const char *headers[] = {"Accept-Encoding: identity", auth};
 	struct buf what CLEANUP(buf_done) = BUF_INIT(400);
-	struct http_request q = {.url = url, .headers = headers, .n_headers = 1 + (token != NULL), .follow = true, .begin = begin, .sink = take_text,
-		.sink_ctx = &s, .connect_timeout_ms = CONNECT_MS, .stall_timeout_ms = STALL_MS};
+	struct http_request q = {.url = url,
+				 .headers = headers,
+				 .n_headers = 1 + (token != NULL),
+				 .follow = true,
+				 .begin = begin,
+				 .sink = take_text,
+				 .sink_ctx = &s,
+				 .connect_timeout_ms = CONNECT_MS,
+				 .stall_timeout_ms = STALL_MS};
 	struct err why = {0};
 
 	if (http_do(h->http, &q, &r, &why)) {
@@ -160,7 +174,8 @@ static int from_address(struct args *a, struct pin_hub *h, const char *url, cons
 
 /* ---- the hub ---- */
 
-static int repo_of(struct pin_hub *h, const char *repo, const char *revision, const struct hub_repo **out, struct err *e) {
+static int repo_of(struct pin_hub *h, const char *repo, const char *revision,
+		   const struct hub_repo **out, struct err *e) {
 	for (size_t i = 0; i < h->n; i++)
 		if (!strcmp(h->at[i].repo, repo) && !strcmp(h->at[i].revision, revision)) {
 			*out = &h->at[i].files;
@@ -178,7 +193,8 @@ static int repo_of(struct pin_hub *h, const char *repo, const char *revision, co
 	return 0;
 }
 
-static int from_hub(struct args *a, struct pin_hub *h, const char *source, const char *revision, bool may_download, struct pin_found *out, struct err *e) {
+static int from_hub(struct args *a, struct pin_hub *h, const char *source, const char *revision,
+		    bool may_download, struct pin_found *out, struct err *e) {
 	struct hub_address address CLEANUP(hub_address_done) = {0};
 	const struct hub_repo *repo;
 	struct err why = {0};
@@ -188,8 +204,12 @@ static int from_hub(struct args *a, struct pin_hub *h, const char *source, const
 	if (!address.file)
 		return err_set(e, ERR_SPEC, "it names no file: hf://ORG/REPO@REVISION/FILE");
 	if (strchr(address.file, '#'))
-		return err_set(e, ERR_SPEC, "a member of an archive on the hub has no digest there: download the archive, and pin file:ARCHIVE#MEMBER");
-	out->revision = mem_strdup(revision ? revision : address.revision ? address.revision : "main");
+		return err_set(e, ERR_SPEC,
+			       "a member of an archive on the hub has no digest there: download "
+			       "the archive, and pin file:ARCHIVE#MEMBER");
+	out->revision = mem_strdup(revision                   ? revision
+					   : address.revision ? address.revision
+							      : "main");
 	if (repo_of(h, address.repo, out->revision, &repo, &why)) {
 		if (why.code == ERR_UNREACHABLE)
 			return absent(out, why.msg);
@@ -198,7 +218,8 @@ static int from_hub(struct args *a, struct pin_hub *h, const char *source, const
 	}
 	const struct hub_file *f = hub_find(repo, address.file);
 	if (!f) {
-		char *text CLEANUP(freep) = mem_printf("hf://%s@%.12s has no such file", repo->name, repo->commit);
+		char *text CLEANUP(freep) = mem_printf("hf://%s@%.12s has no such file", repo->name,
+						       repo->commit);
 		return absent(out, text);
 	}
 	out->source = mem_printf("hf://%s@%s/%s", repo->name, repo->commit, address.file);
@@ -213,26 +234,35 @@ static int from_hub(struct args *a, struct pin_hub *h, const char *source, const
 		out->origin = PIN_NOT_ASKED;
 		return 0;
 	}
-	return store_source_url(out->source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
+	return store_source_url(out->source, false, &url, &token, e)
+		? -1
+		: from_address(a, h, url, token, out, e);
 }
 
-int pin_digest(struct args *a, struct pin_hub *h, const char *source, const char *revision, bool may_download, struct pin_found *out, struct err *e) {
+int pin_digest(struct args *a, struct pin_hub *h, const char *source, const char *revision,
+	       bool may_download, struct pin_found *out, struct err *e) {
 	char *url CLEANUP(freep) = NULL, *token CLEANUP(freep) = NULL;
 
 	if (text_starts(source, "hf://"))
 		return from_hub(a, h, source, revision, may_download, out, e);
 	if (text_starts(source, "file:")) {
 		const char *member = strchr(source, '#');
-		char *path CLEANUP(freep) = mem_strndup(source + 5, member ? (size_t) (member - source - 5) : strlen(source + 5));
+		char *path CLEANUP(freep) = mem_strndup(source + 5,
+							member ? (size_t) (member - source - 5)
+							       : strlen(source + 5));
 		return from_file(a, path, member ? member + 1 : NULL, out, e);
 	}
 	if (text_starts(source, "oci://"))
 		return err_set(e, ERR_SPEC, "models in OCI registries are not supported yet");
 	if (strchr(source, '#'))
-		return err_set(e, ERR_SPEC, "a member of an archive that is not here: download it, and pin file:ARCHIVE#MEMBER");
+		return err_set(e, ERR_SPEC,
+			       "a member of an archive that is not here: download it, and pin "
+			       "file:ARCHIVE#MEMBER");
 	if (!may_download) {
 		out->origin = PIN_NOT_ASKED;
 		return 0;
 	}
-	return store_source_url(source, false, &url, &token, e) ? -1 : from_address(a, h, url, token, out, e);
+	return store_source_url(source, false, &url, &token, e)
+		? -1
+		: from_address(a, h, url, token, out, e);
 }

@@ -13,11 +13,11 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "http/http.h"
-#include "json/json.h"
 #include "pin_digest.h"
 #include "report/report.h"
 #include "spec/pin.h"
 #include "store/store.h"
+#include "json/json.h"
 
 enum { MAX_MANIFEST = 1 << 20, MAX_SOURCES = 16 };
 
@@ -46,12 +46,14 @@ static void finds_done(struct finds *f) {
 		pin_found_done(&f->at[i]);
 }
 
-static int ask(struct pinning *x, const struct spec_pin *pin, struct finds *f, size_t i, bool may_download, struct err *e) {
+static int ask(struct pinning *x, const struct spec_pin *pin, struct finds *f, size_t i,
+	       bool may_download, struct err *e) {
 	const struct spec_pin_source *s = &pin->sources[i];
 	struct err why = {0};
 
 	pin_found_done(&f->at[i]);
-	if (pin_digest(x->a, &x->hub, s->resolved, x->a->option[OPT_REVISION], may_download, &f->at[i], &why)) {
+	if (pin_digest(x->a, &x->hub, s->resolved, x->a->option[OPT_REVISION], may_download,
+		       &f->at[i], &why)) {
 		char *shown CLEANUP(freep) = store_source_shown(s->text);
 		if (why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
@@ -79,10 +81,12 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 
 	for (size_t i = 0; f->first == f->n && i < f->n; i++) {
 		char *shown CLEANUP(freep) = store_source_shown(pin->sources[i].text);
-		(void) buf_printf(&why, "%s%.120s: %.200s", i ? "; " : "", shown, f->at[i].why ? f->at[i].why : "not asked");
+		(void) buf_printf(&why, "%s%.120s: %.200s", i ? "; " : "", shown,
+				  f->at[i].why ? f->at[i].why : "not asked");
 	}
 	if (f->first == f->n) {
-		(void) err_at(e, pin->at, "'%s' cannot be pinned, no source answers: %s", pin->path, buf_str(&why));
+		(void) err_at(e, pin->at, "'%s' cannot be pinned, no source answers: %s", pin->path,
+			      buf_str(&why));
 		e->code = ERR_UNREACHABLE;
 		return -1;
 	}
@@ -90,9 +94,12 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 		const struct pin_found *a = &f->at[f->first], *b = &f->at[i];
 		if (!b->sha256[0] || !strcmp(a->sha256, b->sha256))
 			continue;
-		char *one CLEANUP(freep) = store_source_shown(pin->sources[f->first].text), *two CLEANUP(freep) = store_source_shown(pin->sources[i].text);
-		(void) err_at(e, pin->sources[i].at, "the sources of '%s' differ: '%.100s' has the digest %.12s..., '%.100s' has %.12s...; remove one of them",
-			pin->path, one, a->sha256, two, b->sha256);
+		char *one CLEANUP(freep) = store_source_shown(pin->sources[f->first].text),
+			  *two CLEANUP(freep) = store_source_shown(pin->sources[i].text);
+		(void) err_at(e, pin->sources[i].at,
+			      "the sources of '%s' differ: '%.100s' has the digest %.12s..., "
+			      "'%.100s' has %.12s...; remove one of them",
+			      pin->path, one, a->sha256, two, b->sha256);
 		e->code = ERR_INTEGRITY;
 		return -1;
 	}
@@ -101,7 +108,8 @@ static int check(const struct spec_pin *pin, const struct finds *f, struct err *
 
 /* ---- what is said ---- */
 
-static void say_source(struct pinning *x, const struct spec_pin_source *s, const struct pin_found *f) {
+static void say_source(struct pinning *x, const struct spec_pin_source *s,
+		       const struct pin_found *f) {
 	char *shown CLEANUP(freep) = store_source_shown(s->text);
 	char size[TEXT_BYTES];
 
@@ -111,7 +119,9 @@ static void say_source(struct pinning *x, const struct spec_pin_source *s, const
 	else if (f->origin == PIN_NOT_ASKED)
 		report_line(x->a->report, "  %s: not asked, it would be a download", shown);
 	else
-		report_line(x->a->report, "  %s: %s, by %s%s%s", shown, size, pin_origin_name(f->origin), f->revision ? " at " : "", f->revision ? f->revision : "");
+		report_line(x->a->report, "  %s: %s, by %s%s%s", shown, size,
+			    pin_origin_name(f->origin), f->revision ? " at " : "",
+			    f->revision ? f->revision : "");
 	if (f->source && strcmp(f->source, s->text) != 0)
 		report_line(x->a->report, "    source  %s -> %s", shown, f->source);
 }
@@ -120,10 +130,12 @@ static void say_digest(struct pinning *x, const struct spec_pin *pin, const char
 	if (!strcmp(pin->sha256, found))
 		report_line(x->a->report, "    sha256  %s, unchanged", found);
 	else
-		report_line(x->a->report, "    sha256  %s -> %s", *pin->sha256 ? pin->sha256 : "(none)", found);
+		report_line(x->a->report, "    sha256  %s -> %s",
+			    *pin->sha256 ? pin->sha256 : "(none)", found);
 }
 
-static void add_result(struct pinning *x, const struct spec_pin *pin, const struct finds *f, bool changed) {
+static void add_result(struct pinning *x, const struct spec_pin *pin, const struct finds *f,
+		       bool changed) {
 	struct json *o = json_object(), *list = json_array();
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -150,7 +162,8 @@ static int pin_one(struct pinning *x, size_t i, struct err *e) {
 	bool changed;
 
 	report_line(x->a->report, "%s", pin->path);
-	if (ask_all(x, pin, &f, e) || check(pin, &f, e))
+	if (ask_all(x, pin, &f, e) ||
+	    check(pin, &f, e))
 		return -1;
 	const char *found = f.at[f.first].sha256;
 	changed = strcmp(pin->sha256, found) != 0;
@@ -172,7 +185,8 @@ static int pin_one(struct pinning *x, size_t i, struct err *e) {
 /* ---- the file ---- */
 
 /* Through a link, in its place, with its mode; unless someone else wrote it meanwhile. */
-static int write_back(const char *path, const struct buf *before, const struct buf *after, struct err *e) {
+static int write_back(const char *path, const struct buf *before, const struct buf *after,
+		      struct err *e) {
 	char *full CLEANUP(freep) = realpath(path, NULL);
 	struct buf now CLEANUP(buf_done) = BUF_INIT(MAX_MANIFEST);
 	struct stat st;
@@ -182,8 +196,11 @@ static int write_back(const char *path, const struct buf *before, const struct b
 	if (fs_read_user(full, &now, e))
 		return -1;
 	if (now.len != before->len || memcmp(buf_str(&now), buf_str(before), now.len) != 0)
-		return err_set(e, ERR_BUSY, "'%s' was changed by another program meanwhile; nothing was written", path);
-	return fs_write(EFFECT_OUTPUT, AT_FDCWD, full, buf_str(after), after->len, st.st_mode & 0777, e);
+		return err_set(e, ERR_BUSY,
+			       "'%s' was changed by another program meanwhile; nothing was written",
+			       path);
+	return fs_write(EFFECT_OUTPUT, AT_FDCWD, full, buf_str(after), after->len,
+			st.st_mode & 0777, e);
 }
 
 static int conclude(struct pinning *x, const char *path, const struct buf *before, struct err *e) {
@@ -193,13 +210,16 @@ static int conclude(struct pinning *x, const char *path, const struct buf *befor
 	if (spec_pins_text(x->pins, &after, e))
 		return -1;
 	if (!x->changed) {
-		report_line(x->a->report, "nothing to change: the digests in %s match its sources", path);
+		report_line(x->a->report, "nothing to change: the digests in %s match its sources",
+			    path);
 		return 0;
 	}
 	if (check)
-		return err_set(e, ERR_DRIFT, "%zu of %zu artifact%s of '%s' would change", x->changed, x->pins->n, x->pins->n == 1 ? "" : "s", path);
+		return err_set(e, ERR_DRIFT, "%zu of %zu artifact%s of '%s' would change",
+			       x->changed, x->pins->n, x->pins->n == 1 ? "" : "s", path);
 	if (x->a->option[OPT_DRY_RUN]) {
-		report_line(x->a->report, "%zu of %zu artifact%s would change; nothing was written", x->changed, x->pins->n, x->pins->n == 1 ? "" : "s");
+		report_line(x->a->report, "%zu of %zu artifact%s would change; nothing was written",
+			    x->changed, x->pins->n, x->pins->n == 1 ? "" : "s");
 		return 0;
 	}
 	if (write_back(path, before, &after, e))
@@ -215,7 +235,8 @@ int cmd_pin_model(struct args *a, struct err *e) {
 	const char *path = a->at[0], *revision = a->option[OPT_REVISION];
 
 	if (revision && (!*revision || strpbrk(revision, "/@#?% ")))
-		return err_set(e, ERR_USAGE, "'--revision %s' is no branch, tag or commit", revision);
+		return err_set(e, ERR_USAGE, "'--revision %s' is no branch, tag or commit",
+			       revision);
 	if (fs_read_user(path, &text, e))
 		return -1;
 	if (spec_pins_read(path, buf_str(&text), text.len, &x.pins, &all, e)) {

@@ -12,7 +12,6 @@
 #include "eval/eval.h"
 #include "fallback_check.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/plan_file.h"
 #include "plan.h"
@@ -21,6 +20,7 @@
 #include "report/report.h"
 #include "size/size.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* What is active on the route now. */
 struct active {
@@ -40,7 +40,8 @@ static int look(const struct context *c, const char *name, struct active *out, s
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err none = {0};
 
-	if (release_route_open(&c->root, name, false, &route, &none) || rollout_active_lockfile(&route, &out->lockfile, &none)) {
+	if (release_route_open(&c->root, name, false, &route, &none) ||
+	    rollout_active_lockfile(&route, &out->lockfile, &none)) {
 		if (none.code == ERR_USAGE)
 			return 0;
 		*e = none;
@@ -64,10 +65,13 @@ static int open_quietly(struct args *a, struct context *c, bool *there, struct e
 	return -1;
 }
 
-static void add_changes(struct json *document, const struct spec *s, const struct active *now, const struct compile_preview *p) {
+static void add_changes(struct json *document, const struct spec *s, const struct active *now,
+			const struct compile_preview *p) {
 	struct json *o = json_object(), *list;
-	enum plan_rollback_mode back = plan_rollback_mode(p->capacity, s->reserve_percent, now->lockfile ? now->lockfile->planned_bytes : 0, p->planned_bytes,
-		s->strategy, s->previous);
+	enum plan_rollback_mode back =
+		plan_rollback_mode(p->capacity, s->reserve_percent,
+				   now->lockfile ? now->lockfile->planned_bytes : 0,
+				   p->planned_bytes, s->strategy, s->previous);
 
 	if (!p->tree) {
 		json_free(o);
@@ -80,13 +84,15 @@ static void add_changes(struct json *document, const struct spec *s, const struc
 	json_set_str(o, "rollback", plan_rollback_mode_name(back));
 	if (now->lockfile) {
 		json_set_int(o, "active_bytes", (int64_t) now->lockfile->planned_bytes);
-		json_set_int(o, "both_bytes", (int64_t) (now->lockfile->planned_bytes + p->planned_bytes));
+		json_set_int(o, "both_bytes",
+			     (int64_t) (now->lockfile->planned_bytes + p->planned_bytes));
 	}
 	json_set(document, "changes", o);
 }
 
 /* The whole compilation, and the lockfile beside what is active now. */
-static int write_out(struct args *a, struct context *c, const struct spec *s, const struct active *now, struct err *e) {
+static int write_out(struct args *a, struct context *c, const struct spec *s,
+		     const struct active *now, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(16 << 20);
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct plan_file_expected x = {0};
@@ -95,13 +101,17 @@ static int write_out(struct args *a, struct context *c, const struct spec *s, co
 		(void) snprintf(x.active, sizeof x.active, "%s", now->lockfile->version);
 		memcpy(x.active_lockfile, now->lockfile->digest, sizeof x.active_lockfile);
 	}
-	int r = a->option[OPT_ESTIMATE] ? compile_common_lockfile_asked(a, c, s, &l, NULL, NULL, e) : compile_common_lockfile(a, c, s, &l, e);
+	int r = a->option[OPT_ESTIMATE] ? compile_common_lockfile_asked(a, c, s, &l, NULL, NULL, e)
+					: compile_common_lockfile(a, c, s, &l, e);
 
-	if (r || plan_file_write(l, &x, &text, e) ||
-	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644, e))
+	if (r ||
+	    plan_file_write(l, &x, &text, e) ||
+	    fs_write(EFFECT_OUTPUT, AT_FDCWD, a->option[OPT_OUT], buf_str(&text), text.len, 0644,
+		     e))
 		return -1;
-	report_line(a->report, "wrote %s (lock %.12s, valid while %s%s%s is active)", a->option[OPT_OUT], l->digest,
-		*x.active ? "'" : "", *x.active ? x.active : "nothing", *x.active ? "'" : "");
+	report_line(a->report, "wrote %s (lock %.12s, valid while %s%s%s is active)",
+		    a->option[OPT_OUT], l->digest, *x.active ? "'" : "",
+		    *x.active ? x.active : "nothing", *x.active ? "'" : "");
 	return 0;
 }
 
@@ -120,7 +130,8 @@ static int show(struct args *a, const struct json *document, struct err *e) {
 }
 
 /* For people, and where an apply would take it. */
-static bool can_be_applied(const struct args *a, const struct spec *s, const struct json *document) {
+static bool can_be_applied(const struct args *a, const struct spec *s,
+			   const struct json *document) {
 	const char *launch = json_str(json_get(document, "runtime"), "launch");
 	struct err unready = {0};
 
@@ -130,26 +141,32 @@ static bool can_be_applied(const struct args *a, const struct spec *s, const str
 }
 
 /* Shown first, judged then. */
-static int conclude(struct args *a, struct context *c, const struct spec *s, const struct active *now, const struct compile_preview *p, struct err *e) {
+static int conclude(struct args *a, struct context *c, const struct spec *s,
+		    const struct active *now, const struct compile_preview *p, struct err *e) {
 	const struct json *changes = json_get(p->document, "changes");
 	size_t n = json_count(json_get(changes, "list"));
 
 	if (show(a, p->document, e))
 		return -1;
 	if (p->refused && !strcmp(s->admission, "enforce"))
-		return err_set(e, ERR_NOFIT, "%s", json_str(json_get(p->document, "admission"), "reason"));
+		return err_set(e, ERR_NOFIT, "%s",
+			       json_str(json_get(p->document, "admission"), "reason"));
 	if (a->option[OPT_OUT] && write_out(a, c, s, now, e))
 		return -1;
 	if (can_be_applied(a, s, p->document))
-		report_line(a->report, "next        llmdeploy apply %s", a->option[OPT_OUT] ? a->option[OPT_OUT] : a->at[0]);
+		report_line(a->report, "next        llmdeploy apply %s",
+			    a->option[OPT_OUT] ? a->option[OPT_OUT] : a->at[0]);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
-	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s compared with %s%s%s", s->version, n, n == 1 ? "" : "s", now->lockfile ? "'" : "",
-		now->lockfile ? now->lockfile->version : "nothing", now->lockfile ? "'" : "");
+	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s compared with %s%s%s",
+		       s->version, n, n == 1 ? "" : "s", now->lockfile ? "'" : "",
+		       now->lockfile ? now->lockfile->version : "nothing",
+		       now->lockfile ? "'" : "");
 }
 
 /* A plan that is not known exactly is created again with what the runtime said. */
-static int add_estimate(struct args *a, struct context *c, const struct spec *s, const struct compile_known *known, struct compile_preview *p,
+static int add_estimate(struct args *a, struct context *c, const struct spec *s,
+			const struct compile_known *known, struct compile_preview *p,
 			struct err *e) {
 	struct json *estimate CLEANUP(json_freep) = NULL;
 	struct size_measured measured;
@@ -187,12 +204,16 @@ int cmd_plan(struct args *a, struct err *e) {
 		return -1;
 	if (compiled)
 		return plan_of_lockfile(a, compiled, e);
-	if (compile_common_spec(a, &in, &s, e) || ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) || open_quietly(a, &c, &there, e) ||
+	if (compile_common_spec(a, &in, &s, e) ||
+	    ((a->option[OPT_OUT] || a->option[OPT_ESTIMATE]) && spec_is_release(s, e)) ||
+	    open_quietly(a, &c, &there, e) ||
 	    (there && look(&c, s->route, &now, e)))
 		return -1;
 	struct compile_known known = {.measured_milli = now.speed_milli};
 	if (now.lockfile)
-		known = (struct compile_known){lockfile_model(now.lockfile)->sha256, now.lockfile->backend, now.lockfile->version, now.speed_milli, NULL};
+		known = (struct compile_known){lockfile_model(now.lockfile)->sha256,
+					       now.lockfile->backend, now.lockfile->version,
+					       now.speed_milli, NULL};
 	if (compile_common_preview(a, &c, s, &known, &p, e))
 		return -1;
 	if (a->option[OPT_ESTIMATE] && add_estimate(a, &c, s, &known, &p, e))

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 /* What an apply would change, a line for each field: "rollout.watch_ms: 1000 -> 2000". */
 
@@ -39,9 +39,11 @@ static bool is_plain(const struct json *j) {
 	return !j || !json_is_object(j);
 }
 
-static void walk(struct report *r, const char *path, const struct json *now, const struct json *then);
+static void walk(struct report *r, const char *path, const struct json *now,
+		 const struct json *then);
 
-static void walk_object(struct report *r, const char *path, const struct json *now, const struct json *then) {
+static void walk_object(struct report *r, const char *path, const struct json *now,
+			const struct json *then) {
 	for (const struct json *c = json_first(then); c; c = json_next(c)) {
 		char *deeper CLEANUP(freep) = mem_printf("%s.%s", path, json_key(c));
 		walk(r, deeper, json_get(now, json_key(c)), c);
@@ -53,7 +55,8 @@ static void walk_object(struct report *r, const char *path, const struct json *n
 	}
 }
 
-static void walk_list(struct report *r, const char *path, const struct json *now, const struct json *then) {
+static void walk_list(struct report *r, const char *path, const struct json *now,
+		      const struct json *then) {
 	size_t n = json_count(now) > json_count(then) ? json_count(now) : json_count(then);
 
 	for (size_t i = 0; i < n; i++) {
@@ -62,7 +65,8 @@ static void walk_list(struct report *r, const char *path, const struct json *now
 	}
 }
 
-static void walk(struct report *r, const char *path, const struct json *now, const struct json *then) {
+static void walk(struct report *r, const char *path, const struct json *now,
+		 const struct json *then) {
 	if (now && then && json_equal(now, then))
 		return;
 	if (is_plain(now) && is_plain(then)) {

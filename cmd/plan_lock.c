@@ -6,16 +6,18 @@
 #include "base/text.h"
 #include "compile_common.h"
 #include "exposure.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "plan/diff.h"
 #include "report/report.h"
+#include "json/json.h"
 
 /* A route that nothing was ever deployed on is no fault. */
-static int active_lockfile(struct args *a, struct context *c, const char *route, struct lockfile **now, struct err *e) {
+static int active_lockfile(struct args *a, struct context *c, const char *route,
+			   struct lockfile **now, struct err *e) {
 	struct err none = {0};
 
-	if (!context_open(a, "plan", NEED_STORE, c, &none) && !context_active_lockfile(c, route, now, &none))
+	if (!context_open(a, "plan", NEED_STORE, c, &none) &&
+	    !context_active_lockfile(c, route, now, &none))
 		return 0;
 	if (none.code == ERR_USAGE)
 		return 0;
@@ -23,17 +25,23 @@ static int active_lockfile(struct args *a, struct context *c, const char *route,
 	return -1;
 }
 
-static void show(struct args *a, const struct lockfile *l, const struct lockfile *now, const struct json *list) {
+static void show(struct args *a, const struct lockfile *l, const struct lockfile *now,
+		 const struct json *list) {
 	char bytes[TEXT_BYTES];
 
 	text_format_bytes(l->planned_bytes, bytes);
-	char *what CLEANUP(freep) = mem_printf("%s of route %s, compiled: lockfile %.12s", l->version, l->route, l->digest);
-	const struct report_pair pairs[] = {{"plan", what}, {"runtime", l->runtime}, {"memory", bytes}};
+	char *what CLEANUP(freep) = mem_printf("%s of route %s, compiled: lockfile %.12s",
+					       l->version, l->route, l->digest);
+	const struct report_pair pairs[] = {{"plan", what},
+					    {"runtime", l->runtime},
+					    {"memory", bytes}};
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 	if (!now)
-		report_line(a->report, "changes: no release of this route is active, everything is new");
+		report_line(a->report,
+			    "changes: no release of this route is active, everything is new");
 	else if (!json_count(list))
-		report_line(a->report, "changes: none, '%s' is active, and is this release", now->version);
+		report_line(a->report, "changes: none, '%s' is active, and is this release",
+			    now->version);
 	else
 		report_line(a->report, "changes against '%s', which is active:", now->version);
 	if (now)
@@ -62,5 +70,6 @@ int plan_of_lockfile(struct args *a, const struct lockfile *l, struct err *e) {
 	report_result(a->report, document);
 	if (!a->option[OPT_EXIT_CODE] || !n)
 		return 0;
-	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s", l->version, n, n == 1 ? "" : "s");
+	return err_set(e, ERR_DRIFT, "apply of '%s' would make %zu change%s", l->version, n,
+		       n == 1 ? "" : "s");
 }

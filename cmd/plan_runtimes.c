@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "context.h"
-#include "json/json.h"
 #include "runtime/filter.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* Definitions that can be read; a broken one is no choice, and `runtime list` says why. */
 struct shelf {
@@ -37,7 +37,8 @@ static int load_all(const struct args *a, struct shelf *s, struct err *e) {
 		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
 		char *dir CLEANUP(freep) = NULL;
 		struct err none = {0};
-		if (!context_runtime_dir(a, names[i], &dir, &none) && !runtime_load(dir, &s->at[s->n], &ignored, &none))
+		if (!context_runtime_dir(a, names[i], &dir, &none) &&
+		    !runtime_load(dir, &s->at[s->n], &ignored, &none))
 			s->n++;
 	}
 	return r;
@@ -55,20 +56,27 @@ static struct json *as_json(const struct runtime_verdict *v) {
 	return o;
 }
 
-int plan_runtimes(const struct args *a, const struct spec *s, struct json *document, struct err *e) {
-	const char *format = json_str(json_get(document, "model"), "format"), *type = json_str(json_get(document, "model"), "quantization");
+int plan_runtimes(const struct args *a, const struct spec *s, struct json *document,
+		  struct err *e) {
+	const char *format = json_str(json_get(document, "model"), "format"),
+		   *type = json_str(json_get(document, "model"), "quantization");
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct shelf shelf CLEANUP(shelf_done) = {0};
 	struct json *list = json_array();
 	const char **words = arena_zalloc(arena, json_count(s->capabilities) + 1, sizeof *words);
-	struct runtime_need need = {.capabilities = words, .format = format && strcmp(format, "card") != 0 ? format : NULL, .quantization = type};
+	struct runtime_need need = {.capabilities = words,
+				    .format = format && strcmp(format, "card") != 0 ? format : NULL,
+				    .quantization = type};
 
 	json_set(document, "runtimes", list);
 	for (const struct json *c = json_first(s->capabilities); c; c = json_next(c))
 		words[need.n_capabilities++] = json_text(c);
 	if (load_all(a, &shelf, e))
 		return -1;
-	for (const struct runtime_verdict *v = runtime_filter((const struct runtime *const *) shelf.at, shelf.n, &need, arena); v->runtime; v++)
+	for (const struct runtime_verdict *v =
+		     runtime_filter((const struct runtime *const *) shelf.at, shelf.n, &need,
+				    arena);
+	     v->runtime; v++)
 		json_push(list, as_json(v));
 	return 0;
 }

@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "context.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "probe/endpoint.h"
+#include "json/json.h"
 
 void reach_done(struct reach *r) {
 	free(r->url);

@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "gc/gc.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 /* What is given up, and what of it stays known, before anything is done with the route. */
 static int reset_journal(struct args *a, struct context *c, const char *route, struct err *e) {
@@ -14,15 +14,20 @@ static int reset_journal(struct args *a, struct context *c, const char *route, s
 	if (rollout_reset_journal(&c->rollout, route, &was, e))
 		return -1;
 	report_warning(a->report, "the journal of '%s' is abandoned: %s", route, was.fault);
-	report_line(a->report, "route '%s' begins a new journal, which records the digest of the old one; %s is active, possible rollback targets: %s", route,
-		was.active ? was.active : "no release", *was.kept ? was.kept : "nothing");
+	report_line(a->report,
+		    "route '%s' begins a new journal, which records the digest of the old one; %s "
+		    "is active, possible rollback targets: %s",
+		    route, was.active ? was.active : "no release",
+		    *was.kept ? was.kept : "nothing");
 	return 0;
 }
 
-static int one(struct args *a, struct context *c, const char *route, struct json *whole, struct err *e) {
+static int one(struct args *a, struct context *c, const char *route, struct json *whole,
+	       struct err *e) {
 	struct rollout_session s;
 
-	if (a->option[OPT_ACCEPT_JOURNAL] && reset_journal(a, c, route, e) && (a->n || e->code != ERR_USAGE))
+	if (a->option[OPT_ACCEPT_JOURNAL] && reset_journal(a, c, route, e) &&
+	    (a->n || e->code != ERR_USAGE))
 		return -1;
 	*e = (struct err){0};
 	if (rollout_begin(&c->rollout, route, false, &s, e))
@@ -42,7 +47,9 @@ static int every(struct args *a, struct context *c, struct json *whole, struct e
 	if (release_routes(&c->root, &names, &n, e))
 		return -1;
 	if (a->option[OPT_ACCEPT_JOURNAL] && !rollout_reset_root_journal(&c->rollout, &first))
-		report_warning(a->report, "the journal of the root is abandoned: a new one begins and records the digest of the old one");
+		report_warning(a->report,
+			       "the journal of the root is abandoned: a new one begins and records "
+			       "the digest of the old one");
 	if (first.code && first.code != ERR_USAGE) {
 		*e = first;
 		return -1;
@@ -71,7 +78,8 @@ int cmd_recover(struct args *a, struct err *e) {
 	json_set(j, "whole", whole);
 	if (!a->n && !a->option[OPT_ALL])
 		return err_set(e, ERR_USAGE, "recover needs a ROUTE or --all");
-	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e))
+	if (context_open(a, "recover", NEED_CHANGE | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c,
+			 e))
 		return -1;
 	c.rollout.retry_exhausted = true;
 	int r = a->n ? one(a, &c, a->at[0], whole, e) : every(a, &c, whole, e);

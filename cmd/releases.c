@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "context.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "docker/docker.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "release/history.h"
 #include "report/report.h"
 #include "rollback_view.h"
+#include "json/json.h"
 
 /* One release on disk, as it is shown. */
 struct row {
@@ -46,16 +46,20 @@ static void releases_done(struct releases *r) {
 	rollback_view_done(&r->back);
 }
 
-static int releases_open(const struct context *c, const char *route, struct releases *r, struct err *e) {
+static int releases_open(const struct context *c, const char *route, struct releases *r,
+			 struct err *e) {
 	struct docker_containers all CLEANUP(docker_containers_done) = {0};
 	struct err ignored = {0};
 
 	r->c = c;
-	if (release_route_open(&c->root, route, false, &r->route, e) || release_list(&r->route, &r->versions, &r->n, e))
+	if (release_route_open(&c->root, route, false, &r->route, e) ||
+	    release_list(&r->route, &r->versions, &r->n, e))
 		return -1;
-	if (release_versions(&r->route, &r->histories, &r->n_histories, e) || release_active_name(&r->route, &r->active, e))
+	if (release_versions(&r->route, &r->histories, &r->n_histories, e) ||
+	    release_active_name(&r->route, &r->active, e))
 		return -1;
-	if (rollout_held(&r->route, &r->held, &r->held_why, e) || release_state(&r->route, &r->state, NULL, e))
+	if (rollout_held(&r->route, &r->held, &r->held_why, e) ||
+	    release_state(&r->route, &r->state, NULL, e))
 		return -1;
 	bool asked = c->docker && !instance_list(&c->rollout.base, route, &all, &ignored);
 	rollback_view_read(&c->rollout, &r->route, asked ? &all : NULL, &r->back);
@@ -73,7 +77,8 @@ static bool is(const char *a, const char *b) {
 	return a && !strcmp(a, b);
 }
 
-static const char *state_of(const struct releases *r, const char *version, const struct release_version *f) {
+static const char *state_of(const struct releases *r, const char *version,
+			    const struct release_version *f) {
 	if (is(r->active, version))
 		return r->state == RELEASE_STOPPED ? "active, stopped" : "active";
 	if (is(r->held, version))
@@ -116,9 +121,14 @@ static char *note_of(const struct releases *r, const char *version) {
 
 	if (release_pinned(&r->route, version, &reason, &ignored))
 		reason = NULL;
-	return mem_printf("%s%s%s%s%s%s%s%s", back ? "rollback target" : forward ? "roll forward" : "",
-			  back && r->back.known ? (r->back.warm ? ", warm" : ", stopped") : "", (back || forward) && reason ? "; " : "",
-			  reason ? "pinned" : "", reason && *reason ? " (" : "", reason ? reason : "", reason && *reason ? ")" : "",
+	return mem_printf("%s%s%s%s%s%s%s%s",
+			  back              ? "rollback target"
+				  : forward ? "roll forward"
+					    : "",
+			  back && r->back.known ? (r->back.warm ? ", warm" : ", stopped") : "",
+			  (back || forward) && reason ? "; " : "", reason ? "pinned" : "",
+			  reason && *reason ? " (" : "", reason ? reason : "",
+			  reason && *reason ? ")" : "",
 			  is(r->held, version) ? "waits for promote or abort" : "");
 }
 
@@ -131,7 +141,8 @@ static void look(const struct releases *r, const char *version, struct row *row)
 
 	row->when = f ? f->committed : "";
 	row->state = mem_strdup(state_of(r, version, f));
-	if (release_read(&r->route, version, &rel, &why) || lockfile_parse(version, rel.lockfile, rel.lockfile_len, &l, &why)) {
+	if (release_read(&r->route, version, &rel, &why) ||
+	    lockfile_parse(version, rel.lockfile, rel.lockfile_len, &l, &why)) {
 		free(row->state);
 		row->state = mem_strdup(why.code == ERR_SYS ? "unknown" : "damaged");
 		row->evidence = mem_strdup("");
@@ -175,7 +186,8 @@ static size_t place_of(const struct releases *r, const char *version) {
 
 static void sort(struct releases *r) {
 	for (size_t i = 1; i < r->n; i++)
-		for (size_t k = i; k && place_of(r, r->versions[k]) < place_of(r, r->versions[k - 1]); k--) {
+		for (size_t k = i;
+		     k && place_of(r, r->versions[k]) < place_of(r, r->versions[k - 1]); k--) {
 			char *swap = r->versions[k];
 			r->versions[k] = r->versions[k - 1];
 			r->versions[k - 1] = swap;
@@ -183,8 +195,9 @@ static void sort(struct releases *r) {
 }
 
 static void show(struct args *a, const struct releases *r, struct json *list) {
-	static const struct report_column columns[] = {{"version", false, 8}, {"state", false, 6}, {"committed", false, 0},
-		{"evidence", false, 13}, {"size", true, 0}, {"note", false, 18}};
+	static const struct report_column columns[] = {
+		{"version", false, 8},   {"state", false, 6}, {"committed", false, 0},
+		{"evidence", false, 13}, {"size", true, 0},   {"note", false, 18}};
 	const char **cells CLEANUP(freep) = mem_zalloc(6 * r->n + 1, sizeof *cells);
 	struct row *rows CLEANUP(freep) = mem_zalloc(r->n + 1, sizeof *rows);
 
@@ -192,8 +205,10 @@ static void show(struct args *a, const struct releases *r, struct json *list) {
 		struct row *row = &rows[i];
 		look(r, r->versions[i], row);
 		/* To the minute. */
-		(void) snprintf(row->minute, sizeof row->minute, "%.10s %.5s", row->when, *row->when ? row->when + 11 : "");
-		const char *texts[] = {r->versions[i], row->state, *row->when ? row->minute : "", row->evidence, row->size, row->note};
+		(void) snprintf(row->minute, sizeof row->minute, "%.10s %.5s", row->when,
+				*row->when ? row->when + 11 : "");
+		const char *texts[] = {r->versions[i], row->state, *row->when ? row->minute : "",
+				       row->evidence,  row->size,  row->note};
 		memcpy(&cells[6 * i], texts, sizeof texts);
 		json_push(list, as_json(r, r->versions[i], row));
 	}
@@ -223,9 +238,12 @@ int cmd_releases(struct args *a, struct err *e) {
 	if (r.n)
 		show(a, &r, list);
 	else
-		report_line(a->report, "route '%s' has no release%s", a->at[0], r.state == RELEASE_REMOVED ? ": it was removed" : "");
-	char *words CLEANUP(freep) = rollback_view_words(&r.back), *forward CLEANUP(freep) = rollback_view_forward_words(&r.back, a->at[0]);
-	const struct report_pair pairs[] = {{"rollback", r.active ? words : NULL}, {"roll forward", forward}};
+		report_line(a->report, "route '%s' has no release%s", a->at[0],
+			    r.state == RELEASE_REMOVED ? ": it was removed" : "");
+	char *words CLEANUP(freep) = rollback_view_words(&r.back),
+		    *forward CLEANUP(freep) = rollback_view_forward_words(&r.back, a->at[0]);
+	const struct report_pair pairs[] = {{"rollback", r.active ? words : NULL},
+					    {"roll forward", forward}};
 	if (r.n)
 		report_pairs(a->report, pairs, 2);
 	json_set_str(j, "route", a->at[0]);

@@ -61,7 +61,8 @@ void roff_begin(struct buf *out, const char *name, int section, const char *sour
 	(void) buf_puts(out, ".TH ");
 	for (const char *c = name; *c; c++)
 		put(out, (char[]){(char) toupper((unsigned char) *c)}, 1, false);
-	(void) buf_printf(out, " %d \"\" \"%s\" \"llmdeploy manual\"\n.nh\n.ad l\n", section, source);
+	(void) buf_printf(out, " %d \"\" \"%s\" \"llmdeploy manual\"\n.nh\n.ad l\n", section,
+			  source);
 }
 
 void roff_section(struct buf *out, const char *title) {

@@ -19,21 +19,22 @@ static char *reason_of(const struct err *e) {
 	return mem_strdup(at ? at + strlen(said) : e->msg);
 }
 
-static void look_warm(const struct rollout *x, const struct release *target, const struct docker_containers *all,
-		      struct rollback_view *out) {
+static void look_warm(const struct rollout *x, const struct release *target,
+		      const struct docker_containers *all, struct rollback_view *out) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err ignored = {0};
 	bool ours;
 
-	if (!all || lockfile_parse(target->version, target->lockfile, target->lockfile_len, &l, &ignored))
+	if (!all ||
+	    lockfile_parse(target->version, target->lockfile, target->lockfile_len, &l, &ignored))
 		return;
 	const struct docker_container_entry *found = instance_among(&x->base, l, all, &ours);
 	out->known = true;
 	out->warm = found && !strcmp(found->state, "running");
 }
 
-void rollback_view_read(const struct rollout *x, const struct release_route *route, const struct docker_containers *all,
-		   struct rollback_view *out) {
+void rollback_view_read(const struct rollout *x, const struct release_route *route,
+			const struct docker_containers *all, struct rollback_view *out) {
 	struct release target CLEANUP(release_done) = RELEASE_INIT;
 	struct err why = {0}, ignored = {0};
 
@@ -58,9 +59,14 @@ void rollback_view_done(struct rollback_view *w) {
 char *rollback_view_words(const struct rollback_view *w) {
 	if (!w->to)
 		return mem_printf("%s: %s", w->unknown ? "not known" : "nowhere", w->why);
-	return mem_printf("to %s%s", w->to, !w->known ? "" : w->warm ? ", warm" : ", stopped: it is started first");
+	return mem_printf("to %s%s", w->to,
+			  !w->known         ? ""
+				  : w->warm ? ", warm"
+					    : ", stopped: it is started first");
 }
 
 char *rollback_view_forward_words(const struct rollback_view *w, const char *route) {
-	return w->forward ? mem_printf("to %s: llmdeploy rollback %s --to %s", w->forward, route, w->forward) : NULL;
+	return w->forward
+		? mem_printf("to %s: llmdeploy rollback %s --to %s", w->forward, route, w->forward)
+		: NULL;
 }

@@ -13,15 +13,16 @@
 #include "debian/debian.h"
 #include "host/host.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/event.h"
 #include "report/report.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
 #include "runtime_view.h"
 #include "version.h"
+#include "json/json.h"
 
-static int record_package_lock(const struct context *c, const char *name, const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
+static int record_package_lock(const struct context *c, const char *name,
+			       const struct debian_lock *lock, uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = json_object();
 
 	json_set_str(r, "event", event_name(EVENT_RUNTIME_LOCK));
@@ -38,8 +39,8 @@ struct wanted {
 };
 
 /* What was locked for one backend is added to `done`. */
-static int lock_backend(struct args *a, struct context *c, const struct wanted *w, const char *backend, const char *file, struct json *done,
-			struct err *e) {
+static int lock_backend(struct args *a, struct context *c, const struct wanted *w,
+			const char *backend, const char *file, struct json *done, struct err *e) {
 	struct debian_request *q CLEANUP(debian_request_freep) = NULL;
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 	struct debian_mirror *list CLEANUP(freep) = NULL;
@@ -48,15 +49,19 @@ static int lock_backend(struct args *a, struct context *c, const struct wanted *
 	struct host_facts host;
 	char size[TEXT_BYTES];
 
-	if (host_read("", &host, e) || context_mirrors(c, &list, &mirrors, e) ||
-	    debian_request_from_json(w->path, w->packages, w->name, backend, host.architecture, &q, e))
+	if (host_read("", &host, e) ||
+	    context_mirrors(c, &list, &mirrors, e) ||
+	    debian_request_from_json(w->path, w->packages, w->name, backend, host.architecture, &q,
+				     e))
 		return -1;
 	q->accept_expired = a->option[OPT_ACCEPT_EXPIRED] != NULL;
-	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) || debian_lock_merge_write(file, lock, e) ||
+	if (debian_resolve(q, &mirrors, c->store, &a->report->progress, &lock, e) ||
+	    debian_lock_merge_write(file, lock, e) ||
 	    record_package_lock(c, w->name, lock, began, e))
 		return -1;
 	text_format_bytes(debian_lock_installed(lock), size);
-	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", w->name, backend, host.architecture, lock->n_packages, size, file);
+	report_line(a->report, "%s for %s/%s: %zu packages, %s installed, in %s", w->name, backend,
+		    host.architecture, lock->n_packages, size, file);
 	struct json *o = json_object();
 	json_set_str(o, "backend", backend);
 	json_set_str(o, "architecture", host.architecture);
@@ -66,7 +71,8 @@ static int lock_backend(struct args *a, struct context *c, const struct wanted *
 	return 0;
 }
 
-static int lock_all(struct args *a, struct context *c, const struct wanted *w, const char *file, struct json *done, struct err *e) {
+static int lock_all(struct args *a, struct context *c, const struct wanted *w, const char *file,
+		    struct json *done, struct err *e) {
 	const struct json *backends = json_get(w->packages, "backends");
 
 	for (const struct json *b = json_first(backends); b; b = json_next(b))
@@ -82,14 +88,20 @@ static int lock_wanted(struct args *a, const char *dir, const struct wanted *w, 
 	int held CLEANUP(closep) = -1;
 
 	if (!w->packages)
-		return err_set(e, ERR_USAGE, "runtime '%s' is not built from packages: its image is pinned by digest", w->name);
-	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT]) : mem_printf("%s/packages.lock", dir);
-	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) || root_lock(&c.root, c.command, c.rollout.lock_wait_ms, &held, e))
+		return err_set(
+			e, ERR_USAGE,
+			"runtime '%s' is not built from packages: its image is pinned by digest",
+			w->name);
+	char *file CLEANUP(freep) = a->option[OPT_OUTPUT] ? mem_strdup(a->option[OPT_OUTPUT])
+							  : mem_printf("%s/packages.lock", dir);
+	if (context_open(a, "runtime", NEED_WRITE | NEED_STORE, &c, e) ||
+	    root_lock(&c.root, c.command, c.rollout.lock_wait_ms, &held, e))
 		return -1;
 	struct json *j CLEANUP(json_freep) = json_object(), *done = json_array();
 	json_set_str(j, "file", file);
 	json_set(j, "locked", done);
-	int r = only ? lock_backend(a, &c, w, only, file, done, e) : lock_all(a, &c, w, file, done, e);
+	int r = only ? lock_backend(a, &c, w, only, file, done, e)
+		     : lock_all(a, &c, w, file, done, e);
 	report_result(a->report, j);
 	return r;
 }
@@ -122,6 +134,7 @@ int cmd_runtime(struct args *a, struct err *e) {
 		return a->option[OPT_ARGV] ? runtime_view_argv(a, e) : runtime_view_show(a, e);
 	if (!strcmp(what, "lock") && a->n == 2)
 		return lock(a, e);
-	return err_set(e, ERR_USAGE, "runtime needs list, show RUNTIME or lock RUNTIME, got '%s%s%s'", what,
-		a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
+	return err_set(e, ERR_USAGE,
+		       "runtime needs list, show RUNTIME or lock RUNTIME, got '%s%s%s'", what,
+		       a->n > 1 ? " " : "", a->n > 1 ? a->at[1] : "");
 }

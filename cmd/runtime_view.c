@@ -13,12 +13,13 @@
 #include "context.h"
 #include "debian/debian.h"
 #include "host/host.h"
-#include "json/json.h"
 #include "report/report.h"
 #include "runtime/filter.h"
 #include "runtime/runtime.h"
+#include "json/json.h"
 
-int runtime_view_load(struct args *a, const char *name, char **dir, struct runtime **rt, struct err *e) {
+int runtime_view_load(struct args *a, const char *name, char **dir, struct runtime **rt,
+		      struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 
 	if (context_runtime_dir(a, name, dir, e))
@@ -75,8 +76,11 @@ static const char *words_of(struct arena *a, const char *const *words, size_t n)
 }
 
 static void list_all(struct args *a, const struct shelf *s) {
-	static const struct report_column columns[] = {{"RUNTIME", false, 0}, {"CHECKED", false, 12}, {"LAUNCH", false, 0}, {"READS", false, 8},
-		{"COMPUTES ON", false, 8}};
+	static const struct report_column columns[] = {{"RUNTIME", false, 0},
+						       {"CHECKED", false, 12},
+						       {"LAUNCH", false, 0},
+						       {"READS", false, 8},
+						       {"COMPUTES ON", false, 8}};
 	const char **cells CLEANUP(freep) = mem_zalloc(5 * s->n + 1, sizeof *cells);
 	struct json *j CLEANUP(json_freep) = json_array();
 
@@ -98,7 +102,8 @@ static void list_all(struct args *a, const struct shelf *s) {
 }
 
 /* "a,b" in pieces; each of them must be a capability. */
-static int take_words(const char *text, struct arena *arena, const char ***words, size_t *n, struct err *e) {
+static int take_words(const char *text, struct arena *arena, const char ***words, size_t *n,
+		      struct err *e) {
 	char *copy = arena_strdup(arena, text), *rest = NULL;
 
 	*words = arena_zalloc(arena, strlen(text) + 1, sizeof **words);
@@ -109,15 +114,24 @@ static int take_words(const char *text, struct arena *arena, const char ***words
 		if (capability_means(w))
 			(*words)[(*n)++] = w;
 		else if (near)
-			return err_set(e, ERR_USAGE, "there is no capability '%.60s', did you mean '%s'?", w, near);
+			return err_set(e, ERR_USAGE,
+				       "there is no capability '%.60s', did you mean '%s'?", w,
+				       near);
 		else
-			return err_set(e, ERR_USAGE, "there is no capability '%.60s'; 'llmdeploy runtime list --capabilities' has them all", w);
+			return err_set(e, ERR_USAGE,
+				       "there is no capability '%.60s'; 'llmdeploy runtime list "
+				       "--capabilities' has them all",
+				       w);
 	}
-	return *n ? 0 : err_set(e, ERR_USAGE, "'--requires' wants at least one capability, as in openai_api,metrics");
+	return *n ? 0
+		  : err_set(e, ERR_USAGE,
+			    "'--requires' wants at least one capability, as in openai_api,metrics");
 }
 
 static void show_verdicts(struct args *a, const struct runtime_verdict *v, struct json *list) {
-	static const struct report_column columns[] = {{"RUNTIME", false, 0}, {"VERDICT", false, 0}, {"WHY", false, 20}};
+	static const struct report_column columns[] = {{"RUNTIME", false, 0},
+						       {"VERDICT", false, 0},
+						       {"WHY", false, 20}};
 	const char **cells CLEANUP(freep) = NULL;
 	size_t rows = 0;
 
@@ -142,7 +156,8 @@ static void show_verdicts(struct args *a, const struct runtime_verdict *v, struc
 }
 
 static int list_verdicts(struct args *a, const struct shelf *s, struct err *e) {
-	struct json *j CLEANUP(json_freep) = json_object(), *wants = json_array(), *list = json_array();
+	struct json *j CLEANUP(json_freep) = json_object(), *wants = json_array(),
+		       *list = json_array();
 	struct runtime_need need = {0};
 	const char **words;
 
@@ -153,13 +168,16 @@ static int list_verdicts(struct args *a, const struct shelf *s, struct err *e) {
 	need.capabilities = words;
 	for (size_t i = 0; i < need.n_capabilities; i++)
 		json_push_str(wants, words[i]);
-	show_verdicts(a, runtime_filter((const struct runtime *const *) s->all, s->n, &need, s->arena), list);
+	show_verdicts(a,
+		      runtime_filter((const struct runtime *const *) s->all, s->n, &need, s->arena),
+		      list);
 	report_result(a->report, j);
 	return 0;
 }
 
 static int list_capabilities(struct args *a) {
-	static const struct report_column columns[] = {{"CAPABILITY", false, 0}, {"A RUNTIME THAT HAS IT", false, 20}};
+	static const struct report_column columns[] = {{"CAPABILITY", false, 0},
+						       {"A RUNTIME THAT HAS IT", false, 20}};
 	const char **cells CLEANUP(freep) = mem_zalloc(2 * capability_count + 1, sizeof *cells);
 	struct json *j CLEANUP(json_freep) = json_object();
 
@@ -188,7 +206,8 @@ int runtime_view_list(struct args *a, struct err *e) {
 
 /* ---- show ---- */
 
-static void add_packages(const struct runtime *rt, const char *dir, const char *architecture, struct buf *out) {
+static void add_packages(const struct runtime *rt, const char *dir, const char *architecture,
+			 struct buf *out) {
 	char *lock CLEANUP(freep) = mem_printf("%s/packages.lock", dir);
 
 	for (size_t i = 0; i < rt->n_backends && runtime_is_packaged(rt); i++) {
@@ -198,26 +217,30 @@ static void add_packages(const struct runtime *rt, const char *dir, const char *
 		if (debian_lock_read(lock, rt->backends[i].name, architecture, &l, &none))
 			(void) buf_printf(out, "%s: not locked\n", rt->backends[i].name);
 		for (size_t k = 0; l && k < l->n_packages; k++)
-			(void) buf_printf(out, "%s: %s %s\n", rt->backends[i].name, l->packages[k].name, l->packages[k].version);
+			(void) buf_printf(out, "%s: %s %s\n", rt->backends[i].name,
+					  l->packages[k].name, l->packages[k].version);
 	}
 }
 
 static void add_sources(const struct runtime *rt, struct buf *out) {
 	for (size_t i = 0; i < rt->n_sources; i++)
-		(void) buf_printf(out, "%s%s: %s\n", rt->sources[i].verified ? "" : "UNVERIFIED ", rt->sources[i].fact, rt->sources[i].source);
+		(void) buf_printf(out, "%s%s: %s\n", rt->sources[i].verified ? "" : "UNVERIFIED ",
+				  rt->sources[i].fact, rt->sources[i].source);
 }
 
 static void add_settings(const struct runtime *rt, bool supported, struct buf *out) {
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
 		if (rt->flags[s].supported == supported)
-			(void) buf_printf(out, "%s%s", out->len ? " " : "", runtime_setting_name(s));
+			(void) buf_printf(out, "%s%s", out->len ? " " : "",
+					  runtime_setting_name(s));
 }
 
 static const char *backends_of(const struct runtime *rt, struct arena *a) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
 	for (size_t i = 0; i < rt->n_backends; i++)
-		(void) buf_printf(&b, "%s%s%s\n", rt->backends[i].name, *rt->backends[i].image ? ": " : "", rt->backends[i].image);
+		(void) buf_printf(&b, "%s%s%s\n", rt->backends[i].name,
+				  *rt->backends[i].image ? ": " : "", rt->backends[i].image);
 	return arena_strdup(a, buf_str(&b));
 }
 
@@ -227,14 +250,17 @@ static const char *text_of(struct arena *a, const struct buf *b) {
 
 /* The definition, and what of it is locked. */
 int runtime_view_show(struct args *a, struct err *e) {
-	struct buf packages CLEANUP(buf_done) = BUF_INIT(1 << 16), sources CLEANUP(buf_done) = BUF_INIT(1 << 16),
-		unsupported CLEANUP(buf_done) = BUF_INIT(4096), extras CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct buf packages CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			    sources CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			    unsupported CLEANUP(buf_done) = BUF_INIT(4096),
+			    extras CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	char *dir CLEANUP(freep) = NULL;
 	struct host_facts host;
 
-	if (runtime_view_load(a, a->at[1], &dir, &rt, e) || host_read("", &host, e))
+	if (runtime_view_load(a, a->at[1], &dir, &rt, e) ||
+	    host_read("", &host, e))
 		return -1;
 	for (size_t i = 0; i < rt->n_extras; i++)
 		(void) buf_printf(&extras, "%s%s", i ? " " : "", rt->extras[i].name);
@@ -245,10 +271,17 @@ int runtime_view_show(struct args *a, struct err *e) {
 		{"runtime", rt->name},
 		{"definition", rt->path},
 		{"checked", rt->checked},
-		{"launch", runtime_is_packaged(rt) ? rt->launch : arena_printf(arena, "%s: for plan only, this version does not run it", rt->launch)},
+		{"launch",
+		 runtime_is_packaged(rt)
+			 ? rt->launch
+			 : arena_printf(arena, "%s: for plan only, this version does not run it",
+					rt->launch)},
 		{"command", words_of(arena, rt->command, rt->n_command)},
-		{"always passed", rt->n_fixed_args ? words_of(arena, rt->fixed_args, rt->n_fixed_args) : NULL},
-		{"reads", arena_printf(arena, "%s, as a %s", words_of(arena, rt->formats, rt->n_formats), rt->layout)},
+		{"always passed",
+		 rt->n_fixed_args ? words_of(arena, rt->fixed_args, rt->n_fixed_args) : NULL},
+		{"reads",
+		 arena_printf(arena, "%s, as a %s", words_of(arena, rt->formats, rt->n_formats),
+			      rt->layout)},
 		{"computes on", backends_of(rt, arena)},
 		{"capabilities", words_of(arena, rt->capabilities, rt->n_capabilities)},
 		{"not settable", text_of(arena, &unsupported)},
@@ -271,7 +304,8 @@ static struct json *texts(const char *const *words, size_t n) {
 	return list;
 }
 
-static int choose_backend(const struct args *a, const struct runtime *rt, const struct runtime_backend **out, struct err *e) {
+static int choose_backend(const struct args *a, const struct runtime *rt,
+			  const struct runtime_backend **out, struct err *e) {
 	const char *name = a->option[OPT_BACKEND];
 
 	*out = name ? runtime_backend(rt, name) : &rt->backends[0];
@@ -285,9 +319,13 @@ int runtime_view_argv(struct args *a, struct err *e) {
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
 	char *dir CLEANUP(freep) = NULL;
 	struct runtime_words words;
-	struct runtime_values v = {.served_name = "ROUTE", .kv_cache = "f16", .context_tokens = 8192, .sequences = 4};
+	struct runtime_values v = {.served_name = "ROUTE",
+				   .kv_cache = "f16",
+				   .context_tokens = 8192,
+				   .sequences = 4};
 
-	if (runtime_view_load(a, a->at[1], &dir, &rt, e) || choose_backend(a, rt, &v.backend, e))
+	if (runtime_view_load(a, a->at[1], &dir, &rt, e) ||
+	    choose_backend(a, rt, &v.backend, e))
 		return -1;
 	v.model = runtime_model_path(rt, v.served_name, arena);
 	v.chat_template = *rt->container.chat_template ? rt->container.chat_template : NULL;

@@ -17,7 +17,9 @@ static int markdown(const char *kind, struct buf *out, struct err *e) {
 	const struct schema_field *fields = spec_schema_fields(kind);
 
 	if (!fields)
-		return err_set(e, ERR_USAGE, "--markdown is there for manifest, golden and config, not for '%s'", kind);
+		return err_set(e, ERR_USAGE,
+			       "--markdown is there for manifest, golden and config, not for '%s'",
+			       kind);
 	schema_markdown(fields, out);
 	return 0;
 }
@@ -30,7 +32,10 @@ static int print_schema(const char *kind, struct buf *out, struct err *e) {
 	else if (!strcmp(kind, "model-card"))
 		model_card_schema(out);
 	else if (spec_schema_print(kind, out, e))
-		return err_set(e, ERR_USAGE, "no schema '%s': there are manifest, golden, config, runtime, model-card and lock", kind);
+		return err_set(e, ERR_USAGE,
+			       "no schema '%s': there are manifest, golden, config, runtime, "
+			       "model-card and lock",
+			       kind);
 	return 0;
 }
 

@@ -12,11 +12,13 @@
 
 enum { DOCUMENT_MAX = 1 << 20 };
 
-/* The keys at the top that hold a value are one table; each that holds further keys gets a section behind it. */
+/* The keys at the top that hold a value are one table; each that holds further keys gets a section
+ * behind it. */
 struct document {
 	struct buf top, sections;
-	char *last, *intro, *row; /* the newest key at the top, as a heading's text and as a row of the table */
-	bool open;		  /* its section has begun */
+	/* the newest key at the top, as a heading's text and as a row of the table */
+	char *last, *intro, *row;
+	bool open; /* its section has begun */
 };
 
 static void put_cell(struct buf *out, const char *text) {
@@ -58,7 +60,8 @@ static void end_key(struct document *d) {
 }
 
 static void begin_key(struct document *d, const struct schema_row *row) {
-	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 14), intro CLEANUP(buf_done) = BUF_INIT(1 << 14);
+	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 14),
+			intro CLEANUP(buf_done) = BUF_INIT(1 << 14);
 
 	end_key(d);
 	put_row(&line, row->path, row);
@@ -78,7 +81,8 @@ static void add(void *ctx, const struct schema_row *row) {
 	struct document *d = ctx;
 	size_t n = d->last ? strlen(d->last) : 0;
 
-	if (!d->last || !text_starts(row->path, d->last) || (row->path[n] != '.' && row->path[n] != '[')) {
+	if (!d->last || !text_starts(row->path, d->last) ||
+	    (row->path[n] != '.' && row->path[n] != '[')) {
 		begin_key(d, row);
 		return;
 	}

@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static void tell(struct args *a, const struct rollout_result *r) {
 	struct json *j CLEANUP(json_freep) = json_object();
@@ -14,9 +14,11 @@ static void tell(struct args *a, const struct rollout_result *r) {
 
 	text_format_ms(r->total_ms, took);
 	if (nothing)
-		report_line(a->report, "nothing to do: '%s' of route '%s' serves", r->from, a->at[0]);
+		report_line(a->report, "nothing to do: '%s' of route '%s' serves", r->from,
+			    a->at[0]);
 	else
-		report_line(a->report, "started: '%s' of route '%s' serves (%s)", r->from, a->at[0], took);
+		report_line(a->report, "started: '%s' of route '%s' serves (%s)", r->from, a->at[0],
+			    took);
 	json_set_str(j, "route", a->at[0]);
 	json_set_str(j, "active", r->from);
 	json_set_str(j, "outcome", nothing ? "nothing" : "started");

@@ -16,7 +16,6 @@
 #include "gateway_report.h"
 #include "host/host.h"
 #include "host/measure.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "operation_view.h"
 #include "reach.h"
@@ -24,6 +23,7 @@
 #include "report/report.h"
 #include "rollback_view.h"
 #include "status_prometheus.h"
+#include "json/json.h"
 
 enum { WATCH_EVERY_MS = 2000 };
 
@@ -31,8 +31,8 @@ enum { WATCH_EVERY_MS = 2000 };
 struct row {
 	char *active, *state, *since, *held, *note, *drift, *speed, *pinned;
 	uint64_t speed_milli; /* tokens a second, thousandths; 0: not measured */
-	struct json *memory; /* of the active release's newest evidence, or NULL */
-	struct json *gate;   /* the same of its golden run: what metrics say of it, or NULL */
+	struct json *memory;  /* of the active release's newest evidence, or NULL */
+	struct json *gate;    /* the same of its golden run: what metrics say of it, or NULL */
 	uint64_t planned_bytes, measured_bytes; /* by the lockfile; by Docker, now. 0: not known */
 	struct json *pins;
 	struct gateway_report traffic;
@@ -62,15 +62,18 @@ static void row_done(struct row *r) {
 /* "264 MB planned, 1.2 % less in the runtime's log, 310 MB resident" */
 static char *drift_of(const struct json *m) {
 	char planned[TEXT_BYTES], resident[TEXT_BYTES];
-	int64_t off = json_int_or(m, "drift_permille", 0), used = json_int_or(m, "resident_bytes", 0);
+	int64_t off = json_int_or(m, "drift_permille", 0),
+		used = json_int_or(m, "resident_bytes", 0);
 	const struct json *predicted = json_get(m, "predicted");
 
 	if (!predicted)
 		return mem_strdup(json_str(m, "warning"));
 	text_format_bytes((uint64_t) json_int_or(predicted, "planned_bytes", 0), planned);
 	text_format_bytes((uint64_t) used, resident);
-	return mem_printf("%s planned, %lld.%lld %% %s in the runtime's log%s%s%s", planned, (long long) (off < 0 ? -off : off) / 10,
-			  (long long) (off < 0 ? -off : off) % 10, off < 0 ? "less" : "more", used ? ", " : "", used ? resident : "", used ? " resident" : "");
+	return mem_printf("%s planned, %lld.%lld %% %s in the runtime's log%s%s%s", planned,
+			  (long long) (off < 0 ? -off : off) / 10,
+			  (long long) (off < 0 ? -off : off) % 10, off < 0 ? "less" : "more",
+			  used ? ", " : "", used ? resident : "", used ? " resident" : "");
 }
 
 /* "25.6 tokens/s, 59 % of what 400 GB/s allow" */
@@ -78,11 +81,14 @@ static char *speed_of(const struct context *c, const struct lockfile *l, uint64_
 	struct host_facts here = {0};
 	struct err none = {0};
 
-	/* What was measured of this machine counts where the manifest says nothing, and processors compute. */
+	/* What was measured of this machine counts where the manifest says nothing, and processors
+	 * compute. */
 	if (!l->bandwidth && !strcmp(l->backend, "cpu") && !host_read("", &here, &none))
 		(void) host_cache_read(c->root.fd, &here, &none);
 	uint64_t bytes_s = l->bandwidth ? l->bandwidth : here.bandwidth;
-	struct cost_speed in = {.bandwidth = bytes_s, .active_bytes = l->active_bytes, .sequences = 1};
+	struct cost_speed in = {.bandwidth = bytes_s,
+				.active_bytes = l->active_bytes,
+				.sequences = 1};
 	unsigned long long v = milli;
 	uint64_t ceiling, ignored, percent;
 	char bandwidth[TEXT_BYTES];
@@ -91,11 +97,13 @@ static char *speed_of(const struct context *c, const struct lockfile *l, uint64_
 		return mem_printf("%llu.%llu tokens/s in its evaluation", v / 1000, v % 1000 / 100);
 	const char *hint = cost_efficiency_hint(cost_efficiency(milli, ceiling, &percent));
 	text_format_bytes(bytes_s, bandwidth);
-	return mem_printf("%llu.%llu tokens/s in its evaluation, %llu %% of what %s/s allow%s%s", v / 1000, v % 1000 / 100, (unsigned long long) percent,
-			  bandwidth, hint ? "; " : "", hint ? hint : "");
+	return mem_printf("%llu.%llu tokens/s in its evaluation, %llu %% of what %s/s allow%s%s",
+			  v / 1000, v % 1000 / 100, (unsigned long long) percent, bandwidth,
+			  hint ? "; " : "", hint ? hint : "");
 }
 
-static void fill_memory(const struct context *c, const struct release_route *route, const struct lockfile *l, struct row *r) {
+static void fill_memory(const struct context *c, const struct release_route *route,
+			const struct lockfile *l, struct row *r) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err ignored = {0};
 
@@ -115,14 +123,15 @@ static void fill_memory(const struct context *c, const struct release_route *rou
 /* Where rows are looked up: Engine and gateway are asked once for all of them. */
 struct sources {
 	const struct context *c;
-	bool detail; /* what the table of all routes has no room for */
+	bool detail;  /* what the table of all routes has no room for */
 	bool metrics; /* for Prometheus: also what a person would not wait for */
-	bool asked;  /* the Engine answered */
+	bool asked;   /* the Engine answered */
 	struct docker_containers containers;
 	struct gateway_report_source traffic;
 };
 
-static void sources_open(const struct context *c, const char *route, bool detail, struct sources *s) {
+static void sources_open(const struct context *c, const char *route, bool detail,
+			 struct sources *s) {
 	struct err ignored = {0};
 
 	s->c = c;
@@ -143,17 +152,22 @@ static char *state_of(const struct sources *s, const struct lockfile *l, bool st
 	bool ours, answers = false;
 
 	if (!s->c->docker)
-		return mem_strdup(s->c->denied.code ? "unknown: permission denied" : "unknown: no Docker Engine");
+		return mem_strdup(s->c->denied.code ? "unknown: permission denied"
+						    : "unknown: no Docker Engine");
 	if (!s->asked)
 		return mem_strdup("unknown: Docker does not answer");
-	const struct docker_container_entry *found = instance_among(&s->c->rollout.base, l, &s->containers, &ours);
+	const struct docker_container_entry *found = instance_among(&s->c->rollout.base, l,
+								    &s->containers, &ours);
 	if (stopped)
-		return mem_strdup(found && !strcmp(found->state, "running") ? "stopped, but its container is running" : "stopped");
+		return mem_strdup(found && !strcmp(found->state, "running")
+					  ? "stopped, but its container is running"
+					  : "stopped");
 	if (!found)
 		return mem_strdup("no container");
 	if (!strcmp(found->state, "running") && s->c->denied.code)
 		return mem_strdup("unknown: running, permission denied");
-	if (strcmp(found->state, "running") || (ours && instance_answers(&s->c->rollout.base, l, &answers, &ignored)))
+	if (strcmp(found->state, "running") ||
+	    (ours && instance_answers(&s->c->rollout.base, l, &answers, &ignored)))
 		return mem_strdup(found->state);
 	return mem_strdup(answers ? "serving" : "running, not ready");
 }
@@ -180,7 +194,9 @@ static void look_held(const struct release_route *route, struct row *r) {
 	struct err ignored = {0};
 
 	if (!rollout_held(route, &version, &reason, &ignored) && version)
-		r->held = mem_printf("'%s' waits for llmdeploy promote %s --reason TEXT, or llmdeploy abort %s: %s", version, route->name, route->name, reason);
+		r->held = mem_printf("'%s' waits for llmdeploy promote %s --reason TEXT, or "
+				     "llmdeploy abort %s: %s",
+				     version, route->name, route->name, reason);
 }
 
 /* Of one route, in words and as a list. */
@@ -201,7 +217,8 @@ static void look_pinned(const struct release_route *route, struct row *r) {
 		json_set_str(pin, "version", versions[i]);
 		json_set_str(pin, "reason", reason);
 		json_push(r->pins, pin);
-		(void) buf_printf(&text, "%s%s%s%s%s", text.len ? ", " : "", versions[i], *reason ? " (" : "", reason, *reason ? ")" : "");
+		(void) buf_printf(&text, "%s%s%s%s%s", text.len ? ", " : "", versions[i],
+				  *reason ? " (" : "", reason, *reason ? ")" : "");
 	}
 	r->pinned = text.len ? mem_strdup(buf_str(&text)) : NULL;
 }
@@ -218,7 +235,8 @@ static uint64_t memory_now(const struct sources *s, const struct lockfile *l) {
 	return docker_container_memory(s->c->docker, name, &bytes, &ignored) ? 0 : bytes;
 }
 
-static void look_closer(const struct sources *s, const struct release_route *route, const struct lockfile *l, struct row *r) {
+static void look_closer(const struct sources *s, const struct release_route *route,
+			const struct lockfile *l, struct row *r) {
 	fill_memory(s->c, route, l, r);
 	look_pinned(route, r);
 	gateway_report_read(&s->traffic, route->name, l, &r->traffic);
@@ -231,7 +249,8 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err why = {0};
 
-	if (release_route_open(&s->c->root, name, false, &route, e) || release_active_name(&route, &r->active, e))
+	if (release_route_open(&s->c->root, name, false, &route, e) ||
+	    release_active_name(&route, &r->active, e))
 		return -1;
 	if (r->active && rollout_lockfile_of(&route, r->active, &l, &why))
 		r->note = mem_strdup(why.msg);
@@ -243,7 +262,9 @@ static int look(const struct sources *s, const char *name, struct row *r, struct
 	else if (l)
 		r->state = state_of(s, l, r->now.state == RELEASE_STOPPED);
 	else
-		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied" : r->active ? "damaged" : "nothing active");
+		r->state = mem_strdup(why.code == ERR_SYS ? "unknown: permission denied"
+					      : r->active ? "damaged"
+							  : "nothing active");
 	rollback_view_read(&s->c->rollout, &route, s->asked ? &s->containers : NULL, &r->back);
 	if (l)
 		reach_of(s->c, l, &r->reach);
@@ -291,26 +312,45 @@ static struct json *as_json(const char *route, const struct row *r) {
 /* What to run next, by what is there. */
 static char *next_of(const char *route, const struct row *r) {
 	if (r->held)
-		return mem_printf("llmdeploy promote %s --reason TEXT\nllmdeploy abort %s", route, route);
+		return mem_printf("llmdeploy promote %s --reason TEXT\nllmdeploy abort %s", route,
+				  route);
 	if (r->now.state == RELEASE_STOPPED)
 		return mem_printf("llmdeploy start %s\nllmdeploy history %s", route, route);
 	if (!r->active)
 		return mem_printf("llmdeploy history %s\nllmdeploy apply FILE", route);
 	if (strcmp(r->state, "serving") && strncmp(r->state, "unknown", 7))
-		return mem_printf("llmdeploy verify %s  (--fix repairs what differs)\nllmdeploy logs %s", route, route);
-	return mem_printf("llmdeploy logs %s\nllmdeploy history %s%s%s", route, route, r->back.to ? "\nllmdeploy rollback " : "", r->back.to ? route : "");
+		return mem_printf(
+			"llmdeploy verify %s  (--fix repairs what differs)\nllmdeploy logs %s",
+			route, route);
+	return mem_printf("llmdeploy logs %s\nllmdeploy history %s%s%s", route, route,
+			  r->back.to ? "\nllmdeploy rollback " : "", r->back.to ? route : "");
 }
 
 static void show_one(struct args *a, const char *route, const struct row *r) {
 	char *back CLEANUP(freep) = rollback_view_words(&r->back);
 	char *forward CLEANUP(freep) = rollback_view_forward_words(&r->back, route);
-	char *clients CLEANUP(freep) = r->reach.url ? mem_printf("%s  %s", r->reach.url, r->reach.note) : NULL;
+	char *clients CLEANUP(freep) = r->reach.url
+		? mem_printf("%s  %s", r->reach.url, r->reach.note)
+		: NULL;
 	char *next CLEANUP(freep) = next_of(route, r);
-	const struct report_pair pairs[] = {{"route", route}, {"active", r->active ? r->active : "none"}, {"state", r->state},
-		{"since", r->since}, {"under way", r->now.words}, {"clients", clients}, {"try it", r->reach.curl}, {"rollback", back}, {"roll forward", forward},
-		{"held", r->held}, {"pinned", r->pinned},
-		{"gateway", r->traffic.gateway}, {"traffic", r->traffic.servers}, {"fallback", r->traffic.fallback}, {"memory", r->drift},
-		{"speed", r->speed}, {"note", r->note}, {"next", next}};
+	const struct report_pair pairs[] = {{"route", route},
+					    {"active", r->active ? r->active : "none"},
+					    {"state", r->state},
+					    {"since", r->since},
+					    {"under way", r->now.words},
+					    {"clients", clients},
+					    {"try it", r->reach.curl},
+					    {"rollback", back},
+					    {"roll forward", forward},
+					    {"held", r->held},
+					    {"pinned", r->pinned},
+					    {"gateway", r->traffic.gateway},
+					    {"traffic", r->traffic.servers},
+					    {"fallback", r->traffic.fallback},
+					    {"memory", r->drift},
+					    {"speed", r->speed},
+					    {"note", r->note},
+					    {"next", next}};
 
 	report_pairs(a->report, pairs, sizeof pairs / sizeof *pairs);
 }
@@ -330,7 +370,8 @@ static const char *age_of(const char *stamp, char out[TEXT_BYTES]) {
 	while (units[i].seconds > 1 && age < 2 * units[i].seconds)
 		i++;
 	/* As wide as most: the column stands still under --watch. */
-	int n = snprintf(out, TEXT_BYTES, "%lld %s ago", (long long) (age / units[i].seconds), units[i].unit);
+	int n = snprintf(out, TEXT_BYTES, "%lld %s ago", (long long) (age / units[i].seconds),
+			 units[i].unit);
 	if (n < 8) {
 		memmove(out + 8 - n, out, (size_t) n + 1);
 		memset(out, ' ', (size_t) (8 - n));
@@ -342,14 +383,18 @@ static int nothing_yet(struct args *a, const char *place) {
 	struct json *none CLEANUP(json_freep) = json_array();
 
 	report_line(a->report, "nothing is deployed here yet (%s)", place);
-	report_line(a->report, "next: llmdeploy init writes a first manifest, llmdeploy apply FILE deploys one");
+	report_line(
+		a->report,
+		"next: llmdeploy init writes a first manifest, llmdeploy apply FILE deploys one");
 	report_result(a->report, none);
 	return 0;
 }
 
 static int once(struct args *a, struct err *e) {
-	static const struct report_column columns[] = {{"route", false, 8}, {"active", false, 8}, {"state", false, 8}, {"since", true, 0},
-		{"clients", false, 26}, {"rollback", false, 8}, {"note", false, 4}};
+	static const struct report_column columns[] = {
+		{"route", false, 8}, {"active", false, 8},   {"state", false, 8},
+		{"since", true, 0},  {"clients", false, 26}, {"rollback", false, 8},
+		{"note", false, 4}};
 	enum { COLUMNS = sizeof columns / sizeof *columns };
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL, *one[] = {a->n ? a->at[0] : NULL};
@@ -359,8 +404,10 @@ static int once(struct args *a, struct err *e) {
 	size_t n = 1;
 
 	if (!a->n && root_is_fresh(a->option[OPT_ROOT], &place))
-		return a->option[OPT_PROMETHEUS] ? status_prometheus(a, list, e) : nothing_yet(a, place);
-	if (context_open(a, "status", NEED_STORE, &c, e) || (!a->n && release_routes(&c.root, &names, &n, e)))
+		return a->option[OPT_PROMETHEUS] ? status_prometheus(a, list, e)
+						 : nothing_yet(a, place);
+	if (context_open(a, "status", NEED_STORE, &c, e) ||
+	    (!a->n && release_routes(&c.root, &names, &n, e)))
 		return -1;
 	if (!n && !a->option[OPT_PROMETHEUS])
 		return nothing_yet(a, c.root.path);
@@ -376,8 +423,15 @@ static int once(struct args *a, struct err *e) {
 		const char *name = names ? names[i] : one[0];
 		bad = look(&s, name, &rows[i], e);
 		const char *since = rows[i].since ? age_of(rows[i].since, ages[i]) : NULL;
-		const char *row[] = {name, rows[i].active ? rows[i].active : "none", rows[i].state, since, rows[i].reach.url, rows[i].back.to,
-			rows[i].now.words ? rows[i].now.words : rows[i].held ? rows[i].held : rows[i].note};
+		const char *row[] = {name,
+				     rows[i].active ? rows[i].active : "none",
+				     rows[i].state,
+				     since,
+				     rows[i].reach.url,
+				     rows[i].back.to,
+				     rows[i].now.words      ? rows[i].now.words
+					     : rows[i].held ? rows[i].held
+							    : rows[i].note};
 		memcpy(&cells[COLUMNS * i], row, sizeof row);
 		if (s.detail)
 			json_push(list, as_json(name, &rows[i]));

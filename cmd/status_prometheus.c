@@ -9,15 +9,16 @@
 #include "base/mem.h"
 #include "cmd.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "report/prometheus.h"
 #include "report/report.h"
+#include "json/json.h"
 
 enum { METRICS_CAP = 4 << 20 };
 
 /* The last gate in a few numbers. */
 struct json *status_gate(const struct json *proof) {
-	const struct json *golden = json_get(proof, "golden"), *passed = json_path(golden, "gate.passed");
+	const struct json *golden = json_get(proof, "golden"),
+			  *passed = json_path(golden, "gate.passed");
 	const struct json *latency = json_get(golden, "latency");
 	struct json *o = json_object();
 	int64_t cases = 0, right = 0;

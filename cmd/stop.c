@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static void tell(struct args *a, const struct rollout_result *r) {
 	struct json *j CLEANUP(json_freep) = json_object();
@@ -17,7 +17,9 @@ static void tell(struct args *a, const struct rollout_result *r) {
 	if (nothing)
 		report_line(a->report, "nothing to do: route '%s' is stopped", route);
 	else
-		report_line(a->report, "stopped: route '%s' runs nothing, '%s' stays its active release (%s)", route, r->from, took);
+		report_line(a->report,
+			    "stopped: route '%s' runs nothing, '%s' stays its active release (%s)",
+			    route, r->from, took);
 	report_line(a->report, "next: llmdeploy start %s", route);
 	json_set_str(j, "route", route);
 	json_set_str(j, "active", r->from);

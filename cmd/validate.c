@@ -10,11 +10,11 @@
 #include "eval/eval.h"
 #include "exposure.h"
 #include "input.h"
-#include "json/json.h"
 #include "report/report.h"
 #include "spec/files.h"
 #include "spec/golden.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* A golden set says so itself, in a line of its own; everything else is held to be a manifest. */
 static bool is_golden(const char *text) {
@@ -32,7 +32,8 @@ static int check_golden(const struct input *in, struct diagnostics *all, struct 
 	return eval_check(golden, e);
 }
 
-static int check_manifest(struct args *a, const struct input *in, struct diagnostics *all, struct err *e) {
+static int check_manifest(struct args *a, const struct input *in, struct diagnostics *all,
+			  struct err *e) {
 	struct spec *spec CLEANUP(spec_freep) = NULL;
 
 	if (compile_common_load(a, in, &spec, all, e))
@@ -44,7 +45,8 @@ static int check_manifest(struct args *a, const struct input *in, struct diagnos
 	return 0;
 }
 
-static int check(struct args *a, const char *path, const char **name, struct diagnostics *all, struct err *e) {
+static int check(struct args *a, const char *path, const char **name, struct diagnostics *all,
+		 struct err *e) {
 	struct input in CLEANUP(input_done) = INPUT_INIT;
 	int failed = input_read(path, &in, e);
 
@@ -91,5 +93,6 @@ int cmd_validate(struct args *a, struct err *e) {
 	report_result(a->report, list);
 	if (!bad)
 		return 0;
-	return err_set(e, worst.code, "%d of %d file%s not valid", bad, a->n, a->n == 1 ? " is" : "s are");
+	return err_set(e, worst.code, "%d of %d file%s not valid", bad, a->n,
+		       a->n == 1 ? " is" : "s are");
 }

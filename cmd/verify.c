@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "drift/drift.h"
-#include "json/json.h"
 #include "report/report.h"
+#include "json/json.h"
 
 static struct json *as_json(const struct drift_differences *d) {
 	struct json *list = json_array();
@@ -21,7 +21,9 @@ static struct json *as_json(const struct drift_differences *d) {
 }
 
 static void show(struct args *a, const struct drift_differences *d) {
-	static const struct report_column columns[] = {{"what", false, 10}, {"lockfile", false, 10}, {"found", false, 10}};
+	static const struct report_column columns[] = {{"what", false, 10},
+						       {"lockfile", false, 10},
+						       {"found", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * d->n, sizeof *cells);
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -36,12 +38,14 @@ static void show(struct args *a, const struct drift_differences *d) {
 }
 
 /* One route; *looked counts those that had an active release to look at. */
-static int one(struct args *a, const struct context *c, const char *name, struct drift_differences *d, size_t *looked, struct err *e) {
+static int one(struct args *a, const struct context *c, const char *name,
+	       struct drift_differences *d, size_t *looked, struct err *e) {
 	struct release_route route CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0};
 
-	if (release_route_open(&c->root, name, false, &route, e) || drift_verify(&c->rollout, name, a->option[OPT_PARANOID] != NULL, d, e))
+	if (release_route_open(&c->root, name, false, &route, e) ||
+	    drift_verify(&c->rollout, name, a->option[OPT_PARANOID] != NULL, d, e))
 		return -1;
 	bool none = !release_active_name(&route, &active, &damaged) && !active;
 	if (none)
@@ -56,7 +60,8 @@ struct scope {
 	size_t n, looked;
 };
 
-static int look(struct args *a, const struct context *c, struct scope *s, struct drift_differences *d, struct err *e) {
+static int look(struct args *a, const struct context *c, struct scope *s,
+		struct drift_differences *d, struct err *e) {
 	/* First: what follows repairs caches. */
 	if (drift_check_layout(&c->rollout, a->n ? a->at[0] : NULL, d, e))
 		return -1;
@@ -64,10 +69,15 @@ static int look(struct args *a, const struct context *c, struct scope *s, struct
 	for (size_t i = 0; i < s->n; i++)
 		if (one(a, c, s->names[i], d, &s->looked, e))
 			return -1;
-	return !a->n && (drift_verify_journal(&c->rollout, d, e) || drift_scan_orphans(&c->rollout, d, e)) ? -1 : 0;
+	if (!a->n &&
+	    (drift_verify_journal(&c->rollout, d, e) ||
+	     drift_scan_orphans(&c->rollout, d, e)))
+		return -1;
+	return 0;
 }
 
-static int fix_one(struct context *c, const char *name, bool paranoid, struct drift_repairs *f, struct err *e) {
+static int fix_one(struct context *c, const char *name, bool paranoid, struct drift_repairs *f,
+		   struct err *e) {
 	struct rollout_session s;
 
 	if (rollout_begin(&c->rollout, name, false, &s, e))
@@ -77,8 +87,11 @@ static int fix_one(struct context *c, const char *name, bool paranoid, struct dr
 	return r;
 }
 
-static void show_fixed(struct args *a, const char *route, const struct drift_repairs *f, struct json *list) {
-	static const struct report_column columns[] = {{"route", false, 8}, {"what", false, 10}, {"repaired", false, 10}};
+static void show_fixed(struct args *a, const char *route, const struct drift_repairs *f,
+		       struct json *list) {
+	static const struct report_column columns[] = {{"route", false, 8},
+						       {"what", false, 10},
+						       {"repaired", false, 10}};
 	const char **cells CLEANUP(freep) = mem_zalloc(3 * f->n, sizeof *cells);
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -97,13 +110,16 @@ static void show_fixed(struct args *a, const char *route, const struct drift_rep
 		report_warning(a->report, "%s", f->why.msg);
 }
 
-/* Every route, whatever came of the one before, and at last what belongs to none; *first: what went wrong first. */
-static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list, struct err *first) {
+/* Every route, whatever came of the one before, and at last what belongs to none; *first: what went
+ * wrong first. */
+static void fix(struct args *a, struct context *c, const struct scope *s, struct json *list,
+		struct err *first) {
 	for (size_t i = 0; i < s->n + !a->n; i++) {
 		struct drift_repairs f CLEANUP(drift_repairs_done) = {0};
 		const char *route = i < s->n ? s->names[i] : "";
 		struct err here = {0};
-		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here) : drift_remove_orphans(&c->rollout, &f, &here))
+		if (i < s->n ? fix_one(c, route, a->option[OPT_PARANOID] != NULL, &f, &here)
+			     : drift_remove_orphans(&c->rollout, &f, &here))
 			f.why = here;
 		show_fixed(a, route, &f, list);
 		if (f.why.code && !first->code)
@@ -111,23 +127,31 @@ static void fix(struct args *a, struct context *c, const struct scope *s, struct
 	}
 }
 
-static int judge(const struct args *a, const struct drift_differences *d, const struct err *first, struct err *e) {
+static int judge(const struct args *a, const struct drift_differences *d, const struct err *first,
+		 struct err *e) {
 	if (d->broken_journal)
-		return err_set(e, ERR_INTEGRITY, "a journal is damaged: restore its file from a copy, or abandon it: llmdeploy recover %s --accept-journal",
-			a->n ? a->at[0] : "ROUTE");
+		return err_set(e, ERR_INTEGRITY,
+			       "a journal is damaged: restore its file from a copy, or abandon it: "
+			       "llmdeploy recover %s --accept-journal",
+			       a->n ? a->at[0] : "ROUTE");
 	if (d->n && !a->option[OPT_FIX])
-		return err_set(e, ERR_DRIFT, "%zu difference%s from the lockfile: llmdeploy verify%s%s --fix repairs what can be repaired",
-			d->n, d->n == 1 ? "" : "s", a->n ? " " : "", a->n ? a->at[0] : "");
-	if (first->code == ERR_RECOVERY || first->code == ERR_INTERRUPTED || first->code == ERR_BUSY || (first->code && !d->n))
+		return err_set(e, ERR_DRIFT,
+			       "%zu difference%s from the lockfile: llmdeploy verify%s%s --fix "
+			       "repairs what can be repaired",
+			       d->n, d->n == 1 ? "" : "s", a->n ? " " : "", a->n ? a->at[0] : "");
+	if (first->code == ERR_RECOVERY || first->code == ERR_INTERRUPTED ||
+	    first->code == ERR_BUSY || (first->code && !d->n))
 		return err_set(e, first->code, "%s", first->msg);
 	if (d->n)
-		return err_set(e, ERR_DRIFT, "%zu difference%s left%s%.300s", d->n, d->n == 1 ? " is" : "s are", first->code ? ": " : ": repair by hand",
-			first->msg);
+		return err_set(e, ERR_DRIFT, "%zu difference%s left%s%.300s", d->n,
+			       d->n == 1 ? " is" : "s are", first->code ? ": " : ": repair by hand",
+			       first->msg);
 	return 0;
 }
 
 int cmd_verify(struct args *a, struct err *e) {
-	struct drift_differences d CLEANUP(drift_differences_done) = {0}, left CLEANUP(drift_differences_done) = {0};
+	struct drift_differences d CLEANUP(drift_differences_done) = {0},
+				   left CLEANUP(drift_differences_done) = {0};
 	struct json *j CLEANUP(json_freep) = json_object(), *list = json_array();
 	struct context c CLEANUP(context_done) = CONTEXT_INIT;
 	char **names CLEANUP(freep) = NULL;
@@ -136,7 +160,8 @@ int cmd_verify(struct args *a, struct err *e) {
 
 	json_set(j, "fixed", list);
 	unsigned use = a->option[OPT_FIX] ? NEED_CHANGE : NEED_ASK;
-	if (context_open(a, "verify", use | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) || (!a->n && release_routes(&c.root, &names, &s.n, e)))
+	if (context_open(a, "verify", use | NEED_STORE | NEED_DOCKER | NEED_GATEWAY, &c, e) ||
+	    (!a->n && release_routes(&c.root, &names, &s.n, e)))
 		return -1;
 	if (!a->n)
 		s.names = names;
@@ -144,7 +169,9 @@ int cmd_verify(struct args *a, struct err *e) {
 		return -1;
 	/* A check that had nothing to look at has not passed. */
 	if (!s.looked && !d.n)
-		return err_set(e, ERR_USAGE, "no release is active under '%s': there is nothing to verify", c.root.path);
+		return err_set(e, ERR_USAGE,
+			       "no release is active under '%s': there is nothing to verify",
+			       c.root.path);
 	show(a, &d);
 	bool fixing = a->option[OPT_FIX] && d.n && !d.broken_journal;
 	if (fixing) {

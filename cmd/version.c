@@ -2,9 +2,9 @@
 #include "cmd.h"
 
 #include "base/mem.h"
-#include "json/json.h"
 #include "report/report.h"
 #include "version.h"
+#include "json/json.h"
 
 int cmd_version(struct args *a, struct err *e) {
 	struct json *j CLEANUP(json_freep) = json_object();

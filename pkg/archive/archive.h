@@ -34,7 +34,7 @@ enum archive_type {
 	ARCHIVE_TYPE_OTHER,    /* device, fifo, socket */
 };
 
-struct archive_item {	  /* borrowed for the call */
+struct archive_item {     /* borrowed for the call */
 	const char *path; /* as it is in the archive */
 	const char *link; /* target of a link, else NULL */
 	enum archive_type type;
@@ -75,7 +75,7 @@ int archive_deb(int fd, const char *name, const struct archive_visitor *control,
 struct archive_tar {
 	int (*write)(void *ctx, const void *data, size_t n, struct err *e);
 	void *ctx;
-	uint64_t size;	 /* bytes written so far */
+	uint64_t size;   /* bytes written so far */
 	uint64_t expect; /* bytes of the present file that are still to come */
 };
 

@@ -60,7 +60,8 @@ static la_ssize_t read_member(struct archive *inner, void *ctx, const void **dat
 	return -1;
 }
 
-/* The next member that counts: names that begin with '_' are for whoever understands them (deb(5)). */
+/* The next member that counts: names that begin with '_' are for whoever understands them
+ * (deb(5)). */
 static int next_part(struct reader *outer, struct archive_entry **entry, struct err *e) {
 	do
 		if (reader_next(outer, entry, e))
@@ -84,9 +85,10 @@ static int visit_part(struct reader *outer, const char *part, const struct archi
 			       outer->name, found, part);
 	(void) archive_read_support_format_tar(reader_new(&inner));
 	if (support_ending(inner.a, found + strlen(part)) != ARCHIVE_OK)
-		return err_set(e, ERR_INTEGRITY,
-			       "'%s' has a member '%s': it may be plain, .gz, .xz, .zst, .bz2 or .lzma",
-			       outer->name, found);
+		return err_set(
+			e, ERR_INTEGRITY,
+			"'%s' has a member '%s': it may be plain, .gz, .xz, .zst, .bz2 or .lzma",
+			outer->name, found);
 	if (reader_opened(&inner, archive_read_open(inner.a, outer, NULL, read_member, NULL), e))
 		return -1;
 	return reader_each(&inner, v, e);

@@ -140,7 +140,8 @@ int archive_member(const char *path, const char *member,
 
 	if (fd < 0)
 		return err_sys(e, "cannot open '%s'", path);
-	if (open_any(&r, fd, e) || find(&r, o.member, &entry, e) ||
+	if (open_any(&r, fd, e) ||
+	    find(&r, o.member, &entry, e) ||
 	    check_plain(&r, entry, o.member, e))
 		return -1;
 	if (reader_content(&r, entry, pour, &o, e))

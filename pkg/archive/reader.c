@@ -174,14 +174,10 @@ static enum archive_type type_of(struct archive_entry *entry) {
 	if (archive_entry_hardlink(entry))
 		return ARCHIVE_TYPE_HARDLINK;
 	switch (archive_entry_filetype(entry)) {
-	case AE_IFREG:
-		return ARCHIVE_TYPE_FILE;
-	case AE_IFDIR:
-		return ARCHIVE_TYPE_DIR;
-	case AE_IFLNK:
-		return ARCHIVE_TYPE_SYMLINK;
-	default:
-		return ARCHIVE_TYPE_OTHER;
+	case AE_IFREG: return ARCHIVE_TYPE_FILE;
+	case AE_IFDIR: return ARCHIVE_TYPE_DIR;
+	case AE_IFLNK: return ARCHIVE_TYPE_SYMLINK;
+	default: return ARCHIVE_TYPE_OTHER;
 	}
 }
 

@@ -15,8 +15,8 @@ struct err;
 struct reader {
 	struct archive *a;
 	const char *name; /* borrowed; for messages */
-	uint64_t limit;	  /* bytes that may come out; 0 is no limit */
-	uint64_t out;	  /* bytes that came out */
+	uint64_t limit;   /* bytes that may come out; 0 is no limit */
+	uint64_t out;     /* bytes that came out */
 	size_t entries;
 	locale_t utf8, before; /* of this thread */
 };

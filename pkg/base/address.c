@@ -25,7 +25,8 @@ static bool is_port(const char *s) {
 static bool is_label(const char *s, size_t n) {
 	static const char inner[] = LETTERS DIGITS "-_";
 
-	return n > 0 && n <= LABEL_MAX_BYTES && strspn(s, inner) >= n && s[0] != '-' && s[n - 1] != '-';
+	return n > 0 && n <= LABEL_MAX_BYTES && strspn(s, inner) >= n && s[0] != '-' &&
+		s[n - 1] != '-';
 }
 
 static bool is_name(const char *host) {
@@ -41,7 +42,8 @@ static bool is_name(const char *host) {
 	}
 }
 
-/* A resolver takes a name whose last label is a number for an address, in whatever form: 1.2.3, 0x7f.1, 999.1.1.1. */
+/* A resolver takes a name whose last label is a number for an address, in whatever form: 1.2.3,
+ * 0x7f.1, 999.1.1.1. */
 static bool ends_in_number(const char *host) {
 	const char *last = strrchr(host, '.') ? strrchr(host, '.') + 1 : host;
 
@@ -60,15 +62,20 @@ static const char *host_fault(const char *host) {
 		if (n < 3 || host[n - 1] != ']')
 			return "has a '[' without its ']'";
 		(void) snprintf(inside, sizeof inside, "%.*s", (int) (n - 2), host + 1);
-		return inet_pton(AF_INET6, inside, &six) == 1 ? NULL : "has no IPv6 address between its brackets";
+		return inet_pton(AF_INET6, inside, &six) == 1
+			? NULL
+			: "has no IPv6 address between its brackets";
 	}
 	if (strpbrk(host, "[]"))
 		return "has a bracket that belongs to no IPv6 address";
 	if (strchr(host, ':'))
 		return "has an IPv6 address without brackets, or two ports: write [ADDRESS]:PORT";
 	if (ends_in_number(host))
-		return inet_pton(AF_INET, host, &four) == 1 ? NULL : "has an IPv4 address that is none";
-	return is_name(host) ? NULL : "has a host that cannot be one: labels of letters, digits and '-', 63 bytes at most, with dots between";
+		return inet_pton(AF_INET, host, &four) == 1 ? NULL
+							    : "has an IPv4 address that is none";
+	return is_name(host) ? NULL
+			     : "has a host that cannot be one: labels of letters, digits and '-', "
+			       "63 bytes at most, with dots between";
 }
 
 /* "HOST:PORT" in its parts; port NULL where there is none. False: too long. */
@@ -134,13 +141,15 @@ static bool bound_read(const char *s, struct bound *b) {
 	return true;
 }
 
-/* A listener on [::] takes IPv4 as well, unless the machine says otherwise (net.ipv6.bindv6only). */
+/* A listener on [::] takes IPv4 as well, unless the machine says otherwise
+ * (net.ipv6.bindv6only). */
 static bool contains(const struct bound *a, const struct bound *b) {
 	return a->any && (a->family == FAMILY_6 || b->family != FAMILY_6);
 }
 
 bool address_is_plain(const char *s) {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@%+,=-[]";
 
 	return strlen(s) <= 1000 && s[strspn(s, plain)] == 0;
 }
@@ -156,7 +165,8 @@ bool address_overlaps(const char *a, const char *b) {
 		return false;
 	if (x.family == FAMILY_4)
 		return x.four.s_addr == y.four.s_addr;
-	return x.family == FAMILY_6 ? !memcmp(&x.six, &y.six, sizeof x.six) : !strcasecmp(x.host, y.host);
+	return x.family == FAMILY_6 ? !memcmp(&x.six, &y.six, sizeof x.six)
+				    : !strcasecmp(x.host, y.host);
 }
 
 /* ---- a hosted API ---- */
@@ -177,19 +187,25 @@ static bool ends_with(const char *s, size_t n, const char *end) {
 
 static const char *path_fault(const char *path) {
 	static const char plain[] = LETTERS DIGITS "._~/@:+,=-";
-	static const char *const endpoints[] = {"/chat/completions", "/completions", "/responses", "/embeddings", "/models", "/messages"};
+	static const char *const endpoints[] = {"/chat/completions", "/completions", "/responses",
+						"/embeddings",       "/models",      "/messages"};
 	size_t n = strlen(path);
 
 	if (strpbrk(path, "?#"))
-		return "has a query or a fragment: write the address without /chat/completions, as in https://HOST/v1";
+		return "has a query or a fragment: write the address without /chat/completions, as "
+		       "in https://HOST/v1";
 	if (path[strspn(path, plain)])
-		return "has a character in its path that is not allowed: use letters, digits and ._~/@:+,=-";
+		return "has a character in its path that is not allowed: use letters, digits and "
+		       "._~/@:+,=-";
 	while (n && path[n - 1] == '/')
 		n--;
 	for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
 		if (ends_with(path, n, endpoints[i]))
-			return "names one endpoint of the API: write the address without /chat/completions, as in https://HOST/v1";
-	return strstr(path, "//") || strstr(path, "/../") || ends_with(path, n, "/..") ? "has '//' or '..' in its path" : NULL;
+			return "names one endpoint of the API: write the address without "
+			       "/chat/completions, as in https://HOST/v1";
+	return strstr(path, "//") || strstr(path, "/../") || ends_with(path, n, "/..")
+		? "has '//' or '..' in its path"
+		: NULL;
 }
 
 const char *address_api_fault(const char *url) {
@@ -202,7 +218,8 @@ const char *address_api_fault(const char *url) {
 	at += 3;
 	size_t n = strcspn(at, "/?#");
 	if (memchr(at, '@', n))
-		return "has a user or a password in it, which would be written into the lock: give gateway.fallback.api_key_file";
+		return "has a user or a password in it, which would be written into the lock: give "
+		       "gateway.fallback.api_key_file";
 	if (!split(at, n, host, &port))
 		return "has a host that is longer than a host can be";
 	fault = host_fault(host);
@@ -222,12 +239,15 @@ const char *address_origin_fault(const char *s) {
 
 	if (!strcmp(s, "*"))
 		return NULL;
-	if (!at || at == s || strspn(s, scheme) != (size_t) (at - s) || !strchr("abcdefghijklmnopqrstuvwxyz", *s))
-		return "is not an origin: write SCHEME://HOST or SCHEME://HOST:PORT, as a browser sends it, like https://app.example";
+	if (!at || at == s || strspn(s, scheme) != (size_t) (at - s) ||
+	    !strchr("abcdefghijklmnopqrstuvwxyz", *s))
+		return "is not an origin: write SCHEME://HOST or SCHEME://HOST:PORT, as a browser "
+		       "sends it, like https://app.example";
 	at += 3;
 	size_t n = strlen(at);
 	if (at[strcspn(at, "/?#")])
-		return "has a path, and an origin has none, not even a '/' at its end: write https://HOST or https://HOST:PORT";
+		return "has a path, and an origin has none, not even a '/' at its end: write "
+		       "https://HOST or https://HOST:PORT";
 	for (const char *p = at; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			return "has upper-case letters, and browsers send a host in lower case";

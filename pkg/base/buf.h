@@ -16,7 +16,8 @@ struct buf {
 	bool cut; /* something did not fit */
 };
 
-#define BUF_INIT(limit) {.cap = (limit)}
+#define BUF_INIT(limit) \
+	{ .cap = (limit) }
 
 void buf_done(struct buf *b);
 void buf_reset(struct buf *b); /* empty again, memory kept */
@@ -26,4 +27,4 @@ bool buf_puts(struct buf *b, const char *s);
 bool buf_putc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *buf_str(const struct buf *b); /* "" when empty; borrowed */
-char *buf_steal(struct buf *b);	   /* yours to free(); b is empty again */
+char *buf_steal(struct buf *b);           /* yours to free(); b is empty again */

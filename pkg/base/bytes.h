@@ -6,8 +6,9 @@
 
 struct err;
 
-/* Bytes of a known length that can be read at any place: an open file (fs_bytes), a file behind HTTP, a block of memory.
- * Readers of headers take this and nothing else, so that they do not care where a model is. */
+/* Bytes of a known length that can be read at any place: an open file (fs_bytes), a file behind
+ * HTTP, a block of memory. Readers of headers take this and nothing else, so that they do not care
+ * where a model is. */
 struct bytes {
 	const char *name; /* for messages; borrowed */
 	uint64_t size;

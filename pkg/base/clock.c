@@ -29,7 +29,8 @@ int64_t clock_unix_ms(void) {
 }
 
 void clock_sleep_ms(uint64_t ms) {
-	struct timespec t = {.tv_sec = (time_t) (ms / 1000), .tv_nsec = (long) (ms % 1000) * 1000000};
+	struct timespec t = {.tv_sec = (time_t) (ms / 1000),
+			     .tv_nsec = (long) (ms % 1000) * 1000000};
 
 	(void) nanosleep(&t, NULL);
 }
@@ -50,7 +51,8 @@ static bool parse_zone(const char *s, int64_t *seconds) {
 	*seconds = 0;
 	if (!strcmp(s, "Z") || !strcmp(s, "z"))
 		return true;
-	if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2 || used != 5 || s[6] || hours > 23 || minutes > 59)
+	if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2 ||
+	    used != 5 || s[6] || hours > 23 || minutes > 59)
 		return false;
 	*seconds = (int64_t) (hours * 3600 + minutes * 60) * (*s == '-' ? -1 : 1);
 	return true;

@@ -30,7 +30,10 @@ void diagnostics_add(struct diagnostics *c, struct pos at, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = mem_strdup("?");
 	va_end(ap);
-	c->at[c->n++] = (struct diagnostic){.file = mem_strdup(at.file ? at.file : "?"), .line = at.line, .col = at.col, .message = text};
+	c->at[c->n++] = (struct diagnostic){.file = mem_strdup(at.file ? at.file : "?"),
+					    .line = at.line,
+					    .col = at.col,
+					    .message = text};
 }
 
 static size_t first_of(const struct diagnostics *c, const char *file) {
@@ -41,7 +44,8 @@ static size_t first_of(const struct diagnostics *c, const char *file) {
 	return i;
 }
 
-static int later(const struct diagnostics *c, const struct diagnostic *a, const struct diagnostic *b) {
+static int later(const struct diagnostics *c, const struct diagnostic *a,
+		 const struct diagnostic *b) {
 	size_t fa = first_of(c, a->file), fb = first_of(c, b->file);
 
 	if (fa != fb)
@@ -65,6 +69,7 @@ int diagnostics_result(struct diagnostics *c, struct err *e) {
 		return 0;
 	diagnostics_sort(c);
 	if (c->n == 1)
-		return err_at(e, (struct pos){c->at[0].file, c->at[0].line, c->at[0].col}, "%s", c->at[0].message);
+		return err_at(e, (struct pos){c->at[0].file, c->at[0].line, c->at[0].col}, "%s",
+			      c->at[0].message);
 	return err_set(e, ERR_SPEC, "%zu problems in '%s'", c->n, c->at[0].file);
 }

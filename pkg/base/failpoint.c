@@ -14,8 +14,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* Design: a fault must reach into functions that know nothing of it, on any thread, so the plan is the process's, as the
- * signal's flag is (interrupt.c): set once by main, counted by atomics, never changed after. */
+/* Design: a fault must reach into functions that know nothing of it, on any thread, so the plan is
+ * the process's, as the signal's flag is (interrupt.c): set once by main, counted by atomics, never
+ * changed after. */
 
 enum { PLANS = 8 };
 
@@ -39,17 +40,15 @@ static struct {
 static const struct {
 	const char *name;
 	unsigned faults;
-} effects[EFFECT_COUNT] = {
-	[EFFECT_NONE] = {"none", 0},
+} effects[EFFECT_COUNT] = {[EFFECT_NONE] = {"none", 0},
 #define X(id, name, what, faults) [id] = {name, faults},
-	FAILPOINTS(X)
+			   FAILPOINTS(X)
 #undef X
 };
 
-static const char *const faults[FAULT_COUNT] = {
-	[FAULT_NONE] = "none",
+static const char *const faults[FAULT_COUNT] = {[FAULT_NONE] = "none",
 #define X(id, name) [id] = name,
-	FAILPOINT_FAULTS(X)
+						FAILPOINT_FAULTS(X)
 #undef X
 };
 
@@ -67,7 +66,8 @@ static int no_effect(const char *name, struct err *e) {
 	for (int i = 1; i < EFFECT_COUNT; i++)
 		names[i - 1] = effects[i].name;
 	const char *near = text_nearest(name, names, EFFECT_COUNT - 1);
-	return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: no effect '%.80s'%s%s%s", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: no effect '%.80s'%s%s%s", name,
+		       near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int parse_effect(const char *name, enum effect *out, struct err *e) {
@@ -90,24 +90,33 @@ static int parse_fault(const char *what, struct plan *p, struct err *e) {
 		if (!strcmp(what, faults[i]))
 			f = (enum fault) i;
 	if (f == FAULT_NONE)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: no fault '%.80s': kill, ENOSPC, EIO, EACCES, 500, timeout, reset or gone", what);
+		return err_set(e, ERR_USAGE,
+			       "LLMDEPLOY_FAULT: no fault '%.80s': kill, ENOSPC, EIO, EACCES, 500, "
+			       "timeout, reset or gone",
+			       what);
 	if (p->when != DURING && f != FAULT_KILL)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%s' happens during a step, not before or after it", what);
+		return err_set(
+			e, ERR_USAGE,
+			"LLMDEPLOY_FAULT: '%s' happens during a step, not before or after it",
+			what);
 	if (p->when == DURING && p->as && !failpoint_applies(p->as, f))
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%s' cannot happen to '%s'", what, effects[p->as].name);
+		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%s' cannot happen to '%s'", what,
+			       effects[p->as].name);
 	p->fault = f;
 	return 0;
 }
 
 static int parse_moment(const char *word, enum moment *out, struct err *e) {
-	static const char *const words[] = {[BEFORE] = "before", [AFTER] = "after", [DURING] = "during"};
+	static const char *const words[] = {
+		[BEFORE] = "before", [AFTER] = "after", [DURING] = "during"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strcmp(word, words[i])) {
 			*out = (enum moment) i;
 			return 0;
 		}
-	return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%.80s' is none of before, during, after", word);
+	return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%.80s' is none of before, during, after",
+		       word);
 }
 
 static int parse_number(char *word, struct plan *p, struct err *e) {
@@ -118,7 +127,10 @@ static int parse_number(char *word, struct plan *p, struct err *e) {
 	if (p->onward)
 		word[len - 1] = 0;
 	if (!text_u64(word, &n) || !n || n > 1000000)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%.80s' is not the number of a step: N or N+, from 1", word);
+		return err_set(
+			e, ERR_USAGE,
+			"LLMDEPLOY_FAULT: '%.80s' is not the number of a step: N or N+, from 1",
+			word);
 	p->n = (unsigned) n;
 	return 0;
 }
@@ -127,7 +139,9 @@ static int parse_log(const char *word, struct err *e) {
 	uint64_t fd;
 
 	if (!word || !text_u64(word, &fd) || fd > 1000)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9");
+		return err_set(
+			e, ERR_USAGE,
+			"LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9");
 	plans.log = (int) fd + 1;
 	return 0;
 }
@@ -142,13 +156,19 @@ static int parse_one(char *text, struct err *e) {
 	what = strsep(&rest, ":");
 	number = strsep(&rest, ":");
 	if (!what || rest)
-		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: '%.80s' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N", name);
+		return err_set(e, ERR_USAGE,
+			       "LLMDEPLOY_FAULT: '%.80s' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N",
+			       name);
 	if (plans.n == PLANS)
 		return err_set(e, ERR_USAGE, "LLMDEPLOY_FAULT: more than %d plans", PLANS);
-	if (parse_effect(name, &p.as, e) || parse_moment(when, &p.when, e) || parse_fault(what, &p, e) || (number && parse_number(number, &p, e)))
+	if (parse_effect(name, &p.as, e) ||
+	    parse_moment(when, &p.when, e) ||
+	    parse_fault(what, &p, e) ||
+	    (number && parse_number(number, &p, e)))
 		return -1;
 	struct plan *to = &plans.at[plans.n++];
-	*to = (struct plan){.as = p.as, .when = p.when, .fault = p.fault, .n = p.n, .onward = p.onward};
+	*to = (struct plan){
+		.as = p.as, .when = p.when, .fault = p.fault, .n = p.n, .onward = p.onward};
 	return 0;
 }
 
@@ -226,7 +246,8 @@ int failpoint_end(enum effect as, int result) {
 }
 
 int failpoint_begin_call(enum effect as) {
-	static const int numbers[FAULT_COUNT] = {[FAULT_ENOSPC] = ENOSPC, [FAULT_EIO] = EIO, [FAULT_EACCES] = EACCES};
+	static const int numbers[FAULT_COUNT] = {
+		[FAULT_ENOSPC] = ENOSPC, [FAULT_EIO] = EIO, [FAULT_EACCES] = EACCES};
 	enum fault f = failpoint_begin(as);
 
 	if (f == FAULT_KILL)

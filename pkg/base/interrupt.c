@@ -9,7 +9,8 @@
 
 #include "base/clock.h"
 
-/* What sends one signal to a process and to its group (timeout, some terminals) sends it twice: that is still the first. */
+/* What sends one signal to a process and to its group (timeout, some terminals) sends it twice:
+ * that is still the first. */
 enum { SAME_MS = 300 };
 
 /* Signals reach a process only through such state. */
@@ -17,7 +18,8 @@ static volatile sig_atomic_t asked, held, unattended;
 static _Atomic uint64_t asked_ms;
 
 static void leave(void) {
-	static const char text[] = "llmdeploy: stopped at once; the next command, or llmdeploy recover, finishes or undoes the operation\n";
+	static const char text[] = "llmdeploy: stopped at once; the next command, or llmdeploy "
+				   "recover, finishes or undoes the operation\n";
 
 	(void) !write(STDERR_FILENO, text, sizeof text - 1);
 	_exit(130);

@@ -34,8 +34,7 @@ char *mem_strdup(const char *s) {
 	return mem_strndup(s, strlen(s));
 }
 
-__attribute__((format(printf, 1, 0)))
-static char *vprint(const char *fmt, va_list ap) {
+__attribute__((format(printf, 1, 0))) static char *vprint(const char *fmt, va_list ap) {
 	char *s = NULL;
 
 	if (vasprintf(&s, fmt, ap) < 0)

@@ -13,7 +13,9 @@ void progress_step(const struct progress *p, const char *what) {
 }
 
 void progress_bytes(const struct progress *p, const char *what, uint64_t done, uint64_t total) {
-	tell(p, (struct progress_event){.kind = PROGRESS_BYTES, .what = what, .done = done, .total = total});
+	tell(p,
+	     (struct progress_event){
+		     .kind = PROGRESS_BYTES, .what = what, .done = done, .total = total});
 }
 
 void progress_done(const struct progress *p, const char *what, const char *detail) {
@@ -29,7 +31,9 @@ void progress_warn(const struct progress *p, const char *what, const char *detai
 }
 
 void progress_case(const struct progress *p, const struct progress_case *one) {
-	tell(p, (struct progress_event){.kind = PROGRESS_CASE, .what = one->id, .detail = one->verdict, .one = one});
+	tell(p,
+	     (struct progress_event){
+		     .kind = PROGRESS_CASE, .what = one->id, .detail = one->verdict, .one = one});
 }
 
 void progress_state(const struct progress *p, const char *what, const char *detail) {

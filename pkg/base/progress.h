@@ -8,23 +8,26 @@
 /* How modules tell what they are doing; only cmd/ decides what a person sees.
  * A NULL `struct progress *` is allowed everywhere. Events are borrowed for the call. */
 enum progress_kind {
-	PROGRESS_STEP, /* a step begins: `what` names it ("verify model") */
+	PROGRESS_STEP,  /* a step begins: `what` names it ("verify model") */
 	PROGRESS_BYTES, /* `done` of `total` bytes (0: unknown) of `what` */
-	PROGRESS_DONE, /* the step named `what` ended well; `detail` may say with what */
-	PROGRESS_NOTE, /* something worth a line: `what`, and `detail` if not NULL */
-	PROGRESS_CASE, /* one golden case ended: `one` */
-	PROGRESS_WARN, /* something that the operator should know and may have to act on */
-	PROGRESS_STATE, /* what the open step waits for now: `what` ("loading the model"); `detail`: how that is known, for machines */
+	PROGRESS_DONE,  /* the step named `what` ended well; `detail` may say with what */
+	PROGRESS_NOTE,  /* something worth a line: `what`, and `detail` if not NULL */
+	PROGRESS_CASE,  /* one golden case ended: `one` */
+	PROGRESS_WARN,  /* something that the operator should know and may have to act on */
+	/* what the open step waits for now: `what` ("loading the model"); `detail`: how that is
+	 * known, for machines */
+	PROGRESS_STATE,
 };
 
 /* A golden case that ended, with its place in the set. */
 struct progress_case {
 	const char *id, *verdict; /* "PASS", "FAIL", ... */
-	const char *severity;	  /* or NULL */
+	const char *severity;     /* or NULL */
 	bool passed;
-	uint64_t latency_ms;	      /* 0: no answer came */
-	const char *expected, *got;   /* of one that did not pass; any text, or NULL */
-	size_t number, total, widest; /* number: from 1; widest: bytes of the longest id of the set */
+	uint64_t latency_ms;        /* 0: no answer came */
+	const char *expected, *got; /* of one that did not pass; any text, or NULL */
+	/* number: from 1; widest: bytes of the longest id of the set */
+	size_t number, total, widest;
 };
 
 struct progress_event {

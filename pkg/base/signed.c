@@ -10,10 +10,13 @@
 enum { NAME = 64 };
 
 static int digit(char c) {
-	return isdigit((unsigned char) c) ? c - '0' : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10 : -1;
+	return isdigit((unsigned char) c)     ? c - '0'
+		: isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10
+					      : -1;
 }
 
-/* The name of a parameter: decoded, in small letters, letters and digits alone, so that access_token, access-token and AccessToken are the same. */
+/* The name of a parameter: decoded, in small letters, letters and digits alone, so that
+ * access_token, access-token and AccessToken are the same. */
 static void name_of(const char *s, size_t n, char out[NAME]) {
 	size_t used = 0;
 
@@ -30,11 +33,18 @@ static void name_of(const char *s, size_t n, char out[NAME]) {
 }
 
 static bool is_secret(const char *name) {
-	/* Anywhere in the name; and names that are it as a whole. Azure's are sv, se, sp, ..., CloudFront's Policy and Key-Pair-Id. */
-	static const char *const pieces[] = {"signature", "token", "secret", "password", "passwd", "credential", "apikey", "accesskey", "xamz", "xgoog",
-					     "hmac", "jwt", "keypairid", "googleaccessid", "securityid", "ossaccess", "authorization", "sessionid"};
-	static const char *const whole[] = {"sig", "sign", "se", "sv", "sp", "skoid", "sktid", "policy", "key", "auth", "authkey", "hdnea", "hdnts", "pwd", "pass",
-					    "verify", "expires", "code", "md5", "accessid"};
+	/* Anywhere in the name; and names that are it as a whole. Azure's are sv, se, sp, ...,
+	 * CloudFront's Policy and Key-Pair-Id. */
+	static const char *const pieces[] = {"signature", "token",          "secret",
+					     "password",  "passwd",         "credential",
+					     "apikey",    "accesskey",      "xamz",
+					     "xgoog",     "hmac",           "jwt",
+					     "keypairid", "googleaccessid", "securityid",
+					     "ossaccess", "authorization",  "sessionid"};
+	static const char *const whole[] = {"sig",     "sign",    "se",     "sv",  "sp",
+					    "skoid",   "sktid",   "policy", "key", "auth",
+					    "authkey", "hdnea",   "hdnts",  "pwd", "pass",
+					    "verify",  "expires", "code",   "md5", "accessid"};
 
 	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
 		if (strstr(name, pieces[i]))
@@ -71,7 +81,9 @@ char *signed_shown(const char *url) {
 	const char *user_end = NULL;
 
 	for (size_t i = 0; i < authority; i++)
-		user_end = host[i] == '@' && strncmp(url, "hf://", 5) != 0 ? host + i + 1 : user_end;
+		user_end = host[i] == '@' && strncmp(url, "hf://", 5) != 0 ? host + i + 1
+									   : user_end;
 	const char *rest = user_end ? user_end : host;
-	return mem_printf("%.*s%.*s%s", (int) scheme, url, (int) strcspn(rest, "?#"), rest, member ? member : "");
+	return mem_printf("%.*s%.*s%s", (int) scheme, url, (int) strcspn(rest, "?#"), rest,
+			  member ? member : "");
 }

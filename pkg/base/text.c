@@ -44,7 +44,8 @@ static bool digits(const char **p, uint64_t *out) {
 	if (*s < '0' || *s > '9')
 		return false;
 	for (; *s >= '0' && *s <= '9'; s++)
-		if (__builtin_mul_overflow(v, (uint64_t) 10, &v) || __builtin_add_overflow(v, (uint64_t) (*s - '0'), &v))
+		if (__builtin_mul_overflow(v, (uint64_t) 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t) (*s - '0'), &v))
 			return false;
 	*p = s;
 	*out = v;
@@ -92,8 +93,15 @@ static bool scaled(const char *s, const struct unit *units, size_t n, uint64_t *
 
 bool text_bytes(const char *s, uint64_t *out) {
 	static const struct unit units[] = {
-		{"B", 1}, {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000},
-		{"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40},
+		{"B", 1},
+		{"kB", 1000},
+		{"MB", 1000000},
+		{"GB", 1000000000},
+		{"TB", 1000000000000},
+		{"KiB", 1ULL << 10},
+		{"MiB", 1ULL << 20},
+		{"GiB", 1ULL << 30},
+		{"TiB", 1ULL << 40},
 	};
 
 	return scaled(s, units, sizeof units / sizeof *units, out);
@@ -158,7 +166,8 @@ void text_format_ms(uint64_t ms, char out[TEXT_BYTES]) {
 	else if (ms < 60000)
 		(void) snprintf(out, TEXT_BYTES, "%.2f s", (double) ms / 1000);
 	else
-		(void) snprintf(out, TEXT_BYTES, "%llu m %02u s", (unsigned long long) (ms / 60000), (unsigned) (ms / 1000 % 60));
+		(void) snprintf(out, TEXT_BYTES, "%llu m %02u s", (unsigned long long) (ms / 60000),
+				(unsigned) (ms / 1000 % 60));
 }
 
 void text_hex(const unsigned char *bytes, size_t n, char *out) {
@@ -173,15 +182,20 @@ void text_hex(const unsigned char *bytes, size_t n, char *out) {
 
 /* Length of the well-formed sequence at s (RFC 3629, table 3-7 of Unicode), 0 if none. */
 static size_t utf8_sequence(const unsigned char *s, size_t n) {
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	size_t len = s[0] < 0x80 ? 1
+		: s[0] < 0xc2    ? 0
+		: s[0] < 0xe0    ? 2
+		: s[0] < 0xf0    ? 3
+		: s[0] < 0xf5    ? 4
+				 : 0;
 
 	if (!len || len > n)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return len;
 }

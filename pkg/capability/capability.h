@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a manifest may require of a runtime, and a runtime's definition may claim: one table of words, each with the
- * sentence that says what it means. Whoever adds a word says in the sentence how it would be tested. */
+/* What a manifest may require of a runtime, and a runtime's definition may claim: one table of
+ * words, each with the sentence that says what it means. Whoever adds a word says in the sentence
+ * how it would be tested. */
 
 struct capability {
 	const char *name, *means;

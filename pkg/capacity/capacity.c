@@ -11,7 +11,8 @@ uint64_t capacity_percent(uint64_t n, unsigned percent) {
 
 uint64_t capacity_usable(uint64_t capacity, unsigned reserve_percent) {
 	assert(reserve_percent <= 100);
-	/* Rounded up, so that a byte of doubt goes to the reserve; divided first, so that it cannot overflow. */
+	/* Rounded up, so that a byte of doubt goes to the reserve; divided first, so that it cannot
+	 * overflow. */
 	return capacity - capacity_percent(capacity, reserve_percent);
 }
 
@@ -22,7 +23,8 @@ bool capacity_admits(uint64_t capacity, unsigned reserve_percent, uint64_t plann
 uint64_t capacity_limit(uint64_t host, unsigned reserve_percent) {
 	uint64_t reserve = capacity_percent(host, reserve_percent), all;
 
-	if (__builtin_add_overflow(host, reserve, &all) || __builtin_add_overflow(all, MIB - 1, &all))
+	if (__builtin_add_overflow(host, reserve, &all) ||
+	    __builtin_add_overflow(all, MIB - 1, &all))
 		return UINT64_MAX / MIB * MIB;
 	return all / MIB * MIB;
 }

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Memory that is planned against memory that is there, as integers: nothing here knows a model or a manifest. */
+/* Memory that is planned against memory that is there, as integers: nothing here knows a model or a
+ * manifest. */
 
 /* `percent` of n, rounded up. */
 uint64_t capacity_percent(uint64_t n, unsigned percent);

@@ -12,8 +12,8 @@
 #include "fs/fs.h"
 #include "host/host.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "runtime/gateway.h"
+#include "json/json.h"
 
 static int read_packages_lock(const char *dir, struct buf *text, struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", dir);
@@ -47,7 +47,8 @@ static struct json *image_tree(const struct image *image, const struct debian_lo
 	return o;
 }
 
-static struct json *tree_of(const struct runtime_gateway *g, const struct debian_lock *l, const char *packages_lock, const struct image *image) {
+static struct json *tree_of(const struct runtime_gateway *g, const struct debian_lock *l,
+			    const char *packages_lock, const struct image *image) {
 	struct json *o = json_object(), *command = json_array();
 
 	json_set_str(o, "apiVersion", "llmdeploy/v1");
@@ -64,7 +65,8 @@ static struct json *tree_of(const struct runtime_gateway *g, const struct debian
 }
 
 /* No route and no version: one gateway serves all. Its label tells it from the releases' images. */
-static int build_image(const struct compile *c, const struct runtime_gateway *g, const struct debian_lock *l, struct image *out, struct err *e) {
+static int build_image(const struct compile *c, const struct runtime_gateway *g,
+		       const struct debian_lock *l, struct image *out, struct err *e) {
 	struct arena *a CLEANUP(arena_freep) = arena_new();
 	struct json *labels CLEANUP(json_freep) = json_object();
 	const char **argv = arena_zalloc(a, g->n_command + 1, sizeof *argv);
@@ -72,13 +74,20 @@ static int build_image(const struct compile *c, const struct runtime_gateway *g,
 	json_set_str(labels, "llmdeploy.gateway", packages_version(l, g->version_of));
 	for (size_t i = 0; i < g->n_command; i++)
 		argv[i] = g->command[i];
-	const struct image_request q = {.packages = packages_of_image(l, a), .n_packages = l->n_packages, .architecture = l->architecture,
-		.runtime = arena_printf(a, "%s %s", g->name, packages_version(l, g->version_of)), .argv = argv, .labels = labels, .user = "65532:65532",
-		.stop_signal = "SIGUSR1"};
+	const struct image_request q = {.packages = packages_of_image(l, a),
+					.n_packages = l->n_packages,
+					.architecture = l->architecture,
+					.runtime = arena_printf(a, "%s %s", g->name,
+								packages_version(l, g->version_of)),
+					.argv = argv,
+					.labels = labels,
+					.user = "65532:65532",
+					.stop_signal = "SIGUSR1"};
 	return image_build(&q, c->store, c->progress, out, e);
 }
 
-int compile_gateway(const struct compile *c, struct json **out, struct diagnostics *diagnostics, struct err *e) {
+int compile_gateway(const struct compile *c, struct json **out, struct diagnostics *diagnostics,
+		    struct err *e) {
 	struct runtime_gateway *g CLEANUP(runtime_gateway_freep) = NULL;
 	struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
@@ -86,9 +95,12 @@ int compile_gateway(const struct compile *c, struct json **out, struct diagnosti
 	struct image image;
 	char digest[65];
 
-	if (runtime_gateway_load(c->runtime_dir, &g, diagnostics, e) || host_read("", &host, e) ||
-	    compile_gateway_wanted(c->runtime_dir, digest, e) || debian_lock_read(path, RUNTIME_GATEWAY_BACKEND, host.architecture, &l, e) ||
-	    debian_fetch(l, c->store, c->mirrors, c->progress, e) || build_image(c, g, l, &image, e))
+	if (runtime_gateway_load(c->runtime_dir, &g, diagnostics, e) ||
+	    host_read("", &host, e) ||
+	    compile_gateway_wanted(c->runtime_dir, digest, e) ||
+	    debian_lock_read(path, RUNTIME_GATEWAY_BACKEND, host.architecture, &l, e) ||
+	    debian_fetch(l, c->store, c->mirrors, c->progress, e) ||
+	    build_image(c, g, l, &image, e))
 		return -1;
 	*out = tree_of(g, l, digest, &image);
 	return 0;

@@ -20,10 +20,12 @@ const struct image_package *packages_of_image(const struct debian_lock *l, struc
 
 	for (size_t i = 0; i < l->n_packages; i++) {
 		const struct debian_package *k = &l->packages[i];
-		const char **files = k->n_files ? arena_zalloc(a, k->n_files + 1, sizeof *files) : NULL;
+		const char **files = k->n_files ? arena_zalloc(a, k->n_files + 1, sizeof *files)
+						: NULL;
 		for (size_t f = 0; f < k->n_files; f++)
 			files[f] = k->files[f];
-		list[i] = (struct image_package){k->name, k->version, k->architecture, k->sha256, k->layer, files, k->n_files};
+		list[i] = (struct image_package){k->name,  k->version, k->architecture, k->sha256,
+						 k->layer, files,      k->n_files};
 	}
 	return list;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/tree.h"
 
-#include "json/json.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
-/* The manifest's names have no units, the lockfile's have. What is not there stays away: no gate. */
+/* The manifest's names have no units, the lockfile's have. What is not there stays away: no
+ * gate. */
 static void copy(struct json *to, const char *name, const struct json *from, const char *key) {
 	int64_t v;
 

@@ -10,11 +10,11 @@
 #include "base/text.h"
 #include "compile/compile.h"
 #include "compile/packages.h"
-#include "json/json.h"
 #include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 void compile_parts_done(struct compile_parts *p) {
 	plan_free(p->plan);
@@ -30,14 +30,16 @@ void compile_parts_done(struct compile_parts *p) {
 }
 
 /* Backends that packages.lock has for this architecture: what `auto` may become. */
-static size_t locked_backends(const struct compile_parts *p, const struct compile *c, const char **out) {
+static size_t locked_backends(const struct compile_parts *p, const struct compile *c,
+			      const char **out) {
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", c->runtime_dir);
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->runtime->n_backends; i++) {
 		struct debian_lock *l CLEANUP(debian_lock_freep) = NULL;
 		struct err none = {0};
-		if (!debian_lock_read(path, p->runtime->backends[i].name, p->host.architecture, &l, &none))
+		if (!debian_lock_read(path, p->runtime->backends[i].name, p->host.architecture, &l,
+				      &none))
 			out[n++] = p->runtime->backends[i].name;
 	}
 	return n;
@@ -49,12 +51,22 @@ static struct pos where(void *ctx, const char *path) {
 	return spec_pos(p->spec, path);
 }
 
-int compile_plan(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics, struct err *e) {
+int compile_plan(struct compile_parts *p, const struct compile *c, struct diagnostics *diagnostics,
+		 struct err *e) {
 	bool packaged = !strcmp(p->runtime->launch, "packages");
 
-	p->in = (struct plan_input){.spec = p->spec, .runtime = p->runtime, .model = p->candidates ? NULL : p->model, .candidates = p->candidates,
-		.adapters = p->adapters, .host = &p->host, .locked = packaged ? p->locked : NULL, .where = where, .where_ctx = p, .refused_too = p->refused_too,
-		.asking = c->asking, .measured = c->measured};
+	p->in = (struct plan_input){.spec = p->spec,
+				    .runtime = p->runtime,
+				    .model = p->candidates ? NULL : p->model,
+				    .candidates = p->candidates,
+				    .adapters = p->adapters,
+				    .host = &p->host,
+				    .locked = packaged ? p->locked : NULL,
+				    .where = where,
+				    .where_ctx = p,
+				    .refused_too = p->refused_too,
+				    .asking = c->asking,
+				    .measured = c->measured};
 	p->in.n_locked = packaged ? locked_backends(p, c, p->locked) : 0;
 	if (plan_make(&p->in, &p->plan, diagnostics, e))
 		return -1;
@@ -121,7 +133,8 @@ static struct json *remote_sources(const struct spec_artifact *a) {
 	return list;
 }
 
-static struct json *artifact(const struct spec_artifact *a, const char *role, const char *path, uint64_t size) {
+static struct json *artifact(const struct spec_artifact *a, const char *role, const char *path,
+			     uint64_t size) {
 	struct json *o = json_object();
 
 	json_set_str(o, "role", role);
@@ -138,7 +151,9 @@ static struct json *artifacts_part(const struct compile_parts *p) {
 
 	json_push(list, artifact(&p->spec->model, "model", p->plan->model_path, p->sizes[0]));
 	for (size_t i = 0; i < p->spec->n_adapters; i++)
-		json_push(list, artifact(&p->spec->adapters[i], "adapter", p->plan->adapter_paths[i], p->sizes[i + 1]));
+		json_push(list,
+			  artifact(&p->spec->adapters[i], "adapter", p->plan->adapter_paths[i],
+				   p->sizes[i + 1]));
 	return list;
 }
 
@@ -202,9 +217,11 @@ static struct json *fallback_part(const struct spec *s) {
 	return o;
 }
 
-/* The door as the manifest has it, units in the names, and what the gateway must know of the runtime. */
+/* The door as the manifest has it, units in the names, and what the gateway must know of the
+ * runtime. */
 static struct json *gateway_part(const struct compile_parts *p) {
-	struct json *o = json_copy(p->spec->gateway), *sizes = json_object(), *queue = json_object();
+	struct json *o = json_copy(p->spec->gateway), *sizes = json_object(),
+		    *queue = json_object();
 	const struct json *names = json_get(p->runtime->metrics, "names");
 
 	json_set_int(queue, "length", json_int_or(json_get(o, "queue"), "length", 0));

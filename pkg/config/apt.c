@@ -49,10 +49,12 @@ static bool has_word(const char *list, const char *wanted) {
 static bool is_archive(const char *url, size_t n) {
 	while (n && url[n - 1] == '/')
 		n--;
-	return (text_starts(url, "https://") || text_starts(url, "http://")) && n > 7 && !memcmp(url + n - 7, "/debian", 7);
+	return (text_starts(url, "https://") || text_starts(url, "http://")) && n > 7 &&
+		!memcmp(url + n - 7, "/debian", 7);
 }
 
-/* Cloud images name a file with the mirrors, one a line: mirror+file:/etc/apt/mirrors/debian.list */
+/* Cloud images name a file with the mirrors, one a line:
+ * mirror+file:/etc/apt/mirrors/debian.list */
 static void add_from_file(const char *url, size_t n, struct config_urls *out) {
 	char *path CLEANUP(freep) = mem_strndup(url + 12, n - 12), *save = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_FILE);
@@ -60,7 +62,8 @@ static void add_from_file(const char *url, size_t n, struct config_urls *out) {
 
 	if (fs_read_user(path, &text, &ignored))
 		return;
-	for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		const char *rest = line, *word;
 		size_t length = next_word(&rest, &word);
 		if (is_archive(word, length))
@@ -104,11 +107,14 @@ void config_apt_list(const char *text, struct config_urls *out) {
 /* One stanza of deb822: the values of the fields that decide, joined over their lines. */
 struct stanza {
 	struct buf types, uris, suites, components, enabled;
-	struct buf *last; /* continued by a line that begins with a blank; NULL: a field that does not matter */
+	/* continued by a line that begins with a blank; NULL: a field that does not matter */
+	struct buf *last;
 };
 
-#define FIELD {.cap = MAX_FILE}
-#define STANZA_INIT {FIELD, FIELD, FIELD, FIELD, FIELD, NULL}
+#define FIELD \
+	{ .cap = MAX_FILE }
+#define STANZA_INIT \
+	{ FIELD, FIELD, FIELD, FIELD, FIELD, NULL }
 
 static void stanza_done(struct stanza *s) {
 	buf_done(&s->types);
@@ -122,7 +128,10 @@ static struct buf *stanza_field(struct stanza *s, const char *line, size_t n) {
 	struct {
 		const char *name;
 		struct buf *value;
-	} fields[] = {{"Types", &s->types}, {"URIs", &s->uris}, {"Suites", &s->suites}, {"Components", &s->components},
+	} fields[] = {{"Types", &s->types},
+		      {"URIs", &s->uris},
+		      {"Suites", &s->suites},
+		      {"Components", &s->components},
 		      {"Enabled", &s->enabled}};
 
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -145,8 +154,9 @@ static bool is_disabled(const char *value) {
 /* The end of a stanza: take its URLs if it is one of ours, and start again. */
 static void stanza_end(struct stanza *s, struct config_urls *out) {
 	const char *list = buf_str(&s->uris), *word;
-	bool ours = has_word(buf_str(&s->types), "deb") && has_word(buf_str(&s->components), "main") && s->suites.len &&
-		    !is_disabled(buf_str(&s->enabled));
+	bool ours = has_word(buf_str(&s->types), "deb") &&
+		has_word(buf_str(&s->components), "main") && s->suites.len &&
+		!is_disabled(buf_str(&s->enabled));
 
 	for (size_t n = next_word(&list, &word); ours && n; n = next_word(&list, &word))
 		add(word, n, out);

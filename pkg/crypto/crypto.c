@@ -61,9 +61,9 @@ void sha256_of(const void *data, size_t n, char out[SHA256_HEX]) {
 	text_hex(raw, len, out);
 }
 
-/* Pieces that stay in the processor's cache between read and hash: of 4 MiB ones the hash would read
- * every byte from memory again. The kernel reads ahead by itself, twice as far as usual; asking for it
- * piece by piece costs 5 % where the file is cached. */
+/* Pieces that stay in the processor's cache between read and hash: of 4 MiB ones the hash would
+ * read every byte from memory again. The kernel reads ahead by itself, twice as far as usual;
+ * asking for it piece by piece costs 5 % where the file is cached. */
 int sha256_file(int fd, const char *name, char out[SHA256_HEX], uint64_t *size, struct err *e) {
 	enum { PIECE = 128 << 10 };
 	char *piece CLEANUP(freep) = mem_zalloc(PIECE, 1);
@@ -91,8 +91,9 @@ int sha256_file(int fd, const char *name, char out[SHA256_HEX], uint64_t *size, 
 /* Four bits at a time. */
 static uint32_t crc_by_table(uint32_t crc, const unsigned char *p, size_t n) {
 	static const uint32_t table[16] = {
-		0x00000000U, 0x105ec76fU, 0x20bd8edeU, 0x30e349b1U, 0x417b1dbcU, 0x5125dad3U, 0x61c69362U, 0x7198540dU,
-		0x82f63b78U, 0x92a8fc17U, 0xa24bb5a6U, 0xb21572c9U, 0xc38d26c4U, 0xd3d3e1abU, 0xe330a81aU, 0xf36e6f75U,
+		0x00000000U, 0x105ec76fU, 0x20bd8edeU, 0x30e349b1U, 0x417b1dbcU, 0x5125dad3U,
+		0x61c69362U, 0x7198540dU, 0x82f63b78U, 0x92a8fc17U, 0xa24bb5a6U, 0xb21572c9U,
+		0xc38d26c4U, 0xd3d3e1abU, 0xe330a81aU, 0xf36e6f75U,
 	};
 
 	for (; n--; p++) {
@@ -104,7 +105,8 @@ static uint32_t crc_by_table(uint32_t crc, const unsigned char *p, size_t n) {
 
 /* How many of the n bytes the processor's own instruction took, eight at a time. */
 #ifdef __x86_64__
-__attribute__((target("sse4.2"))) static size_t crc_by_processor(uint32_t *crc, const unsigned char *p, size_t n) {
+__attribute__((target("sse4.2"))) static size_t crc_by_processor(uint32_t *crc,
+								 const unsigned char *p, size_t n) {
 	uint64_t word, c = *crc;
 
 	if (!__builtin_cpu_supports("sse4.2"))

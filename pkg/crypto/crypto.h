@@ -20,7 +20,8 @@ void sha256_add(struct sha256 *h, const void *data, size_t n);
 void sha256_hex(const struct sha256 *h, char out[SHA256_HEX]);
 
 void sha256_of(const void *data, size_t n, char out[SHA256_HEX]);
-/* Whole content of an open file from its start, read ahead; the offset is not used. `name` for messages. */
+/* Whole content of an open file from its start, read ahead; the offset is not used. `name` for
+ * messages. */
 int sha256_file(int fd, const char *name, char out[SHA256_HEX], uint64_t *size, struct err *e);
 
 uint32_t crc32c(const void *data, size_t n);

@@ -22,14 +22,21 @@ static int check_key(const char *name, BIO *text, X509 *leaf, struct err *e) {
 
 	EVP_PKEY_free(key);
 	if (!key)
-		return err_set(e, ERR_SPEC, "'%s' holds no private key that can be read without a passphrase: certificate, chain and key are in one "
-			"PEM file", name);
-	return fits ? 0 : err_set(e, ERR_SPEC, "'%s': its private key is not that of its first certificate", name);
+		return err_set(e, ERR_SPEC,
+			       "'%s' holds no private key that can be read without a passphrase: "
+			       "certificate, chain and key are in one "
+			       "PEM file",
+			       name);
+	return fits ? 0
+		    : err_set(e, ERR_SPEC,
+			      "'%s': its private key is not that of its first certificate", name);
 }
 
 int pem_check(const char *name, const char *text, size_t n, bool wants_key, struct err *e) {
 	BIO *certificates = BIO_new_mem_buf(text, (int) n), *keys = BIO_new_mem_buf(text, (int) n);
-	X509 *leaf = certificates && keys ? PEM_read_bio_X509(certificates, NULL, no_passphrase, NULL) : NULL;
+	X509 *leaf = certificates && keys
+		? PEM_read_bio_X509(certificates, NULL, no_passphrase, NULL)
+		: NULL;
 	int r = 0;
 
 	if (!leaf)

@@ -13,8 +13,10 @@ struct store;
 
 /* Debian packages for an image: from what a runtime asks for to a lock, from a lock to bytes.
  *
- *     request + mirrors -> debian_resolve -> struct debian_lock -> debian_lock_merge_write -> packages.lock
- *     packages.lock -> debian_lock_read -> struct debian_lock -> debian_fetch -> .deb files in the store
+ *     request + mirrors -> debian_resolve -> struct debian_lock -> debian_lock_merge_write ->
+ *         packages.lock
+ *     packages.lock -> debian_lock_read -> struct debian_lock -> debian_fetch -> .deb files in
+ *         the store
  *
  * Resolving trusts the archive's signature (gpgv, Debian's keyring) and nothing else: not the
  * mirror, not the connection. Fetching trusts the digests of the lock alone. No mirror's name is
@@ -31,8 +33,9 @@ struct debian_suite {
 	size_t n_components;
 };
 
-/* A package to have. With `files`, only these paths of it (exact, or a folder with a slash at its end) go
- * into the image, and its dependencies and conflicts are ignored: who takes files apart says what they need. */
+/* A package to have. With `files`, only these paths of it (exact, or a folder with a slash at its
+ * end) go into the image, and its dependencies and conflicts are ignored: who takes files apart
+ * says what they need. */
 struct debian_root {
 	const char *name;
 	const char *layer; /* NULL: "base" */
@@ -40,7 +43,8 @@ struct debian_root {
 	size_t n_files;
 };
 
-/* A package to leave out although others depend on it: every dependency that it could meet counts as met. */
+/* A package to leave out although others depend on it: every dependency that it could meet counts
+ * as met. */
 struct debian_exclude {
 	const char *name;
 	const char *reason; /* goes into the lock; required */
@@ -65,7 +69,8 @@ struct debian_request {
 	size_t n_excludes;
 	const struct debian_prefer *prefers;
 	size_t n_prefers;
-	const struct debian_layer *layers; /* of packages that are not roots; all others are in "base" */
+	/* of packages that are not roots; all others are in "base" */
+	const struct debian_layer *layers;
 	size_t n_layers;
 	bool accept_expired; /* take an index past its Valid-Until, say so, and record it */
 };
@@ -79,17 +84,20 @@ struct debian_request {
  *    "backends": {"cpu": {}, "vulkan": {"roots": [...], ...}}}
  * What stands under the backend's name is added to the lists above it; a backend that is not
  * named there is ERR_USAGE. `name` is for messages. ERR_SPEC, with the place in the tree. */
-int debian_request_from_json(const char *name, const struct json *tree, const char *runtime, const char *backend,
-			     const char *architecture, struct debian_request **out, struct err *e);
+int debian_request_from_json(const char *name, const struct json *tree, const char *runtime,
+			     const char *backend, const char *architecture,
+			     struct debian_request **out, struct err *e);
 void debian_request_free(struct debian_request *q); /* only for those of debian_request_from_json */
 void debian_request_freep(struct debian_request **q);
 
 /* ---- Where it comes from ---- */
 
 struct debian_mirror {
-	const char *url;     /* http://, https:// or file:/; the folder that holds dists/ and pool/ */
+	/* http://, https:// or file:/; the folder that holds dists/ and pool/ */
+	const char *url;
 	const char *archive; /* NULL: "debian" */
-	bool snapshot;	     /* url + "/20261030T080801Z" is a mirror as it was then; used for packages only */
+	/* url + "/20261030T080801Z" is a mirror as it was then; used for packages only */
+	bool snapshot;
 };
 
 struct debian_mirrors {
@@ -107,18 +115,18 @@ struct debian_index {
 	const char *suite, *archive, *codename;
 	const char *const *components;
 	size_t n_components;
-	const char *date;	   /* "2026-10-30T08:08:01Z" */
-	const char *valid_until;   /* NULL: the archive gives none */
-	bool accepted_expired;	   /* it was past that, and the request accepted it */
-	const char *release_sha256; /* of the InRelease file */
+	const char *date;             /* "2026-10-30T08:08:01Z" */
+	const char *valid_until;      /* NULL: the archive gives none */
+	bool accepted_expired;        /* it was past that, and the request accepted it */
+	const char *release_sha256;   /* of the InRelease file */
 	const char *const *signed_by; /* fingerprints of primary keys */
 	size_t n_signed_by;
 };
 
 struct debian_package {
 	const char *name, *version, *architecture; /* "all" where the package is */
-	const char *suite;			   /* one of the lock's indexes */
-	const char *path;			   /* "pool/main/..." */
+	const char *suite;                         /* one of the lock's indexes */
+	const char *path;                          /* "pool/main/..." */
 	const char *sha256;
 	uint64_t size, installed_size; /* bytes; the latter as the archive estimates it */
 	const char *layer;
@@ -140,24 +148,28 @@ struct debian_lock {
 
 void debian_lock_free(struct debian_lock *lock);
 void debian_lock_freep(struct debian_lock **lock); /* for CLEANUP */
-uint64_t debian_lock_installed(const struct debian_lock *lock); /* bytes; packages taken apart count whole */
+/* bytes; packages taken apart count whole */
+uint64_t debian_lock_installed(const struct debian_lock *lock);
 
-/* Fetch and verify each suite's index, solve, lock. Recommends are not followed; of alternatives the
- * first that exists is taken. Same request and same indexes, same lock.
+/* Fetch and verify each suite's index, solve, lock. Recommends are not followed; of alternatives
+ * the first that exists is taken. Same request and same indexes, same lock.
  *
- * Of the mirrors the first whose index is signed and fresh is taken. ERR_UNREACHABLE: none answered.
- * ERR_INTEGRITY: not signed by a key of the keyring, of another suite, expired (and how to accept it), from the
- * future, or a Packages file with another digest. ERR_SPEC: the request cannot be met, with the
- * chain of dependencies that leads there, or a virtual package for which nothing is preferred. */
-int debian_resolve(const struct debian_request *q, const struct debian_mirrors *m, struct store *store,
-		   const struct progress *p, struct debian_lock **out, struct err *e);
+ * Of the mirrors the first whose index is signed and fresh is taken. ERR_UNREACHABLE: none
+ * answered. ERR_INTEGRITY: not signed by a key of the keyring, of another suite, expired (and how
+ * to accept it), from the future, or a Packages file with another digest. ERR_SPEC: the request
+ * cannot be met, with the chain of dependencies that leads there, or a virtual package for which
+ * nothing is preferred. */
+int debian_resolve(const struct debian_request *q, const struct debian_mirrors *m,
+		   struct store *store, const struct progress *p, struct debian_lock **out,
+		   struct err *e);
 
-/* Of a packages.lock, the lock for one backend and architecture. ERR_SPEC, with the place, for anything that is not
- * exactly as debian_lock_merge_write writes it, and where there is no such lock. */
-int debian_lock_read(const char *path, const char *backend, const char *architecture, struct debian_lock **out,
-		     struct err *e);
-int debian_lock_parse(const char *name, const char *text, size_t n, const char *backend, const char *architecture,
-		      struct debian_lock **out, struct err *e);
+/* Of a packages.lock, the lock for one backend and architecture. ERR_SPEC, with the place, for
+ * anything that is not exactly as debian_lock_merge_write writes it, and where there is no such
+ * lock. */
+int debian_lock_read(const char *path, const char *backend, const char *architecture,
+		     struct debian_lock **out, struct err *e);
+int debian_lock_parse(const char *name, const char *text, size_t n, const char *backend,
+		      const char *architecture, struct debian_lock **out, struct err *e);
 
 /* Put a lock into the file (made if absent), in place of the one for its backend and
  * architecture; the others stay. Atomic. */
@@ -165,5 +177,5 @@ int debian_lock_merge_write(const char *path, const struct debian_lock *lock, st
 
 /* Every package of the lock into the store, by digest. ERR_UNREACHABLE: no mirror has it
  * any more, with the package's name and how to lock again. */
-int debian_fetch(const struct debian_lock *lock, struct store *store, const struct debian_mirrors *m,
-		 const struct progress *p, struct err *e);
+int debian_fetch(const struct debian_lock *lock, struct store *store,
+		 const struct debian_mirrors *m, const struct progress *p, struct err *e);

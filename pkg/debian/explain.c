@@ -64,7 +64,8 @@ static void print_depends(const struct universe *w, const struct rule *r, struct
 }
 
 /* Who asked for the two versions that cannot both be installed. */
-static void print_wishes(const struct universe *w, Solver *solver, const Queue *rules, struct buf *out) {
+static void print_wishes(const struct universe *w, Solver *solver, const Queue *rules,
+			 struct buf *out) {
 	const char *before = ": ";
 
 	for (int i = 0; i < rules->count; i++) {
@@ -87,14 +88,18 @@ static void print_problem(const struct universe *w, Solver *solver, Id problem, 
 		(void) buf_puts(out, ", which nothing provides");
 		print_nearest(w, r.dep, out);
 	} else if (r.kind == SOLVER_RULE_PKG_CONFLICTS) {
-		(void) buf_printf(out, "'%s' conflicts with '%s': ", universe_name(w, r.source), universe_name(w, r.target));
+		(void) buf_printf(out, "'%s' conflicts with '%s': ", universe_name(w, r.source),
+				  universe_name(w, r.target));
 		universe_print_dep(w, r.dep, out);
 	} else if (r.kind == SOLVER_RULE_PKG_SAME_NAME) {
-		(void) buf_printf(out, "'%s' %s and %s cannot both be installed", universe_name(w, r.source),
-				  version(w, r.source), version(w, r.target));
+		(void) buf_printf(out, "'%s' %s and %s cannot both be installed",
+				  universe_name(w, r.source), version(w, r.source),
+				  version(w, r.target));
 		print_wishes(w, solver, &rules, out);
 	} else {
-		(void) buf_puts(out, solver_problemruleinfo2str(solver, r.kind, r.source, r.target, r.dep));
+		(void) buf_puts(out,
+				solver_problemruleinfo2str(solver, r.kind, r.source, r.target,
+							   r.dep));
 	}
 	queue_free(&rules);
 	if (!r.source || !w->needed_by[r.source] || r.kind == SOLVER_RULE_PKG_SAME_NAME)

@@ -48,10 +48,11 @@ static const struct debian_index *index_of(const struct debian_lock *lock, const
 	return NULL;
 }
 
-/* A snapshot is imported some time after the index was made, and a request for a time is answered with the import
- * before it: so ask for the time when the next index is due, six hours later, then for the index's own. */
-static void add_snapshots(struct sources *s, const struct debian_mirror *m, const struct debian_index *index,
-			  const char *path) {
+/* A snapshot is imported some time after the index was made, and a request for a time is answered
+ * with the import before it: so ask for the time when the next index is due, six hours later, then
+ * for the index's own. */
+static void add_snapshots(struct sources *s, const struct debian_mirror *m,
+			  const struct debian_index *index, const char *path) {
 	struct tm t = {0};
 
 	if (!strptime(index->date, "%Y-%m-%dT%H:%M:%SZ", &t))
@@ -61,8 +62,8 @@ static void add_snapshots(struct sources *s, const struct debian_mirror *m, cons
 	s->at[s->n++] = mirror_snapshot_url(m, when, path);
 }
 
-static void add_sources(struct sources *s, const struct debian_mirrors *m, const struct debian_index *index,
-			const char *path, bool snapshots) {
+static void add_sources(struct sources *s, const struct debian_mirrors *m,
+			const struct debian_index *index, const char *path, bool snapshots) {
 	for (size_t i = 0; i < m->n && s->n + 2 <= SOURCES_MAX; i++) {
 		if (m->at[i].snapshot != snapshots || !mirror_serves(&m->at[i], index->archive))
 			continue;
@@ -73,8 +74,9 @@ static void add_sources(struct sources *s, const struct debian_mirrors *m, const
 	}
 }
 
-static int fetch(const struct debian_lock *lock, const struct debian_package *p, struct store *store,
-		 const struct debian_mirrors *m, const struct progress *progress, struct err *e) {
+static int fetch(const struct debian_lock *lock, const struct debian_package *p,
+		 struct store *store, const struct debian_mirrors *m,
+		 const struct progress *progress, struct err *e) {
 	const struct debian_index *index = index_of(lock, p->suite);
 	struct sources s CLEANUP(sources_done) = {0};
 	char *what CLEANUP(freep) = mem_printf("package %s", p->name);
@@ -82,21 +84,31 @@ static int fetch(const struct debian_lock *lock, const struct debian_package *p,
 	add_sources(&s, m, index, p->path, false);
 	add_sources(&s, m, index, p->path, true);
 	if (!s.n)
-		return err_set(e, ERR_UNREACHABLE, "no mirror of '%s' is configured, for package '%s'", index->archive,
+		return err_set(e, ERR_UNREACHABLE,
+			       "no mirror of '%s' is configured, for package '%s'", index->archive,
 			       p->name);
-	struct store_want want = {.sources = (const char *const *) s.at, .n_sources = s.n, .sha256 = p->sha256,
-				  .size = p->size, .what = what,
-				  .effect = EFFECT_PACKAGE_FETCH, .plain_http = true, .stall_timeout_ms = STALL_MS};
+	struct store_want want = {.sources = (const char *const *) s.at,
+				  .n_sources = s.n,
+				  .sha256 = p->sha256,
+				  .size = p->size,
+				  .what = what,
+				  .effect = EFFECT_PACKAGE_FETCH,
+				  .plain_http = true,
+				  .stall_timeout_ms = STALL_MS};
 	if (!store_fetch(store, &want, progress, e))
 		return 0;
 	if (e->code == ERR_UNREACHABLE)
-		return err_wrap(e, "no mirror gives package '%s' %s; if suite '%s' has moved on, 'llmdeploy runtime "
-				"lock %s' locks again", p->name, p->version, p->suite, lock->runtime);
+		return err_wrap(e,
+				"no mirror gives package '%s' %s; if suite '%s' has moved on, "
+				"'llmdeploy runtime "
+				"lock %s' locks again",
+				p->name, p->version, p->suite, lock->runtime);
 	return err_wrap(e, "package '%s' %s", p->name, p->version);
 }
 
 /* Which packages are not in the store yet, and how many bytes they are. */
-static int missing(const struct debian_lock *lock, struct store *store, bool *lacks, struct whole *w, struct err *e) {
+static int missing(const struct debian_lock *lock, struct store *store, bool *lacks,
+		   struct whole *w, struct err *e) {
 	for (size_t i = 0; i < lock->n_packages; i++) {
 		bool has = false;
 		uint64_t size;
@@ -110,8 +122,8 @@ static int missing(const struct debian_lock *lock, struct store *store, bool *la
 	return 0;
 }
 
-int debian_fetch(const struct debian_lock *lock, struct store *store, const struct debian_mirrors *m,
-		 const struct progress *p, struct err *e) {
+int debian_fetch(const struct debian_lock *lock, struct store *store,
+		 const struct debian_mirrors *m, const struct progress *p, struct err *e) {
 	struct whole whole = {.outer = p};
 	const struct progress inner = {tell_whole, &whole};
 	bool *lacks CLEANUP(freep) = mem_zalloc(lock->n_packages + 1, sizeof *lacks);
@@ -124,7 +136,8 @@ int debian_fetch(const struct debian_lock *lock, struct store *store, const stru
 	for (size_t i = 0; i < lock->n_packages; i++) {
 		if (!lacks[i])
 			continue;
-		if (interrupt_check(e) || fetch(lock, &lock->packages[i], store, m, &inner, e))
+		if (interrupt_check(e) ||
+		    fetch(lock, &lock->packages[i], store, m, &inner, e))
 			return -1;
 		whole.done += lock->packages[i].size;
 		progress_bytes(p, "packages", whole.done, whole.total);

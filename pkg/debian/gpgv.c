@@ -39,15 +39,18 @@ static int memory_file(const char *name, int *fd, struct err *e) {
 }
 
 static int streams_open(struct streams *s, const void *data, size_t n, struct err *e) {
-	if (memory_file("gpgv-in", &s->in, e) || memory_file("gpgv-out", &s->out, e) ||
-	    memory_file("gpgv-errors", &s->errors, e) || memory_file("gpgv-status", &s->status, e) ||
+	if (memory_file("gpgv-in", &s->in, e) ||
+	    memory_file("gpgv-out", &s->out, e) ||
+	    memory_file("gpgv-errors", &s->errors, e) ||
+	    memory_file("gpgv-status", &s->status, e) ||
 	    fs_write_all(EFFECT_NONE, s->in, data, n, "gpgv's input", e))
 		return -1;
 	return lseek(s->in, 0, SEEK_SET) < 0 ? err_sys(e, "cannot rewind gpgv's input") : 0;
 }
 
 static int spawn(const struct streams *s, const char *keyring, pid_t *pid, struct err *e) {
-	const char *const argv[] = {"gpgv", "--status-fd", "3", "--keyring", keyring, "--output", "-", NULL};
+	const char *const argv[] = {"gpgv",  "--status-fd", "3", "--keyring",
+				    keyring, "--output",    "-", NULL};
 	const char *const env[] = {"LC_ALL=C", "HOME=/nonexistent", NULL};
 	posix_spawn_file_actions_t act;
 
@@ -61,7 +64,9 @@ static int spawn(const struct streams *s, const char *keyring, pid_t *pid, struc
 	posix_spawn_file_actions_destroy(&act);
 	errno = failed;
 	if (failed == ENOENT)
-		return err_set(e, ERR_SYS, "gpgv is not installed, and checks the archive's signature: apt-get install gpgv");
+		return err_set(e, ERR_SYS,
+			       "gpgv is not installed, and checks the archive's signature: apt-get "
+			       "install gpgv");
 	return failed ? err_sys(e, "cannot start gpgv") : 0;
 }
 
@@ -72,7 +77,8 @@ static int wait_for(pid_t pid, int *status, struct err *e) {
 
 	while ((got = waitpid(pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
 		if (clock_mono_ms() > deadline)
-			fault = err_set(e, ERR_SYS, "gpgv did not end within %d s", TIMEOUT_MS / 1000);
+			fault = err_set(e, ERR_SYS, "gpgv did not end within %d s",
+					TIMEOUT_MS / 1000);
 		else
 			fault = interrupt_check(e);
 		if (fault) {
@@ -92,14 +98,16 @@ static int read_back(int fd, struct buf *out, struct err *e) {
 
 	while ((got = pread(fd, part, sizeof part, at)) > 0) {
 		if (!buf_add(out, part, (size_t) got))
-			return err_set(e, ERR_INTEGRITY, "gpgv's output is larger than %zu bytes", out->cap);
+			return err_set(e, ERR_INTEGRITY, "gpgv's output is larger than %zu bytes",
+				       out->cap);
 		at += got;
 	}
 	return got < 0 ? err_sys(e, "cannot read gpgv's output") : 0;
 }
 
-/* What the status lines say (GnuPG's doc/DETAILS). GOODSIG precedes the VALIDSIG of the same signature;
- * an expired or revoked key gets another word before its VALIDSIG, so that one does not count. */
+/* What the status lines say (GnuPG's doc/DETAILS). GOODSIG precedes the VALIDSIG of the same
+ * signature; an expired or revoked key gets another word before its VALIDSIG, so that one does not
+ * count. */
 struct verdict {
 	bool good; /* the signature at hand */
 	size_t unknown, weak, bad, errors, plaintexts;
@@ -164,7 +172,8 @@ static void read_status(struct verdict *v, char *text) {
 	}
 }
 
-static int judge(const struct verdict *v, int status, const char *name, const char *keyring, struct err *e) {
+static int judge(const struct verdict *v, int status, const char *name, const char *keyring,
+		 struct err *e) {
 	int rc = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
 	if (v->fault[0] && (v->bad || !v->by.n))
@@ -172,17 +181,21 @@ static int judge(const struct verdict *v, int status, const char *name, const ch
 	if (!v->plaintexts)
 		return err_set(e, ERR_INTEGRITY, "'%s' is not a signed index", name);
 	if (!v->by.n && v->weak)
-		return err_set(e, ERR_INTEGRITY, "'%s' is signed with a digest weaker than SHA-256", name);
+		return err_set(e, ERR_INTEGRITY, "'%s' is signed with a digest weaker than SHA-256",
+			       name);
 	if (!v->by.n)
-		return err_set(e, ERR_INTEGRITY, "'%s' is not signed by any key of '%s'", name, keyring);
-	/* gpgv ends with 2 also where one of several signatures is by a key that it does not know. */
+		return err_set(e, ERR_INTEGRITY, "'%s' is not signed by any key of '%s'", name,
+			       keyring);
+	/* gpgv ends with 2 also where one of several signatures is by a key that it does not
+	 * know. */
 	if (v->plaintexts > 1 || v->errors || (rc != 0 && !(rc == 2 && v->unknown)))
-		return err_set(e, ERR_INTEGRITY, "'%s' is not one signed index: gpgv ended with %d", name, rc);
+		return err_set(e, ERR_INTEGRITY, "'%s' is not one signed index: gpgv ended with %d",
+			       name, rc);
 	return 0;
 }
 
-int gpgv_verify(const char *name, const void *data, size_t n, const char *keyring, struct buf *inner,
-		struct signers *by, struct err *e) {
+int gpgv_verify(const char *name, const void *data, size_t n, const char *keyring,
+		struct buf *inner, struct signers *by, struct err *e) {
 	struct streams s CLEANUP(streams_done) = {-1, -1, -1, -1};
 	struct buf words CLEANUP(buf_done) = BUF_INIT(STATUS_CAP);
 	struct verdict v = {0};
@@ -190,13 +203,17 @@ int gpgv_verify(const char *name, const void *data, size_t n, const char *keyrin
 	pid_t pid;
 
 	if (access(keyring, R_OK))
-		return err_sys(e, "cannot read the keyring '%s' (package debian-archive-keyring)", keyring);
-	if (streams_open(&s, data, n, e) || spawn(&s, keyring, &pid, e) || wait_for(pid, &status, e) ||
+		return err_sys(e, "cannot read the keyring '%s' (package debian-archive-keyring)",
+			       keyring);
+	if (streams_open(&s, data, n, e) ||
+	    spawn(&s, keyring, &pid, e) ||
+	    wait_for(pid, &status, e) ||
 	    read_back(s.status, &words, e))
 		return -1;
 	char *text CLEANUP(freep) = mem_strdup(buf_str(&words));
 	read_status(&v, text);
-	if (judge(&v, status, name, keyring, e) || read_back(s.out, inner, e))
+	if (judge(&v, status, name, keyring, e) ||
+	    read_back(s.out, inner, e))
 		return -1;
 	*by = v.by;
 	return 0;

@@ -53,17 +53,22 @@ static void tries_add(struct tries *t, const struct err *e) {
 
 static int tries_error(const struct tries *t, const char *suite, struct err *e) {
 	if (!t->why.len)
-		return err_set(e, ERR_UNREACHABLE, "no mirror is configured that has suite '%s'", suite);
-	return err_set(e, t->integrity ? ERR_INTEGRITY : ERR_UNREACHABLE, "no usable index of suite '%s': %s", suite,
-		       buf_str(&t->why));
+		return err_set(e, ERR_UNREACHABLE, "no mirror is configured that has suite '%s'",
+			       suite);
+	return err_set(e, t->integrity ? ERR_INTEGRITY : ERR_UNREACHABLE,
+		       "no usable index of suite '%s': %s", suite, buf_str(&t->why));
 }
 
 static int get(const char *url, struct buf *out, struct err *e) {
 	struct http *h CLEANUP(http_freep) = NULL;
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct buf what CLEANUP(buf_done) = BUF_INIT(300);
-	struct http_request q = {.url = url, .connect_timeout_ms = CONNECT_MS, .stall_timeout_ms = STALL_MS,
-				 .max_body = INRELEASE_CAP, .follow = true, .effect = EFFECT_PACKAGE_FETCH};
+	struct http_request q = {.url = url,
+				 .connect_timeout_ms = CONNECT_MS,
+				 .stall_timeout_ms = STALL_MS,
+				 .max_body = INRELEASE_CAP,
+				 .follow = true,
+				 .effect = EFFECT_PACKAGE_FETCH};
 
 	if (text_starts(url, "file:")) {
 		if (!fs_read_user(url + strlen("file:"), out, e))
@@ -85,23 +90,27 @@ static int get(const char *url, struct buf *out, struct err *e) {
 
 /* Is it of the suite that was asked for, and of this time? An attacker who cannot sign can still
  * answer with something else that was signed once. */
-static int check_meaning(const struct debian_suite *suite, const char *name, struct found *f, struct err *e) {
+static int check_meaning(const struct debian_suite *suite, const char *name, struct found *f,
+			 struct err *e) {
 	const struct release *r = &f->release;
 	int64_t now = clock_unix();
 	char at[CLOCK_STAMP];
 
 	if (strcmp(suite->name, r->suite) != 0 && strcmp(suite->name, r->codename) != 0)
-		return err_set(e, ERR_INTEGRITY, "'%s' is the index of suite '%s' (%s), not of '%s'", name, r->suite,
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is the index of suite '%s' (%s), not of '%s'", name, r->suite,
 			       r->codename, suite->name);
 	clock_stamp(r->date, at);
 	if (r->date > now + FUTURE_S)
-		return err_set(e, ERR_INTEGRITY, "'%s' is dated %s, in the future: check this machine's clock", name, at);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is dated %s, in the future: check this machine's clock", name,
+			       at);
 	f->expired = r->valid_until && r->valid_until < now;
 	return 0;
 }
 
-static int try_mirror(const struct index_from *from, const struct debian_suite *suite, const char *url,
-		      struct found *f, struct err *e) {
+static int try_mirror(const struct index_from *from, const struct debian_suite *suite,
+		      const char *url, struct found *f, struct err *e) {
 	struct buf raw CLEANUP(buf_done) = BUF_INIT(INRELEASE_CAP);
 	const char *keyring = from->mirrors->keyring ? from->mirrors->keyring : DEBIAN_KEYRING;
 	char *name CLEANUP(freep) = text_starts(url, "file:") ? mem_strdup(url) : http_shown(url);
@@ -121,12 +130,16 @@ static int expired_error(const struct found *f, struct err *e) {
 	char at[CLOCK_STAMP];
 
 	clock_stamp(f->release.valid_until, at);
-	return err_set(e, ERR_INTEGRITY, "its index expired on %s: use a mirror that is up to date, "
-		       "or take it as it is with --accept-expired", at);
+	return err_set(e, ERR_INTEGRITY,
+		       "its index expired on %s: use a mirror that is up to date, "
+		       "or take it as it is with --accept-expired",
+		       at);
 }
 
-/* The first fresh index; where there is none and that is accepted, the newest of the expired ones. */
-static int find(const struct index_from *from, const struct debian_suite *suite, struct found *out, struct err *e) {
+/* The first fresh index; where there is none and that is accepted, the newest of the expired
+ * ones. */
+static int find(const struct index_from *from, const struct debian_suite *suite, struct found *out,
+		struct err *e) {
 	struct tries tries CLEANUP(tries_done) = {.why = BUF_INIT(400)};
 	char *path CLEANUP(freep) = mem_printf("dists/%s/InRelease", suite->name);
 	struct found best CLEANUP(found_done) = {0};
@@ -161,7 +174,8 @@ static int find(const struct index_from *from, const struct debian_suite *suite,
 	return 0;
 }
 
-static void fill(const struct found *f, const struct debian_suite *suite, struct arena *a, struct debian_index *out) {
+static void fill(const struct found *f, const struct debian_suite *suite, struct arena *a,
+		 struct debian_index *out) {
 	const char **components = arena_zalloc(a, suite->n_components, sizeof *components);
 	const char **by = arena_zalloc(a, f->by.n, sizeof *by);
 	char date[CLOCK_STAMP], until[CLOCK_STAMP];
@@ -201,7 +215,8 @@ int index_fetch(const struct index_from *from, const struct debian_suite *suite,
 		progress_warn(from->progress, "expired index accepted", info.valid_until);
 	progress_done(from->progress, what, info.date);
 	for (size_t i = 0; i < suite->n_components; i++)
-		if (packages_fetch(from, suite, suite->components[i], &f.release, f.mirror, &packages[i], e))
+		if (packages_fetch(from, suite, suite->components[i], &f.release, f.mirror,
+				   &packages[i], e))
 			return -1;
 	*out = info;
 	return 0;

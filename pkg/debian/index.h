@@ -19,7 +19,7 @@ struct index_from {
 	const struct progress *progress;
 };
 
-/* Fetch and verify the index of one suite. `packages` has one empty buffer a component, which are set and filled;
- * the strings of *out go into the arena. Errors as debian_resolve. */
+/* Fetch and verify the index of one suite. `packages` has one empty buffer a component, which are
+ * set and filled; the strings of *out go into the arena. Errors as debian_resolve. */
 int index_fetch(const struct index_from *from, const struct debian_suite *suite, struct arena *a,
 		struct debian_index *out, struct buf *packages, struct err *e);

@@ -18,8 +18,9 @@ bool mirror_serves(const struct debian_mirror *m, const char *archive) {
 
 /* Without slashes at the end; "file:///x" is "file:/x". */
 static char *root(const struct debian_mirror *m) {
-	char *url = text_starts(m->url, "file:///") ? mem_printf("file:%s", m->url + strlen("file://"))
-						      : mem_strdup(m->url);
+	char *url = text_starts(m->url, "file:///")
+		? mem_printf("file:%s", m->url + strlen("file://"))
+		: mem_strdup(m->url);
 
 	for (size_t n = strlen(url); n && url[n - 1] == '/'; n--)
 		url[n - 1] = 0;

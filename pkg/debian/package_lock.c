@@ -23,7 +23,8 @@ static int bad(const struct place *at, const char *key, const char *what) {
 
 	if (!*where && !*key)
 		where = "it";
-	return err_set(at->e, ERR_SPEC, "'%s' is not a usable packages lock: %s%s%s %s", at->name, where, dot, key, what);
+	return err_set(at->e, ERR_SPEC, "'%s' is not a usable packages lock: %s%s%s %s", at->name,
+		       where, dot, key, what);
 }
 
 enum type { TEXT, WHOLE, TRUTH, LIST, OBJECT };
@@ -47,8 +48,9 @@ static bool is(const struct json *j, enum type t) {
 
 /* Every key is known and of its type, none is missing. */
 static int keys(const struct place *at, const struct json *o, const struct key *known, size_t n) {
-	static const char *const needs[] = {"must be a text", "must be a number", "must be true or false",
-					    "must be a list", "must be an object"};
+	static const char *const needs[] = {"must be a text", "must be a number",
+					    "must be true or false", "must be a list",
+					    "must be an object"};
 
 	if (!json_is_object(o))
 		return bad(at, "", "must be an object");
@@ -69,7 +71,8 @@ static int keys(const struct place *at, const struct json *o, const struct key *
 
 #define KEYS(at, o, table) keys(at, o, table, sizeof(table) / sizeof *(table))
 
-static int texts(const struct place *at, const struct json *o, const char *key, bool (*check)(const char *)) {
+static int texts(const struct place *at, const struct json *o, const char *key,
+		 bool (*check)(const char *)) {
 	const struct json *list = json_get(o, key);
 
 	for (const struct json *c = json_first(list); c; c = json_next(c))
@@ -97,12 +100,19 @@ static bool is_fingerprint(const char *s) {
 
 static int check_index(const struct place *at, const struct json *o) {
 	static const struct key known[] = {
-		{"suite", TEXT, false}, {"archive", TEXT, false}, {"codename", TEXT, true}, {"components", LIST, false},
-		{"date", TEXT, false}, {"valid_until", TEXT, true}, {"accepted_expired", TRUTH, false},
-		{"release_sha256", TEXT, false}, {"signed_by", LIST, false},
+		{"suite", TEXT, false},
+		{"archive", TEXT, false},
+		{"codename", TEXT, true},
+		{"components", LIST, false},
+		{"date", TEXT, false},
+		{"valid_until", TEXT, true},
+		{"accepted_expired", TRUTH, false},
+		{"release_sha256", TEXT, false},
+		{"signed_by", LIST, false},
 	};
 
-	if (KEYS(at, o, known) || texts(at, o, "components", check_path) || texts(at, o, "signed_by", is_fingerprint))
+	if (KEYS(at, o, known) || texts(at, o, "components", check_path) ||
+	    texts(at, o, "signed_by", is_fingerprint))
 		return -1;
 	if (!check_path(json_str(o, "suite")))
 		return bad(at, "suite", "is not usable");
@@ -124,11 +134,14 @@ static bool has_suite(const struct json *index, const char *suite) {
 	return false;
 }
 
-static int check_package_json(const struct place *at, const struct json *o, const struct json *index) {
+static int check_package_json(const struct place *at, const struct json *o,
+			      const struct json *index) {
 	static const struct key known[] = {
-		{"name", TEXT, false}, {"version", TEXT, false}, {"architecture", TEXT, false}, {"suite", TEXT, false},
-		{"path", TEXT, false}, {"sha256", TEXT, false}, {"size", WHOLE, false},
-		{"installed_size", WHOLE, false}, {"layer", TEXT, false}, {"files", LIST, true},
+		{"name", TEXT, false},         {"version", TEXT, false},
+		{"architecture", TEXT, false}, {"suite", TEXT, false},
+		{"path", TEXT, false},         {"sha256", TEXT, false},
+		{"size", WHOLE, false},        {"installed_size", WHOLE, false},
+		{"layer", TEXT, false},        {"files", LIST, true},
 		{"reason", TEXT, false},
 	};
 	int64_t size = 0, installed = 0;
@@ -140,9 +153,13 @@ static int check_package_json(const struct place *at, const struct json *o, cons
 	if (!json_int(o, "installed_size", &installed) || installed < 0)
 		return bad(at, "installed_size", "is not usable");
 	const struct debian_package p = {
-		.name = json_str(o, "name"), .version = json_str(o, "version"),
-		.architecture = json_str(o, "architecture"), .path = json_str(o, "path"),
-		.sha256 = json_str(o, "sha256"), .size = (uint64_t) size, .installed_size = (uint64_t) installed,
+		.name = json_str(o, "name"),
+		.version = json_str(o, "version"),
+		.architecture = json_str(o, "architecture"),
+		.path = json_str(o, "path"),
+		.sha256 = json_str(o, "sha256"),
+		.size = (uint64_t) size,
+		.installed_size = (uint64_t) installed,
 		.layer = json_str(o, "layer"),
 	};
 	const char *fault = check_package(&p);
@@ -163,7 +180,8 @@ static int check_exclude(const struct place *at, const struct json *o, const str
 typedef int check_fn(const struct place *at, const struct json *o, const struct json *index);
 
 /* Each entry is right, and they are sorted by name, each once. */
-static int check_list(const struct place *at, const struct json *lock, const char *key, check_fn *check) {
+static int check_list(const struct place *at, const struct json *lock, const char *key,
+		      check_fn *check) {
 	const struct json *list = json_get(lock, key), *index = json_get(lock, "index");
 	const char *last = "";
 	size_t i = 0;
@@ -193,7 +211,9 @@ static int check_indexes(const struct place *at, const struct json *index) {
 }
 
 static int check_lock(const struct place *at, const struct json *lock) {
-	static const struct key known[] = {{"index", LIST, false}, {"packages", LIST, false}, {"excludes", LIST, false}};
+	static const struct key known[] = {{"index", LIST, false},
+					   {"packages", LIST, false},
+					   {"excludes", LIST, false}};
 
 	if (KEYS(at, lock, known) || check_indexes(at, json_get(lock, "index")) ||
 	    check_list(at, lock, "packages", check_package_json) ||
@@ -210,8 +230,10 @@ static bool is_lock_key(const char *s) {
 }
 
 static int check_tree(const struct place *at, const struct json *tree) {
-	static const struct key known[] = {
-		{"apiVersion", TEXT, false}, {"kind", TEXT, false}, {"runtime", TEXT, false}, {"locks", OBJECT, false}};
+	static const struct key known[] = {{"apiVersion", TEXT, false},
+					   {"kind", TEXT, false},
+					   {"runtime", TEXT, false},
+					   {"locks", OBJECT, false}};
 
 	if (KEYS(at, tree, known))
 		return -1;
@@ -233,7 +255,8 @@ static int check_tree(const struct place *at, const struct json *tree) {
 	return 0;
 }
 
-int package_lock_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e) {
+int package_lock_parse(const char *name, const char *text, size_t n, struct json **out,
+		       struct err *e) {
 	struct json *tree CLEANUP(json_freep) = NULL;
 
 	if (json_parse(text, n, &tree, e)) {

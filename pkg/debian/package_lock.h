@@ -8,9 +8,11 @@ struct json;
 
 /* The form of a packages.lock:
  *   {"apiVersion", "kind": "PackagesLock", "runtime", "locks": {"BACKEND/ARCHITECTURE": {
- *       "index": [{"suite", "archive", "codename", "components", "date", "valid_until"?, "accepted_expired",
+ *       "index": [{"suite", "archive", "codename", "components", "date", "valid_until"?,
+ *           "accepted_expired",
  *                  "release_sha256", "signed_by"}],
- *       "packages": [{"name", "version", "architecture", "suite", "path", "sha256", "size", "installed_size",
+ *       "packages": [{"name", "version", "architecture", "suite", "path", "sha256", "size",
+ *           "installed_size",
  *                     "layer", "files"?, "reason"}],
  *       "excludes": [{"name", "reason"}]}}} */
 
@@ -19,4 +21,5 @@ struct json;
 enum { PACKAGE_LOCK_CAP = 4 << 20 };
 
 /* The tree of a file that is right in every field. ERR_SPEC with the name and the place. */
-int package_lock_parse(const char *name, const char *text, size_t n, struct json **out, struct err *e);
+int package_lock_parse(const char *name, const char *text, size_t n, struct json **out,
+		       struct err *e);

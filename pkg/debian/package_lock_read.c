@@ -73,8 +73,8 @@ static void read_package(struct arena *a, const struct json *o, struct debian_pa
 	p->files = texts(a, json_get(o, "files"), &p->n_files);
 }
 
-static struct debian_lock *from_tree(const struct json *tree, const struct json *o, const char *backend,
-				     const char *architecture) {
+static struct debian_lock *from_tree(const struct json *tree, const struct json *o,
+				     const char *backend, const char *architecture) {
 	const struct json *index = json_get(o, "index"), *packages = json_get(o, "packages"),
 			  *excludes = json_get(o, "excludes");
 	struct debian_lock *lock = mem_zalloc(1, sizeof *lock);
@@ -91,7 +91,8 @@ static struct debian_lock *from_tree(const struct json *tree, const struct json 
 	for (const struct json *c = json_first(packages); c; c = json_next(c))
 		read_package(a, c, &lock->packages[lock->n_packages++]);
 	for (const struct json *c = json_first(excludes); c; c = json_next(c))
-		lock->excludes[lock->n_excludes++] = (struct debian_exclude){text(a, c, "name"), text(a, c, "reason")};
+		lock->excludes[lock->n_excludes++] = (struct debian_exclude){text(a, c, "name"),
+									     text(a, c, "reason")};
 	return lock;
 }
 
@@ -100,12 +101,14 @@ static int absent(const char *name, const struct json *tree, const char *key, st
 
 	for (const struct json *c = json_first(json_get(tree, "locks")); c; c = json_next(c))
 		(void) buf_printf(&has, "%s%s", has.len ? ", " : "", json_key(c));
-	return err_set(e, ERR_SPEC, "'%s' has no lock for '%s' (it has: %s): make it with 'llmdeploy runtime lock %s'",
-		       name, key, has.len ? buf_str(&has) : "none", json_str(tree, "runtime"));
+	return err_set(
+		e, ERR_SPEC,
+		"'%s' has no lock for '%s' (it has: %s): make it with 'llmdeploy runtime lock %s'",
+		name, key, has.len ? buf_str(&has) : "none", json_str(tree, "runtime"));
 }
 
-int debian_lock_parse(const char *name, const char *in, size_t n, const char *backend, const char *architecture,
-		      struct debian_lock **out, struct err *e) {
+int debian_lock_parse(const char *name, const char *in, size_t n, const char *backend,
+		      const char *architecture, struct debian_lock **out, struct err *e) {
 	char *key CLEANUP(freep) = mem_printf("%s/%s", backend, architecture);
 	struct json *tree CLEANUP(json_freep) = NULL;
 
@@ -118,8 +121,8 @@ int debian_lock_parse(const char *name, const char *in, size_t n, const char *ba
 	return 0;
 }
 
-int debian_lock_read(const char *path, const char *backend, const char *architecture, struct debian_lock **out,
-		     struct err *e) {
+int debian_lock_read(const char *path, const char *backend, const char *architecture,
+		     struct debian_lock **out, struct err *e) {
 	struct buf in CLEANUP(buf_done) = BUF_INIT(PACKAGE_LOCK_CAP);
 
 	if (fs_read_user(path, &in, e))

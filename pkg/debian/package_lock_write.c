@@ -61,7 +61,8 @@ static struct json *exclude_json(const struct debian_exclude *x) {
 }
 
 static struct json *lock_json(const struct debian_lock *lock) {
-	struct json *o = json_object(), *index = json_array(), *packages = json_array(), *excludes = json_array();
+	struct json *o = json_object(), *index = json_array(), *packages = json_array(),
+		    *excludes = json_array();
 
 	for (size_t i = 0; i < lock->n_indexes; i++)
 		json_push(index, index_json(&lock->indexes[i]));
@@ -131,6 +132,7 @@ int debian_lock_merge_write(const char *path, const struct debian_lock *lock, st
 	if (!text.len || text.data[text.len - 1] != '\n')
 		(void) buf_putc(&text, '\n');
 	if (text.cut)
-		return err_set(e, ERR_SYS, "'%s' would be larger than %d bytes", path, PACKAGE_LOCK_CAP);
+		return err_set(e, ERR_SYS, "'%s' would be larger than %d bytes", path,
+			       PACKAGE_LOCK_CAP);
 	return fs_write(EFFECT_RUNTIME_LOCK, AT_FDCWD, path, text.data, text.len, 0644, e);
 }

@@ -58,8 +58,9 @@ static bool date(struct text value, int64_t *out) {
 	int used = 0;
 
 	if (!copy(value, s, sizeof s) ||
-	    sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %5s%n", &t.tm_mday, month, &t.tm_year, &t.tm_hour,
-		   &t.tm_min, &t.tm_sec, zone, &used) != 7 || s[used])
+	    sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %5s%n", &t.tm_mday, month,
+		   &t.tm_year, &t.tm_hour, &t.tm_min, &t.tm_sec, zone, &used) != 7 ||
+	    s[used])
 		return false;
 	const char *m = strstr(months, month);
 	if (!m || (m - months) % 3 || strlen(month) != 3 || t.tm_year < 1990)
@@ -82,10 +83,13 @@ static struct text continued(struct text *rest) {
 }
 
 static int bad(struct err *e, const char *name, const char *key) {
-	return err_set(e, ERR_INTEGRITY, "'%s' is not a usable index: its field %s is missing or malformed", name, key);
+	return err_set(e, ERR_INTEGRITY,
+		       "'%s' is not a usable index: its field %s is missing or malformed", name,
+		       key);
 }
 
-int release_parse(const char *name, const char *text, size_t n, struct release *out, struct err *e) {
+int release_parse(const char *name, const char *text, size_t n, struct release *out,
+		  struct err *e) {
 	struct text rest = {text, n}, line, value;
 	struct release r = {0};
 
@@ -128,9 +132,11 @@ bool release_find(const struct release *r, const char *path, char sha256[65], ui
 		char s[512], digest[65], bytes[21], file[384];
 		uint64_t n;
 
-		if (line.n <= want || memcmp(line.at + line.n - want, path, want) != 0 || !copy(line, s, sizeof s))
+		if (line.n <= want || memcmp(line.at + line.n - want, path, want) != 0 ||
+		    !copy(line, s, sizeof s))
 			continue;
-		if (sscanf(s, " %64s %20s %383s", digest, bytes, file) != 3 || strcmp(file, path) != 0)
+		if (sscanf(s, " %64s %20s %383s", digest, bytes, file) != 3 ||
+		    strcmp(file, path) != 0)
 			continue;
 		if (!text_is_sha256(digest) || !text_u64(bytes, &n))
 			return false;

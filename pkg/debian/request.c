@@ -31,7 +31,8 @@ struct from {
 };
 
 static int bad(const struct from *f, const char *key, const char *what) {
-	return err_set(f->e, ERR_SPEC, "'%s' has an invalid package request: %s %s", f->name, key, what);
+	return err_set(f->e, ERR_SPEC, "'%s' has an invalid package request: %s %s", f->name, key,
+		       what);
 }
 
 static const char *const *texts(const struct from *f, const struct json *list, size_t *n) {
@@ -70,7 +71,9 @@ static int read_exclude(const struct from *f, const struct json *o, void *out) {
 	struct debian_exclude *x = out;
 
 	*x = (struct debian_exclude){text(f, o, "name"), text(f, o, "reason")};
-	return x->name && x->reason && *x->reason ? 0 : bad(f, "excludes", "need a name and a reason each");
+	return x->name && x->reason && *x->reason
+		? 0
+		: bad(f, "excludes", "need a name and a reason each");
 }
 
 static int read_prefer(const struct from *f, const struct json *o, void *out) {
@@ -83,15 +86,16 @@ static int read_prefer(const struct from *f, const struct json *o, void *out) {
 static int read_layer(const struct from *f, const struct json *v, void *out) {
 	struct debian_layer *x = out;
 
-	*x = (struct debian_layer){arena_strdup(f->arena, json_key(v)), arena_strdup(f->arena, json_text(v))};
+	*x = (struct debian_layer){arena_strdup(f->arena, json_key(v)),
+				   arena_strdup(f->arena, json_text(v))};
 	return x->layer ? 0 : bad(f, "layers", "map a package to the name of a layer");
 }
 
 typedef int read_fn(const struct from *f, const struct json *o, void *out);
 
 /* The entries under `key` of the common part, then those of the backend's own. */
-static int read_list(const struct from *f, const struct json *common, const struct json *own, const char *key,
-		     size_t size, read_fn *read, void *array, size_t *n) {
+static int read_list(const struct from *f, const struct json *common, const struct json *own,
+		     const char *key, size_t size, read_fn *read, void *array, size_t *n) {
 	const struct json *parts[] = {json_get(common, key), json_get(own, key)};
 	char *all = arena_zalloc(f->arena, json_count(parts[0]) + json_count(parts[1]) + 1, size);
 
@@ -107,21 +111,26 @@ static int read_list(const struct from *f, const struct json *common, const stru
 #define READ(key, field, fn) \
 	read_list(&f, tree, own, key, sizeof *q->field, fn, (void *) &q->field, &q->n_##field)
 
-static int read_all(struct owned *o, const struct json *tree, const struct json *own, const char *name, struct err *e) {
+static int read_all(struct owned *o, const struct json *tree, const struct json *own,
+		    const char *name, struct err *e) {
 	const struct from f = {name, o->arena, e};
 	struct debian_request *q = &o->q;
 
-	return READ("suites", suites, read_suite) || READ("roots", roots, read_root) ||
-	       READ("excludes", excludes, read_exclude) || READ("prefer", prefers, read_prefer) ||
-	       READ("layers", layers, read_layer) ? -1 : 0;
+	if (READ("suites", suites, read_suite) || READ("roots", roots, read_root) ||
+	    READ("excludes", excludes, read_exclude) || READ("prefer", prefers, read_prefer) ||
+	    READ("layers", layers, read_layer))
+		return -1;
+	return 0;
 }
 
-int debian_request_from_json(const char *name, const struct json *tree, const char *runtime, const char *backend,
-			     const char *architecture, struct debian_request **out, struct err *e) {
+int debian_request_from_json(const char *name, const struct json *tree, const char *runtime,
+			     const char *backend, const char *architecture,
+			     struct debian_request **out, struct err *e) {
 	const struct json *own = json_get(json_get(tree, "backends"), backend);
 
 	if (!own)
-		return err_set(e, ERR_USAGE, "'%s' has no packages for backend '%s'", name, backend);
+		return err_set(e, ERR_USAGE, "'%s' has no packages for backend '%s'", name,
+			       backend);
 	struct owned *o = mem_zalloc(1, sizeof *o);
 	o->arena = arena_new();
 	o->q.runtime = arena_strdup(o->arena, runtime);

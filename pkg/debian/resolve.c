@@ -28,14 +28,16 @@ static void texts_done(struct texts *t) {
 }
 
 static int bad(struct err *e, const char *what, const char *name) {
-	return err_set(e, ERR_SPEC, "'%s' is not usable as %s in a request for packages", name ? name : "", what);
+	return err_set(e, ERR_SPEC, "'%s' is not usable as %s in a request for packages",
+		       name ? name : "", what);
 }
 
 static int check_suite(const struct debian_suite *s, struct err *e) {
 	if (!check_path(s->name))
 		return bad(e, "a suite", s->name);
 	if (!s->n_components || s->n_components > COMPONENTS_MAX)
-		return err_set(e, ERR_SPEC, "suite '%s' needs 1 to %d components", s->name, COMPONENTS_MAX);
+		return err_set(e, ERR_SPEC, "suite '%s' needs 1 to %d components", s->name,
+			       COMPONENTS_MAX);
 	for (size_t i = 0; i < s->n_components; i++)
 		if (!check_path(s->components[i]))
 			return bad(e, "a component", s->components[i]);
@@ -58,7 +60,8 @@ static int check_names(const struct debian_request *q, struct err *e) {
 		if (!check_name(q->excludes[i].name))
 			return bad(e, "a package", q->excludes[i].name);
 		if (!q->excludes[i].reason || !*q->excludes[i].reason)
-			return err_set(e, ERR_SPEC, "'%s' is excluded without a reason", q->excludes[i].name);
+			return err_set(e, ERR_SPEC, "'%s' is excluded without a reason",
+				       q->excludes[i].name);
 	}
 	for (size_t i = 0; i < q->n_prefers; i++)
 		if (!check_name(q->prefers[i].name) || !check_name(q->prefers[i].virtual))
@@ -71,9 +74,11 @@ static int check_names(const struct debian_request *q, struct err *e) {
 
 static int check_request(const struct debian_request *q, struct err *e) {
 	if (!q->n_suites || q->n_suites > SUITES_MAX)
-		return err_set(e, ERR_SPEC, "a request for packages needs 1 to %d suites", SUITES_MAX);
+		return err_set(e, ERR_SPEC, "a request for packages needs 1 to %d suites",
+			       SUITES_MAX);
 	if (!q->n_roots || q->n_roots > ROOTS_MAX)
-		return err_set(e, ERR_SPEC, "a request for packages needs 1 to %d packages", ROOTS_MAX);
+		return err_set(e, ERR_SPEC, "a request for packages needs 1 to %d packages",
+			       ROOTS_MAX);
 	if (!check_name(q->architecture))
 		return bad(e, "an architecture", q->architecture);
 	for (size_t i = 0; i < q->n_suites; i++)
@@ -85,8 +90,8 @@ static int check_request(const struct debian_request *q, struct err *e) {
 	return check_names(q, e);
 }
 
-static int fetch_suite(const struct index_from *from, size_t i, struct texts *texts, struct debian_lock *lock,
-		       struct err *e) {
+static int fetch_suite(const struct index_from *from, size_t i, struct texts *texts,
+		       struct debian_lock *lock, struct err *e) {
 	const struct debian_suite *s = &from->request->suites[i];
 
 	if (index_fetch(from, s, lock->arena, &lock->indexes[i], &texts->at[texts->n], e))
@@ -113,8 +118,9 @@ static struct debian_lock *lock_new(const struct debian_request *q) {
 	return lock;
 }
 
-int debian_resolve(const struct debian_request *q, const struct debian_mirrors *m, struct store *store,
-		   const struct progress *p, struct debian_lock **out, struct err *e) {
+int debian_resolve(const struct debian_request *q, const struct debian_mirrors *m,
+		   struct store *store, const struct progress *p, struct debian_lock **out,
+		   struct err *e) {
 	struct index_from from = {q, m, store, p};
 
 	if (check_request(q, e))

@@ -21,8 +21,8 @@ static bool met(const struct universe *w, Id dep) {
 	Id p, pp;
 
 	FOR_PROVIDES(p, pp, dep)
-		if (MAPTST(&w->planned, p))
-			return true;
+	if (MAPTST(&w->planned, p))
+		return true;
 	return false;
 }
 
@@ -65,15 +65,16 @@ static int choose(const struct universe *w, Id one, Id *p, bool *ambiguous, stru
 	if (*p)
 		return 0;
 	if (want)
-		return err_set(e, ERR_SPEC, "'%s' is preferred for '%s', and does not provide it", want->name, name);
+		return err_set(e, ERR_SPEC, "'%s' is preferred for '%s', and does not provide it",
+			       want->name, name);
 	*p = only_provider(w, one);
 	Pool *pool = w->pool;
 	*ambiguous = !*p && *pool_whatprovides_ptr(pool, one);
 	return 0;
 }
 
-/* Follow one dependency of `by`. Nothing is taken where it is met already, where nothing meets it, and where
- * it is ambiguous: then it is put aside, as something taken later may meet it. */
+/* Follow one dependency of `by`. Nothing is taken where it is met already, where nothing meets it,
+ * and where it is ambiguous: then it is put aside, as something taken later may meet it. */
 static int follow(struct universe *w, Id by, Id dep, Queue *aside, struct err *e) {
 	if (met(w, dep))
 		return 0;
@@ -99,8 +100,8 @@ static int take_roots(struct universe *w, struct err *e) {
 		Id p = universe_best(w, name, pool_str2id(w->pool, name, 1));
 
 		if (!p)
-			return err_set(e, ERR_SPEC, "no package '%s' for %s in suite '%s'", name, w->q->architecture,
-				       w->q->suites[0].name);
+			return err_set(e, ERR_SPEC, "no package '%s' for %s in suite '%s'", name,
+				       w->q->architecture, w->q->suites[0].name);
 		take(w, p, 0, 0);
 	}
 	return 0;
@@ -115,9 +116,11 @@ static int ambiguous_error(const struct universe *w, Id by, Id dep, struct err *
 
 	universe_print_dep(w, dep, &what);
 	FOR_PROVIDES(p, pp, dep)
-		(void) buf_printf(&names, "%s%s", names.len ? ", " : "", universe_name(w, p));
-	return err_set(e, ERR_SPEC, "'%s', which '%s' depends on, is provided by several packages (%s): "
-		       "name one of them under 'prefer'", buf_str(&what), universe_name(w, by), buf_str(&names));
+	(void) buf_printf(&names, "%s%s", names.len ? ", " : "", universe_name(w, p));
+	return err_set(e, ERR_SPEC,
+		       "'%s', which '%s' depends on, is provided by several packages (%s): "
+		       "name one of them under 'prefer'",
+		       buf_str(&what), universe_name(w, by), buf_str(&names));
 }
 
 int universe_select(struct universe *w, struct err *e) {

@@ -20,7 +20,8 @@ static void solver_freep(Solver **s) {
 
 static void jobs_of(const struct universe *w, Queue *jobs) {
 	for (size_t i = 0; i < w->q->n_roots; i++)
-		queue_push2(jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, pool_str2id(w->pool, w->q->roots[i].name, 1));
+		queue_push2(jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME,
+			    pool_str2id(w->pool, w->q->roots[i].name, 1));
 	for (int i = 0; i < w->plan.count; i++)
 		queue_push2(jobs, SOLVER_FAVOR | SOLVER_SOLVABLE, w->plan.elements[i]);
 }
@@ -89,7 +90,8 @@ static const char *layer_of(const struct debian_request *q, const char *name) {
 	return "base";
 }
 
-static void copy_files(struct arena *a, const struct debian_root *root, struct debian_package *out) {
+static void copy_files(struct arena *a, const struct debian_root *root,
+		       struct debian_package *out) {
 	if (!root || !root->n_files)
 		return;
 	const char **files = arena_zalloc(a, root->n_files, sizeof *files);
@@ -99,7 +101,8 @@ static void copy_files(struct arena *a, const struct debian_root *root, struct d
 	out->n_files = root->n_files;
 }
 
-static int fill(const struct universe *w, Id p, struct debian_lock *lock, struct debian_package *out, struct err *e) {
+static int fill(const struct universe *w, Id p, struct debian_lock *lock,
+		struct debian_package *out, struct err *e) {
 	const struct solve_input *in = universe_input(w, p);
 	Solvable *s = pool_id2solvable(w->pool, p);
 	struct arena *a = lock->arena;
@@ -118,14 +121,15 @@ static int fill(const struct universe *w, Id p, struct debian_lock *lock, struct
 	const char *size = text ? stanza_field(a, text, n, "Size") : NULL;
 	out->sha256 = text ? stanza_field(a, text, n, "SHA256") : NULL;
 	if (!size || !text_u64(size, &out->size))
-		return err_set(e, ERR_INTEGRITY, "the index of '%s' does not say where '%s' is and how large", in->suite,
-			       out->name);
+		return err_set(e, ERR_INTEGRITY,
+			       "the index of '%s' does not say where '%s' is and how large",
+			       in->suite, out->name);
 	copy_files(a, root_of(w->q, out->name), out);
 	return 0;
 }
 
-/* Whom to thank for a package: walk from the roots through what was settled on, breadth first, so that
- * the reason is the nearest to a root. */
+/* Whom to thank for a package: walk from the roots through what was settled on, breadth first, so
+ * that the reason is the nearest to a root. */
 static void find_reasons(struct universe *w, const Queue *settled) {
 	Pool *pool = w->pool;
 	Map in, seen;
@@ -165,11 +169,13 @@ static const char *reason_of(const struct universe *w, Id p, struct arena *a) {
 	if (root_of(w->q, universe_name(w, p)))
 		return "asked for";
 	universe_print_dep(w, w->needed_as[p], &dep);
-	return arena_printf(a, "%s depends on %s", universe_name(w, w->needed_by[p]), buf_str(&dep));
+	return arena_printf(a, "%s depends on %s", universe_name(w, w->needed_by[p]),
+			    buf_str(&dep));
 }
 
 /* Those excludes that met a dependency of a package that is there. */
-static void fill_excludes(const struct universe *w, const Queue *settled, struct debian_lock *lock) {
+static void fill_excludes(const struct universe *w, const Queue *settled,
+			  struct debian_lock *lock) {
 	lock->excludes = arena_zalloc(lock->arena, w->q->n_excludes + 1, sizeof *lock->excludes);
 	for (size_t i = 0; i < w->q->n_excludes; i++) {
 		bool used = false;
@@ -177,7 +183,7 @@ static void fill_excludes(const struct universe *w, const Queue *settled, struct
 		for (int k = 0; k < w->dropped.count && !used; k += 2)
 			for (int j = 0; j < settled->count && !used; j++)
 				used = w->dropped.elements[k] == settled->elements[j] &&
-				       w->dropped.elements[k + 1] == (Id) i;
+					w->dropped.elements[k + 1] == (Id) i;
 		if (used)
 			lock->excludes[lock->n_excludes++] = (struct debian_exclude){
 				arena_strdup(lock->arena, w->q->excludes[i].name),
@@ -186,16 +192,20 @@ static void fill_excludes(const struct universe *w, const Queue *settled, struct
 }
 
 static int by_name(const void *a, const void *b) {
-	return strcmp(((const struct debian_package *) a)->name, ((const struct debian_package *) b)->name);
+	return strcmp(((const struct debian_package *) a)->name,
+		      ((const struct debian_package *) b)->name);
 }
 
 static int exclude_by_name(const void *a, const void *b) {
-	return strcmp(((const struct debian_exclude *) a)->name, ((const struct debian_exclude *) b)->name);
+	return strcmp(((const struct debian_exclude *) a)->name,
+		      ((const struct debian_exclude *) b)->name);
 }
 
-static int fill_lock(struct universe *w, const Queue *settled, struct debian_lock *lock, struct err *e) {
+static int fill_lock(struct universe *w, const Queue *settled, struct debian_lock *lock,
+		     struct err *e) {
 	find_reasons(w, settled);
-	lock->packages = arena_zalloc(lock->arena, (size_t) settled->count + 1, sizeof *lock->packages);
+	lock->packages = arena_zalloc(lock->arena, (size_t) settled->count + 1,
+				      sizeof *lock->packages);
 	for (int i = 0; i < settled->count; i++) {
 		struct debian_package *out = &lock->packages[lock->n_packages++];
 
@@ -204,7 +214,8 @@ static int fill_lock(struct universe *w, const Queue *settled, struct debian_loc
 		out->reason = reason_of(w, settled->elements[i], lock->arena);
 		const char *fault = check_package(out);
 		if (fault)
-			return err_set(e, ERR_INTEGRITY, "the index of '%s' is malformed: '%s' has no usable %s",
+			return err_set(e, ERR_INTEGRITY,
+				       "the index of '%s' is malformed: '%s' has no usable %s",
 				       out->suite, out->name, fault);
 	}
 	qsort(lock->packages, lock->n_packages, sizeof *lock->packages, by_name);
@@ -213,15 +224,19 @@ static int fill_lock(struct universe *w, const Queue *settled, struct debian_loc
 	return 0;
 }
 
-int solve(const struct debian_request *q, const struct solve_input *inputs, size_t n, struct debian_lock *lock,
-	  struct err *e) {
+int solve(const struct debian_request *q, const struct solve_input *inputs, size_t n,
+	  struct debian_lock *lock, struct err *e) {
 	struct universe w CLEANUP(universe_done);
 	Queue settled;
 
-	if (universe_init(&w, q, inputs, n, e) || universe_select(&w, e))
+	if (universe_init(&w, q, inputs, n, e) ||
+	    universe_select(&w, e))
 		return -1;
 	queue_init(&settled);
-	int rc = settle(&w, &settled, e) || fill_lock(&w, &settled, lock, e) ? -1 : 0;
+	int rc = 0;
+	if (settle(&w, &settled, e) ||
+	    fill_lock(&w, &settled, lock, e))
+		rc = -1;
 	queue_free(&settled);
 	return rc;
 }

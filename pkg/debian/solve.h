@@ -17,5 +17,5 @@ struct solve_input {
 };
 
 /* Fill the lock's packages and excludes for a request. ERR_SPEC: it cannot be met. */
-int solve(const struct debian_request *q, const struct solve_input *inputs, size_t n, struct debian_lock *lock,
-	  struct err *e);
+int solve(const struct debian_request *q, const struct solve_input *inputs, size_t n,
+	  struct debian_lock *lock, struct err *e);

@@ -66,7 +66,8 @@ static void print_one(const struct universe *w, Id dep, struct buf *out) {
 	if (rd->flags == REL_MULTIARCH)
 		(void) buf_printf(out, ":%s", pool_id2str(w->pool, rd->evr));
 	else if (rd->flags > 0 && rd->flags < 8)
-		(void) buf_printf(out, " (%s %s)", operators[rd->flags], universe_rel_version(w, dep));
+		(void) buf_printf(out, " (%s %s)", operators[rd->flags],
+				  universe_rel_version(w, dep));
 }
 
 void universe_print_dep(const struct universe *w, Id dep, struct buf *out) {
@@ -123,7 +124,9 @@ static void remove_excluded(struct universe *w, struct met_list *met) {
 			Solvable *s = pool_id2solvable(pool, p);
 			if (s->name != name)
 				continue;
-			for (const Id *at = s->provides ? s->repo->idarraydata + s->provides : no_deps; *at; at++)
+			for (const Id *at = s->provides ? s->repo->idarraydata + s->provides
+							: no_deps;
+			     *at; at++)
 				met_add(met, dep_name(pool, *at), i);
 			repo_free_solvable(s->repo, p, 0);
 		}
@@ -173,12 +176,13 @@ static void free_filtered(struct universe *w) {
 		FOR_POOL_SOLVABLES(p) {
 			Solvable *s = pool_id2solvable(pool, p);
 			if (s->name == name)
-				s->requires = s->conflicts = s->obsoletes = 0;
+			s->requires = s->conflicts = s->obsoletes = 0;
 		}
 	}
 }
 
-/* "(<" and "(>" alone: old words for "<=" and ">=" to dpkg and apt, and not to libsolv. The next of them, NULL: none. */
+/* "(<" and "(>" alone: old words for "<=" and ">=" to dpkg and apt, and not to libsolv. The next of
+ * them, NULL: none. */
 static const char *old_relation(const char *text, const char *end) {
 	while ((text = memchr(text, '(', (size_t) (end - text))) && ++text + 1 < end)
 		if ((*text == '<' || *text == '>') && !strchr("<>=", text[1]))
@@ -213,11 +217,12 @@ static int add_input(struct universe *w, const struct solve_input *in, struct er
 	int failed = repo_add_debpackages(repo, f, 0);
 	(void) fclose(f);
 	return failed ? err_set(e, ERR_INTEGRITY, "cannot read the packages of '%s': %s", in->suite,
-				pool_errstr(w->pool)) : 0;
+				pool_errstr(w->pool))
+		      : 0;
 }
 
-int universe_init(struct universe *w, const struct debian_request *q, const struct solve_input *inputs, size_t n,
-	       struct err *e) {
+int universe_init(struct universe *w, const struct debian_request *q,
+		  const struct solve_input *inputs, size_t n, struct err *e) {
 	struct met_list met CLEANUP(met_done) = {0};
 
 	*w = (struct universe){.q = q, .pool = pool_create()};

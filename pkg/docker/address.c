@@ -36,15 +36,16 @@ static int socket_path(const char *host, const char *from, char **out, struct er
 			       "DOCKER_HOST=unix:///var/run/docker.sock",
 			       host, from);
 	if (*path != '/')
-		return err_set(e, ERR_UNREACHABLE,
-			       "Docker address '%.120s' (%s) is not 'unix://' and an absolute path, as "
-			       "in unix:///var/run/docker.sock",
-			       host, from);
-	if (strlen(path) >= sizeof limit.sun_path)
 		return err_set(
 			e, ERR_UNREACHABLE,
-			"Docker socket '%.200s' (%s) has a path of %zu bytes, a socket's may have %zu",
-			path, from, strlen(path), sizeof limit.sun_path - 1);
+			"Docker address '%.120s' (%s) is not 'unix://' and an absolute path, as "
+			"in unix:///var/run/docker.sock",
+			host, from);
+	if (strlen(path) >= sizeof limit.sun_path)
+		return err_set(e, ERR_UNREACHABLE,
+			       "Docker socket '%.200s' (%s) has a path of %zu bytes, a socket's "
+			       "may have %zu",
+			       path, from, strlen(path), sizeof limit.sun_path - 1);
 	*out = mem_strdup(path);
 	return 0;
 }
@@ -78,17 +79,19 @@ static int context_host(const char *dir, const char *name, char **out, struct er
 		return -1;
 	const char *host = json_text(json_path(meta, "Endpoints.docker.Host"));
 	if (!host)
-		return err_set(e, ERR_UNREACHABLE,
-			       "docker context '%.80s' has no address in '%s/contexts'; see 'docker "
-			       "context ls', or set DOCKER_HOST",
-			       name, dir);
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"docker context '%.80s' has no address in '%s/contexts'; see 'docker "
+			"context ls', or set DOCKER_HOST",
+			name, dir);
 	char *from CLEANUP(freep) = mem_printf("docker context '%.80s'", name);
 	return socket_path(host, from, out, e);
 }
 
 /* *out stays NULL when no context is chosen. */
 static int from_context(char **out, struct err *e) {
-	const char *home = env("HOME"), *name = env("DOCKER_CONTEXT"), *config = env("DOCKER_CONFIG");
+	const char *home = env("HOME"), *name = env("DOCKER_CONTEXT"),
+		   *config = env("DOCKER_CONFIG");
 	struct json *j CLEANUP(json_freep) = NULL;
 
 	if (!config && !home)

@@ -12,17 +12,23 @@
 static const int absent[] = {404, 0};
 static const int absent_or_conflict[] = {404, 409, 0};
 
-/* A request that was sent whole is carried out, though nobody waits for its answer: a stop is not cancelled with its
- * connection in any Engine from 20.10 on. */
+/* A request that was sent whole is carried out, though nobody waits for its answer: a stop is not
+ * cancelled with its connection in any Engine from 20.10 on. */
 enum { MOMENT_MS = 5 };
 
 /* A request about one container without a body or an answer worth reading. */
-static int act(struct docker *d, enum effect as, const char *verb, const char *method, const char *name,
-	       const char *path, uint64_t deadline_ms, const int *results, struct answer *a,
-	       struct err *e) {
-	struct call c = {verb, name, method, path, as, .deadline_ms = deadline_ms, .results = results,
+static int act(struct docker *d, enum effect as, const char *verb, const char *method,
+	       const char *name, const char *path, uint64_t deadline_ms, const int *results,
+	       struct answer *a, struct err *e) {
+	struct call c = {verb,
+			 name,
+			 method,
+			 path,
+			 as,
+			 .deadline_ms = deadline_ms,
+			 .results = results,
 			 .again = as == EFFECT_CONTAINER_START || as == EFFECT_CONTAINER_REMOVE ||
-				  (as == EFFECT_CONTAINER_STOP && deadline_ms > MOMENT_MS)};
+				 (as == EFFECT_CONTAINER_STOP && deadline_ms > MOMENT_MS)};
 
 	return docker_call(d, &c, a, e);
 }
@@ -32,7 +38,8 @@ int docker_container_start(struct docker *d, const char *name, struct err *e) {
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/start");
 
 	d->outages_at_start = d->outages;
-	return act(d, EFFECT_CONTAINER_START, "start container", "POST", name, path, d->slow_ms, NULL, &a, e);
+	return act(d, EFFECT_CONTAINER_START, "start container", "POST", name, path, d->slow_ms,
+		   NULL, &a, e);
 }
 
 int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms, struct err *e) {
@@ -40,17 +47,21 @@ int docker_container_stop(struct docker *d, const char *name, uint64_t grace_ms,
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/stop");
 
 	docker_query_int(&path, "t", (int64_t) ((grace_ms + 999) / 1000));
-	return act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path, d->slow_ms + grace_ms, absent, &a, e);
+	return act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path,
+		   d->slow_ms + grace_ms, absent, &a, e);
 }
 
-int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms, struct err *e) {
+int docker_container_stop_begin(struct docker *d, const char *name, uint64_t grace_ms,
+				struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/stop");
 	uint64_t begun = clock_mono_ms();
 	struct err failure;
 
 	docker_query_int(&path, "t", (int64_t) ((grace_ms + 999) / 1000));
-	if (!act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path, MOMENT_MS, absent, &a, &failure) || docker_ran_out(&failure, begun, MOMENT_MS))
+	if (!act(d, EFFECT_CONTAINER_STOP, "stop container", "POST", name, path, MOMENT_MS, absent,
+		 &a, &failure) ||
+	    docker_ran_out(&failure, begun, MOMENT_MS))
 		return 0;
 	return docker_pass(&failure, e);
 }
@@ -60,7 +71,8 @@ int docker_container_kill(struct docker *d, const char *name, const char *signal
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/kill");
 
 	docker_query(&path, "signal", signal);
-	return act(d, EFFECT_CONTAINER_KILL, "kill container", "POST", name, path, d->slow_ms, absent_or_conflict, &a, e);
+	return act(d, EFFECT_CONTAINER_KILL, "kill container", "POST", name, path, d->slow_ms,
+		   absent_or_conflict, &a, e);
 }
 
 /* Someone else is removing it already: wait for them. */
@@ -69,7 +81,8 @@ static int await_absence(struct docker *d, const char *name, const char *said, s
 	     clock_sleep_ms(50)) {
 		struct docker_container c CLEANUP(docker_container_done) = {0};
 		bool found;
-		if (interrupt_check(e) || docker_container_inspect(d, name, &found, &c, e))
+		if (interrupt_check(e) ||
+		    docker_container_inspect(d, name, &found, &c, e))
 			return -1;
 		if (!found)
 			return 0;
@@ -79,7 +92,8 @@ static int await_absence(struct docker *d, const char *name, const char *said, s
 
 int docker_container_remove(struct docker *d, const char *name, bool force, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
-	char *path CLEANUP(freep) = docker_path("/containers/", name, force ? "?v=1&force=1" : "?v=1");
+	char *path CLEANUP(freep) = docker_path("/containers/", name,
+						force ? "?v=1&force=1" : "?v=1");
 
 	/* By force, a conflict can only mean that its removal is in progress. */
 	if (act(d, EFFECT_CONTAINER_REMOVE, "remove container", "DELETE", name, path, d->slow_ms,
@@ -95,7 +109,8 @@ int docker_container_rename(struct docker *d, const char *name, const char *to, 
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/rename");
 
 	docker_query(&path, "name", to);
-	if (act(d, EFFECT_CONTAINER_RENAME, "rename container", "POST", name, path, d->quick_ms, conflict, &a, e))
+	if (act(d, EFFECT_CONTAINER_RENAME, "rename container", "POST", name, path, d->quick_ms,
+		conflict, &a, e))
 		return -1;
 	*taken = a.status == 409;
 	return 0;
@@ -110,7 +125,7 @@ int docker_container_inspect(struct docker *d, const char *name, bool *found,
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/json");
 	struct call c = {"inspect container", name,
-			 .path = path,	      .deadline_ms = d->quick_ms,
+			 .path = path,        .deadline_ms = d->quick_ms,
 			 .results = absent,   .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
@@ -147,8 +162,8 @@ void docker_container_done(struct docker_container *c) {
 	*c = (struct docker_container){0};
 }
 
-int docker_container_list(struct docker *d, const char *const *labels, struct docker_containers *out,
-			  struct err *e) {
+int docker_container_list(struct docker *d, const char *const *labels,
+			  struct docker_containers *out, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = mem_strdup("/containers/json?all=1");
 	struct call c = {"list containers", .deadline_ms = d->quick_ms, .wants_json = true};
@@ -184,9 +199,13 @@ int docker_container_wait(struct docker *d, const char *name, enum docker_until 
 	static const char *const conditions[] = {"not-running", "next-exit", "removed"};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/wait");
-	struct call c = {
-		"wait for container", name, "POST", .effect = EFFECT_NONE, .deadline_ms = timeout_ms, .results = absent,
-		.wants_json = true};
+	struct call c = {"wait for container",
+			 name,
+			 "POST",
+			 .effect = EFFECT_NONE,
+			 .deadline_ms = timeout_ms,
+			 .results = absent,
+			 .wants_json = true};
 	uint64_t begun = clock_mono_ms();
 	struct err failure;
 

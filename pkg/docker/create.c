@@ -100,10 +100,11 @@ static int set_gpu(const struct docker *d, const char *gpu, struct json *host, s
 		json_set_str(o, "Driver", "cdi");
 		json_set(o, "DeviceIDs", comma_list(gpu));
 	} else {
-		return err_set(e, ERR_USAGE,
-			       "unknown GPU request '%s': 'nvidia', 'nvidia:0,1' or a CDI name such as "
-			       "'nvidia.com/gpu=0'",
-			       gpu);
+		return err_set(
+			e, ERR_USAGE,
+			"unknown GPU request '%s': 'nvidia', 'nvidia:0,1' or a CDI name such as "
+			"'nvidia.com/gpu=0'",
+			gpu);
 	}
 	json_push(requests, STEAL(o));
 	return 0;
@@ -129,8 +130,8 @@ static struct json *log_config(const struct docker *d) {
 	return o;
 }
 
-static int host_config(const struct docker *d, const struct docker_container_spec *s, struct json *h,
-		       struct err *e) {
+static int host_config(const struct docker *d, const struct docker_container_spec *s,
+		       struct json *h, struct err *e) {
 	json_set(h, "Mounts", mounts(d, s));
 	json_set_str(h, "NetworkMode", s->network);
 	set_bytes(h, "Memory", s->memory_bytes);
@@ -152,8 +153,8 @@ static int host_config(const struct docker *d, const struct docker_container_spe
 	return s->gpu && *s->gpu ? set_gpu(d, s->gpu, h, e) : 0;
 }
 
-static int create_body(const struct docker *d, const struct docker_container_spec *s, struct json *o,
-		       struct err *e) {
+static int create_body(const struct docker *d, const struct docker_container_spec *s,
+		       struct json *o, struct err *e) {
 	struct json *check = json_object(), *host = json_object();
 
 	json_set_str(o, "Image", s->image);
@@ -178,12 +179,14 @@ static void tell_warnings(const struct docker *d, const char *name, const struct
 }
 
 /* Docker refuses it; Podman makes an empty folder there. */
-static int check_sources(const struct docker *d, const struct docker_container_spec *s, struct err *e) {
+static int check_sources(const struct docker *d, const struct docker_container_spec *s,
+			 struct err *e) {
 	struct stat st;
 
 	for (size_t i = 0; d->podman && i < s->n_mounts; i++)
 		if (lstat(s->mounts[i].source, &st))
-			return err_set(e, ERR_SYS, "bind source path does not exist: %s", s->mounts[i].source);
+			return err_set(e, ERR_SYS, "bind source path does not exist: %s",
+				       s->mounts[i].source);
 	return 0;
 }
 
@@ -192,11 +195,15 @@ static bool name_is_taken(const struct answer *a) {
 	return a->status == 409 || (a->status == 500 && strstr(a->said, "is already in use"));
 }
 
-/* The kernel or Docker cannot: without control groups in a rootless Docker, for one. Docker itself says nothing of it. */
+/* The kernel or Docker cannot: without control groups in a rootless Docker, for one. Docker itself
+ * says nothing of it. */
 static void warn_of_limits(const struct docker *d, const struct docker_container_spec *s) {
 	if (d->nature.known && !d->nature.limits_memory && s->memory_bytes)
-		progress_warn(d->progress, "this Docker does not enforce limits of memory and processes (rootless needs cgroup v2): a release can take "
-			      "more than was planned", s->name);
+		progress_warn(d->progress,
+			      "this Docker does not enforce limits of memory and processes "
+			      "(rootless needs cgroup v2): a release can take "
+			      "more than was planned",
+			      s->name);
 }
 
 int docker_container_create(struct docker *d, const struct docker_container_spec *s, bool *taken,
@@ -205,20 +212,29 @@ int docker_container_create(struct docker *d, const struct docker_container_spec
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = mem_strdup("/containers/create");
-	struct call c = {
-		"create container", s->name,	       "POST", .effect = EFFECT_CONTAINER_CREATE, .body = body, .deadline_ms = d->slow_ms,
-		.results = d->podman ? podman_results : results, .wants_json = true, .again = true};
+	struct call c = {"create container",
+			 s->name,
+			 "POST",
+			 .effect = EFFECT_CONTAINER_CREATE,
+			 .body = body,
+			 .deadline_ms = d->slow_ms,
+			 .results = d->podman ? podman_results : results,
+			 .wants_json = true,
+			 .again = true};
 
 	assert(s->name && s->image);
 	docker_query(&path, "name", s->name);
 	c.path = path;
-	if (check_sources(d, s, e) || create_body(d, s, body, e))
+	if (check_sources(d, s, e) ||
+	    create_body(d, s, body, e))
 		return err_wrap(e, "docker: create container '%s'", s->name);
 	if (docker_call(d, &c, &a, e))
 		return -1;
 	*taken = name_is_taken(&a);
 	if (a.status == 500 && !*taken)
-		return err_set(e, ERR_SYS, "docker: create container '%s': 500 Internal Server Error: %s%s", s->name, a.said, docker_way_out(a.said));
+		return err_set(e, ERR_SYS,
+			       "docker: create container '%s': 500 Internal Server Error: %s%s",
+			       s->name, a.said, docker_way_out(a.said));
 	if (!*taken && strlen(docker_text(a.json, "Id")) != 64)
 		return err_set(e, ERR_SYS, "docker: create container '%s': the answer has no id",
 			       s->name);
@@ -232,10 +248,12 @@ bool docker_create_may_want_image(const struct err *why) {
 	return why->code == ERR_SYS && strstr(why->msg, ": 500 ") && !*docker_way_out(why->msg);
 }
 
-/* Between the death of a container's process and Docker's own knowledge of it, containerd or runc refuse the update. Their words differ by
- * version ("ttrpc: closed", "container not running", "cannot update a stopped container"); what Docker puts before them does not. */
+/* Between the death of a container's process and Docker's own knowledge of it, containerd or runc
+ * refuse the update. Their words differ by version ("ttrpc: closed", "container not running",
+ * "cannot update a stopped container"); what Docker puts before them does not. */
 static bool is_just_dying(const struct answer *a) {
-	return a->status == 500 && strstr(a->said, "Cannot update container ") && !*docker_way_out(a->said);
+	return a->status == 500 && strstr(a->said, "Cannot update container ") &&
+		!*docker_way_out(a->said);
 }
 
 int docker_container_set_restart(struct docker *d, const char *name, const char *policy,
@@ -243,8 +261,15 @@ int docker_container_set_restart(struct docker *d, const char *name, const char 
 	static const int may_be_absent[] = {404, 500, 0}, results[] = {500, 0};
 	struct json *body CLEANUP(json_freep) = json_object();
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/update");
-	struct call c = {"set the restart policy of", name, "POST", path, EFFECT_CONTAINER_UPDATE, .body = body,
-			 .deadline_ms = d->slow_ms, .results = strcmp(policy, "no") ? results : may_be_absent, .again = true};
+	struct call c = {"set the restart policy of",
+			 name,
+			 "POST",
+			 path,
+			 EFFECT_CONTAINER_UPDATE,
+			 .body = body,
+			 .deadline_ms = d->slow_ms,
+			 .results = strcmp(policy, "no") ? results : may_be_absent,
+			 .again = true};
 
 	json_set(body, "RestartPolicy", restart_policy(policy));
 	for (uint64_t until = clock_mono_ms() + DYING_MS;;) {
@@ -254,7 +279,10 @@ int docker_container_set_restart(struct docker *d, const char *name, const char 
 		if (a.status != 500)
 			return 0;
 		if (!is_just_dying(&a) || clock_mono_ms() >= until)
-			return err_set(e, ERR_SYS, "docker: set the restart policy of '%s': 500 Internal Server Error: %s%s", name, a.said, docker_way_out(a.said));
+			return err_set(e, ERR_SYS,
+				       "docker: set the restart policy of '%s': 500 Internal "
+				       "Server Error: %s%s",
+				       name, a.said, docker_way_out(a.said));
 		if (interrupt_check(e))
 			return -1;
 		clock_sleep_ms(DYING_LOOK_MS);

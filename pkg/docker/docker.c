@@ -44,22 +44,25 @@ static int no_docker(const struct docker *d, struct err *e) {
 	switch (http_connect_errno(d->http)) {
 	case ENOENT:
 	case ENOTDIR:
-		return err_set(e, ERR_UNREACHABLE,
-			       "no Docker Engine: there is no socket '%s'; start it (systemctl start "
-			       "docker) or set DOCKER_HOST",
-			       d->socket);
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"no Docker Engine: there is no socket '%s'; start it (systemctl start "
+			"docker) or set DOCKER_HOST",
+			d->socket);
 	case EACCES:
 	case EPERM:
-		return err_set(e, ERR_SYS,
-			       "permission denied: the Docker Engine's socket '%s'; run as root, or as a "
-			       "member of the group that owns it "
-			       "(usermod -aG docker USER)",
-			       d->socket);
+		return err_set(
+			e, ERR_SYS,
+			"permission denied: the Docker Engine's socket '%s'; run as root, or as a "
+			"member of the group that owns it "
+			"(usermod -aG docker USER)",
+			d->socket);
 	case ECONNREFUSED:
-		return err_set(e, ERR_UNREACHABLE,
-			       "no Docker Engine: no process listens on '%s'; start it (systemctl start "
-			       "docker) or set DOCKER_HOST",
-			       d->socket);
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"no Docker Engine: no process listens on '%s'; start it (systemctl start "
+			"docker) or set DOCKER_HOST",
+			d->socket);
 	default:
 		return err_set(e, ERR_UNREACHABLE,
 			       "the Docker Engine at '%s' does not answer (%.200s); restart it "
@@ -85,15 +88,19 @@ static void note_podman(void *ctx, const char *name, const char *value) {
 	(void) snprintf(d->podman_version, sizeof d->podman_version, "%s", value);
 }
 
-/* Podman counts its own versions: before 5.1 it cannot change the restart policy of a container that is there. */
+/* Podman counts its own versions: before 5.1 it cannot change the restart policy of a container
+ * that is there. */
 static int check_podman(const struct docker *d, struct err *e) {
 	unsigned major = 0, minor = 0;
 
 	if (!d->podman)
 		return 0;
-	if (sscanf(d->podman_version, "%u.%u", &major, &minor) == 2 && (major > PODMAN_MAJOR || (major == PODMAN_MAJOR && minor >= PODMAN_MINOR)))
+	if (sscanf(d->podman_version, "%u.%u", &major, &minor) == 2 &&
+	    (major > PODMAN_MAJOR || (major == PODMAN_MAJOR && minor >= PODMAN_MINOR)))
 		return 0;
-	return err_set(e, ERR_UNREACHABLE, "Podman %s at '%s' cannot change the restart policy of a container, which a switch needs: upgrade it to %d.%d or later",
+	return err_set(e, ERR_UNREACHABLE,
+		       "Podman %s at '%s' cannot change the restart policy of a container, which a "
+		       "switch needs: upgrade it to %d.%d or later",
 		       d->podman_version, d->socket, PODMAN_MAJOR, PODMAN_MINOR);
 }
 
@@ -126,10 +133,11 @@ static int negotiate(struct docker *d, struct err *e) {
 			       "version (its log says more: journalctl -u docker)",
 			       d->socket, r.status);
 	if (theirs < OLDEST)
-		return err_set(e, ERR_UNREACHABLE,
-			       "the Docker Engine at '%s' has API %s, 1.%d is needed: upgrade it to "
-			       "20.10 or later",
-			       d->socket, r.api_version, OLDEST);
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"the Docker Engine at '%s' has API %s, 1.%d is needed: upgrade it to "
+			"20.10 or later",
+			d->socket, r.api_version, OLDEST);
 	d->minor = theirs < NEWEST ? theirs : NEWEST;
 	return check_podman(d, e);
 }
@@ -145,7 +153,8 @@ int docker_open(const struct docker_options *o, struct docker **out, struct err 
 	d->back_ms = o->back_ms;
 	d->progress = o->progress;
 	d->http = http_new();
-	if (docker_find_host(o->host, &d->socket, e) || negotiate(d, e))
+	if (docker_find_host(o->host, &d->socket, e) ||
+	    negotiate(d, e))
 		return -1;
 	*out = STEAL(d);
 	return 0;
@@ -164,7 +173,8 @@ static int wrap(const struct call *c, struct err *e) {
 
 void docker_words(const char *text, char out[static DOCKER_WORDS]) {
 	/* What to do stands behind them, and has to be read, too. */
-	int most = *docker_way_out(text) ? DOCKER_WORDS / 2 : DOCKER_WORDS, head = most * 2 / 5, tail = most - head - (int) sizeof " ... ";
+	int most = *docker_way_out(text) ? DOCKER_WORDS / 2 : DOCKER_WORDS, head = most * 2 / 5,
+	    tail = most - head - (int) sizeof " ... ";
 	size_t n = strlen(text);
 
 	while (n && ((unsigned char) text[n - 1] <= ' ' || text[n - 1] == 0x7f))
@@ -172,7 +182,8 @@ void docker_words(const char *text, char out[static DOCKER_WORDS]) {
 	if (n < (size_t) most)
 		(void) snprintf(out, DOCKER_WORDS, "%.*s", (int) n, text);
 	else
-		(void) snprintf(out, DOCKER_WORDS, "%.*s ... %.*s", head, text, tail, text + n - tail);
+		(void) snprintf(out, DOCKER_WORDS, "%.*s ... %.*s", head, text, tail,
+				text + n - tail);
 	for (char *s = out; *s; s++)
 		if ((unsigned char) *s < ' ' || *s == 0x7f)
 			*s = ' ';
@@ -209,12 +220,16 @@ int docker_refused(const struct call *c, const struct http_response *r, struct e
 	char words[DOCKER_WORDS];
 
 	said(r, words);
-	(void) err_set(e, ERR_SYS, "%ld%s: %s%s", r->status, reason(r->status), words, docker_way_out(words));
+	(void) err_set(e, ERR_SYS, "%ld%s: %s%s", r->status, reason(r->status), words,
+		       docker_way_out(words));
 	return wrap(c, e);
 }
 
 const char *docker_way_out(const char *words) {
-	return strstr(words, "no space left on device") ? "; free space where Docker keeps its data (docker system df), then run the command again" : "";
+	return strstr(words, "no space left on device")
+		? "; free space where Docker keeps its data (docker system df), then run the "
+		  "command again"
+		: "";
 }
 
 int docker_misshapen(const struct call *c, const char *what, struct err *e) {
@@ -228,9 +243,14 @@ static void add_way_out(const struct docker *d, const struct call *c, struct err
 
 	memcpy(why, e->msg, sizeof why);
 	if (e->code == ERR_UNREACHABLE && http_connect_errno(d->http))
-		(void) err_set(e, e->code, "%.300s; start Docker (systemctl start docker), then run the command again", why);
+		(void) err_set(
+			e, e->code,
+			"%.300s; start Docker (systemctl start docker), then run the command again",
+			why);
 	else if (e->code == ERR_UNREACHABLE && c->deadline_ms && strstr(why, "no complete answer"))
-		(void) err_set(e, e->code, "%.300s; if Docker is only slow, raise engine_timeout in config.yaml", why);
+		(void) err_set(
+			e, e->code,
+			"%.300s; if Docker is only slow, raise engine_timeout in config.yaml", why);
 }
 
 int docker_stream(struct docker *d, const struct call *c, struct http_request *q,
@@ -262,12 +282,15 @@ int docker_stream(struct docker *d, const struct call *c, struct http_request *q
 }
 
 /* Until the Engine is back: a failure that asking again may end. */
-static bool may_ask_again(struct docker *d, const struct call *c, uint64_t *until_ms, struct err *e) {
+static bool may_ask_again(struct docker *d, const struct call *c, uint64_t *until_ms,
+			  struct err *e) {
 	if (!d->back_ms || d->given_up || !http_hung_up(d->http) || (c->method && !c->again))
 		return false;
 	if (!*until_ms) {
 		*until_ms = clock_mono_ms() + d->back_ms;
-		progress_warn(d->progress, "the Docker Engine went away: waiting for it to come back", d->socket);
+		progress_warn(d->progress,
+			      "the Docker Engine went away: waiting for it to come back",
+			      d->socket);
 	}
 	d->given_up = clock_mono_ms() >= *until_ms;
 	if (d->given_up || interrupt_check(e))
@@ -317,7 +340,7 @@ int docker_pass(const struct err *failure, struct err *e) {
 
 static bool is_plain(char c) {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
+		(c && strchr("-._~", c));
 }
 
 static void escape(struct buf *out, const char *text, const char *also_plain) {

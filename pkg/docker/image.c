@@ -17,7 +17,7 @@ int docker_image_inspect(struct docker *d, const char *ref, bool *found, struct 
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "/json");
 	struct call c = {"inspect image",   ref,
-			 .path = path,	    .deadline_ms = d->quick_ms,
+			 .path = path,      .deadline_ms = d->quick_ms,
 			 .results = absent, .wants_json = true};
 
 	if (docker_call(d, &c, &a, e))
@@ -45,8 +45,8 @@ void docker_image_done(struct docker_image *i) {
 
 bool docker_image_matches(const struct docker_image *i, const char *config, const char *manifest,
 			  const char *const *diff_ids, size_t n) {
-	bool same =
-		i->n_layers == n && (!strcmp(i->id, config) || (manifest && !strcmp(i->id, manifest)));
+	bool same = i->n_layers == n &&
+		(!strcmp(i->id, config) || (manifest && !strcmp(i->id, manifest)));
 
 	for (size_t k = 0; same && k < n; k++)
 		same = !strcmp(i->layers[k], diff_ids[k]);
@@ -54,7 +54,8 @@ bool docker_image_matches(const struct docker_image *i, const char *config, cons
 }
 
 int docker_image_find(struct docker *d, const char *config, const char *manifest,
-		      const char *const *diff_ids, size_t n, bool *found, char id[65], struct err *e) {
+		      const char *const *diff_ids, size_t n, bool *found, char id[65],
+		      struct err *e) {
 	const char *const digests[] = {config, manifest};
 
 	for (size_t k = 0; k < 2; k++) {
@@ -76,11 +77,18 @@ int docker_image_find(struct docker *d, const char *config, const char *manifest
 	return 0;
 }
 
-int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_use, struct err *e) {
+int docker_image_remove(struct docker *d, const char *ref, bool force, bool *in_use,
+			struct err *e) {
 	static const int results[] = {404, 409, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/images/", ref, "");
-	struct call c = {"remove image", ref, "DELETE", .effect = EFFECT_IMAGE_REMOVE, .deadline_ms = d->slow_ms, .results = results, .again = true};
+	struct call c = {"remove image",
+			 ref,
+			 "DELETE",
+			 .effect = EFFECT_IMAGE_REMOVE,
+			 .deadline_ms = d->slow_ms,
+			 .results = results,
+			 .again = true};
 
 	if (force)
 		docker_query(&path, "force", "1");

@@ -8,7 +8,8 @@
 #include "docker/internal.h"
 
 static bool has_containerd_store(const struct json *info) {
-	for (const struct json *s = json_first(json_get(info, "DriverStatus")); s; s = json_next(s)) {
+	for (const struct json *s = json_first(json_get(info, "DriverStatus")); s;
+	     s = json_next(s)) {
 		const char *value = json_text(json_at(s, 1));
 		if (value && !strcmp(value, "io.containerd.snapshotter.v1"))
 			return true;
@@ -18,8 +19,10 @@ static bool has_containerd_store(const struct json *info) {
 
 /* ["name=seccomp,profile=default", "name=rootless", "name=userns"] */
 static bool has_option(const struct json *info, const char *option) {
-	for (const struct json *s = json_first(json_get(info, "SecurityOptions")); s; s = json_next(s))
-		if (json_text(s) && !strncmp(json_text(s), option, strcspn(json_text(s), ",")) && strcspn(json_text(s), ",") == strlen(option))
+	for (const struct json *s = json_first(json_get(info, "SecurityOptions")); s;
+	     s = json_next(s))
+		if (json_text(s) && !strncmp(json_text(s), option, strcspn(json_text(s), ",")) &&
+		    strcspn(json_text(s), ",") == strlen(option))
 			return true;
 	return false;
 }
@@ -67,7 +70,8 @@ int docker_learn(struct docker *d, const struct docker_nature **out, struct err 
 	if (!d->nature.known) {
 		if (docker_info(d, &i, e))
 			return -1;
-		d->nature = (struct docker_nature){true, i.rootless, i.userns_remap, i.limits_memory};
+		d->nature = (struct docker_nature){true, i.rootless, i.userns_remap,
+						   i.limits_memory};
 	}
 	if (out)
 		*out = &d->nature;
@@ -90,9 +94,12 @@ int docker_suits(struct docker *d, unsigned owner, struct err *e) {
 		return -1;
 	if (!nature->rootless || stat(d->socket, &st) || st.st_uid == owner)
 		return 0;
-	return err_set(e, ERR_USAGE, "the rootless Docker at '%s' belongs to uid %u, and the root directory to uid %u: its containers see only files of uid %u; "
-		       "run as uid %u with --root in a directory of that user, or use another Docker", d->socket, (unsigned) st.st_uid, owner,
-		       (unsigned) st.st_uid, (unsigned) st.st_uid);
+	return err_set(
+		e, ERR_USAGE,
+		"the rootless Docker at '%s' belongs to uid %u, and the root directory to uid %u: "
+		"its containers see only files of uid %u; "
+		"run as uid %u with --root in a directory of that user, or use another Docker",
+		d->socket, (unsigned) st.st_uid, owner, (unsigned) st.st_uid, (unsigned) st.st_uid);
 }
 
 char *docker_user(const struct docker *d, unsigned uid) {

@@ -26,37 +26,38 @@ struct docker {
  * ends with 0. */
 struct call {
 	const char *verb, *object; /* for messages: "create container", "x" (or NULL) */
-	const char *method; /* NULL: GET */
-	const char *path; /* what follows "/v1.41", already escaped */
-	enum effect effect; /* wanted by every method but GET, unless it only waits */
-	const struct json *body; /* or NULL */
+	const char *method;        /* NULL: GET */
+	const char *path;          /* what follows "/v1.41", already escaped */
+	enum effect effect;        /* wanted by every method but GET, unless it only waits */
+	const struct json *body;   /* or NULL */
 	uint64_t deadline_ms;
 	const int *results;
 	bool wants_json; /* a 2xx without a JSON body is a failure */
-	bool again; /* may be asked twice, as GET may */
+	bool again;      /* may be asked twice, as GET may */
 };
 
 /* The longest text of Docker's in a message. */
 enum { DOCKER_WORDS = 256 };
-/* On one line; of a longer one the beginning, which says what failed, and the end, which says why. */
+/* On one line; of a longer one the beginning, which says what failed, and the end, which says
+ * why. */
 void docker_words(const char *text, char out[static DOCKER_WORDS]);
 
 struct answer {
 	long status;
-	struct json *json; /* of a 2xx, NULL when not asked for */
+	struct json *json;       /* of a 2xx, NULL when not asked for */
 	char said[DOCKER_WORDS]; /* the Engine's message of another status, one line */
 };
 
 /* CLEANUP(docker_answer_done) */
 void docker_answer_done(struct answer *a);
 int docker_call(struct docker *d, const struct call *c, struct answer *a, struct err *e);
-/* The same with a sink for a 2xx body; `q` carries sink, begin, read and timeouts, the rest is filled
- * in. The response is `r`. A call that reached its own deadline is a failure; the caller may look at
- * the clock. */
+/* The same with a sink for a 2xx body; `q` carries sink, begin, read and timeouts, the rest is
+ * filled in. The response is `r`. A call that reached its own deadline is a failure; the caller may
+ * look at the clock. */
 int docker_stream(struct docker *d, const struct call *c, struct http_request *q,
 		  struct http_response *r, struct err *e);
-/* Did the failure come from a deadline of so long? An Engine that is gone fails sooner. For calls that
- * wait, that is the answer "not yet". */
+/* Did the failure come from a deadline of so long? An Engine that is gone fails sooner. For calls
+ * that wait, that is the answer "not yet". */
 bool docker_ran_out(const struct err *failure, uint64_t begun_ms, uint64_t deadline_ms);
 int docker_pass(const struct err *failure, struct err *e); /* copies; -1 */
 /* ERR_SYS: a 2xx that cannot be what was asked for ("a container"); -1. */
@@ -85,7 +86,8 @@ bool docker_all_have(const struct json *list, const char *key);
 /* As an object, or NULL: the Engine writes null for an empty one. */
 const struct json *docker_object(const struct json *j, const char *path);
 
-/* A stream of JSON objects that arrive in pieces: newlines, record separators or nothing between them.
+/* A stream of JSON objects that arrive in pieces: newlines, record separators or nothing between
+ * them.
  */
 struct docker_objects {
 	struct buf text;
@@ -97,7 +99,7 @@ struct docker_objects {
 	void *ctx;
 	bool ended; /* by each */
 };
-#define DOCKER_OBJECTS                                                                                 \
+#define DOCKER_OBJECTS \
 	{ .text = BUF_INIT(1 << 20) }
 void docker_objects_done(struct docker_objects *o);
 /* A sink of http: ctx is a struct docker_objects. */
@@ -111,7 +113,7 @@ struct docker_frames {
 	unsigned char head[8];
 	unsigned have; /* bytes of head */
 	uint32_t left; /* bytes of data still to come */
-	bool raw; /* a terminal: no frames */
+	bool raw;      /* a terminal: no frames */
 	bool (*sink)(void *ctx, int stream, const char *data, size_t n);
 	void *ctx;
 	bool bad, ended;

@@ -14,9 +14,9 @@
 #include "base/text.h"
 #include "docker/internal.h"
 
-/* Design. The archive is pushed by a writer (libarchive's way) and pulled by HTTP (libcurl's way); a
- * pipe and a thread stand between. The pipe's end is only good news if the producer says so:
- * the reader joins the thread at end of file, before it tells HTTP that the body is whole, so an
+/* Design. The archive is pushed by a writer (libarchive's way) and pulled by HTTP (libcurl's way);
+ * a pipe and a thread stand between. The pipe's end is only good news if the producer says so: the
+ * reader joins the thread at end of file, before it tells HTTP that the body is whole, so an
  * archive that could not be written to its end is an aborted request and never a complete one. */
 struct load {
 	int (*produce)(void *ctx, int fd, struct err *e);
@@ -87,7 +87,8 @@ static ssize_t read_body(void *ctx, char *out, size_t n) {
 	return l->result;
 }
 
-/* One line of the answer. Which of these an Engine uses depends on its version and its image store. */
+/* One line of the answer. Which of these an Engine uses depends on its version and its image
+ * store. */
 static bool note_line(void *ctx, const struct json *j) {
 	struct load *l = ctx;
 	const char *text = json_text(json_path(j, "errorDetail.message")),
@@ -104,7 +105,8 @@ static bool note_line(void *ctx, const struct json *j) {
 static int transfer(struct docker *d, struct load *l, struct err *e) {
 	static const char *const headers[] = {"Content-Type: application/x-tar"};
 	struct http_response r CLEANUP(http_response_done) = {0};
-	struct call c = {"load image", l->name, "POST", .path = "/images/load?quiet=1", .effect = EFFECT_IMAGE_LOAD};
+	struct call c = {"load image", l->name, "POST", .path = "/images/load?quiet=1",
+			 .effect = EFFECT_IMAGE_LOAD};
 	struct http_request q = {.read = read_body,
 				 .read_ctx = l,
 				 .sink = docker_objects_feed,
@@ -128,7 +130,8 @@ static int transfer(struct docker *d, struct load *l, struct err *e) {
 	if (!r.aborted && (r.status < 200 || r.status > 299))
 		return docker_refused(&c, &r, e);
 	if (*l->failure)
-		return err_set(e, ERR_SYS, "docker: load image '%s': %s%s", l->name, l->failure, docker_way_out(l->failure));
+		return err_set(e, ERR_SYS, "docker: load image '%s': %s%s", l->name, l->failure,
+			       docker_way_out(l->failure));
 	if (fault || r.aborted)
 		return err_set(e, ERR_SYS, "docker: load image '%s': the answer has %s", l->name,
 			       fault ? fault : "no end");

@@ -35,7 +35,9 @@ static int read_frames(struct docker *d, const struct docker_log *l, struct dock
 	struct http_response r CLEANUP(http_response_done) = {0};
 	char *path CLEANUP(freep) = log_path(l);
 	struct call c = {"read log of", l->name, .path = path};
-	struct http_request q = {.sink = docker_frames_feed, .sink_ctx = f, .max_body = DOCKER_LOG_MAX};
+	struct http_request q = {.sink = docker_frames_feed,
+				 .sink_ctx = f,
+				 .max_body = DOCKER_LOG_MAX};
 	uint64_t begun = clock_mono_ms();
 	struct err failure;
 
@@ -66,7 +68,8 @@ int docker_log_read(struct docker *d, const struct docker_log *l,
 	struct docker_frames f = {.sink = sink, .ctx = ctx};
 	bool there;
 
-	/* Frames or not is a property of the container; the content type says so only from API 1.42 on.
+	/* Frames or not is a property of the container; the content type says so only from API 1.42
+	 * on.
 	 */
 	if (docker_container_inspect(d, l->name, &there, &seen, e))
 		return -1;
@@ -95,7 +98,8 @@ static bool keep_end(void *ctx, int stream, const char *data, size_t n) {
 	return buf_add(b, data, n);
 }
 
-int docker_log_tail(struct docker *d, const char *name, int64_t lines, struct buf *out, struct err *e) {
+int docker_log_tail(struct docker *d, const char *name, int64_t lines, struct buf *out,
+		    struct err *e) {
 	struct docker_log l = {.name = name, .tail = lines};
 	bool found;
 
@@ -126,20 +130,24 @@ static bool hear(void *ctx, const struct json *j) {
 }
 
 int docker_events(struct docker *d, const char *const *labels, int64_t since_ms, int64_t until_ms,
-		  bool (*sink)(void *ctx, const struct docker_event *ev), void *ctx, struct err *e) {
+		  bool (*sink)(void *ctx, const struct docker_event *ev), void *ctx,
+		  struct err *e) {
 	struct docker_objects o CLEANUP(docker_objects_done) = DOCKER_OBJECTS;
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct listener who = {sink, ctx};
 	char *path CLEANUP(freep) = mem_strdup("/events");
 	struct call c = {.verb = "read events"};
-	struct http_request q = {.sink = docker_objects_feed, .sink_ctx = &o, .max_body = DOCKER_ANSWER_MAX};
+	struct http_request q = {.sink = docker_objects_feed,
+				 .sink_ctx = &o,
+				 .max_body = DOCKER_ANSWER_MAX};
 	int64_t ahead = until_ms - clock_unix_ms();
 
 	assert(ahead <= 86400000);
 	o.each = hear;
 	o.ctx = &who;
 	query_time(&path, "since", since_ms);
-	/* Podman leaves out the newest ones where `until` is not ahead; it can be told not to wait for more instead. */
+	/* Podman leaves out the newest ones where `until` is not ahead; it can be told not to wait
+	 * for more instead. */
 	if (d->podman && ahead <= 0)
 		docker_query(&path, "stream", "false");
 	else

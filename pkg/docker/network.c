@@ -8,7 +8,12 @@ static const int absent[] = {404, 0};
 int docker_network_remove(struct docker *d, const char *name, struct err *e) {
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/networks/", name, "");
-	struct call c = {"remove network", name, "DELETE", path, EFFECT_NETWORK_REMOVE, .deadline_ms = d->slow_ms,
+	struct call c = {"remove network",
+			 name,
+			 "DELETE",
+			 path,
+			 EFFECT_NETWORK_REMOVE,
+			 .deadline_ms = d->slow_ms,
 			 .results = absent};
 
 	return docker_call(d, &c, &a, e);

@@ -5,7 +5,8 @@
 
 /* Pages of files that nobody used lately are counted by the group and could go at once. */
 static uint64_t idle_pages(const struct json *memory) {
-	static const char *const keys[] = {"stats.total_inactive_file", "stats.inactive_file"}; /* cgroup v1, v2 */
+	/* cgroup v1, v2 */
+	static const char *const keys[] = {"stats.total_inactive_file", "stats.inactive_file"};
 
 	for (int i = 0; i < 2; i++) {
 		double v = json_value(json_path(memory, keys[i]));
@@ -19,7 +20,9 @@ int docker_container_memory(struct docker *d, const char *name, uint64_t *bytes,
 	static const int absent[] = {404, 0};
 	struct answer a CLEANUP(docker_answer_done) = {0};
 	char *path CLEANUP(freep) = docker_path("/containers/", name, "/stats?stream=0&one-shot=1");
-	struct call c = {"read memory of", name, .path = path, .deadline_ms = d->quick_ms, .results = absent, .wants_json = true};
+	struct call c = {"read memory of",  name,
+			 .path = path,      .deadline_ms = d->quick_ms,
+			 .results = absent, .wants_json = true};
 
 	/* Where nothing is counted, what it says are figures of something else. */
 	*bytes = 0;

@@ -14,7 +14,9 @@ void drift_differences_done(struct drift_differences *d) {
 	*d = (struct drift_differences){0};
 }
 
-void difference_add(struct drift_differences *d, enum drift_kind kind, const char *what, const char *want, const char *have) {
+void difference_add(struct drift_differences *d, enum drift_kind kind, const char *what,
+		    const char *want, const char *have) {
 	d->at = mem_grow(d->at, d->n + 1, sizeof *d->at);
-	d->at[d->n++] = (struct drift_difference){kind, mem_strdup(what), mem_strdup(want), mem_strdup(have)};
+	d->at[d->n++] = (struct drift_difference){kind, mem_strdup(what), mem_strdup(want),
+						  mem_strdup(have)};
 }

@@ -20,16 +20,24 @@
 #include "gateway/gateway.h"
 #include "haproxy/image.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/history.h"
 #include "root/root.h"
 #include "store/store.h"
+#include "json/json.h"
 
-/* Design: what bears this root's name and is reached by none of its routes. The world is listed first and what reaches it after, so that who
- * begins in between is not taken for an orphan: its journal announces a release before anything of it is made. Where a release cannot be
- * read, nobody knows what it reaches: then directories and images are left. */
+/* Design: what bears this root's name and is reached by none of its routes. The world is listed
+ * first and what reaches it after, so that who begins in between is not taken for an orphan: its
+ * journal announces a release before anything of it is made. Where a release cannot be read, nobody
+ * knows what it reaches: then directories and images are left. */
 
-enum orphan_kind { ORPHAN_RUN, ORPHAN_LINKS, ORPHAN_CONTAINER, ORPHAN_IMAGE, ORPHAN_NETWORK, ORPHAN_ROUTE };
+enum orphan_kind {
+	ORPHAN_RUN,
+	ORPHAN_LINKS,
+	ORPHAN_CONTAINER,
+	ORPHAN_IMAGE,
+	ORPHAN_NETWORK,
+	ORPHAN_ROUTE
+};
 
 static const struct {
 	const char *what, *removed;
@@ -44,9 +52,9 @@ static const struct {
 
 struct orphan {
 	enum orphan_kind kind;
-	const char *name; /* as it is removed by */
-	const char *id;	  /* of the release that it says it is of, or NULL */
-	const char *route; /* likewise */
+	const char *name;   /* as it is removed by */
+	const char *id;     /* of the release that it says it is of, or NULL */
+	const char *route;  /* likewise */
 	const char *digest; /* of an image */
 };
 
@@ -81,14 +89,16 @@ static struct orphan *add(struct scan *h, enum orphan_kind kind, const char *nam
 /* ---- the world ---- */
 
 static bool is_id(const char *name) {
-	return strspn(name, "0123456789abcdef") == LOCKFILE_ID - 1 && strlen(name) == LOCKFILE_ID - 1;
+	return strspn(name, "0123456789abcdef") == LOCKFILE_ID - 1 &&
+		strlen(name) == LOCKFILE_ID - 1;
 }
 
 static int list_run(struct scan *h, struct err *e) {
 	char **names CLEANUP(freep) = NULL, **links CLEANUP(freep) = NULL;
 	size_t n = 0, n_links = 0;
 
-	if (fs_list(h->ctx->base.root->fd, "run", &names, &n, e) || fs_list(h->ctx->base.root->fd, "run/routes", &links, &n_links, e))
+	if (fs_list(h->ctx->base.root->fd, "run", &names, &n, e) ||
+	    fs_list(h->ctx->base.root->fd, "run/routes", &links, &n_links, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (is_id(names[i]))
@@ -107,11 +117,14 @@ static int list_containers(struct scan *h, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		if (!json_str(list.at[i].labels, HAPROXY_LABEL))
-			add(h, ORPHAN_CONTAINER, list.at[i].name)->route = arena_strdup(h->arena, json_str(list.at[i].labels, INSTANCE_LABEL_ROUTE));
+			add(h, ORPHAN_CONTAINER, list.at[i].name)->route =
+				arena_strdup(h->arena,
+					     json_str(list.at[i].labels, INSTANCE_LABEL_ROUTE));
 	return 0;
 }
 
-static void take_tag(struct scan *h, const struct docker_image_entry *image, const char *prefix, const char *tag) {
+static void take_tag(struct scan *h, const struct docker_image_entry *image, const char *prefix,
+		     const char *tag) {
 	const char *colon = strrchr(tag, ':');
 
 	if (!text_starts(tag, prefix) || !colon || json_str(image->labels, HAPROXY_LABEL))
@@ -122,7 +135,8 @@ static void take_tag(struct scan *h, const struct docker_image_entry *image, con
 }
 
 static int list_images(struct scan *h, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", h->ctx->base.root->id);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/",
+						 h->ctx->base.root->id);
 	const char *const labels[] = {INSTANCE_LABEL_ROUTE, NULL};
 	struct docker_images list CLEANUP(docker_images_done) = {0};
 
@@ -187,7 +201,8 @@ static int reach_by_route(struct scan *h, const char *name, struct err *e) {
 	struct err broken = {0};
 	size_t n;
 
-	if (release_route_open(h->ctx->base.root, name, false, &r, e) || release_list(&r, &versions, &n, e))
+	if (release_route_open(h->ctx->base.root, name, false, &r, e) ||
+	    release_list(&r, &versions, &n, e))
 		return -1;
 	h->unsure |= reach_by_journal(h, &r, &broken) != 0;
 	for (size_t i = 0; i < n; i++) {
@@ -239,7 +254,10 @@ static int scan(const struct rollout *ctx, struct scan *h, struct err *e) {
 	size_t left = 0;
 
 	*h = (struct scan){.ctx = ctx, .arena = arena_new()};
-	if (list_run(h, e) || list_containers(h, e) || list_images(h, e) || list_networks(h, e))
+	if (list_run(h, e) ||
+	    list_containers(h, e) ||
+	    list_images(h, e) ||
+	    list_networks(h, e))
 		return -1;
 	list_gateway(h);
 	if (release_routes(ctx->base.root, &h->routes, &h->n_routes, e))
@@ -255,7 +273,11 @@ static int scan(const struct rollout *ctx, struct scan *h, struct err *e) {
 }
 
 static char *shown(const struct orphan *o) {
-	return mem_printf("%s%s", o->kind == ORPHAN_RUN ? "run/" : o->kind == ORPHAN_LINKS ? "run/routes/" : "", o->name);
+	return mem_printf("%s%s",
+			  o->kind == ORPHAN_RUN             ? "run/"
+				  : o->kind == ORPHAN_LINKS ? "run/routes/"
+							    : "",
+			  o->name);
 }
 
 int drift_scan_orphans(const struct rollout *ctx, struct drift_differences *d, struct err *e) {
@@ -287,7 +309,8 @@ static int take_away(const struct rollout *ctx, const struct orphan *o, struct e
 	return 0;
 }
 
-static int note(const struct rollout *ctx, const struct drift_repairs *f, uint64_t began_ms, struct err *e) {
+static int note(const struct rollout *ctx, const struct drift_repairs *f, uint64_t began_ms,
+		struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(EVENT_FIXED, NULL);
 	struct json *list = json_array();
 
@@ -333,7 +356,8 @@ int drift_remove_orphans(const struct rollout *ctx, struct drift_repairs *out, s
 	struct scan h CLEANUP(scan_done) = {0};
 	uint64_t began = clock_mono_ms();
 
-	if (lock_all(ctx, &locks, e) || scan(ctx, &h, e))
+	if (lock_all(ctx, &locks, e) ||
+	    scan(ctx, &h, e))
 		return -1;
 	for (size_t i = 0; i < h.n && !out->why.code; i++) {
 		char *name CLEANUP(freep) = shown(&h.at[i]);

@@ -24,21 +24,27 @@ static void differ_in_weight(struct drift_differences *d, const char *what, uint
 	difference_add(d, DRIFT_GATEWAY, what, "weight 1", have);
 }
 
-static void compare_server(struct drift_differences *d, size_t i, const struct gateway_server *sv, const struct lockfile *active) {
+static void compare_server(struct drift_differences *d, size_t i, const struct gateway_server *sv,
+			   const struct lockfile *active) {
 	const char *want = should(sv, active);
-	char *what CLEANUP(freep) = mem_printf("gateway slot %c%s%s%s", 'a' + (int) i, *sv->id ? " ('" : "", sv->version, *sv->id ? "')" : "");
+	char *what CLEANUP(freep) = mem_printf("gateway slot %c%s%s%s", 'a' + (int) i,
+					       *sv->id ? " ('" : "", sv->version,
+					       *sv->id ? "')" : "");
 
 	if (strcmp(sv->want, want))
 		difference_add(d, DRIFT_GATEWAY, what, want, sv->want);
 	else if (*sv->id && !traffic_has(sv, want))
-		difference_add(d, DRIFT_GATEWAY, what, want, *sv->have ? sv->have : "no answer from the gateway");
+		difference_add(d, DRIFT_GATEWAY, what, want,
+			       *sv->have ? sv->have : "no answer from the gateway");
 	else if (!strcmp(want, "ready") && !sv->up)
-		difference_add(d, DRIFT_GATEWAY, what, "up", "down: it does not pass the gateway's health check");
+		difference_add(d, DRIFT_GATEWAY, what, "up",
+			       "down: it does not pass the gateway's health check");
 	else if (!strcmp(want, "ready") && sv->weight != 1)
 		differ_in_weight(d, what, sv->weight);
 }
 
-static void compare_view(struct drift_differences *d, const struct gateway_route_view *v, const struct lockfile *active) {
+static void compare_view(struct drift_differences *d, const struct gateway_route_view *v,
+			 const struct lockfile *active) {
 	bool seated = false;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -46,7 +52,8 @@ static void compare_view(struct drift_differences *d, const struct gateway_route
 		seated |= active && !strcmp(v->servers[i].id, active->id);
 	}
 	if (active && !seated)
-		difference_add(d, DRIFT_GATEWAY, "gateway", active->version, v->known ? "not in a slot" : "the route is not configured");
+		difference_add(d, DRIFT_GATEWAY, "gateway", active->version,
+			       v->known ? "not in a slot" : "the route is not configured");
 	if (v->canary_percent) {
 		char have[16];
 		(void) snprintf(have, sizeof have, "%u %%", v->canary_percent);
@@ -72,7 +79,8 @@ static bool is_whole(struct drift_differences *d, const struct rollout *ctx) {
 	return false;
 }
 
-int verify_gateway(struct drift_differences *d, const struct rollout *ctx, const char *route, const struct lockfile *active, struct err *e) {
+int verify_gateway(struct drift_differences *d, const struct rollout *ctx, const char *route,
+		   const struct lockfile *active, struct err *e) {
 	struct gateway_route_view v;
 	struct gateway_view g;
 
@@ -80,7 +88,8 @@ int verify_gateway(struct drift_differences *d, const struct rollout *ctx, const
 		return 0;
 	if (!is_whole(d, ctx))
 		return 0;
-	if (gateway_status(ctx->gateway, &g, e) || gateway_status_route(ctx->gateway, route, &v, e))
+	if (gateway_status(ctx->gateway, &g, e) ||
+	    gateway_status_route(ctx->gateway, route, &v, e))
 		return -1;
 	if (!v.known && !active)
 		return 0;

@@ -9,8 +9,8 @@
 #include "base/progress.h"
 #include "eval/gate.h"
 #include "eval/verdict.h"
-#include "json/json.h"
 #include "probe/endpoint.h"
+#include "json/json.h"
 
 #define SILENT_MAX 3 /* calls in a row without any answer, after which nobody is there */
 
@@ -83,7 +83,8 @@ static uint64_t time_for(const struct run *run, const struct eval_question *q) {
 }
 
 /* 0 with a verdict, also when nobody answered; -1 after Ctrl-C only. */
-static int ask(struct run *run, const struct eval_question *q, struct eval_attempt *out, struct err *e) {
+static int ask(struct run *run, const struct eval_question *q, struct eval_attempt *out,
+	       struct err *e) {
 	struct endpoint_reply reply CLEANUP(endpoint_reply_done) = {0};
 	struct json *body CLEANUP(json_freep) = NULL;
 	uint64_t timeout_ms = time_for(run, q);
@@ -92,13 +93,15 @@ static int ask(struct run *run, const struct eval_question *q, struct eval_attem
 	if (interrupt_check(e))
 		return -1;
 	if (run->silent >= SILENT_MAX || !timeout_ms) {
-		eval_verdict_missing(timeout_ms ? "not asked: the three calls before it got no answer"
-					      : "not asked: the time for the whole set was over",
-				   run->result->arena, out);
+		eval_verdict_missing(timeout_ms
+					     ? "not asked: the three calls before it got no answer"
+					     : "not asked: the time for the whole set was over",
+				     run->result->arena, out);
 		return 0;
 	}
 	body = question_body(q, run->ep);
-	if (endpoint_call(run->ep, q->prompt ? "/v1/completions" : "/v1/chat/completions", body, timeout_ms, &reply, &fault)) {
+	if (endpoint_call(run->ep, q->prompt ? "/v1/completions" : "/v1/chat/completions", body,
+			  timeout_ms, &reply, &fault)) {
 		if (fault.code == ERR_INTERRUPTED) {
 			*e = fault;
 			return -1;
@@ -146,9 +149,14 @@ static size_t widest_id(const struct eval_golden_set *set) {
 
 static void tell_case(const struct run *run, const struct eval_case *c, size_t number) {
 	const struct eval_failure *f = c->worst->n_failures ? &c->worst->failures[0] : NULL;
-	struct progress_case one = {.id = c->id, .verdict = eval_verdict_name(c->verdict), .severity = eval_severity_name(c->severity),
-		.passed = c->verdict == EVAL_PASS, .latency_ms = c->latency_ms, .number = number, .total = run->set->n,
-		.widest = widest_id(run->set)};
+	struct progress_case one = {.id = c->id,
+				    .verdict = eval_verdict_name(c->verdict),
+				    .severity = eval_severity_name(c->severity),
+				    .passed = c->verdict == EVAL_PASS,
+				    .latency_ms = c->latency_ms,
+				    .number = number,
+				    .total = run->set->n,
+				    .widest = widest_id(run->set)};
 
 	if (f && !one.passed) {
 		one.expected = f->expected;
@@ -160,7 +168,8 @@ static void tell_case(const struct run *run, const struct eval_case *c, size_t n
 	progress_case(run->progress, &one);
 }
 
-static int ask_case(struct run *run, const struct eval_question *q, struct eval_case *c, struct err *e) {
+static int ask_case(struct run *run, const struct eval_question *q, struct eval_case *c,
+		    struct err *e) {
 	c->id = arena_strdup(run->result->arena, q->id);
 	c->severity = q->severity;
 	c->n_attempts = (size_t) q->attempts;
@@ -186,7 +195,8 @@ static int ask_all(struct run *run, struct eval_phase *phase, struct err *e) {
 	return 0;
 }
 
-static struct eval_result *result_new(const struct eval_golden_set *set, const struct eval_options *opt) {
+static struct eval_result *result_new(const struct eval_golden_set *set,
+				      const struct eval_options *opt) {
 	struct eval_result *r = mem_zalloc(1, sizeof *r);
 
 	r->arena = arena_new();
@@ -207,7 +217,12 @@ int eval_run(const struct json *golden, const struct endpoint *ep, const struct 
 	if (eval_golden_set_new(golden, &set, e))
 		return -1;
 	r = result_new(set, opt);
-	struct run run = {.set = set, .ep = ep, .opt = opt, .progress = p, .result = r, .began = clock_mono_ms()};
+	struct run run = {.set = set,
+			  .ep = ep,
+			  .opt = opt,
+			  .progress = p,
+			  .result = r,
+			  .began = clock_mono_ms()};
 	if (ask_all(&run, &r->phases[0], e))
 		return -1;
 	eval_decide(r);

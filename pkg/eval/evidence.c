@@ -99,7 +99,8 @@ static struct json *latency(const struct eval_latency *l) {
 static void add_usage(const struct json *one, uint64_t *tokens, uint64_t *us) {
 	for (const struct json *a = json_first(json_get(one, "attempts")); a; a = json_next(a)) {
 		const struct json *u = json_get(a, "usage");
-		int64_t n = json_int_or(u, "completion_tokens", 0), t = json_int_or(u, "completion_us", 0);
+		int64_t n = json_int_or(u, "completion_tokens", 0),
+			t = json_int_or(u, "completion_us", 0);
 		if (n > 0 && t > 0) {
 			*tokens += (uint64_t) n;
 			*us += (uint64_t) t;
@@ -122,7 +123,8 @@ uint64_t eval_slowest_ms(const struct json *evidence, uint64_t *all_ms) {
 	*all_ms = 0;
 	for (const struct json *p = json_first(json_get(evidence, "phases")); p; p = json_next(p))
 		for (const struct json *c = json_first(json_get(p, "cases")); c; c = json_next(c))
-			for (const struct json *a = json_first(json_get(c, "attempts")); a; a = json_next(a)) {
+			for (const struct json *a = json_first(json_get(c, "attempts")); a;
+			     a = json_next(a)) {
 				int64_t ms = json_int_or(a, "latency_ms", 0);
 				slowest = ms > slowest ? ms : slowest;
 				*all_ms += ms > 0 ? (uint64_t) ms : 0;

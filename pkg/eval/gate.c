@@ -14,7 +14,8 @@
 #define REASONS_MAX 8
 
 static double binomial(size_t n, size_t k, double p) {
-	double choose = lgamma((double) n + 1) - lgamma((double) k + 1) - lgamma((double) (n - k) + 1);
+	double choose = lgamma((double) n + 1) - lgamma((double) k + 1) -
+		lgamma((double) (n - k) + 1);
 
 	return exp(choose + (double) k * log(p) + (double) (n - k) * log1p(-p));
 }
@@ -70,8 +71,8 @@ static void reason(struct eval_result *r, const char *text) {
 }
 
 /* "3 of 20 blockers failed: restricted, superseded, ..." */
-static void count_against(struct eval_result *r, const struct eval_phase *p, enum eval_verdict v, bool blockers,
-			  const char *what) {
+static void count_against(struct eval_result *r, const struct eval_phase *p, enum eval_verdict v,
+			  bool blockers, const char *what) {
 	struct buf names CLEANUP(buf_done) = BUF_INIT(300), line CLEANUP(buf_done) = BUF_INIT(480);
 	size_t n = 0, all = 0;
 
@@ -86,7 +87,8 @@ static void count_against(struct eval_result *r, const struct eval_phase *p, enu
 	}
 	if (!n)
 		return;
-	(void) buf_printf(&line, "%zu of %zu %s: %s%s", n, all, what, buf_str(&names), names.cut ? ", ..." : "");
+	(void) buf_printf(&line, "%zu of %zu %s: %s%s", n, all, what, buf_str(&names),
+			  names.cut ? ", ..." : "");
 	reason(r, buf_str(&line));
 }
 
@@ -108,8 +110,10 @@ static void decide_latency(struct eval_result *r) {
 	}
 	if (!l->limit_ms || l->value_ms <= l->limit_ms)
 		return;
-	(void) snprintf(line, sizeof line, "latency %s of %zu samples is %llu ms, the limit is %llu ms", l->statistic, l->samples,
-			(unsigned long long) l->value_ms, (unsigned long long) l->limit_ms);
+	(void) snprintf(line, sizeof line,
+			"latency %s of %zu samples is %llu ms, the limit is %llu ms", l->statistic,
+			l->samples, (unsigned long long) l->value_ms,
+			(unsigned long long) l->limit_ms);
 	reason(r, line);
 }
 
@@ -132,7 +136,8 @@ int eval_gate_of(const struct json *evidence, struct err *e) {
 		return 0;
 	for (const struct json *r = json_first(json_get(gate, "reasons")); r; r = json_next(r))
 		(void) buf_printf(&b, "%s%s", b.len ? "; " : "", json_text(r));
-	return err_set(e, ERR_GATE, "golden set '%.60s': %s", name ? name : "", b.len ? buf_str(&b) : "its evidence has no verdict");
+	return err_set(e, ERR_GATE, "golden set '%.60s': %s", name ? name : "",
+		       b.len ? buf_str(&b) : "its evidence has no verdict");
 }
 
 int eval_gate(const struct eval_result *r, struct err *e) {

@@ -15,13 +15,15 @@
 #define TOKENS_MAX 65536
 #define TIMEOUT_MAX_MS (60 * 60 * 1000)
 
-static int read_number(const struct json *j, const char *key, int64_t min, int64_t max, int64_t *out, struct err *e) {
+static int read_number(const struct json *j, const char *key, int64_t min, int64_t max,
+		       int64_t *out, struct err *e) {
 	int64_t v;
 
 	if (!json_int(j, key, &v))
 		return err_set(e, ERR_SPEC, "'%s' is missing, or not a whole number", key);
 	if (v < min || v > max)
-		return err_set(e, ERR_SPEC, "'%s' is %lld, not from %lld to %lld", key, (long long) v, (long long) min, (long long) max);
+		return err_set(e, ERR_SPEC, "'%s' is %lld, not from %lld to %lld", key,
+			       (long long) v, (long long) min, (long long) max);
 	*out = v;
 	return 0;
 }
@@ -52,7 +54,8 @@ static int read_messages(const struct json *j, struct eval_question *q, struct e
 	return 0;
 }
 
-static int read_asserts(const struct json *list, struct arena *arena, struct eval_question *q, struct err *e) {
+static int read_asserts(const struct json *list, struct arena *arena, struct eval_question *q,
+			struct err *e) {
 	size_t n = json_count(list);
 
 	if (!json_is_array(list) || !n)
@@ -68,10 +71,12 @@ static int read_asserts(const struct json *list, struct arena *arena, struct eva
 	return 0;
 }
 
-static int read_question(const struct json *j, struct arena *arena, struct eval_question *q, struct err *e) {
+static int read_question(const struct json *j, struct arena *arena, struct eval_question *q,
+			 struct err *e) {
 	int64_t timeout_ms = 0;
 
-	if (read_severity(j, &q->severity, e) || read_messages(j, q, e) ||
+	if (read_severity(j, &q->severity, e) ||
+	    read_messages(j, q, e) ||
 	    read_number(j, "max_tokens", 1, TOKENS_MAX, &q->max_tokens, e) ||
 	    read_number(j, "seed", 0, INT32_MAX, &q->seed, e) ||
 	    read_number(j, "attempts", 1, ATTEMPTS_MAX, &q->attempts, e) ||
@@ -98,11 +103,14 @@ static int read_questions(struct eval_golden_set *s, const struct json *cases, s
 		for (size_t i = 0; i + 1 < s->n; i++)
 			if (!strcmp(s->questions[i].id, q->id))
 				return err_set(e, ERR_SPEC, "two cases are '%.60s'", q->id);
-		if (read_question(c, s->arena, q, e) || eval_has_teeth(q, e))
+		if (read_question(c, s->arena, q, e) ||
+		    eval_has_teeth(q, e))
 			return err_wrap(e, "case '%.60s'", q->id);
 		blockers += q->severity == EVAL_BLOCKER;
 	}
-	return blockers ? 0 : err_set(e, ERR_SPEC, "no case is a blocker: nothing in it can fail the gate");
+	return blockers
+		? 0
+		: err_set(e, ERR_SPEC, "no case is a blocker: nothing in it can fail the gate");
 }
 
 int eval_golden_set_new(const struct json *golden, struct eval_golden_set **out, struct err *e) {
@@ -114,7 +122,8 @@ int eval_golden_set_new(const struct json *golden, struct eval_golden_set **out,
 	s->name = json_str(s->tree, "name");
 	if (!s->name)
 		return err_set(e, ERR_SPEC, "golden set without a name");
-	if (json_canonical(s->tree, &text, e) || read_questions(s, json_get(s->tree, "cases"), e)) {
+	if (json_canonical(s->tree, &text, e) ||
+	    read_questions(s, json_get(s->tree, "cases"), e)) {
 		e->code = ERR_SPEC;
 		return err_wrap(e, "golden set '%.60s'", s->name);
 	}

@@ -19,7 +19,8 @@ static bool is_mark(char c) {
 
 /* Part of a word: ASCII letters and digits, and whatever is not ASCII. */
 static bool in_word(char c) {
-	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (unsigned char) c >= 0x80;
+	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+		(unsigned char) c >= 0x80;
 }
 
 /* --- characters --- */
@@ -29,9 +30,11 @@ static const struct {
 	utf8proc_int32_t from;
 	const char *to;
 } same[] = {
-	{0x00b4, "'"}, {0x02b9, "'"}, {0x02bb, "'"}, {0x02bc, "'"}, {0x02bd, "'"}, {0x2018, "'"}, {0x2019, "'"}, {0x201a, "'"}, {0x201b, "'"},
-	{0x2032, "'"}, {0x2035, "'"}, {0xff07, "'"}, {0x201c, "\""}, {0x201d, "\""}, {0x201e, "\""}, {0x201f, "\""}, {0x2033, "\""},
-	{0x2010, "-"}, {0x2011, "-"}, {0x2012, "-"}, {0x2013, "-"}, {0x2014, "-"}, {0x2015, "-"}, {0x2043, "-"}, {0x2212, "-"},
+	{0x00b4, "'"},  {0x02b9, "'"},  {0x02bb, "'"},  {0x02bc, "'"},  {0x02bd, "'"},
+	{0x2018, "'"},  {0x2019, "'"},  {0x201a, "'"},  {0x201b, "'"},  {0x2032, "'"},
+	{0x2035, "'"},  {0xff07, "'"},  {0x201c, "\""}, {0x201d, "\""}, {0x201e, "\""},
+	{0x201f, "\""}, {0x2033, "\""}, {0x2010, "-"},  {0x2011, "-"},  {0x2012, "-"},
+	{0x2013, "-"},  {0x2014, "-"},  {0x2015, "-"},  {0x2043, "-"},  {0x2212, "-"},
 };
 
 static bool is_gap(utf8proc_int32_t c) {
@@ -51,7 +54,8 @@ static void replace(const char *s, size_t n, unsigned how, struct buf *out) {
 
 	for (size_t i = 0; i < n; i += (size_t) step) {
 		utf8proc_int32_t c;
-		step = utf8proc_iterate((const utf8proc_uint8_t *) s + i, (utf8proc_ssize_t) (n - i), &c);
+		step = utf8proc_iterate((const utf8proc_uint8_t *) s + i,
+					(utf8proc_ssize_t) (n - i), &c);
 		if (step < 1) { /* no UTF-8: as it is */
 			step = 1;
 			c = 0;
@@ -69,11 +73,13 @@ static void replace(const char *s, size_t n, unsigned how, struct buf *out) {
 /* NFKC and the library's classes; as it is where it is no UTF-8. */
 static char *normal(const struct buf *text, unsigned how) {
 	utf8proc_uint8_t *out = NULL;
-	int options = UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_IGNORE | UTF8PROC_LUMP;
+	int options = UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_IGNORE |
+		UTF8PROC_LUMP;
 
 	if (how & EVAL_FOLD)
 		options |= UTF8PROC_CASEFOLD;
-	if (utf8proc_map((const utf8proc_uint8_t *) buf_str(text), (utf8proc_ssize_t) text->len, &out, options) < 0)
+	if (utf8proc_map((const utf8proc_uint8_t *) buf_str(text), (utf8proc_ssize_t) text->len,
+			 &out, options) < 0)
 		return mem_strdup(buf_str(text));
 	return (char *) out;
 }
@@ -150,10 +156,13 @@ bool eval_is_blank(const char *s, size_t n) {
 
 /* --- looking for a text --- */
 
-static bool says(const char *answer, size_t n, const char *text, const struct eval_search *how, unsigned form) {
+static bool says(const char *answer, size_t n, const char *text, const struct eval_search *how,
+		 unsigned form) {
 	form |= how->fold ? EVAL_FOLD : 0;
 	char *in CLEANUP(freep) = eval_normalize(answer, n, form);
-	char *wanted CLEANUP(freep) = eval_normalize(text, strlen(text), (form & ~(unsigned) EVAL_GAPS) | (how->whole ? 0 : EVAL_ENDS));
+	char *wanted CLEANUP(freep) = eval_normalize(text, strlen(text),
+						     (form & ~(unsigned) EVAL_GAPS) |
+							     (how->whole ? 0 : EVAL_ENDS));
 	char *padded CLEANUP(freep) = mem_printf(" %s ", in);
 
 	if (!wanted[strspn(wanted, " ")])
@@ -175,5 +184,6 @@ bool eval_says(const char *answer, size_t n, const char *text, const struct eval
 		return true;
 	if (!how->forbidden || form == EVAL_PLAIN)
 		return false;
-	return says(answer, n, text, how, EVAL_BARE) || says(answer, n, text, how, EVAL_BARE | EVAL_GAPS);
+	return says(answer, n, text, how, EVAL_BARE) ||
+		says(answer, n, text, how, EVAL_BARE | EVAL_GAPS);
 }

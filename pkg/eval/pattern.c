@@ -33,8 +33,8 @@ int eval_pattern_new(const char *text, struct eval_pattern **out, struct err *e)
 
 	if (strlen(text) > EVAL_PATTERN_MAX)
 		return err_set(e, ERR_SPEC, "longer than %d bytes", EVAL_PATTERN_MAX);
-	p->code = pcre2_compile((PCRE2_SPTR) text, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C,
-				&fault, &at, NULL);
+	p->code = pcre2_compile((PCRE2_SPTR) text, PCRE2_ZERO_TERMINATED,
+				PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &fault, &at, NULL);
 	if (!p->code) {
 		(void) pcre2_get_error_message(fault, why, sizeof why);
 		return err_set(e, ERR_SPEC, "%s at character %zu", (const char *) why, at + 1);
@@ -68,7 +68,8 @@ unsigned eval_pattern_groups(const struct eval_pattern *p) {
 	return n;
 }
 
-static enum eval_match match_from(const struct eval_pattern *p, const char *s, size_t n, size_t from, uint32_t options) {
+static enum eval_match match_from(const struct eval_pattern *p, const char *s, size_t n,
+				  size_t from, uint32_t options) {
 	int r = pcre2_match(p->code, (PCRE2_SPTR) s, n, from, options, p->data, p->limits);
 
 	if (r == PCRE2_ERROR_NOMATCH)
@@ -83,7 +84,9 @@ enum eval_match eval_pattern_match(const struct eval_pattern *p, const char *s, 
 enum { GROUPS_LIMIT = 16 };
 
 enum eval_match eval_pattern_each_groups(const struct eval_pattern *p, const char *s, size_t n,
-					 void (*found)(void *ctx, const struct eval_piece *groups, size_t n), void *ctx) {
+					 void (*found)(void *ctx, const struct eval_piece *groups,
+						       size_t n),
+					 void *ctx) {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
 	size_t groups = eval_pattern_groups(p), from = 0;
 
@@ -96,7 +99,9 @@ enum eval_match eval_pattern_each_groups(const struct eval_pattern *p, const cha
 			return i && m == EVAL_MATCHES_NOT ? EVAL_MATCHES : m;
 		for (size_t g = 0; g < groups; g++)
 			if (at[2 * (g + 1)] != PCRE2_UNSET)
-				pieces[g] = (struct eval_piece){s + at[2 * (g + 1)], at[2 * (g + 1) + 1] - at[2 * (g + 1)]};
+				pieces[g] = (struct eval_piece){s + at[2 * (g + 1)],
+								at[2 * (g + 1) + 1] -
+									at[2 * (g + 1)]};
 		found(ctx, pieces, groups);
 		from = at[1] > from ? at[1] : from + 1;
 		while (from < n && ((unsigned char) s[from] & 0xc0) == 0x80)
@@ -119,7 +124,8 @@ enum eval_match eval_pattern_each(const struct eval_pattern *p, const char *s, s
 			return i && m == EVAL_MATCHES_NOT ? EVAL_MATCHES : m;
 		if (at[2 * group] != PCRE2_UNSET)
 			found(ctx, s + at[2 * group], at[2 * group + 1] - at[2 * group]);
-		/* \K can move a match's start behind its end, or back: what was looked at once is not looked at again. */
+		/* \K can move a match's start behind its end, or back: what was looked at once is
+		 * not looked at again. */
 		from = at[1] > from ? at[1] : from + 1;
 		while (from < n && ((unsigned char) s[from] & 0xc0) == 0x80)
 			from++;

@@ -6,7 +6,8 @@
 
 #include "base/mem.h"
 
-/* Begin and end, capitals do not matter. A '>' at the end of a begin stands for attributes and '>' as well. */
+/* Begin and end, capitals do not matter. A '>' at the end of a begin stands for attributes and '>'
+ * as well. */
 static const struct {
 	const char *begin, *end;
 } pairs[] = {
@@ -31,8 +32,14 @@ static const struct {
 
 /* What stands around an answer beside them, and is no part of it. */
 static const char *const frames[] = {
-	"<|start|>assistant", "<|channel|>final<|message|>", "<|return|>", "<|end|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>",
-	"<|begin_of_solution|>", "<|end_of_solution|>",
+	"<|start|>assistant",
+	"<|channel|>final<|message|>",
+	"<|return|>",
+	"<|end|>",
+	"<|START_RESPONSE|>",
+	"<|END_RESPONSE|>",
+	"<|begin_of_solution|>",
+	"<|end_of_solution|>",
 };
 
 #define N_PAIRS (sizeof pairs / sizeof *pairs)
@@ -43,7 +50,8 @@ static size_t mark_at(const char *s, const char *mark) {
 
 	if (!strncasecmp(s, mark, n))
 		return n;
-	if (mark[0] != '<' || mark[n - 1] != '>' || mark[1] == '|' || strncasecmp(s, mark, n - 1) != 0)
+	if (mark[0] != '<' || mark[n - 1] != '>' || mark[1] == '|' ||
+	    strncasecmp(s, mark, n - 1) != 0)
 		return 0;
 	/* <think >, <think budget="5"> */
 	if (!strchr(" \t\r\n", s[n - 1]) || !s[n - 1])
@@ -79,7 +87,8 @@ static size_t frame_at(const char *s) {
 	return 0;
 }
 
-/* From behind the begin of pair `which` to behind its end; pairs of one kind may be in one another. NULL: it does not end. */
+/* From behind the begin of pair `which` to behind its end; pairs of one kind may be in one another.
+ * NULL: it does not end. */
 static const char *behind_end(const char *s, size_t which) {
 	size_t depth = 1;
 
@@ -119,7 +128,8 @@ bool eval_without_reasoning(const char *text, char **out) {
 
 /* As in the pattern "</?think": a name of a mark behind one of these. */
 static bool names_at(const char *s) {
-	static const char *const names[] = {"think", "thought", "reasoning", "reflection", "scratchpad"};
+	static const char *const names[] = {"think", "thought", "reasoning", "reflection",
+					    "scratchpad"};
 
 	if (!strchr("</?", s[0]))
 		return false;

@@ -6,7 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Wrong answers to nearly every question, each a sentence. No word, no digit and no two characters in a row are in all of them. */
+/* Wrong answers to nearly every question, each a sentence. No word, no digit and no two characters
+ * in a row are in all of them. */
 static const char *const sentences[] = {
 	"The moon is 384,400 km away from us, give or take.",
 	"Blue whales sing, yet nobody knows why.",
@@ -31,13 +32,17 @@ static void lengthy(struct buf *out) {
 static bool passes(const struct eval_assertion *a, const char *text) {
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct eval_findings found = {.arena = arena};
-	struct eval_answer answer = {.text = text, .len = strlen(text), .whole = text, .finish_reason = "stop"};
+	struct eval_answer answer = {.text = text,
+				     .len = strlen(text),
+				     .whole = text,
+				     .finish_reason = "stop"};
 
 	eval_assertion_check(a, &answer, &found);
 	return !found.n;
 }
 
-/* Also on those that a rule on the form of an answer (one line, so many characters) would sort out. Most end at the first sentence. */
+/* Also on those that a rule on the form of an answer (one line, so many characters) would sort out.
+ * Most end at the first sentence. */
 static bool decides(const struct eval_assertion *a, bool wanted) {
 	struct buf long_one CLEANUP(buf_done) = BUF_INIT(1 << 16);
 
@@ -54,9 +59,11 @@ static int check_alone(const struct eval_assertion *a, struct err *e) {
 	if (eval_assertion_is_aside(a))
 		return 0;
 	if (eval_assertion_seeks(a) && !decides(a, true))
-		return err_set(e, ERR_SPEC, "%s: '%.100s' matches every answer: it decides nothing", kind, shown);
+		return err_set(e, ERR_SPEC, "%s: '%.100s' matches every answer: it decides nothing",
+			       kind, shown);
 	if (!strncmp(kind, "not_", 4) && !decides(a, false))
-		return err_set(e, ERR_SPEC, "%s: '%.100s' matches every answer: it can never pass", kind, shown);
+		return err_set(e, ERR_SPEC, "%s: '%.100s' matches every answer: it can never pass",
+			       kind, shown);
 	return 0;
 }
 
@@ -80,5 +87,8 @@ int eval_has_teeth(const struct eval_question *q, struct err *e) {
 			return 0;
 	if (!seeks) /* pkg/spec says so, with its place */
 		return 0;
-	return err_set(e, ERR_SPEC, "sentences that have nothing in common all pass it (\"%s\"): it decides nothing", sentences[3]);
+	return err_set(
+		e, ERR_SPEC,
+		"sentences that have nothing in common all pass it (\"%s\"): it decides nothing",
+		sentences[3]);
 }

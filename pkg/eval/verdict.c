@@ -6,10 +6,11 @@
 
 #include "eval/normalize.h"
 #include "eval/reasoning.h"
-#include "json/json.h"
 #include "probe/endpoint.h"
+#include "json/json.h"
 
-static void keep(const struct eval_findings *found, enum eval_verdict v, struct arena *arena, struct eval_attempt *out) {
+static void keep(const struct eval_findings *found, enum eval_verdict v, struct arena *arena,
+		 struct eval_attempt *out) {
 	struct eval_failure *list = arena_zalloc(arena, found->n + 1, sizeof *list);
 
 	memcpy(list, found->at, found->n * sizeof *list);
@@ -18,7 +19,8 @@ static void keep(const struct eval_findings *found, enum eval_verdict v, struct 
 	out->verdict = v;
 }
 
-static void one_finding(enum eval_verdict v, const char *got, struct arena *arena, struct eval_attempt *out) {
+static void one_finding(enum eval_verdict v, const char *got, struct arena *arena,
+			struct eval_attempt *out) {
 	struct eval_findings found = {.arena = arena};
 
 	eval_find(&found, "answer", "a whole answer", got);
@@ -63,20 +65,24 @@ static bool ends_well(const struct eval_question *q, const char *reason) {
 	return eval_assertion_names_end(q->asserts, q->n_asserts, reason);
 }
 
-/* A cut answer is none, whatever came until then. `left` is what came without reasoning; NULL: reasoning does not end in it. */
-static void say_cut(const struct eval_question *q, const struct eval_attempt *a, const char *left, char *why, size_t size) {
+/* A cut answer is none, whatever came until then. `left` is what came without reasoning; NULL:
+ * reasoning does not end in it. */
+static void say_cut(const struct eval_question *q, const struct eval_attempt *a, const char *left,
+		    char *why, size_t size) {
 	const char *where = "";
 
 	if (eval_is_blank(a->answer, strlen(a->answer)))
 		where = " before its first word";
 	else if (!left || eval_is_blank(left, strlen(left)))
 		where = " inside its reasoning";
-	(void) snprintf(why, size, "the answer was cut%s at max_tokens %lld: raise max_tokens of the case", where, (long long) q->max_tokens);
+	(void) snprintf(why, size,
+			"the answer was cut%s at max_tokens %lld: raise max_tokens of the case",
+			where, (long long) q->max_tokens);
 }
 
 /* Why this is no answer that anything could be said about; false if it is one. */
-static bool is_invalid(const struct eval_question *q, const struct json *body, const struct eval_attempt *a, const char *left,
-		       char *why, size_t size) {
+static bool is_invalid(const struct eval_question *q, const struct json *body,
+		       const struct eval_attempt *a, const char *left, char *why, size_t size) {
 	if (!body)
 		(void) snprintf(why, size, "a body that is not JSON");
 	else if (!a->answer)
@@ -88,13 +94,17 @@ static bool is_invalid(const struct eval_question *q, const struct json *body, c
 	else if (strlen(a->answer) > EVAL_ANSWER_MAX - 4)
 		(void) snprintf(why, size, "a text of more than %d KiB", EVAL_ANSWER_MAX >> 10);
 	else if (!a->finish_reason)
-		(void) snprintf(why, size, "no finish_reason, so the answer may be incomplete: %.160s", a->answer);
+		(void) snprintf(why, size,
+				"no finish_reason, so the answer may be incomplete: %.160s",
+				a->answer);
 	else if (!ends_well(q, a->finish_reason))
 		(void) snprintf(why, size, "ended by '%.40s': %.160s", a->finish_reason, a->answer);
 	else if (!left)
-		(void) snprintf(why, size, "reasoning that does not end, and so no answer: %.160s", a->answer);
+		(void) snprintf(why, size, "reasoning that does not end, and so no answer: %.160s",
+				a->answer);
 	else if (eval_is_blank(left, strlen(left)))
-		(void) snprintf(why, size, "only reasoning, and no answer after it: %.160s", a->answer);
+		(void) snprintf(why, size, "only reasoning, and no answer after it: %.160s",
+				a->answer);
 	else
 		return false;
 	return true;
@@ -109,8 +119,8 @@ static size_t whole_characters(const char *text) {
 	return n;
 }
 
-void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply *reply, struct arena *arena,
-		struct eval_attempt *out) {
+void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply *reply,
+		     struct arena *arena, struct eval_attempt *out) {
 	struct eval_findings found = {.arena = arena};
 	const char *text = endpoint_answer(reply->body);
 	char why[256];
@@ -120,9 +130,12 @@ void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply 
 		eval_verdict_missing(why, arena, out);
 		return;
 	}
-	*out = (struct eval_attempt){.answered = true, .latency_ms = reply->latency_ms, .usage = read_usage(reply->body)};
+	*out = (struct eval_attempt){.answered = true,
+				     .latency_ms = reply->latency_ms,
+				     .usage = read_usage(reply->body)};
 	out->answer = text ? arena_printf(arena, "%.*s", (int) whole_characters(text), text) : NULL;
-	out->finish_reason = arena_strdup(arena, json_text(json_path(reply->body, "choices.0.finish_reason")));
+	out->finish_reason =
+		arena_strdup(arena, json_text(json_path(reply->body, "choices.0.finish_reason")));
 	char *left CLEANUP(freep) = NULL;
 	if (out->answer)
 		(void) eval_without_reasoning(out->answer, &left);
@@ -130,7 +143,10 @@ void eval_verdict_of(const struct eval_question *q, const struct endpoint_reply 
 		one_finding(EVAL_INVALID, why, arena, out);
 		return;
 	}
-	struct eval_answer answer = {.text = left, .len = strlen(left), .whole = out->answer, .latency_ms = out->latency_ms,
+	struct eval_answer answer = {.text = left,
+				     .len = strlen(left),
+				     .whole = out->answer,
+				     .latency_ms = out->latency_ms,
 				     .finish_reason = out->finish_reason};
 	for (size_t i = 0; i < q->n_asserts; i++)
 		eval_assertion_check(&q->asserts[i], &answer, &found);

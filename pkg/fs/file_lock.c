@@ -32,10 +32,12 @@ static int busy(int fd, const char *path, struct err *e) {
 	char who[256];
 
 	read_holder(fd, who);
-	return err_set(e, ERR_BUSY, "'%s' is held by %s; wait for it, or give --lock-wait 60s", path, who[0] ? who : "another process");
+	return err_set(e, ERR_BUSY, "'%s' is held by %s; wait for it, or give --lock-wait 60s",
+		       path, who[0] ? who : "another process");
 }
 
-int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out, struct err *e) {
+int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out,
+		 struct err *e) {
 	int fd CLEANUP(closep) = fs_step_create(EFFECT_LOCK_WRITE, dir, path, O_RDWR, 0644);
 	uint64_t until = clock_mono_ms() + wait_ms;
 
@@ -50,7 +52,8 @@ int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms
 			return -1;
 		clock_sleep_ms(20);
 	}
-	if (fs_step_truncate(EFFECT_LOCK_WRITE, fd, 0) || fs_step_write(EFFECT_LOCK_WRITE, fd, holder, strlen(holder)))
+	if (fs_step_truncate(EFFECT_LOCK_WRITE, fd, 0) ||
+	    fs_step_write(EFFECT_LOCK_WRITE, fd, holder, strlen(holder)))
 		return err_sys(e, "cannot name the holder in '%s'", path);
 	*out = fd;
 	fd = -1;

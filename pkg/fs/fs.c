@@ -4,9 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -106,7 +106,8 @@ int fs_read_if(int dir, const char *path, struct buf *out, bool *found, struct e
 	return 0;
 }
 
-int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name, struct err *e) {
+int fs_write_all(enum effect as, int fd, const void *data, size_t n, const char *name,
+		 struct err *e) {
 	return fs_step_write(as, fd, data, n) ? err_sys(e, "cannot write '%s'", name) : 0;
 }
 
@@ -156,7 +157,8 @@ bool fs_is_left_over(const char *name) {
 
 /* Begin aside of `path`: what processes that were killed at it left there goes first. */
 static char *aside_new(enum effect as, int dir, const char *path) {
-	char *parent CLEANUP(freep) = parent_of(path), *pid CLEANUP(freep) = mem_printf("%ld", (long) getpid());
+	char *parent CLEANUP(freep) = parent_of(path),
+		     *pid CLEANUP(freep) = mem_printf("%ld", (long) getpid());
 	char *head CLEANUP(freep) = aside_of(path, ""), **names CLEANUP(freep) = NULL;
 	const char *name = strrchr(head, '/') + 1;
 	struct err unlisted = {0};
@@ -172,22 +174,30 @@ static char *aside_new(enum effect as, int dir, const char *path) {
 	return aside_of(path, pid);
 }
 
-static int write_aside(enum effect as, int dir, const char *aside, const void *data, size_t n, mode_t mode, struct err *e) {
+static int write_aside(enum effect as, int dir, const char *aside, const void *data, size_t n,
+		       mode_t mode, struct err *e) {
 	int fd CLEANUP(closep) = fs_step_create(as, dir, aside, O_WRONLY | O_TRUNC, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s'", aside);
-	return fs_write_all(as, fd, data, n, aside, e) || fs_seal(as, fd, mode, aside, e) ? -1 : 0;
+	if (fs_write_all(as, fd, data, n, aside, e) ||
+	    fs_seal(as, fd, mode, aside, e))
+		return -1;
+	return 0;
 }
 
 int fs_seal(enum effect as, int fd, mode_t mode, const char *name, struct err *e) {
-	return fs_step_chmod(as, fd, mode) || fs_step_sync(as, fd) ? err_sys(e, "cannot sync '%s'", name) : 0;
+	return fs_step_chmod(as, fd, mode) || fs_step_sync(as, fd)
+		? err_sys(e, "cannot sync '%s'", name)
+		: 0;
 }
 
-int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode, struct err *e) {
+int fs_write(enum effect as, int dir, const char *path, const void *data, size_t n, mode_t mode,
+	     struct err *e) {
 	char *aside CLEANUP(freep) = aside_new(as, dir, path);
 
-	if (write_aside(as, dir, aside, data, n, mode, e) || fs_rename(as, dir, aside, path, e)) {
+	if (write_aside(as, dir, aside, data, n, mode, e) ||
+	    fs_rename(as, dir, aside, path, e)) {
 		(void) fs_step_unlink(as, dir, aside, 0);
 		return -1;
 	}
@@ -210,7 +220,8 @@ int fs_unlink(enum effect as, int dir, const char *path, struct err *e) {
 	return 0;
 }
 
-static int remove_at(enum effect as, int dir, const char *name, const char *shown, int depth, struct err *e) {
+static int remove_at(enum effect as, int dir, const char *name, const char *shown, int depth,
+		     struct err *e) {
 	struct stat st;
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
@@ -218,9 +229,12 @@ static int remove_at(enum effect as, int dir, const char *name, const char *show
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "cannot look at '%s'", shown);
 	if (!S_ISDIR(st.st_mode))
-		return fs_step_unlink(as, dir, name, 0) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
+		return fs_step_unlink(as, dir, name, 0) && errno != ENOENT
+			? err_sys(e, "cannot remove '%s'", shown)
+			: 0;
 	if (depth > 64)
-		return err_set(e, ERR_SYS, "cannot remove '%s': more than 64 directories deep", shown);
+		return err_set(e, ERR_SYS, "cannot remove '%s': more than 64 directories deep",
+			       shown);
 	int fd CLEANUP(closep) = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "cannot open directory '%s'", shown);
@@ -230,7 +244,9 @@ static int remove_at(enum effect as, int dir, const char *name, const char *show
 	for (size_t i = 0; i < n; i++)
 		if (remove_at(as, fd, names[i], shown, depth + 1, e))
 			return -1;
-	return fs_step_unlink(as, dir, name, AT_REMOVEDIR) && errno != ENOENT ? err_sys(e, "cannot remove '%s'", shown) : 0;
+	return fs_step_unlink(as, dir, name, AT_REMOVEDIR) && errno != ENOENT
+		? err_sys(e, "cannot remove '%s'", shown)
+		: 0;
 }
 
 int fs_remove_tree(enum effect as, int dir, const char *path, struct err *e) {

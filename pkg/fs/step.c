@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 int fs_step_create(enum effect as, int dir, const char *path, int flags, mode_t mode) {
-	return failpoint_begin_call(as) ? -1 : failpoint_end(as, openat(dir, path, O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, mode));
+	return failpoint_begin_call(as)
+		? -1
+		: failpoint_end(as,
+				openat(dir, path, O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, mode));
 }
 
 static int write_all(int fd, const char *p, size_t n) {
@@ -57,7 +60,10 @@ int fs_step_unlink(enum effect as, int dir, const char *path, int flags) {
 
 int fs_step_mkdir(enum effect as, int dir, const char *path, mode_t mode) {
 	/* The umask must not decide who may enter. */
-	return failpoint_begin_call(as) ? -1 : failpoint_end(as, mkdirat(dir, path, mode) || fchmodat(dir, path, mode, 0) ? -1 : 0);
+	return failpoint_begin_call(as)
+		? -1
+		: failpoint_end(as,
+				mkdirat(dir, path, mode) || fchmodat(dir, path, mode, 0) ? -1 : 0);
 }
 
 int fs_step_symlink(enum effect as, const char *target, int dir, const char *path) {

@@ -9,9 +9,10 @@
 #include "base/progress.h"
 #include "fs/fs.h"
 
-/* Design: nothing is written, reloaded or journalled of a configuration that the HAProxy which will load it has not accepted. It is laid out whole in
- * gateway/check, as it would lie in gateway/, and `haproxy -c` reads it there: in a container of the gateway's image, with its uid and its mounts, or
- * as the installed program under its user. What a process serves already needs no question. */
+/* Design: nothing is written, reloaded or journalled of a configuration that the HAProxy which will
+ * load it has not accepted. It is laid out whole in gateway/check, as it would lie in gateway/, and
+ * `haproxy -c` reads it there: in a container of the gateway's image, with its uid and its mounts,
+ * or as the installed program under its user. What a process serves already needs no question. */
 
 void accepted_done(struct accepted *a) {
 	staged_done(&a->files);
@@ -33,7 +34,8 @@ static int is_known(const struct gateway *g, const char *digest, bool *known, st
 	return p.running && p.same ? haproxy_has(&g->h, &all, digest, known, e) : 0;
 }
 
-static int lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f, struct err *e) {
+static int lay_out(const struct gateway *g, const struct gateway_state *s, const struct staged *f,
+		   struct err *e) {
 	if (fs_remove_tree(EFFECT_GATEWAY_CONFIG, g->h.dir, HAPROXY_CHECK_DIR, e))
 		return err_wrap(e, "gateway");
 	if (staged_own_dir(g, HAPROXY_CHECK_DIR, e) ||
@@ -43,7 +45,8 @@ static int lay_out(const struct gateway *g, const struct gateway_state *s, const
 	return persist_lay_out(g, s, f, HAPROXY_CHECK_DIR "/gateway/", e);
 }
 
-static int check(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, struct err *e) {
+static int check(const struct gateway *g, const struct gateway_state *s, const struct accepted *a,
+		 struct err *e) {
 	struct buf said CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	bool fine = false;
 
@@ -58,7 +61,8 @@ static int check(const struct gateway *g, const struct gateway_state *s, const s
 }
 
 /* Whatever it came to: the copies in it are of keys. */
-static int check_and_clean(const struct gateway *g, const struct gateway_state *s, const struct accepted *a, struct err *e) {
+static int check_and_clean(const struct gateway *g, const struct gateway_state *s,
+			   const struct accepted *a, struct err *e) {
 	struct err why = {0}, more = {0};
 	int r = check(g, s, a, &why);
 
@@ -67,7 +71,8 @@ static int check_and_clean(const struct gateway *g, const struct gateway_state *
 	return r ? err_set(e, why.code, "%s", why.msg) : 0;
 }
 
-static int accept_taken(const struct gateway *g, const struct gateway_state *s, struct accepted *a, struct err *e) {
+static int accept_taken(const struct gateway *g, const struct gateway_state *s, struct accepted *a,
+			struct err *e) {
 	bool known;
 
 	if (persist_digest_of(s, &a->files, a->digest, e))
@@ -77,9 +82,11 @@ static int accept_taken(const struct gateway *g, const struct gateway_state *s, 
 	return known ? 0 : check_and_clean(g, s, a, e);
 }
 
-/* Of the changed files those that HAProxy accepts, one after the other; of the others the copies from before. `fresh` was refused as a whole for `why`,
- * and what is left in it afterwards does not matter. */
-static int accept_in_part(const struct gateway *g, const struct gateway_state *s, struct accepted *fresh, struct accepted *out, struct err *why) {
+/* Of the changed files those that HAProxy accepts, one after the other; of the others the copies
+ * from before. `fresh` was refused as a whole for `why`, and what is left in it afterwards does not
+ * matter. */
+static int accept_in_part(const struct gateway *g, const struct gateway_state *s,
+			  struct accepted *fresh, struct accepted *out, struct err *why) {
 	struct accepted a CLEANUP(accepted_done) = {0};
 	struct err refused = {0};
 	size_t changed = 0;
@@ -106,10 +113,14 @@ static int accept_in_part(const struct gateway *g, const struct gateway_state *s
 }
 
 static void warn_of_kept(const struct gateway *g, const struct err *why) {
-	progress_warn(g->o.progress, "HAProxy refuses changed files of the gateway: the previous copies stay in use", why->msg);
+	progress_warn(
+		g->o.progress,
+		"HAProxy refuses changed files of the gateway: the previous copies stay in use",
+		why->msg);
 }
 
-int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out, struct err *e) {
+int accept_state(const struct gateway *g, const struct gateway_state *s, struct accepted *out,
+		 struct err *e) {
 	struct accepted fresh CLEANUP(accepted_done) = {0};
 	struct err why = {0}, last = {0};
 
@@ -127,7 +138,8 @@ int accept_state(const struct gateway *g, const struct gateway_state *s, struct 
 	return 0;
 }
 
-int accept_strictly(const struct gateway *g, const struct gateway_state *s, const struct gateway_state *own, struct err *e) {
+int accept_strictly(const struct gateway *g, const struct gateway_state *s,
+		    const struct gateway_state *own, struct err *e) {
 	struct accepted fresh CLEANUP(accepted_done) = {0}, part CLEANUP(accepted_done) = {0};
 	struct staged now CLEANUP(staged_done) = {0};
 	struct err why = {0}, last = {0};
@@ -139,7 +151,8 @@ int accept_strictly(const struct gateway *g, const struct gateway_state *s, cons
 		return 0;
 	last = why;
 	staged_read(g, s, STAGED_FRESH_FIRST, &now);
-	if (why.code != ERR_SPEC || accept_in_part(g, s, &fresh, &part, &last) || !staged_same_for(&part.files, &now, own))
+	if (why.code != ERR_SPEC || accept_in_part(g, s, &fresh, &part, &last) ||
+	    !staged_same_for(&part.files, &now, own))
 		return err_set(e, why.code, "%s", why.msg);
 	warn_of_kept(g, &last);
 	return 0;

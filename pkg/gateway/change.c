@@ -13,8 +13,9 @@
 
 enum { POLL_MS = 20, LINE_CAP = 64 << 10 };
 
-/* Design: each change is made the same way. The state as it is is copied and changed; state, configuration and links are written; then what
- * runs is turned from the one to the other. Whoever dies in between leaves a state that the next ensure brings about. */
+/* Design: each change is made the same way. The state as it is is copied and changed; state,
+ * configuration and links are written; then what runs is turned from the one to the other. Whoever
+ * dies in between leaves a state that the next ensure brings about. */
 struct change {
 	struct gateway *g;
 	struct gateway_state *before, *after;
@@ -29,13 +30,15 @@ static void change_done(struct change *c) {
 
 static int change_begin(struct gateway *g, struct change *c, struct err *e) {
 	c->g = g;
-	if (persist_lock(g, &c->file_lock, e) || persist_state(g, &c->before, e))
+	if (persist_lock(g, &c->file_lock, e) ||
+	    persist_state(g, &c->before, e))
 		return -1;
 	c->after = gateway_state_copy(c->before);
 	return 0;
 }
 
-/* Routes, frontends or files differ: HAProxy accepts it all, and a new process comes up with it, or everything is as it was before. */
+/* Routes, frontends or files differ: HAProxy accepts it all, and a new process comes up with it, or
+ * everything is as it was before. */
 static int change_frontend(const struct change *c, struct err *e) {
 	struct err why = {0}, ignored = {0};
 
@@ -52,7 +55,8 @@ static int change_commit(struct change *c, struct err *e) {
 	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct socket_workers all;
 
-	if (!haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after), &paths, &line))
+	if (!haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after),
+			      &paths, &line))
 		return change_frontend(c, e);
 	if (accept_and_save(c->g, c->after, e))
 		return -1;
@@ -66,7 +70,8 @@ static int change_commit(struct change *c, struct err *e) {
 }
 
 static int no_slot(const char *route, const struct lockfile *l, struct err *e) {
-	return err_set(e, ERR_USAGE, "release '%s' has no slot in the gateway's route '%s'", l->version, route);
+	return err_set(e, ERR_USAGE, "release '%s' has no slot in the gateway's route '%s'",
+		       l->version, route);
 }
 
 /* The server that the active release does not have; empty ones first. */
@@ -78,7 +83,8 @@ static int free_slot(const struct haproxy_route *r) {
 }
 
 /* What can be had of its files, or what was had, is enough: it was active before. */
-static int accept_again(const struct gateway *g, const struct gateway_state *then, const struct gateway_state *own, struct err *e) {
+static int accept_again(const struct gateway *g, const struct gateway_state *then,
+			const struct gateway_state *own, struct err *e) {
 	struct accepted a CLEANUP(accepted_done) = {0};
 	struct staged files CLEANUP(staged_done) = {0};
 
@@ -89,11 +95,16 @@ static int accept_again(const struct gateway *g, const struct gateway_state *the
 	return accept_state(g, then, &a, e);
 }
 
-static int accept_frontend(const struct gateway *g, const struct gateway_state *now, const struct lockfile *l, bool is_new, struct err *e) {
-	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now), *own CLEANUP(gateway_state_freep) = gateway_state_new();
-	struct haproxy_route *r = gateway_state_add(then, l->route), *alone = gateway_state_add(own, l->route);
+static int accept_frontend(const struct gateway *g, const struct gateway_state *now,
+			   const struct lockfile *l, bool is_new, struct err *e) {
+	struct gateway_state *then CLEANUP(gateway_state_freep) = gateway_state_copy(now),
+				   *own CLEANUP(gateway_state_freep) = gateway_state_new();
+	struct haproxy_route *r = gateway_state_add(then, l->route),
+			     *alone = gateway_state_add(own, l->route);
 
-	if (gateway_route_take(then, r, l, e) || gateway_route_take(own, alone, l, e) || gateway_state_check(then, e))
+	if (gateway_route_take(then, r, l, e) ||
+	    gateway_route_take(own, alone, l, e) ||
+	    gateway_state_check(then, e))
 		return -1;
 	if (is_new && gateway_frontend_check(&r->frontend, e))
 		return -1;
@@ -145,7 +156,8 @@ static bool was_ready_before(const struct change *c, const struct haproxy_route 
 	return was && ready >= 0 && was->slots[ready].want == HAPROXY_READY;
 }
 
-/* Ready first, in the running process: a frontend that differs is put up afterwards, by a reload. */
+/* Ready first, in the running process: a frontend that differs is put up afterwards, by a
+ * reload. */
 static int sync_now(const struct change *c, const struct haproxy_route *r, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(LINE_CAP);
 	const struct haproxy_paths paths = HAPROXY_PATHS;
@@ -156,8 +168,9 @@ static int sync_now(const struct change *c, const struct haproxy_route *r, struc
 		return -1;
 	if (!all.running || !all.serving)
 		return err_set(e, ERR_SYS, "the gateway is not running");
-	/* Requests that wait in the route's queue are given to a server that leaves maintenance, and not to one that leaves draining: without
-	 * this they would wait for the next request to come. It takes no traffic at this moment, and the line is one step. */
+	/* Requests that wait in the route's queue are given to a server that leaves maintenance,
+	 * and not to one that leaves draining: without this they would wait for the next request to
+	 * come. It takes no traffic at this moment, and the line is one step. */
 	if (ready >= 0 && !was_ready_before(c, r))
 		(void) buf_printf(&line, "set server r:%s/%c state maint", r->name, "ab"[ready]);
 	haproxy_slot_commands(gateway_state_routes(c->after), r->name, ready == 1, &paths, &line);
@@ -170,18 +183,23 @@ static int flip_now(const struct change *c, const struct haproxy_route *r, struc
 	const struct haproxy_paths paths = HAPROXY_PATHS;
 	struct err why = {0};
 
-	/* Another frontend: a new process comes up with it and with the new release in one step, so that neither is ever behind the other's frontend. Likewise
-	 * where someone died after the state was written: which frontend it has is not known. */
-	if (was_ready_before(c, r) || !haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after), &paths, &ignored))
+	/* Another frontend: a new process comes up with it and with the new release in one step, so
+	 * that neither is ever behind the other's frontend. Likewise where someone died after the
+	 * state was written: which frontend it has is not known. */
+	if (was_ready_before(c, r) ||
+	    !haproxy_commands(gateway_state_routes(c->before), gateway_state_routes(c->after),
+			      &paths, &ignored))
 		return change_frontend(c, e);
 	/* 1. What a process that starts now would do. */
 	if (accept_and_save(c->g, c->after, e))
 		return -1;
-	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks again. */
+	/* 2. What runs does it. The commands are sent whatever the state was: recovery asks
+	 * again. */
 	if (!sync_now(c, r, &why))
 		return 0;
 	/* 3. It does not run, or does not know the route yet. */
-	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg) : change_frontend(c, e);
+	return why.code == ERR_UNREACHABLE ? err_set(e, why.code, "%s", why.msg)
+					   : change_frontend(c, e);
 }
 
 int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to, struct err *e) {
@@ -208,7 +226,8 @@ int gateway_flip(struct gateway *g, const char *route, const struct lockfile *to
 	return flip_now(&c, r, e);
 }
 
-int gateway_canary(struct gateway *g, const char *route, const struct lockfile *candidate, unsigned percent, struct err *e) {
+int gateway_canary(struct gateway *g, const char *route, const struct lockfile *candidate,
+		   unsigned percent, struct err *e) {
 	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (g->none)
@@ -220,16 +239,21 @@ int gateway_canary(struct gateway *g, const char *route, const struct lockfile *
 	if (slot < 0)
 		return no_slot(route, candidate, e);
 	if (r->slots[slot].want == HAPROXY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s', not a canary", candidate->version, route);
+		return err_set(e, ERR_USAGE,
+			       "release '%s' is the active release of route '%s', not a canary",
+			       candidate->version, route);
 	r->canary_percent = percent > 100 ? 100 : percent;
-	r->slots[slot].want = percent ? HAPROXY_CANARY : r->slots[slot].want == HAPROXY_CANARY ? HAPROXY_DRAIN : r->slots[slot].want;
+	r->slots[slot].want = percent                   ? HAPROXY_CANARY
+		: r->slots[slot].want == HAPROXY_CANARY ? HAPROXY_DRAIN
+							: r->slots[slot].want;
 	return change_commit(&c, e);
 }
 
 /* ---- drain ---- */
 
 /* The slot of a release, from the state as it is now; -1: none. */
-static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot, enum haproxy_want *want, struct err *e) {
+static int slot_of(const struct gateway *g, const char *route, const struct lockfile *l, int *slot,
+		   enum haproxy_want *want, struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (persist_state(g, &s, e))
@@ -240,17 +264,20 @@ static int slot_of(const struct gateway *g, const char *route, const struct lock
 	return 0;
 }
 
-static int count_slot(const struct gateway *g, const char *route, int slot, uint64_t *n, struct err *e) {
+static int count_slot(const struct gateway *g, const char *route, int slot, uint64_t *n,
+		      struct err *e) {
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->h.dir, &all, e) || haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e))
+	if (socket_workers(g->h.dir, &all, e) ||
+	    haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e))
 		return -1;
 	*n = have.in_flight + have.queued + have.waiting;
 	return 0;
 }
 
-int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n, struct err *e) {
+int gateway_in_flight(struct gateway *g, const char *route, const struct lockfile *l, uint64_t *n,
+		      struct err *e) {
 	enum haproxy_want want;
 	int slot;
 
@@ -266,7 +293,8 @@ int gateway_in_flight(struct gateway *g, const char *route, const struct lockfil
 	return 0;
 }
 
-static int to_maintenance(struct gateway *g, const char *route, const struct lockfile *l, bool empty, struct err *e) {
+static int to_maintenance(struct gateway *g, const char *route, const struct lockfile *l,
+			  bool empty, struct err *e) {
 	struct change c CLEANUP(change_done) = {.file_lock = -1};
 
 	if (change_begin(g, &c, e))
@@ -276,7 +304,10 @@ static int to_maintenance(struct gateway *g, const char *route, const struct loc
 	if (slot < 0)
 		return 0;
 	if (r->slots[slot].want == HAPROXY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
+		return err_set(
+			e, ERR_USAGE,
+			"release '%s' is the active release of route '%s' and keeps its traffic",
+			l->version, route);
 	if (r->slots[slot].want == HAPROXY_CANARY)
 		r->canary_percent = 0;
 	r->slots[slot].want = HAPROXY_MAINT;
@@ -287,18 +318,23 @@ static int to_maintenance(struct gateway *g, const char *route, const struct loc
 	return empty ? persist_link(g, route, slot, "", e) : 0;
 }
 
-static int close_rest(const struct gateway *g, const char *route, int slot, uint64_t *cut, struct err *e) {
-	char *line CLEANUP(freep) = mem_printf("shutdown sessions server r:%s/%c", route, "ab"[slot]);
+static int close_rest(const struct gateway *g, const char *route, int slot, uint64_t *cut,
+		      struct err *e) {
+	char *line CLEANUP(freep) = mem_printf("shutdown sessions server r:%s/%c", route,
+					       "ab"[slot]);
 	struct socket_workers all;
 	struct server_count have;
 
-	if (socket_workers(g->h.dir, &all, e) || haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e) || socket_send(g->h.dir, &all, line, e))
+	if (socket_workers(g->h.dir, &all, e) ||
+	    haproxy_server(&g->h, &all, route, slot ? "b" : "a", &have, e) ||
+	    socket_send(g->h.dir, &all, line, e))
 		return -1;
 	*cut = have.in_flight;
 	return 0;
 }
 
-int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l, uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
+int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l,
+		  uint64_t deadline_mono_ms, uint64_t *cut, struct err *e) {
 	enum haproxy_want want;
 	uint64_t n = 0, closed = 0;
 	int slot;
@@ -309,11 +345,15 @@ int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l
 	if (slot_of(g, route, l, &slot, &want, e))
 		return -1;
 	if (want == HAPROXY_READY)
-		return err_set(e, ERR_USAGE, "release '%s' is the active release of route '%s' and keeps its traffic", l->version, route);
+		return err_set(
+			e, ERR_USAGE,
+			"release '%s' is the active release of route '%s' and keeps its traffic",
+			l->version, route);
 	if (slot < 0)
 		return 0;
 	for (;;) {
-		if (count_slot(g, route, slot, &n, e) || interrupt_check(e))
+		if (count_slot(g, route, slot, &n, e) ||
+		    interrupt_check(e))
 			return -1;
 		if (!n || clock_mono_ms() >= deadline_mono_ms)
 			break;
@@ -327,12 +367,14 @@ int gateway_drain(struct gateway *g, const char *route, const struct lockfile *l
 	return 0;
 }
 
-int gateway_release_slot(struct gateway *g, const char *route, const struct lockfile *l, struct err *e) {
+int gateway_release_slot(struct gateway *g, const char *route, const struct lockfile *l,
+			 struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (g->none)
 		return 0;
-	if (to_maintenance(g, route, l, true, e) || persist_state(g, &s, e))
+	if (to_maintenance(g, route, l, true, e) ||
+	    persist_state(g, &s, e))
 		return -1;
 	/* Of a route that never came to be, the links are left. */
 	return gateway_state_find(s, route) ? 0 : persist_unlink_route(g, route, e);
@@ -348,7 +390,9 @@ int gateway_remove(struct gateway *g, const char *route, struct err *e) {
 	if (!gateway_state_find(c.after, route))
 		return 0;
 	gateway_state_remove(c.after, route);
-	if (gateway_state_count(c.after) ? change_frontend(&c, e) : persist_save(g, c.after, NULL, NULL, e) || ensure_locked(g, c.after, e))
+	if (gateway_state_count(c.after) ? change_frontend(&c, e) : persist_save(g, c.after, NULL,
+				NULL, e) ||
+	    ensure_locked(g, c.after, e))
 		return -1;
 	return persist_unlink_route(g, route, e);
 }

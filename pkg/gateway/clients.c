@@ -15,7 +15,9 @@
 enum { ANSWER_CAP = 256 << 10, MAX_CLIENTS = 64 };
 
 static int unreadable(struct err *e) {
-	return err_set(e, ERR_SYS, "this version cannot read the gateway's counters of clients: llmdeploy gateway reload");
+	return err_set(e, ERR_SYS,
+		       "this version cannot read the gateway's counters of clients: llmdeploy "
+		       "gateway reload");
 }
 
 /* "NAME<tab>FAILED CUT LATE<tab>" and a sample. */
@@ -65,7 +67,8 @@ void gateway_clients_done(struct gateway_clients *c) {
 	*c = (struct gateway_clients){0};
 }
 
-const struct gateway_client *gateway_clients_find(const struct gateway_clients *c, const char *name) {
+const struct gateway_client *gateway_clients_find(const struct gateway_clients *c,
+						  const char *name) {
 	for (size_t i = 0; i < c->n; i++)
 		if (!strcmp(c->at[i].name, name))
 			return &c->at[i];
@@ -82,7 +85,8 @@ static int slot_of(struct gateway *g, const struct lockfile *l, int *slot, struc
 	return 0;
 }
 
-int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_clients *out, struct err *e) {
+int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_clients *out,
+		    struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
 	struct socket_workers all;
 	char line[192];
@@ -103,14 +107,17 @@ int gateway_clients(struct gateway *g, const struct lockfile *l, struct gateway_
 	return text.len ? gateway_clients_parse(buf_str(&text), out, e) : 0;
 }
 
-int gateway_probe_address(struct gateway *g, const struct lockfile *l, struct gateway_probe_address *out, struct err *e) {
+int gateway_probe_address(struct gateway *g, const struct lockfile *l,
+			  struct gateway_probe_address *out, struct err *e) {
 	int slot;
 
 	if (slot_of(g, l, &slot, e))
 		return -1;
 	if (slot < 0)
-		return err_set(e, ERR_USAGE, "release '%s' has no server at the gateway", l->version);
+		return err_set(e, ERR_USAGE, "release '%s' has no server at the gateway",
+			       l->version);
 	(void) snprintf(out->socket, sizeof out->socket, "/proc/self/fd/%d/ask.sock", g->h.dir);
-	(void) snprintf(out->base_url, sizeof out->base_url, "http://localhost/%c/%s", "ab"[slot], l->route);
+	(void) snprintf(out->base_url, sizeof out->base_url, "http://localhost/%c/%s", "ab"[slot],
+			l -> route);
 	return 0;
 }

@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "haproxy/internal.h"
 
-/* What the process that serves has in its memory, against the state: what it was loaded with, and the maps that the runtime socket changes. */
+/* What the process that serves has in its memory, against the state: what it was loaded with, and
+ * the maps that the runtime socket changes. */
 
 enum { MAP_CAP = 4 << 20 };
 
@@ -21,7 +22,8 @@ static const struct socket_worker *serving(const struct socket_workers *all) {
 	return NULL;
 }
 
-/* The value of a key in an answer to "show map": "ADDRESS KEY VALUE" a line. NULL: it has none. Yours. */
+/* The value of a key in an answer to "show map": "ADDRESS KEY VALUE" a line. NULL: it has none.
+ * Yours. */
 static char *value_of(const char *text, const char *key) {
 	size_t n = strlen(key);
 
@@ -49,7 +51,8 @@ static const struct {
 	{"releases.map", "name of the release", want_release},
 };
 
-static int compare_map(const struct gateway *g, const struct socket_worker *w, const struct haproxy_route *r, size_t m, gateway_found *found, void *ctx,
+static int compare_map(const struct gateway *g, const struct socket_worker *w,
+		       const struct haproxy_route *r, size_t m, gateway_found *found, void *ctx,
 		       struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAP_CAP);
 	char *line CLEANUP(freep) = mem_printf("show map gateway/%s", maps[m].map);
@@ -58,8 +61,10 @@ static int compare_map(const struct gateway *g, const struct socket_worker *w, c
 	if (socket_worker_ask(EFFECT_NONE, g->h.dir, w, line, &text, &gone, e))
 		return -1;
 	for (int i = 0; i < 2 && !gone; i++) {
-		char *key CLEANUP(freep) = mem_printf("%s/%c", r->name, 'a' + i), *have CLEANUP(freep) = value_of(buf_str(&text), key);
-		char *what CLEANUP(freep) = mem_printf("gateway slot %c, %s", 'a' + i, maps[m].shown);
+		char *key CLEANUP(freep) = mem_printf("%s/%c", r->name, 'a' + i),
+			  *have CLEANUP(freep) = value_of(buf_str(&text), key);
+		char *what CLEANUP(freep) = mem_printf("gateway slot %c, %s", 'a' + i,
+						       maps[m].shown);
 		struct buf want CLEANUP(buf_done) = BUF_INIT(8192);
 		maps[m].want(r, i, &want);
 		if (strcmp(buf_str(&want), have ? have : ""))
@@ -75,10 +80,12 @@ static void compare_image(const struct gateway *g, gateway_found *found, void *c
 	bool there = false;
 
 	if (!g->h.host && (haproxy_image_read(g->o.root, &image, &there, &damaged) || !there))
-		found(ctx, "gateway/gateway.lock.json", "the gateway's image", damaged.code ? damaged.msg : "nothing");
+		found(ctx, "gateway/gateway.lock.json", "the gateway's image",
+		      damaged.code ? damaged.msg : "nothing");
 }
 
-int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, bool *loaded, struct err *e) {
+int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const char *route,
+		  gateway_found *found, void *ctx, bool *loaded, struct err *e) {
 	const struct haproxy_route *r = gateway_state_find(s, route);
 	struct socket_workers all;
 	char digest[SHA256_HEX];
@@ -90,7 +97,8 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 	/* That it does not run is told of elsewhere. */
 	if (!w || !r)
 		return 0;
-	if (persist_digest(g, s, digest, e) || haproxy_has(&g->h, &all, digest, loaded, e))
+	if (persist_digest(g, s, digest, e) ||
+	    haproxy_has(&g->h, &all, digest, loaded, e))
 		return -1;
 	for (size_t m = 0; *loaded && m < sizeof maps / sizeof *maps; m++)
 		if (compare_map(g, w, r, m, found, ctx, e))
@@ -98,7 +106,8 @@ int drift_of_maps(const struct gateway *g, const struct gateway_state *s, const 
 	return 0;
 }
 
-int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route, gateway_found *found, void *ctx, struct err *e) {
+int drift_of_process(const struct gateway *g, const struct gateway_state *s, const char *route,
+		     gateway_found *found, void *ctx, struct err *e) {
 	bool loaded;
 
 	compare_image(g, found, ctx);
@@ -107,6 +116,7 @@ int drift_of_process(const struct gateway *g, const struct gateway_state *s, con
 	if (drift_of_maps(g, s, route, found, ctx, &loaded, e))
 		return -1;
 	if (!loaded)
-		found(ctx, "gateway's process", "loaded with the desired state", "loaded with another state");
+		found(ctx, "gateway's process", "loaded with the desired state",
+		      "loaded with another state");
 	return 0;
 }

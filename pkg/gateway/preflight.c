@@ -31,11 +31,15 @@ static int check_way(const char *path, unsigned uid, struct err *e) {
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		char *dir CLEANUP(freep) = mem_strndup(path, (size_t) (slash - path));
 		if (stat(dir, &st))
-			return err_set(e, ERR_SPEC, "the gateway needs '%s': %s", path, strerror(errno));
+			return err_set(e, ERR_SPEC, "the gateway needs '%s': %s", path,
+				       strerror(errno));
 		unsigned pass = st.st_uid == uid ? 0100 : st.st_gid == uid ? 010 : 01;
 		if (uid && !(st.st_mode & pass))
-			return err_set(e, ERR_SPEC, "'%s' cannot be reached by the gateway, which runs as uid %u: '%s' is closed to it; put the file "
-				"elsewhere, or chmod +x it", path, uid, dir);
+			return err_set(e, ERR_SPEC,
+				       "'%s' cannot be reached by the gateway, which runs as uid "
+				       "%u: '%s' is closed to it; put the file "
+				       "elsewhere, or chmod +x it",
+				       path, uid, dir);
 	}
 	return 0;
 }
@@ -49,11 +53,18 @@ static int check_file(const struct gateway *g, const struct haproxy_file *f, str
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_SPEC, "the gateway needs '%s', which is not a file", f->path);
 	if (is_secret(f->use) && st.st_mode & 077)
-		return err_set(e, ERR_SPEC, "'%s' holds a key and can be read by others: chmod 600 it", f->path);
+		return err_set(e, ERR_SPEC,
+			       "'%s' holds a key and can be read by others: chmod 600 it", f->path);
 	if (is_secret(f->use) ? st.st_uid != uid : !(st.st_mode & 04) && st.st_uid != uid)
-		return err_set(e, ERR_SPEC, "'%s' cannot be read by the gateway, which runs as uid %u: chown %u it", f->path, uid, uid);
+		return err_set(
+			e, ERR_SPEC,
+			"'%s' cannot be read by the gateway, which runs as uid %u: chown %u it",
+			f->path, uid, uid);
 	if (uid && !(st.st_mode & (st.st_uid == uid ? 0400 : 04)))
-		return err_set(e, ERR_SPEC, "'%s' cannot be read by the gateway, which runs as uid %u: chmod u+r it", f->path, uid);
+		return err_set(
+			e, ERR_SPEC,
+			"'%s' cannot be read by the gateway, which runs as uid %u: chmod u+r it",
+			f->path, uid);
 	return check_way(f->path, uid, e);
 }
 
@@ -68,15 +79,19 @@ static int check_hashes(const char *path, const struct buf *text, struct err *e)
 		if (n > SHA256_HEX && hex == SHA256_HEX - 1)
 			name = strcspn(at + hex + strspn(at + hex, " \t"), " \t\r\n");
 		if (*at != '#' && strspn(at, " \t\r") < n && (!name || !strchr(" \t", at[hex])))
-			return err_set(e, ERR_SPEC, "line %u of '%s' is no key: 64 lower-case hex digits (the SHA-256 of the key), a blank, and a name",
+			return err_set(e, ERR_SPEC,
+				       "line %u of '%s' is no key: 64 lower-case hex digits (the "
+				       "SHA-256 of the key), a blank, and a name",
 				       line, path);
 		at += n + 1;
 	}
 	return 0;
 }
 
-int preflight_file(const struct gateway *g, const struct haproxy_file *f, struct buf *bytes, struct err *e) {
-	if (check_file(g, f, e) || fs_read_user(f->path, bytes, e))
+int preflight_file(const struct gateway *g, const struct haproxy_file *f, struct buf *bytes,
+		   struct err *e) {
+	if (check_file(g, f, e) ||
+	    fs_read_user(f->path, bytes, e))
 		return -1;
 	if (f->use == HAPROXY_KEY_HASHES)
 		return check_hashes(f->path, bytes, e);
@@ -121,8 +136,10 @@ static int split(const char *listen, char host[128], char port[8]) {
 	return 0;
 }
 
-/* A taken port is the manifest's to change: no engine, registry or mirror was asked for anything. */
-static int try_address(const char *field, const char *where, const struct addrinfo *a, struct err *e) {
+/* A taken port is the manifest's to change: no engine, registry or mirror was asked for
+ * anything. */
+static int try_address(const char *field, const char *where, const struct addrinfo *a,
+		       struct err *e) {
 	int fd CLEANUP(closep) = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0)
@@ -133,13 +150,17 @@ static int try_address(const char *field, const char *where, const struct addrin
 	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, 1))
 		return 0;
 	if (errno == EADDRINUSE)
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': another program does; see ss -ltnp, or choose another %s",
+		return err_set(e, ERR_SPEC,
+			       "the gateway cannot listen on '%s': another program does; see ss "
+			       "-ltnp, or choose another %s",
 			       where, field);
-	return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': %s; choose another %s", where, strerror(errno), field);
+	return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': %s; choose another %s",
+		       where, strerror(errno), field);
 }
 
 static int check_listen(const char *field, const char *listen, struct err *e) {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				       .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	char host[128], port[8];
 	uint64_t number;
@@ -147,11 +168,15 @@ static int check_listen(const char *field, const char *listen, struct err *e) {
 	if (split(listen, host, port) || !text_u64(port, &number))
 		return err_set(e, ERR_SPEC, "'%s' in %s is not HOST:PORT", listen, field);
 	if (number < first_free_port())
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s': it has no privilege for ports below %u; choose another %s, or "
-			"sysctl net.ipv4.ip_unprivileged_port_start=%s", listen, first_free_port(), field, port);
+		return err_set(e, ERR_SPEC,
+			       "the gateway cannot listen on '%s': it has no privilege for ports "
+			       "below %u; choose another %s, or "
+			       "sysctl net.ipv4.ip_unprivileged_port_start=%s",
+			       listen, first_free_port(), field, port);
 	int fault = getaddrinfo(*host && strcmp(host, "*") ? host : NULL, port, &hints, &list);
 	if (fault)
-		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s' (%s): %s", listen, field, gai_strerror(fault));
+		return err_set(e, ERR_SPEC, "the gateway cannot listen on '%s' (%s): %s", listen,
+			       field, gai_strerror(fault));
 	int r = 0;
 	for (const struct addrinfo *a = list; a && !r; a = a->ai_next)
 		r = try_address(field, listen, a, e);
@@ -183,16 +208,23 @@ static bool is_listened(const struct address *list, size_t n, const char *at) {
 	return false;
 }
 
-/* Two spellings of one address, or one within the other: the second listener would fail, in a process of ours. */
-static int check_overlap(const struct address *a, const struct address *list, size_t n, struct err *e) {
+/* Two spellings of one address, or one within the other: the second listener would fail, in a
+ * process of ours. */
+static int check_overlap(const struct address *a, const struct address *list, size_t n,
+			 struct err *e) {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(list[i].at, a->at) && address_overlaps(list[i].at, a->at))
-			return err_set(e, ERR_SPEC, "'%s' in %s of route '%s' overlaps with '%s', the %s of route '%s': use the same address, or choose another "
-				"port", a->at, a->field, a->route, list[i].at, list[i].field, list[i].route);
+			return err_set(e, ERR_SPEC,
+				       "'%s' in %s of route '%s' overlaps with '%s', the %s of "
+				       "route '%s': use the same address, or choose another "
+				       "port",
+				       a->at, a->field, a->route, list[i].at, list[i].field,
+				       list[i].route);
 	return 0;
 }
 
-int preflight_ports(const struct gateway *g, const struct gateway_state *running, const struct gateway_state *wanted, struct err *e) {
+int preflight_ports(const struct gateway *g, const struct gateway_state *running,
+		    const struct gateway_state *wanted, struct err *e) {
 	struct address *old CLEANUP(freep) = NULL, *new CLEANUP(freep) = NULL;
 	size_t n_old = addresses(running, &old), n_new = addresses(wanted, &new);
 
@@ -200,7 +232,8 @@ int preflight_ports(const struct gateway *g, const struct gateway_state *running
 	for (size_t i = 0; i < n_new; i++) {
 		if (is_listened(old, n_old, new[i].at))
 			continue;
-		if (check_overlap(&new[i], new, n_new, e) || check_overlap(&new[i], old, n_old, e))
+		if (check_overlap(&new[i], new, n_new, e) ||
+		    check_overlap(&new[i], old, n_old, e))
 			return -1;
 		if (check_listen(new[i].field, new[i].at, e))
 			return -1;

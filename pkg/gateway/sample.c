@@ -21,10 +21,15 @@ static int read_numbers(const char *text, uint64_t *v, size_t want, struct err *
 			word[len] = 0;
 		}
 		if (!fits || !text_u64(word, &v[n++]))
-			return err_set(e, ERR_SYS, "this version cannot read the gateway's counters: llmdeploy gateway reload");
+			return err_set(e, ERR_SYS,
+				       "this version cannot read the gateway's counters: llmdeploy "
+				       "gateway reload");
 		p += len;
 	}
-	return n == want ? 0 : err_set(e, ERR_SYS, "this version cannot read the gateway's counters: llmdeploy gateway reload");
+	return n == want ? 0
+			 : err_set(e, ERR_SYS,
+				   "this version cannot read the gateway's counters: llmdeploy "
+				   "gateway reload");
 }
 
 int gateway_sample_parse(const char *text, struct gateway_sample *out, struct err *e) {
@@ -49,23 +54,29 @@ int gateway_fallback_parse(const char *text, struct gateway_route_view *out, str
 		return -1;
 	out->began_ms = v[0];
 	for (size_t i = 0; i < GATEWAY_REASONS; i++)
-		out->fallback_stats[i] = (struct gateway_fallback_stats){.requests = v[1 + 4 * i], .prompt_tokens = v[2 + 4 * i], .generated_tokens = v[3 + 4 * i],
-			.estimated = v[4 + 4 * i]};
+		out->fallback_stats[i] =
+			(struct gateway_fallback_stats){.requests = v[1 + 4 * i],
+							.prompt_tokens = v[2 + 4 * i],
+							.generated_tokens = v[3 + 4 * i],
+							.estimated = v[4 + 4 * i]};
 	return 0;
 }
 
-bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after, struct gateway_sample *out) {
+bool gateway_sample_since(const struct gateway_sample *before, const struct gateway_sample *after,
+			  struct gateway_sample *out) {
 	struct gateway_sample d = *after;
 
-	if (before->began_ms != after->began_ms || before->requests > after->requests || before->errors > after->errors ||
-	    before->refused > after->refused || before->left > after->left)
+	if (before->began_ms != after->began_ms || before->requests > after->requests ||
+	    before->errors > after->errors || before->refused > after->refused ||
+	    before->left > after->left)
 		return false;
 	d.requests -= before->requests;
 	d.errors -= before->errors;
 	d.refused -= before->refused;
 	d.left -= before->left;
 	for (size_t i = 0; i < HAPROXY_BUCKETS; i++) {
-		if (before->total_ms[i] > after->total_ms[i] || before->first_ms[i] > after->first_ms[i])
+		if (before->total_ms[i] > after->total_ms[i] ||
+		    before->first_ms[i] > after->first_ms[i])
 			return false;
 		d.total_ms[i] -= before->total_ms[i];
 		d.first_ms[i] -= before->first_ms[i];

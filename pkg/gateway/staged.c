@@ -14,9 +14,10 @@
 #include "fs/step.h"
 #include "root/root.h"
 
-/* Design: HAProxy reads copies of the operator's files (certificates, key hashes, CA files, API keys) in gateway/files. A copy is made only of what
- * HAProxy has accepted, so a gateway that is started again never depends on a file that was removed, closed or damaged since: it goes on with the
- * protection that it had, and no route takes another one along. */
+/* Design: HAProxy reads copies of the operator's files (certificates, key hashes, CA files, API
+ * keys) in gateway/files. A copy is made only of what HAProxy has accepted, so a gateway that is
+ * started again never depends on a file that was removed, closed or damaged since: it goes on with
+ * the protection that it had, and no route takes another one along. */
 
 #define FOLDER "files"
 enum { FILE_CAP = 16 << 20 };
@@ -52,15 +53,18 @@ static void read_one(const struct gateway *g, struct staged_file *f, enum staged
 	bool found;
 
 	f->from = STAGED_KEPT;
-	/* A list of keys is none that HAProxy could refuse: a key that was taken out of it must not come back with an older copy. */
-	if (order == STAGED_KEPT_FIRST && f->use != HAPROXY_KEY_HASHES && !read_copy(g, f, &found) && found)
+	/* A list of keys is none that HAProxy could refuse: a key that was taken out of it must not
+	 * come back with an older copy. */
+	if (order == STAGED_KEPT_FIRST && f->use != HAPROXY_KEY_HASHES &&
+	    !read_copy(g, f, &found) && found)
 		return;
 	f->from = STAGED_FRESH;
 	if (!read_fresh(g, f, &fault))
 		return;
 	(void) snprintf(f->fault, sizeof f->fault, "%s", fault.msg);
 	f->from = STAGED_KEPT;
-	if ((order != STAGED_KEPT_FIRST || f->use == HAPROXY_KEY_HASHES) && !read_copy(g, f, &found) && found)
+	if ((order != STAGED_KEPT_FIRST || f->use == HAPROXY_KEY_HASHES) &&
+	    !read_copy(g, f, &found) && found)
 		return;
 	buf_reset(&f->bytes);
 	f->from = STAGED_MISSING;
@@ -76,7 +80,8 @@ static void list_missing(struct staged *all) {
 	all->missing[n] = NULL;
 }
 
-void staged_read(const struct gateway *g, const struct gateway_state *s, enum staged_order order, struct staged *out) {
+void staged_read(const struct gateway *g, const struct gateway_state *s, enum staged_order order,
+		 struct staged *out) {
 	struct haproxy_file *files CLEANUP(freep) = NULL;
 	struct staged all = {0};
 
@@ -85,7 +90,9 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 	all.missing = mem_zalloc(all.n + 1, sizeof *all.missing);
 	for (size_t i = 0; i < all.n; i++) {
 		struct staged_file *f = &all.at[i];
-		*f = (struct staged_file){.path = mem_strdup(files[i].path), .use = files[i].use, .bytes = BUF_INIT(FILE_CAP)};
+		*f = (struct staged_file){.path = mem_strdup(files[i].path),
+					  .use = files[i].use,
+					  .bytes = BUF_INIT(FILE_CAP)};
 		haproxy_file_name(f->path, f->name);
 		read_one(g, f, order);
 	}
@@ -94,8 +101,10 @@ void staged_read(const struct gateway *g, const struct gateway_state *s, enum st
 }
 
 static const char *consequence(const struct staged_file *f) {
-	static const char *const of[] = {[HAPROXY_CERTIFICATE] = "nothing listens on its address", [HAPROXY_CA] = "the fallback is not used",
-		[HAPROXY_KEY_HASHES] = "its routes answer 503", [HAPROXY_API_KEY] = "the fallback is not used"};
+	static const char *const of[] = {[HAPROXY_CERTIFICATE] = "nothing listens on its address",
+					 [HAPROXY_CA] = "the fallback is not used",
+					 [HAPROXY_KEY_HASHES] = "its routes answer 503",
+					 [HAPROXY_API_KEY] = "the fallback is not used"};
 
 	return f->from == STAGED_KEPT ? "the gateway's previous copy stays in use" : of[f->use];
 }
@@ -113,7 +122,8 @@ void staged_warn(const struct gateway *g, const struct staged *f) {
 static bool same_file(const struct staged_file *a, const struct staged_file *b) {
 	if (a->from == STAGED_MISSING || b->from == STAGED_MISSING)
 		return a->from == b->from;
-	return a->bytes.len == b->bytes.len && !memcmp(buf_str(&a->bytes), buf_str(&b->bytes), a->bytes.len);
+	return a->bytes.len == b->bytes.len &&
+		!memcmp(buf_str(&a->bytes), buf_str(&b->bytes), a->bytes.len);
 }
 
 bool staged_exchange(struct staged *a, struct staged *b, size_t i) {
@@ -135,7 +145,8 @@ static const struct staged_file *find(const struct staged *f, const char *path) 
 	return NULL;
 }
 
-bool staged_same_for(const struct staged *a, const struct staged *b, const struct gateway_state *own) {
+bool staged_same_for(const struct staged *a, const struct staged *b,
+		     const struct gateway_state *own) {
 	struct haproxy_file *files CLEANUP(freep) = NULL;
 	size_t n = haproxy_files(gateway_state_routes(own), &files);
 
@@ -147,7 +158,8 @@ bool staged_same_for(const struct staged *a, const struct staged *b, const struc
 	return true;
 }
 
-/* HAProxy has not seen a file of which there is no copy. A list of key hashes was checked by ourselves, and HAProxy refuses none. */
+/* HAProxy has not seen a file of which there is no copy. A list of key hashes was checked by
+ * ourselves, and HAProxy refuses none. */
 static bool is_unseen(const struct staged_file *f) {
 	return f->from == STAGED_FRESH && f->use != HAPROXY_KEY_HASHES;
 }
@@ -172,16 +184,20 @@ int staged_own_dir(const struct gateway *g, const char *path, struct err *e) {
 	int fd CLEANUP(closep) = -1;
 	struct stat st;
 
-	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, g->h.dir, path, 0700, e) || fs_open_dir(g->h.dir, path, &fd, e))
+	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, g->h.dir, path, 0700, e) ||
+	    fs_open_dir(g->h.dir, path, &fd, e))
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'gateway/%s'", path);
-	if (st.st_uid != g->o.root->instance_uid && fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, g->o.root->instance_uid))
-		return err_sys(e, "cannot give 'gateway/%s' to uid %u", path, (unsigned) g->o.root->instance_uid);
+	if (st.st_uid != g->o.root->instance_uid &&
+	    fs_step_chown(EFFECT_GATEWAY_CONFIG, fd, g->o.root->instance_uid))
+		return err_sys(e, "cannot give 'gateway/%s' to uid %u", path,
+			       (unsigned) g->o.root->instance_uid);
 	return 0;
 }
 
-static int put_file(const struct gateway *g, const char *folder, const struct staged_file *f, struct err *e) {
+static int put_file(const struct gateway *g, const char *folder, const struct staged_file *f,
+		    struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s" FOLDER "/%s", folder, f->name);
 	struct buf old CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	bool found;
@@ -190,8 +206,10 @@ static int put_file(const struct gateway *g, const char *folder, const struct st
 		return -1;
 	if (found && old.len == f->bytes.len && !memcmp(buf_str(&old), buf_str(&f->bytes), old.len))
 		return 0;
-	/* The directory is closed to everybody else; a file of root's in it is read by the gateway anyway. */
-	return fs_write(EFFECT_GATEWAY_CONFIG, g->h.dir, path, buf_str(&f->bytes), f->bytes.len, 0644, e);
+	/* The directory is closed to everybody else; a file of root's in it is read by the gateway
+	 * anyway. */
+	return fs_write(EFFECT_GATEWAY_CONFIG, g->h.dir, path, buf_str(&f->bytes), f->bytes.len,
+			0644, e);
 }
 
 int staged_put(const struct gateway *g, const char *folder, const struct staged *f, struct err *e) {
@@ -208,14 +226,19 @@ int staged_put(const struct gateway *g, const char *folder, const struct staged 
 }
 
 int staged_refresh(const struct gateway *g, const char *path, struct err *e) {
-	struct staged_file f CLEANUP(staged_file_done) = {.path = mem_strdup(path), .use = HAPROXY_KEY_HASHES, .bytes = BUF_INIT(FILE_CAP)};
+	struct staged_file f CLEANUP(staged_file_done) = {.path = mem_strdup(path),
+							  .use = HAPROXY_KEY_HASHES,
+							  .bytes = BUF_INIT(FILE_CAP)};
 	char *copy CLEANUP(freep) = NULL;
 
 	haproxy_file_name(path, f.name);
 	copy = mem_printf(FOLDER "/%s", f.name);
 	if (!fs_exists(g->h.dir, copy))
 		return 0;
-	return fs_read_user(path, &f.bytes, e) || put_file(g, "", &f, e) ? -1 : 0;
+	if (fs_read_user(path, &f.bytes, e) ||
+	    put_file(g, "", &f, e))
+		return -1;
+	return 0;
 }
 
 void staged_file_done(struct staged_file *f) {
@@ -236,7 +259,8 @@ static bool is_needed(const struct gateway_state *s, const char *name) {
 	return false;
 }
 
-int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool removes, size_t *n, struct err *e) {
+int staged_sweep(const struct gateway *g, const struct gateway_state *s, bool removes, size_t *n,
+		 struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t all;
 

@@ -10,9 +10,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "gateway/frontend.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "lockfile/schema.h"
+#include "json/json.h"
 
 #define KIND "Gateway"
 #define DEFAULT_SEQUENCES 4 /* of a lock that does not say */
@@ -89,7 +89,8 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 	if (!gone)
 		return;
 	for (size_t i = 0; i < all->n; i++)
-		if (all->at[i]->section && gone->section && !strcmp(all->at[i]->frontend.listen, gone->frontend.listen))
+		if (all->at[i]->section && gone->section &&
+		    !strcmp(all->at[i]->frontend.listen, gone->frontend.listen))
 			all->at[i]->named = true;
 	size_t at = haproxy_routes_index(all, name);
 	all->n--;
@@ -97,7 +98,8 @@ void gateway_state_remove(struct gateway_state *s, const char *name) {
 }
 
 /* The section becomes the state's. */
-static int put_frontend(struct gateway_state *s, struct haproxy_route *r, struct json *section, struct err *e) {
+static int put_frontend(struct gateway_state *s, struct haproxy_route *r, struct json *section,
+			struct err *e) {
 	struct haproxy_frontend d;
 
 	json_push(s->kept, section);
@@ -110,7 +112,8 @@ static int put_frontend(struct gateway_state *s, struct haproxy_route *r, struct
 	return 0;
 }
 
-int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const struct lockfile *l, struct err *e) {
+int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const struct lockfile *l,
+		       struct err *e) {
 	const struct json *gateway = json_get(l->tree, "gateway");
 	struct json *section = gateway ? json_copy(gateway) : json_object();
 
@@ -120,13 +123,16 @@ int gateway_route_take(struct gateway_state *s, struct haproxy_route *r, const s
 }
 
 /* A plain text of the engine's, or "". */
-static const char *runtime_text(struct gateway_state *s, const struct json *runtime, const char *key) {
+static const char *runtime_text(struct gateway_state *s, const struct json *runtime,
+				const char *key) {
 	const char *text = json_str(runtime, key);
 
-	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text) : "";
+	return text && gateway_is_plain(text) && strlen(text) < 128 ? arena_strdup(s->arena, text)
+								    : "";
 }
 
-void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot, const struct lockfile *l) {
+void gateway_slot_take(struct gateway_state *s, struct haproxy_slot *slot,
+		       const struct lockfile *l) {
 	const struct json *runtime = json_path(l->tree, "gateway.engine");
 	int64_t n = json_int_or(runtime, "sequences", DEFAULT_SEQUENCES);
 
@@ -195,16 +201,30 @@ void gateway_state_print(const struct gateway_state *s, struct buf *out) {
 }
 
 static const struct lockfile_field slot_fields[] = {
-	{"id", FIELD_TEXT, false, NULL}, {"version", FIELD_TEXT, false, NULL}, {"want", FIELD_TEXT, false, NULL},
-	{"sequences", FIELD_COUNT, false, NULL}, {"metrics", FIELD_TEXT, false, NULL}, {"prompt_tokens", FIELD_TEXT, false, NULL},
-	{"generated_tokens", FIELD_TEXT, false, NULL}, {0},
+	{"id", FIELD_TEXT, false, NULL},
+	{"version", FIELD_TEXT, false, NULL},
+	{"want", FIELD_TEXT, false, NULL},
+	{"sequences", FIELD_COUNT, false, NULL},
+	{"metrics", FIELD_TEXT, false, NULL},
+	{"prompt_tokens", FIELD_TEXT, false, NULL},
+	{"generated_tokens", FIELD_TEXT, false, NULL},
+	{0},
 };
 static const struct lockfile_field route_fields[] = {
-	{"name", FIELD_NAME, false, NULL}, {"since", FIELD_COUNT, false, NULL}, {"canary_percent", FIELD_COUNT, false, NULL},
-	{"named", FIELD_FLAG, true, NULL}, {"a", FIELD_OBJECT, false, slot_fields}, {"b", FIELD_OBJECT, false, slot_fields}, {"gateway", FIELD_TREE, false, NULL}, {0},
+	{"name", FIELD_NAME, false, NULL},
+	{"since", FIELD_COUNT, false, NULL},
+	{"canary_percent", FIELD_COUNT, false, NULL},
+	{"named", FIELD_FLAG, true, NULL},
+	{"a", FIELD_OBJECT, false, slot_fields},
+	{"b", FIELD_OBJECT, false, slot_fields},
+	{"gateway", FIELD_TREE, false, NULL},
+	{0},
 };
 static const struct lockfile_field state_fields[] = {
-	{"apiVersion", FIELD_TEXT, false, NULL}, {"kind", FIELD_TEXT, false, NULL}, {"routes", FIELD_OBJECTS, false, route_fields}, {0},
+	{"apiVersion", FIELD_TEXT, false, NULL},
+	{"kind", FIELD_TEXT, false, NULL},
+	{"routes", FIELD_OBJECTS, false, route_fields},
+	{0},
 };
 
 static bool is_id(const char *s) {
@@ -215,8 +235,10 @@ static bool is_counter(const char *s) {
 	return !*s || (gateway_is_plain(s) && strlen(s) < 128);
 }
 
-static int read_slot(struct gateway_state *s, const struct json *o, struct haproxy_slot *slot, struct err *e) {
-	const char *word = json_str(o, "want"), *id = json_str(o, "id"), *version = json_str(o, "version");
+static int read_slot(struct gateway_state *s, const struct json *o, struct haproxy_slot *slot,
+		     struct err *e) {
+	const char *word = json_str(o, "want"), *id = json_str(o, "id"),
+		   *version = json_str(o, "version");
 	int64_t n = json_int_or(o, "sequences", 0);
 	size_t want = 0;
 
@@ -225,7 +247,9 @@ static int read_slot(struct gateway_state *s, const struct json *o, struct hapro
 	if (want > HAPROXY_MAINT)
 		return err_set(e, ERR_SPEC, "want is '%.40s': ready, canary, drain or maint", word);
 	if (*id ? !is_id(id) || !text_is_name(version) || n < 1 || n > 100000 : *version || n)
-		return err_set(e, ERR_SPEC, "id '%.40s', version '%.40s' and %lld sequences are no release", id, version, (long long) n);
+		return err_set(e, ERR_SPEC,
+			       "id '%.40s', version '%.40s' and %lld sequences are no release", id,
+			       version, (long long) n);
 	slot->want = (enum haproxy_want) want;
 	slot->id = arena_strdup(s->arena, id);
 	slot->version = arena_strdup(s->arena, version);
@@ -233,8 +257,11 @@ static int read_slot(struct gateway_state *s, const struct json *o, struct hapro
 	slot->metrics = arena_strdup(s->arena, json_str(o, "metrics"));
 	slot->prompt_tokens = arena_strdup(s->arena, json_str(o, "prompt_tokens"));
 	slot->generated_tokens = arena_strdup(s->arena, json_str(o, "generated_tokens"));
-	if (!is_counter(slot->metrics) || !is_counter(slot->prompt_tokens) || !is_counter(slot->generated_tokens))
-		return err_set(e, ERR_SPEC, "this name of a counter or its page is not allowed in a gateway's configuration");
+	if (!is_counter(slot->metrics) || !is_counter(slot->prompt_tokens) ||
+	    !is_counter(slot->generated_tokens))
+		return err_set(e, ERR_SPEC,
+			       "this name of a counter or its page is not allowed in a gateway's "
+			       "configuration");
 	return 0;
 }
 
@@ -245,7 +272,8 @@ static int read_route(struct gateway_state *s, const struct json *o, struct err 
 	if (gateway_state_find(s, name))
 		return err_set(e, ERR_SPEC, "route '%s' occurs twice", name);
 	if (since < 1 || percent > 100)
-		return err_set(e, ERR_SPEC, "route '%s': since or canary_percent is out of range", name);
+		return err_set(e, ERR_SPEC, "route '%s': since or canary_percent is out of range",
+			       name);
 	struct haproxy_route *r = gateway_state_add(s, name);
 	r->since = (uint64_t) since;
 	r->canary_percent = (unsigned) percent;
@@ -263,10 +291,12 @@ static int read_state(const struct json *tree, struct gateway_state *s, struct e
 
 	if (lockfile_schema_check(tree, state_fields, "", e))
 		return -1;
-	if (strcmp(json_str(tree, "apiVersion"), "llmdeploy/v1") || strcmp(json_str(tree, "kind"), KIND))
+	if (strcmp(json_str(tree, "apiVersion"), "llmdeploy/v1") ||
+	    strcmp(json_str(tree, "kind"), KIND))
 		return err_set(e, ERR_SPEC, "it is not a gateway's state of this version");
 	if (json_count(routes) > HAPROXY_MAX_ROUTES)
-		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d", json_count(routes), HAPROXY_MAX_ROUTES);
+		return err_set(e, ERR_SPEC, "%zu routes on one gateway, the limit is %d",
+			       json_count(routes), HAPROXY_MAX_ROUTES);
 	for (const struct json *c = json_first(routes); c; c = json_next(c))
 		if (read_route(s, c, e))
 			return -1;
@@ -277,7 +307,8 @@ int gateway_state_parse(const char *text, size_t n, struct gateway_state **out, 
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct gateway_state *s CLEANUP(gateway_state_freep) = gateway_state_new();
 
-	if (json_parse(text, n, &tree, e) || read_state(tree, s, e)) {
+	if (json_parse(text, n, &tree, e) ||
+	    read_state(tree, s, e)) {
 		e->code = ERR_INTEGRITY;
 		return err_wrap(e, "gateway/state");
 	}

@@ -23,9 +23,10 @@ int gateway_status(struct gateway *g, struct gateway_view *out, struct err *e) {
 	return 0;
 }
 
-/* Lua counts in each process for itself: what the serving one says, "" where none does. Those that only finish were counted before they
- * began to. */
-int status_counters(struct gateway *g, const struct socket_workers *all, const char *line, struct buf *text, struct err *e) {
+/* Lua counts in each process for itself: what the serving one says, "" where none does. Those that
+ * only finish were counted before they began to. */
+int status_counters(struct gateway *g, const struct socket_workers *all, const char *line,
+		    struct buf *text, struct err *e) {
 	bool gone;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -39,7 +40,8 @@ int status_counters(struct gateway *g, const struct socket_workers *all, const c
 	return 0;
 }
 
-int status_fallback(struct gateway *g, const struct socket_workers *all, const char *route, struct gateway_route_view *v, struct err *e) {
+int status_fallback(struct gateway *g, const struct socket_workers *all, const char *route,
+		    struct gateway_route_view *v, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char line[128];
 
@@ -49,8 +51,9 @@ int status_fallback(struct gateway *g, const struct socket_workers *all, const c
 	return text.len ? gateway_fallback_parse(buf_str(&text), v, e) : 0;
 }
 
-int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l, const struct gateway_late_limits *patience,
-		   struct gateway_sample *out, struct err *e) {
+int gateway_sample(struct gateway *g, const char *route, const struct lockfile *l,
+		   const struct gateway_late_limits *patience, struct gateway_sample *out,
+		   struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct socket_workers all;
@@ -59,12 +62,15 @@ int gateway_sample(struct gateway *g, const char *route, const struct lockfile *
 	*out = (struct gateway_sample){0};
 	if (g->none)
 		return 0;
-	if (persist_state(g, &s, e) || socket_workers(g->h.dir, &all, e))
+	if (persist_state(g, &s, e) ||
+	    socket_workers(g->h.dir, &all, e))
 		return -1;
 	const struct haproxy_route *r = gateway_state_find(s, route);
 	int slot = r ? haproxy_route_slot(r, l->id) : -1;
-	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route, "ab"[slot == 1],
-		(unsigned long long) patience->first_ms, (unsigned long long) patience->served_ms, (unsigned long long) patience->whole_ms);
+	(void) snprintf(line, sizeof line, "llmdeploy sample %s %c %llu %llu %llu", route,
+			"ab"[slot == 1], (unsigned long long) patience -> first_ms,
+			(unsigned long long) patience -> served_ms,
+			(unsigned long long) patience -> whole_ms);
 	if (slot >= 0 && status_counters(g, &all, line, &text, e))
 		return -1;
 	return text.len ? gateway_sample_parse(buf_str(&text), out, e) : 0;
@@ -81,7 +87,8 @@ int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {
 	*n = gateway_state_count(s);
 	for (size_t i = 0; i < *n; i++)
 		size += strlen(gateway_state_at(s, i)->name) + 1;
-	char **list = mem_zalloc(1, (*n + 1) * sizeof(char *) + size), *room = (char *) (list + *n + 1);
+	char **list = mem_zalloc(1, (*n + 1) * sizeof(char *) + size),
+	     *room = (char *) (list + *n + 1);
 	for (size_t i = 0; i < *n; i++) {
 		list[i] = room;
 		room = stpcpy(room, gateway_state_at(s, i)->name) + 1;
@@ -90,7 +97,8 @@ int gateway_routes(struct gateway *g, char ***names, size_t *n, struct err *e) {
 	return 0;
 }
 
-int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx, struct err *e) {
+int gateway_compare(struct gateway *g, const char *route, gateway_found *found, void *ctx,
+		    struct err *e) {
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 
 	if (g->none)
@@ -99,5 +107,8 @@ int gateway_compare(struct gateway *g, const char *route, gateway_found *found, 
 		return -1;
 	if (!gateway_state_count(s))
 		return 0;
-	return persist_compare(g, s, route, found, ctx, e) || drift_of_process(g, s, route, found, ctx, e) ? -1 : 0;
+	if (persist_compare(g, s, route, found, ctx, e) ||
+	    drift_of_process(g, s, route, found, ctx, e))
+		return -1;
+	return 0;
 }

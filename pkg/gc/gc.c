@@ -16,16 +16,19 @@
 #include "fs/fs.h"
 #include "haproxy/image.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/history.h"
 #include "root/root.h"
 #include "store/store.h"
+#include "json/json.h"
 
-/* Design: mark and sweep. Roots are the releases that stay on disk: active, held, pinned, where a rollback goes, the newest committed ones.
- * What their locks name stays, everything else of this root goes. All route locks are held and no journal is open, so that nothing is on
- * its way while we look. After a commit the same is done by itself, but first without a lock: mostly there is nothing to free. */
+/* Design: mark and sweep. Roots are the releases that stay on disk: active, held, pinned, where a
+ * rollback goes, the newest committed ones. What their locks name stays, everything else of this
+ * root goes. All route locks are held and no journal is open, so that nothing is on its way while
+ * we look. After a commit the same is done by itself, but first without a lock: mostly there is
+ * nothing to free. */
 
-/* What a build has just made belongs to no release yet: so long the collecting after a commit leaves it. */
+/* What a build has just made belongs to no release yet: so long the collecting after a commit
+ * leaves it. */
 enum { YOUNG_S = 24 * 3600 };
 
 struct marks {
@@ -38,11 +41,12 @@ struct sweep {
 	struct marks keep;
 	struct haproxy_image gateway; /* its layers are roots, too */
 	bool dry_run;
-	bool by_itself; /* after a commit */
+	bool by_itself;     /* after a commit */
 	const char **names; /* digests that stay, sorted; of the locks */
 	size_t n_names;
 	struct gc_freed freed;
-	char **dead; /* objects to remove, collected first: nothing is removed from under an iteration */
+	/* objects to remove, collected first: nothing is removed from under an iteration */
+	char **dead;
 	size_t n_dead, cap_dead;
 };
 
@@ -106,7 +110,8 @@ static void keep_version(struct arena *a, char **kept, size_t *n, const char *ve
 		kept[(*n)++] = arena_strdup(a, version);
 }
 
-static int keep_pinned(const struct release_route *r, struct arena *a, char *const *all, size_t n_all, char **kept, size_t *n, struct err *e) {
+static int keep_pinned(const struct release_route *r, struct arena *a, char *const *all,
+		       size_t n_all, char **kept, size_t *n, struct err *e) {
 	for (size_t i = 0; i < n_all; i++) {
 		char *reason CLEANUP(freep) = NULL;
 		if (release_pinned(r, all[i], &reason, e))
@@ -117,14 +122,19 @@ static int keep_pinned(const struct release_route *r, struct arena *a, char *con
 	return 0;
 }
 
-/* What stays of a route: active, held, pinned, where a rollback goes, and the newest committed ones. */
-static int kept_versions(const struct release_route *r, struct arena *a, char *const *all, size_t n_all, char ***kept, size_t *n, struct err *e) {
-	char **committed CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL, *held CLEANUP(freep) = NULL, *reason CLEANUP(freep) = NULL;
+/* What stays of a route: active, held, pinned, where a rollback goes, and the newest committed
+ * ones. */
+static int kept_versions(const struct release_route *r, struct arena *a, char *const *all,
+			 size_t n_all, char ***kept, size_t *n, struct err *e) {
+	char **committed CLEANUP(freep) = NULL, *active CLEANUP(freep) = NULL,
+			 *held CLEANUP(freep) = NULL, *reason CLEANUP(freep) = NULL;
 	struct release target = RELEASE_INIT;
 	struct err none = {0};
 	size_t n_committed, keep;
 
-	if (release_active_name(r, &active, e) || release_committed(r, &committed, &n_committed, e) || keep_of(r, active, &keep, e) ||
+	if (release_active_name(r, &active, e) ||
+	    release_committed(r, &committed, &n_committed, e) ||
+	    keep_of(r, active, &keep, e) ||
 	    rollout_held(r, &held, &reason, e))
 		return -1;
 	*kept = arena_zalloc(a, n_committed + n_all + 3, sizeof **kept);
@@ -149,7 +159,8 @@ static int sweep_route(struct sweep *g, const struct release_route *r, struct er
 	char **all CLEANUP(freep) = NULL, **kept;
 	size_t n, n_kept;
 
-	if (release_list(r, &all, &n, e) || kept_versions(r, a, all, n, &kept, &n_kept, e))
+	if (release_list(r, &all, &n, e) ||
+	    kept_versions(r, a, all, n, &kept, &n_kept, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct lockfile *l = NULL;
@@ -190,8 +201,12 @@ static int sweep_containers(struct sweep *g, struct err *e) {
 		g->freed.containers++;
 		found(g, "container", list.at[i].name, 0);
 		(void) snprintf(id, sizeof id, "%.12s", digest ? digest : "");
-		if (!g->dry_run)
-			r = docker_container_remove(g->ctx->base.docker, list.at[i].id, true, e) || (*id && release_run_remove(g->ctx->base.root, id, e)) ? -1 : 0;
+		if (!g->dry_run) {
+			r = 0;
+			if (docker_container_remove(g->ctx->base.docker, list.at[i].id, true, e) ||
+			    (*id && release_run_remove(g->ctx->base.root, id, e)))
+				r = -1;
+		}
 	}
 	docker_containers_done(&list);
 	return r;
@@ -205,7 +220,8 @@ static int sweep_run_dirs(struct sweep *g, struct err *e) {
 	if (fs_list(g->ctx->base.root->fd, "run", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		bool stays = strspn(names[i], "0123456789abcdef") != LOCKFILE_ID - 1 || strlen(names[i]) != LOCKFILE_ID - 1;
+		bool stays = strspn(names[i], "0123456789abcdef") != LOCKFILE_ID - 1 ||
+			strlen(names[i]) != LOCKFILE_ID - 1;
 		for (size_t k = 0; k < g->keep.n && !stays; k++)
 			stays = !strcmp(g->keep.lockfiles[k]->id, names[i]);
 		if (stays)
@@ -229,7 +245,8 @@ static bool tag_stays(const struct sweep *g, const char *tag) {
 }
 
 static int sweep_images(struct sweep *g, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/", g->ctx->base.root->id);
+	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/",
+						 g->ctx->base.root->id);
 	const char *const labels[] = {"llmdeploy.route", NULL};
 	struct docker_images list = {0};
 	int r = 0;
@@ -237,11 +254,14 @@ static int sweep_images(struct sweep *g, struct err *e) {
 	if (docker_image_list(g->ctx->base.docker, labels, &list, e))
 		return -1;
 	for (size_t i = 0; i < list.n && !r; i++)
-		for (const struct json *t = json_first(list.at[i].tags); t && !r; t = json_next(t)) {
+		for (const struct json *t = json_first(list.at[i].tags); t && !r;
+		     t = json_next(t)) {
 			bool in_use = false;
 			if (!text_starts(json_text(t), prefix) || tag_stays(g, json_text(t)))
 				continue;
-			r = g->dry_run ? 0 : docker_image_remove(g->ctx->base.docker, json_text(t), false, &in_use, e);
+			r = g->dry_run ? 0
+				       : docker_image_remove(g->ctx->base.docker, json_text(t),
+							     false, &in_use, e);
 			g->freed.images += !r && !in_use;
 			if (!r && !in_use)
 				found(g, "image", json_text(t), 0);
@@ -286,7 +306,8 @@ static void mark_names(struct sweep *g) {
 			add_name(g, l->layers[k].diff_id);
 		for (size_t k = 0; k < l->n_artifacts; k++)
 			add_name(g, l->artifacts[k].sha256);
-		for (const struct json *p = json_first(json_path(l->tree, "image.packages")); p; p = json_next(p))
+		for (const struct json *p = json_first(json_path(l->tree, "image.packages")); p;
+		     p = json_next(p))
 			add_name(g, json_str(p, "sha256"));
 	}
 	if (g->n_names)
@@ -297,7 +318,8 @@ static int consider(void *ctx, const char *sha256, uint64_t size, struct err *e)
 	struct sweep *g = ctx;
 
 	(void) e;
-	if (haproxy_image_names(&g->gateway, sha256) || (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
+	if (haproxy_image_names(&g->gateway, sha256) ||
+	    (g->n_names && bsearch(&sha256, g->names, g->n_names, sizeof *g->names, by_text)) ||
 	    (g->by_itself && store_age_s(g->ctx->base.store, sha256) < YOUNG_S))
 		return 0;
 	if (g->n_dead == g->cap_dead) {
@@ -320,8 +342,10 @@ static int sweep_store(struct sweep *g, struct err *e) {
 	return g->dry_run ? 0 : store_clean(g->ctx->base.store, false, NULL, e);
 }
 
-/* Before the first removal and after the last: what is killed in between was meant to be removed. */
-static int record(const struct rollout *ctx, enum event event, const struct gc_freed *f, uint64_t began_ms, struct err *e) {
+/* Before the first removal and after the last: what is killed in between was meant to be
+ * removed. */
+static int record(const struct rollout *ctx, enum event event, const struct gc_freed *f,
+		  uint64_t began_ms, struct err *e) {
 	struct json *r CLEANUP(json_freep) = record_new(event, NULL);
 
 	json_set_int(r, "releases", (int64_t) f->releases);
@@ -332,7 +356,8 @@ static int record(const struct rollout *ctx, enum event event, const struct gc_f
 	return journal_note(ctx->base.root, ctx->tool, ctx->command, r, began_ms, e);
 }
 
-/* A route that was made while we looked is not locked by us, and what it is about to need is named by nothing yet. */
+/* A route that was made while we looked is not locked by us, and what it is about to need is named
+ * by nothing yet. */
 static int check_routes(const struct rollout *ctx, char *const *names, size_t n, struct err *e) {
 	char **now CLEANUP(freep) = NULL;
 	size_t n_now;
@@ -341,7 +366,9 @@ static int check_routes(const struct rollout *ctx, char *const *names, size_t n,
 		return -1;
 	for (size_t i = 0; i < n_now; i++)
 		if (!is_among(names, n, now[i]))
-			return err_set(e, ERR_BUSY, "route '%s' was created at the same moment; try again", now[i]);
+			return err_set(e, ERR_BUSY,
+				       "route '%s' was created at the same moment; try again",
+				       now[i]);
 	return 0;
 }
 
@@ -356,17 +383,23 @@ static int sweep_all(struct sweep *g, struct rollout_session *sessions, size_t n
 	for (size_t i = 0; i < n; i++)
 		if (sweep_route(g, &sessions[i].route, e))
 			return -1;
-	if (sweep_containers(g, e) || sweep_run_dirs(g, e) || sweep_images(g, e) || sweep_networks(g, e) || sweep_store(g, e))
+	if (sweep_containers(g, e) ||
+	    sweep_run_dirs(g, e) ||
+	    sweep_images(g, e) ||
+	    sweep_networks(g, e) ||
+	    sweep_store(g, e))
 		return -1;
 	return g->dry_run ? 0 : record(g->ctx, EVENT_GC, &g->freed, began, e);
 }
 
 /* By itself nobody is waited for, and nothing is recovered: a journal that is open ends it. */
-static int open_quietly(const struct rollout *ctx, const char *route, bool lock, struct rollout_session *s, struct err *e) {
+static int open_quietly(const struct rollout *ctx, const char *route, bool lock,
+			struct rollout_session *s, struct err *e) {
 	struct record_state st CLEANUP(record_state_done) = {0};
 
 	*s = (struct rollout_session){.ctx = ctx, .route = RELEASE_ROUTE_INIT};
-	if (release_route_open(ctx->base.root, route, false, &s->route, e) || (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
+	if (release_route_open(ctx->base.root, route, false, &s->route, e) ||
+	    (lock && release_route_lock(&s->route, GC_BY_ITSELF, 0, e)) ||
 	    record_state_read(s, &st, e))
 		return -1;
 	if (st.last && !event_ends(st.event))
@@ -388,7 +421,8 @@ static void scope_done(struct scope *c) {
 }
 
 /* Every route; the one of `own`, whose lock is held by us, without its lock. */
-static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, struct scope *c, struct err *e) {
+static int scope_open(struct sweep *g, struct rollout_session *own, bool lock, struct scope *c,
+		      struct err *e) {
 	if (release_routes(g->ctx->base.root, &c->names, &c->n, e))
 		return -1;
 	c->sessions = mem_zalloc(c->n, sizeof *c->sessions);
@@ -410,8 +444,10 @@ int gc_run(const struct rollout *ctx, bool dry_run, struct gc_freed *out, struct
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, NULL, true, &scope, e) || root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &fd, e) ||
-	    check_routes(ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
+	if (scope_open(&g, NULL, true, &scope, e) ||
+	    root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &fd, e) ||
+	    check_routes(ctx, scope.names, scope.n, e) ||
+	    sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
 	g.freed = (struct gc_freed){0};
@@ -422,7 +458,8 @@ static int look_by_itself(struct rollout_session *s, bool *any, struct err *e) {
 	struct sweep g CLEANUP(sweep_done) = {.ctx = s->ctx, .dry_run = true, .by_itself = true};
 	struct scope scope CLEANUP(scope_done) = {0};
 
-	if (scope_open(&g, s, false, &scope, e) || sweep_all(&g, scope.sessions, scope.n, e))
+	if (scope_open(&g, s, false, &scope, e) ||
+	    sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*any = g.freed.n;
 	return 0;
@@ -433,8 +470,10 @@ static int sweep_by_itself(struct rollout_session *s, struct gc_freed *out, stru
 	struct scope scope CLEANUP(scope_done) = {0};
 	int fd CLEANUP(closep) = -1;
 
-	if (scope_open(&g, s, true, &scope, e) || root_lock(s->ctx->base.root, GC_BY_ITSELF, 0, &fd, e) ||
-	    check_routes(s->ctx, scope.names, scope.n, e) || sweep_all(&g, scope.sessions, scope.n, e))
+	if (scope_open(&g, s, true, &scope, e) ||
+	    root_lock(s->ctx->base.root, GC_BY_ITSELF, 0, &fd, e) ||
+	    check_routes(s->ctx, scope.names, scope.n, e) ||
+	    sweep_all(&g, scope.sessions, scope.n, e))
 		return -1;
 	*out = g.freed;
 	g.freed = (struct gc_freed){0};
@@ -481,9 +520,13 @@ static void collect(struct rollout_session *s, bool begun) {
 
 	if ((!any && look_by_itself(s, &any, &why)) || (any && sweep_by_itself(s, &f, &why))) {
 		if (why.code == ERR_BUSY)
-			progress_note(s->ctx->base.progress, "garbage collection is postponed", why.msg);
+			progress_note(s->ctx->base.progress, "garbage collection is postponed",
+				      why.msg);
 		else
-			progress_warn(s->ctx->base.progress, "garbage collection failed; the release is active: run llmdeploy gc", why.msg);
+			progress_warn(s->ctx->base.progress,
+				      "garbage collection failed; the release is active: run "
+				      "llmdeploy gc",
+				      why.msg);
 		return;
 	}
 	if (!any)

@@ -17,10 +17,15 @@ static int tensor_size(struct reader *r, struct gguf_tensor *t, const struct ten
 	uint64_t n;
 
 	if (t->dims[0] % type->block)
-		return reader_bad(r, "has a tensor '%s' whose rows of %llu are no multiple of %u, the block of %s", t->name,
-				  (unsigned long long) t->dims[0], type->block, type->name);
-	if (MUL(t->dims[0], t->dims[1], &n) || MUL(n, t->dims[2], &n) || MUL(n, t->dims[3], &t->elements) ||
-	    MUL(t->elements / type->block, (uint64_t) type->bytes, &t->bytes) || t->bytes > INT64_MAX)
+		return reader_bad(r,
+				  "has a tensor '%s' whose rows of %llu are no multiple of %u, the "
+				  "block of %s",
+				  t->name, (unsigned long long) t->dims[0], type->block,
+				  type->name);
+	if (MUL(t->dims[0], t->dims[1], &n) || MUL(n, t->dims[2], &n) ||
+	    MUL(n, t->dims[3], &t->elements) ||
+	    MUL(t->elements / type->block, (uint64_t) type->bytes, &t->bytes) ||
+	    t->bytes > INT64_MAX)
 		return reader_bad(r, "has a tensor '%s' larger than any file", t->name);
 	return 0;
 }
@@ -40,7 +45,8 @@ static int read_tensor_head(struct header *h, struct gguf_tensor *t) {
 	uint32_t n_dims = reader_u32(h->r);
 
 	if (n_dims > 4)
-		return reader_bad(h->r, "has a tensor '%s' of %u dimensions, the limit is 4", name, n_dims);
+		return reader_bad(h->r, "has a tensor '%s' of %u dimensions, the limit is 4", name,
+				  n_dims);
 	for (uint32_t i = 0; i < 4; i++)
 		t->dims[i] = i < n_dims ? reader_u64(h->r) : 1;
 	return h->r->failed ? -1 : 0;
@@ -64,8 +70,9 @@ static int read_tensor(struct header *h, struct gguf_tensor *t, uint64_t *end) {
 	uint64_t begin = (*end + h->g.alignment - 1) / h->g.alignment * h->g.alignment;
 
 	if (t->offset != begin)
-		return reader_bad(h->r, "has a tensor '%s' at offset %llu, where %llu was expected", t->name,
-				  (unsigned long long) t->offset, (unsigned long long) begin);
+		return reader_bad(h->r, "has a tensor '%s' at offset %llu, where %llu was expected",
+				  t->name, (unsigned long long) t->offset,
+				  (unsigned long long) begin);
 	/* Two numbers below 2^63; the sum is held below 2^62 for those to come. */
 	if (t->bytes + begin > (uint64_t) 1 << 62)
 		return reader_bad(h->r, "has tensors larger than any file");
@@ -99,8 +106,10 @@ static int read_tensors(struct header *h) {
 			return -1;
 	h->g.data_offset = (h->r->at + h->g.alignment - 1) / h->g.alignment * h->g.alignment;
 	if (h->g.n_tensors && h->g.data_offset + end > h->g.file_bytes)
-		return reader_bad(h->r, "is cut off: tensor data ends at byte %llu, the file has %llu",
-				  (unsigned long long) (h->g.data_offset + end), (unsigned long long) h->g.file_bytes);
+		return reader_bad(h->r,
+				  "is cut off: tensor data ends at byte %llu, the file has %llu",
+				  (unsigned long long) (h->g.data_offset + end),
+				  (unsigned long long) h->g.file_bytes);
 	return check_names(h);
 }
 
@@ -116,9 +125,12 @@ static int read_version(struct header *h) {
 	if (r->failed)
 		return -1;
 	if (h->g.version && !(h->g.version & 0xffff))
-		return err_set(r->e, ERR_SPEC, "'%s' is a GGUF file for big-endian machines", r->from->name);
+		return err_set(r->e, ERR_SPEC, "'%s' is a GGUF file for big-endian machines",
+			       r->from->name);
 	if (h->g.version != 2 && h->g.version != 3)
-		return err_set(r->e, ERR_SPEC, "'%s' has GGUF version %u; the runtime reads 2 and 3", r->from->name, h->g.version);
+		return err_set(r->e, ERR_SPEC,
+			       "'%s' has GGUF version %u; the runtime reads 2 and 3", r->from->name,
+			       h->g.version);
 	return 0;
 }
 
@@ -130,11 +142,16 @@ static int read_counts(struct header *h) {
 		return -1;
 	/* The shortest tensor entry has 25 bytes, the shortest pair 14. */
 	if (tensors > size / 25 || h->g.pairs > size / 14)
-		return reader_bad(h->r, "promises %llu tensors and %llu metadata values, more than %llu bytes can hold",
-				  (unsigned long long) tensors, (unsigned long long) h->g.pairs, (unsigned long long) size);
+		return reader_bad(h->r,
+				  "promises %llu tensors and %llu metadata values, more than %llu "
+				  "bytes can hold",
+				  (unsigned long long) tensors, (unsigned long long) h->g.pairs,
+				  (unsigned long long) size);
 	if (tensors > GGUF_MAX_TENSORS || h->g.pairs > GGUF_MAX_PAIRS)
-		return reader_bad(h->r, "has %llu tensors and %llu metadata values, the limit is %d of each", (unsigned long long) tensors,
-				  (unsigned long long) h->g.pairs, GGUF_MAX_TENSORS);
+		return reader_bad(
+			h->r, "has %llu tensors and %llu metadata values, the limit is %d of each",
+			(unsigned long long) tensors, (unsigned long long) h->g.pairs,
+			GGUF_MAX_TENSORS);
 	h->g.n_tensors = (size_t) tensors;
 	return 0;
 }

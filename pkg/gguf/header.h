@@ -6,8 +6,22 @@
 
 struct arena;
 
-enum { VALUE_U8, VALUE_I8, VALUE_U16, VALUE_I16, VALUE_U32, VALUE_I32, VALUE_F32, VALUE_BOOL, VALUE_STRING,
-       VALUE_ARRAY, VALUE_U64, VALUE_I64, VALUE_F64, VALUE_TYPES };
+enum {
+	VALUE_U8,
+	VALUE_I8,
+	VALUE_U16,
+	VALUE_I16,
+	VALUE_U32,
+	VALUE_I32,
+	VALUE_F32,
+	VALUE_BOOL,
+	VALUE_STRING,
+	VALUE_ARRAY,
+	VALUE_U64,
+	VALUE_I64,
+	VALUE_F64,
+	VALUE_TYPES
+};
 
 /* One value, or an array of them. */
 struct pair {
@@ -15,8 +29,8 @@ struct pair {
 	unsigned char type; /* of the value, or of the array's elements; never VALUE_ARRAY */
 	bool array, large;  /* large: a number beyond what this reader takes for one */
 	uint64_t count;
-	const char *text;  /* of one string */
-	int64_t *numbers;  /* of integers, where they were kept */
+	const char *text; /* of one string */
+	int64_t *numbers; /* of integers, where they were kept */
 };
 
 /* The public part first: gguf_free is given its address. */

@@ -13,7 +13,8 @@
 #define LARGEST ((int64_t) 1 << 40)
 
 static const unsigned char value_bytes[VALUE_TYPES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-static const bool is_signed[VALUE_TYPES] = {[VALUE_I8] = true, [VALUE_I16] = true, [VALUE_I32] = true, [VALUE_I64] = true};
+static const bool is_signed[VALUE_TYPES] = {
+	[VALUE_I8] = true, [VALUE_I16] = true, [VALUE_I32] = true, [VALUE_I64] = true};
 
 static bool is_whole(unsigned type) {
 	return type != VALUE_F32 && type != VALUE_F64 && type != VALUE_STRING;
@@ -28,7 +29,8 @@ static void take_numbers(struct header *h, struct pair *p, size_t n) {
 
 		if (is_signed[p->type] && bytes < 8 && v >> (8 * bytes - 1))
 			v |= UINT64_MAX << (8 * bytes);
-		p->large |= (int64_t) v > LARGEST || (!is_signed[p->type] && v > (uint64_t) LARGEST);
+		p->large |= (int64_t) v > LARGEST ||
+			(!is_signed[p->type] && v > (uint64_t) LARGEST);
 		p->numbers[i] = (int64_t) v;
 	}
 }
@@ -58,14 +60,17 @@ static int take_array(struct header *h, struct pair *p) {
 	if (h->r->failed)
 		return -1;
 	if (type == VALUE_ARRAY)
-		return reader_bad(h->r, "has an array of arrays in '%s', which no runtime reads", p->key);
+		return reader_bad(h->r, "has an array of arrays in '%s', which no runtime reads",
+				  p->key);
 	if (type >= VALUE_TYPES)
-		return reader_bad(h->r, "has an array of values of the unknown type %u in '%s'", type, p->key);
+		return reader_bad(h->r, "has an array of values of the unknown type %u in '%s'",
+				  type, p->key);
 	p->type = (unsigned char) type;
 	if (type == VALUE_STRING)
 		reader_skip_strings(h->r, p->count);
 	else if (MUL(p->count, (uint64_t) value_bytes[type], &bytes))
-		return reader_bad(h->r, "has an array of %llu values in '%s'", (unsigned long long) p->count, p->key);
+		return reader_bad(h->r, "has an array of %llu values in '%s'",
+				  (unsigned long long) p->count, p->key);
 	else if (is_whole(type) && p->count <= GGUF_MAX_LIST)
 		take_numbers(h, p, (size_t) p->count);
 	else
@@ -120,7 +125,9 @@ static int take_alignment(struct header *h) {
 		return -1;
 	}
 	if (!v || v & (v - 1) || v > 1 << 20)
-		return reader_bad(h->r, "has the alignment %llu, which is no power of two up to 1048576", (unsigned long long) v);
+		return reader_bad(h->r,
+				  "has the alignment %llu, which is no power of two up to 1048576",
+				  (unsigned long long) v);
 	h->g.alignment = v;
 	return 0;
 }
@@ -145,7 +152,8 @@ static const struct pair *find(const struct gguf *g, const char *key) {
 	const struct header *h = (const struct header *) g;
 	struct pair wanted = {.key = key};
 
-	return g->pairs ? bsearch(&wanted, h->pairs, (size_t) g->pairs, sizeof wanted, by_key) : NULL;
+	return g->pairs ? bsearch(&wanted, h->pairs, (size_t) g->pairs, sizeof wanted, by_key)
+			: NULL;
 }
 
 const char *gguf_text(const struct gguf *g, const char *key) {
@@ -164,25 +172,34 @@ int gguf_numbers(const struct gguf *g, const char *key, struct gguf_numbers *out
 	const struct pair *p = find(g, key);
 
 	if (p && !is_whole(p->type))
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value that is not a whole number", g->name, key);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' says '%s' with a value that is not a whole number", g->name,
+			       key);
 	if (p && p->large)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", g->name, key);
-	*out = p ? (struct gguf_numbers){.set = true, .array = p->array, .count = p->count, .at = p->numbers} : (struct gguf_numbers){0};
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range",
+			       g->name, key);
+	*out = p ? (struct gguf_numbers){.set = true,
+					 .array = p->array,
+					 .count = p->count,
+					 .at = p->numbers}
+		 : (struct gguf_numbers){0};
 	return 0;
 }
 
-int gguf_number(const struct gguf *g, const char *key, uint64_t otherwise, uint64_t *out, struct err *e) {
+int gguf_number(const struct gguf *g, const char *key, uint64_t otherwise, uint64_t *out,
+		struct err *e) {
 	struct gguf_numbers v = {0};
 	uint64_t largest = 0;
 
 	if (gguf_numbers(g, key, &v, e))
 		return -1;
 	if (v.set && !v.at)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with %llu values, the limit is %d", g->name, key, (unsigned long long) v.count,
-			       GGUF_MAX_LIST);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with %llu values, the limit is %d",
+			       g->name, key, (unsigned long long) v.count, GGUF_MAX_LIST);
 	for (uint64_t i = 0; i < v.count; i++) {
 		if (v.at[i] < 0)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value", g->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value",
+				       g->name, key);
 		largest = (uint64_t) v.at[i] > largest ? (uint64_t) v.at[i] : largest;
 	}
 	*out = v.set ? largest : otherwise;

@@ -27,10 +27,12 @@ static bool within(struct reader *r, uint64_t n) {
 	if (r->failed)
 		return false;
 	if (n > r->from->size - r->at)
-		return !reader_bad(r, "is cut off: its header goes on past the end of the file at byte %llu",
-				   (unsigned long long) r->from->size);
+		return !reader_bad(
+			r, "is cut off: its header goes on past the end of the file at byte %llu",
+			(unsigned long long) r->from->size);
 	if (n > READER_MAX_HEADER - r->at)
-		return !reader_bad(r, "has a header of more than %llu bytes", (unsigned long long) READER_MAX_HEADER);
+		return !reader_bad(r, "has a header of more than %llu bytes",
+				   (unsigned long long) READER_MAX_HEADER);
 	return true;
 }
 
@@ -111,7 +113,8 @@ const char *reader_string(struct reader *r, size_t max, const char *what, size_t
 	if (r->failed)
 		return NULL;
 	if (len > max) {
-		(void) reader_bad(r, "has a %s of %llu bytes, the limit is %zu", what, (unsigned long long) len, max);
+		(void) reader_bad(r, "has a %s of %llu bytes, the limit is %zu", what,
+				  (unsigned long long) len, max);
 		return NULL;
 	}
 	const char *s = (const char *) reader_take(r, (size_t) len);

@@ -40,7 +40,8 @@ static const char *reason(void) {
 	return g && g->message ? g->message : "unknown reason";
 }
 
-/* What is there but cannot be used is not found, with a note: no deployment waits for a repository. */
+/* What is there but cannot be used is not found, with a note: no deployment waits for a
+ * repository. */
 static int not_found(struct git_origin *o, const char *where, const char *why) {
 	o->note = mem_printf("repository of '%s' is not used: %s", where, why);
 	return 0;
@@ -89,8 +90,8 @@ static bool is_port(const char *s, size_t n) {
 	return strspn(s, "0123456789") >= n;
 }
 
-/* Where the host begins, behind user and password. A password may even hold a '/', unquoted; what stands
- * before it then looks like a host with a port that is no number. */
+/* Where the host begins, behind user and password. A password may even hold a '/', unquoted; what
+ * stands before it then looks like a host with a port that is no number. */
 static const char *host_of(const char *rest) {
 	size_t n = strcspn(rest, "/");
 	const char *at = memrchr(rest, '@', n), *colon = memchr(rest, ':', n);
@@ -117,8 +118,8 @@ static char *without_secrets(const char *url) {
 	return mem_printf("%.*s%.*s", (int) (rest - url), url, (int) strcspn(host, "?#"), host);
 }
 
-/* From the settings themselves: git_remote_lookup would put in what url.*.insteadOf says, which may be a token,
- * and its pattern matching leaks (libgit2 1.5.1 with PCRE2). */
+/* From the settings themselves: git_remote_lookup would put in what url.*.insteadOf says, which may
+ * be a token, and its pattern matching leaks (libgit2 1.5.1 with PCRE2). */
 static char *remote_of(git_repository *repo) {
 	git_config *live CLEANUP(config_freep) = NULL, *config CLEANUP(config_freep) = NULL;
 	git_config_iterator *it CLEANUP(iterator_freep) = NULL;
@@ -132,13 +133,14 @@ static char *remote_of(git_repository *repo) {
 	if (git_config_iterator_new(&it, config))
 		return NULL;
 	while (!git_config_next(&entry, it))
-		if (text_starts(entry->name, "remote.") && text_ends(entry->name, ".url") && entry->value)
+		if (text_starts(entry->name, "remote.") && text_ends(entry->name, ".url") &&
+		    entry->value)
 			return without_secrets(entry->value);
 	return NULL;
 }
 
-/* libgit2 1.5.1 says "not found" of someone else's repository too, when no safe.directory is set anywhere: then
- * what it did not find is that setting. */
+/* libgit2 1.5.1 says "not found" of someone else's repository too, when no safe.directory is set
+ * anywhere: then what it did not find is that setting. */
 static bool lacks_trust(void) {
 	const git_error *g = git_error_last();
 
@@ -153,7 +155,9 @@ static int look(const char *file, struct git_origin *o, bool *found) {
 	git_error_clear();
 	int r = git_repository_open_ext(&repo, dir, 0, NULL);
 	if (r == GIT_EOWNER || (r == GIT_ENOTFOUND && lacks_trust()))
-		return not_found(o, file, "it belongs to another user; git config --global --add safe.directory DIR trusts it");
+		return not_found(o, file,
+				 "it belongs to another user; git config --global --add "
+				 "safe.directory DIR trusts it");
 	if (r == GIT_ENOTFOUND)
 		return 0;
 	if (r)

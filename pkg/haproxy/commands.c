@@ -12,18 +12,22 @@ static void part(struct buf *out, const char *text) {
 	(void) buf_printf(out, "%s%s", out->len ? "; " : "", text);
 }
 
-static void put_behind(const struct haproxy_route *r, int i, const struct haproxy_paths *p, struct buf *out) {
+static void put_behind(const struct haproxy_route *r, int i, const struct haproxy_paths *p,
+		       struct buf *out) {
 	const struct haproxy_slot *slot = &r->slots[i];
 
 	part(out, "");
 	(void) buf_printf(out, "set map %s/releases.map %s/%c ", p->gateway, r->name, 'a' + i);
 	haproxy_put_release(slot, out);
-	(void) buf_printf(out, "; set maxconn server r:%s/%c %u", r->name, 'a' + i, slot->sequences ? slot->sequences : 1);
+	(void) buf_printf(out, "; set maxconn server r:%s/%c %u", r->name, 'a' + i,
+			  slot->sequences ? slot->sequences : 1);
 }
 
-static void put_share(const struct haproxy_route *r, int i, const struct haproxy_paths *p, struct buf *out) {
+static void put_share(const struct haproxy_route *r, int i, const struct haproxy_paths *p,
+		      struct buf *out) {
 	part(out, "");
-	(void) buf_printf(out, "set map %s/canary.map %s/%c %u", p->gateway, r->name, 'a' + i, haproxy_share(r, i));
+	(void) buf_printf(out, "set map %s/canary.map %s/%c %u", p->gateway, r->name, 'a' + i,
+			  haproxy_share(r, i));
 }
 
 /* A canary is a server that drains, which a rule may still choose. */
@@ -33,17 +37,22 @@ static void put_want(const struct haproxy_route *r, int i, struct buf *out) {
 	part(out, "");
 	if (r->slots[i].want == HAPROXY_READY)
 		(void) buf_printf(out, "set server r:%s/%c weight 1; ", r->name, 'a' + i);
-	(void) buf_printf(out, "set server r:%s/%c state %s", r->name, 'a' + i, states[r->slots[i].want]);
+	(void) buf_printf(out, "set server r:%s/%c state %s", r->name, 'a' + i,
+			  states[r->slots[i].want]);
 }
 
 static bool same_release(const struct haproxy_slot *a, const struct haproxy_slot *b) {
-	return !strcmp(a->id, b->id) && !strcmp(a->version, b->version) && a->sequences == b->sequences && !strcmp(a->metrics, b->metrics) &&
-	       !strcmp(a->prompt_tokens, b->prompt_tokens) && !strcmp(a->generated_tokens, b->generated_tokens);
+	return !strcmp(a->id, b->id) && !strcmp(a->version, b->version) &&
+		a->sequences == b->sequences && !strcmp(a->metrics, b->metrics) &&
+		!strcmp(a->prompt_tokens, b->prompt_tokens) &&
+		!strcmp(a->generated_tokens, b->generated_tokens);
 }
 
 /* What stands behind a server first, then who begins, then the shares, then who ends. */
-static void sync_route(const struct haproxy_route *b, const struct haproxy_route *a, const struct haproxy_paths *p, struct buf *out) {
-	static const enum haproxy_want order[] = {HAPROXY_READY, HAPROXY_CANARY, HAPROXY_DRAIN, HAPROXY_MAINT};
+static void sync_route(const struct haproxy_route *b, const struct haproxy_route *a,
+		       const struct haproxy_paths *p, struct buf *out) {
+	static const enum haproxy_want order[] = {HAPROXY_READY, HAPROXY_CANARY, HAPROXY_DRAIN,
+						  HAPROXY_MAINT};
 
 	for (int i = 0; i < 2; i++)
 		if (!same_release(&b->slots[i], &a->slots[i]))
@@ -58,14 +67,16 @@ static void sync_route(const struct haproxy_route *b, const struct haproxy_route
 	}
 }
 
-bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_routes *after, const struct haproxy_paths *p, struct buf *out) {
+bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_routes *after,
+		      const struct haproxy_paths *p, struct buf *out) {
 	size_t n = before->n;
 
 	if (n != after->n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct haproxy_route *b = before->at[i], *a = after->at[i];
-		if (strcmp(b->name, a->name) || b->since != a->since || b->named != a->named || !json_equal(b->section, a->section))
+		if (strcmp(b->name, a->name) || b->since != a->since || b->named != a->named ||
+		    !json_equal(b->section, a->section))
 			return false;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -73,7 +84,8 @@ bool haproxy_commands(const struct haproxy_routes *before, const struct haproxy_
 	return true;
 }
 
-void haproxy_slot_commands(const struct haproxy_routes *s, const char *route, int slot, const struct haproxy_paths *p, struct buf *out) {
+void haproxy_slot_commands(const struct haproxy_routes *s, const char *route, int slot,
+			   const struct haproxy_paths *p, struct buf *out) {
 	const struct haproxy_route *r = haproxy_routes_find(s, route);
 
 	assert(r && slot >= 0 && slot < 2);

@@ -13,7 +13,9 @@
 /* https://HOST[:PORT][/BASE] in its parts; all of them plain texts (frontend.c). */
 struct target {
 	char *authority, *host, *port; /* authority: as it is in Host */
-	char *base;		       /* without the last '/'; "/v1" where the address has no path, as clients of this API have it */
+	/* without the last '/'; "/v1" where the address has no path, as clients of this API have
+	 * it */
+	char *base;
 	bool tls;
 };
 
@@ -32,7 +34,8 @@ static void target_init(struct target *t, const char *url) {
 	const char *colon = strrchr(t->authority, ':'), *bracket = strrchr(t->authority, ']');
 	if (colon && bracket && colon < bracket)
 		colon = NULL;
-	t->host = mem_strndup(t->authority, colon ? (size_t) (colon - t->authority) : strlen(t->authority));
+	t->host = mem_strndup(t->authority,
+			      colon ? (size_t) (colon - t->authority) : strlen(t->authority));
 	t->port = mem_strdup(colon ? colon + 1 : t->tls ? "443" : "80");
 	while (n && path[n - 1] == '/')
 		n--;
@@ -61,7 +64,8 @@ bool haproxy_wants_resolver(const struct haproxy_routes *s) {
 	return false;
 }
 
-static void put_tls(const struct haproxy_fallback *f, const struct target *t, const struct haproxy_paths *p, struct buf *out) {
+static void put_tls(const struct haproxy_fallback *f, const struct target *t,
+		    const struct haproxy_paths *p, struct buf *out) {
 	(void) buf_puts(out, " ssl verify required ca-file ");
 	if (*f->ca_file)
 		haproxy_put_file(p, f->ca_file, out);
@@ -75,22 +79,28 @@ static void put_tls(const struct haproxy_fallback *f, const struct target *t, co
 	(void) buf_puts(out, " alpn http/1.1 ssl-min-ver TLSv1.2");
 }
 
-static void put_proxy(const struct haproxy_route *r, const struct haproxy_paths *p, struct buf *out) {
+static void put_proxy(const struct haproxy_route *r, const struct haproxy_paths *p,
+		      struct buf *out) {
 	const struct haproxy_fallback *f = &r->frontend.fallback;
 	struct target t CLEANUP(target_done) = {0};
 	struct buf tls CLEANUP(buf_done) = BUF_INIT(8192);
 	char number[24];
 
 	target_init(&t, f->url);
-	const char *at = strcmp(t.host, "localhost") ? t.host : "127.0.0.1"; /* its name needs no file of the container's */
-	char *server CLEANUP(freep) = mem_printf("%s:%s%s", at, t.port, is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
+	/* its name needs no file of the container's */
+	const char *at = strcmp(t.host, "localhost") ? t.host : "127.0.0.1";
+	char *server CLEANUP(freep) =
+		mem_printf("%s:%s%s", at, t.port,
+			   is_literal(t.host) ? "" : " resolvers dns init-addr last,libc,none");
 	if (t.tls && *f->ca_file && haproxy_is_missing(p, f->ca_file))
 		(void) buf_puts(&tls, " disabled");
 	else if (t.tls)
 		put_tls(f, &t, p, &tls);
 	(void) snprintf(number, sizeof number, "%llu", (unsigned long long) r->since);
-	const struct haproxy_fill fills[] = {{"ROUTE", r->name}, {"GATEWAY", p->gateway}, {"NUMBER", number}, {"HOST", t.authority},
-		{"BASE", t.base}, {"SERVER", server}, {"TLS", buf_str(&tls)}, {0}};
+	const struct haproxy_fill fills[] = {{"ROUTE", r->name},     {"GATEWAY", p->gateway},
+					     {"NUMBER", number},     {"HOST", t.authority},
+					     {"BASE", t.base},       {"SERVER", server},
+					     {"TLS", buf_str(&tls)}, {0}};
 	haproxy_block("fallback_proxy", fills, out);
 }
 
@@ -112,7 +122,8 @@ static void put_known(const struct haproxy_routes *s, struct buf *out) {
 	}
 }
 
-void haproxy_put_fallback_proxies(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
+void haproxy_put_fallback_proxies(const struct haproxy_routes *s, const struct haproxy_paths *p,
+				  struct buf *out) {
 	const struct haproxy_fill fills[] = {{"GATEWAY", p->gateway}, {0}};
 	bool any = false;
 

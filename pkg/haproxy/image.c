@@ -11,14 +11,15 @@
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "root/root.h"
+#include "json/json.h"
 
 #define FILE_NAME "gateway/gateway.lock.json"
 enum { FILE_CAP = 1 << 20 };
 
 static int damaged(const char *what, struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "'" FILE_NAME "': %s; rebuild it: llmdeploy gateway upgrade", what);
+	return err_set(e, ERR_INTEGRITY,
+		       "'" FILE_NAME "': %s; rebuild it: llmdeploy gateway upgrade", what);
 }
 
 static bool is_digest(const char *s) {
@@ -52,14 +53,18 @@ int haproxy_image_keep(const struct root *root, const struct json *tree, struct 
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {.tree = json_copy(tree)};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 
-	if (take(&i, e) || json_canonical(tree, &text, e))
+	if (take(&i, e) ||
+	    json_canonical(tree, &text, e))
 		return -1;
 	(void) buf_putc(&text, '\n');
-	return fs_mkdirs(EFFECT_GATEWAY_CONFIG, root->fd, "gateway", 0755, e) ||
-			       fs_write(EFFECT_GATEWAY_CONFIG, root->fd, FILE_NAME, buf_str(&text), text.len, 0644, e) ? -1 : 0;
+	if (fs_mkdirs(EFFECT_GATEWAY_CONFIG, root->fd, "gateway", 0755, e) ||
+	    fs_write(EFFECT_GATEWAY_CONFIG, root->fd, FILE_NAME, buf_str(&text), text.len, 0644, e))
+		return -1;
+	return 0;
 }
 
-int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found, struct err *e) {
+int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found,
+		       struct err *e) {
 	struct haproxy_image i CLEANUP(haproxy_image_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(FILE_CAP);
 	struct err why = {0};
@@ -93,7 +98,8 @@ bool haproxy_image_names(const struct haproxy_image *i, const char *sha256) {
 	for (size_t k = 0; k < i->n_layers; k++)
 		if (!strcmp(i->layers[k], sha256))
 			return true;
-	for (const struct json *p = json_first(json_path(i->tree, "image.packages")); p; p = json_next(p))
+	for (const struct json *p = json_first(json_path(i->tree, "image.packages")); p;
+	     p = json_next(p))
 		if (json_str(p, "sha256") && !strcmp(json_str(p, "sha256"), sha256))
 			return true;
 	return false;
@@ -114,29 +120,39 @@ static int write_out(void *ctx, const void *data, size_t n, struct err *e) {
 
 static int produce(void *ctx, int fd, struct err *e) {
 	struct load *load = ctx;
-	const struct image_archive archive = {.manifest = load->i->manifest, .tag = load->tag, .write = write_out, .ctx = load};
+	const struct image_archive archive = {.manifest = load->i->manifest,
+					      .tag = load->tag,
+					      .write = write_out,
+					      .ctx = load};
 
 	load->fd = fd;
 	return image_write_archive(load->store, &archive, e);
 }
 
-int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct haproxy_image *i, bool again, char id[65], struct err *e) {
-	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/gateway:%.12s", root->id, i->config);
+int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker,
+		       const struct progress *progress, const struct haproxy_image *i, bool again,
+		       char id[65], struct err *e) {
+	char *tag CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/gateway:%.12s", root->id,
+					      i->config);
 	struct load load = {.store = store, .i = i, .tag = tag};
 	bool found;
 
-	if (docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id, e))
+	if (docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id,
+			      e))
 		return -1;
 	if (found && !again)
 		return 0;
 	progress_step(progress, "load gateway image");
 	if (docker_image_load(docker, tag, produce, &load, e) ||
-	    docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id, e))
+	    docker_image_find(docker, i->config, i->manifest, i->layers, i->n_layers, &found, id,
+			      e))
 		return -1;
 	if (!found)
-		return err_set(e, ERR_INTEGRITY, "Docker loaded another gateway image than '" FILE_NAME "' names: expected config %.12s; "
-			"see Docker's log", i->config);
+		return err_set(e, ERR_INTEGRITY,
+			       "Docker loaded another gateway image than '" FILE_NAME
+			       "' names: expected config %.12s; "
+			       "see Docker's log",
+			       i->config);
 	progress_done(progress, "load gateway image", i->version);
 	return 0;
 }

@@ -12,8 +12,8 @@ struct progress;
 struct root;
 struct store;
 
-/* gateway/gateway.lock.json: the gateway's waist. pkg/compile makes the tree, this keeps and reads it, and nothing to the right of it
- * needs a package or a network. All texts belong to the tree. */
+/* gateway/gateway.lock.json: the gateway's waist. pkg/compile makes the tree, this keeps and reads
+ * it, and nothing to the right of it needs a package or a network. All texts belong to the tree. */
 #define HAPROXY_LABEL "llmdeploy.gateway" /* of its containers and images: the version */
 #define HAPROXY_MAX_LAYERS 8
 
@@ -30,11 +30,14 @@ struct haproxy_image {
 /* Checks the tree and writes the file. */
 int haproxy_image_keep(const struct root *root, const struct json *tree, struct err *e);
 /* *found false: there is none. ERR_INTEGRITY: the file was damaged or edited. */
-int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found, struct err *e);
+int haproxy_image_read(const struct root *root, struct haproxy_image *out, bool *found,
+		       struct err *e);
 void haproxy_image_done(struct haproxy_image *i); /* for CLEANUP */
-/* Is it an object of the store that the image is made of? For gc: such are roots. Packages count, so that it can be made again. */
+/* Is it an object of the store that the image is made of? For gc: such are roots. Packages count,
+ * so that it can be made again. */
 bool haproxy_image_names(const struct haproxy_image *i, const char *sha256);
 
 /* It is in Docker, loaded from the store where it was not; `again`: in any case. */
-int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker, const struct progress *progress,
-		       const struct haproxy_image *i, bool again, char id[65], struct err *e);
+int haproxy_image_load(const struct root *root, struct store *store, struct docker *docker,
+		       const struct progress *progress, const struct haproxy_image *i, bool again,
+		       char id[65], struct err *e);

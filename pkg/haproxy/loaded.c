@@ -14,7 +14,8 @@
 
 enum { POLL_MS = 20 };
 
-int haproxy_has(const struct haproxy *h, const struct socket_workers *all, const char *digest, bool *has, struct err *e) {
+int haproxy_has(const struct haproxy *h, const struct socket_workers *all, const char *digest,
+		bool *has, struct err *e) {
 	struct buf info CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char *wanted CLEANUP(freep) = mem_printf("\ndescription: %s\n", digest);
 	bool gone, every = all->serving > 0;
@@ -22,7 +23,8 @@ int haproxy_has(const struct haproxy *h, const struct socket_workers *all, const
 	for (size_t i = 0; i < all->n && every; i++) {
 		if (all->at[i].finishing)
 			continue;
-		if (socket_worker_ask(EFFECT_NONE, h->dir, &all->at[i], "show info", &info, &gone, e))
+		if (socket_worker_ask(EFFECT_NONE, h->dir, &all->at[i], "show info", &info, &gone,
+				      e))
 			return -1;
 		every = !gone && strstr(buf_str(&info), wanted);
 	}
@@ -30,11 +32,13 @@ int haproxy_has(const struct haproxy *h, const struct socket_workers *all, const
 	return 0;
 }
 
-int haproxy_await_reload(const struct haproxy *h, const char *digest, unsigned failed, uint64_t timeout_ms, bool *up, struct err *e) {
+int haproxy_await_reload(const struct haproxy *h, const char *digest, unsigned failed,
+			 uint64_t timeout_ms, bool *up, struct err *e) {
 	struct socket_workers all;
 
 	*up = false;
-	for (uint64_t until = clock_mono_ms() + timeout_ms; clock_mono_ms() < until; clock_sleep_ms(POLL_MS)) {
+	for (uint64_t until = clock_mono_ms() + timeout_ms; clock_mono_ms() < until;
+	     clock_sleep_ms(POLL_MS)) {
 		struct err why = {0};
 		/* A process that is just coming may break off an answer. */
 		bool answers = !socket_workers(h->dir, &all, &why) && all.running;
@@ -48,7 +52,8 @@ int haproxy_await_reload(const struct haproxy *h, const char *digest, unsigned f
 	return 0;
 }
 
-int haproxy_await(const struct haproxy *h, const char *digest, uint64_t timeout_ms, bool *up, struct err *e) {
+int haproxy_await(const struct haproxy *h, const char *digest, uint64_t timeout_ms, bool *up,
+		  struct err *e) {
 	return haproxy_await_reload(h, digest, UINT_MAX, timeout_ms, up, e);
 }
 
@@ -70,7 +75,8 @@ static const char *without_notices(const char *said) {
 
 /* The first alarm is the cause; what follows it are its consequences. */
 static void find_cause(const char *said, char *cause, size_t size) {
-	const char *alert = strstr(said, "[ALERT]"), *line = alert ? without_head(alert) : without_notices(said);
+	const char *alert = strstr(said, "[ALERT]"),
+		   *line = alert ? without_head(alert) : without_notices(said);
 	const char *bind = strstr(said, "cannot bind socket");
 
 	if (bind)
@@ -85,8 +91,12 @@ int haproxy_failed(const struct haproxy *h, const char *said, struct err *e) {
 	h->memo->refused = true;
 	find_cause(said, cause, sizeof cause);
 	if (strstr(said, "cannot bind socket"))
-		return err_set(e, ERR_UNREACHABLE, "the gateway cannot listen: %s; see ss -ltnp for the program that does", cause);
-	return err_set(e, ERR_SPEC, "HAProxy does not start with its configuration: %s", *cause ? cause : "it wrote no error");
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"the gateway cannot listen: %s; see ss -ltnp for the program that does",
+			cause);
+	return err_set(e, ERR_SPEC, "HAProxy does not start with its configuration: %s",
+		       *cause ? cause : "it wrote no error");
 }
 
 int haproxy_refused(const struct haproxy *h, const char *said, struct err *e) {
@@ -94,5 +104,6 @@ int haproxy_refused(const struct haproxy *h, const char *said, struct err *e) {
 
 	h->memo->refused = true;
 	find_cause(said, cause, sizeof cause);
-	return err_set(e, ERR_SPEC, "HAProxy refuses the gateway's configuration: %s", *cause ? cause : "it wrote no error");
+	return err_set(e, ERR_SPEC, "HAProxy refuses the gateway's configuration: %s",
+		       *cause ? cause : "it wrote no error");
 }

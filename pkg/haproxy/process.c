@@ -30,17 +30,22 @@ int process_keep(const struct haproxy *h, struct err *e) {
 
 enum { RELOAD_MS = 15000, RELOAD_TRIES = 10, RELOAD_AGAIN_MS = 200 };
 
-/* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only waiting tells. A master whose first worker is
- * still coming up says "Success=0" and nothing else: that is no verdict on the configuration, and it is asked again. */
+/* From version 2.7 on the answer has "Success=0" or 1 and the log; before, there is none, and only
+ * waiting tells. A master whose first worker is still coming up says "Success=0" and nothing else:
+ * that is no verdict on the configuration, and it is asked again. */
 static int ask_to_reload(const struct haproxy *h, struct buf *said, struct err *e) {
 	for (int tries = 0;; tries++) {
 		struct err why = {0};
 		bool listening = false;
 		buf_reset(said);
-		/* A master that executes itself again may break off its answer: what it then serves is what counts. */
-		if (socket_ask(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER, "reload", said, &listening, &why) && why.code != ERR_UNREACHABLE)
+		/* A master that executes itself again may break off its answer: what it then serves
+		 * is what counts. */
+		if (socket_ask(EFFECT_GATEWAY_RELOAD, h->dir, SOCKET_MASTER, "reload", said,
+			       &listening, &why) &&
+		    why.code != ERR_UNREACHABLE)
 			return err_set(e, why.code, "%s", why.msg);
-		if (!strstr(buf_str(said), "Success=0") || strstr(buf_str(said), "[ALERT]") || tries == RELOAD_TRIES)
+		if (!strstr(buf_str(said), "Success=0") || strstr(buf_str(said), "[ALERT]") ||
+		    tries == RELOAD_TRIES)
 			return 0;
 		clock_sleep_ms(RELOAD_AGAIN_MS);
 	}
@@ -51,10 +56,12 @@ int haproxy_reload(const struct haproxy *h, const char *digest, struct err *e) {
 	struct socket_workers before;
 	bool up = false;
 
-	if (socket_workers(h->dir, &before, e) || ask_to_reload(h, &said, e))
+	if (socket_workers(h->dir, &before, e) ||
+	    ask_to_reload(h, &said, e))
 		return -1;
 	if (strstr(buf_str(&said), "Success=0"))
-		return haproxy_failed(h, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "", e);
+		return haproxy_failed(h, strstr(buf_str(&said), "[ALERT]") ? buf_str(&said) : "",
+				      e);
 	if (haproxy_await_reload(h, digest, before.failed, RELOAD_MS, &up, e))
 		return -1;
 	if (up)
@@ -64,7 +71,8 @@ int haproxy_reload(const struct haproxy *h, const char *digest, struct err *e) {
 	return haproxy_failed(h, buf_str(&said), e);
 }
 
-/* The master of an installed one executes its program again with each reload: nothing else is needed. */
+/* The master of an installed one executes its program again with each reload: nothing else is
+ * needed. */
 int process_take_over(const struct haproxy *h, const char *digest, struct err *e) {
 	return h->host ? haproxy_reload(h, digest, e) : process_docker_take_over(h, digest, e);
 }
@@ -76,7 +84,8 @@ int process_sweep(const struct haproxy *h, bool all, struct err *e) {
 }
 
 int process_check(const struct haproxy *h, bool *fine, struct buf *said, struct err *e) {
-	return h->host ? process_host_check(h, fine, said, e) : process_docker_check(h, fine, said, e);
+	return h->host ? process_host_check(h, fine, said, e)
+		       : process_docker_check(h, fine, said, e);
 }
 
 int process_drift(const struct haproxy *h, haproxy_found *found, void *ctx, struct err *e) {

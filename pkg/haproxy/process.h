@@ -3,7 +3,8 @@
 
 #include "haproxy/haproxy.h"
 
-/* The two kinds of process: a container, and a daemon of the installed program. process.c chooses. */
+/* The two kinds of process: a container, and a daemon of the installed program. process.c
+ * chooses. */
 
 int process_docker_inspect(const struct haproxy *h, struct process *out, struct err *e);
 int process_docker_start(const struct haproxy *h, struct err *e);

@@ -20,7 +20,8 @@
 #include "fs/step.h"
 #include "root/root.h"
 
-/* The installed HAProxy as a daemon of its own: it goes on when we end. What it says before it is one goes to gateway/haproxy.log. */
+/* The installed HAProxy as a daemon of its own: it goes on when we end. What it says before it is
+ * one goes to gateway/haproxy.log. */
 
 #define LOG_NAME "haproxy.log"
 #define PID_NAME "haproxy.pid"
@@ -28,12 +29,14 @@ enum { LAUNCH_MS = 10000, STOP_MS = 5000 };
 
 /* Of its pid file, if it is a HAProxy of this root; else 0. */
 static pid_t master_pid(const struct haproxy *h) {
-	struct buf pid CLEANUP(buf_done) = BUF_INIT(64), words CLEANUP(buf_done) = BUF_INIT(64 << 10);
+	struct buf pid CLEANUP(buf_done) = BUF_INIT(64),
+		       words CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	struct err ignored = {0};
 	bool found;
 	int n = 0, at = 0;
 
-	if (fs_read_if(h->dir, PID_NAME, &pid, &found, &ignored) || !found || sscanf(buf_str(&pid), "%d", &n) != 1 || n < 2)
+	if (fs_read_if(h->dir, PID_NAME, &pid, &found, &ignored) || !found ||
+	    sscanf(buf_str(&pid), "%d", &n) != 1 || n < 2)
 		return 0;
 	char *path CLEANUP(freep) = mem_printf("/proc/%d/cmdline", n);
 	if (fs_read_user(path, &words, &ignored))
@@ -48,7 +51,9 @@ int process_host_inspect(const struct haproxy *h, struct process *out, struct er
 
 	if (socket_workers(h->dir, &all, e))
 		return -1;
-	*out = (struct process){.found = all.running || master_pid(h), .running = all.running, .same = true};
+	*out = (struct process){.found = all.running || master_pid(h),
+				.running = all.running,
+				.same = true};
 	(void) snprintf(out->version, sizeof out->version, "%s", all.version);
 	return 0;
 }
@@ -66,14 +71,22 @@ static void become(const struct haproxy *h, int log) {
 	/* It outlives us, and whoever started us: a pipe of theirs that it held would never end. */
 	closefrom(3);
 	(void) umask(077);
-	if (geteuid() == 0 && uid != 0 && (setgroups(0, NULL) || setgid((gid_t) uid) || setuid(uid)))
+	if (geteuid() == 0 && uid != 0 &&
+	    (setgroups(0, NULL) || setgid((gid_t) uid) || setuid(uid)))
 		_exit(127);
 }
 
-/* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the kernel and fetch it again, page by page. */
+/* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the
+ * kernel and fetch it again, page by page. */
 static pid_t launch(const struct haproxy *h, int log) {
-	const char *const argv[] = {h->program, "-dMglobal", "-W", "-D", "-p", "gateway/" PID_NAME, "-C", h->root->path,
-		"-S", "unix@gateway/" SOCKET_MASTER ",mode,600", "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
+	const char *const argv[] = {h->program, "-dMglobal",
+				    "-W",       "-D",
+				    "-p",       "gateway/" PID_NAME,
+				    "-C",       h->root->path,
+				    "-S",       "unix@gateway/" SOCKET_MASTER ",mode,600",
+				    "-f",       "gateway/haproxy.cfg",
+				    "-f",       "gateway/process.cfg",
+				    NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
 
@@ -96,12 +109,17 @@ static int await_launch(pid_t pid, int *status, struct err *e) {
 		return 0;
 	(void) kill(pid, SIGKILL);
 	(void) waitpid(pid, status, 0);
-	return err_set(e, ERR_UNREACHABLE, "HAProxy did not end, or become a daemon, within %d s; see gateway/" LOG_NAME, LAUNCH_MS / 1000);
+	return err_set(
+		e, ERR_UNREACHABLE,
+		"HAProxy did not end, or become a daemon, within %d s; see gateway/" LOG_NAME,
+		LAUNCH_MS / 1000);
 }
 
 static int no_program(const struct haproxy *h, struct err *e) {
-	return err_set(e, ERR_USAGE, "no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s", h->program,
-		h->config_path);
+	return err_set(
+		e, ERR_USAGE,
+		"no HAProxy at '%s': apt-get install haproxy, or name it as gateway.program in %s",
+		h->program, h->config_path);
 }
 
 int process_host_start(const struct haproxy *h, struct err *e) {
@@ -132,7 +150,11 @@ int process_host_start(const struct haproxy *h, struct err *e) {
 /* The same program, user and paths, with gateway/check instead of the root. */
 static pid_t launch_check(const struct haproxy *h, int log) {
 	char *dir CLEANUP(freep) = mem_printf("%s/gateway/" HAPROXY_CHECK_DIR, h->root->path);
-	const char *const argv[] = {h->program, "-c", "-C", dir, "-f", "gateway/haproxy.cfg", "-f", "gateway/process.cfg", NULL};
+	const char *const argv[] = {h->program, "-c",
+				    "-C",       dir,
+				    "-f",       "gateway/haproxy.cfg",
+				    "-f",       "gateway/process.cfg",
+				    NULL};
 	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
 
@@ -151,7 +173,8 @@ int process_host_check(const struct haproxy *h, bool *fine, struct buf *said, st
 
 	if (access(program, X_OK))
 		return no_program(h, e);
-	log = fs_step_create(EFFECT_GATEWAY_CHECK, h->dir, HAPROXY_CHECK_DIR "/said", O_WRONLY | O_TRUNC, 0644);
+	log = fs_step_create(EFFECT_GATEWAY_CHECK, h->dir, HAPROXY_CHECK_DIR "/said",
+			     O_WRONLY | O_TRUNC, 0644);
 	if (log < 0)
 		return err_sys(e, "cannot make 'gateway/" HAPROXY_CHECK_DIR "/said'");
 	if (failpoint_begin_call(EFFECT_GATEWAY_CHECK))

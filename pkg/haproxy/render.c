@@ -18,7 +18,7 @@
 void haproxy_texts_done(struct haproxy_texts *t) {
 	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		free(t->files[i].bytes);
-		t->files[i] = (struct haproxy_text) {0};
+		t->files[i] = (struct haproxy_text){0};
 	}
 }
 
@@ -34,7 +34,8 @@ static char *proxy_name(const char *address) {
 }
 
 /* Routes of an address in the order of arrival. */
-static size_t routes_at(const struct haproxy_routes *s, const char *listen, const struct haproxy_route **out) {
+static size_t routes_at(const struct haproxy_routes *s, const char *listen,
+			const struct haproxy_route **out) {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -50,8 +51,10 @@ static size_t routes_at(const struct haproxy_routes *s, const char *listen, cons
 	return n;
 }
 
-/* " ssl crt FILE crt FILE ...", each file once; "" without TLS. False: they want TLS, and no certificate can be had. */
-static bool tls_words(const struct haproxy_route *const *routes, size_t n, const struct haproxy_paths *p, struct buf *out) {
+/* " ssl crt FILE crt FILE ...", each file once; "" without TLS. False: they want TLS, and no
+ * certificate can be had. */
+static bool tls_words(const struct haproxy_route *const *routes, size_t n,
+		      const struct haproxy_paths *p, struct buf *out) {
 	bool wanted = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -70,13 +73,17 @@ static bool tls_words(const struct haproxy_route *const *routes, size_t n, const
 	return !wanted || out->len;
 }
 
-/* How routes of one address are told apart: by their names, and by those of what is asked for elsewhere. */
-static void put_shared(const struct haproxy_route *const *routes, size_t n, const struct haproxy_fill *fills, struct buf *out) {
+/* How routes of one address are told apart: by their names, and by those of what is asked for
+ * elsewhere. */
+static void put_shared(const struct haproxy_route *const *routes, size_t n,
+		       const struct haproxy_fill *fills, struct buf *out) {
 	haproxy_block("at.shared", fills, out);
 	for (size_t i = 0; i < n; i++) {
 		struct buf names CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
 		haproxy_put_names(&routes[i]->frontend.fallback, &names);
-		const struct haproxy_fill more[] = {{"ROUTE", routes[i]->name}, {"NAMES", buf_str(&names)}, {0}};
+		const struct haproxy_fill more[] = {{"ROUTE", routes[i]->name},
+						    {"NAMES", buf_str(&names)},
+						    {0}};
 		if (names.len)
 			haproxy_block("at.names", more, out);
 	}
@@ -84,8 +91,8 @@ static void put_shared(const struct haproxy_route *const *routes, size_t n, cons
 }
 
 /* HAProxy takes 64 words a line: lines of one condition are joined by "or". */
-static void put_lines(const char *block, const char *key, const char *before, const char *behind, const struct haproxy_route *const *routes, size_t n,
-		      struct buf *out) {
+static void put_lines(const char *block, const char *key, const char *before, const char *behind,
+		      const struct haproxy_route *const *routes, size_t n, struct buf *out) {
 	for (size_t from = 0; from < n; from += HAPROXY_WORDS) {
 		struct buf words CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
 		for (size_t i = from; i < n && i < from + HAPROXY_WORDS; i++)
@@ -95,25 +102,29 @@ static void put_lines(const char *block, const char *key, const char *before, co
 	}
 }
 
-/* What browsers ask before a script of another origin may; whether any route of the address lets one. */
+/* What browsers ask before a script of another origin may; whether any route of the address lets
+ * one. */
 static bool put_cors(const struct haproxy_route *const *routes, size_t n, struct buf *out) {
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
 		struct buf origins CLEANUP(buf_done) = BUF_INIT(MAX_TEXT);
 		haproxy_put_origins(&routes[i]->frontend, &origins);
-		const struct haproxy_fill fills[] = {{"ROUTE", routes[i]->name}, {"ORIGINS", buf_str(&origins)}, {0}};
+		const struct haproxy_fill fills[] = {{"ROUTE", routes[i]->name},
+						     {"ORIGINS", buf_str(&origins)},
+						     {0}};
 		if (!routes[i]->frontend.n_cors)
 			continue;
 		haproxy_block("at.cors", fills, out);
 		any = true;
 	}
 	if (any)
-		haproxy_block("at.preflight", (const struct haproxy_fill[]) {{0}}, out);
+		haproxy_block("at.preflight", (const struct haproxy_fill[]){{0}}, out);
 	return any;
 }
 
-static void put_address(const struct haproxy_routes *s, const char *listen, const struct haproxy_paths *p, struct buf *out) {
+static void put_address(const struct haproxy_routes *s, const char *listen,
+			const struct haproxy_paths *p, struct buf *out) {
 	const struct haproxy_route **routes CLEANUP(freep) = mem_zalloc(s->n, sizeof *routes);
 	size_t n = routes_at(s, listen, routes);
 	char *name CLEANUP(freep) = proxy_name(listen);
@@ -123,8 +134,13 @@ static void put_address(const struct haproxy_routes *s, const char *listen, cons
 	if (!tls_words(routes, n, p, &tls))
 		return; /* no answer at all, and never one in the clear */
 	(void) snprintf(number, sizeof number, "%08x", (unsigned) haproxy_hash(listen));
-	const struct haproxy_fill fills[] = {{"NAME", name}, {"ADDRESS", listen}, {"TLS", buf_str(&tls)}, {"FIRST", routes[0]->name},
-		{"GATEWAY", p->gateway}, {"NUMBER", number}, {0}};
+	const struct haproxy_fill fills[] = {{"NAME", name},
+					     {"ADDRESS", listen},
+					     {"TLS", buf_str(&tls)},
+					     {"FIRST", routes[0]->name},
+					     {"GATEWAY", p->gateway},
+					     {"NUMBER", number},
+					     {0}};
 	haproxy_block("at", fills, out);
 	put_lines("at.named", "PREFIXES", "/", "/", routes, n, out);
 	haproxy_block("at.prefix", fills, out);
@@ -159,7 +175,8 @@ static void put_metrics(const char *address, struct buf *out) {
 	haproxy_block("metrics", fills, out);
 }
 
-static void render_cfg(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
+static void render_cfg(const struct haproxy_routes *s, const struct haproxy_paths *p,
+		       struct buf *out) {
 	const struct haproxy_fill head[] = {{"GATEWAY", p->gateway}, {0}};
 
 	haproxy_block("head", head, out);
@@ -178,7 +195,8 @@ static void render_cfg(const struct haproxy_routes *s, const struct haproxy_path
 	haproxy_put_fallback_proxies(s, p, out);
 }
 
-static void render_conf(const struct haproxy_routes *s, const struct haproxy_paths *p, struct buf *out) {
+static void render_conf(const struct haproxy_routes *s, const struct haproxy_paths *p,
+			struct buf *out) {
 	(void) buf_printf(out, "folder\t%s\n", p->gateway);
 	for (size_t i = 0; i < HAPROXY_BUCKETS; i++)
 		(void) buf_printf(out, "bucket\t%llu\n", (unsigned long long) haproxy_bucket_ms(i));
@@ -206,7 +224,8 @@ static void render_conf(const struct haproxy_routes *s, const struct haproxy_pat
 static void render_canary(const struct haproxy_routes *s, struct buf *out) {
 	for (size_t i = 0; i < s->n; i++)
 		for (int k = 0; k < 2; k++)
-			(void) buf_printf(out, "%s/%c %u\n", s->at[i]->name, 'a' + k, haproxy_share(s->at[i], k));
+			(void) buf_printf(out, "%s/%c %u\n", s->at[i]->name, 'a' + k,
+					  haproxy_share(s->at[i], k));
 }
 
 static void render_releases(const struct haproxy_routes *s, struct buf *out) {
@@ -224,9 +243,14 @@ static void keep(struct haproxy_text *t, const char *name, struct buf *b) {
 	t->bytes = b->len ? buf_steal(b) : mem_strdup("");
 }
 
-int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p, struct haproxy_texts *out, struct err *e) {
-	struct buf text[HAPROXY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT)};
-	static const char *const names[HAPROXY_TEXTS] = {"canary.map", "releases.map", "llmdeploy.conf", "llmdeploy.lua", "haproxy.cfg"};
+int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p,
+		   struct haproxy_texts *out, struct err *e) {
+	struct buf text[HAPROXY_TEXTS] = {BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT),
+					  BUF_INIT(MAX_TEXT), BUF_INIT(MAX_TEXT),
+					  BUF_INIT(MAX_TEXT)};
+	static const char *const names[HAPROXY_TEXTS] = {"canary.map", "releases.map",
+							 "llmdeploy.conf", "llmdeploy.lua",
+							 "haproxy.cfg"};
 	bool cut = false;
 
 	if (haproxy_routes_check(s, e))
@@ -234,7 +258,7 @@ int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p
 	render_canary(s, &text[0]);
 	render_releases(s, &text[1]);
 	render_conf(s, p, &text[2]);
-	haproxy_put_lua((const struct haproxy_fill[]) {{"GATEWAY", p->gateway}, {0}}, &text[3]);
+	haproxy_put_lua((const struct haproxy_fill[]){{"GATEWAY", p->gateway}, {0}}, &text[3]);
 	render_cfg(s, p, &text[4]);
 	for (size_t i = 0; i < HAPROXY_TEXTS; i++)
 		cut |= text[i].cut;
@@ -244,5 +268,8 @@ int haproxy_render(const struct haproxy_routes *s, const struct haproxy_paths *p
 		else
 			keep(&out->files[i], names[i], &text[i]);
 	}
-	return cut ? err_set(e, ERR_SPEC, "the gateway's configuration is larger than 16 MiB: use fewer routes on one gateway") : 0;
+	return cut ? err_set(e, ERR_SPEC,
+			     "the gateway's configuration is larger than 16 MiB: use fewer routes "
+			     "on one gateway")
+		   : 0;
 }

@@ -13,7 +13,8 @@
 
 void haproxy_put_release(const struct haproxy_slot *slot, struct buf *out) {
 	if (*slot->id)
-		(void) buf_printf(out, "%s|%s|%s|%s", slot->version, slot->metrics, slot->prompt_tokens, slot->generated_tokens);
+		(void) buf_printf(out, "%s|%s|%s|%s", slot->version, slot->metrics,
+				  slot->prompt_tokens, slot->generated_tokens);
 	else
 		(void) buf_puts(out, "-|||");
 }
@@ -28,7 +29,9 @@ uint32_t haproxy_hash(const char *text) {
 
 /* A canary is in service with no weight: nothing but its rule leads to it. */
 static const char *start_words(const struct haproxy_slot *slot) {
-	return slot->want == HAPROXY_READY ? "" : slot->want == HAPROXY_CANARY ? " weight 0" : " disabled";
+	return slot->want == HAPROXY_READY     ? ""
+		: slot->want == HAPROXY_CANARY ? " weight 0"
+					       : " disabled";
 }
 
 void haproxy_put_names(const struct haproxy_fallback *f, struct buf *out) {
@@ -42,9 +45,11 @@ static const char *number(char out[NUMBER], uint64_t v) {
 }
 
 /* Keys that cannot be loaded open nothing. */
-static void put_keys(const struct haproxy_frontend *d, const struct haproxy_paths *p, const struct haproxy_fill *fills, struct buf *out) {
+static void put_keys(const struct haproxy_frontend *d, const struct haproxy_paths *p,
+		     const struct haproxy_fill *fills, struct buf *out) {
 	if (*d->api_keys)
-		haproxy_block(haproxy_is_missing(p, d->api_keys) ? "route.closed" : "route.keys", fills, out);
+		haproxy_block(haproxy_is_missing(p, d->api_keys) ? "route.closed" : "route.keys",
+			      fills, out);
 }
 
 void haproxy_put_origins(const struct haproxy_frontend *d, struct buf *out) {
@@ -55,7 +60,8 @@ void haproxy_put_origins(const struct haproxy_frontend *d, struct buf *out) {
 		(void) buf_printf(out, " %s", d->cors[i]);
 }
 
-static void put_blocks(const struct haproxy_route *r, const struct haproxy_paths *p, const struct haproxy_fill *fills, struct buf *out) {
+static void put_blocks(const struct haproxy_route *r, const struct haproxy_paths *p,
+		       const struct haproxy_fill *fills, struct buf *out) {
 	const struct haproxy_frontend *d = &r->frontend;
 
 	haproxy_block("route", fills, out);
@@ -67,7 +73,8 @@ static void put_blocks(const struct haproxy_route *r, const struct haproxy_paths
 	if (d->has_fallback && d->fallback.n_names)
 		haproxy_block("route.asked", fills, out);
 	if (d->has_fallback)
-		haproxy_block(!strcmp(d->privacy, "any") ? "route.any" : "route.hybrid", fills, out);
+		haproxy_block(!strcmp(d->privacy, "any") ? "route.any" : "route.hybrid", fills,
+			      out);
 	haproxy_block("route.clean", fills, out);
 	if (d->has_fallback)
 		haproxy_block("route.leave", fills, out);
@@ -85,20 +92,35 @@ static void put_blocks(const struct haproxy_route *r, const struct haproxy_paths
 	haproxy_block("reads.servers", fills, out);
 }
 
-void haproxy_put_route(const struct haproxy_route *r, const struct haproxy_paths *p, struct buf *out) {
+void haproxy_put_route(const struct haproxy_route *r, const struct haproxy_paths *p,
+		       struct buf *out) {
 	const struct haproxy_frontend *d = &r->frontend;
-	const unsigned max[2] = {r->slots[0].sequences ? r->slots[0].sequences : 1, r->slots[1].sequences ? r->slots[1].sequences : 1};
-	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER], max_b[NUMBER];
-	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192), names CLEANUP(buf_done) = BUF_INIT(65536);
+	const unsigned max[2] = {r->slots[0].sequences ? r->slots[0].sequences : 1,
+				 r->slots[1].sequences ? r->slots[1].sequences : 1};
+	char seed[NUMBER], queue[NUMBER], queue_ms[NUMBER], body[NUMBER], max_a[NUMBER],
+		max_b[NUMBER];
+	struct buf hashes CLEANUP(buf_done) = BUF_INIT(8192),
+			  names CLEANUP(buf_done) = BUF_INIT(65536);
 	struct buf origins CLEANUP(buf_done) = BUF_INIT(65536);
 
 	haproxy_put_file(p, d->api_keys, &hashes);
 	haproxy_put_names(&d->fallback, &names);
 	haproxy_put_origins(d, &origins);
-	const struct haproxy_fill fills[] = {{"ROUTE", r->name}, {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
-		{"SEED", number(seed, haproxy_hash(r->name))}, {"QUEUE", number(queue, d->queue_length)}, {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
-		{"HASHES", buf_str(&hashes)}, {"MAX_BODY", number(body, d->max_body_bytes)}, {"NAMES", buf_str(&names)}, {"ORIGINS", buf_str(&origins)}, {"GATEWAY", p->gateway},
-		{"RUN", p->run}, {"MAX_A", number(max_a, max[0])}, {"MAX_B", number(max_b, max[1])}, {"STATE_A", start_words(&r->slots[0])},
-		{"STATE_B", start_words(&r->slots[1])}, {0}};
+	const struct haproxy_fill fills[] = {{"ROUTE", r->name},
+					     {"STICKY", *d->sticky ? d->sticky : "x-session-id"},
+					     {"SEED", number(seed, haproxy_hash(r->name))},
+					     {"QUEUE", number(queue, d->queue_length)},
+					     {"QUEUE_MS", number(queue_ms, d->queue_timeout_ms)},
+					     {"HASHES", buf_str(&hashes)},
+					     {"MAX_BODY", number(body, d->max_body_bytes)},
+					     {"NAMES", buf_str(&names)},
+					     {"ORIGINS", buf_str(&origins)},
+					     {"GATEWAY", p->gateway},
+					     {"RUN", p->run},
+					     {"MAX_A", number(max_a, max[0])},
+					     {"MAX_B", number(max_b, max[1])},
+					     {"STATE_A", start_words(&r->slots[0])},
+					     {"STATE_B", start_words(&r->slots[1])},
+					     {0}};
 	put_blocks(r, p, fills, out);
 }

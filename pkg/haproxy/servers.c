@@ -11,7 +11,8 @@
 
 enum { ANSWER_CAP = 8 << 20 };
 
-static int count_in(const struct haproxy *h, const struct socket_worker *w, const char *line, const char *server, struct server_count *out, struct err *e) {
+static int count_in(const struct haproxy *h, const struct socket_worker *w, const char *line,
+		    const char *server, struct server_count *out, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(ANSWER_CAP);
 	struct socket_table t;
 	bool gone;
@@ -36,7 +37,8 @@ static int count_in(const struct haproxy *h, const struct socket_worker *w, cons
 		out->in_flight += n;
 		out->queued += socket_table_number(&t, "qcur");
 		if (!w->finishing)
-			(void) snprintf(out->status, sizeof out->status, "%s", socket_table_text(&t, "status"));
+			(void) snprintf(out->status, sizeof out->status, "%s",
+					socket_table_text(&t, "status"));
 	}
 	/* In a worker that finishes they can only go to the release that was active there. */
 	if (w->finishing && all > at_servers)
@@ -44,8 +46,8 @@ static int count_in(const struct haproxy *h, const struct socket_worker *w, cons
 	return 0;
 }
 
-int haproxy_server(const struct haproxy *h, const struct socket_workers *all, const char *route, const char *server, struct server_count *out,
-		   struct err *e) {
+int haproxy_server(const struct haproxy *h, const struct socket_workers *all, const char *route,
+		   const char *server, struct server_count *out, struct err *e) {
 	char *line CLEANUP(freep) = mem_printf("show stat r:%s 6 -1", route);
 	struct server_count sum = {0};
 
@@ -56,8 +58,8 @@ int haproxy_server(const struct haproxy *h, const struct socket_workers *all, co
 	return 0;
 }
 
-static int sync_slot(const struct haproxy *h, const struct socket_workers *all, const struct haproxy_routes *s, const char *route, int slot,
-		     struct err *e) {
+static int sync_slot(const struct haproxy *h, const struct socket_workers *all,
+		     const struct haproxy_routes *s, const char *route, int slot, struct err *e) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(16 << 10);
 	const struct haproxy_paths paths = HAPROXY_PATHS;
 
@@ -66,11 +68,15 @@ static int sync_slot(const struct haproxy *h, const struct socket_workers *all, 
 }
 
 /* What gets traffic comes first. */
-static int sync_route(const struct haproxy *h, const struct socket_workers *all, const struct haproxy_routes *s, const struct haproxy_route *r,
+static int sync_route(const struct haproxy *h, const struct socket_workers *all,
+		      const struct haproxy_routes *s, const struct haproxy_route *r,
 		      struct err *e) {
 	int first = haproxy_route_ready(r) == 1;
 
-	return sync_slot(h, all, s, r->name, first, e) || sync_slot(h, all, s, r->name, !first, e) ? -1 : 0;
+	if (sync_slot(h, all, s, r->name, first, e) ||
+	    sync_slot(h, all, s, r->name, !first, e))
+		return -1;
+	return 0;
 }
 
 int haproxy_sync(const struct haproxy *h, const struct haproxy_routes *s, struct err *e) {

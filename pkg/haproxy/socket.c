@@ -15,10 +15,18 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { COMMAND_CAP = 1 << 20, ANSWER_CAP = 4 << 20, FINISHING_MS = 250, HALF_MS = 300, AGAIN_MS = 10 };
+enum {
+	COMMAND_CAP = 1 << 20,
+	ANSWER_CAP = 4 << 20,
+	FINISHING_MS = 250,
+	HALF_MS = 300,
+	AGAIN_MS = 10
+};
 
 static int broken(const char *name, const char *why, struct err *e) {
-	return err_set(e, ERR_UNREACHABLE, "the gateway's socket 'gateway/%s': %s; see llmdeploy gateway status", name, why);
+	return err_set(e, ERR_UNREACHABLE,
+		       "the gateway's socket 'gateway/%s': %s; see llmdeploy gateway status", name,
+		       why);
 }
 
 static bool nobody_listens(int error) {
@@ -40,7 +48,10 @@ static int dial(int dir, const char *name, int *out, struct err *e) {
 		return 0;
 	}
 	/* A full queue of a HAProxy that hangs shows as EAGAIN. */
-	return nobody_listens(errno) ? 0 : broken(name, errno == EAGAIN ? "too many connections are waiting" : strerror(errno), e);
+	return nobody_listens(errno)
+		? 0
+		: broken(name,
+			 errno == EAGAIN ? "too many connections are waiting" : strerror(errno), e);
 }
 
 static int await(int fd, short events, uint64_t until, const char *name, struct err *e) {
@@ -80,7 +91,10 @@ static int receive(int fd, uint64_t until, const char *name, struct buf *out, st
 
 	while ((n = recv(fd, part, sizeof part, 0))) {
 		if (n > 0 && !buf_add(out, part, (size_t) n))
-			return err_set(e, ERR_SYS, "the gateway's socket 'gateway/%s': the answer is larger than %zu bytes", name, out->cap);
+			return err_set(e, ERR_SYS,
+				       "the gateway's socket 'gateway/%s': the answer is larger "
+				       "than %zu bytes",
+				       name, out->cap);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return broken(name, strerror(errno), e);
 		if (n < 0 && await(fd, POLLIN, until, name, e))
@@ -89,13 +103,18 @@ static int receive(int fd, uint64_t until, const char *name, struct buf *out, st
 	return 0;
 }
 
-static int converse(int fd, const char *name, const char *line, uint64_t timeout_ms, struct buf *out, struct err *e) {
+static int converse(int fd, const char *name, const char *line, uint64_t timeout_ms,
+		    struct buf *out, struct err *e) {
 	uint64_t until = clock_mono_ms() + timeout_ms;
 
-	return send_line(fd, line, until, name, e) || receive(fd, until, name, out, e) ? -1 : 0;
+	if (send_line(fd, line, until, name, e) ||
+	    receive(fd, until, name, out, e))
+		return -1;
+	return 0;
 }
 
-static int ask_within(enum effect as, int dir, const char *name, const char *line, uint64_t timeout_ms, struct buf *out, bool *listening, struct err *e) {
+static int ask_within(enum effect as, int dir, const char *name, const char *line,
+		      uint64_t timeout_ms, struct buf *out, bool *listening, struct err *e) {
 	enum fault planned = failpoint_begin(as);
 	int fd CLEANUP(closep) = -1;
 
@@ -111,25 +130,32 @@ static int ask_within(enum effect as, int dir, const char *name, const char *lin
 	if (converse(fd, name, line, timeout_ms, out, e))
 		return -1;
 	if (planned == FAULT_TIMEOUT || planned == FAULT_RESET)
-		return broken(name, planned == FAULT_TIMEOUT ? "no answer in time" : strerror(ECONNRESET), e);
+		return broken(name,
+			      planned == FAULT_TIMEOUT ? "no answer in time" : strerror(ECONNRESET),
+			      e);
 	return failpoint_end(as, 0);
 }
 
-int socket_ask(enum effect as, int dir, const char *name, const char *line, struct buf *out, bool *listening, struct err *e) {
+int socket_ask(enum effect as, int dir, const char *name, const char *line, struct buf *out,
+	       bool *listening, struct err *e) {
 	return ask_within(as, dir, name, line, SOCKET_TIMEOUT_MS, out, listening, e);
 }
 
-/* An answer that is whole ends with an empty line; of a master that knows no such worker, with a full one. */
+/* An answer that is whole ends with an empty line; of a master that knows no such worker, with a
+ * full one. */
 static bool is_whole(const struct buf *b) {
-	return b->len && b->data[b->len - 1] == '\n' && (b->len == 1 || b->data[b->len - 2] == '\n');
+	return b->len && b->data[b->len - 1] == '\n' &&
+		(b->len == 1 || b->data[b->len - 2] == '\n');
 }
 
 static bool names_no_worker(const struct buf *b) {
 	return strstr(buf_str(b), "Can't find the target PID") == buf_str(b);
 }
 
-/* "# old workers" begins the part of those that finish; "8590 worker 0 0d00h00m01s 3.2.26-1" is one. */
-static int read_process(const char *line, const char *socket, bool *finishing, struct socket_workers *out) {
+/* "# old workers" begins the part of those that finish; "8590 worker 0 0d00h00m01s 3.2.26-1" is
+ * one. */
+static int read_process(const char *line, const char *socket, bool *finishing,
+			struct socket_workers *out) {
 	const char *end = line + strlen(line), *version;
 	char kind[16];
 	int pid;
@@ -147,8 +173,10 @@ static int read_process(const char *line, const char *socket, bool *finishing, s
 		version--;
 	if (!strcmp(kind, "master") && !strcmp(socket, SOCKET_MASTER)) {
 		const char *failed = strstr(line, "[failed: ");
-		(void) snprintf(out->version, sizeof out->version, "%.*s", (int) (end - version), version);
-		out->failed = failed ? (unsigned) strtoul(failed + strlen("[failed: "), NULL, 10) : 0;
+		(void) snprintf(out->version, sizeof out->version, "%.*s", (int) (end - version),
+				version);
+		out->failed = failed ? (unsigned) strtoul(failed + strlen("[failed: "), NULL, 10)
+				     : 0;
 	}
 	if (strcmp(kind, "worker") || out->n == SOCKET_MAX_WORKERS)
 		return 0;
@@ -158,16 +186,21 @@ static int read_process(const char *line, const char *socket, bool *finishing, s
 	return 0;
 }
 
-static int read_processes(struct buf *text, const char *socket, struct socket_workers *out, struct err *e) {
+static int read_processes(struct buf *text, const char *socket, struct socket_workers *out,
+			  struct err *e) {
 	char *all CLEANUP(freep) = mem_strdup(buf_str(text)), *save = NULL;
 	bool finishing = false;
 
 	if (strncmp(all, "#<PID>", 6) || !is_whole(text))
-		return err_set(e, ERR_SYS, "the gateway's socket 'gateway/%s' does not answer like HAProxy's master: '%.60s'", socket,
-			       strtok_r(all, "\n", &save) ? all : "");
+		return err_set(e, ERR_SYS,
+			       "the gateway's socket 'gateway/%s' does not answer like HAProxy's "
+			       "master: '%.60s'",
+			       socket, strtok_r(all, "\n", &save) ? all : "");
 	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (read_process(line, socket, &finishing, out))
-			return err_set(e, ERR_SYS, "the gateway's socket 'gateway/%s' lists a process '%.60s'", socket, line);
+			return err_set(e, ERR_SYS,
+				       "the gateway's socket 'gateway/%s' lists a process '%.60s'",
+				       socket, line);
 	return 0;
 }
 
@@ -194,13 +227,15 @@ static bool is_drain(const char *command, size_t n) {
 	return n > sizeof end && !memcmp(command + n - (sizeof end - 1), end, sizeof end - 1);
 }
 
-/* "a; b" to "@!PID a; @!PID b": a prefix stands for one command only. A worker that finishes is not told to drain: what waits there in a queue
- * would wait for the next request to come, and none comes. It ends on the release that it was meant for, and a drain counts it. */
+/* "a; b" to "@!PID a; @!PID b": a prefix stands for one command only. A worker that finishes is not
+ * told to drain: what waits there in a queue would wait for the next request to come, and none
+ * comes. It ends on the release that it was meant for, and a drain counts it. */
 static void address(const struct socket_worker *w, const char *line, struct buf *out) {
 	while (*line) {
 		size_t n = strstr(line, "; ") ? (size_t) (strstr(line, "; ") - line) : strlen(line);
 		if (!w->finishing || !is_drain(line, n))
-			(void) buf_printf(out, "%s@!%d %.*s", out->len ? "; " : "", w->pid, (int) n, line);
+			(void) buf_printf(out, "%s@!%d %.*s", out->len ? "; " : "", w->pid, (int) n,
+					  line);
 		line += n + (line[n] ? 2 : 0);
 	}
 }
@@ -212,13 +247,14 @@ static int is_listed(int dir, const struct socket_worker *w, bool *listed, struc
 	if (socket_workers(dir, &now, e))
 		return -1;
 	for (size_t i = 0; i < now.n; i++)
-		*listed = *listed || (now.at[i].pid == w->pid && !strcmp(now.at[i].socket, w->socket));
+		*listed = *listed ||
+			(now.at[i].pid == w->pid && !strcmp(now.at[i].socket, w->socket));
 	return 0;
 }
 
 /* Once. Neither whole nor *gone: half an answer, or none in time, is ERR_UNREACHABLE. */
-static int ask_once(enum effect as, int dir, const struct socket_worker *w, const char *command, uint64_t timeout_ms, struct buf *out, bool *gone,
-		    bool *half, struct err *e) {
+static int ask_once(enum effect as, int dir, const struct socket_worker *w, const char *command,
+		    uint64_t timeout_ms, struct buf *out, bool *gone, bool *half, struct err *e) {
 	bool listening, listed;
 	struct err why = {0};
 
@@ -233,12 +269,17 @@ static int ask_once(enum effect as, int dir, const struct socket_worker *w, cons
 	if (is_listed(dir, w, &listed, e))
 		return -1;
 	*gone = !listed;
-	return *gone ? 0 : status ? err_set(e, why.code, "%s", why.msg) : broken(w->socket, "half an answer", e);
+	return *gone     ? 0
+		: status ? err_set(e, why.code, "%s", why.msg)
+			 : broken(w->socket, "half an answer", e);
 }
 
-/* One that finishes may end at any moment. Its master takes a moment to notice, and forgets whoever waited for the rest of an answer (HAProxy 3.2):
- * it is not waited for long, and asked again. A master that executes itself again breaks off what it passes on: who only looks asks again, too. */
-static int ask_worker(enum effect as, int dir, const struct socket_worker *w, const char *command, struct buf *out, bool *gone, struct err *e) {
+/* One that finishes may end at any moment. Its master takes a moment to notice, and forgets whoever
+ * waited for the rest of an answer (HAProxy 3.2): it is not waited for long, and asked again. A
+ * master that executes itself again breaks off what it passes on: who only looks asks again,
+ * too. */
+static int ask_worker(enum effect as, int dir, const struct socket_worker *w, const char *command,
+		      struct buf *out, bool *gone, struct err *e) {
 	uint64_t until = clock_mono_ms() + (w->finishing ? 2 * SOCKET_TIMEOUT_MS : HALF_MS);
 	uint64_t timeout_ms = w->finishing ? FINISHING_MS : SOCKET_TIMEOUT_MS;
 	struct err why = {0};
@@ -254,7 +295,8 @@ static int ask_worker(enum effect as, int dir, const struct socket_worker *w, co
 	return 0;
 }
 
-int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line, struct buf *out, bool *gone, struct err *e) {
+int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, const char *line,
+		      struct buf *out, bool *gone, struct err *e) {
 	struct buf command CLEANUP(buf_done) = BUF_INIT(COMMAND_CAP);
 
 	address(w, line, &command);
@@ -271,7 +313,8 @@ int socket_worker_ask(enum effect as, int dir, const struct socket_worker *w, co
 
 /* What a process says that was made before the route came, or after it went. */
 static bool is_unknown_there(const char *said) {
-	static const char *const words[] = {"No such", "Proxy is disabled", "Unknown map", "Can't find", "entry not found"};
+	static const char *const words[] = {"No such", "Proxy is disabled", "Unknown map",
+					    "Can't find", "entry not found"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strncmp(said, words[i], strlen(words[i])))
@@ -289,12 +332,16 @@ int socket_send(int dir, const struct socket_workers *all, const char *line, str
 			continue;
 		if (socket_worker_ask(EFFECT_GATEWAY_SOCKET, dir, w, line, &answer, &gone, e))
 			return -1;
-		/* One that only finishes may end in between; one that serves would go on doing what it did. */
+		/* One that only finishes may end in between; one that serves would go on doing what
+		 * it did. */
 		if (gone && !w->finishing)
-			return err_set(e, ERR_UNREACHABLE, "the gateway stopped answering on its socket during '%.80s'", line);
+			return err_set(e, ERR_UNREACHABLE,
+				       "the gateway stopped answering on its socket during '%.80s'",
+				       line);
 		const char *said = buf_str(&answer) + strspn(buf_str(&answer), "\r\n ");
 		if (*said && !(w->finishing && is_unknown_there(said)))
-			return err_set(e, ERR_SYS, "HAProxy refused '%.160s': %.*s", line, (int) strcspn(said, "\r\n"), said);
+			return err_set(e, ERR_SYS, "HAProxy refused '%.160s': %.*s", line,
+				       (int) strcspn(said, "\r\n"), said);
 	}
 	return 0;
 }
@@ -324,7 +371,8 @@ int socket_table_begin(struct socket_table *t, char *text, struct err *e) {
 	char *line = next_line(t);
 
 	if (!line || strncmp(line, "# ", 2))
-		return err_set(e, ERR_SYS, "HAProxy's table has no header line: '%.60s'", line ? line : "");
+		return err_set(e, ERR_SYS, "HAProxy's table has no header line: '%.60s'",
+			       line ? line : "");
 	t->n_names = cut(line + 2, t->names, sizeof t->names / sizeof *t->names);
 	return 0;
 }

@@ -11,7 +11,8 @@
 
 /* haproxy.cfg: blocks that begin with a line "@@ NAME". */
 extern const char haproxy_template[], haproxy_template_end[], haproxy_lua[], haproxy_lua_end[];
-extern const char haproxy_answers[], haproxy_answers_end[], haproxy_counters[], haproxy_counters_end[];
+extern const char haproxy_answers[], haproxy_answers_end[], haproxy_counters[],
+	haproxy_counters_end[];
 EMBED(haproxy_template, "templates/haproxy/haproxy.cfg");
 EMBED(haproxy_lua, "templates/haproxy/llmdeploy.lua");
 EMBED(haproxy_answers, "templates/haproxy/answers.lua");
@@ -48,7 +49,8 @@ static const char *value_of(const struct haproxy_fill *f, const char *name, size
 	return NULL;
 }
 
-static void fill(const char *p, const char *end, const struct haproxy_fill *fills, struct buf *out) {
+static void fill(const char *p, const char *end, const struct haproxy_fill *fills,
+		 struct buf *out) {
 	while (p < end) {
 		size_t n = *p == '@' ? name_at(p, end) : 0;
 		if (!n) {

@@ -11,10 +11,12 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 
-/* Design: a worker that finishes ends by itself when nobody is connected any more. But it is its own client, too: what it logs goes through
- * `counts` to its counters, for as long as it lives. So where only that is left it is ended from outside, by the next command that comes along. */
+/* Design: a worker that finishes ends by itself when nobody is connected any more. But it is its
+ * own client, too: what it logs goes through `counts` to its counters, for as long as it lives. So
+ * where only that is left it is ended from outside, by the next command that comes along. */
 
-static int clients_of(const struct haproxy *h, const struct socket_worker *w, uint64_t *n, bool *gone, struct err *e) {
+static int clients_of(const struct haproxy *h, const struct socket_worker *w, uint64_t *n,
+		      bool *gone, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct socket_table t;
 
@@ -49,7 +51,8 @@ int worker_reaper_is_idle(const struct haproxy *h, const char *socket, bool *idl
 	return 0;
 }
 
-/* The number that a process of ours has in its own namespace: the last one of "NSpid:\t27110\t8". */
+/* The number that a process of ours has in its own namespace: the last one of
+ * "NSpid:\t27110\t8". */
 static int inner_pid(int pid) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char *path CLEANUP(freep) = mem_printf("/proc/%d/status", pid);
@@ -67,7 +70,8 @@ static int inner_pid(int pid) {
 	return sscanf(last, "%d", &inner) == 1 ? inner : 0;
 }
 
-/* Of the master's children the one with this number; the Engine may be in another namespace of processes than we are: then none. */
+/* Of the master's children the one with this number; the Engine may be in another namespace of
+ * processes than we are: then none. */
 static int outer_pid(int master, int inner) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(64 << 10);
 	char *path CLEANUP(freep) = mem_printf("/proc/%d/task/%d/children", master, master);
@@ -100,7 +104,8 @@ int worker_reaper_run(const struct haproxy *h, int master, struct err *e) {
 		int pid = gone || n ? 0 : outer_pid(master, w->pid);
 		if (!pid)
 			continue;
-		if (failpoint_begin_call(EFFECT_GATEWAY_RELOAD) || (kill(pid, SIGTERM), failpoint_end(EFFECT_GATEWAY_RELOAD, 0)))
+		if (failpoint_begin_call(EFFECT_GATEWAY_RELOAD) ||
+		    (kill(pid, SIGTERM), failpoint_end(EFFECT_GATEWAY_RELOAD, 0)))
 			return err_sys(e, "cannot end process %d, which has finished", pid);
 	}
 	return 0;

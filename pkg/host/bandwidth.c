@@ -126,7 +126,8 @@ static const struct bandwidth_row known[] = {
 	{"arc b580", 0, 456, "19 Gb/s x 192 bit"},
 	{"arc b570", 0, 380, "19 Gb/s x 160 bit"},
 	{"arc pro b60", 0, 456, "19 Gb/s x 192 bit"},
-	/* Apple: processor and GPU share it. The Max of M3 and M4 comes with two widths, told apart by the memory that it is sold with. */
+	/* Apple: processor and GPU share it. The Max of M3 and M4 comes with two widths, told apart
+	 * by the memory that it is sold with. */
 	{"apple m1", 0, 68, "4.266 Gb/s x 128 bit"},
 	{"apple m1 pro", 0, 200, "Apple technical specifications: 200 GB/s"},
 	{"apple m1 max", 0, 400, "Apple technical specifications: 400 GB/s"},
@@ -158,8 +159,9 @@ size_t bandwidth_rows(const struct bandwidth_row **rows) {
 }
 
 /* Words that make another device of it. */
-static const char *const modifiers[] = {"ti", "super", "laptop", "mobile", "max", "pro", "ultra", "xt", "xtx", "gre", "mig", "sff", "ada",
-	"blackwell", "nvl", "quadro", "vgpu", "grid"};
+static const char *const modifiers[] = {"ti",    "super",     "laptop", "mobile", "max",  "pro",
+					"ultra", "xt",        "xtx",    "gre",    "mig",  "sff",
+					"ada",   "blackwell", "nvl",    "quadro", "vgpu", "grid"};
 
 struct words {
 	char text[128];
@@ -179,7 +181,8 @@ static void split(const char *name, struct words *w) {
 		if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9')))
 			*c = ' ';
 	}
-	for (char *t = strtok_r(w->text, " ", &rest); t && w->n < MAX_WORDS; t = strtok_r(NULL, " ", &rest))
+	for (char *t = strtok_r(w->text, " ", &rest); t && w->n < MAX_WORDS;
+	     t = strtok_r(NULL, " ", &rest))
 		w->list[w->n++] = t;
 }
 
@@ -204,7 +207,8 @@ static bool names(const struct bandwidth_row *k, const struct words *name) {
 	return true;
 }
 
-/* A driver reports a little less than what is soldered on; no two variants of a device are within an eighth. */
+/* A driver reports a little less than what is soldered on; no two variants of a device are within
+ * an eighth. */
 static bool has_memory(const struct bandwidth_row *k, uint64_t bytes) {
 	uint64_t full = k->gib * GIB;
 
@@ -217,7 +221,8 @@ static uint64_t of_modules(const char *name, const char **source) {
 	char kind[8], by[4] = "";
 	int got = sscanf(name, "%7[A-Za-z]%u-%u %3[x]%u", kind, &generation, &rate, by, &channels);
 
-	if ((got != 3 && got != 5) || (strcasecmp(kind, "DDR") && strcasecmp(kind, "LPDDR")) || generation < 3 || generation > 6)
+	if ((got != 3 && got != 5) || (strcasecmp(kind, "DDR") && strcasecmp(kind, "LPDDR")) ||
+	    generation < 3 || generation > 6)
 		return 0;
 	if (rate < 800 || rate > 20000 || !channels || channels > 64)
 		return 0;
@@ -241,27 +246,38 @@ uint64_t bandwidth_of(const char *name, uint64_t memory_bytes, const char **sour
 }
 
 const char *bandwidth_pci_name(unsigned vendor, unsigned device, uint64_t memory_bytes) {
-	/* The PCI ID database (pci-ids.ucw.cz); one number often stands for several cards, which differ by their memory. */
+	/* The PCI ID database (pci-ids.ucw.cz); one number often stands for several cards, which
+	 * differ by their memory. */
 	static const struct {
 		unsigned vendor, device, gib;
 		const char *name;
 	} cards[] = {
-		{0x1002, 0x75a0, 0, "AMD Instinct MI350X"},	   {0x1002, 0x74a5, 0, "AMD Instinct MI325X"},
-		{0x1002, 0x74a1, 0, "AMD Instinct MI300X"},	   {0x1002, 0x74a0, 0, "AMD Instinct MI300A"},
-		{0x1002, 0x740f, 0, "AMD Instinct MI210"},	   {0x1002, 0x738c, 0, "AMD Instinct MI100"},
-		{0x1002, 0x744c, 24, "AMD Radeon RX 7900 XTX"},	   {0x1002, 0x744c, 20, "AMD Radeon RX 7900 XT"},
-		{0x1002, 0x744c, 16, "AMD Radeon RX 7900 GRE"},	   {0x1002, 0x7448, 0, "AMD Radeon Pro W7900"},
-		{0x1002, 0x747e, 16, "AMD Radeon RX 7800 XT"},	   {0x1002, 0x747e, 12, "AMD Radeon RX 7700 XT"},
-		{0x1002, 0x73bf, 16, "AMD Radeon RX 6800"},	   {0x1002, 0x73df, 12, "AMD Radeon RX 6700 XT"},
-		{0x1002, 0x1586, 0, "AMD Strix Halo"},		   {0x8086, 0x56a0, 0, "Intel Arc A770"},
-		{0x8086, 0x56a1, 0, "Intel Arc A750"},		   {0x8086, 0xe20b, 0, "Intel Arc B580"},
+		{0x1002, 0x75a0, 0, "AMD Instinct MI350X"},
+		{0x1002, 0x74a5, 0, "AMD Instinct MI325X"},
+		{0x1002, 0x74a1, 0, "AMD Instinct MI300X"},
+		{0x1002, 0x74a0, 0, "AMD Instinct MI300A"},
+		{0x1002, 0x740f, 0, "AMD Instinct MI210"},
+		{0x1002, 0x738c, 0, "AMD Instinct MI100"},
+		{0x1002, 0x744c, 24, "AMD Radeon RX 7900 XTX"},
+		{0x1002, 0x744c, 20, "AMD Radeon RX 7900 XT"},
+		{0x1002, 0x744c, 16, "AMD Radeon RX 7900 GRE"},
+		{0x1002, 0x7448, 0, "AMD Radeon Pro W7900"},
+		{0x1002, 0x747e, 16, "AMD Radeon RX 7800 XT"},
+		{0x1002, 0x747e, 12, "AMD Radeon RX 7700 XT"},
+		{0x1002, 0x73bf, 16, "AMD Radeon RX 6800"},
+		{0x1002, 0x73df, 12, "AMD Radeon RX 6700 XT"},
+		{0x1002, 0x1586, 0, "AMD Strix Halo"},
+		{0x8086, 0x56a0, 0, "Intel Arc A770"},
+		{0x8086, 0x56a1, 0, "Intel Arc A750"},
+		{0x8086, 0xe20b, 0, "Intel Arc B580"},
 		{0x8086, 0xe20c, 0, "Intel Arc B570"},
 	};
 
 	for (size_t i = 0; i < sizeof cards / sizeof *cards; i++) {
 		struct bandwidth_row of_memory = {.gib = cards[i].gib};
 
-		if (cards[i].vendor == vendor && cards[i].device == device && has_memory(&of_memory, memory_bytes))
+		if (cards[i].vendor == vendor && cards[i].device == device &&
+		    has_memory(&of_memory, memory_bytes))
 			return cards[i].name;
 	}
 	return "";

@@ -49,7 +49,8 @@ static void read_amd(const char *device, struct host_gpu *g) {
 	g->memory_free = g->memory_total > used ? g->memory_total - used : 0;
 }
 
-/* xe: tile0/physical_vram_size_bytes, a tile's own; i915 does not say. One that shares the machine's memory has none. */
+/* xe: tile0/physical_vram_size_bytes, a tile's own; i915 does not say. One that shares the
+ * machine's memory has none. */
 static void read_intel(const char *device, struct host_gpu *g) {
 	(void) strcpy(g->kind, "intel");
 	for (unsigned tile = 0; tile < 4; tile++) {
@@ -69,7 +70,8 @@ static void read_address(const char *device, struct host_gpu *g) {
 	const char *at = strstr(buf_str(&b), "PCI_SLOT_NAME=");
 
 	if (at)
-		(void) snprintf(g->address, sizeof g->address, "%.*s", (int) strcspn(at + 14, "\n"), at + 14);
+		(void) snprintf(g->address, sizeof g->address, "%.*s", (int) strcspn(at + 14, "\n"),
+				at + 14);
 }
 
 static bool read_gpu(const char *device, struct host_gpu *g) {
@@ -84,9 +86,11 @@ static bool read_gpu(const char *device, struct host_gpu *g) {
 		return false;
 	read_address(device, g);
 	if (!*g->name)
-		(void) snprintf(g->name, sizeof g->name, "%s", bandwidth_pci_name(vendor, id, g->memory_total));
+		(void) snprintf(g->name, sizeof g->name, "%s",
+				bandwidth_pci_name(vendor, id, g->memory_total));
 	if (!*g->name)
-		(void) snprintf(g->name, sizeof g->name, "%s %04x:%04x", vendor == 0x1002 ? "amd" : "intel", vendor, id);
+		(void) snprintf(g->name, sizeof g->name, "%s %04x:%04x",
+				vendor == 0x1002 ? "amd" : "intel", vendor, id);
 	host_know_gpu(g);
 	return true;
 }
@@ -99,7 +103,8 @@ static bool is_gpu(const char *name) {
 }
 
 void host_read_gpu_sysfs(const char *root, struct host_facts *h) {
-	char *drm CLEANUP(freep) = mem_printf("%s/sys/class/drm", root), **names CLEANUP(freep) = NULL;
+	char *drm CLEANUP(freep) = mem_printf("%s/sys/class/drm", root),
+		  **names CLEANUP(freep) = NULL;
 	struct err none = {0};
 	size_t n = 0;
 
@@ -137,19 +142,25 @@ void host_read_gpus(const struct host_tools *t, struct host_facts *h) {
 
 	t = t ? t : &usual;
 	if (t->nvml)
-		n = host_ask_nvml(t->nvml, t->timeout_ms, list, HOST_MAX_GPUS, library, sizeof library);
+		n = host_ask_nvml(t->nvml, t->timeout_ms, list, HOST_MAX_GPUS, library,
+				  sizeof library);
 	if (n < 0 && t->nvidia_smi)
-		n = host_ask_nvidia_smi(t->nvidia_smi, t->timeout_ms, list, HOST_MAX_GPUS, program, sizeof program);
+		n = host_ask_nvidia_smi(t->nvidia_smi, t->timeout_ms, list, HOST_MAX_GPUS, program,
+					sizeof program);
 	for (int i = 0; i < n; i++)
 		host_know_gpu(&list[i]);
 	if (n > 0)
 		put_first(h, list, (size_t) n);
 	else if (h->nvidia)
-		(void) snprintf(h->gpu_note, sizeof h->gpu_note, "%s%s%s", library, *library && *program ? "; " : "", program);
+		(void) snprintf(h->gpu_note, sizeof h->gpu_note, "%s%s%s", library,
+				*library && *program ? "; " : "", program);
 }
 
 const struct host_gpu *host_gpu_for(const struct host_facts *h, const char *backend) {
-	const char *kind = !strcmp(backend, "cuda") ? "nvidia" : !strcmp(backend, "rocm") ? "amd" : !strcmp(backend, "vulkan") ? "" : NULL;
+	const char *kind = !strcmp(backend, "cuda") ? "nvidia"
+		: !strcmp(backend, "rocm")          ? "amd"
+		: !strcmp(backend, "vulkan")        ? ""
+						    : NULL;
 
 	for (size_t i = 0; kind && i < h->n_gpus; i++)
 		if (!*kind || !strcmp(h->gpus[i].kind, kind))

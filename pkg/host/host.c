@@ -15,7 +15,8 @@
 
 #define FILE_MAX 65536
 
-/* The file's text, or an empty one where it is not there or cannot be read: a fact we do not get. */
+/* The file's text, or an empty one where it is not there or cannot be read: a fact we do not
+ * get. */
 static void slurp(const char *root, const char *path, struct buf *out) {
 	char *full CLEANUP(freep) = mem_printf("%s%s", root, path);
 	struct err ignored = {0};
@@ -41,7 +42,9 @@ static int read_memory(const char *root, struct host_facts *h, struct err *e) {
 		return -1;
 	h->memory_bytes = kilobytes(buf_str(&b), "MemTotal:");
 	h->memory_available = kilobytes(buf_str(&b), "MemAvailable:");
-	return h->memory_bytes ? 0 : err_set(e, ERR_SYS, "cannot tell the machine's memory from '%s'", path);
+	return h->memory_bytes
+		? 0
+		: err_set(e, ERR_SYS, "cannot tell the machine's memory from '%s'", path);
 }
 
 static uint64_t limit_in(const char *root, const char *path) {
@@ -57,9 +60,10 @@ static uint64_t limit_in(const char *root, const char *path) {
 	return v;
 }
 
-/* The tightest limit of a group and of those that it lies in. Where the process sees only its own part of
- * the tree (a container), the top of what it sees is asked too. */
-static uint64_t limit_of_group(const char *root, const char *mount, const char *group, const char *file) {
+/* The tightest limit of a group and of those that it lies in. Where the process sees only its own
+ * part of the tree (a container), the top of what it sees is asked too. */
+static uint64_t limit_of_group(const char *root, const char *mount, const char *group,
+			       const char *file) {
 	char *at CLEANUP(freep) = mem_strdup(group);
 	uint64_t tightest = UINT64_MAX;
 
@@ -82,8 +86,10 @@ static uint64_t read_limit(const char *root) {
 	char *rest = NULL;
 
 	slurp(root, "/proc/self/cgroup", &b);
-	for (char *line = b.len ? strtok_r(b.data, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-		char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+	for (char *line = b.len ? strtok_r(b.data, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char *controllers = strchr(line, ':'),
+		     *group = controllers ? strchr(controllers + 1, ':') : NULL;
 		uint64_t v = UINT64_MAX;
 
 		if (!group || strstr(group, "/.."))
@@ -92,7 +98,8 @@ static uint64_t read_limit(const char *root) {
 		if (!strcmp(controllers, ":"))
 			v = limit_of_group(root, "/sys/fs/cgroup", group, "memory.max");
 		else if (!strcmp(controllers, ":memory"))
-			v = limit_of_group(root, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
+			v = limit_of_group(root, "/sys/fs/cgroup/memory", group,
+					   "memory.limit_in_bytes");
 		tightest = v < tightest ? v : tightest;
 	}
 	return tightest;
@@ -105,7 +112,8 @@ static unsigned count_cpus(const char *root, const char *file) {
 	char *rest = NULL;
 
 	slurp(root, file, &b);
-	for (char *part = b.len ? strtok_r(b.data, ",\n", &rest) : NULL; part; part = strtok_r(NULL, ",\n", &rest)) {
+	for (char *part = b.len ? strtok_r(b.data, ",\n", &rest) : NULL; part;
+	     part = strtok_r(NULL, ",\n", &rest)) {
 		int got = sscanf(part, "%u-%u", &from, &to);
 
 		n += got == 2 && to >= from && to < 65536 ? to - from + 1 : got == 1;
@@ -115,7 +123,8 @@ static unsigned count_cpus(const char *root, const char *file) {
 
 /* "model name : AMD EPYC 7763"; ARM's kernel names no model, the device tree names the board. */
 static void read_cpu(const char *root, struct host_facts *h) {
-	struct buf b CLEANUP(buf_done) = BUF_INIT(4 << 20), board CLEANUP(buf_done) = BUF_INIT(256), cache CLEANUP(buf_done) = BUF_INIT(256);
+	struct buf b CLEANUP(buf_done) = BUF_INIT(4 << 20), board CLEANUP(buf_done) = BUF_INIT(256),
+		     cache CLEANUP(buf_done) = BUF_INIT(256);
 	unsigned long long kib = 0;
 	const char *at;
 
@@ -126,7 +135,8 @@ static void read_cpu(const char *root, struct host_facts *h) {
 		(void) snprintf(h->cpu, sizeof h->cpu, "%.*s", (int) strcspn(at + 2, "\n"), at + 2);
 	else
 		(void) snprintf(h->cpu, sizeof h->cpu, "%.90s", buf_str(&board));
-	unsigned sharing = count_cpus(root, "/sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list");
+	unsigned sharing = count_cpus(root,
+				      "/sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list");
 
 	/* As many such caches as it takes for all processors. */
 	if (sscanf(buf_str(&cache), "%lluK", &kib) == 1 && kib < 1 << 30)
@@ -140,21 +150,25 @@ static bool is_number(const char *s) {
 }
 
 static int read_devices(const char *root, struct host_facts *h, struct err *e) {
-	char *dev CLEANUP(freep) = mem_printf("%s/dev", root), *dri CLEANUP(freep) = mem_printf("%s/dev/dri", root);
+	char *dev CLEANUP(freep) = mem_printf("%s/dev", root),
+		  *dri CLEANUP(freep) = mem_printf("%s/dev/dri", root);
 	char **names CLEANUP(freep) = NULL, **nodes CLEANUP(freep) = NULL;
 	size_t n = 0, n_nodes = 0;
 	bool control = false;
 
-	if (fs_list(AT_FDCWD, dev, &names, &n, e) || fs_list(AT_FDCWD, dri, &nodes, &n_nodes, e))
+	if (fs_list(AT_FDCWD, dev, &names, &n, e) ||
+	    fs_list(AT_FDCWD, dri, &nodes, &n_nodes, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		control |= !strcmp(names[i], "nvidiactl");
-		h->nvidia_devices += text_starts(names[i], "nvidia") && is_number(names[i] + strlen("nvidia"));
+		h->nvidia_devices += text_starts(names[i], "nvidia") &&
+			is_number(names[i] + strlen("nvidia"));
 	}
 	h->nvidia = control && h->nvidia_devices;
 	for (size_t i = 0; i < n_nodes && h->n_render_nodes < HOST_MAX_NODES; i++)
 		if (text_starts(nodes[i], "renderD") && strlen(nodes[i]) < 20)
-			(void) snprintf(h->render_nodes[h->n_render_nodes++], sizeof *h->render_nodes, "/dev/dri/%.20s", nodes[i]);
+			(void) snprintf(h->render_nodes[h->n_render_nodes++],
+					sizeof *h->render_nodes, "/dev/dri/%.20s", nodes[i]);
 	return 0;
 }
 
@@ -162,8 +176,9 @@ const char *host_architecture(const char *machine) {
 	static const struct {
 		const char *machine, *debian;
 	} names[] = {
-		{"x86_64", "amd64"},	 {"aarch64", "arm64"}, {"armv7l", "armhf"},	{"i686", "i386"},
-		{"ppc64le", "ppc64el"}, {"riscv64", "riscv64"}, {"s390x", "s390x"}, {"loongarch64", "loong64"},
+		{"x86_64", "amd64"}, {"aarch64", "arm64"},       {"armv7l", "armhf"},
+		{"i686", "i386"},    {"ppc64le", "ppc64el"},     {"riscv64", "riscv64"},
+		{"s390x", "s390x"},  {"loongarch64", "loong64"},
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -178,8 +193,10 @@ int host_read(const char *root, struct host_facts *out, struct err *e) {
 
 	if (uname(&u))
 		return err_sys(e, "cannot tell the machine's architecture");
-	(void) snprintf(h.architecture, sizeof h.architecture, "%.15s", host_architecture(u.machine));
-	if (read_memory(root, &h, e) || read_devices(root, &h, e))
+	(void) snprintf(h.architecture, sizeof h.architecture, "%.15s",
+			host_architecture(u.machine));
+	if (read_memory(root, &h, e) ||
+	    read_devices(root, &h, e))
 		return -1;
 	h.cpus = count_cpus(root, "/sys/devices/system/cpu/online");
 	read_cpu(root, &h);

@@ -13,7 +13,8 @@
 
 #define NAME "host.json"
 
-int host_cache_write(int root, const struct host_facts *h, const struct host_measure *m, int64_t unix_seconds, struct err *e) {
+int host_cache_write(int root, const struct host_facts *h, const struct host_measure *m,
+		     int64_t unix_seconds, struct err *e) {
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 	char when[CLOCK_STAMP];
@@ -31,7 +32,10 @@ int host_cache_write(int root, const struct host_facts *h, const struct host_mea
 }
 
 static int damaged(struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "'%s' in the root cannot be read: 'llmdeploy host --measure' writes it again", NAME);
+	return err_set(
+		e, ERR_INTEGRITY,
+		"'%s' in the root cannot be read: 'llmdeploy host --measure' writes it again",
+		NAME);
 }
 
 int host_cache_read(int root, struct host_facts *h, struct err *e) {
@@ -45,12 +49,14 @@ int host_cache_read(int root, struct host_facts *h, struct err *e) {
 		return -1;
 	if (!found)
 		return 0;
-	if (json_parse(buf_str(&text), text.len, &o, &none) || !json_is_object(o) || !json_str(o, "cpu") || !json_str(o, "measured_at") ||
+	if (json_parse(buf_str(&text), text.len, &o, &none) || !json_is_object(o) ||
+	    !json_str(o, "cpu") || !json_str(o, "measured_at") ||
 	    !json_int(o, "bytes_per_second", &rate) || !json_int(o, "cpus", &cpus) || rate <= 0)
 		return damaged(e);
 	if (strcmp(json_str(o, "cpu"), h->cpu) != 0 || cpus != (int64_t) h->cpus)
 		return 0;
 	h->bandwidth = (uint64_t) rate;
-	(void) snprintf(h->bandwidth_source, sizeof h->bandwidth_source, "measured %.30s", json_str(o, "measured_at"));
+	(void) snprintf(h->bandwidth_source, sizeof h->bandwidth_source, "measured %.30s",
+			json_str(o, "measured_at"));
 	return 0;
 }

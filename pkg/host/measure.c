@@ -16,27 +16,29 @@
 #define MOST (2048 * MIB)
 #define CACHE_UNKNOWN (32 * MIB)
 #define MAX_THREADS 256
-/* Short rounds: whoever just woke up is let run for so long, also on a busy machine, and of many rounds one is disturbed by nobody. */
+/* Short rounds: whoever just woke up is let run for so long, also on a busy machine, and of many
+ * rounds one is disturbed by nobody. */
 enum { MAX_ROUNDS = 1000, ROUND_US = 3000, STACK = 262144 };
 
 /* 32 bytes that the compiler may read as one. */
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
 struct shared {
-	pthread_mutex_t start; /* held until all threads are there */
+	pthread_mutex_t start;  /* held until all threads are there */
 	pthread_barrier_t gate; /* before each round, twice */
-	uint64_t budget_us;	/* of all rounds */
-	bool over;		/* decided by the first thread, read by all between the gates */
+	uint64_t budget_us;     /* of all rounds */
+	bool over;              /* decided by the first thread, read by all between the gates */
 };
 
 struct reader {
 	pthread_t thread;
 	struct shared *shared;
-	size_t bytes;		  /* of its buffer, a multiple of a page */
+	size_t bytes; /* of its buffer, a multiple of a page */
 	lanes *buffer;
 	bool first;
 	unsigned rounds;
-	size_t at; /* in the buffer: no round begins where the caches still have what the last one read */
+	/* in the buffer: no round begins where the caches still have what the last one read */
+	size_t at;
 	uint64_t read[MAX_ROUNDS], began_us[MAX_ROUNDS], ended_us[MAX_ROUNDS];
 	uint64_t sum; /* so that nothing is left out */
 };
@@ -54,7 +56,8 @@ static uint64_t sum_of(const lanes *at, size_t n) {
 	return a[0] + a[1] + a[2] + a[3];
 }
 
-/* Pieces of a quarter of a MiB, so that the clock is looked at often enough; the buffer is gone through in order, again and again. */
+/* Pieces of a quarter of a MiB, so that the clock is looked at often enough; the buffer is gone
+ * through in order, again and again. */
 static void read_round(struct reader *r, unsigned round) {
 	size_t piece = MIB / 4 / sizeof(lanes), n = r->bytes / sizeof(lanes), at = r->at;
 	uint64_t end;
@@ -71,7 +74,8 @@ static void read_round(struct reader *r, unsigned round) {
 	r->at = at;
 }
 
-/* Each fills its own buffer: its pages are then near its processor, and are no copies of the one page of zeros. */
+/* Each fills its own buffer: its pages are then near its processor, and are no copies of the one
+ * page of zeros. */
 static void *work(void *arg) {
 	struct reader *r = arg;
 
@@ -83,7 +87,8 @@ static void *work(void *arg) {
 
 	for (;;) {
 		if (r->first)
-			r->shared->over = r->rounds == MAX_ROUNDS || clock_mono_us() >= until || interrupt_pending();
+			r->shared->over = r->rounds == MAX_ROUNDS || clock_mono_us() >= until ||
+				interrupt_pending();
 		(void) pthread_barrier_wait(&r->shared->gate);
 		bool over = r->shared->over;
 
@@ -137,25 +142,33 @@ static unsigned run(struct reader *list, unsigned n, uint64_t budget_us) {
 }
 
 uint64_t host_measure_bytes(const struct host_facts *h) {
-	uint64_t free_bytes = h->memory_available < host_memory(h) ? h->memory_available : host_memory(h);
+	uint64_t free_bytes = h->memory_available < host_memory(h) ? h->memory_available
+								   : host_memory(h);
 
 	return free_bytes / 4 < MOST ? free_bytes / 4 : MOST;
 }
 
-int host_measure(const struct host_facts *h, uint64_t max_bytes, uint64_t max_ms, struct host_measure *out, struct err *e) {
-	uint64_t cache = h->cache_bytes ? h->cache_bytes : CACHE_UNKNOWN, want = cache * 8 > LEAST ? cache * 8 : LEAST;
+int host_measure(const struct host_facts *h, uint64_t max_bytes, uint64_t max_ms,
+		 struct host_measure *out, struct err *e) {
+	uint64_t cache = h->cache_bytes ? h->cache_bytes : CACHE_UNKNOWN,
+		 want = cache * 8 > LEAST ? cache * 8 : LEAST;
 	uint64_t began = clock_mono_ms();
 	unsigned n = h->cpus < MAX_THREADS ? h->cpus : MAX_THREADS;
 
 	want = want > max_bytes ? max_bytes : want;
 	if (want < cache * 2)
-		return err_set(e, ERR_SYS, "memory cannot be measured: %llu MiB may be taken, and the caches hold %llu MiB",
-			       (unsigned long long) (want / MIB), (unsigned long long) (cache / MIB));
+		return err_set(e, ERR_SYS,
+			       "memory cannot be measured: %llu MiB may be taken, and the caches "
+			       "hold %llu MiB",
+			       (unsigned long long) (want / MIB),
+			       (unsigned long long) (cache / MIB));
 	size_t each = want / n / 4096 * 4096;
-	char *all = mmap(NULL, each * n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *all = mmap(NULL, each * n, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (all == MAP_FAILED)
-		return err_sys(e, "cannot take %llu MiB to measure with", (unsigned long long) (want / MIB));
+		return err_sys(e, "cannot take %llu MiB to measure with",
+			       (unsigned long long) (want / MIB));
 	(void) madvise(all, each * n, MADV_HUGEPAGE);
 	struct reader *list CLEANUP(freep) = mem_zalloc(n, sizeof *list);
 
@@ -170,7 +183,10 @@ int host_measure(const struct host_facts *h, uint64_t max_bytes, uint64_t max_ms
 		return err_set(e, ERR_SYS, "no thread can be started to measure with");
 	if (interrupt_check(e))
 		return -1;
-	*out = (struct host_measure){.bytes_per_second = best_of(list, measured), .buffer_bytes = each * measured, .threads = measured, .rounds = list[0].rounds,
-		.took_ms = clock_mono_ms() - began};
+	*out = (struct host_measure){.bytes_per_second = best_of(list, measured),
+				     .buffer_bytes = each * measured,
+				     .threads = measured,
+				     .rounds = list[0].rounds,
+				     .took_ms = clock_mono_ms() - began};
 	return 0;
 }

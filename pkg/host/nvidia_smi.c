@@ -15,9 +15,19 @@
 
 #define MIB ((uint64_t) 1 << 20)
 
-/* The fields in the order in which they are asked for. Drivers before 510 do not know the last one, and then refuse all. */
+/* The fields in the order in which they are asked for. Drivers before 510 do not know the last one,
+ * and then refuse all. */
 #define FIELDS "name,uuid,memory.total,memory.free,driver_version,pci.bus_id"
-enum { FIELD_NAME, FIELD_UUID, FIELD_TOTAL, FIELD_FREE, FIELD_DRIVER, FIELD_ADDRESS, FIELD_CAPABILITY, FIELD_COUNT };
+enum {
+	FIELD_NAME,
+	FIELD_UUID,
+	FIELD_TOTAL,
+	FIELD_FREE,
+	FIELD_DRIVER,
+	FIELD_ADDRESS,
+	FIELD_CAPABILITY,
+	FIELD_COUNT
+};
 
 static int run(const char *program, const char *query, uint64_t timeout_ms, struct buf *out) {
 	const char *const argv[] = {program, query, "--format=csv,noheader,nounits", NULL};
@@ -32,7 +42,8 @@ static int run(const char *program, const char *query, uint64_t timeout_ms, stru
 	posix_spawn_file_actions_addopen(&act, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&act, fds[1], 1);
 	posix_spawn_file_actions_addopen(&act, 2, "/dev/null", O_WRONLY, 0);
-	int failed = posix_spawnp(&pid, program, &act, NULL, (char *const *) argv, (char *const *) env);
+	int failed = posix_spawnp(&pid, program, &act, NULL, (char *const *) argv,
+				  (char *const *) env);
 
 	posix_spawn_file_actions_destroy(&act);
 	(void) close(fds[1]);
@@ -85,7 +96,8 @@ static bool take_line(char *line, struct host_gpu *g) {
 	return true;
 }
 
-int host_ask_nvidia_smi(const char *program, uint64_t timeout_ms, struct host_gpu *out, size_t max, char *why, size_t why_size) {
+int host_ask_nvidia_smi(const char *program, uint64_t timeout_ms, struct host_gpu *out, size_t max,
+			char *why, size_t why_size) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(65536);
 	char *rest = NULL;
 	int n = 0, status = run(program, "--query-gpu=" FIELDS ",compute_cap", timeout_ms, &b);
@@ -95,10 +107,15 @@ int host_ask_nvidia_smi(const char *program, uint64_t timeout_ms, struct host_gp
 		status = run(program, "--query-gpu=" FIELDS, timeout_ms, &b);
 	}
 	if (status) {
-		(void) snprintf(why, why_size, status == -2 ? "%.80s was not found" : status == -1 ? "%.80s did not answer in time" : "%.80s failed", program);
+		(void) snprintf(why, why_size,
+				status == -2           ? "%.80s was not found"
+					: status == -1 ? "%.80s did not answer in time"
+						       : "%.80s failed",
+				program);
 		return -1;
 	}
-	for (char *line = b.len ? strtok_r(b.data, "\n", &rest) : NULL; line && (size_t) n < max; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = b.len ? strtok_r(b.data, "\n", &rest) : NULL; line && (size_t) n < max;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		out[n] = (struct host_gpu){0};
 		n += take_line(line, &out[n]);
 	}

@@ -8,13 +8,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "host/gpu.h"
 #include "host/host.h"
 
-/* NVML's own shapes, from its reference manual (docs.nvidia.com/deploy/nvml-api): its header is not needed to build. */
+/* NVML's own shapes, from its reference manual (docs.nvidia.com/deploy/nvml-api): its header is not
+ * needed to build. */
 enum { NVML_SUCCESS = 0, NVML_NAME_SIZE = 96, NVML_UUID_SIZE = 96, NVML_VERSION_SIZE = 80 };
 
 typedef void *device_handle;
@@ -29,7 +29,8 @@ struct nvml_pci {
 	char address[32];
 };
 
-/* What is asked of it. The functions with _v2 and _v3 are those that current headers mean by the names without. */
+/* What is asked of it. The functions with _v2 and _v3 are those that current headers mean by the
+ * names without. */
 struct nvml {
 	int (*init)(void);
 	int (*count)(unsigned *n);
@@ -58,8 +59,10 @@ static bool find(void *library, const char *symbol, void *function) {
 }
 
 static bool find_all(void *library, struct nvml *n) {
-	bool needed = find(library, "nvmlInit_v2", &n->init) && find(library, "nvmlDeviceGetCount_v2", &n->count) &&
-		      find(library, "nvmlDeviceGetHandleByIndex_v2", &n->handle) && find(library, "nvmlDeviceGetName", &n->name);
+	bool needed = find(library, "nvmlInit_v2", &n->init) &&
+		find(library, "nvmlDeviceGetCount_v2", &n->count) &&
+		find(library, "nvmlDeviceGetHandleByIndex_v2", &n->handle) &&
+		find(library, "nvmlDeviceGetName", &n->name);
 
 	(void) find(library, "nvmlDeviceGetUUID", &n->uuid);
 	(void) find(library, "nvmlDeviceGetMemoryInfo", &n->memory);
@@ -75,7 +78,8 @@ static void lower(char *s) {
 			*s = (char) (*s - 'A' + 'a');
 }
 
-/* What a GPU does not answer (one that shares the machine's memory has none of its own) stays empty. */
+/* What a GPU does not answer (one that shares the machine's memory has none of its own) stays
+ * empty. */
 static void ask_one(const struct nvml *n, device_handle d, struct host_gpu *g) {
 	struct nvml_memory memory = {0};
 	struct nvml_pci pci = {.address = ""};
@@ -91,9 +95,11 @@ static void ask_one(const struct nvml *n, device_handle d, struct host_gpu *g) {
 		g->memory_free = memory.free;
 	}
 	if (n->capability && n->capability(d, &major, &minor) == NVML_SUCCESS)
-		(void) snprintf(g->capability, sizeof g->capability, "%d.%d", major % 100, minor % 100);
+		(void) snprintf(g->capability, sizeof g->capability, "%d.%d", major % 100,
+				minor % 100);
 	/* "00000000:17:00.0": the kernel writes the domain with four digits. */
-	if (n->pci && n->pci(d, &pci) == NVML_SUCCESS && strnlen(pci.address, sizeof pci.address) > 4)
+	if (n->pci && n->pci(d, &pci) == NVML_SUCCESS &&
+	    strnlen(pci.address, sizeof pci.address) > 4)
 		(void) snprintf(g->address, sizeof g->address, "%.16s", pci.address + 4);
 	lower(g->address);
 	if (n->version && n->version(version, sizeof version) == NVML_SUCCESS)
@@ -112,11 +118,13 @@ static void ask_all(const char *library, struct answer *a) {
 		return;
 	}
 	if (!find_all(handle, &n)) {
-		(void) snprintf(a->why, sizeof a->why, "%.80s lacks a function that is needed", library);
+		(void) snprintf(a->why, sizeof a->why, "%.80s lacks a function that is needed",
+				library);
 		return;
 	}
 	if ((code = n.init()) != NVML_SUCCESS || (code = n.count(&count)) != NVML_SUCCESS) {
-		(void) snprintf(a->why, sizeof a->why, "%.80s answers with error %d", library, code);
+		(void) snprintf(a->why, sizeof a->why, "%.80s answers with error %d", library,
+				code);
 		return;
 	}
 	a->n = 0;
@@ -138,7 +146,8 @@ static _Noreturn void child(const char *library, int fd) {
 	_exit(fs_write_all(EFFECT_NONE, fd, &a, sizeof a, "the answer", &none) != 0);
 }
 
-int host_ask_nvml(const char *library, uint64_t timeout_ms, struct host_gpu *out, size_t max, char *why, size_t why_size) {
+int host_ask_nvml(const char *library, uint64_t timeout_ms, struct host_gpu *out, size_t max,
+		  char *why, size_t why_size) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(sizeof(struct answer));
 	struct answer a;
 	int pipe_fds[2];
@@ -157,8 +166,11 @@ int host_ask_nvml(const char *library, uint64_t timeout_ms, struct host_gpu *out
 
 	(void) close(pipe_fds[0]);
 	if (status || b.len != sizeof a) {
-		(void) snprintf(why, why_size, pid < 0 ? "no process" : status < 0 ? "%.80s did not answer within %llu ms" : "%.80s crashed", library,
-				(unsigned long long) timeout_ms);
+		(void) snprintf(why, why_size,
+				pid < 0              ? "no process"
+					: status < 0 ? "%.80s did not answer within %llu ms"
+						     : "%.80s crashed",
+				library, (unsigned long long) timeout_ms);
 		return -1;
 	}
 	memcpy(&a, b.data, sizeof a);

@@ -36,8 +36,10 @@ int host_read_subprocess(int pid, int fd, uint64_t timeout_ms, struct buf *out) 
 
 	while ((more = read_some(fd, deadline, out)) > 0)
 		;
-	/* It closed its end, and may still hang. One that hangs in its driver cannot be killed: it is left behind. */
-	while (more == 0 && (got = waitpid(pid, &status, WNOHANG)) == 0 && clock_mono_ms() < deadline)
+	/* It closed its end, and may still hang. One that hangs in its driver cannot be killed: it
+	 * is left behind. */
+	while (more == 0 && (got = waitpid(pid, &status, WNOHANG)) == 0 &&
+	       clock_mono_ms() < deadline)
 		clock_sleep_ms(1);
 	if (more == 0 && got == pid)
 		return status;

@@ -47,8 +47,9 @@ bool http_is_loopback(const char *url) {
 		return false;
 	char *host CLEANUP(curl_freep) = url_part(u, CURLUPART_HOST);
 	struct in_addr v4;
-	return host && (!strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
-			(text_starts(host, "127.") && inet_pton(AF_INET, host, &v4) == 1));
+	return host &&
+		(!strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
+		 (text_starts(host, "127.") && inet_pton(AF_INET, host, &v4) == 1));
 }
 
 /* Who is asked, for messages: the socket's path or "host[:port]"; yours. */

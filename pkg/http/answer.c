@@ -26,8 +26,10 @@ void http_response_done(struct http_response *r) {
 
 void http_response_reset(struct http_response *r, size_t cap) {
 	buf_done(&r->body);
-	*r = (struct http_response){
-		.body = BUF_INIT(cap), .content_length = -1, .range_from = -1, .range_total = -1};
+	*r = (struct http_response){.body = BUF_INIT(cap),
+				    .content_length = -1,
+				    .range_from = -1,
+				    .range_total = -1};
 }
 
 uint64_t http_connect_ms(const struct http_request *q) {
@@ -197,7 +199,7 @@ bool http_answered(const struct transfer *t) {
 	if (!t->headers_end || r->status < 200)
 		return false;
 	return t->cut_short || !is_success(r) ||
-	       (r->content_length >= 0 && t->came_bytes >= (uint64_t) r->content_length);
+		(r->content_length >= 0 && t->came_bytes >= (uint64_t) r->content_length);
 }
 
 int http_on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose) {
@@ -232,7 +234,8 @@ size_t http_on_read(char *data, size_t one, size_t n, void *ctx) {
 			t->stop = STOP_HUNG_UP;
 			return CURL_READFUNC_ABORT;
 		}
-		/* What curl leaves lying there is the end of the connection, after the answer's end. */
+		/* What curl leaves lying there is the end of the connection, after the answer's
+		 * end. */
 		if (t->paused_bytes == t->bytes_in && t->headers_end && t->r->status >= 200) {
 			t->cut_short = true;
 			return 0;

@@ -22,10 +22,10 @@ int http_stopped(const struct transfer *t, const char *who, struct err *e) {
 	char span[TEXT_BYTES];
 
 	switch (t->stop) {
-	case STOP_INTERRUPT:
-		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	case STOP_INTERRUPT: return err_set(e, ERR_INTERRUPTED, "interrupted");
 	case STOP_HUNG_UP:
-		return err_set(e, ERR_UNREACHABLE, "'%s' closed the connection without an answer", who);
+		return err_set(e, ERR_UNREACHABLE, "'%s' closed the connection without an answer",
+			       who);
 	case STOP_TOTAL:
 		text_format_ms(q->total_timeout_ms, span);
 		return err_set(e, ERR_UNREACHABLE, "no complete answer from '%s' within %s", who,
@@ -36,8 +36,7 @@ int http_stopped(const struct transfer *t, const char *who, struct err *e) {
 	case STOP_TOO_LARGE:
 		return err_set(e, ERR_UNREACHABLE, "answer of '%s' is larger than %zu bytes", who,
 			       http_body_limit(q, true));
-	default:
-		return err_set(e, ERR_UNREACHABLE, "answer of '%s' has too many headers", who);
+	default: return err_set(e, ERR_UNREACHABLE, "answer of '%s' has too many headers", who);
 	}
 }
 
@@ -63,7 +62,8 @@ static int no_connection(struct http *h, const struct http_request *q, const cha
 }
 
 static bool is_hang_up(CURLcode rc) {
-	return rc == CURLE_COULDNT_CONNECT || rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
+	return rc == CURLE_COULDNT_CONNECT || rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
+		rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
 }
 
 int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const char *who,
@@ -73,8 +73,7 @@ int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const cha
 
 	h->hung_up = is_hang_up(rc);
 	switch (rc) {
-	case CURLE_COULDNT_CONNECT:
-		return no_connection(h, q, who, e);
+	case CURLE_COULDNT_CONNECT: return no_connection(h, q, who, e);
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return err_set(e, ERR_UNREACHABLE, "cannot reach '%s': its name does not resolve",
 			       who);
@@ -101,9 +100,10 @@ int http_failed(struct http *h, const struct transfer *t, CURLcode rc, const cha
 			       "'%s' closed the connection before the end of its answer", who);
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		if (t->r->status >= 300 && t->r->status < 400)
-			return err_set(
-				e, ERR_UNREACHABLE, "'%s' redirects to an address that is not %s",
-				who, strncasecmp(q->url, "https:", 6) ? "http or https" : "https");
+			return err_set(e, ERR_UNREACHABLE,
+				       "'%s' redirects to an address that is not %s", who,
+				       strncasecmp(q->url, "https:", 6) ? "http or https"
+									: "https");
 		return err_set(e, ERR_UNREACHABLE, "answer of '%s' is not HTTP", who);
 	case CURLE_WEIRD_SERVER_REPLY:
 		return err_set(e, ERR_UNREACHABLE, "answer of '%s' is not HTTP", who);

@@ -148,7 +148,8 @@ static void set_rest(struct http *h, const struct http_request *q, struct transf
 	if (q->range_from || q->range_to) {
 		int n = snprintf(range, sizeof range, "%llu-", (unsigned long long) q->range_from);
 		if (q->range_to)
-			(void) snprintf(range + n, sizeof range - (size_t) n, "%llu", (unsigned long long) q->range_to);
+			(void) snprintf(range + n, sizeof range - (size_t) n, "%llu",
+					(unsigned long long) q->range_to);
 		set(curl_easy_setopt(c, CURLOPT_RANGE, range));
 	}
 }
@@ -228,7 +229,8 @@ static int finish(struct http *h, struct transfer *t, CURLcode rc, struct err *e
 	return failure;
 }
 
-int http_exchange(struct http *h, const struct http_request *q, struct http_response *r, struct err *e) {
+int http_exchange(struct http *h, const struct http_request *q, struct http_response *r,
+		  struct err *e) {
 	struct curl_slist *headers CLEANUP(slistp) = NULL;
 	struct transfer t = {.q = q, .r = r, .fd = -1};
 
@@ -236,7 +238,8 @@ int http_exchange(struct http *h, const struct http_request *q, struct http_resp
 	h->connect_errno = 0;
 	h->hung_up = false;
 	h->fault[0] = 0;
-	if (http_check_address(q->url, e) || add_headers(q, &headers, e))
+	if (http_check_address(q->url, e) ||
+	    add_headers(q, &headers, e))
 		return -1;
 	assert(!q->follow || !q->read);
 	if (q->unix_socket && strlen(q->unix_socket) >= HTTP_SOCKET_PATH)

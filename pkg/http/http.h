@@ -34,34 +34,37 @@ void http_free(struct http *h);
 void http_freep(struct http **h); /* for CLEANUP */
 
 struct http_response {
-	long status;		/* of the last answer; 0 before one came */
-	struct buf body;	/* what no sink took: see `sink` */
+	long status;            /* of the last answer; 0 before one came */
+	struct buf body;        /* what no sink took: see `sink` */
 	char content_type[128]; /* as sent; "" when absent, cut when longer; so for all below */
-	char etag[256];		/* with its quotes and W/ */
+	char etag[256];         /* with its quotes and W/ */
 	/* X-Linked-Etag of this answer or of one that redirected here (huggingface.co: sha256) */
 	char linked_etag[256];
-	char api_version[32];	/* Api-Version (Docker Engine) */
-	char encoding[32];	/* Content-Encoding */
-	char link[1024];	/* Link */
-	char error_code[64];	/* X-Error-Code (huggingface.co): "GatedRepo", "EntryNotFound" */
+	char api_version[32];    /* Api-Version (Docker Engine) */
+	char encoding[32];       /* Content-Encoding */
+	char link[1024];         /* Link */
+	char error_code[64];     /* X-Error-Code (huggingface.co): "GatedRepo", "EntryNotFound" */
 	char error_message[256]; /* X-Error-Message */
-	char redirected[512];	/* Location of the last redirect that was followed; "" without one */
+	/* Location of the last redirect that was followed; "" without one */
+	char redirected[512];
 	char last_modified[64];
-	int64_t content_length;		 /* -1: not said */
+	int64_t content_length;          /* -1: not said */
 	int64_t range_from, range_total; /* of Content-Range "bytes FROM-TO/TOTAL"; -1: not said */
 	/* Retry-After in seconds, or of a 429 the t= of RateLimit; 0: not said, or a date */
 	uint64_t retry_after_ms;
 	uint64_t first_byte_us; /* from the call to the status line of the last answer */
-	uint64_t total_us;	/* from the call to the end of the body */
-	bool aborted;	  /* read, begin or sink said so; the rest of the answer was dropped */
+	uint64_t total_us;      /* from the call to the end of the body */
+	bool aborted; /* read, begin or sink said so; the rest of the answer was dropped */
 };
 void http_response_done(struct http_response *r);
 
 struct http_request {
-	const char *method;	    /* NULL: GET */
-	const char *url;	    /* http:// or https:// */
-	const char *unix_socket;    /* connect there instead of to the URL's host; NULL: no */
-	const char *ca_file;	    /* CAs that its certificate is checked by; NULL or "": the environment's, else the system's */
+	const char *method;      /* NULL: GET */
+	const char *url;         /* http:// or https:// */
+	const char *unix_socket; /* connect there instead of to the URL's host; NULL: no */
+	/* CAs that its certificate is checked by; NULL or "": the environment's, else the
+	 * system's */
+	const char *ca_file;
 	const char *const *headers; /* "Name: value", no line breaks */
 	size_t n_headers;
 	const void *body; /* sent with its length; NULL: none */
@@ -73,7 +76,8 @@ struct http_request {
 	/* The body of a 2xx answer goes to `sink` in pieces; false aborts. Without a sink, and for
 	 * all other statuses, it is collected in response.body. */
 	bool (*sink)(void *ctx, const char *data, size_t n);
-	/* Called once before the first piece, with status and headers; false aborts, NULL is fine. */
+	/* Called once before the first piece, with status and headers; false aborts, NULL is
+	 * fine. */
 	bool (*begin)(void *ctx, const struct http_response *r);
 	void *sink_ctx;
 	/* Every header of every answer, redirects and trailers too, borrowed. May be NULL. */
@@ -90,7 +94,8 @@ struct http_request {
 	/* Follow up to 10 redirects, from https to https only; Authorization stays with the first
 	 * host. GET and HEAD only. */
 	bool follow;
-	/* What it changes on the other side; EFFECT_NONE where it only looks. Its faults happen here. */
+	/* What it changes on the other side; EFFECT_NONE where it only looks. Its faults happen
+	 * here. */
 	enum effect effect;
 };
 
@@ -102,8 +107,8 @@ int http_do(struct http *h, const struct http_request *q, struct http_response *
  * socket" (ENOENT), "nobody listens" (ECONNREFUSED) and "not allowed" (EACCES) apart. */
 int http_connect_errno(const struct http *h);
 
-/* Did the last request of this handle fail because the other side was not there, or hung up before the end of its answer? As one
- * does that is being restarted. */
+/* Did the last request of this handle fail because the other side was not there, or hung up before
+ * the end of its answer? As one does that is being restarted. */
 bool http_hung_up(const struct http *h);
 
 /* "https://host:port/path", without user, password, query and fragment; yours. For messages. */

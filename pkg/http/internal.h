@@ -38,18 +38,18 @@ struct transfer {
 	const struct http_request *q;
 	struct http_response *r;
 	uint64_t start_us, last_us; /* of the last byte in either direction */
-	uint64_t body_bytes;	    /* of a 2xx answer */
+	uint64_t body_bytes;        /* of a 2xx answer */
 	size_t header_bytes;
-	bool sent; /* the connection stands: something was sent or came */
+	bool sent;           /* the connection stands: something was sent or came */
 	uint64_t bytes_in;   /* all headers and bodies */
 	bool headers_end;    /* of the last answer */
 	uint64_t came_bytes; /* of its body, whatever its status */
 	bool begun;
 	/* Of a streamed request. */
-	int fd;		       /* its socket; else -1 */
-	bool paused;	       /* the upload, so that what has come is read */
+	int fd;                /* its socket; else -1 */
+	bool paused;           /* the upload, so that what has come is read */
 	uint64_t paused_bytes; /* bytes_in when it was paused last */
-	bool cut_short;	       /* the answer is over: no more body */
+	bool cut_short;        /* the answer is over: no more body */
 	enum stop stop;
 };
 
@@ -66,7 +66,8 @@ bool http_answered(const struct transfer *t);
 uint64_t http_connect_ms(const struct http_request *q);
 
 /* http_do without its failpoints. */
-int http_exchange(struct http *h, const struct http_request *q, struct http_response *r, struct err *e);
+int http_exchange(struct http *h, const struct http_request *q, struct http_response *r,
+		  struct err *e);
 
 /* Who is asked, for messages: the socket's path or "host[:port]"; yours. */
 char *http_who(const struct http_request *q);

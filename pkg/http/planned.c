@@ -37,7 +37,8 @@ static void ask_unheard(struct http *h, const struct http_request *q, bool break
 	(void) http_exchange(h, &copy, &r, &unheard);
 }
 
-static int planned(struct http *h, const struct http_request *q, enum fault f, struct http_response *r, struct err *e) {
+static int planned(struct http *h, const struct http_request *q, enum fault f,
+		   struct http_response *r, struct err *e) {
 	char *who CLEANUP(freep) = http_who(q);
 	struct transfer t = {.q = q, .r = r, .stop = q->total_timeout_ms ? STOP_TOTAL : STOP_STALL};
 
@@ -48,16 +49,17 @@ static int planned(struct http *h, const struct http_request *q, enum fault f, s
 	h->connect_errno = f == FAULT_GONE ? ECONNREFUSED : 0;
 	h->hung_up = false; /* nobody comes back from a plan */
 	switch (f) {
-	case FAULT_TIMEOUT:
-		return http_stopped(&t, who, e);
+	case FAULT_TIMEOUT: return http_stopped(&t, who, e);
 	case FAULT_GONE:
-		return err_set(e, ERR_UNREACHABLE, "cannot reach '%s': %s", who, strerror(ECONNREFUSED));
+		return err_set(e, ERR_UNREACHABLE, "cannot reach '%s': %s", who,
+			       strerror(ECONNREFUSED));
 	case FAULT_500:
 		r->status = 500;
 		(void) buf_puts(&r->body, "{\"message\":\"it is planned to fail\"}");
 		return 0;
 	default:
-		return err_set(e, ERR_UNREACHABLE, "exchange with '%s' failed: %s", who, strerror(ECONNRESET));
+		return err_set(e, ERR_UNREACHABLE, "exchange with '%s' failed: %s", who,
+			       strerror(ECONNRESET));
 	}
 }
 

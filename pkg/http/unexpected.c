@@ -13,7 +13,7 @@
 #include "json/json.h"
 
 enum {
-	SHOWN = 100, /* of a server's own words */
+	SHOWN = 100,    /* of a server's own words */
 	POINTER = 1024, /* no Git LFS pointer is longer (git-lfs, docs/spec.md) */
 	PLACE = 60,
 };
@@ -43,7 +43,8 @@ static void show(const char *text, size_t n, char out[SHOWN + 1]) {
 
 /* Some servers repeat the address, and with it what permits its use. */
 static bool tells_secret(const char *words) {
-	static const char *const marks[] = {"signature=", "sig=", "token=", "credential=", "accesskeyid=", "bearer ", "hf_"};
+	static const char *const marks[] = {"signature=",   "sig=",    "token=", "credential=",
+					    "accesskeyid=", "bearer ", "hf_"};
 
 	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
 		if (strcasestr(words, marks[i]))
@@ -67,7 +68,8 @@ static void element(struct body b, const char *name, char out[SHOWN + 1]) {
 	show(from + 1, (size_t) ((to ? to : end) - from - 1), out);
 }
 
-/* "error", "message" or "detail" of a JSON object, also one level deeper; "" where there is none. */
+/* "error", "message" or "detail" of a JSON object, also one level deeper; "" where there is
+ * none. */
 static void json_words(struct body b, char out[SHOWN + 1]) {
 	static const char *const keys[] = {"error", "message", "detail", "error_description"};
 	struct json *j CLEANUP(json_freep) = NULL;
@@ -100,8 +102,8 @@ static struct body trimmed(const void *head, size_t n) {
 
 static bool is_html(struct body b) {
 	return begins(b, "<!doctype html") || begins(b, "<html") || begins(b, "<head") ||
-	       begins(b, "<body") || begins(b, "<script") || begins(b, "<meta") ||
-	       begins(b, "<title");
+		begins(b, "<body") || begins(b, "<script") || begins(b, "<meta") ||
+		begins(b, "<title");
 }
 
 static bool is_xml(struct body b) {
@@ -150,8 +152,9 @@ static void place_of(const struct http_response *r, char out[PLACE + 1]) {
 
 /* An address whose query is its permission: of S3, GCS, Azure, CloudFront. */
 static bool is_signed(const char *url) {
-	static const char *const marks[] = {"X-Amz-Signature=", "X-Goog-Signature=", "Signature=", "sig=",
-		"AWSAccessKeyId=", "Key-Pair-Id=", "Expires="};
+	static const char *const marks[] = {
+		"X-Amz-Signature=", "X-Goog-Signature=", "Signature=", "sig=",
+		"AWSAccessKeyId=",  "Key-Pair-Id=",      "Expires="};
 	const char *query = strchr(url, '?');
 
 	for (size_t i = 0; query && i < sizeof marks / sizeof *marks; i++)
@@ -170,13 +173,16 @@ static const char *page_advice(const struct http_response *r, const char *url) {
 	if (strstr(url, "/blob/") || strstr(url, "/tree/"))
 		return "write /resolve/ instead of /blob/ in its address";
 	if (*place)
-		return "give an address that needs no login; behind a network's sign-in page, sign in first";
-	return "give the address of the file itself; behind a login or a network's sign-in page, sign in first";
+		return "give an address that needs no login; behind a network's sign-in page, sign "
+		       "in first";
+	return "give the address of the file itself; behind a login or a network's sign-in page, "
+	       "sign in first";
 }
 
 /* ---- kinds ---- */
 
-static void say_page(const struct http_response *r, const char *url, struct body b, struct buf *out) {
+static void say_page(const struct http_response *r, const char *url, struct body b,
+		     struct buf *out) {
 	char title[SHOWN + 1], place[PLACE + 1];
 
 	element(b, "title", title);
@@ -199,9 +205,12 @@ static void say_pointer(bool local, struct body b, struct buf *out) {
 	text_format_bytes(bytes, shown);
 	(void) buf_puts(out, "a Git LFS pointer");
 	if (oid && bytes)
-		(void) buf_printf(out, " to %s (sha256 %.12s...)", shown, oid + strlen("oid sha256:"));
+		(void) buf_printf(out, " to %s (sha256 %.12s...)", shown,
+				  oid + strlen("oid sha256:"));
 	(void) buf_printf(out, " %s instead of the file: %s", local ? "is there" : "came",
-		local ? "run git lfs pull" : "give the address of the file itself (/resolve/ on the hub, media.githubusercontent.com)");
+			  local ? "run git lfs pull"
+				: "give the address of the file itself (/resolve/ on the hub, "
+				  "media.githubusercontent.com)");
 }
 
 struct packing {
@@ -211,13 +220,18 @@ struct packing {
 };
 
 static const struct packing packings[] = {
-	{"\x1f\x8b", 2, "gzip", "gzip"},     {"\x28\xb5\x2f\xfd", 4, "zstd", "zstd"},
-	{"\xfd" "7zXZ", 5, "xz", NULL},	     {"BZh", 3, "bzip2", NULL},
+	{"\x1f\x8b", 2, "gzip", "gzip"},
+	{"\x28\xb5\x2f\xfd", 4, "zstd", "zstd"},
+	{"\xfd"
+	 "7zXZ",
+	 5, "xz", NULL},
+	{"BZh", 3, "bzip2", NULL},
 	{"PK\x03\x04", 4, "ZIP", NULL},
 };
 
 static bool is_archive_name(const char *url) {
-	static const char *const ends[] = {".gz", ".tgz", ".zst", ".xz", ".txz", ".bz2", ".zip", ".whl"};
+	static const char *const ends[] = {".gz",  ".tgz", ".zst", ".xz",
+					   ".txz", ".bz2", ".zip", ".whl"};
 	char *path CLEANUP(freep) = mem_strndup(url, strcspn(url, "?#"));
 
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
@@ -226,13 +240,19 @@ static bool is_archive_name(const char *url) {
 	return false;
 }
 
-/* A body that the server packed for the way, though it was asked not to; or a file that is packed. */
-static bool say_packed(const struct http_response *r, const char *url, struct body b, struct buf *out) {
+/* A body that the server packed for the way, though it was asked not to; or a file that is
+ * packed. */
+static bool say_packed(const struct http_response *r, const char *url, struct body b,
+		       struct buf *out) {
 	const char *coding = r ? r->encoding : "";
 
 	if (*coding && strcasecmp(coding, "identity") != 0) {
-		(void) buf_printf(out, "a body that the server packed for the way (Content-Encoding: %.20s) came instead of the file: "
-			"give another address, or fetch it with curl --compressed and name that file", coding);
+		(void) buf_printf(out,
+				  "a body that the server packed for the way (Content-Encoding: "
+				  "%.20s) came instead of the file: "
+				  "give another address, or fetch it with curl --compressed and "
+				  "name that file",
+				  coding);
 		return true;
 	}
 	for (size_t i = 0; i < sizeof packings / sizeof *packings; i++) {
@@ -241,8 +261,10 @@ static bool say_packed(const struct http_response *r, const char *url, struct bo
 			continue;
 		if (is_archive_name(url))
 			return false; /* the file that was asked for, with other bytes */
-		(void) buf_printf(out, "a %s file %s instead of the file: name the member, as ADDRESS#MEMBER, or unpack it", k->name,
-			r ? "came" : "is there");
+		(void) buf_printf(out,
+				  "a %s file %s instead of the file: name the member, as "
+				  "ADDRESS#MEMBER, or unpack it",
+				  k->name, r ? "came" : "is there");
 		return true;
 	}
 	return false;
@@ -258,21 +280,26 @@ static bool say_document(struct body b, struct buf *out) {
 	words_of(b, words);
 	if (!*words)
 		return false; /* some JSON or XML file */
-	(void) buf_printf(out, "%s error came instead of the file: '%.150s'", xml ? "an XML" : "a JSON", words);
+	(void) buf_printf(out, "%s error came instead of the file: '%.150s'",
+			  xml ? "an XML" : "a JSON", words);
 	return true;
 }
 
-/* A page that begins in another way, by its own word; a server that says so of a model is wrong about it. */
+/* A page that begins in another way, by its own word; a server that says so of a model is wrong
+ * about it. */
 static bool is_said_html(const struct http_response *r, struct body b) {
-	return r && (text_starts(r->content_type, "text/html") || text_starts(r->content_type, "application/xhtml")) && begins(b, "<") &&
-	       text_is_utf8(b.text, b.n < 64 ? b.n : 1);
+	return r &&
+		(text_starts(r->content_type, "text/html") ||
+		 text_starts(r->content_type, "application/xhtml")) &&
+		begins(b, "<") && text_is_utf8(b.text, b.n < 64 ? b.n : 1);
 }
 
 /* A few words in place of a file: "Access denied". */
 static bool say_text(const struct http_response *r, struct body b, struct buf *out) {
 	char words[SHOWN + 1];
 
-	if (!r || !text_starts(r->content_type, "text/") || b.n >= POINTER || !text_is_utf8(b.text, b.n))
+	if (!r || !text_starts(r->content_type, "text/") || b.n >= POINTER ||
+	    !text_is_utf8(b.text, b.n))
 		return false;
 	show(b.text, b.n, words);
 	if (!*words || tells_secret(words))
@@ -281,7 +308,8 @@ static bool say_text(const struct http_response *r, struct body b, struct buf *o
 	return true;
 }
 
-bool http_unexpected(const struct http_response *r, const char *url, const void *head, size_t n, struct buf *out) {
+bool http_unexpected(const struct http_response *r, const char *url, const void *head, size_t n,
+		     struct buf *out) {
 	struct body raw = {head, n}, b = trimmed(head, n);
 
 	if (!n)
@@ -302,24 +330,32 @@ bool http_unexpected(const struct http_response *r, const char *url, const void 
 /* ---- statuses ---- */
 
 /* What is known of the reason, and the way out; NULL: nothing. */
-static const char *known_refusal(const struct http_response *r, const char *url, const char *words, bool token) {
+static const char *known_refusal(const struct http_response *r, const char *url, const char *words,
+				 bool token) {
 	long s = r->status;
 	bool denied = s == 400 || s == 401 || s == 403;
 
-	if (denied && (strcasestr(words, "expired") || strcasestr(words, "time frame") || strstr(words, "RequestTimeTooSkewed")))
+	if (denied &&
+	    (strcasestr(words, "expired") || strcasestr(words, "time frame") ||
+	     strstr(words, "RequestTimeTooSkewed")))
 		return "the signed address has expired: get a new one";
-	if (denied && (strstr(words, "SignatureDoesNotMatch") || strstr(words, "AuthenticationFailed")))
-		return "the address's signature is wrong: copy it whole, with every character of its query";
+	if (denied &&
+	    (strstr(words, "SignatureDoesNotMatch") || strstr(words, "AuthenticationFailed")))
+		return "the address's signature is wrong: copy it whole, with every character of "
+		       "its query";
 	if (!strcmp(r->error_code, "GatedRepo"))
-		return token ? "the repository is gated, and the token in HF_TOKEN has no access: ask for it on the repository's page"
-			     : "the repository is gated: accept its terms on its page, then set HF_TOKEN";
+		return token ? "the repository is gated, and the token in HF_TOKEN has no access: "
+			       "ask for it on the repository's page"
+			     : "the repository is gated: accept its terms on its page, then set "
+			       "HF_TOKEN";
 	if (!strcmp(r->error_code, "RevisionNotFound"))
 		return "there is no such revision in the repository";
 	if (!strcmp(r->error_code, "EntryNotFound"))
 		return "there is no such file at that revision";
 	if (!strcmp(r->error_code, "RepoNotFound"))
-		return token ? "there is no such repository, or the token in HF_TOKEN may not see it"
-			     : "there is no such repository, or it is private: then set HF_TOKEN";
+		return token
+			? "there is no such repository, or the token in HF_TOKEN may not see it"
+			: "there is no such repository, or it is private: then set HF_TOKEN";
 	if (denied && s != 400 && is_signed(url))
 		return "no access: a signed address expires, get a new one";
 	if (s == 401 || s == 403)
@@ -335,7 +371,8 @@ static const char *known_refusal(const struct http_response *r, const char *url,
 	return NULL;
 }
 
-void http_refused(const struct http_response *r, const char *url, bool token, bool ranged, struct buf *out) {
+void http_refused(const struct http_response *r, const char *url, bool token, bool ranged,
+		  struct buf *out) {
 	struct body b = trimmed(buf_str(&r->body), r->body.len);
 	char words[2 * SHOWN + 4];
 
@@ -349,7 +386,8 @@ void http_refused(const struct http_response *r, const char *url, bool token, bo
 	if (why)
 		(void) buf_printf(out, ": %s", why);
 	else if (r->status == 400 || r->status == 416)
-		(void) buf_printf(out, ": the server does not take a plain request for %s", ranged ? "a part of it" : "the whole of it");
+		(void) buf_printf(out, ": the server does not take a plain request for %s",
+				  ranged ? "a part of it" : "the whole of it");
 	else if (r->status >= 300 && r->status < 400)
 		(void) buf_puts(out, ": it redirects without an address");
 	if (*words)

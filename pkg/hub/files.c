@@ -12,12 +12,15 @@
 
 enum { PART_TAIL = sizeof "-00001-of-00003.gguf" - 1, MAX_LABEL = 23 };
 
-/* Widths in the order in which they are taken, and in each the labels that are known best first. UD-... are those that Unsloth measures. */
+/* Widths in the order in which they are taken, and in each the labels that are known best first.
+ * UD-... are those that Unsloth measures. */
 static const struct {
 	unsigned bits;
 	const char *labels[12];
 } widths[] = {
-	{4, {"Q4_K_M", "UD-Q4_K_XL", "Q4_K_L", "Q4_K_S", "IQ4_XS", "UD-IQ4_XS", "IQ4_NL", "Q4_1", "Q4_0", "MXFP4_MOE", "MXFP4"}},
+	{4,
+	 {"Q4_K_M", "UD-Q4_K_XL", "Q4_K_L", "Q4_K_S", "IQ4_XS", "UD-IQ4_XS", "IQ4_NL", "Q4_1",
+	  "Q4_0", "MXFP4_MOE", "MXFP4"}},
 	{5, {"Q5_K_M", "UD-Q5_K_XL", "Q5_K_L", "Q5_K_S", "Q5_1", "Q5_0"}},
 	{6, {"Q6_K", "UD-Q6_K_XL", "Q6_K_L"}},
 	{8, {"Q8_0", "UD-Q8_K_XL"}},
@@ -32,7 +35,9 @@ static const struct {
 enum { USUAL = 4, WIDTHS = sizeof widths / sizeof *widths };
 
 const char *hub_kind_name(enum hub_kind k) {
-	static const char *const names[] = {"model", "split model", "projector", "importance matrix", "safetensors", "other"};
+	static const char *const names[] = {"model",       "split model",
+					    "projector",   "importance matrix",
+					    "safetensors", "other"};
 
 	return names[k];
 }
@@ -56,7 +61,9 @@ static bool is_part(const char *path, unsigned *number, unsigned *of) {
 	size_t n = strlen(path);
 	char end = 0;
 
-	return n > PART_TAIL && sscanf(path + n - PART_TAIL, "-%5u-of-%5u.ggu%c", number, of, &end) == 3 && end == 'f' && *of > 1;
+	return n > PART_TAIL &&
+		sscanf(path + n - PART_TAIL, "-%5u-of-%5u.ggu%c", number, of, &end) == 3 &&
+		end == 'f' && *of > 1;
 }
 
 static enum hub_kind kind_of(const char *path) {
@@ -73,16 +80,20 @@ static enum hub_kind kind_of(const char *path) {
 
 /* Length of a quantization's name at the start of s, 0: there is none. */
 static size_t label_length(const char *s) {
-	static const char *const words[] = {"MXFP4_MOE", "MXFP4", "NVFP4", "BF16", "FP16", "F16", "FP32", "F32"};
+	static const char *const words[] = {"MXFP4_MOE", "MXFP4", "NVFP4", "BF16",
+					    "FP16",      "F16",   "FP32",  "F32"};
 	size_t at = !strncasecmp(s, "UD-", 3) ? 3 : 0;
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strncasecmp(s, words[i], strlen(words[i])))
 			return strlen(words[i]);
 	at += s[at] == 'I' || s[at] == 'i' || s[at] == 'T' || s[at] == 't';
-	if ((s[at] != 'Q' && s[at] != 'q') || !isdigit((unsigned char) s[at + 1]) || s[at + 2] != '_')
+	if ((s[at] != 'Q' && s[at] != 'q') || !isdigit((unsigned char) s[at + 1]) ||
+	    s[at + 2] != '_')
 		return 0;
-	return at + 3 + strspn(s + at + 3, "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+	return at + 3 +
+		strspn(s + at + 3,
+		       "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 }
 
 /* The last one in the name, in capitals. */
@@ -120,7 +131,8 @@ static struct hub_model *whole_of(struct hub_model *list, size_t n, const char *
 	size_t stem = strlen(path) - PART_TAIL;
 
 	for (size_t i = 0; i < n; i++)
-		if (list[i].kind == HUB_SPLIT && list[i].promised == of && strlen(list[i].file->path) == stem + PART_TAIL &&
+		if (list[i].kind == HUB_SPLIT && list[i].promised == of &&
+		    strlen(list[i].file->path) == stem + PART_TAIL &&
 		    !strncmp(list[i].file->path, path, stem))
 			return &list[i];
 	return NULL;
@@ -140,7 +152,11 @@ struct hub_model *hub_models(const struct hub_repo *repo, size_t *n) {
 
 	for (size_t i = 0; i < repo->n; i++) {
 		const struct hub_file *f = &repo->files[i];
-		struct hub_model row = {.kind = kind_of(f->path), .file = f, .bytes = f->size, .parts = 1, .promised = 1};
+		struct hub_model row = {.kind = kind_of(f->path),
+					.file = f,
+					.bytes = f->size,
+					.parts = 1,
+					.promised = 1};
 		unsigned number, of;
 		if (row.kind == HUB_MODEL && is_part(f->path, &number, &of)) {
 			struct hub_model *whole = whole_of(list, count, f->path, of);
@@ -186,7 +202,8 @@ static size_t best_of(const struct hub_model *list, size_t n, const bool *usable
 	return best;
 }
 
-size_t hub_pick(const struct hub_model *list, size_t n, const bool *usable, size_t picks[HUB_PICKS]) {
+size_t hub_pick(const struct hub_model *list, size_t n, const bool *usable,
+		size_t picks[HUB_PICKS]) {
 	size_t count = 0;
 
 	for (size_t w = 0; w < WIDTHS && (w < USUAL || !count); w++) {

@@ -16,8 +16,8 @@
 #include "fs/fs.h"
 #include "http/http.h"
 #include "hub/internal.h"
-#include "json/json.h"
 #include "store/store.h"
+#include "json/json.h"
 
 #define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -64,11 +64,14 @@ int hub_address_parse(const char *text, struct hub_address *out, struct err *e) 
 	const char *rest = s + org + 1 + repo;
 
 	if (s == text || !org || !repo)
-		return err_set(e, ERR_USAGE, "'%.200s' is not of the form hf://ORG/REPO[@REVISION][/FILE]", text);
+		return err_set(e, ERR_USAGE,
+			       "'%.200s' is not of the form hf://ORG/REPO[@REVISION][/FILE]", text);
 	size_t revision = *rest == '@' ? strspn(rest + 1, WORD) : 0;
 	const char *file = rest + (revision ? revision + 1 : 0);
-	if ((*rest == '@' && !revision) || (*file && (*file != '/' || (file[1] && !is_clean(file + 1)))))
-		return err_set(e, ERR_USAGE, "'%.200s' is not of the form hf://ORG/REPO[@REVISION][/FILE]", text);
+	if ((*rest == '@' && !revision) ||
+	    (*file && (*file != '/' || (file[1] && !is_clean(file + 1)))))
+		return err_set(e, ERR_USAGE,
+			       "'%.200s' is not of the form hf://ORG/REPO[@REVISION][/FILE]", text);
 	out->repo = mem_strndup(s, org + 1 + repo);
 	out->revision = revision ? mem_strndup(rest + 1, revision) : NULL;
 	out->file = *file && file[1] ? mem_strdup(file + 1) : NULL;
@@ -91,12 +94,18 @@ static int pause_ms(uint64_t ms, struct err *e) {
 }
 
 /* One answer with a 2xx status, after a few tries where the fault may pass. */
-static int ask(struct http *http, const char *url, const char *token, struct http_response *r, struct err *e) {
+static int ask(struct http *http, const char *url, const char *token, struct http_response *r,
+	       struct err *e) {
 	char *auth CLEANUP(freep) = token ? mem_printf("Authorization: Bearer %s", token) : NULL;
 	const char *headers[] = {"Accept: application/json", auth};
 	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
-	struct http_request q = {.url = url, .headers = headers, .n_headers = 1 + (token != NULL), .follow = true, .max_body = MAX_BODY,
-		.connect_timeout_ms = CONNECT_MS, .stall_timeout_ms = STALL_MS};
+	struct http_request q = {.url = url,
+				 .headers = headers,
+				 .n_headers = 1 + (token != NULL),
+				 .follow = true,
+				 .max_body = MAX_BODY,
+				 .connect_timeout_ms = CONNECT_MS,
+				 .stall_timeout_ms = STALL_MS};
 
 	for (unsigned tries = 1;; tries++) {
 		struct err fault = {0};
@@ -115,13 +124,16 @@ static int ask(struct http *http, const char *url, const char *token, struct htt
 			return err_set(e, fault.code, "%s", fault.msg);
 		http_refused(r, url, token, false, &what);
 		if (r->status == 429)
-			return err_set(e, ERR_UNREACHABLE, "%.300s: the hub limits requests, come back in %llu s%s", buf_str(&what),
-				(unsigned long long) wait / 1000, token ? "" : " or set HF_TOKEN");
+			return err_set(e, ERR_UNREACHABLE,
+				       "%.300s: the hub limits requests, come back in %llu s%s",
+				       buf_str(&what), (unsigned long long) wait / 1000,
+				       token ? "" : " or set HF_TOKEN");
 		return err_set(e, ERR_UNREACHABLE, "%s", buf_str(&what));
 	}
 }
 
-static int ask_json(struct http *http, const char *url, const char *token, struct http_response *r, struct json **out, struct err *e) {
+static int ask_json(struct http *http, const char *url, const char *token, struct http_response *r,
+		    struct json **out, struct err *e) {
 	struct err ignored = {0};
 
 	if (ask(http, url, token, r, e))
@@ -129,7 +141,10 @@ static int ask_json(struct http *http, const char *url, const char *token, struc
 	if (!json_parse(buf_str(&r->body), r->body.len, out, &ignored))
 		return 0;
 	char *shown CLEANUP(freep) = http_shown(url);
-	return err_set(e, ERR_UNREACHABLE, "'%.200s' does not answer as a hub does (no JSON): check HF_ENDPOINT, and the network's sign-in page", shown);
+	return err_set(e, ERR_UNREACHABLE,
+		       "'%.200s' does not answer as a hub does (no JSON): check HF_ENDPOINT, and "
+		       "the network's sign-in page",
+		       shown);
 }
 
 /* ---- answers ---- */
@@ -157,7 +172,8 @@ static void add_file(struct hub_repo *r, const char *path, uint64_t size, const 
 /* {"type":"file","path":...,"size":...,"oid":..., "lfs":{"oid": SHA-256,"size":...}} */
 static int add_entry(struct hub_repo *r, const struct json *entry, struct err *e) {
 	const struct json *lfs = json_get(entry, "lfs");
-	const char *type = json_str(entry, "type"), *path = json_str(entry, "path"), *sha256 = json_str(lfs, "oid");
+	const char *type = json_str(entry, "type"), *path = json_str(entry, "path"),
+		   *sha256 = json_str(lfs, "oid");
 	int64_t size = json_int_or(json_is_object(lfs) ? lfs : entry, "size", -1);
 
 	if (type && strcmp(type, "file") != 0)
@@ -181,7 +197,8 @@ int hub_take_page(const struct json *page, struct hub_repo *out, struct err *e) 
 	return 0;
 }
 
-/* The path and query of `<https://hub/api/...>; rel="next"`, at our own endpoint: a token goes nowhere else. NULL: the last page. Yours. */
+/* The path and query of `<https://hub/api/...>; rel="next"`, at our own endpoint: a token goes
+ * nowhere else. NULL: the last page. Yours. */
 char *hub_next_page(const char *link, const char *endpoint) {
 	for (const char *from = strchr(link, '<'); from; from = strchr(from + 1, '<')) {
 		const char *to = strchr(from, '>'), *end = to ? to + strcspn(to, ",") : NULL;
@@ -208,10 +225,12 @@ static void asking_done(struct asking *a) {
 	free(a->token);
 }
 
-static int read_commit(const struct asking *a, const char *revision, struct hub_repo *out, struct err *e) {
+static int read_commit(const struct asking *a, const char *revision, struct hub_repo *out,
+		       struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct json *j CLEANUP(json_freep) = NULL;
-	char *url CLEANUP(freep) = mem_printf("%s/api/models/%s/revision/%s", a->endpoint, a->repo, revision);
+	char *url CLEANUP(freep) = mem_printf("%s/api/models/%s/revision/%s", a->endpoint, a->repo,
+					      revision);
 
 	if (ask_json(a->http, url, a->token, &r, &j, e))
 		return -1;
@@ -220,7 +239,8 @@ static int read_commit(const struct asking *a, const char *revision, struct hub_
 		return malformed("no commit", e);
 	memcpy(out->commit, sha, sizeof out->commit);
 	struct hub_address now CLEANUP(hub_address_done) = {0};
-	char *name CLEANUP(freep) = mem_printf("hf://%s", json_str(j, "id") ? json_str(j, "id") : "");
+	char *name CLEANUP(freep) = mem_printf("hf://%s",
+					       json_str(j, "id") ? json_str(j, "id") : "");
 	struct err ignored = {0};
 	if (!hub_address_parse(name, &now, &ignored) && !now.revision && !now.file)
 		out->name = STEAL(now.repo);
@@ -229,18 +249,21 @@ static int read_commit(const struct asking *a, const char *revision, struct hub_
 	const struct json *tags = json_get(j, "tags");
 	for (const struct json *t = json_first(tags); t; t = json_next(t))
 		if (json_text(t) && text_starts(json_text(t), "license:"))
-			(void) snprintf(out->license, sizeof out->license, "%s", json_text(t) + strlen("license:"));
+			(void) snprintf(out->license, sizeof out->license, "%s",
+					json_text(t) + strlen("license:"));
 	return 0;
 }
 
 static int read_tree(const struct asking *a, struct hub_repo *out, struct err *e) {
-	char *url CLEANUP(freep) = mem_printf("%s/api/models/%s/tree/%s?recursive=true", a->endpoint, out->name, out->commit);
+	char *url CLEANUP(freep) = mem_printf("%s/api/models/%s/tree/%s?recursive=true",
+					      a->endpoint, out->name, out->commit);
 
 	for (unsigned page = 0; url; page++) {
 		struct http_response r CLEANUP(http_response_done) = {0};
 		struct json *j CLEANUP(json_freep) = NULL;
 		if (page == MAX_PAGES)
-			return err_set(e, ERR_UNREACHABLE, "its list of files has more than %d pages", MAX_PAGES);
+			return err_set(e, ERR_UNREACHABLE,
+				       "its list of files has more than %d pages", MAX_PAGES);
 		if (ask_json(a->http, url, a->token, &r, &j, e))
 			return -1;
 		if (hub_take_page(j, out, e))
@@ -254,13 +277,16 @@ static int read_tree(const struct asking *a, struct hub_repo *out, struct err *e
 	return 0;
 }
 
-int hub_list(struct http *http, const char *repo, const char *revision, struct hub_repo *out, struct err *e) {
+int hub_list(struct http *http, const char *repo, const char *revision, struct hub_repo *out,
+	     struct err *e) {
 	struct asking a CLEANUP(asking_done) = {.http = http, .repo = repo};
 	struct hub_repo r CLEANUP(hub_repo_done) = {0};
 
 	if (!revision)
 		revision = "main";
-	if (store_hub(&a.endpoint, &a.token, e) || read_commit(&a, revision, &r, e) || read_tree(&a, &r, e))
+	if (store_hub(&a.endpoint, &a.token, e) ||
+	    read_commit(&a, revision, &r, e) ||
+	    read_tree(&a, &r, e))
 		return err_wrap(e, "hf://%.150s@%.60s", repo, revision);
 	*out = r;
 	r = (struct hub_repo){0};

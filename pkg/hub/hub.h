@@ -8,16 +8,18 @@
 struct err;
 struct http;
 
-/* What a model repository has: files with sizes and digests, by the API of huggingface.co (or $HF_ENDPOINT, with $HF_TOKEN):
+/* What a model repository has: files with sizes and digests, by the API of huggingface.co (or
+ * $HF_ENDPOINT, with $HF_TOKEN):
  *     GET /api/models/ORG/REPO/revision/REVISION             "sha": the commit; "gated"; "tags"
  *     GET /api/models/ORG/REPO/tree/COMMIT?recursive=true    pages, each with a Link to the next
- * Of a file in Git LFS the API says its SHA-256; a plain file has none there. Nothing is downloaded. */
+ * Of a file in Git LFS the API says its SHA-256; a plain file has none there. Nothing is
+ * downloaded. */
 
 /* "hf://ORG/REPO[@REVISION][/FILE]", its parts; yours. */
 struct hub_address {
-	char *repo;	/* "ORG/REPO" */
+	char *repo;     /* "ORG/REPO" */
 	char *revision; /* branch, tag or commit; NULL: not said */
-	char *file;	/* NULL: not said */
+	char *file;     /* NULL: not said */
 };
 /* ERR_USAGE: not of that form. */
 int hub_address_parse(const char *text, struct hub_address *out, struct err *e);
@@ -32,17 +34,21 @@ struct hub_file {
 };
 
 struct hub_repo {
-	char *name; /* "ORG/REPO" as the hub has it now, which may be another than was asked for; NULL of a folder of this machine */
-	char commit[41]; /* "" of a folder of this machine */
-	char license[48]; /* of the tags, "" where nothing says so */
+	/* "ORG/REPO" as the hub has it now, which may be another than was asked for; NULL of a
+	 * folder of this machine */
+	char *name;
+	char commit[41];        /* "" of a folder of this machine */
+	char license[48];       /* of the tags, "" where nothing says so */
 	struct hub_file *files; /* by path */
 	size_t n;
 };
 void hub_repo_done(struct hub_repo *r);
 
-/* Everything in the repository at a revision (NULL: "main"). Passing faults and rate limits are waited for, 30 s at most.
- * ERR_UNREACHABLE: the hub is down, refuses (gated, private, no such repository or revision), or is no hub. */
-int hub_list(struct http *http, const char *repo, const char *revision, struct hub_repo *out, struct err *e);
+/* Everything in the repository at a revision (NULL: "main"). Passing faults and rate limits are
+ * waited for, 30 s at most. ERR_UNREACHABLE: the hub is down, refuses (gated, private, no such
+ * repository or revision), or is no hub. */
+int hub_list(struct http *http, const char *repo, const char *revision, struct hub_repo *out,
+	     struct err *e);
 /* The files of a folder, without their digests. */
 int hub_list_folder(const char *path, struct hub_repo *out, struct err *e);
 const struct hub_file *hub_find(const struct hub_repo *r, const char *path); /* NULL: not there */
@@ -51,10 +57,10 @@ const struct hub_file *hub_find(const struct hub_repo *r, const char *path); /* 
 
 /* By names alone: what a file is in truth its header says. */
 enum hub_kind {
-	HUB_MODEL,	 /* a GGUF file, whole */
-	HUB_SPLIT,	 /* a GGUF model in parts */
-	HUB_MMPROJ,	 /* projector of a model that sees or hears */
-	HUB_IMATRIX,	 /* how important which weights are: for quantizing */
+	HUB_MODEL,   /* a GGUF file, whole */
+	HUB_SPLIT,   /* a GGUF model in parts */
+	HUB_MMPROJ,  /* projector of a model that sees or hears */
+	HUB_IMATRIX, /* how important which weights are: for quantizing */
 	HUB_SAFETENSORS,
 	HUB_OTHER,
 };
@@ -62,17 +68,21 @@ enum hub_kind {
 struct hub_model {
 	enum hub_kind kind;
 	const struct hub_file *file; /* of parts the first that is there; borrowed */
-	uint64_t bytes;		     /* of all parts */
+	uint64_t bytes;              /* of all parts */
 	unsigned parts, promised;    /* there, and by the names; 1 and 1: one file */
-	char label[24];		     /* "Q4_K_M", as its name has it; "": none */
-	unsigned bits;		     /* of a weight by the label; 0: not known */
+	char label[24];              /* "Q4_K_M", as its name has it; "": none */
+	unsigned bits;               /* of a weight by the label; 0: not known */
 };
 
-/* One row a model, the smallest first; of other kinds one row a file. At most `repo->n` rows; yours to free(). */
+/* One row a model, the smallest first; of other kinds one row a file. At most `repo->n` rows; yours
+ * to free(). */
 struct hub_model *hub_models(const struct hub_repo *repo, size_t *n);
-const char *hub_kind_name(enum hub_kind k); /* "model", "split model", "projector", "importance matrix", "safetensors", "other" */
+/* "model", "split model", "projector", "importance matrix", "safetensors", "other" */
+const char *hub_kind_name(enum hub_kind k);
 
-/* The quantizations to try: the best known of 4, 5, 6 and 8 bits; where there is none of these, of 3, then 16 and 32, then what has no label,
- * then 2 and 1. Only rows that are `usable` are taken. Indices into `list`, the smallest first; at most HUB_PICKS. */
+/* The quantizations to try: the best known of 4, 5, 6 and 8 bits; where there is none of these, of
+ * 3, then 16 and 32, then what has no label, then 2 and 1. Only rows that are `usable` are taken.
+ * Indices into `list`, the smallest first; at most HUB_PICKS. */
 enum { HUB_PICKS = 4 };
-size_t hub_pick(const struct hub_model *list, size_t n, const bool *usable, size_t picks[HUB_PICKS]);
+size_t hub_pick(const struct hub_model *list, size_t n, const bool *usable,
+		size_t picks[HUB_PICKS]);

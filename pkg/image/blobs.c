@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "store/store.h"
+#include "json/json.h"
 
 enum { MAX_BLOB = 4 << 20 };
 

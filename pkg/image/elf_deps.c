@@ -16,7 +16,7 @@ enum { MAX_PATH = 4096 };
 static const struct {
 	const char *architecture, *triplet;
 } TRIPLETS[] = {
-	{"amd64", "x86_64-linux-gnu"},	      {"arm64", "aarch64-linux-gnu"},
+	{"amd64", "x86_64-linux-gnu"},        {"arm64", "aarch64-linux-gnu"},
 	{"riscv64", "riscv64-linux-gnu"},     {"ppc64el", "powerpc64le-linux-gnu"},
 	{"loong64", "loongarch64-linux-gnu"},
 };
@@ -49,7 +49,7 @@ static bool is_library(const struct elf_deps *c, const struct program *p, const 
 	struct err ignored;
 
 	return n && n->type == NODE_FILE && elf_is(n->data, n->size) &&
-	       !elf_read(n->data, n->size, &elf, &ignored) && elf.machine == p->elf.machine;
+		!elf_read(n->data, n->size, &elf, &ignored) && elf.machine == p->elf.machine;
 }
 
 /* One folder of a search path with $ORIGIN and $LIB filled in; false when it does not fit or has
@@ -144,7 +144,7 @@ static int check_node(struct elf_deps *c, const struct node *n, struct err *e) {
 }
 
 int elf_deps_check(const struct tree *t, const char *architecture, const char *const *provided,
-		  struct err *e) {
+		   struct err *e) {
 	struct elf_deps c = {.tree = t, .provided = provided};
 
 	for (size_t i = 0; i < sizeof TRIPLETS / sizeof *TRIPLETS; i++)

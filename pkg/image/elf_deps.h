@@ -10,4 +10,4 @@ struct tree;
  * `provided` (NULL-terminated or NULL) are sonames that come from elsewhere. ERR_INTEGRITY names
  * the first that is not, and counts the rest. */
 int elf_deps_check(const struct tree *t, const char *architecture, const char *const *provided,
-		  struct err *e);
+		   struct err *e);

@@ -16,8 +16,8 @@
 #include "image/package.h"
 #include "image/postinst_emulation.h"
 #include "image/unpack.h"
-#include "json/json.h"
 #include "store/store.h"
+#include "json/json.h"
 
 /* Changes when the same packages shall give other bytes: kept layers are then created again. */
 #define ASSEMBLER "image-1"
@@ -179,8 +179,10 @@ static void tell_size(const struct unpacked *all, const struct progress *progres
 	}
 	text_format_bytes(kept, a);
 	text_format_bytes(pruned, b);
-	char *left CLEANUP(freep) = pruned ? mem_printf(", without %s of manuals", b) : mem_strdup("");
-	char *detail CLEANUP(freep) = mem_printf("%zu package%s, %s%s", all->n, all->n == 1 ? "" : "s", a, left);
+	char *left CLEANUP(freep) = pruned ? mem_printf(", without %s of manuals", b)
+					   : mem_strdup("");
+	char *detail CLEANUP(freep) = mem_printf("%zu package%s, %s%s", all->n,
+						 all->n == 1 ? "" : "s", a, left);
 	progress_done(progress, "unpack packages", detail);
 }
 
@@ -199,7 +201,8 @@ static int make_layers(const struct image_request *q, const struct image_package
 	for (size_t i = 0; i < all.n; i++)
 		for (size_t k = 0; k < all.at[i].nodes.n; k++)
 			tree_add(&tree, &all.at[i].nodes.at[k]);
-	if (postinst_emulate(&tree, arena, e) || tree_merge(&tree, e) ||
+	if (postinst_emulate(&tree, arena, e) ||
+	    tree_merge(&tree, e) ||
 	    elf_deps_check(&tree, q->architecture, q->provided, e))
 		return -1;
 	if (write_layer(&tree, LAYER_BASE, store, &made, e) ||
@@ -214,12 +217,14 @@ int image_layers(const struct image_request *q, struct store *store,
 	const struct image_package **list CLEANUP(freep) = NULL;
 	char *note CLEANUP(freep) = NULL;
 
-	if (sort_packages(q, &list, e) || note_name(q, list, &note, e))
+	if (sort_packages(q, &list, e) ||
+	    note_name(q, list, &note, e))
 		return -1;
 	if (recall(store, note, out))
 		return 0;
 	struct image made;
-	if (make_layers(q, list, store, progress, &made, e) || remember(store, note, &made, e))
+	if (make_layers(q, list, store, progress, &made, e) ||
+	    remember(store, note, &made, e))
 		return -1;
 	*out = made;
 	return 0;
@@ -232,10 +237,12 @@ int image_build(const struct image_request *q, struct store *store, const struct
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct image made;
 
-	if (sort_packages(q, &list, e) || image_layers(q, store, progress, &made, e))
+	if (sort_packages(q, &list, e) ||
+	    image_layers(q, store, progress, &made, e))
 		return -1;
 	release_add(&tree, arena, q, list);
-	if (tree_merge(&tree, e) || write_layer(&tree, LAYER_RELEASE, store, &made, e) ||
+	if (tree_merge(&tree, e) ||
+	    write_layer(&tree, LAYER_RELEASE, store, &made, e) ||
 	    blobs_make(q, store, &made, e))
 		return -1;
 	*out = made;

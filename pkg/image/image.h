@@ -27,8 +27,8 @@ struct store;
 
 struct image_package {
 	const char *name, *version, *architecture;
-	const char *sha256;	  /* of the .deb, which is in the store */
-	const char *layer;	  /* "base" or "engine" */
+	const char *sha256;       /* of the .deb, which is in the store */
+	const char *layer;        /* "base" or "engine" */
 	const char *const *files; /* NULL: all; else only these (and the copyright): paths, or
 				     folders with a slash at the end */
 	size_t n_files;
@@ -41,14 +41,14 @@ struct image_request {
 	const char *const *provided; /* sonames that the host injects ("libcuda.so.1");
 					NULL-terminated or NULL */
 
-	const char *runtime;	   /* "llama.cpp 0.7.0", for the notice */
+	const char *runtime;       /* "llama.cpp 0.7.0", for the notice */
 	const char *const *argv;   /* NULL-terminated: the entry point, whole */
-	const char *const *env;	   /* NULL-terminated "KEY=VALUE", in any order; or NULL */
+	const char *const *env;    /* NULL-terminated "KEY=VALUE", in any order; or NULL */
 	const struct json *labels; /* object of strings, or NULL */
 	const char *chat_template; /* text, or NULL: /etc/llmdeploy/chat_template.jinja */
-	const char *user;	   /* "65532:65532" */
+	const char *user;          /* "65532:65532" */
 	const char *stop_signal;   /* "SIGTERM", or NULL */
-	const char *created;	   /* RFC 3339 UTC; NULL: 1970-01-01T00:00:00Z */
+	const char *created;       /* RFC 3339 UTC; NULL: 1970-01-01T00:00:00Z */
 };
 
 #define IMAGE_CHAT_TEMPLATE "/etc/llmdeploy/chat_template.jinja"

@@ -52,7 +52,8 @@ static int write_nodes(const struct tree *t, unsigned layer, struct archive_tar 
 		       struct err *e) {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->at[i].in_layers & 1U << layer &&
-		    (interrupt_check(e) || write_node(tar, &t->at[i], e)))
+		    (interrupt_check(e) ||
+		     write_node(tar, &t->at[i], e)))
 			return -1;
 	return archive_tar_end(tar, e);
 }
@@ -83,7 +84,8 @@ int layer_write(const struct tree *t, unsigned layer, const char *name, struct s
 		return 0;
 	}
 	if (store_begin(store, what, bytes_of(t, layer), &g.writer, e) ||
-	    write_nodes(t, layer, &tar, e) || flush(&g, e) ||
+	    write_nodes(t, layer, &tar, e) ||
+	    flush(&g, e) ||
 	    store_commit(g.writer, NULL, made.diff_id, e))
 		return -1;
 	made.size = tar.size;

@@ -45,7 +45,7 @@ static bool is_pruned(const char *path) {
 }
 
 const char *package_usrmerge(struct arena *a, const char *path) {
-	static const char *const merged[] = {"bin",   "sbin",	"lib",	 "lib32",
+	static const char *const merged[] = {"bin",   "sbin",   "lib",   "lib32",
 					     "lib64", "libo32", "libx32"};
 
 	for (size_t i = 0; i < sizeof merged / sizeof *merged; i++) {
@@ -106,10 +106,11 @@ struct late {
 
 struct unpacking {
 	struct package *p;
-	struct tree skipped; /* what was not kept, without content: later entries may be links to it */
+	/* what was not kept, without content: later entries may be links to it */
+	struct tree skipped;
 	struct late *late;
 	size_t n_late;
-	bool *found;	 /* for each wanted file or folder */
+	bool *found;     /* for each wanted file or folder */
 	size_t n_wanted; /* 0: everything is wanted */
 	bool has_folder; /* among what is wanted: nobody knows when that is complete */
 	bool has_licence;
@@ -199,13 +200,18 @@ static const char *late_of(const struct unpacking *u, const struct node *n) {
 	return NULL;
 }
 
-static int not_there(const struct package *p, const struct node *n, const struct archive_item *item, struct err *e) {
-	return err_set(e, ERR_INTEGRITY, "'%s' has a hard link '%s' to '%s', which is not there before it", p->file, n->path, item->link);
+static int not_there(const struct package *p, const struct node *n, const struct archive_item *item,
+		     struct err *e) {
+	return err_set(e, ERR_INTEGRITY,
+		       "'%s' has a hard link '%s' to '%s', which is not there before it", p->file,
+		       n->path, item->link);
 }
 
-/* Another name of an earlier file or symbolic link: here it becomes one of its own, for a layer has no use for the tie. What was
- * skipped counts, too: the content of a file is then read in a second pass. */
-static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item, struct err *e) {
+/* Another name of an earlier file or symbolic link: here it becomes one of its own, for a layer has
+ * no use for the tie. What was skipped counts, too: the content of a file is then read in a second
+ * pass. */
+static int add_hardlink(struct unpacking *u, struct node *n, const struct archive_item *item,
+			struct err *e) {
 	struct package *p = u->p;
 	const char *target, *path = n->path;
 	const struct node *there = NULL, *gone = NULL;
@@ -227,7 +233,9 @@ static int add_hardlink(struct unpacking *u, struct node *n, const struct archiv
 	n->owner = p->want->name;
 	n->layer = p->layer;
 	if (from->mode & 06000)
-		return err_set(e, ERR_INTEGRITY, "'%s' has a set-user-id or set-group-id file '%s': refused", p->file, path);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' has a set-user-id or set-group-id file '%s': refused", p->file,
+			       path);
 	const char *unread = there ? late_of(u, there) : gone->data ? NULL : gone->owner;
 	if (unread && n->type == NODE_FILE && n->size) {
 		u->late = mem_grow(u->late, u->n_late + 1, sizeof *u->late);
@@ -243,7 +251,8 @@ static bool follow_skipped(struct unpacking *u, const struct archive_item *item,
 
 	if (plain_path(u->p, item->link, &target, &ignored) || !target)
 		return false;
-	const struct node *kept = newest(&u->p->nodes, target), *to = kept ? kept : newest(&u->skipped, target);
+	const struct node *kept = newest(&u->p->nodes, target),
+			  *to = kept ? kept : newest(&u->skipped, target);
 	if (!to)
 		return false;
 	*n = *to;
@@ -252,15 +261,17 @@ static bool follow_skipped(struct unpacking *u, const struct archive_item *item,
 	return true;
 }
 
-/* What is not kept, for later links to it: of a file `owner` is the path whose content it has, NULL where `data` has it. Its faults are no faults of the
- * image, which has nothing of it. */
+/* What is not kept, for later links to it: of a file `owner` is the path whose content it has, NULL
+ * where `data` has it. Its faults are no faults of the image, which has nothing of it. */
 static void note_skipped(struct unpacking *u, const char *path, const struct archive_item *item) {
 	struct node n = {.path = path, .mode = item->mode, .size = item->size, .owner = path};
 
 	if (item->type == ARCHIVE_TYPE_FILE)
 		n.type = NODE_FILE;
 	else if (item->type == ARCHIVE_TYPE_SYMLINK && *item->link && is_printable(item->link))
-		n = (struct node){.type = NODE_LINK, .mode = 0777, .target = arena_strdup(u->p->arena, item->link)};
+		n = (struct node){.type = NODE_LINK,
+				  .mode = 0777,
+				  .target = arena_strdup(u->p->arena, item->link)};
 	else if (item->type != ARCHIVE_TYPE_HARDLINK || !follow_skipped(u, item, &n))
 		return;
 	n.path = path;
@@ -270,10 +281,8 @@ static void note_skipped(struct unpacking *u, const char *path, const struct arc
 static int fill_node(struct unpacking *u, struct node *n, const struct archive_item *item,
 		     struct err *e) {
 	switch (item->type) {
-	case ARCHIVE_TYPE_FILE:
-		return add_file(u, n, item, e);
-	case ARCHIVE_TYPE_HARDLINK:
-		return add_hardlink(u, n, item, e);
+	case ARCHIVE_TYPE_FILE: return add_file(u, n, item, e);
+	case ARCHIVE_TYPE_HARDLINK: return add_hardlink(u, n, item, e);
 	case ARCHIVE_TYPE_DIR: /* set-group-id folders are for users, of whom there is none */
 		n->type = NODE_DIR;
 		n->mode = item->mode & 01777;
@@ -342,7 +351,8 @@ struct second {
 	char *fill, *fill_end;
 };
 
-static int second_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int second_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+		       struct err *e) {
 	struct second *s = ctx;
 	struct unpacking *u = s->u;
 
@@ -369,13 +379,15 @@ static int second_bytes(void *ctx, const void *data, size_t n, struct err *e) {
 	struct second *s = ctx;
 
 	if (n > (size_t) (s->fill_end - s->fill))
-		return err_set(e, ERR_INTEGRITY, "'%s' has a file that is longer than it says", s->u->p->file);
+		return err_set(e, ERR_INTEGRITY, "'%s' has a file that is longer than it says",
+			       s->u->p->file);
 	memcpy(s->fill, data, n);
 	s->fill += n;
 	return 0;
 }
 
-static int nothing_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int nothing_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+			struct err *e) {
 	(void) ctx;
 	(void) item;
 	(void) e;
@@ -386,7 +398,8 @@ static int nothing_item(void *ctx, const struct archive_item *item, enum archive
 /* The content of files that were skipped before a link to them was kept. */
 static int read_late(struct unpacking *u, int fd, struct err *e) {
 	struct second s = {.u = u};
-	const struct archive_visitor control = {nothing_item, NULL, NULL}, data = {second_item, second_bytes, &s};
+	const struct archive_visitor control = {nothing_item, NULL, NULL},
+				     data = {second_item, second_bytes, &s};
 
 	if (!u->n_late)
 		return 0;
@@ -394,7 +407,8 @@ static int read_late(struct unpacking *u, int fd, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < u->n_late; i++)
 		if (!u->p->nodes.at[u->late[i].node].data)
-			return err_set(e, ERR_INTEGRITY, "'%s' changed while it was read", u->p->file);
+			return err_set(e, ERR_INTEGRITY, "'%s' changed while it was read",
+				       u->p->file);
 	return 0;
 }
 
@@ -418,9 +432,9 @@ static int control_item(void *ctx, const struct archive_item *item, enum archive
 	(void) e;
 	while (text_starts(path, "./"))
 		path += 2;
-	c->into = !strcmp(path, "control")   ? &c->p->control
-		  : !strcmp(path, "md5sums") ? &c->p->md5sums
-					     : NULL;
+	c->into = !strcmp(path, "control") ? &c->p->control
+		: !strcmp(path, "md5sums") ? &c->p->md5sums
+					   : NULL;
 	if (c->into && item->type == ARCHIVE_TYPE_FILE)
 		*wish = ARCHIVE_TAKE;
 	return 0;
@@ -497,14 +511,15 @@ static void add_text(struct package *p, const char *path, const struct buf *text
 	char *copy = arena_zalloc(p->arena, text->len + 1, 1);
 
 	memcpy(copy, buf_str(text), text->len);
-	tree_add(&p->nodes, &(struct node){.path = path,
-					   .type = NODE_FILE,
-					   .rank = RANK_PACKAGE,
-					   .mode = 0644,
-					   .data = copy,
-					   .size = text->len,
-					   .owner = p->want->name,
-					   .layer = p->layer});
+	tree_add(&p->nodes,
+		 &(struct node){.path = path,
+				.type = NODE_FILE,
+				.rank = RANK_PACKAGE,
+				.mode = 0644,
+				.data = copy,
+				.size = text->len,
+				.owner = p->want->name,
+				.layer = p->layer});
 }
 
 static void add_status(struct package *p) {
@@ -526,10 +541,9 @@ static void add_status(struct package *p) {
 static int check_found(const struct unpacking *u, struct err *e) {
 	for (size_t i = 0; i < u->n_wanted; i++)
 		if (!u->found[i])
-			return err_set(
-				e, ERR_INTEGRITY,
-				"'%s' has no file '%s', which packages.lock lists for it",
-				u->p->file, u->p->want->files[i]);
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' has no file '%s', which packages.lock lists for it",
+				       u->p->file, u->p->want->files[i]);
 	return 0;
 }
 
@@ -554,8 +568,10 @@ int package_unpack(struct package *p, int fd, struct err *e) {
 	u.found = arena_zalloc(p->arena, u.n_wanted, sizeof *u.found);
 	const struct archive_visitor control = {control_item, control_bytes, &c};
 	const struct archive_visitor data = {data_item, data_bytes, &u};
-	if (archive_deb(fd, p->file, &control, &data, e) || check_control(p, e) ||
-	    check_found(&u, e) || read_late(&u, fd, e))
+	if (archive_deb(fd, p->file, &control, &data, e) ||
+	    check_control(p, e) ||
+	    check_found(&u, e) ||
+	    read_late(&u, fd, e))
 		return -1;
 	add_status(p);
 	return 0;

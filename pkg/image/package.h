@@ -16,7 +16,7 @@ enum { LAYER_BASE, LAYER_RUNTIME, LAYER_RELEASE };
 struct package {
 	const struct image_package *want;
 	unsigned layer;
-	char *file;	   /* "libc6_2.43-7_amd64.deb", for messages */
+	char *file;        /* "libc6_2.43-7_amd64.deb", for messages */
 	struct tree nodes; /* sorted, not merged */
 	struct arena *arena;
 	struct buf control, md5sums;

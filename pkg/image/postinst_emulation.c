@@ -78,7 +78,7 @@ static bool has_below(const struct tree *t, const char *prefix) {
 
 static bool is_certificate(const struct node *n) {
 	return n->type == NODE_FILE && text_starts(n->path, "usr/share/ca-certificates/mozilla/") &&
-	       text_ends(n->path, ".crt");
+		text_ends(n->path, ".crt");
 }
 
 static int by_path(const void *a, const void *b) {
@@ -115,13 +115,14 @@ static int add_bundle(struct tree *t, struct arena *a, struct err *e) {
 		return -1;
 	char *copy = arena_zalloc(a, text.len + 1, 1);
 	memcpy(copy, buf_str(&text), text.len);
-	add(t, (struct node){.path = &IMAGE_CA_BUNDLE[1],
-			     .type = NODE_FILE,
-			     .rank = RANK_FORCED,
-			     .mode = 0644,
-			     .data = copy,
-			     .size = text.len,
-			     .layer = certs[0]->layer});
+	add(t,
+	    (struct node){.path = &IMAGE_CA_BUNDLE[1],
+			  .type = NODE_FILE,
+			  .rank = RANK_FORCED,
+			  .mode = 0644,
+			  .data = copy,
+			  .size = text.len,
+			  .layer = certs[0]->layer});
 	return 0;
 }
 
@@ -135,16 +136,18 @@ int postinst_emulate(struct tree *t, struct arena *a, struct err *e) {
 	for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++)
 		add(t, FIXED[i]);
 	for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
-		add(t, (struct node){.path = TEXTS[i].path,
-				     .type = NODE_FILE,
-				     .rank = TEXTS[i].rank,
-				     .mode = 0644,
-				     .data = TEXTS[i].text,
-				     .size = strlen(TEXTS[i].text)});
+		add(t,
+		    (struct node){.path = TEXTS[i].path,
+				  .type = NODE_FILE,
+				  .rank = TEXTS[i].rank,
+				  .mode = 0644,
+				  .data = TEXTS[i].text,
+				  .size = strlen(TEXTS[i].text)});
 	if (lib64)
-		add(t, (struct node){.path = "lib64",
-				     .type = NODE_LINK,
-				     .rank = RANK_FORCED,
-				     .target = "usr/lib64"});
+		add(t,
+		    (struct node){.path = "lib64",
+				  .type = NODE_LINK,
+				  .rank = RANK_FORCED,
+				  .target = "usr/lib64"});
 	return 0;
 }

@@ -13,14 +13,15 @@
 enum { MAX_TEXT = 4 << 20 };
 
 static void add_text(struct tree *t, struct arena *a, const char *path, const char *text) {
-	tree_add(t, &(struct node){.path = path,
-				   .type = NODE_FILE,
-				   .rank = RANK_FORCED,
-				   .mode = 0644,
-				   .data = arena_strdup(a, text),
-				   .size = strlen(text),
-				   .owner = OWNER,
-				   .layer = LAYER_RELEASE});
+	tree_add(t,
+		 &(struct node){.path = path,
+				.type = NODE_FILE,
+				.rank = RANK_FORCED,
+				.mode = 0644,
+				.data = arena_strdup(a, text),
+				.size = strlen(text),
+				.owner = OWNER,
+				.layer = LAYER_RELEASE});
 }
 
 /* What dpkg knows to be available: the one place where scanners look for a package's digest. */

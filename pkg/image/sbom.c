@@ -13,7 +13,7 @@
 
 static bool is_plain(char c) {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
+		(c && strchr("-._~", c));
 }
 
 static void add_escaped(struct buf *b, const char *s) {
@@ -114,8 +114,8 @@ int image_sbom(const struct image_request *q, const struct image *image, const c
 	struct json *info = json_object(), *creators = json_array();
 	struct json *packages = json_array(), *relations = json_array();
 	/* The name has to be unique for each content and the same for the same content. */
-	char *namespace CLEANUP(freep) =
-		mem_printf("https://spdx.org/spdxdocs/llmdeploy-%s", image->manifest);
+	char *namespace CLEANUP(freep) = mem_printf("https://spdx.org/spdxdocs/llmdeploy-%s",
+						    image->manifest);
 
 	add_packages(q, image, name, packages, relations);
 	json_push_str(creators, "Tool: llmdeploy");

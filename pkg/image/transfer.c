@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "image/blobs.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "store/store.h"
+#include "json/json.h"
 
 enum { PIECE = 1 << 20, MAX_JSON = 1 << 20, MAX_BLOBS = 64 };
 #define OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
@@ -26,7 +26,7 @@ static char *full_name(const char *tag) {
 	if (!tag[first])
 		return mem_printf("docker.io/library/%s", tag);
 	bool registry = memchr(tag, '.', first) || memchr(tag, ':', first) ||
-			(first == 9 && !memcmp(tag, "localhost", 9));
+		(first == 9 && !memcmp(tag, "localhost", 9));
 	return registry ? mem_strdup(tag) : mem_printf("docker.io/%s", tag);
 }
 
@@ -113,7 +113,8 @@ static int write_blob(struct archive_tar *tar, struct store *store, const struct
 		if (!n)
 			return err_set(e, ERR_INTEGRITY,
 				       "blob '%.12s' is shorter than its manifest says", b->sha256);
-		if (interrupt_check(e) || archive_tar_data(tar, piece, (size_t) n, e))
+		if (interrupt_check(e) ||
+		    archive_tar_data(tar, piece, (size_t) n, e))
 			return -1;
 		left -= (uint64_t) n;
 	}
@@ -281,14 +282,15 @@ static int check_layers(const struct import *im, const struct image *image, stru
 
 int image_read_archive(struct store *store, int fd, const char *name, const char *manifest,
 		       struct image *out, struct err *e) {
-	struct import im CLEANUP(import_done) = {
-		.store = store, .name = name, .index = BUF_INIT(MAX_JSON)};
+	struct import im CLEANUP(
+		import_done) = {.store = store, .name = name, .index = BUF_INIT(MAX_JSON)};
 	const struct archive_visitor visitor = {import_item, import_bytes, &im};
 	uint64_t config_size, manifest_size;
 	struct image found;
 	char digest[65];
 
-	if (archive_tar_each(fd, name, &visitor, e) || end_entry(&im, e) ||
+	if (archive_tar_each(fd, name, &visitor, e) ||
+	    end_entry(&im, e) ||
 	    manifest_in(&im, digest, e))
 		return -1;
 	if (manifest && strcmp(manifest, digest) != 0)

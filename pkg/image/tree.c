@@ -37,20 +37,18 @@ static int by_path_and_rank(const void *a, const void *b) {
 
 static bool same_content(const struct node *a, const struct node *b) {
 	switch (a->type) {
-	case NODE_DIR:
-		return a->mode == b->mode;
-	case NODE_LINK:
-		return !strcmp(a->target, b->target);
+	case NODE_DIR: return a->mode == b->mode;
+	case NODE_LINK: return !strcmp(a->target, b->target);
 	default:
 		return a->mode == b->mode && a->size == b->size &&
-		       (!a->size || !memcmp(a->data, b->data, a->size));
+			(!a->size || !memcmp(a->data, b->data, a->size));
 	}
 }
 
 static const char *kind(const struct node *n) {
-	return n->type == NODE_DIR    ? "a directory"
-	       : n->type == NODE_LINK ? "a symbolic link"
-				      : "a file";
+	return n->type == NODE_DIR     ? "a directory"
+		: n->type == NODE_LINK ? "a symbolic link"
+				       : "a file";
 }
 
 static int disagree(const struct node *a, const struct node *b, struct err *e) {
@@ -88,12 +86,13 @@ static void imply_parents(struct tree *t, const struct node *n, const char *befo
 			return;
 		char *path = arena_zalloc(t->arena, len + 1, 1);
 		memcpy(path, n->path, len);
-		tree_add(t, &(struct node){.path = path,
-					   .type = NODE_DIR,
-					   .rank = RANK_IMPLIED,
-					   .mode = 0755,
-					   .owner = n->owner,
-					   .layer = n->layer});
+		tree_add(t,
+			 &(struct node){.path = path,
+					.type = NODE_DIR,
+					.rank = RANK_IMPLIED,
+					.mode = 0755,
+					.owner = n->owner,
+					.layer = n->layer});
 		len = parent_length(path);
 	}
 }

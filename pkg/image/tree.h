@@ -28,7 +28,7 @@ struct node { /* all texts and bytes are borrowed */
 	const char *data;   /* of a file; may be NULL when empty */
 	size_t size;
 	const char *owner;  /* package, for messages and for the order */
-	unsigned layer;	    /* where its owner belongs */
+	unsigned layer;     /* where its owner belongs */
 	unsigned in_layers; /* bits: where it has to stand (folders are in many) */
 };
 

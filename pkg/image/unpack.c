@@ -60,8 +60,8 @@ static void *work(void *ctx) {
 	struct pool *pool = ctx;
 
 	for (struct job *job = take(pool, NULL); job; job = take(pool, job))
-		job->failed =
-			interrupt_check(&job->err) || package_unpack(job->into, job->fd, &job->err);
+		job->failed = interrupt_check(&job->err) ||
+			package_unpack(job->into, job->fd, &job->err);
 	return NULL;
 }
 

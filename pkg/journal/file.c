@@ -37,7 +37,8 @@ static int compare_numbers(const void *a, const void *b) {
 static unsigned number_of(const char *name) {
 	uint64_t n;
 
-	if (!text_starts(name, "journal.") || name[8] == '0' || !text_u64(name + 8, &n) || n > 1000000000)
+	if (!text_starts(name, "journal.") || name[8] == '0' || !text_u64(name + 8, &n) ||
+	    n > 1000000000)
 		return 0;
 	return (unsigned) n;
 }
@@ -68,7 +69,8 @@ int file_open(int dir, const char *where, const char *name, int *out, struct err
 		return 0;
 	}
 	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_INTEGRITY, "'%s' is a symbolic link, which is not followed", shown);
+		return err_set(e, ERR_INTEGRITY, "'%s' is a symbolic link, which is not followed",
+			       shown);
 	if (fd < 0 || fstat(fd, &st))
 		return err_sys(e, "cannot open '%s'", shown);
 	if (!S_ISREG(st.st_mode))
@@ -105,7 +107,8 @@ int file_load(int fd, const char *shown, struct buf *out, struct err *e) {
 static bool same_file(int a, int b) {
 	struct stat x, y;
 
-	return a >= 0 && b >= 0 && !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return a >= 0 && b >= 0 && !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev &&
+		x.st_ino == y.st_ino;
 }
 
 static void add(struct file_set *s, int fd, const char *where, const char *name) {
@@ -144,7 +147,8 @@ bool file_restarts(int fd) {
 		n = pread(fd, head, FILE_FIRST_MAX, 0);
 	while (n < 0 && errno == EINTR);
 	const char *end = n > 0 ? memchr(head, '\n', (size_t) n) : NULL;
-	if (!end || !frame_split(head, (size_t) (end - head), &parts) || frame_record(&parts, 1, &body, &r, &unread))
+	if (!end || !frame_split(head, (size_t) (end - head), &parts) ||
+	    frame_record(&parts, 1, &body, &r, &unread))
 		return false;
 	return !strcmp(r.event, JOURNAL_ACCEPTED) && strspn(parts.prev, "0") >= 64;
 }

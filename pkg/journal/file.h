@@ -15,16 +15,18 @@ char *file_shown(const char *where, const char *name);
 /* Numbers N of the files journal.N, ascending; free(*numbers). */
 int file_rotated(int dir, const char *where, unsigned **numbers, size_t *n, struct err *e);
 char *file_name(unsigned number); /* 0: "journal"; yours to free */
-/* Open for reading; *fd -1 when there is none. A link or anything but a regular file is ERR_INTEGRITY. */
+/* Open for reading; *fd -1 when there is none. A link or anything but a regular file is
+ * ERR_INTEGRITY. */
 int file_open(int dir, const char *where, const char *name, int *fd, struct err *e);
 int file_load(int fd, const char *shown, struct buf *out, struct err *e);
 
-/* The files as they stood at one moment: opened newest first, so that a rotation in between hides nothing. */
+/* The files as they stood at one moment: opened newest first, so that a rotation in between hides
+ * nothing. */
 struct file_set {
 	struct file_one {
 		int fd;
 		char *shown;
-	} *at; /* oldest first; the last one is the newest; none before the last new chain */
+	} * at; /* oldest first; the last one is the newest; none before the last new chain */
 	size_t n;
 };
 

@@ -47,7 +47,8 @@ bool frame_split(const char *line, size_t n, struct frame *out) {
 	return true;
 }
 
-int frame_record(const struct frame *f, uint64_t seq, struct json **body, struct journal_record *out, struct err *e) {
+int frame_record(const struct frame *f, uint64_t seq, struct json **body,
+		 struct journal_record *out, struct err *e) {
 	struct json *j CLEANUP(json_freep) = NULL;
 	struct err inner = {0};
 	int64_t have;
@@ -57,9 +58,14 @@ int frame_record(const struct frame *f, uint64_t seq, struct json **body, struct
 	if (!json_int(j, "v", &have))
 		return err_set(e, ERR_INTEGRITY, "has no format number");
 	if (have != 1)
-		return err_set(e, ERR_SYS, "has format %lld, this program knows 1: use a newer llmdeploy", (long long) have);
-	if (!json_int(j, "seq", &have) || have <= 0 || (seq && (uint64_t) have != seq) || !json_str(j, "time"))
-		return err_set(e, ERR_INTEGRITY, "is not number %llu: records were removed or added", (unsigned long long) seq);
+		return err_set(e, ERR_SYS,
+			       "has format %lld, this program knows 1: use a newer llmdeploy",
+			       (long long) have);
+	if (!json_int(j, "seq", &have) || have <= 0 || (seq && (uint64_t) have != seq) ||
+	    !json_str(j, "time"))
+		return err_set(e, ERR_INTEGRITY,
+			       "is not number %llu: records were removed or added",
+			       (unsigned long long) seq);
 	out->seq = (uint64_t) have;
 	out->time = json_str(j, "time");
 	out->event = json_str(j, "event") ? json_str(j, "event") : "";
@@ -83,7 +89,8 @@ static bool hides_record(const char *s, size_t n) {
 	struct frame f;
 
 	for (size_t i = 1; i + FRAME_HEAD < n; i++)
-		if (s[i + CRC_LEN] == ' ' && s[i + FRAME_HEAD] == '{' && frame_split(s + i, n - i, &f))
+		if (s[i + CRC_LEN] == ' ' && s[i + FRAME_HEAD] == '{' &&
+		    frame_split(s + i, n - i, &f))
 			return true;
 	return false;
 }
@@ -98,7 +105,8 @@ size_t frames_torn(const char *data, size_t n) {
 	if (data[n - 1] != '\n')
 		return n - begin;
 	size_t len = n - begin - 1;
-	return frame_split(data + begin, len, &f) || hides_record(data + begin, len) ? 0 : n - begin;
+	return frame_split(data + begin, len, &f) || hides_record(data + begin, len) ? 0
+										     : n - begin;
 }
 
 static int bad(const struct frames *f, size_t number, struct err *e, const char *what) {
@@ -106,8 +114,8 @@ static int bad(const struct frames *f, size_t number, struct err *e, const char 
 }
 
 /* Check one line against the chain and show it to the visitor. */
-static int read_line(const struct frames *f, size_t number, const char *line, size_t n, bool last, struct chain *c,
-		     struct err *e) {
+static int read_line(const struct frames *f, size_t number, const char *line, size_t n, bool last,
+		     struct chain *c, struct err *e) {
 	struct json *body CLEANUP(json_freep) = NULL;
 	struct journal_record r;
 	struct frame parts;
@@ -115,13 +123,15 @@ static int read_line(const struct frames *f, size_t number, const char *line, si
 	if (!frame_split(line, n, &parts))
 		return bad(f, number, e, "is damaged: its checksum does not match");
 	if (memcmp(parts.prev, c->prev, PREV_LEN) != 0)
-		return bad(f, number, e, "does not continue the record before it: the chain is broken");
+		return bad(f, number, e,
+			   "does not continue the record before it: the chain is broken");
 	chain_step(c, line, n + 1);
 	if (f->quick && !last)
 		return 0;
 	if (frame_record(&parts, c->seq, &body, &r, e)) {
 		struct err inner = *e;
-		return err_set(e, inner.code, "record %zu of '%s' %.400s", number, f->file, inner.msg);
+		return err_set(e, inner.code, "record %zu of '%s' %.400s", number, f->file,
+			       inner.msg);
 	}
 	return f->quick || !f->visit ? 0 : f->visit(f->ctx, &r, e);
 }

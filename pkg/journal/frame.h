@@ -10,7 +10,8 @@
 
 struct buf;
 
-/* One record line, and a run of them in memory; no file is touched here. Inside this folder, its fuzz target, its bench and unit tests only. */
+/* One record line, and a run of them in memory; no file is touched here. Inside this folder, its
+ * fuzz target, its bench and unit tests only. */
 
 #define FRAME_HEAD (8 + 1 + 64 + 1) /* CRC, blank, digest, blank */
 
@@ -31,9 +32,10 @@ struct frame {
 
 /* False unless the line (without its newline) has the form and its checksum is right. */
 bool frame_split(const char *line, size_t n, struct frame *out);
-/* The JSON of a frame as a record with number `seq` (0: whatever it says); *body is yours and holds what *out borrows. On -1 the message
- * is the tail of a sentence that begins with the record. */
-int frame_record(const struct frame *f, uint64_t seq, struct json **body, struct journal_record *out, struct err *e);
+/* The JSON of a frame as a record with number `seq` (0: whatever it says); *body is yours and holds
+ * what *out borrows. On -1 the message is the tail of a sentence that begins with the record. */
+int frame_record(const struct frame *f, uint64_t seq, struct json **body,
+		 struct journal_record *out, struct err *e);
 /* `body` as the line that continues the chain, with its newline. */
 int frame_format(const struct json *body, const struct chain *c, struct buf *out, struct err *e);
 
@@ -42,8 +44,8 @@ struct frames {
 	const char *file;
 	const char *data;
 	size_t n;
-	bool newest;   /* may end in a torn record */
-	bool quick;    /* checksums, chain and the last number only */
+	bool newest;          /* may end in a torn record */
+	bool quick;           /* checksums, chain and the last number only */
 	journal_visit *visit; /* NULL: none; not called when quick */
 	void *ctx;
 };

@@ -45,19 +45,23 @@ void journal_freep(struct journal **j) {
 /* The newest file, made durable where it is new. */
 static int start_file(struct journal *j, struct err *e) {
 	bool there = fs_exists(j->dir, "journal");
-	int fd CLEANUP(closep) =
-		fs_step_create(EFFECT_JOURNAL_ROTATE, j->dir, "journal", O_RDWR | O_APPEND | O_NONBLOCK, 0644);
+	int fd CLEANUP(closep) = fs_step_create(EFFECT_JOURNAL_ROTATE, j->dir, "journal",
+						O_RDWR | O_APPEND | O_NONBLOCK, 0644);
 	struct stat st;
 
 	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_INTEGRITY, "'%s' is a symbolic link, which is not followed", j->shown);
+		return err_set(e, ERR_INTEGRITY, "'%s' is a symbolic link, which is not followed",
+			       j->shown);
 	if (fd < 0 || fstat(fd, &st))
 		return err_sys(e, "cannot open '%s'", j->shown);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INTEGRITY, "'%s' is not a regular file", j->shown);
 	if (st.st_uid != geteuid())
-		return err_set(e, ERR_INTEGRITY, "'%s' belongs to uid %u, not to us", j->shown, (unsigned) st.st_uid);
-	if (!there && (fs_step_sync(EFFECT_JOURNAL_ROTATE, fd) || fs_step_sync(EFFECT_JOURNAL_ROTATE, j->dir)))
+		return err_set(e, ERR_INTEGRITY, "'%s' belongs to uid %u, not to us", j->shown,
+			       (unsigned) st.st_uid);
+	if (!there &&
+	    (fs_step_sync(EFFECT_JOURNAL_ROTATE, fd) ||
+	     fs_step_sync(EFFECT_JOURNAL_ROTATE, j->dir)))
 		return err_sys(e, "cannot sync '%s'", j->shown);
 	closep(&j->fd);
 	j->fd = fd;
@@ -81,10 +85,12 @@ static int continue_chain(struct journal *j, const char *where, struct err *e) {
 		return -1;
 	if (newest >= 0 && file_restarts(newest))
 		return 0;
-	char *name CLEANUP(freep) = file_name(j->rotated), *shown CLEANUP(freep) = file_shown(where, name);
+	char *name CLEANUP(freep) = file_name(j->rotated),
+		   *shown CLEANUP(freep) = file_shown(where, name);
 	int fd CLEANUP(closep) = -1;
 	struct buf text CLEANUP(buf_done) = BUF_INIT(JOURNAL_FILE_MAX);
-	if (file_open(j->dir, where, name, &fd, e) || file_load(fd, shown, &text, e))
+	if (file_open(j->dir, where, name, &fd, e) ||
+	    file_load(fd, shown, &text, e))
 		return -1;
 	const char *data = buf_str(&text);
 	const char *before = text.len > 1 ? memrchr(data, '\n', text.len - 1) : NULL;
@@ -92,8 +98,11 @@ static int continue_chain(struct journal *j, const char *where, struct err *e) {
 	struct json *body CLEANUP(json_freep) = NULL;
 	struct journal_record r;
 	struct frame last;
-	if (!text.len || data[text.len - 1] != '\n' || !frame_split(data + at, text.len - at - 1, &last))
-		return err_set(e, ERR_INTEGRITY, "the last record of '%s' is damaged: its checksum does not match", shown);
+	if (!text.len || data[text.len - 1] != '\n' ||
+	    !frame_split(data + at, text.len - at - 1, &last))
+		return err_set(e, ERR_INTEGRITY,
+			       "the last record of '%s' is damaged: its checksum does not match",
+			       shown);
 	if (frame_record(&last, 0, &body, &r, e))
 		return err_wrap(e, "the last record of '%s'", shown);
 	j->chain.seq = r.seq - 1;
@@ -108,10 +117,16 @@ static int repair(struct journal *j, uint64_t *torn, struct err *e) {
 
 	if (file_load(j->fd, j->shown, &text, e))
 		return -1;
-	struct frames f = {.file = j->shown, .data = buf_str(&text), .n = text.len, .newest = true, .quick = true};
+	struct frames f = {.file = j->shown,
+			   .data = buf_str(&text),
+			   .n = text.len,
+			   .newest = true,
+			   .quick = true};
 	if (frames_read(&f, &j->chain, &whole, e))
 		return -1;
-	if (whole < text.len && (fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) whole) || fs_step_sync(EFFECT_JOURNAL_CUT, j->fd)))
+	if (whole < text.len &&
+	    (fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) whole) ||
+	     fs_step_sync(EFFECT_JOURNAL_CUT, j->fd)))
 		return err_sys(e, "cannot cut the torn end off '%s'", j->shown);
 	j->size = whole;
 	*torn = text.len - whole;
@@ -134,16 +149,21 @@ int journal_begin(int dir, const char *where, const struct json *first, struct e
 	chain_start(&j->chain);
 	if (j->dir < 0)
 		return err_sys(e, "cannot open '%s'", j->shown);
-	return start_file(j, e) || journal_append(j, first, e) ? -1 : 0;
+	if (start_file(j, e) ||
+	    journal_append(j, first, e))
+		return -1;
+	return 0;
 }
 
-int journal_open(int dir, const char *where, uint64_t rotate_bytes, struct journal **out, uint64_t *torn,
-		 struct err *e) {
+int journal_open(int dir, const char *where, uint64_t rotate_bytes, struct journal **out,
+		 uint64_t *torn, struct err *e) {
 	struct journal *j CLEANUP(journal_freep) = journal_new(dir, where, rotate_bytes);
 
 	if (j->dir < 0)
 		return err_sys(e, "cannot open '%s'", j->shown);
-	if (continue_chain(j, where, e) || start_file(j, e) || repair(j, torn, e))
+	if (continue_chain(j, where, e) ||
+	    start_file(j, e) ||
+	    repair(j, torn, e))
 		return -1;
 	*out = STEAL(j);
 	return 0;
@@ -154,7 +174,8 @@ static int rotate(struct journal *j, struct err *e) {
 	char *name CLEANUP(freep) = file_name(j->rotated + 1);
 
 	if (fs_exists(j->dir, name))
-		return err_set(e, ERR_INTEGRITY, "'%s' cannot be rotated: '%s' is in the way", j->shown, name);
+		return err_set(e, ERR_INTEGRITY, "'%s' cannot be rotated: '%s' is in the way",
+			       j->shown, name);
 	if (fs_rename(EFFECT_JOURNAL_ROTATE, j->dir, "journal", name, e))
 		return -1;
 	j->broken = true; /* until there is a file to go on in */
@@ -175,7 +196,8 @@ static int write_line(struct journal *j, const struct buf *line, struct err *e) 
 		(void) err_sys(e, "cannot sync '%s'", j->shown);
 	}
 	/* The record must not come back later: the caller acts as if it had never been. */
-	j->broken = fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) j->size) || fs_step_sync(EFFECT_JOURNAL_CUT, j->fd);
+	j->broken = fs_step_truncate(EFFECT_JOURNAL_CUT, j->fd, (off_t) j->size) ||
+		fs_step_sync(EFFECT_JOURNAL_CUT, j->fd);
 	if (j->broken && err_sys(&undo, "and it cannot be undone"))
 		(void) err_wrap(e, "%.200s", undo.msg);
 	return -1;
@@ -185,11 +207,16 @@ static int check_unchanged(const struct journal *j, struct err *e) {
 	struct stat st;
 
 	if (j->broken)
-		return err_set(e, ERR_SYS, "'%s' could not be repaired after a failed write: run 'llmdeploy recover'", j->shown);
+		return err_set(
+			e, ERR_SYS,
+			"'%s' could not be repaired after a failed write: run 'llmdeploy recover'",
+			j->shown);
 	if (fstat(j->fd, &st))
 		return err_sys(e, "cannot look at '%s'", j->shown);
 	if ((uint64_t) st.st_size != j->size || !st.st_nlink)
-		return err_set(e, ERR_INTEGRITY, "'%s' was changed by another process while this one wrote it", j->shown);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' was changed by another process while this one wrote it",
+			       j->shown);
 	return 0;
 }
 
@@ -203,7 +230,8 @@ int journal_append(struct journal *j, const struct json *event, struct err *e) {
 	json_set_int(body, "v", 1);
 	json_set_int(body, "seq", (int64_t) j->chain.seq + 1);
 	json_set_str(body, "time", stamp);
-	if (frame_format(body, &j->chain, &line, e) || check_unchanged(j, e))
+	if (frame_format(body, &j->chain, &line, e) ||
+	    check_unchanged(j, e))
 		return -1;
 	if (j->size && j->size + line.len > j->rotate && rotate(j, e))
 		return -1;

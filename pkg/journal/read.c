@@ -25,8 +25,12 @@ int journal_read(int dir, const char *where, journal_visit *visit, void *ctx, st
 		struct buf text CLEANUP(buf_done) = BUF_INIT(JOURNAL_FILE_MAX);
 		if (file_load(set.at[i].fd, set.at[i].shown, &text, e))
 			return -1;
-		struct frames f = {.file = set.at[i].shown, .data = buf_str(&text), .n = text.len,
-				   .newest = i + 1 == set.n, .visit = visit, .ctx = ctx};
+		struct frames f = {.file = set.at[i].shown,
+				   .data = buf_str(&text),
+				   .n = text.len,
+				   .newest = i + 1 == set.n,
+				   .visit = visit,
+				   .ctx = ctx};
 		size_t whole;
 		int r = frames_read(&f, &chain, &whole, e);
 		if (r)
@@ -35,12 +39,13 @@ int journal_read(int dir, const char *where, journal_visit *visit, void *ctx, st
 	return 0;
 }
 
-/* design: reading back. A window on the end of a file grows to the front by pieces
- * until it holds the line that is wanted. The digest that a record carries is
- * checked when the record before it comes into sight, so the chain is held without reading the file from its start. */
+/* design: reading back. A window on the end of a file grows to the front by pieces until it holds
+ * the line that is wanted. The digest that a record carries is checked when the record before it
+ * comes into sight, so the chain is held without reading the file from its start. */
 struct window {
 	int fd;
-	char *data; /* the file's bytes from `from` to the end of the last whole record not yet shown */
+	/* the file's bytes from `from` to the end of the last whole record not yet shown */
+	char *data;
 	size_t n;
 	off_t from;
 };
@@ -57,7 +62,8 @@ static bool window_grow(struct window *w) {
 		more = (size_t) w->from;
 	char *data = mem_zalloc(w->n + more, 1);
 	while (done < more) {
-		ssize_t r = pread(w->fd, data + done, more - done, w->from - (off_t) more + (off_t) done);
+		ssize_t r = pread(w->fd, data + done, more - done,
+				  w->from - (off_t) more + (off_t) done);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0) {
@@ -75,7 +81,8 @@ static bool window_grow(struct window *w) {
 	return true;
 }
 
-/* Where the last line of the window begins, the window grown as needed; -1: the file could not be read. */
+/* Where the last line of the window begins, the window grown as needed; -1: the file could not be
+ * read. */
 static ssize_t last_line(struct window *w) {
 	for (;;) {
 		const char *newline = w->n > 1 ? memrchr(w->data, '\n', w->n - 1) : NULL;
@@ -92,7 +99,7 @@ static ssize_t last_line(struct window *w) {
 struct back {
 	journal_visit *visit;
 	void *ctx;
-	uint64_t seq; /* the record shown last; 0: none yet */
+	uint64_t seq;          /* the record shown last; 0: none yet */
 	char prev[SHA256_HEX]; /* what it says of the one before it */
 	bool fault;
 };
@@ -127,7 +134,8 @@ static int show_file(struct back *b, const struct file_one *f, bool newest, stru
 		return err_sys(e, "cannot look at '%s'", f->shown);
 	w.from = st.st_size;
 	if (w.from > (off_t) JOURNAL_FILE_MAX)
-		return err_set(e, ERR_INTEGRITY, "'%s' is larger than %u bytes", f->shown, JOURNAL_FILE_MAX);
+		return err_set(e, ERR_INTEGRITY, "'%s' is larger than %u bytes", f->shown,
+			       JOURNAL_FILE_MAX);
 	if (newest && last_line(&w) >= 0)
 		w.n -= frames_torn(w.data, w.n);
 	while (w.n || w.from) {

@@ -11,10 +11,11 @@
 #include "fs/fs.h"
 #include "journal/file.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "root/root.h"
+#include "json/json.h"
 
-/* More than so many files would not fit into one record: the newest are named, and how many there are. */
+/* More than so many files would not fit into one record: the newest are named, and how many there
+ * are. */
 enum { NAMED = 64 };
 
 static int describe(const struct file_one *f, struct json *list, struct err *e) {
@@ -31,15 +32,18 @@ static int describe(const struct file_one *f, struct json *list, struct err *e) 
 	return 0;
 }
 
-/* What is given up, by name and digest: nothing of it is lost, and nobody can put another in its place. */
-static int name_broken(int dir, const char *where, struct json *event, unsigned *last, struct err *e) {
+/* What is given up, by name and digest: nothing of it is lost, and nobody can put another in its
+ * place. */
+static int name_broken(int dir, const char *where, struct json *event, unsigned *last,
+		       struct err *e) {
 	struct file_set set CLEANUP(file_set_done) = {0};
 	unsigned *numbers CLEANUP(freep) = NULL;
 	struct json *list = json_array();
 	size_t n;
 
 	json_set(event, "broken", list);
-	if (file_set_open(dir, where, &set, e) || file_rotated(dir, where, &numbers, &n, e))
+	if (file_set_open(dir, where, &set, e) ||
+	    file_rotated(dir, where, &numbers, &n, e))
 		return -1;
 	*last = n ? numbers[n - 1] : 0;
 	json_set_int(event, "broken_files", (int64_t) set.n);
@@ -55,7 +59,8 @@ static int put_away(int dir, const char *where, unsigned last, struct err *e) {
 
 	if (!fs_exists(dir, "journal"))
 		return 0;
-	return fs_rename(EFFECT_JOURNAL_ROTATE, dir, "journal", name, e) ? err_wrap(e, "%s", where) : 0;
+	return fs_rename(EFFECT_JOURNAL_ROTATE, dir, "journal", name, e) ? err_wrap(e, "%s", where)
+									 : 0;
 }
 
 int journal_reset(int dir, const char *where, const struct json *event, struct err *e) {
@@ -64,14 +69,17 @@ int journal_reset(int dir, const char *where, const struct json *event, struct e
 	unsigned last;
 
 	if (!journal_read(dir, where, NULL, NULL, &fault))
-		return err_set(e, ERR_USAGE, "the journal of '%s' is intact: there is nothing to accept", where[0] ? where : "the root");
+		return err_set(e, ERR_USAGE,
+			       "the journal of '%s' is intact: there is nothing to accept",
+			       where[0] ? where : "the root");
 	if (fault.code != ERR_INTEGRITY) {
 		*e = fault;
 		return -1;
 	}
 	json_set_str(record, "event", JOURNAL_ACCEPTED);
 	json_set_str(record, "fault", fault.msg);
-	if (name_broken(dir, where, record, &last, e) || put_away(dir, where, last, e))
+	if (name_broken(dir, where, record, &last, e) ||
+	    put_away(dir, where, last, e))
 		return -1;
 	return journal_begin(dir, where, record, e);
 }
@@ -86,8 +94,10 @@ void journal_sign(struct json *record, const char *tool, const char *command) {
 	json_set_str(record, "command", command);
 }
 
-int journal_note(const struct root *root, const char *tool, const char *command, const struct json *event, uint64_t began_ms, struct err *e) {
-	struct json *record CLEANUP(json_freep) = json_copy(event), *cut CLEANUP(json_freep) = json_object();
+int journal_note(const struct root *root, const char *tool, const char *command,
+		 const struct json *event, uint64_t began_ms, struct err *e) {
+	struct json *record CLEANUP(json_freep) = json_copy(event),
+			    *cut CLEANUP(json_freep) = json_object();
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	uint64_t torn;
 
@@ -97,5 +107,8 @@ int journal_note(const struct root *root, const char *tool, const char *command,
 		return -1;
 	json_set_str(cut, "event", JOURNAL_TORN);
 	json_set_int(cut, "bytes", (int64_t) torn);
-	return (torn && journal_append(j, cut, e)) || journal_append(j, record, e) ? -1 : 0;
+	if ((torn && journal_append(j, cut, e)) ||
+	    journal_append(j, record, e))
+		return -1;
+	return 0;
 }

@@ -117,14 +117,16 @@ bool json_is_null(const struct json *j) {
 }
 
 struct json *json_get(const struct json *o, const char *key) {
-	return json_is_object(o) ? (struct json *) cJSON_GetObjectItemCaseSensitive(raw(o), key) : NULL;
+	return json_is_object(o) ? (struct json *) cJSON_GetObjectItemCaseSensitive(raw(o), key)
+				 : NULL;
 }
 
 struct json *json_path(const struct json *j, const char *path) {
 	char *steps CLEANUP(freep) = mem_strdup(path), *save = NULL;
 	const struct json *at = j;
 
-	for (char *step = strtok_r(steps, ".", &save); step && at; step = strtok_r(NULL, ".", &save)) {
+	for (char *step = strtok_r(steps, ".", &save); step && at;
+	     step = strtok_r(NULL, ".", &save)) {
 		uint64_t i;
 		at = json_is_array(at) && text_u64(step, &i) ? json_at(at, i) : json_get(at, step);
 	}
@@ -142,7 +144,8 @@ const char *json_str(const struct json *o, const char *key) {
 bool json_int(const struct json *o, const char *key, int64_t *v) {
 	const cJSON *c = raw(json_get(o, key));
 
-	if (!cJSON_IsNumber(c) || floor(c->valuedouble) < c->valuedouble || !(fabs(c->valuedouble) <= 9007199254740992.0))
+	if (!cJSON_IsNumber(c) || floor(c->valuedouble) < c->valuedouble ||
+	    !(fabs(c->valuedouble) <= 9007199254740992.0))
 		return false;
 	*v = (int64_t) c->valuedouble;
 	return true;

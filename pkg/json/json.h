@@ -14,15 +14,18 @@ struct err;
  * Numbers are doubles; whole numbers are exact up to 2^53. */
 struct json;
 
-/* One value of RFC 8259, exactly: UTF-8 without a mark before it, no control characters in texts, no 01, +1, 1. or .5, no
- * half of a surrogate pair, nothing but blanks after it. Also refused, each by its name, although the grammar has them: a
- * key that stands twice in one object (readers differ in which one counts), more than 100 levels, the escape \u0000 (texts end
- * there), a number beyond a double. ERR_SYS with the byte's place; wrap it with what the text was. */
+/* One value of RFC 8259, exactly: UTF-8 without a mark before it, no control characters in texts,
+ * no 01, +1, 1. or .5, no half of a surrogate pair, nothing but blanks after it. Also refused, each
+ * by its name, although the grammar has them: a key that stands twice in one object (readers differ
+ * in which one counts), more than 100 levels, the escape \u0000 (texts end there), a number beyond
+ * a double. ERR_SYS with the byte's place; wrap it with what the text was. */
 int json_parse(const char *text, size_t n, struct json **out, struct err *e);
-/* What Python's json.dump() writes as well: NaN, Infinity, -Infinity and numbers beyond a double, which become null, and half
- * a surrogate pair or NUL, which becomes U+FFFD. For the files of models, which Python programs write. */
+/* What Python's json.dump() writes as well: NaN, Infinity, -Infinity and numbers beyond a double,
+ * which become null, and half a surrogate pair or NUL, which becomes U+FFFD. For the files of
+ * models, which Python programs write. */
 int json_parse_python(const char *text, size_t n, struct json **out, struct err *e);
-/* Is it one value of RFC 8259? For a text that someone else will read: \u0000 and large numbers are as good as any. */
+/* Is it one value of RFC 8259? For a text that someone else will read: \u0000 and large numbers are
+ * as good as any. */
 int json_check(const char *text, size_t n, struct err *e);
 void json_free(struct json *j);
 void json_freep(struct json **j); /* for CLEANUP */
@@ -54,19 +57,19 @@ bool json_is_null(const struct json *j);
 struct json *json_get(const struct json *o, const char *key);
 /* "a.b.0.c": keys, and indices of arrays. */
 struct json *json_path(const struct json *j, const char *path);
-const char *json_text(const struct json *j);			 /* string value or NULL */
-const char *json_str(const struct json *o, const char *key);	 /* json_text of a key */
+const char *json_text(const struct json *j);                      /* string value or NULL */
+const char *json_str(const struct json *o, const char *key);      /* json_text of a key */
 bool json_int(const struct json *o, const char *key, int64_t *v); /* false: absent or not whole */
 int64_t json_int_or(const struct json *o, const char *key, int64_t otherwise);
 bool json_true(const struct json *o, const char *key);
 double json_value(const struct json *j); /* number, 0 otherwise */
-bool json_truth(const struct json *j);	 /* bool value */
+bool json_truth(const struct json *j);   /* bool value */
 size_t json_count(const struct json *j); /* children of an object or array */
 struct json *json_at(const struct json *array, size_t i);
 /* Children in order: for (struct json *c = json_first(j); c; c = json_next(c)). */
 struct json *json_first(const struct json *j);
 struct json *json_next(const struct json *child);
-const char *json_key(const struct json *child); /* NULL in an array */
+const char *json_key(const struct json *child);              /* NULL in an array */
 bool json_equal(const struct json *a, const struct json *b); /* order of keys does not matter */
 
 /* RFC 8785 canonical form, for whole numbers only: keys by UTF-16 code units, shortest

@@ -17,7 +17,7 @@
 enum dialect {
 	RFC_8259, /* what the getters can hold */
 	GRAMMAR,  /* all that the grammar of RFC 8259 says; the tree is thrown away */
-	PYTHON,	  /* and what Python's json.dump() writes beyond it */
+	PYTHON,   /* and what Python's json.dump() writes beyond it */
 };
 
 struct reader {
@@ -37,7 +37,8 @@ static cJSON *or_abort(cJSON *c) {
 
 /* NULL, so that a reading function can end with it. `why` may be NULL. */
 static cJSON *fault(struct reader *r, size_t at, const char *why) {
-	(void) err_set(r->e, ERR_SYS, "not JSON at byte %zu%s%s", at, why ? ": " : "", why ? why : "");
+	(void) err_set(r->e, ERR_SYS, "not JSON at byte %zu%s%s", at, why ? ": " : "",
+		       why ? why : "");
 	return NULL;
 }
 
@@ -166,7 +167,8 @@ static int read_text(struct reader *r) {
 			return -1;
 		}
 		if (c < 0x20) {
-			(void) fault(r, r->at, "a control character in a text, which must be escaped");
+			(void) fault(r, r->at,
+				     "a control character in a text, which must be escaped");
 			return -1;
 		}
 		if (c == '"') {
@@ -335,7 +337,8 @@ static cJSON *value(struct reader *r) {
 	return fault(r, r->at, NULL);
 }
 
-static int parse(const char *text, size_t n, enum dialect dialect, struct json **out, struct err *e) {
+static int parse(const char *text, size_t n, enum dialect dialect, struct json **out,
+		 struct err *e) {
 	text = n ? text : ""; /* nothing may stand at no address */
 	if (!text_is_utf8(text, n))
 		return err_set(e, ERR_SYS, "JSON that is not UTF-8 text");

@@ -10,7 +10,8 @@
 #include "base/mem.h"
 
 void json_quote(const char *text, size_t n, struct buf *out) {
-	static const char named[] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+	static const char named[] = {
+		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
 
 	(void) buf_putc(out, '"');
 	for (size_t i = 0; i < n; i++) {

@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
-#include "json/json.h"
 #include "lockfile/schema.h"
+#include "json/json.h"
 
 enum { LOCKFILE_CAP = 8 << 20 };
 
@@ -44,7 +44,8 @@ static void fill_image(struct owned *o, const struct json *image) {
 	l->n_layers = json_count(layers);
 	struct lockfile_layer *list = arena_zalloc(o->arena, l->n_layers + 1, sizeof *list);
 	for (const struct json *c = json_first(layers); c; c = json_next(c))
-		list[i++] = (struct lockfile_layer){json_str(c, "name"), json_str(c, "diff_id"), count(c, "size")};
+		list[i++] = (struct lockfile_layer){json_str(c, "name"), json_str(c, "diff_id"),
+						    count(c, "size")};
 	l->layers = list;
 }
 
@@ -55,8 +56,11 @@ static void fill_artifacts(struct owned *o, const struct json *artifacts) {
 	l->n_artifacts = json_count(artifacts);
 	struct lockfile_artifact *list = arena_zalloc(o->arena, l->n_artifacts + 1, sizeof *list);
 	for (const struct json *c = json_first(artifacts); c; c = json_next(c), i++) {
-		list[i] = (struct lockfile_artifact){.role = json_str(c, "role"), .sha256 = json_str(c, "sha256"),
-			.path = json_str(c, "path"), .scale = json_str(c, "scale"), .size = count(c, "size")};
+		list[i] = (struct lockfile_artifact){.role = json_str(c, "role"),
+						     .sha256 = json_str(c, "sha256"),
+						     .path = json_str(c, "path"),
+						     .scale = json_str(c, "scale"),
+						     .size = count(c, "size")};
 		list[i].sources = texts(o->arena, json_get(c, "sources"), &list[i].n_sources);
 	}
 	l->artifacts = list;
@@ -107,7 +111,9 @@ static void fill_rollout(struct owned *o, const struct json *rollout) {
 	l->n_steps = json_count(steps);
 	struct lockfile_step *list = arena_zalloc(o->arena, l->n_steps + 1, sizeof *list);
 	for (const struct json *c = json_first(steps); c; c = json_next(c))
-		list[i++] = (struct lockfile_step){(unsigned) count(c, "weight_percent"), count(c, "duration_ms"), count(c, "min_requests")};
+		list[i++] = (struct lockfile_step){(unsigned) count(c, "weight_percent"),
+						   count(c, "duration_ms"),
+						   count(c, "min_requests")};
 	l->steps = list;
 }
 
@@ -146,7 +152,8 @@ static void fill(struct owned *o) {
 	fill_gates(l, t);
 }
 
-/* A strategy that is not known must not be taken for another one; a canary has shares between nobody and everybody. */
+/* A strategy that is not known must not be taken for another one; a canary has shares between
+ * nobody and everybody. */
 static int check_rollout(const struct json *rollout, struct err *e) {
 	const char *strategy = json_str(rollout, "strategy");
 	const struct json *canary = json_get(rollout, "canary"), *steps = json_get(canary, "steps");
@@ -155,11 +162,16 @@ static int check_rollout(const struct json *rollout, struct err *e) {
 	if (!is_canary && strcmp(strategy, "blue-green") && strcmp(strategy, "recreate"))
 		return err_set(e, ERR_SPEC, "rollout.strategy '%.40s' is not known", strategy);
 	if (is_canary != (canary != NULL) || (is_canary && !json_count(steps)))
-		return err_set(e, ERR_SPEC, "rollout.canary must be there with its steps when rollout.strategy is canary, and only then");
+		return err_set(e, ERR_SPEC,
+			       "rollout.canary must be there with its steps when rollout.strategy "
+			       "is canary, and only then");
 	for (const struct json *c = json_first(steps); c; c = json_next(c)) {
 		int64_t weight = json_int_or(c, "weight_percent", 0);
 		if (weight < 1 || weight > 99)
-			return err_set(e, ERR_SPEC, "rollout.canary.steps: a weight of %lld %% is not between 1 and 99", (long long) weight);
+			return err_set(
+				e, ERR_SPEC,
+				"rollout.canary.steps: a weight of %lld %% is not between 1 and 99",
+				(long long) weight);
 	}
 	return 0;
 }
@@ -169,24 +181,29 @@ static int check_sense(const struct json *t, struct err *e) {
 	const char *kind = json_str(t, "kind"), *api = json_str(t, "apiVersion");
 
 	if (strcmp(kind, "Release") || strcmp(api, "llmdeploy/v1"))
-		return err_set(e, ERR_SPEC, "'%.40s' of '%.40s' is not a release of 'llmdeploy/v1'", kind, api);
+		return err_set(e, ERR_SPEC, "'%.40s' of '%.40s' is not a release of 'llmdeploy/v1'",
+			       kind, api);
 	const struct json *first = json_at(json_get(t, "artifacts"), 0);
 	if (!first || strcmp(json_str(first, "role"), "model"))
 		return err_set(e, ERR_SPEC, "artifacts.0 must be the model");
-	if (!json_count(json_path(t, "container.argv")) || !json_count(json_path(t, "image.layers")))
+	if (!json_count(json_path(t, "container.argv")) ||
+	    !json_count(json_path(t, "image.layers")))
 		return err_set(e, ERR_SPEC, "container.argv and image.layers must not be empty");
 	if (json_get(json_get(t, "eval"), "golden") && json_get(json_get(t, "eval"), "skip"))
 		return err_set(e, ERR_SPEC, "eval has both a golden set and a reason to skip it");
 	for (const struct json *c = json_first(json_get(t, "artifacts")); c; c = json_next(c))
-		if (strncmp(json_str(c, "path"), "/models/", 8) || strstr(json_str(c, "path"), ".."))
-			return err_set(e, ERR_SPEC, "artifact path '%.80s' is not beneath /models", json_str(c, "path"));
+		if (strncmp(json_str(c, "path"), "/models/", 8) ||
+		    strstr(json_str(c, "path"), ".."))
+			return err_set(e, ERR_SPEC, "artifact path '%.80s' is not beneath /models",
+				       json_str(c, "path"));
 	return check_rollout(json_get(t, "rollout"), e);
 }
 
 int lockfile_from_tree(const struct json *tree, struct lockfile **out, struct err *e) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(LOCKFILE_CAP);
 
-	if (lockfile_schema_check(tree, lockfile_fields, "", e) || check_sense(tree, e))
+	if (lockfile_schema_check(tree, lockfile_fields, "", e) ||
+	    check_sense(tree, e))
 		return -1;
 	if (json_canonical(tree, &b, e)) {
 		e->code = ERR_SPEC;
@@ -206,7 +223,8 @@ int lockfile_from_tree(const struct json *tree, struct lockfile **out, struct er
 	return 0;
 }
 
-int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out, struct err *e) {
+int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out,
+		   struct err *e) {
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 
@@ -217,7 +235,10 @@ int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile
 	if (lockfile_from_tree(tree, &l, e))
 		return err_wrap(e, "%s", name);
 	if (l->n_bytes != n || memcmp(l->bytes, text, n))
-		return err_set(e, ERR_INTEGRITY, "%s: not the canonical form that llmdeploy writes: it was edited; build it again", name);
+		return err_set(e, ERR_INTEGRITY,
+			       "%s: not the canonical form that llmdeploy writes: it was edited; "
+			       "build it again",
+			       name);
 	*out = STEAL(l);
 	return 0;
 }
@@ -242,13 +263,16 @@ const struct lockfile_artifact *lockfile_model(const struct lockfile *l) {
 }
 
 void lockfile_schema(struct buf *out) {
-	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20), head CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf body CLEANUP(buf_done) = BUF_INIT(1 << 20),
+			head CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
 	lockfile_schema_print(lockfile_fields, &body);
-	(void) buf_puts(&head, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"urn:llmdeploy:lock:v1\","
-		"\"title\":\"llmdeploy release lock\",");
+	(void) buf_puts(&head,
+			"{\"$schema\":\"https://json-schema.org/draft/2020-12/"
+			"schema\",\"$id\":\"urn:llmdeploy:lock:v1\","
+			"\"title\":\"llmdeploy release lock\",");
 	(void) buf_puts(&head, buf_str(&body) + 1);
 	if (json_parse(buf_str(&head), head.len, &tree, &e))
 		abort(); /* our own table */

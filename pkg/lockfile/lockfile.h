@@ -9,14 +9,15 @@ struct buf;
 struct err;
 struct json;
 
-/* release.lock.json: the compiled release, and the waist of the house. What stands to the left makes the tree
- * (pkg/compile); what stands to the right reads this struct and nothing else.
- * RFC 8785 canonical JSON and a newline; the digest is of the file's bytes. */
+/* release.lock.json: the compiled release, and the waist of the house. What stands to the left
+ * makes the tree (pkg/compile); what stands to the right reads this struct and nothing else. RFC
+ * 8785 canonical JSON and a newline; the digest is of the file's bytes. */
 
 #define LOCKFILE_ID 13 /* the head of the digest, and NUL: names containers and sockets */
 
 struct lockfile_layer {
-	const char *name, *diff_id; /* diff_id is also the digest of the uncompressed tar in the store */
+	/* diff_id is also the digest of the uncompressed tar in the store */
+	const char *name, *diff_id;
 	uint64_t size;
 };
 
@@ -35,7 +36,7 @@ struct lockfile_gates {
 	int64_t error_rate_percent; /* 5xx and cut answers */
 	int64_t p95_ms, ttft_ms;    /* 95 % of the answers, of the first bytes */
 	/* Against the active release in the same time; canary only. */
-	int64_t more_errors_percent;	/* its rate of errors, and so many points more */
+	int64_t more_errors_percent;       /* its rate of errors, and so many points more */
 	int64_t p95_percent, ttft_percent; /* of its own percentile: 200 is twice as long */
 };
 
@@ -55,7 +56,7 @@ struct lockfile {
 	const char *runtime, *runtime_version, *backend, *architecture;
 
 	const char *image_config, *image_manifest; /* digests of the two blobs */
-	const struct lockfile_layer *layers;	   /* from the ground up */
+	const struct lockfile_layer *layers;       /* from the ground up */
 	size_t n_layers;
 
 	const struct lockfile_artifact *artifacts; /* the model first */
@@ -77,24 +78,26 @@ struct lockfile {
 
 	const struct json *probes, *logs;
 	uint64_t startup_timeout_ms, stall_timeout_ms;
-	const struct json *golden;  /* NULL where there is none */
-	const char *eval_skip;	    /* the written reason, or NULL */
-	uint64_t latency_p95_ms;    /* 0: no gate */
+	const struct json *golden; /* NULL where there is none */
+	const char *eval_skip;     /* the written reason, or NULL */
+	uint64_t latency_p95_ms;   /* 0: no gate */
 	const char *strategy, *previous;
 	uint64_t watch_ms, drain_ms, keep;
-	struct lockfile_gates gates;	/* of the watch */
+	struct lockfile_gates gates;        /* of the watch */
 	struct lockfile_gates canary_gates; /* of each step */
-	const struct lockfile_step *steps;	/* none, but with strategy "canary" */
+	const struct lockfile_step *steps;  /* none, but with strategy "canary" */
 	size_t n_steps;
 	const char *admission;
 	uint64_t planned_bytes;
 	unsigned reserve_percent;
-	uint64_t active_bytes, bandwidth; /* read for a token; of the device as the manifest says; 0: not said */
+	/* read for a token; of the device as the manifest says; 0: not said */
+	uint64_t active_bytes, bandwidth;
 };
 
-/* Checks every field; nothing is guessed. ERR_SPEC names `name` and the field ("NAME: image.config is
- * missing"); ERR_INTEGRITY when the bytes are not canonical, which an edited lockfile is not. */
-int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out, struct err *e);
+/* Checks every field; nothing is guessed. ERR_SPEC names `name` and the field ("NAME: image.config
+ * is missing"); ERR_INTEGRITY when the bytes are not canonical, which an edited lockfile is not. */
+int lockfile_parse(const char *name, const char *text, size_t n, struct lockfile **out,
+		   struct err *e);
 void lockfile_free(struct lockfile *l);
 void lockfile_freep(struct lockfile **l);
 /* The same from a tree that a compiler made; the tree is copied. */

@@ -11,74 +11,145 @@
 #include "json/json.h"
 
 static const struct lockfile_field runtime_fields[] = {
-	{"name", FIELD_TEXT, false, NULL}, {"version", FIELD_TEXT, false, NULL}, {"backend", FIELD_TEXT, false, NULL},
-	{"architecture", FIELD_TEXT, false, NULL}, {"packages_lock", FIELD_DIGEST, false, NULL}, {0},
+	{"name", FIELD_TEXT, false, NULL},
+	{"version", FIELD_TEXT, false, NULL},
+	{"backend", FIELD_TEXT, false, NULL},
+	{"architecture", FIELD_TEXT, false, NULL},
+	{"packages_lock", FIELD_DIGEST, false, NULL},
+	{0},
 };
 static const struct lockfile_field layer_fields[] = {
-	{"name", FIELD_TEXT, false, NULL}, {"diff_id", FIELD_DIGEST, false, NULL}, {"size", FIELD_COUNT, false, NULL}, {0},
+	{"name", FIELD_TEXT, false, NULL},
+	{"diff_id", FIELD_DIGEST, false, NULL},
+	{"size", FIELD_COUNT, false, NULL},
+	{0},
 };
 static const struct lockfile_field package_fields[] = {
-	{"name", FIELD_TEXT, false, NULL}, {"version", FIELD_TEXT, false, NULL}, {"architecture", FIELD_TEXT, false, NULL},
-	{"path", FIELD_TEXT, false, NULL}, {"sha256", FIELD_DIGEST, false, NULL}, {"size", FIELD_COUNT, false, NULL},
-	{"suite", FIELD_TEXT, false, NULL}, {0},
+	{"name", FIELD_TEXT, false, NULL},         {"version", FIELD_TEXT, false, NULL},
+	{"architecture", FIELD_TEXT, false, NULL}, {"path", FIELD_TEXT, false, NULL},
+	{"sha256", FIELD_DIGEST, false, NULL},     {"size", FIELD_COUNT, false, NULL},
+	{"suite", FIELD_TEXT, false, NULL},        {0},
 };
 static const struct lockfile_field image_fields[] = {
-	{"config", FIELD_DIGEST, false, NULL}, {"manifest", FIELD_DIGEST, false, NULL}, {"layers", FIELD_OBJECTS, false, layer_fields},
-	{"packages", FIELD_OBJECTS, false, package_fields}, {"chat_template", FIELD_DIGEST, true, NULL}, {0},
+	{"config", FIELD_DIGEST, false, NULL},
+	{"manifest", FIELD_DIGEST, false, NULL},
+	{"layers", FIELD_OBJECTS, false, layer_fields},
+	{"packages", FIELD_OBJECTS, false, package_fields},
+	{"chat_template", FIELD_DIGEST, true, NULL},
+	{0},
 };
 static const struct lockfile_field artifact_fields[] = {
-	{"role", FIELD_TEXT, false, NULL}, {"sha256", FIELD_DIGEST, false, NULL}, {"size", FIELD_COUNT, false, NULL},
-	{"path", FIELD_TEXT, false, NULL}, {"scale", FIELD_TEXT, true, NULL}, {"sources", FIELD_TEXTS, false, NULL}, {0},
+	{"role", FIELD_TEXT, false, NULL},
+	{"sha256", FIELD_DIGEST, false, NULL},
+	{"size", FIELD_COUNT, false, NULL},
+	{"path", FIELD_TEXT, false, NULL},
+	{"scale", FIELD_TEXT, true, NULL},
+	{"sources", FIELD_TEXTS, false, NULL},
+	{0},
 };
 static const struct lockfile_field container_fields[] = {
-	{"argv", FIELD_TEXTS, false, NULL}, {"env", FIELD_TEXTS, false, NULL}, {"socket", FIELD_TEXT, false, NULL},
-	{"network", FIELD_TEXT, false, NULL}, {"memory_bytes", FIELD_COUNT, false, NULL}, {"pids", FIELD_COUNT, false, NULL},
-	{"stop_signal", FIELD_TEXT, false, NULL}, {"stop_timeout_ms", FIELD_COUNT, false, NULL}, {"read_only", FIELD_FLAG, false, NULL},
-	{"gpu", FIELD_TEXT, false, NULL}, {"devices", FIELD_TEXTS, false, NULL}, {"tmpfs", FIELD_TREE, false, NULL}, {0},
+	{"argv", FIELD_TEXTS, false, NULL},
+	{"env", FIELD_TEXTS, false, NULL},
+	{"socket", FIELD_TEXT, false, NULL},
+	{"network", FIELD_TEXT, false, NULL},
+	{"memory_bytes", FIELD_COUNT, false, NULL},
+	{"pids", FIELD_COUNT, false, NULL},
+	{"stop_signal", FIELD_TEXT, false, NULL},
+	{"stop_timeout_ms", FIELD_COUNT, false, NULL},
+	{"read_only", FIELD_FLAG, false, NULL},
+	{"gpu", FIELD_TEXT, false, NULL},
+	{"devices", FIELD_TEXTS, false, NULL},
+	{"tmpfs", FIELD_TREE, false, NULL},
+	{0},
 };
 static const struct lockfile_field health_fields[] = {
-	{"startup_timeout_ms", FIELD_COUNT, false, NULL}, {"stall_timeout_ms", FIELD_COUNT, false, NULL}, {0},
+	{"startup_timeout_ms", FIELD_COUNT, false, NULL},
+	{"stall_timeout_ms", FIELD_COUNT, false, NULL},
+	{0},
 };
 static const struct lockfile_field eval_fields[] = {
-	{"golden", FIELD_TREE, true, NULL}, {"skip", FIELD_TEXT, true, NULL}, {"latency_p95_ms", FIELD_COUNT, true, NULL}, {0},
+	{"golden", FIELD_TREE, true, NULL},
+	{"skip", FIELD_TEXT, true, NULL},
+	{"latency_p95_ms", FIELD_COUNT, true, NULL},
+	{0},
 };
 static const struct lockfile_field gates_fields[] = {
-	{"error_rate_percent", FIELD_COUNT, false, NULL}, {"p95_ms", FIELD_COUNT, true, NULL}, {"ttft_ms", FIELD_COUNT, true, NULL}, {0},
+	{"error_rate_percent", FIELD_COUNT, false, NULL},
+	{"p95_ms", FIELD_COUNT, true, NULL},
+	{"ttft_ms", FIELD_COUNT, true, NULL},
+	{0},
 };
 static const struct lockfile_field against_fields[] = {
-	{"error_rate_percent", FIELD_COUNT, false, NULL}, {"p95_percent", FIELD_COUNT, false, NULL},
-	{"ttft_percent", FIELD_COUNT, false, NULL}, {0},
+	{"error_rate_percent", FIELD_COUNT, false, NULL},
+	{"p95_percent", FIELD_COUNT, false, NULL},
+	{"ttft_percent", FIELD_COUNT, false, NULL},
+	{0},
 };
 static const struct lockfile_field canary_gates_fields[] = {
-	{"error_rate_percent", FIELD_COUNT, false, NULL}, {"p95_ms", FIELD_COUNT, true, NULL}, {"ttft_ms", FIELD_COUNT, true, NULL},
-	{"against_active", FIELD_OBJECT, false, against_fields}, {0},
+	{"error_rate_percent", FIELD_COUNT, false, NULL},
+	{"p95_ms", FIELD_COUNT, true, NULL},
+	{"ttft_ms", FIELD_COUNT, true, NULL},
+	{"against_active", FIELD_OBJECT, false, against_fields},
+	{0},
 };
 static const struct lockfile_field step_fields[] = {
-	{"weight_percent", FIELD_COUNT, false, NULL}, {"duration_ms", FIELD_COUNT, false, NULL}, {"min_requests", FIELD_COUNT, false, NULL}, {0},
+	{"weight_percent", FIELD_COUNT, false, NULL},
+	{"duration_ms", FIELD_COUNT, false, NULL},
+	{"min_requests", FIELD_COUNT, false, NULL},
+	{0},
 };
 static const struct lockfile_field canary_fields[] = {
-	{"steps", FIELD_OBJECTS, false, step_fields}, {"gates", FIELD_OBJECT, false, canary_gates_fields}, {0},
+	{"steps", FIELD_OBJECTS, false, step_fields},
+	{"gates", FIELD_OBJECT, false, canary_gates_fields},
+	{0},
 };
 static const struct lockfile_field rollout_fields[] = {
-	{"strategy", FIELD_TEXT, false, NULL}, {"previous", FIELD_TEXT, false, NULL}, {"watch_ms", FIELD_COUNT, false, NULL},
-	{"drain_ms", FIELD_COUNT, false, NULL}, {"keep", FIELD_COUNT, false, NULL},
-	{"gates", FIELD_OBJECT, false, gates_fields}, {"canary", FIELD_OBJECT, true, canary_fields}, {0},
+	{"strategy", FIELD_TEXT, false, NULL},
+	{"previous", FIELD_TEXT, false, NULL},
+	{"watch_ms", FIELD_COUNT, false, NULL},
+	{"drain_ms", FIELD_COUNT, false, NULL},
+	{"keep", FIELD_COUNT, false, NULL},
+	{"gates", FIELD_OBJECT, false, gates_fields},
+	{"canary", FIELD_OBJECT, true, canary_fields},
+	{0},
 };
 static const struct lockfile_field budget_fields[] = {
-	{"weights_bytes", FIELD_COUNT, false, NULL}, {"adapters_bytes", FIELD_COUNT, false, NULL}, {"kv_bytes", FIELD_COUNT, false, NULL},
-	{"compute_bytes", FIELD_COUNT, false, NULL}, {"output_bytes", FIELD_COUNT, false, NULL}, {"overhead_bytes", FIELD_COUNT, false, NULL},
-	{"recurrent_bytes", FIELD_COUNT, true, NULL}, {"fragmentation_bytes", FIELD_COUNT, true, NULL}, {"uncertain_bytes", FIELD_COUNT, true, NULL},
-	{"planned_bytes", FIELD_COUNT, false, NULL}, {"reserve_percent", FIELD_COUNT, false, NULL}, {"limit_bytes", FIELD_COUNT, false, NULL},
-	{"admission", FIELD_TEXT, false, NULL}, {"active_bytes", FIELD_COUNT, true, NULL}, {"bandwidth", FIELD_COUNT, true, NULL}, {0},
+	{"weights_bytes", FIELD_COUNT, false, NULL},
+	{"adapters_bytes", FIELD_COUNT, false, NULL},
+	{"kv_bytes", FIELD_COUNT, false, NULL},
+	{"compute_bytes", FIELD_COUNT, false, NULL},
+	{"output_bytes", FIELD_COUNT, false, NULL},
+	{"overhead_bytes", FIELD_COUNT, false, NULL},
+	{"recurrent_bytes", FIELD_COUNT, true, NULL},
+	{"fragmentation_bytes", FIELD_COUNT, true, NULL},
+	{"uncertain_bytes", FIELD_COUNT, true, NULL},
+	{"planned_bytes", FIELD_COUNT, false, NULL},
+	{"reserve_percent", FIELD_COUNT, false, NULL},
+	{"limit_bytes", FIELD_COUNT, false, NULL},
+	{"admission", FIELD_TEXT, false, NULL},
+	{"active_bytes", FIELD_COUNT, true, NULL},
+	{"bandwidth", FIELD_COUNT, true, NULL},
+	{0},
 };
 const struct lockfile_field lockfile_fields[] = {
-	{"apiVersion", FIELD_TEXT, false, NULL}, {"kind", FIELD_TEXT, false, NULL}, {"tool", FIELD_TEXT, false, NULL},
-	{"route", FIELD_NAME, false, NULL}, {"version", FIELD_NAME, false, NULL}, {"runtime", FIELD_OBJECT, false, runtime_fields},
-	{"image", FIELD_OBJECT, false, image_fields}, {"artifacts", FIELD_OBJECTS, false, artifact_fields},
-	{"container", FIELD_OBJECT, false, container_fields}, {"probes", FIELD_TREE, false, NULL}, {"logs", FIELD_TREE, false, NULL},
-	{"health", FIELD_OBJECT, false, health_fields}, {"eval", FIELD_OBJECT, false, eval_fields},
-	{"rollout", FIELD_OBJECT, false, rollout_fields}, {"gateway", FIELD_TREE, false, NULL}, {"requirements", FIELD_TREE, false, NULL},
-	{"budget", FIELD_OBJECT, false, budget_fields}, {0},
+	{"apiVersion", FIELD_TEXT, false, NULL},
+	{"kind", FIELD_TEXT, false, NULL},
+	{"tool", FIELD_TEXT, false, NULL},
+	{"route", FIELD_NAME, false, NULL},
+	{"version", FIELD_NAME, false, NULL},
+	{"runtime", FIELD_OBJECT, false, runtime_fields},
+	{"image", FIELD_OBJECT, false, image_fields},
+	{"artifacts", FIELD_OBJECTS, false, artifact_fields},
+	{"container", FIELD_OBJECT, false, container_fields},
+	{"probes", FIELD_TREE, false, NULL},
+	{"logs", FIELD_TREE, false, NULL},
+	{"health", FIELD_OBJECT, false, health_fields},
+	{"eval", FIELD_OBJECT, false, eval_fields},
+	{"rollout", FIELD_OBJECT, false, rollout_fields},
+	{"gateway", FIELD_TREE, false, NULL},
+	{"requirements", FIELD_TREE, false, NULL},
+	{"budget", FIELD_OBJECT, false, budget_fields},
+	{0},
 };
 
 static const struct lockfile_field *field_of(const struct lockfile_field *fields, const char *key) {
@@ -100,8 +171,15 @@ static bool is_whole(double v) {
 }
 
 static bool fits(const struct json *j, const struct lockfile_field *f, const char **wanted) {
-	static const char *const names[] = {"a text", "a name ([a-z0-9][a-z0-9._-]*)", "64 lower-case hex digits",
-		"a whole number", "true or false", "a list of texts", "an object", "an object", "a list of objects"};
+	static const char *const names[] = {"a text",
+					    "a name ([a-z0-9][a-z0-9._-]*)",
+					    "64 lower-case hex digits",
+					    "a whole number",
+					    "true or false",
+					    "a list of texts",
+					    "an object",
+					    "an object",
+					    "a list of objects"};
 	const char *text = json_text(j);
 
 	*wanted = names[f->type];
@@ -119,7 +197,8 @@ static bool fits(const struct json *j, const struct lockfile_field *f, const cha
 	return json_is_object(j);
 }
 
-static int check_one(const struct json *j, const struct lockfile_field *f, const char *path, struct err *e) {
+static int check_one(const struct json *j, const struct lockfile_field *f, const char *path,
+		     struct err *e) {
 	const char *wanted;
 	char at[200];
 	int i = 0;
@@ -128,7 +207,8 @@ static int check_one(const struct json *j, const struct lockfile_field *f, const
 		return err_set(e, ERR_SPEC, "%s must be %s", path, wanted);
 	if (f->type == FIELD_OBJECT)
 		return lockfile_schema_check(j, f->fields, path, e);
-	for (const struct json *c = f->type == FIELD_OBJECTS ? json_first(j) : NULL; c; c = json_next(c)) {
+	for (const struct json *c = f->type == FIELD_OBJECTS ? json_first(j) : NULL; c;
+	     c = json_next(c)) {
 		(void) snprintf(at, sizeof at, "%.150s.%d", path, i++);
 		if (!json_is_object(c))
 			return err_set(e, ERR_SPEC, "%s must be an object", at);
@@ -138,7 +218,8 @@ static int check_one(const struct json *j, const struct lockfile_field *f, const
 	return 0;
 }
 
-int lockfile_schema_check(const struct json *j, const struct lockfile_field *fields, const char *path, struct err *e) {
+int lockfile_schema_check(const struct json *j, const struct lockfile_field *fields,
+			  const char *path, struct err *e) {
 	char at[200];
 
 	for (const struct lockfile_field *f = fields; f->key; f++) {
@@ -151,7 +232,8 @@ int lockfile_schema_check(const struct json *j, const struct lockfile_field *fie
 	}
 	for (const struct json *c = json_first(j); c; c = json_next(c))
 		if (!field_of(fields, json_key(c)))
-			return err_set(e, ERR_SPEC, "unknown field '%.60s%s%.60s'", path, *path ? "." : "", json_key(c));
+			return err_set(e, ERR_SPEC, "unknown field '%.60s%s%.60s'", path,
+				       *path ? "." : "", json_key(c));
 	return 0;
 }
 

@@ -47,7 +47,8 @@ static bool mib_of(const struct eval_piece *p, uint64_t *bytes) {
 	return true;
 }
 
-static void replace(struct last *list, size_t *n, uint64_t *sum, const struct eval_piece *device, uint64_t bytes) {
+static void replace(struct last *list, size_t *n, uint64_t *sum, const struct eval_piece *device,
+		    uint64_t bytes) {
 	char name[32];
 	size_t i = 0;
 
@@ -86,19 +87,22 @@ static void take(void *ctx, const struct eval_piece *g, size_t n) {
 	r->out->lines++;
 }
 
-static int pattern_of(const char *written, unsigned groups, struct eval_pattern **out, struct err *e) {
+static int pattern_of(const char *written, unsigned groups, struct eval_pattern **out,
+		      struct err *e) {
 	const char *text = written ? written : "";
 
 	if (eval_pattern_new(text, out, e))
 		return err_wrap(e, "the pattern '%.80s' of the lock's logs", text);
 	if (eval_pattern_groups(*out) < groups)
-		return err_set(e, ERR_SPEC, "the pattern '%.80s' of the lock's logs needs %u groups", text, groups);
+		return err_set(e, ERR_SPEC,
+			       "the pattern '%.80s' of the lock's logs needs %u groups", text,
+			       groups);
 	return 0;
 }
 
 /* Line by line, so that no line of a strange log keeps the others from being read. */
-static void each_line(const struct eval_pattern *p, const char *text, size_t n, void (*found)(void *, const struct eval_piece *, size_t),
-		      void *ctx) {
+static void each_line(const struct eval_pattern *p, const char *text, size_t n,
+		      void (*found)(void *, const struct eval_piece *, size_t), void *ctx) {
 	for (const char *end = text + n; text < end;) {
 		const char *nl = memchr(text, '\n', (size_t) (end - text));
 		size_t len = (size_t) ((nl ? nl : end) - text);
@@ -108,7 +112,8 @@ static void each_line(const struct eval_pattern *p, const char *text, size_t n, 
 	}
 }
 
-int memory_estimate_buffers(const struct json *logs, const char *text, size_t n, struct memory_estimate_buffers *out, struct err *e) {
+int memory_estimate_buffers(const struct json *logs, const char *text, size_t n,
+			    struct memory_estimate_buffers *out, struct err *e) {
 	struct eval_pattern *p CLEANUP(eval_pattern_freep) = NULL;
 	struct memory_estimate_buffers b = {0};
 	struct reading r = {.out = &b};
@@ -124,14 +129,16 @@ static void take_row(void *ctx, const struct eval_piece *g, size_t n) {
 	struct memory_estimate *o = ctx;
 	struct memory_estimate_device d = {.model = 0};
 
-	if (n < 4 || o->n == MEMORY_ESTIMATE_MAX_DEVICES || !mib_of(&g[1], &d.model) || !mib_of(&g[2], &d.context) || !mib_of(&g[3], &d.compute))
+	if (n < 4 || o->n == MEMORY_ESTIMATE_MAX_DEVICES || !mib_of(&g[1], &d.model) ||
+	    !mib_of(&g[2], &d.context) || !mib_of(&g[3], &d.compute))
 		return;
 	copy(d.name, sizeof d.name, &g[0]);
 	o->devices[o->n++] = d;
 	o->total += d.model + d.context + d.compute;
 }
 
-int memory_estimate_rows(const struct json *logs, const char *text, size_t n, struct memory_estimate *out, struct err *e) {
+int memory_estimate_rows(const struct json *logs, const char *text, size_t n,
+			 struct memory_estimate *out, struct err *e) {
 	struct eval_pattern *p CLEANUP(eval_pattern_freep) = NULL;
 	struct memory_estimate o = {.n = 0};
 

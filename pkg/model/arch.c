@@ -4,8 +4,11 @@
 #include <string.h>
 
 #define ENCODER "only makes embeddings, and its memory for that was not compared with the runtime"
-#define DIFFUSION "writes all tokens of an answer at once and keeps no cache, which was not compared with the runtime"
-#define SPEECH "is one part of a speech model, and the memory of the other parts is not in this file"
+#define DIFFUSION                                                                                 \
+	"writes all tokens of an answer at once and keeps no cache, which was not compared with " \
+	"the runtime"
+#define SPEECH \
+	"is one part of a speech model, and the memory of the other parts is not in this file"
 #define DRAFT "only drafts for another model, and has no cache of its own size"
 #define COMPRESSED "keeps compressed keys of blocks beside its cache, which are not in the table"
 #define NO_MODEL "was not compared with the runtime: no model of it could be made"
@@ -100,7 +103,11 @@ static const struct arch table[] = {
 	{.name = "gpt-oss", .windows = ARCH_PERIOD, .period = 2},
 	{.name = "granite_swa", .windows = ARCH_LISTED},
 	{.name = "laguna", .windows = ARCH_PERIOD, .period = 4, .dense_first = true},
-	{.name = "llama4", .windows = ARCH_PERIOD, .period = 4, .window = 8192, .window_is_fixed = true},
+	{.name = "llama4",
+	 .windows = ARCH_PERIOD,
+	 .period = 4,
+	 .window = 8192,
+	 .window_is_fixed = true},
 	{.name = "maion-coder", .windows = ARCH_LISTED},
 	{.name = "maple", .windows = ARCH_LISTED},
 	{.name = "mellum", .windows = ARCH_PERIOD, .period = 4},
@@ -108,7 +115,12 @@ static const struct arch table[] = {
 	{.name = "muse-glimmer", .windows = ARCH_PERIOD, .period = 4},
 	{.name = "olmo2", .windows = ARCH_PERIOD, .period = 4},
 	{.name = "plamo3", .windows = ARCH_PERIOD, .period = 8},
-	{.name = "smallthinker", .windows = ARCH_PERIOD, .period = 4, .dense_first = true, .window = 4096, .window_is_fixed = true},
+	{.name = "smallthinker",
+	 .windows = ARCH_PERIOD,
+	 .period = 4,
+	 .dense_first = true,
+	 .window = 4096,
+	 .window_is_fixed = true},
 	{.name = "spark2_5", .windows = ARCH_LISTED},
 	{.name = "step35", .windows = ARCH_LISTED},
 
@@ -150,7 +162,9 @@ static const struct arch table[] = {
 	{.name = "gemma-embedding2", .unsure = ENCODER},
 	{.name = "llama-embed", .unsure = ENCODER},
 	{.name = "t5encoder", .unsure = ENCODER},
-	{.name = "t5", .unsure = "has an encoder beside its decoder, and their caches were not compared with the runtime"},
+	{.name = "t5",
+	 .unsure = "has an encoder beside its decoder, and their caches were not compared with the "
+		   "runtime"},
 	{.name = "dream", .unsure = DIFFUSION},
 	{.name = "llada", .unsure = DIFFUSION},
 	{.name = "llada-moe", .unsure = DIFFUSION},
@@ -166,9 +180,13 @@ static const struct arch table[] = {
 	{.name = "glm5-next", .unsure = COMPRESSED},
 	{.name = "minimax-m3", .unsure = COMPRESSED},
 	{.name = "qwen4exp", .unsure = COMPRESSED},
-	{.name = "minimax-01", .unsure = "keeps the state of a linear attention that is not in the table"},
-	{.name = "hrm_text", .unsure = "runs its layers several times, and the memory for that is not in the table"},
-	{.name = "grok", .unsure = "computes its attention without flash attention, and the buffers for that are not in the table"},
+	{.name = "minimax-01",
+	 .unsure = "keeps the state of a linear attention that is not in the table"},
+	{.name = "hrm_text",
+	 .unsure = "runs its layers several times, and the memory for that is not in the table"},
+	{.name = "grok",
+	 .unsure = "computes its attention without flash attention, and the buffers for that are "
+		   "not in the table"},
 	{.name = "gptj", .unsure = "is named by the runtime, which cannot load it"},
 	{.name = "plm", .unsure = NO_MODEL},
 	{.name = "rwkv6", .unsure = NO_MODEL, .recurrence = ARCH_RECURRENT, .token_shift = 2},

@@ -13,11 +13,13 @@
 
 /* llama_ftype of llama.cpp, as general.file_type says it. */
 static const char *const file_types[] = {
-	[0] = "F32",	  [1] = "F16",	    [2] = "Q4_0",   [3] = "Q4_1",    [7] = "Q8_0",    [8] = "Q5_0",   [9] = "Q5_1",
-	[10] = "Q2_K",	  [11] = "Q3_K_S",  [12] = "Q3_K_M", [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M", [16] = "Q5_K_S",
-	[17] = "Q5_K_M",  [18] = "Q6_K",    [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS", [23] = "IQ3_XXS",
-	[24] = "IQ1_S",	  [25] = "IQ4_NL",  [26] = "IQ3_S", [27] = "IQ3_M",  [28] = "IQ2_S",  [29] = "IQ2_M",  [30] = "IQ4_XS",
-	[31] = "IQ1_M",	  [32] = "BF16",    [36] = "TQ1_0", [37] = "TQ2_0",  [38] = "MXFP4",  [39] = "NVFP4",
+	[0] = "F32",      [1] = "F16",      [2] = "Q4_0",    [3] = "Q4_1",    [7] = "Q8_0",
+	[8] = "Q5_0",     [9] = "Q5_1",     [10] = "Q2_K",   [11] = "Q3_K_S", [12] = "Q3_K_M",
+	[13] = "Q3_K_L",  [14] = "Q4_K_S",  [15] = "Q4_K_M", [16] = "Q5_K_S", [17] = "Q5_K_M",
+	[18] = "Q6_K",    [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS",
+	[23] = "IQ3_XXS", [24] = "IQ1_S",   [25] = "IQ4_NL", [26] = "IQ3_S",  [27] = "IQ3_M",
+	[28] = "IQ2_S",   [29] = "IQ2_M",   [30] = "IQ4_XS", [31] = "IQ1_M",  [32] = "BF16",
+	[36] = "TQ1_0",   [37] = "TQ2_0",   [38] = "MXFP4",  [39] = "NVFP4",
 };
 
 static void put(char *out, size_t size, const char *text) {
@@ -53,7 +55,8 @@ static void take_role(const struct gguf_tensor *t, struct model_facts *m) {
 	else if (layer >= 0 && strstr(rest, "_exps.")) {
 		m->expert_bytes += t->bytes;
 		m->layers[layer].has_experts = true;
-		/* Some architectures do not look at the key of the experts' width: the tensor has it. */
+		/* Some architectures do not look at the key of the experts' width: the tensor has
+		 * it. */
 		if (!strncmp(rest, ".ffn_down_exps.weight", 21) && t->dims[0] <= 1 << 24)
 			m->layers[layer].feed_forward = (uint32_t) t->dims[0];
 	}
@@ -61,7 +64,9 @@ static void take_role(const struct gguf_tensor *t, struct model_facts *m) {
 
 /* Names of encoders that are built into one file by other programs. */
 static bool is_encoder(const char *name) {
-	static const char *const heads[] = {"v.", "mm.", "a.", "clip.", "vision_", "audio_", "visual.", "model.vision", "model.visual", "resampler."};
+	static const char *const heads[] = {"v.",           "mm.",       "a.",      "clip.",
+					    "vision_",      "audio_",    "visual.", "model.vision",
+					    "model.visual", "resampler."};
 
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
 		if (!strncmp(name, heads[i], strlen(heads[i])))
@@ -70,14 +75,17 @@ static bool is_encoder(const char *name) {
 }
 
 static int by_name(const void *a, const void *b) {
-	return strcmp(((const struct model_tensor *) a)->name, ((const struct model_tensor *) b)->name);
+	return strcmp(((const struct model_tensor *) a)->name,
+		      ((const struct model_tensor *) b)->name);
 }
 
 /* What adapters are held against. */
 static void keep_tensors(const struct gguf *g, struct model_facts *m) {
 	m->tensor_list = mem_zalloc(g->n_tensors + 1, sizeof *m->tensor_list);
 	for (size_t i = 0; i < g->n_tensors; i++)
-		m->tensor_list[i] = (struct model_tensor){mem_strdup(g->tensors[i].name), {g->tensors[i].dims[0], g->tensors[i].dims[1]}};
+		m->tensor_list[i] = (struct model_tensor){mem_strdup(g->tensors[i].name),
+							  {g->tensors[i].dims[0],
+							   g->tensors[i].dims[1]}};
 	m->n_tensor_list = g->n_tensors;
 	qsort(m->tensor_list, m->n_tensor_list, sizeof *m->tensor_list, by_name);
 }
@@ -87,7 +95,8 @@ static void find_stranger(const struct gguf *g, struct model_facts *m, uint64_t 
 	const char *rest;
 
 	for (size_t i = 0; i < g->n_tensors && !m->stranger[0]; i++)
-		if (is_encoder(g->tensors[i].name) || layer_of(g->tensors[i].name, &rest) >= (long) layers)
+		if (is_encoder(g->tensors[i].name) ||
+		    layer_of(g->tensors[i].name, &rest) >= (long) layers)
 			put(m->stranger, sizeof m->stranger, g->tensors[i].name);
 }
 
@@ -96,7 +105,8 @@ static int take_tensors(const struct gguf *g, struct model_facts *m, struct err 
 		const struct gguf_tensor *t = &g->tensors[i];
 
 		if (tensor_totals_add(m, t->type, t->bytes, t->elements))
-			return err_set(e, ERR_INTEGRITY, "'%s' has tensors larger than any file", g->name);
+			return err_set(e, ERR_INTEGRITY, "'%s' has tensors larger than any file",
+				       g->name);
 		if (!model_is_adapter(m))
 			take_role(t, m);
 	}
@@ -114,26 +124,35 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, uint64_t *nex
 		uint64_t *out;
 		uint64_t most;
 	} keys[] = {
-		{"embedding_length", &m->embedding_length, 1 << 24}, {"context_length", &m->context_length, (uint64_t) 1 << 40},
-		{"vocab_size", &vocabulary, (uint64_t) 1 << 32},     {"block_count", &layers, UINT64_MAX},
-		{"nextn_predict_layers", nextn, UINT64_MAX},	     {"rope.dimension_count", &m->rope_dimension, 1 << 24},
-		{"expert_count", &m->experts, 1 << 24},		     {"expert_used_count", &m->experts_used, 1 << 24},
-		{"expert_shared_count", &m->experts_shared, 1 << 24}, {"expert_feed_forward_length", &m->expert_feed_forward, 1 << 24},
+		{"embedding_length", &m->embedding_length, 1 << 24},
+		{"context_length", &m->context_length, (uint64_t) 1 << 40},
+		{"vocab_size", &vocabulary, (uint64_t) 1 << 32},
+		{"block_count", &layers, UINT64_MAX},
+		{"nextn_predict_layers", nextn, UINT64_MAX},
+		{"rope.dimension_count", &m->rope_dimension, 1 << 24},
+		{"expert_count", &m->experts, 1 << 24},
+		{"expert_used_count", &m->experts_used, 1 << 24},
+		{"expert_shared_count", &m->experts_shared, 1 << 24},
+		{"expert_feed_forward_length", &m->expert_feed_forward, 1 << 24},
 	};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		if (gguf_own_number(g, m, keys[i].key, 0, keys[i].out, e))
 			return -1;
 		if (*keys[i].out > keys[i].most)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of range", g->name, m->architecture,
-				       keys[i].key);
+			return err_set(e, ERR_INTEGRITY,
+				       "'%s' says '%s.%s' with a value out of range", g->name,
+				       m->architecture, keys[i].key);
 	}
 	if (layers > MODEL_MAX_LAYERS)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.block_count' with %llu layers, the limit is %d", g->name, m->architecture,
-			       (unsigned long long) layers, MODEL_MAX_LAYERS);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' says '%s.block_count' with %llu layers, the limit is %d",
+			       g->name, m->architecture, (unsigned long long) layers,
+			       MODEL_MAX_LAYERS);
 	if (*nextn > layers)
-		return err_set(e, ERR_INTEGRITY, "'%s' says %llu layers that predict further tokens and has %llu", g->name,
-			       (unsigned long long) *nextn, (unsigned long long) layers);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' says %llu layers that predict further tokens and has %llu",
+			       g->name, (unsigned long long) *nextn, (unsigned long long) layers);
 	m->n_layers = (size_t) (layers - *nextn);
 	m->vocabulary = gguf_count(g, "tokenizer.ggml.tokens");
 	if (!m->vocabulary)
@@ -141,7 +160,8 @@ static int take_sizes(const struct gguf *g, struct model_facts *m, uint64_t *nex
 	return 0;
 }
 
-/* What a file is, where it says so by its type, by its architecture, or by having no tensors at all; the first part of a split model may have none. */
+/* What a file is, where it says so by its type, by its architecture, or by having no tensors at
+ * all; the first part of a split model may have none. */
 static const char *kind_of(const struct gguf *g, const char *architecture) {
 	const char *type = gguf_text(g, "general.type");
 	struct gguf_numbers parts = {0};
@@ -161,18 +181,22 @@ static const char *kind_of(const struct gguf *g, const char *architecture) {
 }
 
 static int take_names(const struct gguf *g, struct model_facts *m, struct err *e) {
-	const char *architecture = gguf_text(g, "general.architecture"), *kind = kind_of(g, architecture);
+	const char *architecture = gguf_text(g, "general.architecture"),
+		   *kind = kind_of(g, architecture);
 	uint64_t type, count, part;
 
-	if (gguf_number(g, "split.count", 0, &count, e) || gguf_number(g, "split.no", 0, &part, e))
+	if (gguf_number(g, "split.count", 0, &count, e) ||
+	    gguf_number(g, "split.no", 0, &part, e))
 		return -1;
 	if (part)
-		return err_set(e, ERR_SPEC, "'%s' is part %llu of %llu of a split model: name its first part", g->name, (unsigned long long) part + 1,
-			       (unsigned long long) count);
+		return err_set(e, ERR_SPEC,
+			       "'%s' is part %llu of %llu of a split model: name its first part",
+			       g->name, (unsigned long long) part + 1, (unsigned long long) count);
 	if (!strcmp(kind, "imatrix") && !architecture)
 		architecture = "";
 	else if (!architecture || !*architecture || strlen(architecture) >= sizeof m->architecture)
-		return err_set(e, ERR_INTEGRITY, "'%s' does not say 'general.architecture'", g->name);
+		return err_set(e, ERR_INTEGRITY, "'%s' does not say 'general.architecture'",
+			       g->name);
 	if (gguf_number(g, "general.file_type", UINT64_MAX, &type, e))
 		return -1;
 	put(m->format, sizeof m->format, "gguf");
@@ -188,7 +212,8 @@ static int take_names(const struct gguf *g, struct model_facts *m, struct err *e
 
 static int check_experts(const struct gguf *g, struct model_facts *m, struct err *e) {
 	if (m->experts_used > m->experts)
-		return err_set(e, ERR_INTEGRITY, "'%s' uses %llu experts at once and has %llu", g->name, (unsigned long long) m->experts_used,
+		return err_set(e, ERR_INTEGRITY, "'%s' uses %llu experts at once and has %llu",
+			       g->name, (unsigned long long) m->experts_used,
 			       (unsigned long long) m->experts);
 	return 0;
 }
@@ -198,7 +223,9 @@ static int all(struct gguf *const *parts, size_t n, struct model_facts *m, struc
 
 	if (take_names(parts[0], m, e))
 		return -1;
-	if ((!model_is_other(m) || !strcmp(m->kind, "vocabulary")) && (take_sizes(parts[0], m, &nextn, e) || gguf_layers(parts[0], m, nextn, e)))
+	if ((!model_is_other(m) || !strcmp(m->kind, "vocabulary")) &&
+	    (take_sizes(parts[0], m, &nextn, e) ||
+	     gguf_layers(parts[0], m, nextn, e)))
 		return -1;
 	if (n == 1)
 		keep_tensors(parts[0], m);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kind each layer is, and how wide, as the runtime's own loader finds it out (llama_model_base::load_hparams of llama.cpp). */
+/* What kind each layer is, and how wide, as the runtime's own loader finds it out
+ * (llama_model_base::load_hparams of llama.cpp). */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,15 +20,18 @@ static void full_key(const struct model_facts *m, const char *name, char out[KEY
 	(void) snprintf(out, KEY, "%s.%s", m->architecture, name);
 }
 
-int gguf_own_number(const struct gguf *g, const struct model_facts *m, const char *name, uint64_t otherwise, uint64_t *out, struct err *e) {
+int gguf_own_number(const struct gguf *g, const struct model_facts *m, const char *name,
+		    uint64_t otherwise, uint64_t *out, struct err *e) {
 	char key[KEY];
 
 	full_key(m, name, key);
 	return gguf_number(g, key, otherwise, out, e);
 }
 
-/* A number for each layer, from one for all or from a list; where the key is absent, out is left as it is. */
-static int each_layer(const struct gguf *g, const struct model_facts *m, const char *name, uint32_t *out, bool *found, struct err *e) {
+/* A number for each layer, from one for all or from a list; where the key is absent, out is left as
+ * it is. */
+static int each_layer(const struct gguf *g, const struct model_facts *m, const char *name,
+		      uint32_t *out, bool *found, struct err *e) {
 	struct gguf_numbers v = {0};
 	char key[KEY];
 
@@ -36,29 +40,32 @@ static int each_layer(const struct gguf *g, const struct model_facts *m, const c
 		return -1;
 	*found = v.set;
 	if (v.set && v.array && (v.count < m->n_layers || !v.at))
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' for %llu layers and has %zu", g->name, key, (unsigned long long) v.count,
-			       m->n_layers);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s' for %llu layers and has %zu",
+			       g->name, key, (unsigned long long) v.count, m->n_layers);
 	for (size_t i = 0; v.set && i < m->n_layers; i++) {
 		int64_t one = v.at[v.array ? i : 0];
 
 		if (one < 0)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value", g->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value",
+				       g->name, key);
 		if (one > LARGEST)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range", g->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a value out of range",
+				       g->name, key);
 		out[i] = (uint32_t) one;
 	}
 	return 0;
 }
 
 /* As each_layer, where there is one for all layers. */
-static int one_for_all(const struct gguf *g, const struct model_facts *m, const char *name, uint32_t otherwise, uint32_t *out,
-		       struct err *e) {
+static int one_for_all(const struct gguf *g, const struct model_facts *m, const char *name,
+		       uint32_t otherwise, uint32_t *out, struct err *e) {
 	uint64_t v;
 
 	if (gguf_own_number(g, m, name, otherwise, &v, e))
 		return -1;
 	if (v > (uint64_t) LARGEST)
-		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of range", g->name, m->architecture, name);
+		return err_set(e, ERR_INTEGRITY, "'%s' says '%s.%s' with a value out of range",
+			       g->name, m->architecture, name);
 	*out = (uint32_t) v;
 	return 0;
 }
@@ -83,12 +90,15 @@ static int heads(const struct gguf *g, struct model_facts *m, uint32_t *list, st
 	return 0;
 }
 
-/* A head is embedding / heads wide unless the file says otherwise; a windowed layer's may have a width of its own. */
+/* A head is embedding / heads wide unless the file says otherwise; a windowed layer's may have a
+ * width of its own. */
 static int head_lengths(const struct gguf *g, struct model_facts *m, struct err *e) {
 	uint64_t whole = model_widest(m).heads ? m->embedding_length / model_widest(m).heads : 0;
-	uint32_t head = whole < (uint64_t) LARGEST ? (uint32_t) whole : 0, key = 0, value = 0, key_swa = 0, value_swa = 0;
+	uint32_t head = whole < (uint64_t) LARGEST ? (uint32_t) whole : 0, key = 0, value = 0,
+		 key_swa = 0, value_swa = 0;
 
-	if (one_for_all(g, m, "attention.key_length", head, &key, e) || one_for_all(g, m, "attention.value_length", head, &value, e) ||
+	if (one_for_all(g, m, "attention.key_length", head, &key, e) ||
+	    one_for_all(g, m, "attention.value_length", head, &value, e) ||
 	    one_for_all(g, m, "attention.key_length_swa", key, &key_swa, e) ||
 	    one_for_all(g, m, "attention.value_length_swa", value, &value_swa, e))
 		return -1;
@@ -100,12 +110,13 @@ static int head_lengths(const struct gguf *g, struct model_facts *m, struct err 
 	return 0;
 }
 
-/* Latents are cached where the file has the lengths of the heads that they stand for; older files without them unfold
- * every head. There is no value beside the key: it is a part of it. */
+/* Latents are cached where the file has the lengths of the heads that they stand for; older files
+ * without them unfold every head. There is no value beside the key: it is a part of it. */
 static int latent(const struct gguf *g, struct model_facts *m, struct err *e) {
 	uint64_t rank, key, value;
 
-	if (gguf_own_number(g, m, "attention.kv_lora_rank", 0, &rank, e) || gguf_own_number(g, m, "attention.key_length_mla", 0, &key, e) ||
+	if (gguf_own_number(g, m, "attention.kv_lora_rank", 0, &rank, e) ||
+	    gguf_own_number(g, m, "attention.key_length_mla", 0, &key, e) ||
 	    gguf_own_number(g, m, "attention.value_length_mla", 0, &value, e))
 		return -1;
 	if (!rank || !key || !value)
@@ -125,18 +136,22 @@ static void by_period(struct model_facts *m, uint64_t period, bool dense_first) 
 	}
 }
 
-/* The window, and where: a list of the file, its period, or what the architecture is known for. An architecture that
- * is known for no window has none, whatever is there: the runtime does not look. */
-static int windows(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
+/* The window, and where: a list of the file, its period, or what the architecture is known for. An
+ * architecture that is known for no window has none, whatever is there: the runtime does not
+ * look. */
+static int windows(const struct gguf *g, struct model_facts *m, const struct arch *a,
+		   uint32_t *list, struct err *e) {
 	struct gguf_numbers pattern = {0};
 	uint64_t window;
 	char key[KEY];
 	bool found;
 
 	full_key(m, "attention.sliding_window_pattern", key);
-	if (gguf_own_number(g, m, "attention.sliding_window", a->window, &window, e) || gguf_numbers(g, key, &pattern, e))
+	if (gguf_own_number(g, m, "attention.sliding_window", a->window, &window, e) ||
+	    gguf_numbers(g, key, &pattern, e))
 		return -1;
-	if (!window || a->windows == ARCH_NO_WINDOW || (a->windows == ARCH_LISTED && !pattern.set) ||
+	if (!window || a->windows == ARCH_NO_WINDOW ||
+	    (a->windows == ARCH_LISTED && !pattern.set) ||
 	    (a->only_layers && a->only_layers != m->n_layers))
 		return 0;
 	if (a->windows == ARCH_ALL_WINDOWED) {
@@ -148,7 +163,8 @@ static int windows(const struct gguf *g, struct model_facts *m, const struct arc
 			m->layers[i].kind = list[i] ? MODEL_WINDOW : MODEL_ATTENTION;
 	} else {
 		if (pattern.set && pattern.at[0] < 0)
-			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value", g->name, key);
+			return err_set(e, ERR_INTEGRITY, "'%s' says '%s' with a negative value",
+				       g->name, key);
 		by_period(m, pattern.set ? (uint64_t) pattern.at[0] : a->period, a->dense_first);
 	}
 	if (model_layers(m, MODEL_WINDOW))
@@ -156,7 +172,8 @@ static int windows(const struct gguf *g, struct model_facts *m, const struct arc
 	return 0;
 }
 
-static bool is_recurrent(const struct arch *a, const struct model_layer *l, size_t i, uint64_t interval) {
+static bool is_recurrent(const struct arch *a, const struct model_layer *l, size_t i,
+			 uint64_t interval) {
 	switch (a->recurrence) {
 	case ARCH_RECURRENT: return true;
 	case ARCH_WITHOUT_KV: return !l->kv_heads;
@@ -169,11 +186,13 @@ static bool is_recurrent(const struct arch *a, const struct model_layer *l, size
 }
 
 /* list: 1 for each recurrent layer. */
-static int recurrences(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
+static int recurrences(const struct gguf *g, struct model_facts *m, const struct arch *a,
+		       uint32_t *list, struct err *e) {
 	uint64_t interval;
 	bool listed;
 
-	if (each_layer(g, m, "attention.recurrent_layers", list, &listed, e) || gguf_own_number(g, m, "full_attention_interval", 4, &interval, e))
+	if (each_layer(g, m, "attention.recurrent_layers", list, &listed, e) ||
+	    gguf_own_number(g, m, "full_attention_interval", 4, &interval, e))
 		return -1;
 	listed &= a->recurrence == ARCH_INTERVAL;
 	for (size_t i = 0; i < m->n_layers; i++) {
@@ -191,13 +210,15 @@ static int recurrences(const struct gguf *g, struct model_facts *m, const struct
 	return 0;
 }
 
-static int sharing(const struct gguf *g, struct model_facts *m, const struct arch *a, struct err *e) {
+static int sharing(const struct gguf *g, struct model_facts *m, const struct arch *a,
+		   struct err *e) {
 	uint64_t shared, from = a->kv_layers;
 
 	if (gguf_own_number(g, m, "attention.shared_kv_layers", 0, &shared, e))
 		return -1;
 	if (shared > m->n_layers)
-		return err_set(e, ERR_INTEGRITY, "'%s' says %llu layers with a shared KV cache and has %zu", g->name,
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' says %llu layers with a shared KV cache and has %zu", g->name,
 			       (unsigned long long) shared, m->n_layers);
 	if (shared || !from)
 		from = m->n_layers - shared;
@@ -212,8 +233,11 @@ static int state_keys(const struct gguf *g, struct model_facts *m, struct err *e
 	const struct {
 		const char *key;
 		uint64_t *out;
-	} keys[] = {{"ssm.conv_kernel", &m->conv_kernel}, {"ssm.inner_size", &m->inner_size}, {"ssm.state_size", &m->state_size},
-		    {"ssm.group_count", &m->group_count}, {"ssm.time_step_rank", &m->time_step_rank}};
+	} keys[] = {{"ssm.conv_kernel", &m->conv_kernel},
+		    {"ssm.inner_size", &m->inner_size},
+		    {"ssm.state_size", &m->state_size},
+		    {"ssm.group_count", &m->group_count},
+		    {"ssm.time_step_rank", &m->time_step_rank}};
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		uint32_t v = 0;
@@ -225,11 +249,14 @@ static int state_keys(const struct gguf *g, struct model_facts *m, struct err *e
 }
 
 /* llama_hparams::n_embd_r and n_embd_s together. `heads` are the first layer's. */
-static int state_numbers(const struct gguf *g, struct model_facts *m, const struct arch *a, uint64_t heads_of_first, struct err *e) {
+static int state_numbers(const struct gguf *g, struct model_facts *m, const struct arch *a,
+			 uint64_t heads_of_first, struct err *e) {
 	uint32_t wkv = 0, shift = 0, short_conv = 0, kda = 0;
 
-	if (one_for_all(g, m, "wkv.head_size", 0, &wkv, e) || one_for_all(g, m, "token_shift_count", a->token_shift, &shift, e) ||
-	    one_for_all(g, m, "shortconv.l_cache", 0, &short_conv, e) || one_for_all(g, m, "kda.head_dim", 0, &kda, e))
+	if (one_for_all(g, m, "wkv.head_size", 0, &wkv, e) ||
+	    one_for_all(g, m, "token_shift_count", a->token_shift, &shift, e) ||
+	    one_for_all(g, m, "shortconv.l_cache", 0, &short_conv, e) ||
+	    one_for_all(g, m, "kda.head_dim", 0, &kda, e))
 		return -1;
 	uint64_t rows = m->conv_kernel ? m->conv_kernel - 1 : 0;
 
@@ -244,15 +271,18 @@ static int state_numbers(const struct gguf *g, struct model_facts *m, const stru
 	return 0;
 }
 
-/* The indexer keeps one key of its own for each token, in layers that select by themselves; the others take what was selected before.
- * Files of models that were trained for less than 1,048,576 tokens may lack the list: then each layer selects. */
-static int indexers(const struct gguf *g, struct model_facts *m, const struct arch *a, uint32_t *list, struct err *e) {
+/* The indexer keeps one key of its own for each token, in layers that select by themselves; the
+ * others take what was selected before. Files of models that were trained for less than 1,048,576
+ * tokens may lack the list: then each layer selects. */
+static int indexers(const struct gguf *g, struct model_facts *m, const struct arch *a,
+		    uint32_t *list, struct err *e) {
 	uint32_t length = 0, top = 0, own_heads = 0;
 	bool listed;
 
 	if (!a->has_indexer)
 		return 0;
-	if (one_for_all(g, m, "attention.indexer.key_length", 0, &length, e) || one_for_all(g, m, "attention.indexer.top_k", 0, &top, e) ||
+	if (one_for_all(g, m, "attention.indexer.key_length", 0, &length, e) ||
+	    one_for_all(g, m, "attention.indexer.top_k", 0, &top, e) ||
 	    one_for_all(g, m, "attention.indexer.head_count", 0, &own_heads, e) ||
 	    each_layer(g, m, "attention.indexer.types", list, &listed, e))
 		return -1;
@@ -267,7 +297,8 @@ static void unsure(struct model_facts *m, const char *why) {
 	(void) snprintf(m->unsure, sizeof m->unsure, "architecture '%s' %s", m->architecture, why);
 }
 
-/* An architecture that is not in the table is read as plain attention, and says that this is a guess. */
+/* An architecture that is not in the table is read as plain attention, and says that this is a
+ * guess. */
 static const struct arch *known(struct model_facts *m) {
 	static const struct arch plain = {.windows = ARCH_LISTED};
 	const struct arch *a = arch_find(m->architecture);
@@ -281,8 +312,11 @@ static const struct arch *known(struct model_facts *m) {
 
 /* The runtime gives layers that only predict further tokens a cache in these. */
 static void check_nextn(struct model_facts *m, const struct arch *a, uint64_t nextn) {
-	if (nextn && a->recurrence != ARCH_ATTENTION && a->recurrence != ARCH_INTERVAL && !m->unsure[0])
-		unsure(m, "has recurrent layers and layers that predict further tokens, which together are not in the table");
+	if (nextn && a->recurrence != ARCH_ATTENTION && a->recurrence != ARCH_INTERVAL &&
+	    !m->unsure[0])
+		unsure(m,
+		       "has recurrent layers and layers that predict further tokens, which "
+		       "together are not in the table");
 }
 
 int gguf_layers(const struct gguf *g, struct model_facts *m, uint64_t nextn, struct err *e) {
@@ -294,11 +328,16 @@ int gguf_layers(const struct gguf *g, struct model_facts *m, uint64_t nextn, str
 		return -1;
 	uint64_t heads_of_first = m->n_layers ? m->layers[0].heads : 0;
 
-	if (windows(g, m, a, list, e) || head_lengths(g, m, e) || latent(g, m, e))
+	if (windows(g, m, a, list, e) ||
+	    head_lengths(g, m, e) ||
+	    latent(g, m, e))
 		return -1;
-	if (recurrences(g, m, a, list, e) || sharing(g, m, a, e) || indexers(g, m, a, list, e))
+	if (recurrences(g, m, a, list, e) ||
+	    sharing(g, m, a, e) ||
+	    indexers(g, m, a, list, e))
 		return -1;
-	if (state_keys(g, m, e) || state_numbers(g, m, a, heads_of_first, e))
+	if (state_keys(g, m, e) ||
+	    state_numbers(g, m, a, heads_of_first, e))
 		return -1;
 	check_nextn(m, a, nextn);
 	return 0;

@@ -24,10 +24,16 @@ const char *model_is_other(const struct model_facts *m) {
 	static const struct {
 		const char *kind, *is;
 	} others[] = {
-		{"mmproj", "an encoder of images or sound (mmproj), without the language model that it belongs to: name that model's own file"},
-		{"control vector", "a control vector, which moves the answers of a model: name the model's own file"},
-		{"imatrix", "an importance matrix (imatrix), which llama-quantize reads: name the model's own file"},
-		{"vocabulary", "a vocabulary alone, without any tensor: name the file with the weights"},
+		{"mmproj",
+		 "an encoder of images or sound (mmproj), without the language model that it "
+		 "belongs to: name that model's own file"},
+		{"control vector",
+		 "a control vector, which moves the answers of a model: name the model's own file"},
+		{"imatrix",
+		 "an importance matrix (imatrix), which llama-quantize reads: name the model's own "
+		 "file"},
+		{"vocabulary",
+		 "a vocabulary alone, without any tensor: name the file with the weights"},
 	};
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -37,14 +43,17 @@ const char *model_is_other(const struct model_facts *m) {
 }
 
 static int by_name(const void *a, const void *b) {
-	return strcmp(((const struct model_tensor *) a)->name, ((const struct model_tensor *) b)->name);
+	return strcmp(((const struct model_tensor *) a)->name,
+		      ((const struct model_tensor *) b)->name);
 }
 
 const struct model_tensor *model_tensor_find(const struct model_facts *m, const char *name) {
 	char *wanted CLEANUP(freep) = mem_strdup(name);
 	struct model_tensor key = {.name = wanted};
 
-	return m->n_tensor_list ? bsearch(&key, m->tensor_list, m->n_tensor_list, sizeof key, by_name) : NULL;
+	return m->n_tensor_list
+		? bsearch(&key, m->tensor_list, m->n_tensor_list, sizeof key, by_name)
+		: NULL;
 }
 
 static uint32_t larger(uint32_t a, uint32_t b) {
@@ -76,7 +85,8 @@ size_t model_layers(const struct model_facts *m, enum model_layer_kind kind) {
 uint64_t model_state_numbers(const struct model_facts *m) {
 	__uint128_t conv = m->conv_kernel ? m->conv_kernel - 1 : 0, all;
 
-	all = conv * (m->inner_size + (__uint128_t) 2 * m->group_count * m->state_size) + (__uint128_t) m->state_size * m->inner_size;
+	all = conv * (m->inner_size + (__uint128_t) 2 * m->group_count * m->state_size) +
+		(__uint128_t) m->state_size * m->inner_size;
 	return all < UINT64_MAX ? (uint64_t) all : UINT64_MAX;
 }
 

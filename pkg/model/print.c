@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json/json.h"
 #include "model/model.h"
+#include "json/json.h"
 
-static const char *const kind_names[] = {
-	[MODEL_ATTENTION] = "attention", [MODEL_WINDOW] = "window", [MODEL_RECURRENT] = "recurrent", [MODEL_NONE] = "none"};
+static const char *const kind_names[] = {[MODEL_ATTENTION] = "attention",
+					 [MODEL_WINDOW] = "window",
+					 [MODEL_RECURRENT] = "recurrent",
+					 [MODEL_NONE] = "none"};
 
 const char *model_kind_name(enum model_layer_kind kind) {
 	return kind_names[kind];
@@ -62,15 +64,34 @@ struct json *model_json(const struct model_facts *m) {
 		const char *key;
 		uint64_t v;
 	} numbers[] = {
-		{"files", m->files}, {"split_files", m->split_files}, {"file_bytes", m->file_bytes}, {"tensors", m->tensors},
-		{"tensor_bytes", m->tensor_bytes}, {"parameters", m->parameters}, {"embedding_length", m->embedding_length},
-		{"vocabulary", m->vocabulary}, {"context_length", m->context_length}, {"sliding_window", m->sliding_window},
-		{"kv_lora_rank", m->kv_lora_rank}, {"rope_dimension", m->rope_dimension}, {"experts", m->experts},
-		{"experts_used", m->experts_used}, {"experts_shared", m->experts_shared}, {"expert_feed_forward", m->expert_feed_forward},
-		{"conv_kernel", m->conv_kernel}, {"inner_size", m->inner_size}, {"state_size", m->state_size}, {"group_count", m->group_count},
-		{"time_step_rank", m->time_step_rank}, {"state_numbers", m->state_numbers}, {"token_embedding_bytes", m->token_embedding_bytes},
-		{"output_bytes", m->output_bytes}, {"per_layer_embedding_bytes", m->per_layer_embedding_bytes}, {"expert_bytes", m->expert_bytes},
-		{"nextn_bytes", m->nextn_bytes}, {"active_bytes", model_active_bytes(m)},
+		{"files", m->files},
+		{"split_files", m->split_files},
+		{"file_bytes", m->file_bytes},
+		{"tensors", m->tensors},
+		{"tensor_bytes", m->tensor_bytes},
+		{"parameters", m->parameters},
+		{"embedding_length", m->embedding_length},
+		{"vocabulary", m->vocabulary},
+		{"context_length", m->context_length},
+		{"sliding_window", m->sliding_window},
+		{"kv_lora_rank", m->kv_lora_rank},
+		{"rope_dimension", m->rope_dimension},
+		{"experts", m->experts},
+		{"experts_used", m->experts_used},
+		{"experts_shared", m->experts_shared},
+		{"expert_feed_forward", m->expert_feed_forward},
+		{"conv_kernel", m->conv_kernel},
+		{"inner_size", m->inner_size},
+		{"state_size", m->state_size},
+		{"group_count", m->group_count},
+		{"time_step_rank", m->time_step_rank},
+		{"state_numbers", m->state_numbers},
+		{"token_embedding_bytes", m->token_embedding_bytes},
+		{"output_bytes", m->output_bytes},
+		{"per_layer_embedding_bytes", m->per_layer_embedding_bytes},
+		{"expert_bytes", m->expert_bytes},
+		{"nextn_bytes", m->nextn_bytes},
+		{"active_bytes", model_active_bytes(m)},
 	};
 	struct json *o = json_object(), *layers = json_array();
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quantization_config of config.json, in words: "awq-4bit", "gptq-4bit", "fp8", "compressed-tensors-8bit", "nvfp4". */
+/* quantization_config of config.json, in words: "awq-4bit", "gptq-4bit", "fp8",
+ * "compressed-tensors-8bit", "nvfp4". */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "json/json.h"
 #include "model/config.h"
 #include "model/model.h"
+#include "json/json.h"
 
 static void lower(char *s) {
 	for (; *s; s++)
@@ -28,7 +29,8 @@ static int64_t bits_of(const struct json *q) {
 }
 
 static void sparsity(const struct json *q, struct model_facts *m) {
-	const struct json *s = json_get(q, "sparsity_config"), *share = json_get(s, "global_sparsity");
+	const struct json *s = json_get(q, "sparsity_config"),
+			  *share = json_get(s, "global_sparsity");
 	const char *structure = json_str(s, "sparsity_structure");
 
 	if (!s)
@@ -37,18 +39,23 @@ static void sparsity(const struct json *q, struct model_facts *m) {
 		structure = json_str(s, "sparsity_structure");
 	if (!structure || !strcmp(structure, "0:0"))
 		return;
-	if (strcmp(structure, "unstructured") || !json_is_number(share) || json_value(share) < 0 || json_value(share) > 1)
+	if (strcmp(structure, "unstructured") || !json_is_number(share) || json_value(share) < 0 ||
+	    json_value(share) > 1)
 		(void) snprintf(m->sparsity, sizeof m->sparsity, "%.31s", structure);
 	else
-		(void) snprintf(m->sparsity, sizeof m->sparsity, "unstructured %.0f %%", json_value(share) * 100);
+		(void) snprintf(m->sparsity, sizeof m->sparsity, "unstructured %.0f %%",
+				json_value(share) * 100);
 }
 
-/* MLX writes "quantization", newer versions "quantization_config" too, with bits and group_size and no method. */
+/* MLX writes "quantization", newer versions "quantization_config" too, with bits and group_size and
+ * no method. */
 const struct json *config_mlx(const struct config *c) {
-	const struct json *own = config_get(c, "quantization"), *q = config_get(c, "quantization_config");
+	const struct json *own = config_get(c, "quantization"),
+			  *q = config_get(c, "quantization_config");
 	const struct json *any = json_is_object(own) ? own : q;
 
-	if (!json_is_object(any) || json_get(any, "quant_method") || json_get(any, "quant_algo") || !json_get(any, "group_size"))
+	if (!json_is_object(any) || json_get(any, "quant_method") || json_get(any, "quant_algo") ||
+	    !json_get(any, "group_size"))
 		return NULL;
 	return bits_of(any) ? any : NULL;
 }
@@ -69,7 +76,8 @@ void config_quantization(const struct config *c, struct model_facts *m) {
 	int64_t bits = bits_of(q);
 
 	if (config_mlx(c)) {
-		(void) snprintf(m->quantization, sizeof m->quantization, "mlx-%lldbit", (long long) bits_of(config_mlx(c)));
+		(void) snprintf(m->quantization, sizeof m->quantization, "mlx-%lldbit",
+				(long long) bits_of(config_mlx(c)));
 		return;
 	}
 	if (!json_is_object(q)) {
@@ -81,8 +89,10 @@ void config_quantization(const struct config *c, struct model_facts *m) {
 	if (algorithm) /* ModelOpt: NVFP4, FP8 */
 		(void) snprintf(m->quantization, sizeof m->quantization, "%.31s", algorithm);
 	else if (method && bits)
-		(void) snprintf(m->quantization, sizeof m->quantization, "%.20s-%lldbit", method, (long long) bits);
+		(void) snprintf(m->quantization, sizeof m->quantization, "%.20s-%lldbit", method,
+				(long long) bits);
 	else
-		(void) snprintf(m->quantization, sizeof m->quantization, "%.31s", method ? method : "quantized");
+		(void) snprintf(m->quantization, sizeof m->quantization, "%.31s",
+				method ? method : "quantized");
 	lower(m->quantization);
 }

@@ -23,25 +23,31 @@ int model_read(int fd, const char *name, struct model_facts *out, struct err *e)
 	struct gguf *g CLEANUP(gguf_freep) = NULL;
 	struct bytes from;
 
-	if (fs_bytes(&fd, name, &from, e) || gguf_open(&from, &g, e))
+	if (fs_bytes(&fd, name, &from, e) ||
+	    gguf_open(&from, &g, e))
 		return -1;
 	return gguf_facts(&g, 1, out, e);
 }
 
 /* A text that may be a card: small, and nothing but text in it. */
 static int card(const struct part *f, struct model_facts *out, struct err *e) {
-	char *text CLEANUP(freep) = f->bytes.size <= MAX_CARD ? mem_zalloc(f->bytes.size + 1, 1) : NULL;
+	char *text CLEANUP(freep) = f->bytes.size <= MAX_CARD ? mem_zalloc(f->bytes.size + 1, 1)
+							      : NULL;
 
 	if (text && f->bytes.read(f->bytes.ctx, 0, text, (size_t) f->bytes.size, e))
 		return err_wrap(e, "'%s'", f->name);
 	if (text && text_starts(text, "version https://git-lfs"))
-		return err_set(e, ERR_SPEC, "'%s' is a pointer of Git LFS, not the model: run git lfs pull", f->name);
+		return err_set(e, ERR_SPEC,
+			       "'%s' is a pointer of Git LFS, not the model: run git lfs pull",
+			       f->name);
 	if (!text || !text_is_utf8(text, f->bytes.size) || !strstr(text, "ModelCard"))
-		return err_set(e, ERR_SPEC, "'%s' is neither GGUF nor safetensors nor a model card", f->name);
+		return err_set(e, ERR_SPEC, "'%s' is neither GGUF nor safetensors nor a model card",
+			       f->name);
 	return card_facts(f->name, text, f->bytes.size, "", out, e);
 }
 
-static int any_file(const struct source_dir *p, const char *name, struct part *file, struct model_facts *out, struct err *e) {
+static int any_file(const struct source_dir *p, const char *name, struct part *file,
+		    struct model_facts *out, struct err *e) {
 	struct part *f CLEANUP(part_freep) = file;
 	unsigned char head[HEAD];
 	size_t n = f->bytes.size < HEAD ? (size_t) f->bytes.size : HEAD;
@@ -56,7 +62,8 @@ static int any_file(const struct source_dir *p, const char *name, struct part *f
 }
 
 /* A folder without safetensors: its GGUF files are one model. */
-static int gguf_folder(const struct source_dir *p, const char *path, struct model_facts *out, struct err *e) {
+static int gguf_folder(const struct source_dir *p, const char *path, struct model_facts *out,
+		       struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	const char *first = NULL;
 	struct part *f = NULL;
@@ -65,14 +72,17 @@ static int gguf_folder(const struct source_dir *p, const char *path, struct mode
 	if (fs_list(p->dir, ".", &names, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (text_ends(names[i], ".gguf") && (text_ends(names[i], "-of-00001.gguf") || !strstr(names[i], "-of-") || strstr(names[i], "-00001-of-"))) {
+		if (text_ends(names[i], ".gguf") &&
+		    (text_ends(names[i], "-of-00001.gguf") || !strstr(names[i], "-of-") ||
+		     strstr(names[i], "-00001-of-"))) {
 			first = found++ ? first : names[i];
 		}
 	if (!found)
 		return err_set(e, ERR_SPEC, "'%s' has neither safetensors nor GGUF files", path);
 	if (found > 1)
 		return err_set(e, ERR_SPEC, "'%s' has %zu GGUF models: name one", path, found);
-	return source_dir_need(p, first, "it was there", &f, e) ? -1 : any_file(p, first, f, out, e);
+	return source_dir_need(p, first, "it was there", &f, e) ? -1
+								: any_file(p, first, f, out, e);
 }
 
 int model_read_path(const char *path, struct model_facts *out, struct err *e) {
@@ -97,7 +107,8 @@ int model_read_path(const char *path, struct model_facts *out, struct err *e) {
 	return any_file(&p, p.first, f, out, e);
 }
 
-int model_read_source(struct http *http, const char *source, struct model_facts *out, struct err *e) {
+int model_read_source(struct http *http, const char *source, struct model_facts *out,
+		      struct err *e) {
 	struct source_dir p CLEANUP(source_dir_done) = SOURCE_DIR_INIT;
 	struct part *f = NULL;
 

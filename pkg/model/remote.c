@@ -47,8 +47,11 @@ static int accept_answer(struct asking *a, const struct http_response *r) {
 		a->r->size = (uint64_t) r->range_total;
 		return 0;
 	}
-	if (r->status != 200 || a->r->have.len || r->content_length < 0 || r->content_length > SMALL)
-		return refuse(a, "the server does not send a part of it (no range requests); download it first");
+	if (r->status != 200 || a->r->have.len || r->content_length < 0 ||
+	    r->content_length > SMALL)
+		return refuse(a,
+			      "the server does not send a part of it (no range requests); download "
+			      "it first");
 	a->r->size = (uint64_t) r->content_length;
 	a->whole = true;
 	return 0;
@@ -87,10 +90,19 @@ static int check_kind(const struct remote *r, const struct http_response *answer
 static int fetch(struct remote *r, uint64_t to, bool *found, struct err *e) {
 	struct http_response answer CLEANUP(http_response_done) = {0};
 	struct asking a = {.r = r};
-	char *auth CLEANUP(freep) = r->token ? mem_printf("Authorization: Bearer %s", r->token) : NULL;
+	char *auth CLEANUP(freep) = r->token ? mem_printf("Authorization: Bearer %s", r->token)
+					     : NULL;
 	const char *headers[] = {"Accept-Encoding: identity", auth};
-	struct http_request q = {.url = r->url, .headers = headers, .n_headers = 1 + (r->token != NULL), .follow = true, .begin = on_begin, .sink = on_data,
-				 .sink_ctx = &a, .range_from = r->have.len, .range_to = to - 1, .connect_timeout_ms = CONNECT_MS,
+	struct http_request q = {.url = r->url,
+				 .headers = headers,
+				 .n_headers = 1 + (r->token != NULL),
+				 .follow = true,
+				 .begin = on_begin,
+				 .sink = on_data,
+				 .sink_ctx = &a,
+				 .range_from = r->have.len,
+				 .range_to = to - 1,
+				 .connect_timeout_ms = CONNECT_MS,
 				 .stall_timeout_ms = STALL_MS};
 
 	*found = true;
@@ -113,7 +125,8 @@ static int fetch(struct remote *r, uint64_t to, bool *found, struct err *e) {
 	uint64_t end = a.whole || to > r->size ? r->size : to;
 
 	if (r->have.len < end)
-		return err_set(e, ERR_UNREACHABLE, "sent %zu of %llu bytes", r->have.len, (unsigned long long) end);
+		return err_set(e, ERR_UNREACHABLE, "sent %zu of %llu bytes", r->have.len,
+			       (unsigned long long) end);
 	return check_kind(r, &answer, e);
 }
 
@@ -121,13 +134,15 @@ static int read_at(void *ctx, uint64_t at, void *out, size_t n, struct err *e) {
 	struct remote *r = ctx;
 
 	while (r->have.len < at + n) {
-		uint64_t more = r->have.len < LARGEST ? r->have.len : LARGEST, to = r->have.len + more;
+		uint64_t more = r->have.len < LARGEST ? r->have.len : LARGEST,
+			 to = r->have.len + more;
 		bool found;
 
 		to = to < at + n ? at + n : to;
 		to = to < r->size ? to : r->size;
 		if (to > REMOTE_MAX)
-			return err_set(e, ERR_INTEGRITY, "its header is longer than %zu bytes", REMOTE_MAX);
+			return err_set(e, ERR_INTEGRITY, "its header is longer than %zu bytes",
+				       REMOTE_MAX);
 		if (fetch(r, to, &found, e))
 			return -1;
 		if (!found)
@@ -137,14 +152,16 @@ static int read_at(void *ctx, uint64_t at, void *out, size_t n, struct err *e) {
 	return 0;
 }
 
-int remote_open(struct http *http, const char *source, const char *shown, struct remote **out, struct bytes *bytes, struct err *e) {
+int remote_open(struct http *http, const char *source, const char *shown, struct remote **out,
+		struct bytes *bytes, struct err *e) {
 	struct remote *r = mem_zalloc(1, sizeof *r);
 	bool found = false;
 
 	r->http = http;
 	r->shown = shown;
 	r->have = (struct buf) BUF_INIT(REMOTE_MAX + 1);
-	if (store_source_url(source, false, &r->url, &r->token, e) || fetch(r, FIRST, &found, e)) {
+	if (store_source_url(source, false, &r->url, &r->token, e) ||
+	    fetch(r, FIRST, &found, e)) {
 		remote_free(r);
 		return err_wrap(e, "'%s'", shown);
 	}

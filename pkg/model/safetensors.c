@@ -9,12 +9,12 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "model/config.h"
 #include "model/model.h"
 #include "model/source_dir.h"
 #include "model/tensor_totals.h"
 #include "safetensors/safetensors.h"
+#include "json/json.h"
 
 #define INDEX "model.safetensors.index.json"
 #define ONE "model.safetensors"
@@ -31,11 +31,11 @@ struct reading {
 	const struct source_dir *p;
 	struct model_facts m;
 	struct json *config, *index; /* index NULL: one file */
-	struct entry *entries;	     /* of the index, by tensor */
+	struct entry *entries;       /* of the index, by tensor */
 	size_t n_entries, found;
-	int64_t bits; /* of packed weights; 0 */
+	int64_t bits;           /* of packed weights; 0 */
 	const struct json *mlx; /* its quantization; NULL */
-	struct entry *seen;	/* every tensor of every file; owned, and so are their texts */
+	struct entry *seen;     /* every tensor of every file; owned, and so are their texts */
 	size_t n_seen, cap_seen;
 	bool tied;
 	struct err *e;
@@ -53,8 +53,10 @@ static void reading_done(struct reading *r) {
 	model_facts_done(&r->m);
 }
 
-/* A JSON file of the place, which a Python program wrote: Infinity and NaN may be in it. *out NULL: not there. */
-static int read_json(const struct source_dir *p, const char *name, size_t most, struct json **out, struct err *e) {
+/* A JSON file of the place, which a Python program wrote: Infinity and NaN may be in it. *out NULL:
+ * not there. */
+static int read_json(const struct source_dir *p, const char *name, size_t most, struct json **out,
+		     struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	struct err why = {0};
 
@@ -96,7 +98,9 @@ static long layer_of(const char *name) {
 
 /* Not a part of the language model: what it sees and hears with. */
 static bool is_tower(const char *name) {
-	static const char *const words[] = {"visual.", "vision_", "audio_", "image_", "multi_modal_projector.", "embed_vision.", "embed_audio."};
+	static const char *const words[] = {
+		"visual.",       "vision_",     "audio_", "image_", "multi_modal_projector.",
+		"embed_vision.", "embed_audio."};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (has(name, words[i]))
@@ -105,8 +109,10 @@ static bool is_tower(const char *name) {
 }
 
 static bool is_token_table(const char *name) {
-	static const char *const tails[] = {"embed_tokens.weight", "wte.weight", "tok_embeddings.weight", "word_embeddings.weight", "embeddings.weight",
-					    "embed_in.weight", "embed_tokens.qweight"};
+	static const char *const tails[] = {"embed_tokens.weight",   "wte.weight",
+					    "tok_embeddings.weight", "word_embeddings.weight",
+					    "embeddings.weight",     "embed_in.weight",
+					    "embed_tokens.qweight"};
 
 	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
 		if (text_ends(name, tails[i]))
@@ -115,7 +121,8 @@ static bool is_token_table(const char *name) {
 }
 
 static bool is_output(const char *name) {
-	return has(name, "lm_head.") || text_starts(name, "output.") || text_starts(name, "embed_out.");
+	return has(name, "lm_head.") || text_starts(name, "output.") ||
+		text_starts(name, "embed_out.");
 }
 
 static void take_role(struct reading *r, const struct safetensors_tensor *t) {
@@ -140,12 +147,17 @@ static void take_role(struct reading *r, const struct safetensors_tensor *t) {
 
 /* Weights that one element stands for: several where they are packed, none where it is a scale. */
 static uint64_t weights_in(const struct reading *r, const struct safetensors_tensor *t) {
-	static const char *const scales[] = {"scales", "qzeros", "g_idx", "weight_scale", "weight_scale_2", "weight_scale_inv", "input_scale", "weight_shape",
-					     "weight_zero_point", "weight_g_idx", "absmax", "quant_map", "SCB", "k_scale", "v_scale", "bitmask", "row_offsets"};
+	static const char *const scales[] = {"scales",       "qzeros",         "g_idx",
+					     "weight_scale", "weight_scale_2", "weight_scale_inv",
+					     "input_scale",  "weight_shape",   "weight_zero_point",
+					     "weight_g_idx", "absmax",         "quant_map",
+					     "SCB",          "k_scale",        "v_scale",
+					     "bitmask",      "row_offsets"};
 	const char *dot = strrchr(t->name, '.'), *last = dot ? dot + 1 : t->name;
 
 	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-		if (!strcmp(last, scales[i]) || text_ends(last, "_scales") || has(last, "quant_state"))
+		if (!strcmp(last, scales[i]) || text_ends(last, "_scales") ||
+		    has(last, "quant_state"))
 			return 0;
 	if (r->mlx && !strcmp(last, "biases"))
 		return 0;
@@ -188,17 +200,21 @@ static int check_twice(struct reading *r) {
 		qsort(r->seen, r->n_seen, sizeof *r->seen, by_tensor);
 	for (size_t i = 1; i < r->n_seen; i++)
 		if (!strcmp(r->seen[i - 1].tensor, r->seen[i].tensor))
-			return err_set(r->e, ERR_INTEGRITY, "'%s%s' and '%s%s' both have the tensor '%.200s'", r->p->base, r->seen[i - 1].file, r->p->base,
-				       r->seen[i].file, r->seen[i].tensor);
+			return err_set(r->e, ERR_INTEGRITY,
+				       "'%s%s' and '%s%s' both have the tensor '%.200s'",
+				       r->p->base, r->seen[i - 1].file, r->p->base, r->seen[i].file,
+				       r->seen[i].tensor);
 	return 0;
 }
 
-static int take_tensors(struct reading *r, const struct part *f, const char *file, const struct safetensors *s) {
+static int take_tensors(struct reading *r, const struct part *f, const char *file,
+			const struct safetensors *s) {
 	for (size_t i = 0; i < s->n_tensors; i++) {
 		const struct safetensors_tensor *t = &s->tensors[i];
 
 		if (tensor_totals_add(&r->m, t->dtype, t->bytes, weights_in(r, t)))
-			return err_set(r->e, ERR_INTEGRITY, "'%s' has tensors larger than any file", f->name);
+			return err_set(r->e, ERR_INTEGRITY, "'%s' has tensors larger than any file",
+				       f->name);
 		if (!model_is_adapter(&r->m))
 			take_role(r, t);
 		r->found += is_in_index(r, t->name, file);
@@ -213,7 +229,9 @@ static int take_tensors(struct reading *r, const struct part *f, const char *fil
 static int take_file(struct reading *r, const struct part *f, const char *file) {
 	struct safetensors *s CLEANUP(safetensors_freep) = NULL;
 
-	return safetensors_open(&f->bytes, &s, r->e) || take_tensors(r, f, file, s) ? -1 : 0;
+	if (safetensors_open(&f->bytes, &s, r->e) || take_tensors(r, f, file, s))
+		return -1;
+	return 0;
 }
 
 /* --- files --- */
@@ -224,10 +242,13 @@ static int by_text(const void *a, const void *b) {
 
 /* The index's entries by tensor, and its files' names, sorted; *names has room for all. */
 static int take_index(struct reading *r, const char **names) {
-	for (const struct json *v = json_first(json_get(r->index, "weight_map")); v; v = json_next(v)) {
+	for (const struct json *v = json_first(json_get(r->index, "weight_map")); v;
+	     v = json_next(v)) {
 		struct entry one = {json_key(v), json_text(v)};
 		if (!one.file)
-			return err_set(r->e, ERR_INTEGRITY, "'%s" INDEX "' names no file for '%.200s'", r->p->base, one.tensor);
+			return err_set(r->e, ERR_INTEGRITY,
+				       "'%s" INDEX "' names no file for '%.200s'", r->p->base,
+				       one.tensor);
 		names[r->n_entries] = one.file;
 		r->entries[r->n_entries++] = one;
 	}
@@ -250,12 +271,18 @@ static int take_shards(struct reading *r) {
 		if (i && !strcmp(names[i - 1], names[i]))
 			continue;
 		if (r->m.files == MAX_SHARDS)
-			return err_set(r->e, ERR_INTEGRITY, "'%s" INDEX "' names more than %d files", r->p->base, MAX_SHARDS);
-		if (source_dir_need(r->p, names[i], "the index of the model's files names it", &f, r->e) || take_file(r, f, names[i]))
+			return err_set(r->e, ERR_INTEGRITY,
+				       "'%s" INDEX "' names more than %d files", r->p->base,
+				       MAX_SHARDS);
+		if (source_dir_need(r->p, names[i], "the index of the model's files names it", &f,
+				    r->e) ||
+		    take_file(r, f, names[i]))
 			return -1;
 	}
 	if (r->found != n)
-		return err_set(r->e, ERR_INTEGRITY, "'%s" INDEX "' names %zu tensors, of which its files have %zu", r->p->base, n, r->found);
+		return err_set(r->e, ERR_INTEGRITY,
+			       "'%s" INDEX "' names %zu tensors, of which its files have %zu",
+			       r->p->base, n, r->found);
 	r->m.split_files = r->m.files;
 	return check_twice(r);
 }
@@ -267,7 +294,8 @@ static unsigned long count_in(const char *name) {
 	return of ? strtoul(of + 4, NULL, 10) : 0;
 }
 
-/* Files of the weights themselves: Mistral's consolidated.safetensors is the same weights once more, where others are there. */
+/* Files of the weights themselves: Mistral's consolidated.safetensors is the same weights once
+ * more, where others are there. */
 static size_t weight_files(char *const *names, size_t n, const char **out) {
 	size_t found = 0, consolidated = 0;
 
@@ -286,13 +314,15 @@ static size_t weight_files(char *const *names, size_t n, const char **out) {
 	return kept;
 }
 
-/* A folder without an index and without model.safetensors: all of its files, which must be as many as their names say. */
+/* A folder without an index and without model.safetensors: all of its files, which must be as many
+ * as their names say. */
 static int take_folder(struct reading *r) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n, files;
 
 	if (r->p->dir < 0)
-		return err_set(r->e, ERR_INTEGRITY, "'%s" ONE "' is missing, and so is '" INDEX "'", r->p->base);
+		return err_set(r->e, ERR_INTEGRITY, "'%s" ONE "' is missing, and so is '" INDEX "'",
+			       r->p->base);
 	if (fs_list(r->p->dir, ".", &names, &n, r->e))
 		return -1;
 	const char **weights CLEANUP(freep) = mem_zalloc(n + 1, sizeof *weights);
@@ -301,9 +331,13 @@ static int take_folder(struct reading *r) {
 	for (size_t i = 0; i < files; i++) {
 		struct part *f CLEANUP(part_freep) = NULL;
 		if (count_in(weights[i]) > files)
-			return err_set(r->e, ERR_INTEGRITY, "'%s%s' is one of %lu files, and %zu are there; there is no '" INDEX "' that names the others",
-				       r->p->base, weights[i], count_in(weights[i]), files);
-		if (source_dir_need(r->p, weights[i], "it was there", &f, r->e) || take_file(r, f, weights[i]))
+			return err_set(
+				r->e, ERR_INTEGRITY,
+				"'%s%s' is one of %lu files, and %zu are there; there is no '" INDEX
+				"' that names the others",
+				r->p->base, weights[i], count_in(weights[i]), files);
+		if (source_dir_need(r->p, weights[i], "it was there", &f, r->e) ||
+		    take_file(r, f, weights[i]))
 			return -1;
 	}
 	if (!files)
@@ -329,11 +363,15 @@ static int take_files(struct reading *r, struct part *only) {
 /* --- beside the files --- */
 
 static int take_adapter(struct reading *r, const struct json *config) {
-	const char *type = json_str(config, "peft_type"), *task = json_str(config, "base_model_name_or_path");
+	const char *type = json_str(config, "peft_type"),
+		   *task = json_str(config, "base_model_name_or_path");
 
 	(void) snprintf(r->m.kind, sizeof r->m.kind, "adapter");
 	(void) snprintf(r->m.architecture, sizeof r->m.architecture, "%.63s", task ? task : "");
-	(void) snprintf(r->m.adapter_type, sizeof r->m.adapter_type, "%.31s", type && !strcmp(type, "LORA") ? "lora" : type ? type : "");
+	(void) snprintf(r->m.adapter_type, sizeof r->m.adapter_type, "%.31s",
+			type && !strcmp(type, "LORA") ? "lora"
+				: type                ? type
+						      : "");
 	return 0;
 }
 
@@ -343,8 +381,12 @@ static int no_config(struct reading *r, const char *name) {
 
 	if (source_dir_open(r->p, "params.json", &params, r->e))
 		return -1;
-	return err_set(r->e, ERR_SPEC, "'%s' is missing: it says the layers and heads of a safetensors model%s", name,
-		       params ? "; params.json, which is there, is not read: take config.json from the model's repository" : "");
+	return err_set(r->e, ERR_SPEC,
+		       "'%s' is missing: it says the layers and heads of a safetensors model%s",
+		       name,
+		       params ? "; params.json, which is there, is not read: take config.json from "
+				"the model's repository"
+			      : "");
 }
 
 static int take_config(struct reading *r) {
@@ -378,15 +420,18 @@ static void settle(struct reading *r) {
 	if (r->tied)
 		m->output_bytes = 0;
 	if (!m->quantization[0])
-		(void) snprintf(m->quantization, sizeof m->quantization, "%s", tensor_totals_largest(m));
+		(void) snprintf(m->quantization, sizeof m->quantization, "%s",
+				tensor_totals_largest(m));
 	tensor_totals_experts(m);
 }
 
-int safetensors_facts(const struct source_dir *p, struct part *only, struct model_facts *out, struct err *e) {
+int safetensors_facts(const struct source_dir *p, struct part *only, struct model_facts *out,
+		      struct err *e) {
 	struct part *own CLEANUP(part_freep) = only;
 	struct reading r CLEANUP(reading_done) = {.p = p, .e = e};
 
-	if (take_config(&r) || (!own && read_json(p, INDEX, MAX_INDEX, &r.index, e)) || take_files(&r, own))
+	if (take_config(&r) || (!own && read_json(p, INDEX, MAX_INDEX, &r.index, e)) ||
+	    take_files(&r, own))
 		return -1;
 	settle(&r);
 	*out = r.m;

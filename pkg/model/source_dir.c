@@ -20,7 +20,8 @@ int source_dir_of_path(const char *path, bool is_dir, struct source_dir *out, st
 	out->dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (out->dir < 0)
 		return err_sys(e, "cannot open '%s'", folder);
-	out->base = n ? mem_printf("%s%s", folder, folder[n - 1] == '/' ? "" : "/") : mem_strdup("");
+	out->base = n ? mem_printf("%s%s", folder, folder[n - 1] == '/' ? "" : "/")
+		      : mem_strdup("");
 	out->first = mem_strdup(path + n);
 	return 0;
 }
@@ -45,7 +46,8 @@ void source_dir_done(struct source_dir *p) {
 	*p = (struct source_dir) SOURCE_DIR_INIT;
 }
 
-static int open_here(const struct source_dir *p, const char *name, struct part *f, bool *found, struct err *e) {
+static int open_here(const struct source_dir *p, const char *name, struct part *f, bool *found,
+		     struct err *e) {
 	f->fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	*found = f->fd >= 0;
 	if (f->fd < 0)
@@ -53,7 +55,8 @@ static int open_here(const struct source_dir *p, const char *name, struct part *
 	return fs_bytes(&f->fd, f->name, &f->bytes, e);
 }
 
-static int open_there(const struct source_dir *p, const char *name, struct part *f, bool *found, struct err *e) {
+static int open_there(const struct source_dir *p, const char *name, struct part *f, bool *found,
+		      struct err *e) {
 	char *source CLEANUP(freep) = mem_printf("%s%s%s", p->base, name, p->query);
 
 	free(f->name);
@@ -64,12 +67,14 @@ static int open_there(const struct source_dir *p, const char *name, struct part 
 	return 0;
 }
 
-int source_dir_open(const struct source_dir *p, const char *name, struct part **out, struct err *e) {
+int source_dir_open(const struct source_dir *p, const char *name, struct part **out,
+		    struct err *e) {
 	struct part *f CLEANUP(part_freep) = NULL;
 	bool found;
 
 	if (!*name || strchr(name, '/') || !strcmp(name, ".."))
-		return err_set(e, ERR_SPEC, "'%.200s' is no name of a file beside the others", name);
+		return err_set(e, ERR_SPEC, "'%.200s' is no name of a file beside the others",
+			       name);
 	f = mem_zalloc(1, sizeof *f);
 	f->fd = -1;
 	f->name = mem_printf("%s%s", p->base, name);
@@ -79,7 +84,8 @@ int source_dir_open(const struct source_dir *p, const char *name, struct part **
 	return 0;
 }
 
-int source_dir_need(const struct source_dir *p, const char *name, const char *why, struct part **out, struct err *e) {
+int source_dir_need(const struct source_dir *p, const char *name, const char *why,
+		    struct part **out, struct err *e) {
 	if (source_dir_open(p, name, out, e))
 		return -1;
 	if (!*out)

@@ -13,8 +13,8 @@ int tensor_totals_add(struct model_facts *m, const char *type, uint64_t bytes, u
 
 	while (i < m->n_types && strcmp(m->types[i].name, type))
 		i++;
-	if (i == MODEL_MAX_TYPES || ADD(m->tensor_bytes, bytes, &m->tensor_bytes) || ADD(m->parameters, elements, &m->parameters) ||
-	    m->tensor_bytes > INT64_MAX)
+	if (i == MODEL_MAX_TYPES || ADD(m->tensor_bytes, bytes, &m->tensor_bytes) ||
+	    ADD(m->parameters, elements, &m->parameters) || m->tensor_bytes > INT64_MAX)
 		return -1;
 	if (i == m->n_types)
 		(void) snprintf(m->types[m->n_types++].name, sizeof m->types[0].name, "%s", type);

@@ -5,28 +5,33 @@
 #include "base/text.h"
 #include "capacity/capacity.h"
 #include "host/host.h"
-#include "json/json.h"
 #include "model/model.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* ---- sizes ---- */
 
 struct plan_ask plan_asked(const struct planner *p) {
 	const struct spec *s = p->in->spec;
 
-	return (struct plan_ask){.context = (uint64_t) s->context_tokens, .sequences = (uint64_t) s->concurrent_sequences,
-		.kv_cache = s->kv_cache, .backend = p->plan.backend, .model = p->plan.model};
+	return (struct plan_ask){.context = (uint64_t) s->context_tokens,
+				 .sequences = (uint64_t) s->concurrent_sequences,
+				 .kv_cache = s->kv_cache,
+				 .backend = p->plan.backend,
+				 .model = p->plan.model};
 }
 
 /* It was asked of the manifest's own load. */
 static bool is_measured(const struct plan_input *in, const struct plan_ask *ask) {
-	return in->measured && ask->context == (uint64_t) in->spec->context_tokens && ask->sequences == (uint64_t) in->spec->concurrent_sequences &&
-	       !strcmp(ask->kv_cache, in->spec->kv_cache);
+	return in->measured && ask->context == (uint64_t) in->spec->context_tokens &&
+		ask->sequences == (uint64_t) in->spec->concurrent_sequences &&
+		!strcmp(ask->kv_cache, in->spec->kv_cache);
 }
 
-int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out, struct err *e) {
+int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out,
+	      struct err *e) {
 	const struct plan_input *in = p->in;
 	struct size_load load = {
 		.context_tokens = ask->context,
@@ -39,7 +44,8 @@ int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_b
 	};
 
 	for (size_t i = 0; i < in->spec->n_adapters; i++)
-		if (__builtin_add_overflow(load.adapters, in->adapters[i].tensor_bytes, &load.adapters))
+		if (__builtin_add_overflow(load.adapters, in->adapters[i].tensor_bytes,
+					   &load.adapters))
 			return err_set(e, ERR_NOFIT, "the adapters are larger than any memory");
 	return size_compute(ask->model, &in->runtime->memory, &load, out, e);
 }
@@ -52,8 +58,11 @@ static struct plan_machine this_machine(const struct planner *p) {
 	const struct host_facts *h = p->in->host;
 	bool on_device = p->plan.backend->on_device;
 	const struct host_gpu *gpu = on_device ? host_gpu_for(h, p->plan.backend->name) : NULL;
-	struct plan_machine machine = {.name = on_device ? "the device" : "the machine", .backend = p->plan.backend, .devices = 1,
-		.memory = s->device_memory, .bandwidth = s->device_bandwidth};
+	struct plan_machine machine = {.name = on_device ? "the device" : "the machine",
+				       .backend = p->plan.backend,
+				       .devices = 1,
+				       .memory = s->device_memory,
+				       .bandwidth = s->device_bandwidth};
 
 	if (s->device_auto) {
 		machine.memory = gpu ? gpu->memory_total : on_device ? 0 : host_memory(h);
@@ -63,10 +72,16 @@ static struct plan_machine this_machine(const struct planner *p) {
 }
 
 static struct plan_machine named_machine(const struct planner *p, const struct spec_machine *m) {
-	const struct runtime_backend *b = strcmp(m->backend, "auto") ? runtime_backend(p->in->runtime, m->backend) : p->plan.backend;
+	const struct runtime_backend *b = strcmp(m->backend, "auto")
+		? runtime_backend(p->in->runtime, m->backend)
+		: p->plan.backend;
 
-	return (struct plan_machine){.name = m->name, .backend = b ? b : p->plan.backend, .devices = m->devices, .memory = m->memory,
-		.bandwidth = m->bandwidth, .p95_ms = m->latency_p95_ms};
+	return (struct plan_machine){.name = m->name,
+				     .backend = b ? b : p->plan.backend,
+				     .devices = m->devices,
+				     .memory = m->memory,
+				     .bandwidth = m->bandwidth,
+				     .p95_ms = m->latency_p95_ms};
 }
 
 void plan_machines(struct planner *p) {
@@ -85,15 +100,18 @@ void plan_machines(struct planner *p) {
 }
 
 /* A runtime that takes a fraction of a device must hold the load in what it takes. */
-static enum plan_verdict verdict_of(const struct planner *p, const struct plan_machine *machine, const struct size_budget *b) {
+static enum plan_verdict verdict_of(const struct planner *p, const struct plan_machine *machine,
+				    const struct size_budget *b) {
 	const struct spec *s = p->in->spec;
 	struct size_pages pages;
 
-	if (machine->capacity && machine->backend->on_device && size_paged(&p->in->runtime->memory, b, machine->memory, &pages) && !pages.holds_load)
+	if (machine->capacity && machine->backend->on_device &&
+	    size_paged(&p->in->runtime->memory, b, machine->memory, &pages) && !pages.holds_load)
 		return PLAN_TOO_LARGE;
 	if (machine->capacity && b->uncertain && !p->in->asking)
 		return PLAN_INEXACT;
-	return plan_verdict_of(machine->capacity, s->reserve_percent, b->planned, machine->p95_ms, s->needed_p95_ms, s->asynchronous);
+	return plan_verdict_of(machine->capacity, s->reserve_percent, b->planned, machine->p95_ms,
+			       s->needed_p95_ms, s->asynchronous);
 }
 
 static bool is_admitted(enum plan_verdict v) {
@@ -106,7 +124,8 @@ bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *plan
 		struct err ignored = {0};
 
 		ask.backend = p->plan.machines[i].backend;
-		if (!plan_size(p, &ask, &b, &ignored) && is_admitted(verdict_of(p, &p->plan.machines[i], &b))) {
+		if (!plan_size(p, &ask, &b, &ignored) &&
+		    is_admitted(verdict_of(p, &p->plan.machines[i], &b))) {
 			*planned = b.planned;
 			return true;
 		}
@@ -123,7 +142,10 @@ static void size_candidate(struct planner *p, size_t i) {
 	struct size_budget b = {0};
 	struct err ignored = {0};
 
-	*k = (struct plan_candidate){.name = from->name, .rated = from->rated, .quality = from->quality, .weights = p->in->candidates[i].tensor_bytes};
+	*k = (struct plan_candidate){.name = from->name,
+				     .rated = from->rated,
+				     .quality = from->quality,
+				     .weights = p->in->candidates[i].tensor_bytes};
 	ask.model = &p->in->candidates[i];
 	if (plan_size(p, &ask, &b, &ignored))
 		k->planned = UINT64_MAX;
@@ -144,7 +166,8 @@ void plan_pick(struct planner *p) {
 	if (p->plan.chosen == n) {
 		p->plan.chosen = 0;
 		for (size_t i = 1; i < n; i++)
-			if (p->plan.candidates[i].planned < p->plan.candidates[p->plan.chosen].planned)
+			if (p->plan.candidates[i].planned <
+			    p->plan.candidates[p->plan.chosen].planned)
 				p->plan.chosen = i;
 	}
 	p->plan.model = &p->in->candidates[p->plan.chosen];
@@ -170,7 +193,8 @@ static void budget_tree(struct planner *p) {
 	json_set_int(o, "reserve_percent", p->in->spec->reserve_percent);
 	json_set_int(o, "limit_bytes", (int64_t) p->plan.memory_bytes);
 	json_set_str(o, "admission", p->in->spec->admission);
-	json_set_int(o, "active_bytes", (int64_t) (model_active_bytes(p->plan.model) + b->adapters));
+	json_set_int(o, "active_bytes",
+		     (int64_t) (model_active_bytes(p->plan.model) + b->adapters));
 	p->plan.budget_json = p->trees[0] = o;
 }
 
@@ -185,7 +209,8 @@ int plan_budget(struct planner *p, struct err *e) {
 	limit = capacity_limit(b.host, s->reserve_percent);
 	/* What JSON keeps exact; 9 PB. */
 	if (b.planned >= (uint64_t) 1 << 53 || limit >= (uint64_t) 1 << 53)
-		return err_set(e, ERR_NOFIT, "'%s' needs more memory than any machine has", s->version);
+		return err_set(e, ERR_NOFIT, "'%s' needs more memory than any machine has",
+			       s->version);
 	p->plan.budget = b;
 	p->plan.memory_bytes = limit;
 	budget_tree(p);
@@ -201,8 +226,11 @@ static const char *bytes_text(const struct planner *p, uint64_t n) {
 	return arena_strdup(p->arena, text);
 }
 
-static const char *reason_of(const struct planner *p, const struct plan_machine *machine, const struct size_budget *b) {
-	const char *planned = bytes_text(p, machine->planned), *usable = bytes_text(p, machine->usable), *capacity = bytes_text(p, machine->capacity);
+static const char *reason_of(const struct planner *p, const struct plan_machine *machine,
+			     const struct size_budget *b) {
+	const char *planned = bytes_text(p, machine->planned),
+		   *usable = bytes_text(p, machine->usable),
+		   *capacity = bytes_text(p, machine->capacity);
 	unsigned long long p95 = machine->p95_ms, gate = p->in->spec->needed_p95_ms;
 	unsigned reserve = p->in->spec->reserve_percent;
 	struct size_pages pages = {0};
@@ -210,22 +238,40 @@ static const char *reason_of(const struct planner *p, const struct plan_machine 
 	switch (machine->verdict) {
 	case PLAN_ADMITTED:
 		if (machine->p95_ms && gate)
-			return arena_printf(p->arena, "%s of %s (%s less %u%%), p95 %llu ms of %llu", planned, usable, capacity, reserve, p95, gate);
-		return arena_printf(p->arena, "%s of %s (%s less %u%%)", planned, usable, capacity, reserve);
+			return arena_printf(p->arena,
+					    "%s of %s (%s less %u%%), p95 %llu ms of %llu", planned,
+					    usable, capacity, reserve, p95, gate);
+		return arena_printf(p->arena, "%s of %s (%s less %u%%)", planned, usable, capacity,
+				    reserve);
 	case PLAN_ASYNCHRONOUS:
-		return arena_printf(p->arena, "for asynchronous work only: p95 %llu ms exceeds the limit of %llu ms", p95, gate);
+		return arena_printf(
+			p->arena,
+			"for asynchronous work only: p95 %llu ms exceeds the limit of %llu ms", p95,
+			gate);
 	case PLAN_TOO_LARGE:
-		if (capacity_admits(machine->capacity, reserve, machine->planned) && size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
-			return arena_printf(p->arena, "%s takes %s of the device, and its pages of %s do not hold the load (KV cache and states %s)",
-				p->in->runtime->name, bytes_text(p, pages.taken), bytes_text(p, pages.kv), bytes_text(p, b->kv_cache + b->recurrent));
-		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable, capacity, reserve);
+		if (capacity_admits(machine->capacity, reserve, machine->planned) &&
+		    size_paged(&p->in->runtime->memory, b, machine->memory, &pages))
+			return arena_printf(p->arena,
+					    "%s takes %s of the device, and its pages of %s do not "
+					    "hold the load (KV cache and states %s)",
+					    p->in->runtime->name, bytes_text(p, pages.taken),
+					    bytes_text(p, pages.kv),
+					    bytes_text(p, b->kv_cache + b->recurrent));
+		return arena_printf(p->arena, "needs %s, has %s (%s less %u%%)", planned, usable,
+				    capacity, reserve);
 	case PLAN_TOO_SLOW:
-		return arena_printf(p->arena, "fits, but p95 %llu ms exceeds the limit of %llu ms", p95, gate);
+		return arena_printf(p->arena, "fits, but p95 %llu ms exceeds the limit of %llu ms",
+				    p95, gate);
 	case PLAN_INEXACT:
-		return arena_printf(p->arena, "not known exactly: %s; %s is an estimate that counts caches and buffers twice", p->plan.model->unsure, planned);
+		return arena_printf(p->arena,
+				    "not known exactly: %s; %s is an estimate that counts caches "
+				    "and buffers twice",
+				    p->plan.model->unsure, planned);
 	case PLAN_UNKNOWN: break;
 	}
-	return arena_printf(p->arena, "the memory of the device for backend '%s' is not known; set resources: {device: {memory: 24GB}}",
+	return arena_printf(p->arena,
+			    "the memory of the device for backend '%s' is not known; set "
+			    "resources: {device: {memory: 24GB}}",
 			    machine->backend->name);
 }
 
@@ -251,8 +297,10 @@ static int decide_machines(struct planner *p, struct err *e) {
 	p->plan.capacity = p->plan.machines[p->plan.machine].capacity;
 	p->plan.usable = p->plan.machines[p->plan.machine].usable;
 	/* Of the manifest, never of this machine: it goes into the lockfile. */
-	if (p->plan.machines[p->plan.machine].bandwidth && (p->in->spec->n_machines || !p->in->spec->device_auto))
-		json_set_int(p->trees[0], "bandwidth", (int64_t) p->plan.machines[p->plan.machine].bandwidth);
+	if (p->plan.machines[p->plan.machine].bandwidth &&
+	    (p->in->spec->n_machines || !p->in->spec->device_auto))
+		json_set_int(p->trees[0], "bandwidth",
+			     (int64_t) p->plan.machines[p->plan.machine].bandwidth);
 	return 0;
 }
 
@@ -264,17 +312,25 @@ static const char *refusal(const struct planner *p) {
 
 	if (p->in->spec->n_machines && machine->verdict != PLAN_INEXACT) {
 		for (size_t i = 0; i < p->plan.n_machines; i++)
-			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "", p->plan.machines[i].name, p->plan.machines[i].reason);
-		return arena_printf(p->arena, "no machine is admitted for '%s': %s: %s", p->in->spec->version, all, plan_way_out(p));
+			all = arena_printf(p->arena, "%s%s'%s' %s", all, i ? "; " : "",
+					   p->plan.machines[i].name, p->plan.machines[i].reason);
+		return arena_printf(p->arena, "no machine is admitted for '%s': %s: %s",
+				    p->in->spec->version, all, plan_way_out(p));
 	}
 	if (machine->verdict == PLAN_INEXACT)
-		return arena_printf(p->arena, "the memory of '%s' is %s: %s", p->in->spec->version, machine->reason, plan_way_out(p));
+		return arena_printf(p->arena, "the memory of '%s' is %s: %s", p->in->spec->version,
+				    machine->reason, plan_way_out(p));
 	if (machine->verdict != PLAN_TOO_LARGE)
 		return machine->reason;
-	return arena_printf(p->arena, "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and %s has %s (%s less %u%%): %s",
-			    p->in->spec->version, bytes_text(p, b->planned), bytes_text(p, b->weights + b->adapters), bytes_text(p, b->kv_cache),
-			    bytes_text(p, b->planned - b->weights - b->adapters - b->kv_cache), machine->name, bytes_text(p, machine->usable),
-			    bytes_text(p, machine->capacity), p->in->spec->reserve_percent, plan_way_out(p));
+	return arena_printf(p->arena,
+			    "'%s' needs %s (weights %s, KV cache %s, buffers and overhead %s), and "
+			    "%s has %s (%s less %u%%): %s",
+			    p->in->spec->version, bytes_text(p, b->planned),
+			    bytes_text(p, b->weights + b->adapters), bytes_text(p, b->kv_cache),
+			    bytes_text(p, b->planned - b->weights - b->adapters - b->kv_cache),
+			    machine->name, bytes_text(p, machine->usable),
+			    bytes_text(p, machine->capacity), p->in->spec->reserve_percent,
+			    plan_way_out(p));
 }
 
 /* Candidates that fit and are too poor: another refusal than one of memory. */
@@ -289,14 +345,20 @@ static const char *below_quality(const struct planner *p) {
 		if (k->choice != PLAN_DROPPED && k->choice != PLAN_POOR)
 			return NULL;
 		if (k->choice == PLAN_DROPPED)
-			all = arena_printf(p->arena, "%s%s'%s' needs %s", all, i ? ", " : "", k->name, bytes_text(p, k->planned));
+			all = arena_printf(p->arena, "%s%s'%s' needs %s", all, i ? ", " : "",
+					   k->name, bytes_text(p, k->planned));
 		else
-			all = arena_printf(p->arena, "%s%s'%s' has a quality of %llu.%03llu", all, i ? ", " : "", k->name,
-				(unsigned long long) k->quality / 1000000, (unsigned long long) k->quality % 1000000 / 1000);
+			all = arena_printf(p->arena, "%s%s'%s' has a quality of %llu.%03llu", all,
+					   i ? ", " : "", k->name,
+					   (unsigned long long) k->quality / 1000000,
+					   (unsigned long long) k->quality % 1000000 / 1000);
 	}
-	return arena_printf(p->arena, "no candidate of '%s' is left: %s; quality_min is %llu.%03llu, and %s has %s", p->in->spec->version, all,
-			    (unsigned long long) p->in->spec->quality_min / 1000000, (unsigned long long) p->in->spec->quality_min % 1000000 / 1000,
-			    p->plan.machines[0].name, bytes_text(p, p->plan.machines[0].usable));
+	return arena_printf(
+		p->arena,
+		"no candidate of '%s' is left: %s; quality_min is %llu.%03llu, and %s has %s",
+		p->in->spec->version, all, (unsigned long long) p->in->spec->quality_min / 1000000,
+		(unsigned long long) p->in->spec->quality_min % 1000000 / 1000,
+		p->plan.machines[0].name, bytes_text(p, p->plan.machines[0].usable));
 }
 
 int plan_admit(struct planner *p, struct err *e) {

@@ -7,10 +7,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 /* ---- extra arguments ---- */
 
@@ -43,11 +43,14 @@ static const char *decided_by(enum runtime_setting s) {
 	}
 }
 
-static void diagnose_decided(struct planner *p, const char *path, const char *name, enum runtime_setting s) {
+static void diagnose_decided(struct planner *p, const char *path, const char *name,
+			     enum runtime_setting s) {
 	const char *key = decided_by(s);
 
 	if (key)
-		plan_diagnose(p, path, "'%s' cannot be an extra argument: it is set by '%s' of the manifest", name, key);
+		plan_diagnose(p, path,
+			      "'%s' cannot be an extra argument: it is set by '%s' of the manifest",
+			      name, key);
 	else
 		plan_diagnose(p, path, "'%s' cannot be an extra argument: llmdeploy sets it", name);
 }
@@ -63,7 +66,9 @@ static void diagnose_unknown(struct planner *p, const char *path, const char *na
 			return;
 		}
 	if (is_among(rt->fixed_args, rt->n_fixed_args, name)) {
-		plan_diagnose(p, path, "'%s' cannot be an extra argument: it is a fixed argument of %s", name, rt->name);
+		plan_diagnose(p, path,
+			      "'%s' cannot be an extra argument: it is a fixed argument of %s",
+			      name, rt->name);
 		return;
 	}
 	for (size_t i = 0; i < rt->n_extras; i++) {
@@ -73,16 +78,21 @@ static void diagnose_unknown(struct planner *p, const char *path, const char *na
 	const char *near = text_nearest(name, names, rt->n_extras);
 
 	if (near)
-		plan_diagnose(p, path, "'%.60s' is not among the extra arguments that %s takes; did you mean '%s'?", name, rt->name, near);
+		plan_diagnose(p, path,
+			      "'%.60s' is not among the extra arguments that %s takes; did you "
+			      "mean '%s'?",
+			      name, rt->name, near);
 	else if (rt->n_extras)
-		plan_diagnose(p, path, "'%.60s' is not among the extra arguments that %s takes: %s", name, rt->name, buf_str(&list));
+		plan_diagnose(p, path, "'%.60s' is not among the extra arguments that %s takes: %s",
+			      name, rt->name, buf_str(&list));
 	else
 		plan_diagnose(p, path, "%s takes no extra arguments", rt->name);
 }
 
 /* A text that no program can take for a flag or a path. */
 static bool is_harmless(const char *s) {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._,:=+-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._,:=+-";
 
 	return *s && *s != '-' && strlen(s) <= 200 && !s[strspn(s, allowed)];
 }
@@ -94,14 +104,17 @@ static bool is_choice(const struct runtime_extra *x, const char *word) {
 	return false;
 }
 
-static void check_value(struct planner *p, const char *path, const struct runtime_extra *x, const struct json *v) {
+static void check_value(struct planner *p, const char *path, const struct runtime_extra *x,
+			const struct json *v) {
 	struct buf list CLEANUP(buf_done) = BUF_INIT(1024);
 	double number = json_value(v);
 
 	switch (x->value) {
 	case RUNTIME_INT:
-		if (!json_is_number(v) || number < (double) x->min || number > (double) x->max || number != (double) (int64_t) number)
-			plan_diagnose(p, path, "'%s' must be a whole number from %lld to %lld", x->name, (long long) x->min, (long long) x->max);
+		if (!json_is_number(v) || number < (double) x->min || number > (double) x->max ||
+		    number != (double) (int64_t) number)
+			plan_diagnose(p, path, "'%s' must be a whole number from %lld to %lld",
+				      x->name, (long long) x->min, (long long) x->max);
 		return;
 	case RUNTIME_CHOICE:
 		for (size_t i = 0; i < x->n_choices; i++)
@@ -111,7 +124,10 @@ static void check_value(struct planner *p, const char *path, const struct runtim
 		return;
 	case RUNTIME_TEXT:
 		if (!json_text(v) || !is_harmless(json_text(v)))
-			plan_diagnose(p, path, "'%s' must be a text of letters, digits and ._,:=+- that does not begin with a dash", x->name);
+			plan_diagnose(p, path,
+				      "'%s' must be a text of letters, digits and ._,:=+- that "
+				      "does not begin with a dash",
+				      x->name);
 	}
 }
 
@@ -134,8 +150,10 @@ static void check_together(struct planner *p) {
 	double batch = number_of(p, "batch-size"), ubatch = number_of(p, "ubatch-size");
 
 	if (batch > 0 && ubatch > batch)
-		plan_diagnose(p, "runtime.extra_args.ubatch-size", "'ubatch-size' of %.0f is larger than 'batch-size' of %.0f, of which it is a part", ubatch,
-			      batch);
+		plan_diagnose(p, "runtime.extra_args.ubatch-size",
+			      "'ubatch-size' of %.0f is larger than 'batch-size' of %.0f, of which "
+			      "it is a part",
+			      ubatch, batch);
 }
 
 void plan_extras(struct planner *p) {
@@ -164,7 +182,8 @@ void plan_extras(struct planner *p) {
 
 /* ---- argv ---- */
 
-/* What the manifest adds, in the definition's order, never the manifest's: the same release has the same words. */
+/* What the manifest adds, in the definition's order, never the manifest's: the same release has the
+ * same words. */
 static const char *const *extra_words(const struct planner *p, size_t *n) {
 	const struct runtime *rt = p->in->runtime;
 	const char **words = arena_zalloc(p->arena, 2 * rt->n_extras + 1, sizeof *words);
@@ -176,7 +195,9 @@ static const char *const *extra_words(const struct planner *p, size_t *n) {
 		if (!v)
 			continue;
 		words[(*n)++] = arena_printf(p->arena, "--%s", rt->extras[i].name);
-		words[(*n)++] = json_is_number(v) ? arena_printf(p->arena, "%lld", (long long) json_value(v)) : json_text(v);
+		words[(*n)++] = json_is_number(v)
+			? arena_printf(p->arena, "%lld", (long long) json_value(v))
+			: json_text(v);
 	}
 	return words;
 }

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "capacity/capacity.h"
-#include "json/json.h"
 #include "size/size.h"
+#include "json/json.h"
 
 #define SHOWN 16000 /* of one value */
 
@@ -42,7 +42,8 @@ static char *shown(const struct json *j, const char *key) {
 	return buf_steal(&b);
 }
 
-static void differ_at(struct json *list, const char *what, const struct json *now, const struct json *then, const char *path) {
+static void differ_at(struct json *list, const char *what, const struct json *now,
+		      const struct json *then, const char *path) {
 	const struct json *a = json_path(now, path), *b = json_path(then, path);
 
 	if (a && b && json_equal(a, b))
@@ -52,7 +53,8 @@ static void differ_at(struct json *list, const char *what, const struct json *no
 }
 
 /* Every key of two objects, in the order of the second. */
-static void differ_each(struct json *list, const char *name, const struct json *now, const struct json *then) {
+static void differ_each(struct json *list, const char *name, const struct json *now,
+			const struct json *then) {
 	for (const struct json *c = json_first(then); c; c = json_next(c)) {
 		char *what CLEANUP(freep) = mem_printf("%s.%s", name, json_key(c));
 		differ_at(list, what, now, then, json_key(c));
@@ -77,10 +79,12 @@ static void differ_packages(struct json *list, const struct json *now, const str
 	for (const struct json *c = json_first(then); now && c; c = json_next(c)) {
 		const struct json *before = named(now, json_str(c, "name"));
 		char *what CLEANUP(freep) = mem_printf("package %s", json_str(c, "name"));
-		if (before && !strcmp(json_str(before, "version"), json_str(c, "version")) && strcmp(json_str(before, "sha256"), json_str(c, "sha256")) != 0)
+		if (before && !strcmp(json_str(before, "version"), json_str(c, "version")) &&
+		    strcmp(json_str(before, "sha256"), json_str(c, "sha256")) != 0)
 			differ(list, what, json_str(before, "sha256"), json_str(c, "sha256"));
 		else
-			differ(list, what, before ? json_str(before, "version") : NULL, json_str(c, "version"));
+			differ(list, what, before ? json_str(before, "version") : NULL,
+			       json_str(c, "version"));
 	}
 	for (const struct json *c = json_first(now); c; c = json_next(c)) {
 		char *what CLEANUP(freep) = mem_printf("package %s", json_str(c, "name"));
@@ -97,7 +101,10 @@ static bool is_same(const struct json *now, const struct json *then, const char 
 
 /* Made of the same, it is the same. */
 static bool is_same_image(const struct json *now, const struct json *then) {
-	static const char *const parts[] = {"version", "runtime", "image.packages", "image.chat_template", "container.argv", "container.env", "artifacts"};
+	static const char *const parts[] = {"version",        "runtime",
+					    "image.packages", "image.chat_template",
+					    "container.argv", "container.env",
+					    "artifacts"};
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (!is_same(now, then, parts[i]))
@@ -111,10 +118,13 @@ static void differ_image(struct json *list, const struct json *now, const struct
 	char text[80];
 
 	if (json_count(json_get(b, "layers"))) {
-		char *x CLEANUP(freep) = a ? mem_printf("%.12s", json_str(a, "config")) : NULL, *y CLEANUP(freep) = mem_printf("%.12s", json_str(b, "config"));
+		char *x CLEANUP(freep) = a ? mem_printf("%.12s", json_str(a, "config")) : NULL,
+			*y CLEANUP(freep) = mem_printf("%.12s", json_str(b, "config"));
 		differ(list, "image", x, y);
 	} else if (a && !is_same_image(now, then)) {
-		(void) snprintf(text, sizeof text, "rebuilt: %s", is_same(a, b, "packages") ? "only its top layer" : "other packages");
+		(void) snprintf(text, sizeof text, "rebuilt: %s",
+				is_same(a, b, "packages") ? "only its top layer"
+							  : "other packages");
 		char *x CLEANUP(freep) = mem_printf("%.12s", json_str(a, "config"));
 		differ(list, "image", x, text);
 	}
@@ -131,14 +141,16 @@ static char *artifact_text(const struct json *a) {
 	if (!a)
 		return NULL;
 	text_format_bytes((uint64_t) json_int_or(a, "size", 0), size);
-	return mem_printf("%.12s (%s%s%s)", json_str(a, "sha256"), size, scale ? ", scale " : "", scale ? scale : "");
+	return mem_printf("%.12s (%s%s%s)", json_str(a, "sha256"), size, scale ? ", scale " : "",
+			  scale ? scale : "");
 }
 
 static void differ_artifacts(struct json *list, const struct json *now, const struct json *then) {
 	size_t n = json_count(now) > json_count(then) ? json_count(now) : json_count(then);
 
 	for (size_t i = 0; i < n; i++) {
-		char *a CLEANUP(freep) = artifact_text(json_at(now, i)), *b CLEANUP(freep) = artifact_text(json_at(then, i));
+		char *a CLEANUP(freep) = artifact_text(json_at(now, i)),
+			*b CLEANUP(freep) = artifact_text(json_at(then, i));
 		char *what CLEANUP(freep) = i ? mem_printf("adapter %zu", i) : mem_strdup("model");
 		differ(list, what, a, b);
 	}
@@ -164,7 +176,8 @@ static char *flag_value(const struct json *argv, const char *flag) {
 	return b.len ? buf_steal(&b) : mem_strdup("on");
 }
 
-static void differ_flag(struct json *list, const struct json *now, const struct json *then, const char *flag) {
+static void differ_flag(struct json *list, const struct json *now, const struct json *then,
+			const char *flag) {
 	char *a CLEANUP(freep) = flag_value(now, flag), *b CLEANUP(freep) = flag_value(then, flag);
 
 	differ(list, flag, a, b);
@@ -175,7 +188,8 @@ static void differ_flags(struct json *list, const struct json *now, const struct
 		if (is_flag(json_text(c)))
 			differ_flag(list, now, then, json_text(c));
 	for (const struct json *c = json_first(now); c; c = json_next(c)) {
-		char *gone CLEANUP(freep) = is_flag(json_text(c)) ? flag_value(then, json_text(c)) : mem_strdup("");
+		char *gone CLEANUP(freep) = is_flag(json_text(c)) ? flag_value(then, json_text(c))
+								  : mem_strdup("");
 		if (!gone)
 			differ_flag(list, now, then, json_text(c));
 	}
@@ -191,7 +205,8 @@ static const struct json *case_of(const struct json *golden, const char *id) {
 }
 
 /* How many of the cases of `a` are not, or are otherwise, in `b`. */
-static void count_cases(const struct json *a, const struct json *b, size_t *missing, size_t *other) {
+static void count_cases(const struct json *a, const struct json *b, size_t *missing,
+			size_t *other) {
 	for (const struct json *c = json_first(json_get(a, "cases")); c; c = json_next(c)) {
 		const struct json *d = case_of(b, json_str(c, "id"));
 		*missing += !d;
@@ -206,9 +221,14 @@ static void differ_golden(struct json *list, const struct json *now, const struc
 		return;
 	count_cases(then, now, &added, &other);
 	count_cases(now, then, &removed, &ignored);
-	char *a CLEANUP(freep) = now ? mem_printf("%s, %zu cases", json_str(now, "name"), json_count(json_get(now, "cases"))) : NULL;
-	char *b CLEANUP(freep) = then ? mem_printf("%s, %zu cases (%zu new, %zu changed, %zu gone)", json_str(then, "name"),
-		json_count(json_get(then, "cases")), added, other, removed) : NULL;
+	char *a CLEANUP(freep) = now ? mem_printf("%s, %zu cases", json_str(now, "name"),
+						  json_count(json_get(now, "cases")))
+				     : NULL;
+	char *b CLEANUP(freep) = then
+		? mem_printf("%s, %zu cases (%zu new, %zu changed, %zu gone)",
+			     json_str(then, "name"), json_count(json_get(then, "cases")), added,
+			     other, removed)
+		: NULL;
 	differ(list, "golden set", a, b);
 }
 
@@ -217,7 +237,10 @@ static void differ_golden(struct json *list, const struct json *now, const struc
 struct json *plan_diff(const struct json *now, const struct json *then) {
 	static const struct {
 		const char *what, *path;
-	} facts[] = {{"version", "version"}, {"runtime", "runtime.name"}, {"runtime version", "runtime.version"}, {"backend", "runtime.backend"}};
+	} facts[] = {{"version", "version"},
+		     {"runtime", "runtime.name"},
+		     {"runtime version", "runtime.version"},
+		     {"backend", "runtime.backend"}};
 	static const char *const parts[] = {"health", "rollout", "gateway", "requirements"};
 	const struct json *eval_now = json_get(now, "eval"), *eval_then = json_get(then, "eval");
 	struct json *list = json_array();
@@ -239,15 +262,17 @@ struct json *plan_diff(const struct json *now, const struct json *then) {
 
 /* ---- the switch back ---- */
 
-enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_percent, uint64_t active_bytes, uint64_t planned_bytes,
-				 const char *strategy, const char *previous) {
+enum plan_rollback_mode plan_rollback_mode(uint64_t capacity, unsigned reserve_percent,
+					   uint64_t active_bytes, uint64_t planned_bytes,
+					   const char *strategy, const char *previous) {
 	uint64_t both;
 
 	if (!active_bytes)
 		return PLAN_ROLLBACK_NONE;
 	if (!strcmp(strategy, "recreate"))
 		return PLAN_ROLLBACK_STOPPED;
-	if (!capacity || __builtin_add_overflow(active_bytes, planned_bytes, &both) || !capacity_admits(capacity, reserve_percent, both))
+	if (!capacity || __builtin_add_overflow(active_bytes, planned_bytes, &both) ||
+	    !capacity_admits(capacity, reserve_percent, both))
 		return PLAN_ROLLBACK_RECREATE;
 	return !strcmp(previous, "stopped") ? PLAN_ROLLBACK_STOPPED : PLAN_ROLLBACK_WARM;
 }

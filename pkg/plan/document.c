@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "json/json.h"
 #include "model/model.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 static void set(struct json *o, const char *key, uint64_t v) {
 	json_set_int(o, key, v > (uint64_t) 1 << 53 ? (int64_t) 1 << 53 : (int64_t) v);
@@ -142,7 +142,8 @@ static struct json *admission_part(const struct planner *p) {
 
 	json_set_str(o, "mode", s->admission);
 	json_set_bool(o, "admitted", !p->plan.refused);
-	json_set_str(o, "reason", p->plan.refused ? p->plan.refused : p->plan.machines[p->plan.machine].reason);
+	json_set_str(o, "reason",
+		     p->plan.refused ? p->plan.refused : p->plan.machines[p->plan.machine].reason);
 	set_if(o, "gate_p95_ms", s->needed_p95_ms);
 	json_set(o, "places", machines_of(p));
 	json_set(o, "would_be_admitted", changes_of(p));

@@ -15,14 +15,16 @@ struct planner {
 	const char **notes;
 	size_t cap_notes;
 	struct json *trees[3]; /* owned: budget, probes, logs */
-	const struct json **extra_values; /* for each extra of the runtime: what the manifest gives it, or NULL */
+	/* for each extra of the runtime: what the manifest gives it, or NULL */
+	const struct json **extra_values;
 	uint64_t batch_tokens;
 };
 
 void plan_diagnose(struct planner *p, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void plan_note(struct planner *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* args.c: reads extra_args into extra_values and batch_tokens, with diagnostics; then writes argv and environment. */
+/* args.c: reads extra_args into extra_values and batch_tokens, with diagnostics; then writes argv
+ * and environment. */
 void plan_extras(struct planner *p);
 void plan_argv(struct planner *p);
 
@@ -39,7 +41,8 @@ struct plan_ask {
 
 /* admit.c: sizes the load and decides. */
 struct plan_ask plan_asked(const struct planner *p);
-int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out, struct err *e);
+int plan_size(const struct planner *p, const struct plan_ask *ask, struct size_budget *out,
+	      struct err *e);
 /* Does any place admit it? *planned: what it takes there. */
 bool plan_would_fit(const struct planner *p, struct plan_ask ask, uint64_t *planned);
 /* Where it could run. */

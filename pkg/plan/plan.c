@@ -9,11 +9,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/host.h"
-#include "json/json.h"
 #include "model/model.h"
 #include "plan/internal.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 void plan_diagnose(struct planner *p, const char *path, const char *fmt, ...) {
 	struct pos at = {p->in->spec->path, 1, 1};
@@ -52,15 +52,19 @@ static bool is_locked(const struct plan_input *in, const char *backend) {
 	return !in->locked;
 }
 
-/* The first of cuda, vulkan, cpu that the runtime has, packages.lock has, and this machine has the devices for. */
+/* The first of cuda, vulkan, cpu that the runtime has, packages.lock has, and this machine has the
+ * devices for. */
 static const struct runtime_backend *automatic(const struct plan_input *in) {
 	const struct {
 		const char *name;
 		bool here;
-	} order[] = {{"cuda", in->host->nvidia}, {"vulkan", in->host->n_render_nodes > 0}, {"cpu", true}};
+	} order[] = {{"cuda", in->host->nvidia},
+		     {"vulkan", in->host->n_render_nodes > 0},
+		     {"cpu", true}};
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		if (order[i].here && is_locked(in, order[i].name) && runtime_backend(in->runtime, order[i].name))
+		if (order[i].here && is_locked(in, order[i].name) &&
+		    runtime_backend(in->runtime, order[i].name))
 			return runtime_backend(in->runtime, order[i].name);
 	return NULL;
 }
@@ -74,43 +78,56 @@ static void check_backend(struct planner *p) {
 		return;
 	for (size_t i = 0; i < rt->n_backends; i++)
 		all = arena_printf(p->arena, "%s%s%s", all, i ? ", " : "", rt->backends[i].name);
-	plan_diagnose(p, "runtime.backend", "%s has no backend '%s'; it has %s", rt->name, asked, all);
+	plan_diagnose(p, "runtime.backend", "%s has no backend '%s'; it has %s", rt->name, asked,
+		      all);
 }
 
 static void choose_backend(struct planner *p) {
 	const struct plan_input *in = p->in;
 	const char *asked = in->spec->backend;
 	bool is_auto = !strcmp(asked, "auto");
-	const struct runtime_backend *b = is_auto ? automatic(in) : runtime_backend(in->runtime, asked);
+	const struct runtime_backend *b = is_auto ? automatic(in)
+						  : runtime_backend(in->runtime, asked);
 
 	if (!b && is_auto)
-		plan_diagnose(p, "runtime.backend", "%s has no backend that this machine has the devices for", in->runtime->name);
+		plan_diagnose(p, "runtime.backend",
+			      "%s has no backend that this machine has the devices for",
+			      in->runtime->name);
 	else if (!b)
 		check_backend(p);
 	else if (!is_locked(in, b->name) && in->refused_too)
-		plan_note(p, "the packages of backend '%s' are not locked for %s: nothing can be built for it before 'llmdeploy runtime lock %s --backend %s'",
+		plan_note(p,
+			  "the packages of backend '%s' are not locked for %s: nothing can be "
+			  "built for it before 'llmdeploy runtime lock %s --backend %s'",
 			  b->name, in->host->architecture, in->runtime->name, b->name);
 	else if (!is_locked(in, b->name))
-		plan_diagnose(p, "runtime.backend", "the packages of backend '%s' are not locked for %s; run 'llmdeploy runtime lock %s --backend %s'",
+		plan_diagnose(p, "runtime.backend",
+			      "the packages of backend '%s' are not locked for %s; run 'llmdeploy "
+			      "runtime lock %s --backend %s'",
 			      b->name, in->host->architecture, in->runtime->name, b->name);
 	p->plan.backend = b;
 }
 
 /* ---- what the runtime and the model can do ---- */
 
-static void check_supported(struct planner *p, enum runtime_setting setting, bool wanted, const char *path) {
+static void check_supported(struct planner *p, enum runtime_setting setting, bool wanted,
+			    const char *path) {
 	if (wanted && !p->in->runtime->flags[setting].supported)
-		plan_diagnose(p, path, "%s has no way to set %s", p->in->runtime->name, runtime_setting_name(setting));
+		plan_diagnose(p, path, "%s has no way to set %s", p->in->runtime->name,
+			      runtime_setting_name(setting));
 }
 
-/* What every start needs to be told. A runtime that this version only plans with may lack it: the plan says what that means. */
-static void check_needed(struct planner *p, enum runtime_setting setting, const char *path, const char *means) {
+/* What every start needs to be told. A runtime that this version only plans with may lack it: the
+ * plan says what that means. */
+static void check_needed(struct planner *p, enum runtime_setting setting, const char *path,
+			 const char *means) {
 	const struct runtime *rt = p->in->runtime;
 
 	if (runtime_is_packaged(rt))
 		check_supported(p, setting, true, path);
 	else if (!rt->flags[setting].supported)
-		plan_note(p, "%s has no way to set %s: %s", rt->name, runtime_setting_name(setting), means);
+		plan_note(p, "%s has no way to set %s: %s", rt->name, runtime_setting_name(setting),
+			  means);
 }
 
 static void check_settings(struct planner *p) {
@@ -123,25 +140,32 @@ static void check_settings(struct planner *p) {
 	check_supported(p, RUNTIME_SOCKET, !strcmp(rt->container.network, "none"), "runtime.name");
 	check_supported(p, RUNTIME_ADAPTERS, s->n_adapters > 0, "model.adapters");
 	check_supported(p, RUNTIME_CHAT_TEMPLATE, s->chat_template != NULL, "model.chat_template");
-	check_needed(p, RUNTIME_CONTEXT, "runtime.context_tokens", "a longer context takes more memory than this plan");
-	check_needed(p, RUNTIME_SEQUENCES, "runtime.concurrent_sequences", "more sequences at once take more memory than this plan");
+	check_needed(p, RUNTIME_CONTEXT, "runtime.context_tokens",
+		     "a longer context takes more memory than this plan");
+	check_needed(p, RUNTIME_SEQUENCES, "runtime.concurrent_sequences",
+		     "more sequences at once take more memory than this plan");
 	if (!s->kv_cache)
 		return;
-	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache) : strcmp(s->kv_cache, "f16") != 0)
-		plan_diagnose(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name, s->kv_cache);
+	if (kv->supported ? kv->values && !json_str(kv->values, s->kv_cache)
+			  : strcmp(s->kv_cache, "f16") != 0)
+		plan_diagnose(p, "runtime.kv_cache", "%s has no KV cache of type '%s'", rt->name,
+			      s->kv_cache);
 }
 
 static void check_capabilities(struct planner *p) {
 	const struct runtime *rt = p->in->runtime;
 	size_t i = 0;
 
-	for (const struct json *c = json_first(p->in->spec->capabilities); c; c = json_next(c), i++) {
+	for (const struct json *c = json_first(p->in->spec->capabilities); c;
+	     c = json_next(c), i++) {
 		const char *name = json_text(c);
 		char *path CLEANUP(freep) = mem_printf("requirements.capabilities.%zu", i);
 
 		if (!name || runtime_can(rt, name))
 			continue;
-		plan_diagnose(p, path, "%s does not have the capability '%s'; 'llmdeploy runtime list --requires %s' names those that have it",
+		plan_diagnose(p, path,
+			      "%s does not have the capability '%s'; 'llmdeploy runtime list "
+			      "--requires %s' names those that have it",
 			      rt->name, name, name);
 	}
 }
@@ -157,8 +181,11 @@ static void check_format(struct planner *p) {
 	const char *format = p->plan.model->format;
 
 	if (*format && strcmp(format, "card") && !runtime_reads(rt, format))
-		plan_diagnose(p, "model.source", "the model is in the format %s, which %s does not read; 'llmdeploy runtime list --requires %s' names "
-			"those that do", format, rt->name, format);
+		plan_diagnose(p, "model.source",
+			      "the model is in the format %s, which %s does not read; 'llmdeploy "
+			      "runtime list --requires %s' names "
+			      "those that do",
+			      format, rt->name, format);
 }
 
 static void check_architecture(struct planner *p, const char *name) {
@@ -168,8 +195,11 @@ static void check_architecture(struct planner *p, const char *name) {
 		return;
 	const char *near = text_nearest(name, rt->architectures, rt->n_architectures);
 
-	plan_diagnose(p, "model.source", "the model's architecture is '%s' (general.architecture), which %s %s does not load%s%s%s", name, rt->name,
-		      rt->checked, near ? "; the nearest that it loads is '" : "", near ? near : "", near ? "'" : "");
+	plan_diagnose(p, "model.source",
+		      "the model's architecture is '%s' (general.architecture), which %s %s does "
+		      "not load%s%s%s",
+		      name, rt->name, rt->checked, near ? "; the nearest that it loads is '" : "",
+		      near ? near : "", near ? "'" : "");
 }
 
 static void check_model(struct planner *p) {
@@ -182,24 +212,37 @@ static void check_model(struct planner *p) {
 		return;
 	}
 	if (model_is_adapter(m))
-		plan_diagnose(p, "model.source", "the model is an adapter: it belongs under model.adapters");
+		plan_diagnose(p, "model.source",
+			      "the model is an adapter: it belongs under model.adapters");
 	else if (!strcmp(m->format, "gguf"))
 		check_architecture(p, m->architecture);
 	if (!strncmp(m->stranger, "blk.", 4))
-		plan_diagnose(p, "model.source", "the model's file has the tensor '%s' and says '%s.block_count' with fewer layers: %s would not load it",
+		plan_diagnose(p, "model.source",
+			      "the model's file has the tensor '%s' and says '%s.block_count' with "
+			      "fewer layers: %s would not load it",
 			      m->stranger, m->architecture, p->in->runtime->name);
 	else if (m->stranger[0])
-		plan_diagnose(p, "model.source", "the model's file has the tensor '%s', which is no part of the language model: %s would not load it; take the "
-			"file without the encoder, or convert the model again", m->stranger, p->in->runtime->name);
+		plan_diagnose(p, "model.source",
+			      "the model's file has the tensor '%s', which is no part of the "
+			      "language model: %s would not load it; take the "
+			      "file without the encoder, or convert the model again",
+			      m->stranger, p->in->runtime->name);
 	if (m->split_files > m->files)
-		plan_diagnose(p, "model.source", "the model is one of %llu files of a split model; merge them into one",
-			      (unsigned long long) m->split_files);
+		plan_diagnose(
+			p, "model.source",
+			"the model is one of %llu files of a split model; merge them into one",
+			(unsigned long long) m->split_files);
 	if (m->context_length && (uint64_t) s->context_tokens > m->context_length)
-		plan_diagnose(p, "runtime.context_tokens", "%lld tokens of context are more than the %llu that the model was trained for",
-			      (long long) s->context_tokens, (unsigned long long) m->context_length);
+		plan_diagnose(p, "runtime.context_tokens",
+			      "%lld tokens of context are more than the %llu that the model was "
+			      "trained for",
+			      (long long) s->context_tokens,
+			      (unsigned long long) m->context_length);
 	if (is_in_blocks(s->kv_cache) && (widest.key_length % 32 || widest.value_length % 32))
-		plan_diagnose(p, "runtime.kv_cache", "the model's heads of %u and %u are no multiples of 32, which '%s' needs",
-			      widest.key_length, widest.value_length, s->kv_cache);
+		plan_diagnose(
+			p, "runtime.kv_cache",
+			"the model's heads of %u and %u are no multiples of 32, which '%s' needs",
+			widest.key_length, widest.value_length, s->kv_cache);
 }
 
 /* ---- what comes of it ---- */
@@ -211,15 +254,18 @@ static void take_paths(struct planner *p) {
 
 	p->plan.model_path = runtime_model_path(rt, p->in->spec->route, p->arena);
 	for (size_t i = 0; i < n; i++)
-		paths[i] = arena_printf(p->arena, "%s/adapter-%zu.%s", rt->folder, i + 1, rt->format);
+		paths[i] = arena_printf(p->arena, "%s/adapter-%zu.%s", rt->folder, i + 1,
+					rt->format);
 	p->plan.adapter_paths = paths;
-	p->plan.chat_template_path = p->in->spec->chat_template ? rt->container.chat_template : NULL;
+	p->plan.chat_template_path = p->in->spec->chat_template ? rt->container.chat_template
+								: NULL;
 	p->plan.pids = rt->container.pids;
 }
 
 /* The runtime's probes; that of identity asks for the route by name. */
 static void take_probes(struct planner *p) {
-	struct json *probes = json_copy(p->in->runtime->probes), *identity = json_get(probes, "identity");
+	struct json *probes = json_copy(p->in->runtime->probes),
+		    *identity = json_get(probes, "identity");
 
 	if (identity) {
 		struct json *want = json_object();
@@ -279,9 +325,13 @@ static int make(struct planner *p, struct err *e) {
 	return 0;
 }
 
-void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*where)(void *ctx, const char *path), void *where_ctx,
+void plan_check(const struct runtime *rt, const struct spec *part,
+		struct pos (*where)(void *ctx, const char *path), void *where_ctx,
 		struct diagnostics *c) {
-	struct plan_input in = {.spec = part, .runtime = rt, .where = where, .where_ctx = where_ctx};
+	struct plan_input in = {.spec = part,
+				.runtime = rt,
+				.where = where,
+				.where_ctx = where_ctx};
 	struct planner *p = begin(&in, c);
 
 	check_backend(p);
@@ -291,7 +341,8 @@ void plan_check(const struct runtime *rt, const struct spec *part, struct pos (*
 	plan_free(&p->plan);
 }
 
-int plan_make(const struct plan_input *in, struct plan **out, struct diagnostics *c, struct err *e) {
+int plan_make(const struct plan_input *in, struct plan **out, struct diagnostics *c,
+	      struct err *e) {
 	struct planner *p = begin(in, c);
 
 	if (make(p, e)) {

@@ -4,8 +4,8 @@
 #include "capacity/capacity.h"
 #include "size/size.h"
 
-enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, uint64_t planned, uint64_t p95_ms, uint64_t gate_ms,
-			     bool asynchronous) {
+enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, uint64_t planned,
+				  uint64_t p95_ms, uint64_t gate_ms, bool asynchronous) {
 	if (!capacity)
 		return PLAN_UNKNOWN;
 	if (!capacity_admits(capacity, reserve_percent, planned))
@@ -16,7 +16,8 @@ enum plan_verdict plan_verdict_of(uint64_t capacity, unsigned reserve_percent, u
 }
 
 const char *plan_verdict_name(enum plan_verdict v) {
-	static const char *const names[] = {"admitted", "asynchronous", "too large", "too slow", "not known exactly", "unknown"};
+	static const char *const names[] = {"admitted", "asynchronous",      "too large",
+					    "too slow", "not known exactly", "unknown"};
 
 	return names[v];
 }
@@ -34,7 +35,8 @@ size_t plan_choose(struct plan_candidate *list, size_t n, uint64_t quality_min) 
 
 	for (size_t i = 0; i < n; i++) {
 		list[i].choice = choice_of(&list[i], quality_min);
-		if (list[i].choice != PLAN_DROPPED && list[i].choice != PLAN_POOR && (best == n || list[i].planned < list[best].planned))
+		if (list[i].choice != PLAN_DROPPED && list[i].choice != PLAN_POOR &&
+		    (best == n || list[i].planned < list[best].planned))
 			best = i;
 	}
 	if (best < n && list[best].choice == PLAN_PASSES)
@@ -43,7 +45,8 @@ size_t plan_choose(struct plan_candidate *list, size_t n, uint64_t quality_min) 
 }
 
 const char *plan_choice_name(enum plan_choice c) {
-	static const char *const names[] = {"wins", "passes", "to be asked", "does not fit", "below quality_min"};
+	static const char *const names[] = {"wins", "passes", "to be asked", "does not fit",
+					    "below quality_min"};
 
 	return names[c];
 }

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/http.h"
-#include "json/json.h"
 #include "probe/excerpt.h"
+#include "json/json.h"
 
 void endpoint_reply_done(struct endpoint_reply *r) {
 	if (!r)
@@ -33,19 +33,26 @@ static void read_reply(const struct http_response *r, struct endpoint_reply *out
 	if (said)
 		(void) probe_excerpt(said, strlen(said), out->message, sizeof out->message);
 	else
-		(void) probe_excerpt(buf_str(&r->body), r->body.len, out->message, sizeof out->message);
+		(void) probe_excerpt(buf_str(&r->body), r->body.len, out->message,
+				     sizeof out->message);
 }
 
-int endpoint_call(const struct endpoint *ep, const char *path, const struct json *body, uint64_t timeout_ms,
-		  struct endpoint_reply *out, struct err *e) {
+int endpoint_call(const struct endpoint *ep, const char *path, const struct json *body,
+		  uint64_t timeout_ms, struct endpoint_reply *out, struct err *e) {
 	struct http *h CLEANUP(http_freep) = http_new();
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(4 << 20);
 	char *url CLEANUP(freep) = mem_printf("%s%s", ep->base_url, path);
-	char *bearer CLEANUP(freep) = ep->api_key ? mem_printf("Authorization: Bearer %s", ep->api_key) : NULL;
+	char *bearer CLEANUP(freep) = ep->api_key
+		? mem_printf("Authorization: Bearer %s", ep->api_key)
+		: NULL;
 	const char *headers[2];
-	struct http_request q = {.url = url, .unix_socket = ep->unix_socket, .headers = headers, .connect_timeout_ms = timeout_ms,
-				 .total_timeout_ms = timeout_ms, .max_body = ENDPOINT_ANSWER_MAX};
+	struct http_request q = {.url = url,
+				 .unix_socket = ep->unix_socket,
+				 .headers = headers,
+				 .connect_timeout_ms = timeout_ms,
+				 .total_timeout_ms = timeout_ms,
+				 .max_body = ENDPOINT_ANSWER_MAX};
 
 	assert(timeout_ms > 0);
 	if (bearer)

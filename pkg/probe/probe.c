@@ -12,8 +12,8 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "json/json.h"
 #include "probe/excerpt.h"
+#include "json/json.h"
 
 #define FIRST_PAUSE_MS 20
 #define LONGEST_PAUSE_MS 250
@@ -25,7 +25,8 @@ struct wait {
 	const struct probe_limits *limits;
 	const struct probe_watch *watch;
 	const struct progress *progress;
-	uint64_t began, changed; /* ms; changed: when the log or the answer was last seen to change */
+	/* ms; changed: when the log or the answer was last seen to change */
+	uint64_t began, changed;
 	uint64_t counter;
 	unsigned polls;
 	char last[256]; /* the last answer in words: "503 'Loading model'" */
@@ -85,7 +86,8 @@ static bool holds(const struct json *body, const struct json *want, char *why, s
 }
 
 int probe_check(const struct json *probes, struct err *e) {
-	const struct json *readiness = json_get(probes, "readiness"), *ready = json_get(readiness, "ready");
+	const struct json *readiness = json_get(probes, "readiness"),
+			  *ready = json_get(readiness, "ready");
 	const struct json *identity = json_get(probes, "identity");
 
 	if (!json_str(json_get(probes, "warmup"), "path"))
@@ -93,14 +95,17 @@ int probe_check(const struct json *probes, struct err *e) {
 	if (readiness && !json_str(readiness, "path"))
 		return err_set(e, ERR_SPEC, "probes.readiness.path is missing");
 	if (readiness && !json_get(ready, "status") && !json_count(json_get(ready, "json")))
-		return err_set(e, ERR_SPEC, "probes.readiness.ready asks for neither a status nor a value: it could not fail");
+		return err_set(e, ERR_SPEC,
+			       "probes.readiness.ready asks for neither a status nor a value: it "
+			       "could not fail");
 	if (identity && (!json_str(identity, "path") || !json_count(json_get(identity, "json"))))
 		return err_set(e, ERR_SPEC, "probes.identity asks for no value: it could not fail");
 	return 0;
 }
 
 /* One question to the readiness path; the answer in words goes to `said`. */
-static int poll_once(struct wait *s, uint64_t timeout_ms, char said[256], bool *ready, struct err *e) {
+static int poll_once(struct wait *s, uint64_t timeout_ms, char said[256], bool *ready,
+		     struct err *e) {
 	const struct json *rule = json_get(s->probes, "readiness"), *want = json_get(rule, "ready");
 	struct endpoint_reply r CLEANUP(endpoint_reply_done) = {0};
 	struct err fault = {0};
@@ -125,7 +130,8 @@ static int poll_once(struct wait *s, uint64_t timeout_ms, char said[256], bool *
 }
 
 /* Runtimes that can only complete: a token is the answer to "are you ready?". */
-static int poll_by_token(struct wait *s, uint64_t timeout_ms, char said[256], bool *ready, struct err *e) {
+static int poll_by_token(struct wait *s, uint64_t timeout_ms, char said[256], bool *ready,
+			 struct err *e) {
 	struct err fault = {0};
 	uint64_t took;
 
@@ -155,8 +161,8 @@ static int still_alive(const struct wait *s, const char *doing, struct err *e) {
 	return err_set(e, ERR_GATE, "the instance died while %s: %s", doing, shown);
 }
 
-/* An instance that does not listen yet, or answers 404 or 500 for a moment, is starting: no fault of it. The last answer is
- * in the error, should it never get ready. */
+/* An instance that does not listen yet, or answers 404 or 500 for a moment, is starting: no fault
+ * of it. The last answer is in the error, should it never get ready. */
 static void tell_state(const struct wait *s, const char *said) {
 	const struct json *loading = json_path(s->probes, "readiness.loading.status");
 	char *detail CLEANUP(freep) = mem_printf("the instance's answer: %s", said);
@@ -167,7 +173,9 @@ static void tell_state(const struct wait *s, const char *said) {
 
 /* Has anything moved since the last look? */
 static void note_change(struct wait *s, const char said[256]) {
-	uint64_t counter = s->watch && s->watch->log_progress ? s->watch->log_progress(s->watch->ctx) : 0;
+	uint64_t counter = s->watch && s->watch->log_progress
+		? s->watch->log_progress(s->watch->ctx)
+		: 0;
 	bool other = strcmp(s->last, said) != 0;
 
 	if (other || counter != s->counter)
@@ -186,8 +194,10 @@ static int out_of_time(const struct wait *s, struct err *e) {
 		return err_set(e, ERR_GATE, "not ready after %s: last answer was %s",
 			       duration(s->limits->startup_timeout_ms, limit), s->last);
 	if (s->limits->stall_timeout_ms && now - s->changed >= s->limits->stall_timeout_ms)
-		return err_set(e, ERR_GATE, "no progress for %s: neither log nor answer changed, last answer was %s",
-			       duration(s->limits->stall_timeout_ms, limit), s->last);
+		return err_set(
+			e, ERR_GATE,
+			"no progress for %s: neither log nor answer changed, last answer was %s",
+			duration(s->limits->stall_timeout_ms, limit), s->last);
 	return 0;
 }
 
@@ -210,11 +220,13 @@ static int wait_until_ready(struct wait *s, struct err *e) {
 	for (;;) {
 		char said[256] = "";
 		bool ready = false;
-		if (interrupt_check(e) || still_alive(s, "starting", e))
+		if (interrupt_check(e) ||
+		    still_alive(s, "starting", e))
 			return -1;
 		s->polls++;
 		if (by_token ? poll_by_token(s, time_left(s, UINT64_MAX), said, &ready, e)
-			     : poll_once(s, at_least(time_left(s, POLL_TIMEOUT_MS)), said, &ready, e))
+			     : poll_once(s, at_least(time_left(s, POLL_TIMEOUT_MS)), said, &ready,
+					 e))
 			return -1;
 		if (ready)
 			return 0;
@@ -236,13 +248,15 @@ static int check_identity(const struct wait *s, struct err *e) {
 	if (endpoint_call(s->ep, json_str(rule, "path"), NULL, time_left(s, 10000), &r, e))
 		return err_wrap(e, "identity");
 	if (r.status != 200)
-		return err_set(e, ERR_GATE, "identity: %s answered %ld '%s'", json_str(rule, "path"), r.status, r.message);
+		return err_set(e, ERR_GATE, "identity: %s answered %ld '%s'",
+			       json_str(rule, "path"), r.status, r.message);
 	if (!holds(r.body, json_get(rule, "json"), why, sizeof why))
 		return err_set(e, ERR_GATE, "the instance does not serve this release: %s", why);
 	return 0;
 }
 
-static struct json *warmup_question(const char *path, const struct endpoint *ep, int64_t max_tokens) {
+static struct json *warmup_question(const char *path, const struct endpoint *ep,
+				    int64_t max_tokens) {
 	struct json *q = json_object();
 
 	json_set_str(q, "model", ep->model);
@@ -263,7 +277,8 @@ static struct json *warmup_question(const char *path, const struct endpoint *ep,
 
 /* A model that thinks first spends its first tokens on that: they are tokens too. */
 static bool said_something(const struct json *body) {
-	static const char *const thoughts[] = {"choices.0.message.reasoning_content", "choices.0.message.reasoning"};
+	static const char *const thoughts[] = {"choices.0.message.reasoning_content",
+					       "choices.0.message.reasoning"};
 	const char *text = endpoint_answer(body);
 
 	for (size_t i = 0; i < 2 && !(text && *text); i++)
@@ -271,28 +286,32 @@ static bool said_something(const struct json *body) {
 	return text && *text;
 }
 
-int probe_one_token(const struct json *probes, const struct endpoint *ep, uint64_t timeout_ms, uint64_t *took_ms,
-		    struct err *e) {
+int probe_one_token(const struct json *probes, const struct endpoint *ep, uint64_t timeout_ms,
+		    uint64_t *took_ms, struct err *e) {
 	const struct json *rule = json_get(probes, "warmup");
 	const char *path = json_str(rule, "path");
 	struct endpoint_reply r CLEANUP(endpoint_reply_done) = {0};
 
 	if (!path)
 		return err_set(e, ERR_SPEC, "probes.warmup.path is missing: no token, no proof");
-	struct json *q CLEANUP(json_freep) = warmup_question(path, ep, json_int_or(rule, "max_tokens", 1));
+	struct json *q CLEANUP(json_freep) = warmup_question(path, ep,
+							     json_int_or(rule, "max_tokens", 1));
 	if (endpoint_call(ep, path, q, timeout_ms, &r, e)) {
 		(void) err_wrap(e, "no token came");
 		return as_gate(e);
 	}
 	if (r.status != 200)
-		return err_set(e, ERR_GATE, "no token came: %s answered %ld '%s'", path, r.status, r.message);
+		return err_set(e, ERR_GATE, "no token came: %s answered %ld '%s'", path, r.status,
+			       r.message);
 	if (!said_something(r.body))
-		return err_set(e, ERR_GATE, "no token came: %s answered 200 with nothing in it", path);
+		return err_set(e, ERR_GATE, "no token came: %s answered 200 with nothing in it",
+			       path);
 	*took_ms = r.latency_ms;
 	return 0;
 }
 
-/* A dead runtime explains a failed call better than the call does; a keeper that went away, too, and then it is no verdict. */
+/* A dead runtime explains a failed call better than the call does; a keeper that went away, too,
+ * and then it is no verdict. */
 static int explain(const struct wait *s, const char *doing, struct err *e) {
 	struct err dead = *e;
 
@@ -305,10 +324,17 @@ static int explain(const struct wait *s, const char *doing, struct err *e) {
 	return dead.code == ERR_UNREACHABLE ? -1 : as_gate(e);
 }
 
-int probe_ready(const struct json *probes, const struct endpoint *ep, const struct probe_limits *limits,
-		const struct probe_watch *w, const struct progress *p, struct probe_result *out, struct err *e) {
+int probe_ready(const struct json *probes, const struct endpoint *ep,
+		const struct probe_limits *limits, const struct probe_watch *w,
+		const struct progress *p, struct probe_result *out, struct err *e) {
 	uint64_t now = clock_mono_ms();
-	struct wait s = {.probes = probes, .ep = ep, .limits = limits, .watch = w, .progress = p, .began = now, .changed = now};
+	struct wait s = {.probes = probes,
+			 .ep = ep,
+			 .limits = limits,
+			 .watch = w,
+			 .progress = p,
+			 .began = now,
+			 .changed = now};
 	struct probe_result r = {0};
 
 	assert(limits->startup_timeout_ms > 0);

@@ -18,7 +18,10 @@ int release_active_name(const struct release_route *r, char **version, struct er
 	if (fs_readlink(r->fd, "active", &target, &inner))
 		return err_set(e, ERR_INTEGRITY, "%s: %.250s", r->where, inner.msg);
 	if (target && (!text_starts(target, PREFIX) || !text_is_name(target + strlen(PREFIX))))
-		return err_set(e, ERR_INTEGRITY, "'%s/active' points to '%.200s', which is not a release of this route", r->where, target);
+		return err_set(
+			e, ERR_INTEGRITY,
+			"'%s/active' points to '%.200s', which is not a release of this route",
+			r->where, target);
 	*version = target ? mem_strdup(target + strlen(PREFIX)) : NULL;
 	return 0;
 }
@@ -41,9 +44,14 @@ int release_flip(const struct release_route *r, const char *version, struct err 
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 
 	if (!version)
-		return fs_unlink(EFFECT_RELEASE_FLIP, r->fd, "active", e) || fs_sync_dir(EFFECT_RELEASE_FLIP, r->fd, ".", e) ? err_wrap(e, "%s", r->where) : 0;
+		return fs_unlink(EFFECT_RELEASE_FLIP, r->fd, "active", e) ||
+				fs_sync_dir(EFFECT_RELEASE_FLIP, r->fd, ".", e)
+			? err_wrap(e, "%s", r->where)
+			: 0;
 	if (release_read(r, version, &rel, e))
 		return -1;
 	char *target CLEANUP(freep) = mem_printf(PREFIX "%s", version);
-	return fs_flip(EFFECT_RELEASE_FLIP, r->fd, "active", target, e) ? err_wrap(e, "%s", r->where) : 0;
+	return fs_flip(EFFECT_RELEASE_FLIP, r->fd, "active", target, e)
+		? err_wrap(e, "%s", r->where)
+		: 0;
 }

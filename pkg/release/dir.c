@@ -17,14 +17,17 @@ int dir_open(int dir, const char *name, const char *shown, int *out, struct err 
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-		return err_set(e, ERR_INTEGRITY, "'%s' is a link or a file where a directory should be: not followed", shown);
+		return err_set(e, ERR_INTEGRITY,
+			       "'%s' is a link or a file where a directory should be: not followed",
+			       shown);
 	if (fd < 0 && errno != ENOENT)
 		return err_sys(e, "cannot open directory '%s'", shown);
 	*out = fd;
 	return 0;
 }
 
-int dir_make(enum effect as, int dir, const char *name, const char *shown, int *out, struct err *e) {
+int dir_make(enum effect as, int dir, const char *name, const char *shown, int *out,
+	     struct err *e) {
 	int fd = -1;
 
 	if (dir_open(dir, name, shown, &fd, e))
@@ -41,12 +44,15 @@ int dir_make(enum effect as, int dir, const char *name, const char *shown, int *
 	return 0;
 }
 
-int dir_put(enum effect as, int dir, const char *name, const char *shown, const void *data, size_t n, struct err *e) {
+int dir_put(enum effect as, int dir, const char *name, const char *shown, const void *data,
+	    size_t n, struct err *e) {
 	int fd CLEANUP(closep) = fs_step_create(as, dir, name, O_WRONLY | O_EXCL, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s/%s'", shown, name);
-	return fs_write_all(as, fd, data, n, name, e) || fs_seal(as, fd, 0444, name, e) ? err_wrap(e, "%s", shown) : 0;
+	return fs_write_all(as, fd, data, n, name, e) || fs_seal(as, fd, 0444, name, e)
+		? err_wrap(e, "%s", shown)
+		: 0;
 }
 
 unsigned dir_number(const char *name, const char *suffix) {
@@ -75,8 +81,8 @@ int dir_newest(int dir, const char *suffix, const char *shown, unsigned *newest,
 	return 0;
 }
 
-int dir_names(int dir, const char *name, const char *shown, bool (*is)(const char *), char ***names, size_t *n,
-	      struct err *e) {
+int dir_names(int dir, const char *name, const char *shown, bool (*is)(const char *), char ***names,
+	      size_t *n, struct err *e) {
 	char **all CLEANUP(freep) = NULL;
 	int fd CLEANUP(closep) = -1;
 	size_t have = 0, kept = 0;
@@ -92,7 +98,8 @@ int dir_names(int dir, const char *name, const char *shown, bool (*is)(const cha
 	if (fs_list(fd, ".", &all, &have, e))
 		return err_wrap(e, "%s", shown);
 	for (size_t i = 0; i < have; i++)
-		if (is(all[i]) && !fstatat(fd, all[i], &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode))
+		if (is(all[i]) && !fstatat(fd, all[i], &st, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISDIR(st.st_mode))
 			all[kept++] = all[i];
 	all[kept] = NULL;
 	*names = STEAL(all);

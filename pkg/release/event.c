@@ -5,22 +5,27 @@
 
 #include "json/json.h"
 
-static const struct event_row rows[EVENT_COUNT] = {
-	[EVENT_UNKNOWN] = {"", CLASS_STEP, RECOVERY_REFUSE, MEANS_NOTHING, NULL, "", ""},
-#define ROW(id, name, class, action, means, phase, says, members) \
-	[EVENT_##id] = {name, CLASS_##class, RECOVERY_##action, MEANS_##means, phase, says, members},
-	EVENTS(ROW)
+static const struct event_row rows[EVENT_COUNT] = {[EVENT_UNKNOWN] = {"", CLASS_STEP,
+								      RECOVERY_REFUSE,
+								      MEANS_NOTHING, NULL, "", ""},
+#define ROW(id, name, class, action, means, phase, says, members)                     \
+	[EVENT_##id] = {name, CLASS_##class, RECOVERY_##action, MEANS_##means, phase, \
+			says, members},
+						   EVENTS(ROW)
 #undef ROW
 };
 
 /* An operation that has begun and not ended is always recovered, and one that has ended never. */
 #define IS(want, class) (CLASS_##want == CLASS_##class)
 #define ACTS(action) (RECOVERY_##action > RECOVERY_NOTHING && RECOVERY_##action < RECOVERY_REFUSE)
-#define CHECK(id, name, class, action, ...)                                                                    \
-	_Static_assert((!IS(BEGINS, class) && !IS(STEP, class)) || ACTS(action), #id " needs an action");      \
-	_Static_assert((!IS(ENDS, class) && !IS(WHOLE, class)) || RECOVERY_##action == RECOVERY_NOTHING,       \
-		       #id " has ended: nothing is left to do");                                              \
-	_Static_assert(!IS(NOTE, class) || (RECOVERY_##action != RECOVERY_NOTHING && !ACTS(action)),           \
+#define CHECK(id, name, class, action, ...)                                              \
+	_Static_assert((!IS(BEGINS, class) && !IS(STEP, class)) || ACTS(action),         \
+		       #id " needs an action");                                          \
+	_Static_assert((!IS(ENDS, class) && !IS(WHOLE, class)) ||                        \
+			       RECOVERY_##action == RECOVERY_NOTHING,                    \
+		       #id " has ended: nothing is left to do");                         \
+	_Static_assert(!IS(NOTE, class) ||                                               \
+			       (RECOVERY_##action != RECOVERY_NOTHING && !ACTS(action)), \
 		       #id " is a note: it decides nothing");
 EVENTS(CHECK)
 
@@ -59,8 +64,10 @@ bool event_is_passed_over(enum event id) {
 	return rows[id].recovery == RECOVERY_PASS_OVER;
 }
 
-static const char *const ops[] = {
-	[SWITCH_NONE] = "", [SWITCH_APPLY] = "apply", [SWITCH_ROLLBACK] = "rollback", [SWITCH_REVERT] = "revert"};
+static const char *const ops[] = {[SWITCH_NONE] = "",
+				  [SWITCH_APPLY] = "apply",
+				  [SWITCH_ROLLBACK] = "rollback",
+				  [SWITCH_REVERT] = "revert"};
 
 const char *switch_name(enum switch_op op) {
 	return ops[op];

@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/release.h"
+#include "json/json.h"
 
 /* What the loader collects from the newest record back to the oldest. */
 struct loader {
@@ -44,14 +44,16 @@ static const char *first_text(const struct json *body) {
 }
 
 static const char *detail_of(struct arena *a, const struct json *body) {
-	const char *text = first_text(body), *from = json_str(body, "from"), *to = json_str(body, "to");
+	const char *text = first_text(body), *from = json_str(body, "from"),
+		   *to = json_str(body, "to");
 	const char *commit = json_text(json_path(body, "manifest.commit"));
 	int64_t evidence;
 
 	if (text)
 		return arena_strdup(a, text);
 	if (to)
-		return arena_printf(a, "%s -> %s", from && *from ? from : "none", *to ? to : "none");
+		return arena_printf(a, "%s -> %s", from && *from ? from : "none",
+				    *to ? to : "none");
 	if (from && *from)
 		return arena_printf(a, "after %s", from);
 	if (json_int(body, "evidence", &evidence))
@@ -59,7 +61,9 @@ static const char *detail_of(struct arena *a, const struct json *body) {
 	if (json_str(body, "container"))
 		return arena_printf(a, "container %s", json_str(body, "container"));
 	if (commit)
-		return arena_printf(a, "manifest of %.12s%s", commit, json_true(json_get(body, "manifest"), "dirty") ? ", changed" : "");
+		return arena_printf(a, "manifest of %.12s%s", commit,
+				    json_true(json_get(body, "manifest"), "dirty") ? ", changed"
+										   : "");
 	return "";
 }
 
@@ -72,7 +76,9 @@ static const char *by_of(struct arena *a, const struct json *body) {
 /* Enough when all that is wanted is there, and the beginning of the oldest one's operation. */
 static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 	struct loader *l = ctx;
-	struct history_item it = {.seq = r->seq, .time = arena_strdup(l->arena, r->time), .event = arena_strdup(l->arena, r->event)};
+	struct history_item it = {.seq = r->seq,
+				  .time = arena_strdup(l->arena, r->time),
+				  .event = arena_strdup(l->arena, r->event)};
 
 	(void) e;
 	it.version = arena_strdup(l->arena, json_str(r->body, "version"));
@@ -82,7 +88,8 @@ static int collect(void *ctx, const struct journal_record *r, struct err *e) {
 	it.duration_ms = (uint64_t) json_int_or(r->body, "duration_ms", 0);
 	it.begins = event_begins(event_of(it.event));
 	it.ends = event_ends(event_of(it.event));
-	bool wanted = l->shown == l->n && (!l->limit || l->shown < l->limit) && (!l->since || strcmp(r->time, l->since) >= 0);
+	bool wanted = l->shown == l->n && (!l->limit || l->shown < l->limit) &&
+		(!l->since || strcmp(r->time, l->since) >= 0);
 	if (!wanted && l->shown == 0)
 		return 1;
 	if (l->n == l->cap) {
@@ -121,9 +128,12 @@ static void carry(struct history_item *items, size_t n) {
 	}
 }
 
-int history_load(const struct release_route *r, const char *since, size_t limit, bool records, struct history **out,
-		 struct err *e) {
-	struct loader l = {.arena = arena_new(), .since = since, .limit = limit, .records = records};
+int history_load(const struct release_route *r, const char *since, size_t limit, bool records,
+		 struct history **out, struct err *e) {
+	struct loader l = {.arena = arena_new(),
+			   .since = since,
+			   .limit = limit,
+			   .records = records};
 
 	if (journal_read_back(r->fd, r->where, collect, &l, e)) {
 		arena_free(l.arena);
@@ -175,7 +185,8 @@ static int look_for(void *ctx, const struct journal_record *r, struct err *e) {
 	return 1;
 }
 
-int history_newest(const struct release_route *r, enum event event, size_t among, char time[CLOCK_STAMP], struct err *e) {
+int history_newest(const struct release_route *r, enum event event, size_t among,
+		   char time[CLOCK_STAMP], struct err *e) {
 	char found[CLOCK_STAMP] = "";
 	struct newest n = {.event = event, .left = among, .time = found};
 

@@ -15,8 +15,10 @@
 enum { REASON_MAX = 4096 };
 
 /* The release's directory; *fd -1: there is none. */
-static int open_release(const struct release_route *r, const char *version, int *fd, struct err *e) {
-	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where), *here CLEANUP(freep) = mem_printf("%s/%s", shown, version);
+static int open_release(const struct release_route *r, const char *version, int *fd,
+			struct err *e) {
+	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where),
+		    *here CLEANUP(freep) = mem_printf("%s/%s", shown, version);
 	int releases CLEANUP(closep) = -1;
 
 	*fd = -1;
@@ -27,7 +29,8 @@ static int open_release(const struct release_route *r, const char *version, int 
 	return releases < 0 ? 0 : dir_open(releases, version, here, fd, e);
 }
 
-int release_pin(const struct release_route *r, const char *version, const char *reason, struct err *e) {
+int release_pin(const struct release_route *r, const char *version, const char *reason,
+		struct err *e) {
 	char *text CLEANUP(freep) = mem_printf("%.*s\n", REASON_MAX - 2, reason ? reason : "");
 	int fd CLEANUP(closep) = -1;
 
@@ -45,15 +48,20 @@ int release_unpin(const struct release_route *r, const char *version, struct err
 		return -1;
 	if (fd < 0 || !fs_exists(fd, "pinned"))
 		return 0;
-	return fs_unlink(EFFECT_RELEASE_REMOVE, fd, "pinned", e) || fs_sync_parent(EFFECT_RELEASE_REMOVE, fd, "pinned", e) ? -1 : 0;
+	if (fs_unlink(EFFECT_RELEASE_REMOVE, fd, "pinned", e) ||
+	    fs_sync_parent(EFFECT_RELEASE_REMOVE, fd, "pinned", e))
+		return -1;
+	return 0;
 }
 
-int release_pinned(const struct release_route *r, const char *version, char **reason, struct err *e) {
+int release_pinned(const struct release_route *r, const char *version, char **reason,
+		   struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(REASON_MAX);
 	int fd CLEANUP(closep) = -1;
 	bool found = false;
 
-	if (open_release(r, version, &fd, e) || (fd >= 0 && fs_read_if(fd, "pinned", &text, &found, e)))
+	if (open_release(r, version, &fd, e) ||
+	    (fd >= 0 && fs_read_if(fd, "pinned", &text, &found, e)))
 		return -1;
 	*reason = found ? mem_strndup(buf_str(&text), strcspn(buf_str(&text), "\n")) : NULL;
 	return 0;
@@ -66,7 +74,8 @@ int release_pins(const struct release_route *r, char ***versions, size_t *n, str
 	size_t have = 0, kept = 0;
 	struct stat st;
 
-	if (dir_open(r->fd, "releases", shown, &releases, e) || (releases >= 0 && fs_list(releases, ".", &all, &have, e)))
+	if (dir_open(r->fd, "releases", shown, &releases, e) ||
+	    (releases >= 0 && fs_list(releases, ".", &all, &have, e)))
 		return -1;
 	for (size_t i = 0; i < have; i++) {
 		char *pin CLEANUP(freep) = mem_printf("%s/pinned", all[i]);

@@ -12,16 +12,16 @@
 #include "base/text.h"
 #include "fs/fs.h"
 #include "fs/step.h"
-#include "json/json.h"
 #include "release/dir.h"
+#include "json/json.h"
 
 static int sync_dir(enum effect as, int fd, const char *shown, struct err *e) {
 	return fs_step_sync(as, fd) ? err_sys(e, "cannot sync directory '%s'", shown) : 0;
 }
 
 /* The bytes that are sealed: `evidence` with what it is evidence of. */
-static int seal(const struct json *evidence, const char *lockfile, size_t n, unsigned number, struct buf *out,
-		struct release_sealed *sealed, struct err *e) {
+static int seal(const struct json *evidence, const char *lockfile, size_t n, unsigned number,
+		struct buf *out, struct release_sealed *sealed, struct err *e) {
 	struct json *j CLEANUP(json_freep) = json_copy(evidence);
 	char digest[SHA256_HEX];
 
@@ -38,8 +38,9 @@ static int seal(const struct json *evidence, const char *lockfile, size_t n, uns
 }
 
 /* A release that is there already was proved again. */
-static int add_evidence(const struct release_route *r, const char *version, const char *lockfile, size_t n,
-			const struct json *evidence, struct release_sealed *out, struct err *e) {
+static int add_evidence(const struct release_route *r, const char *version, const char *lockfile,
+			size_t n, const struct json *evidence, struct release_sealed *out,
+			struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/releases/%s/evidence", r->where, version);
 	char *path CLEANUP(freep) = mem_printf("releases/%s", version);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_EVIDENCE_MAX);
@@ -47,28 +48,38 @@ static int add_evidence(const struct release_route *r, const char *version, cons
 	unsigned newest;
 	char name[32];
 
-	if (dir_open(r->fd, path, shown, &fd, e) || dir_make(EFFECT_RELEASE_EVIDENCE, fd, "evidence", shown, &inner, e))
+	if (dir_open(r->fd, path, shown, &fd, e) ||
+	    dir_make(EFFECT_RELEASE_EVIDENCE, fd, "evidence", shown, &inner, e))
 		return -1;
-	if (dir_newest(inner, ".json", shown, &newest, e) || seal(evidence, lockfile, n, newest + 1, &text, out, e))
+	if (dir_newest(inner, ".json", shown, &newest, e) ||
+	    seal(evidence, lockfile, n, newest + 1, &text, out, e))
 		return -1;
 	(void) snprintf(name, sizeof name, "%u.json", newest + 1);
-	return fs_write(EFFECT_RELEASE_EVIDENCE, inner, name, text.data, text.len, 0444, e) ? err_wrap(e, "%s", shown) : 0;
+	return fs_write(EFFECT_RELEASE_EVIDENCE, inner, name, text.data, text.len, 0444, e)
+		? err_wrap(e, "%s", shown)
+		: 0;
 }
 
-static int fill_release(int fd, const char *shown, const char *lockfile, size_t n, const char *manifest, const struct buf *evidence,
-			struct err *e) {
+static int fill_release(int fd, const char *shown, const char *lockfile, size_t n,
+			const char *manifest, const struct buf *evidence, struct err *e) {
 	int inner CLEANUP(closep) = -1;
 
 	if (dir_put(EFFECT_RELEASE_PUT, fd, "release.lock.json", shown, lockfile, n, e))
 		return -1;
-	if (manifest && dir_put(EFFECT_RELEASE_PUT, fd, "manifest.yaml", shown, manifest, strlen(manifest), e))
+	if (manifest &&
+	    dir_put(EFFECT_RELEASE_PUT, fd, "manifest.yaml", shown, manifest, strlen(manifest), e))
 		return -1;
-	if (dir_make(EFFECT_RELEASE_PUT, fd, "evidence", shown, &inner, e) || dir_put(EFFECT_RELEASE_PUT, inner, "1.json", shown, evidence->data, evidence->len, e))
+	if (dir_make(EFFECT_RELEASE_PUT, fd, "evidence", shown, &inner, e) ||
+	    dir_put(EFFECT_RELEASE_PUT, inner, "1.json", shown, evidence->data, evidence->len, e))
 		return -1;
-	return sync_dir(EFFECT_RELEASE_PUT, inner, shown, e) || sync_dir(EFFECT_RELEASE_PUT, fd, shown, e) ? -1 : 0;
+	if (sync_dir(EFFECT_RELEASE_PUT, inner, shown, e) ||
+	    sync_dir(EFFECT_RELEASE_PUT, fd, shown, e))
+		return -1;
+	return 0;
 }
 
-/* A directory made aside as `.NAME.tmp-PID` of `parent`, for what is renamed to NAME when it is whole. */
+/* A directory made aside as `.NAME.tmp-PID` of `parent`, for what is renamed to NAME when it is
+ * whole. */
 struct aside {
 	enum effect as;
 	int parent, fd;
@@ -84,10 +95,12 @@ static void aside_done(struct aside *a) {
 	free(a->name);
 }
 
-static int aside_make(struct aside *a, int parent, const char *name, const char *shown, struct err *e) {
+static int aside_make(struct aside *a, int parent, const char *name, const char *shown,
+		      struct err *e) {
 	char *aside CLEANUP(freep) = mem_printf(".%s.tmp-%ld", name, (long) getpid());
 
-	if (fs_remove_tree(a->as, parent, aside, e) || dir_make(a->as, parent, aside, shown, &a->fd, e))
+	if (fs_remove_tree(a->as, parent, aside, e) ||
+	    dir_make(a->as, parent, aside, shown, &a->fd, e))
 		return -1;
 	a->parent = parent;
 	a->name = STEAL(aside);
@@ -101,33 +114,39 @@ static int aside_commit(struct aside *a, const char *name, const char *shown, st
 	return 0;
 }
 
-static int put_new(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,
-		   const struct json *evidence, struct release_sealed *out, struct err *e) {
+static int put_new(const struct release_route *r, const char *version, const char *lockfile,
+		   size_t n, const char *manifest, const struct json *evidence,
+		   struct release_sealed *out, struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where);
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_EVIDENCE_MAX);
 	int releases CLEANUP(closep) = -1;
 	struct aside aside CLEANUP(aside_done) = {.as = EFFECT_RELEASE_PUT, .fd = -1};
 
-	if (seal(evidence, lockfile, n, 1, &text, out, e) || dir_make(EFFECT_RELEASE_PUT, r->fd, "releases", shown, &releases, e))
+	if (seal(evidence, lockfile, n, 1, &text, out, e) ||
+	    dir_make(EFFECT_RELEASE_PUT, r->fd, "releases", shown, &releases, e))
 		return -1;
-	if (aside_make(&aside, releases, version, shown, e) || fill_release(aside.fd, shown, lockfile, n, manifest, &text, e))
+	if (aside_make(&aside, releases, version, shown, e) ||
+	    fill_release(aside.fd, shown, lockfile, n, manifest, &text, e))
 		return -1;
 	return aside_commit(&aside, version, shown, e);
 }
 
-int release_put(const struct release_route *r, const char *version, const char *lockfile, size_t n, const char *manifest,
-		const struct json *evidence, struct release_sealed *out, struct err *e) {
+int release_put(const struct release_route *r, const char *version, const char *lockfile, size_t n,
+		const char *manifest, const struct json *evidence, struct release_sealed *out,
+		struct err *e) {
 	struct release_sealed sealed;
 	bool exists;
 
 	if (!text_is_name(version))
-		return err_set(e, ERR_SPEC, "'%.80s' is not a version: a-z, 0-9, '.', '_', '-', 63 at most", version);
+		return err_set(e, ERR_SPEC,
+			       "'%.80s' is not a version: a-z, 0-9, '.', '_', '-', 63 at most",
+			       version);
 	if (n > DIR_LOCK_MAX)
 		return err_set(e, ERR_SPEC, "lock of more than %u bytes", DIR_LOCK_MAX);
 	if (release_compare(r, version, lockfile, n, &exists, e))
 		return -1;
-	if (exists ? add_evidence(r, version, lockfile, n, evidence, &sealed, e) :
-		     put_new(r, version, lockfile, n, manifest, evidence, &sealed, e))
+	if (exists ? add_evidence(r, version, lockfile, n, evidence, &sealed, e)
+		   : put_new(r, version, lockfile, n, manifest, evidence, &sealed, e))
 		return -1;
 	*out = sealed;
 	return 0;
@@ -140,14 +159,18 @@ int release_remove(const struct release_route *r, const char *version, struct er
 	int releases CLEANUP(closep) = -1;
 
 	if (!text_is_name(version) || release_active_name(r, &active, e))
-		return text_is_name(version) ? -1 : err_set(e, ERR_USAGE, "'%.80s' is not a version", version);
+		return text_is_name(version)
+			? -1
+			: err_set(e, ERR_USAGE, "'%.80s' is not a version", version);
 	if (active && !strcmp(active, version))
-		return err_set(e, ERR_USAGE, "version '%s' of '%s' is active: it is not removed", version, r->name);
+		return err_set(e, ERR_USAGE, "version '%s' of '%s' is active: it is not removed",
+			       version, r->name);
 	if (dir_open(r->fd, "releases", shown, &releases, e))
 		return -1;
 	if (releases < 0 || !fs_exists(releases, version))
 		return 0;
-	if (fs_remove_tree(EFFECT_RELEASE_REMOVE, releases, gone, e) || fs_rename(EFFECT_RELEASE_REMOVE, releases, version, gone, e) ||
+	if (fs_remove_tree(EFFECT_RELEASE_REMOVE, releases, gone, e) ||
+	    fs_rename(EFFECT_RELEASE_REMOVE, releases, version, gone, e) ||
 	    fs_remove_tree(EFFECT_RELEASE_REMOVE, releases, gone, e))
 		return err_wrap(e, "%s", shown);
 	return 0;
@@ -178,7 +201,8 @@ int release_attempts(const struct release_route *r, unsigned **numbers, size_t *
 	return 0;
 }
 
-static int put_json(int fd, const char *name, const char *shown, const struct json *j, struct err *e) {
+static int put_json(int fd, const char *name, const char *shown, const struct json *j,
+		    struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_EVIDENCE_MAX);
 
 	if (!j)
@@ -189,13 +213,20 @@ static int put_json(int fd, const char *name, const char *shown, const struct js
 }
 
 static int fill_attempt(int fd, const char *shown, const struct release_attempt *a, struct err *e) {
-	if (put_json(fd, "reason.json", shown, a->reason, e) || put_json(fd, "evidence.json", shown, a->evidence, e))
+	if (put_json(fd, "reason.json", shown, a->reason, e) ||
+	    put_json(fd, "evidence.json", shown, a->evidence, e))
 		return -1;
-	if (a->runtime_log && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->runtime_log, strlen(a->runtime_log), e))
+	if (a->runtime_log &&
+	    dir_put(EFFECT_RELEASE_ATTEMPT, fd, "engine.log", shown, a->runtime_log,
+		    strlen(a->runtime_log), e))
 		return -1;
-	if (a->lockfile && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lockfile, a->lockfile_len, e))
+	if (a->lockfile &&
+	    dir_put(EFFECT_RELEASE_ATTEMPT, fd, "release.lock.json", shown, a->lockfile,
+		    a->lockfile_len, e))
 		return -1;
-	if (a->manifest && dir_put(EFFECT_RELEASE_ATTEMPT, fd, "manifest.yaml", shown, a->manifest, strlen(a->manifest), e))
+	if (a->manifest &&
+	    dir_put(EFFECT_RELEASE_ATTEMPT, fd, "manifest.yaml", shown, a->manifest,
+		    strlen(a->manifest), e))
 		return -1;
 	return sync_dir(EFFECT_RELEASE_ATTEMPT, fd, shown, e);
 }
@@ -210,8 +241,8 @@ static void keep_newest(int attempts, const unsigned *numbers, size_t n) {
 	}
 }
 
-int release_attempt_put(const struct release_route *r, const struct release_attempt *a, unsigned *number,
-			struct err *e) {
+int release_attempt_put(const struct release_route *r, const struct release_attempt *a,
+			unsigned *number, struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/attempts", r->where);
 	int attempts CLEANUP(closep) = -1;
 	struct aside aside CLEANUP(aside_done) = {.as = EFFECT_RELEASE_ATTEMPT, .fd = -1};
@@ -219,12 +250,15 @@ int release_attempt_put(const struct release_route *r, const struct release_atte
 	unsigned next;
 	size_t n;
 
-	if (dir_make(EFFECT_RELEASE_ATTEMPT, r->fd, "attempts", shown, &attempts, e) || dir_newest(attempts, "", shown, &next, e))
+	if (dir_make(EFFECT_RELEASE_ATTEMPT, r->fd, "attempts", shown, &attempts, e) ||
+	    dir_newest(attempts, "", shown, &next, e))
 		return -1;
 	char *name CLEANUP(freep) = mem_printf("%u", ++next);
-	if (aside_make(&aside, attempts, name, shown, e) || fill_attempt(aside.fd, shown, a, e))
+	if (aside_make(&aside, attempts, name, shown, e) ||
+	    fill_attempt(aside.fd, shown, a, e))
 		return -1;
-	if (aside_commit(&aside, name, shown, e) || release_attempts(r, &numbers, &n, e))
+	if (aside_commit(&aside, name, shown, e) ||
+	    release_attempts(r, &numbers, &n, e))
 		return -1;
 	keep_newest(attempts, numbers, n);
 	*number = next;
@@ -236,7 +270,8 @@ static bool is_aside(const char *name) {
 	return name[0] == '.' && strstr(name, ".tmp-");
 }
 
-static int clean_dir(const struct release_route *r, const char *name, size_t *removed, struct err *e) {
+static int clean_dir(const struct release_route *r, const char *name, size_t *removed,
+		     struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/%s", r->where, name);
 	char **names CLEANUP(freep) = NULL;
 	int fd CLEANUP(closep) = -1;
@@ -259,7 +294,9 @@ int release_clean(const struct release_route *r, size_t *removed, struct err *e)
 	char **names CLEANUP(freep) = NULL;
 	size_t n, count = 0;
 
-	if (clean_dir(r, ".", &count, e) || clean_dir(r, "releases", &count, e) || clean_dir(r, "attempts", &count, e))
+	if (clean_dir(r, ".", &count, e) ||
+	    clean_dir(r, "releases", &count, e) ||
+	    clean_dir(r, "attempts", &count, e))
 		return -1;
 	if (release_list(r, &names, &n, e))
 		return -1;

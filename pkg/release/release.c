@@ -14,9 +14,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "release/dir.h"
 #include "root/root.h"
+#include "json/json.h"
 
 /* "; did you mean 'x'?", or nothing; yours to free. */
 static char *meant(const char *name, char **names, size_t n) {
@@ -35,26 +35,38 @@ static int no_such_route(const struct root *root, const char *name, struct err *
 	return err_set(e, ERR_USAGE, "no route '%s' under '%s'%s", name, root->path, hint);
 }
 
-static int open_route(const struct root *root, const char *name, bool create, int *fd, struct err *e) {
+static int open_route(const struct root *root, const char *name, bool create, int *fd,
+		      struct err *e) {
 	char *where CLEANUP(freep) = mem_printf("routes/%s", name);
 	int routes CLEANUP(closep) = -1;
 
-	if (create)
-		return dir_make(EFFECT_ROUTE_DIR, root->fd, "routes", "routes", &routes, e) || dir_make(EFFECT_ROUTE_DIR, routes, name, where, fd, e) ? -1 : 0;
-	if (dir_open(root->fd, "routes", "routes", &routes, e) || (routes >= 0 && dir_open(routes, name, where, fd, e)))
+	if (create) {
+		if (dir_make(EFFECT_ROUTE_DIR, root->fd, "routes", "routes", &routes, e) ||
+		    dir_make(EFFECT_ROUTE_DIR, routes, name, where, fd, e))
+			return -1;
+		return 0;
+	}
+	if (dir_open(root->fd, "routes", "routes", &routes, e) ||
+	    (routes >= 0 && dir_open(routes, name, where, fd, e)))
 		return -1;
 	return *fd < 0 ? no_such_route(root, name, e) : 0;
 }
 
-int release_route_open(const struct root *root, const char *name, bool create, struct release_route *out,
-		       struct err *e) {
+int release_route_open(const struct root *root, const char *name, bool create,
+		       struct release_route *out, struct err *e) {
 	int fd = -1;
 
 	if (!text_is_name(name))
-		return err_set(e, ERR_USAGE, "'%.80s' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most", name);
+		return err_set(
+			e, ERR_USAGE,
+			"'%.80s' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most",
+			name);
 	if (open_route(root, name, create, &fd, e))
 		return -1;
-	*out = (struct release_route){.fd = fd, .name = mem_strdup(name), .where = mem_printf("routes/%s", name), .file_lock = -1};
+	*out = (struct release_route){.fd = fd,
+				      .name = mem_strdup(name),
+				      .where = mem_printf("routes/%s", name),
+				      .file_lock = -1};
 	return 0;
 }
 
@@ -66,13 +78,15 @@ void release_route_done(struct release_route *r) {
 	*r = (struct release_route) RELEASE_ROUTE_INIT;
 }
 
-int release_route_lock(struct release_route *r, const char *command, uint64_t wait_ms, struct err *e) {
+int release_route_lock(struct release_route *r, const char *command, uint64_t wait_ms,
+		       struct err *e) {
 	struct err why = {0};
 	struct stat st;
 
 	int status = root_take(r->fd, command, wait_ms, &r->file_lock, &why);
 	if (!fstat(r->fd, &st) && !st.st_nlink)
-		return err_set(e, ERR_BUSY, "route '%s' was removed at the same moment: try again", r->name);
+		return err_set(e, ERR_BUSY, "route '%s' was removed at the same moment: try again",
+			       r->name);
 	if (!status)
 		return 0;
 	*e = why;
@@ -101,7 +115,8 @@ int release_routes_clean(const struct root *root, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		char *path CLEANUP(freep) = mem_printf("routes/%s", names[i]);
-		if (fs_is_left_over(names[i]) && fs_remove_tree(EFFECT_ROUTE_REMOVE, root->fd, path, e))
+		if (fs_is_left_over(names[i]) &&
+		    fs_remove_tree(EFFECT_ROUTE_REMOVE, root->fd, path, e))
 			return -1;
 	}
 	return 0;
@@ -118,7 +133,8 @@ int release_list(const struct release_route *r, char ***names, size_t *n, struct
 }
 
 /* The directory of a version; *fd -1: there is none. */
-static int open_version(const struct release_route *r, const char *version, int *fd, struct err *e) {
+static int open_version(const struct release_route *r, const char *version, int *fd,
+			struct err *e) {
 	char *shown CLEANUP(freep) = mem_printf("%s/releases", r->where);
 	char *inner CLEANUP(freep) = mem_printf("%s/%s", shown, version);
 	int releases CLEANUP(closep) = -1;
@@ -129,8 +145,11 @@ static int open_version(const struct release_route *r, const char *version, int 
 	return releases < 0 ? 0 : dir_open(releases, version, inner, fd, e);
 }
 
-static int incomplete(const struct release_route *r, const char *version, struct err *e, const char *why) {
-	return err_set(e, ERR_INTEGRITY, "release '%s' of '%s' is incomplete: %s; move '%s/releases/%s' away, and apply it again",
+static int incomplete(const struct release_route *r, const char *version, struct err *e,
+		      const char *why) {
+	return err_set(e, ERR_INTEGRITY,
+		       "release '%s' of '%s' is incomplete: %s; move '%s/releases/%s' away, and "
+		       "apply it again",
 		       version, r->name, why, r->where, version);
 }
 
@@ -139,12 +158,16 @@ static bool is_denied(int dir, const char *name) {
 	return faccessat(dir, name, R_OK, AT_EACCESS) && errno == EACCES;
 }
 
-static int read_lockfile(const struct release_route *r, int fd, const char *version, struct buf *out, struct err *e) {
+static int read_lockfile(const struct release_route *r, int fd, const char *version,
+			 struct buf *out, struct err *e) {
 	bool found;
 	struct err inner = {0};
 
 	if (fs_read_if(fd, "release.lock.json", out, &found, &inner))
-		return is_denied(fd, "release.lock.json") ? err_set(e, ERR_SYS, "%s/releases/%s: %.250s", r->where, version, inner.msg) : incomplete(r, version, e, inner.msg);
+		return is_denied(fd, "release.lock.json")
+			? err_set(e, ERR_SYS, "%s/releases/%s: %.250s", r->where, version,
+				  inner.msg)
+			: incomplete(r, version, e, inner.msg);
 	return found ? 0 : incomplete(r, version, e, "it has no release.lock.json");
 }
 
@@ -161,16 +184,20 @@ static int read_proof(const struct release_route *r, int fd, struct release *out
 	if (!out->evidence)
 		return incomplete(r, out->version, e, "it has no evidence that it was proved");
 	(void) snprintf(name, sizeof name, "%u.json", out->evidence);
-	if (fs_read(evidence, name, &text, e) || json_parse(text.data, text.len, &out->proof, e)) {
+	if (fs_read(evidence, name, &text, e) ||
+	    json_parse(text.data, text.len, &out->proof, e)) {
 		struct err inner = *e;
 		if (is_denied(evidence, name))
 			return err_set(e, ERR_SYS, "%s: %.250s", shown, inner.msg);
-		return err_set(e, ERR_INTEGRITY, "'%s/%s' is damaged: %.250s", shown, name, inner.msg);
+		return err_set(e, ERR_INTEGRITY, "'%s/%s' is damaged: %.250s", shown, name,
+			       inner.msg);
 	}
 	const char *sealed = json_str(out->proof, "lock");
 	if (sealed && !strcmp(sealed, out->digest))
 		return 0;
-	return err_set(e, ERR_INTEGRITY, "'%s/releases/%s/release.lock.json' is not the file that passed the gate: its digest is %.12s, evidence/%s is of %.12s",
+	return err_set(e, ERR_INTEGRITY,
+		       "'%s/releases/%s/release.lock.json' is not the file that passed the gate: "
+		       "its digest is %.12s, evidence/%s is of %.12s",
 		       r->where, out->version, out->digest, name, sealed ? sealed : "none");
 }
 
@@ -184,7 +211,8 @@ static int no_such_version(const struct release_route *r, const char *version, s
 	return err_set(e, ERR_USAGE, "no version '%.80s' of route '%s'%s", version, r->name, hint);
 }
 
-int release_read(const struct release_route *r, const char *version, struct release *out, struct err *e) {
+int release_read(const struct release_route *r, const char *version, struct release *out,
+		 struct err *e) {
 	struct release rel CLEANUP(release_done) = {.version = mem_strdup(version)};
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_LOCK_MAX);
 	int fd CLEANUP(closep) = -1;
@@ -213,19 +241,21 @@ void release_done(struct release *r) {
 	*r = (struct release) RELEASE_INIT;
 }
 
-int release_compare(const struct release_route *r, const char *version, const char *lockfile, size_t n,
-		    bool *exists, struct err *e) {
+int release_compare(const struct release_route *r, const char *version, const char *lockfile,
+		    size_t n, bool *exists, struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(DIR_LOCK_MAX);
 	char there[SHA256_HEX], here[SHA256_HEX];
 	int fd CLEANUP(closep) = -1;
 
-	if (open_version(r, version, &fd, e) || (fd >= 0 && read_lockfile(r, fd, version, &text, e)))
+	if (open_version(r, version, &fd, e) ||
+	    (fd >= 0 && read_lockfile(r, fd, version, &text, e)))
 		return -1;
 	sha256_of(buf_str(&text), text.len, there);
 	sha256_of(lockfile, n, here);
 	if (fd >= 0 && strcmp(there, here) != 0)
 		return err_set(e, ERR_SPEC,
-			       "version '%s' of '%s' exists with other content (lock %.12s there, %.12s here): give it a new version",
+			       "version '%s' of '%s' exists with other content (lock %.12s there, "
+			       "%.12s here): give it a new version",
 			       version, r->name, there, here);
 	*exists = fd >= 0;
 	return 0;

@@ -9,21 +9,22 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/release.h"
+#include "json/json.h"
 
-/* What the journal says of one version, read from the newest record back: so the first record that decides
- * something is the one that counts. */
+/* What the journal says of one version, read from the newest record back: so the first record that
+ * decides something is the one that counts. */
 struct version_history {
 	char *version;
-	bool decided, barred; /* barred: the last thing that happened to it was that it was rolled back from */
+	/* barred: the last thing that happened to it was that it was rolled back from */
+	bool decided, barred;
 	bool committed;
-	bool gone; /* committed, and not on disk any more */
+	bool gone;              /* committed, and not on disk any more */
 	char time[CLOCK_STAMP]; /* of its newest commit, by release_versions */
 };
 
-/* A commit of an apply or a promote: the order of these is the order of the releases, which says of a rollback whether it
- * went back or forward again. */
+/* A commit of an apply or a promote: the order of these is the order of the releases, which says of
+ * a rollback whether it went back or forward again. */
 struct deployed {
 	char *version;
 	uint64_t seq;
@@ -31,7 +32,7 @@ struct deployed {
 
 struct route_history {
 	const struct release_route *route;
-	char *active; /* NULL: none */
+	char *active;               /* NULL: none */
 	struct version_history *at; /* by last activity, the newest first */
 	size_t n, cap;
 	struct deployed *order; /* the newest first */
@@ -108,13 +109,15 @@ static int read_order(struct route_history *l, struct err *e) {
 static size_t deployed_before(const struct route_history *l, const char *version, uint64_t seq) {
 	size_t i = 0;
 
-	while (i < l->n_order && (l->order[i].seq >= seq || strcmp(l->order[i].version, version) != 0))
+	while (i < l->n_order &&
+	       (l->order[i].seq >= seq || strcmp(l->order[i].version, version) != 0))
 		i++;
 	return i;
 }
 
 /* Did a rollback go to a release that is newer than the one it left? That discredits neither. */
-static int went_forward(struct route_history *l, const struct journal_record *r, bool *forward, struct err *e) {
+static int went_forward(struct route_history *l, const struct journal_record *r, bool *forward,
+			struct err *e) {
 	const char *from = json_str(r->body, "from"), *to = json_str(r->body, "to");
 
 	*forward = false;
@@ -197,10 +200,11 @@ static int consider_back(struct route_history *l, const struct journal_record *r
 	return to && *to ? consider(l, to, e) : 0;
 }
 
-/* An apply that was switched back bars its release. A rollback that recovery gave up never was: it says
- * nothing of the release that it had gone to. */
+/* An apply that was switched back bars its release. A rollback that recovery gave up never was: it
+ * says nothing of the release that it had gone to. */
 static int consider_flip(struct route_history *l, const struct journal_record *r, struct err *e) {
-	bool is_rollback = switch_op_of(r->body) == SWITCH_ROLLBACK, is_done = event_means(r->event) == MEANS_SWITCHED;
+	bool is_rollback = switch_op_of(r->body) == SWITCH_ROLLBACK,
+	     is_done = event_means(r->event) == MEANS_SWITCHED;
 
 	if (switch_op_of(r->body) == SWITCH_REVERT)
 		return is_done ? consider_back(l, r, e) : 0;
@@ -224,7 +228,8 @@ static int look_for_target(void *ctx, const struct journal_record *r, struct err
 	if (means != MEANS_RESET && (means != MEANS_COMMITTED || !version))
 		return 0;
 	decide_left(l, true);
-	return means == MEANS_RESET ? consider_all(l, json_get(r->body, "committed"), e) : consider(l, version, e);
+	return means == MEANS_RESET ? consider_all(l, json_get(r->body, "committed"), e)
+				    : consider(l, version, e);
 }
 
 /* Why there is none, release by release, the newest first. */
@@ -236,7 +241,8 @@ static int no_target(struct route_history *l, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct version_history *f = &l->at[i];
-		if ((!f->barred && !f->gone) || deployed_before(l, f->version, UINT64_MAX) == l->n_order ||
+		if ((!f->barred && !f->gone) ||
+		    deployed_before(l, f->version, UINT64_MAX) == l->n_order ||
 		    (l->active && !strcmp(f->version, l->active)))
 			continue;
 		(void) buf_printf(&why, "%s'%s' %s", why.len ? ", " : "", f->version,
@@ -244,8 +250,11 @@ static int no_target(struct route_history *l, struct err *e) {
 		barred = !barred && f->barred ? f->version : barred;
 	}
 	if (!why.len)
-		(void) buf_puts(&why, l->active ? "no other one was ever committed" : "none was ever committed");
-	return err_set(e, ERR_USAGE, "route '%s' has no release to roll back to: %s%s%s", l->route->name, buf_str(&why),
+		(void) buf_puts(&why,
+				l->active ? "no other one was ever committed"
+					  : "none was ever committed");
+	return err_set(e, ERR_USAGE, "route '%s' has no release to roll back to: %s%s%s",
+		       l->route->name, buf_str(&why),
 		       barred ? "; to roll back to it anyway: --to " : "", barred ? barred : "");
 }
 
@@ -253,7 +262,8 @@ static int newest_target(const struct release_route *r, struct release *out, str
 	struct release found = RELEASE_INIT;
 	struct route_history l CLEANUP(route_history_done) = {.route = r, .found = &found};
 
-	if (release_active_name(r, &l.active, e) || journal_read_back(r->fd, r->where, look_for_target, &l, e))
+	if (release_active_name(r, &l.active, e) ||
+	    journal_read_back(r->fd, r->where, look_for_target, &l, e))
 		return -1;
 	if (!found.version)
 		return no_target(&l, e);
@@ -277,7 +287,8 @@ static int look_at_all(void *ctx, const struct journal_record *r, struct err *e)
 	return 0;
 }
 
-int release_versions(const struct release_route *r, struct release_version **out, size_t *n, struct err *e) {
+int release_versions(const struct release_route *r, struct release_version **out, size_t *n,
+		     struct err *e) {
 	struct route_history l CLEANUP(route_history_done) = {.route = r};
 
 	if (journal_read_back(r->fd, r->where, look_at_all, &l, e))
@@ -298,7 +309,8 @@ int release_versions(const struct release_route *r, struct release_version **out
 int release_forward(const struct release_route *r, char **version, struct err *e) {
 	struct route_history l CLEANUP(route_history_done) = {.route = r};
 
-	if (release_active_name(r, &l.active, e) || read_order(&l, e))
+	if (release_active_name(r, &l.active, e) ||
+	    read_order(&l, e))
 		return -1;
 	*version = NULL;
 	size_t at = l.active ? deployed_before(&l, l.active, UINT64_MAX) : 0;
@@ -306,7 +318,8 @@ int release_forward(const struct release_route *r, char **version, struct err *e
 		struct release found CLEANUP(release_done) = RELEASE_INIT;
 		struct err gone = {0};
 		/* An older commit of a release that was applied again since is passed over. */
-		if (deployed_before(&l, l.order[i].version, UINT64_MAX) != i || release_read(r, l.order[i].version, &found, &gone))
+		if (deployed_before(&l, l.order[i].version, UINT64_MAX) != i ||
+		    release_read(r, l.order[i].version, &found, &gone))
 			continue;
 		*version = mem_strdup(l.order[i].version);
 		return 0;
@@ -345,14 +358,16 @@ int release_committed(const struct release_route *r, char ***versions, size_t *n
 	char **there CLEANUP(freep) = NULL;
 	size_t have, kept = 0, bytes = 0;
 
-	if (release_list(r, &there, &have, e) || journal_read_back(r->fd, r->where, note_commits, &l, e))
+	if (release_list(r, &there, &have, e) ||
+	    journal_read_back(r->fd, r->where, note_commits, &l, e))
 		return -1;
 	for (size_t i = 0; i < l.n; i++)
 		if (l.at[i].committed && is_in(l.at[i].version, there, have)) {
 			bytes += strlen(l.at[i].version) + 1;
 			kept++;
 		}
-	char **list = mem_zalloc((kept + 1) * sizeof *list + bytes, 1), *text = (char *) (list + kept + 1);
+	char **list = mem_zalloc((kept + 1) * sizeof *list + bytes, 1),
+	     *text = (char *) (list + kept + 1);
 	*n = kept;
 	for (size_t i = 0, at = 0; i < l.n; i++)
 		if (l.at[i].committed && is_in(l.at[i].version, there, have)) {
@@ -363,13 +378,15 @@ int release_committed(const struct release_route *r, char ***versions, size_t *n
 	return 0;
 }
 
-static int named_target(const struct release_route *r, const char *version, struct release *out, struct err *e) {
+static int named_target(const struct release_route *r, const char *version, struct release *out,
+			struct err *e) {
 	struct release found CLEANUP(release_done) = RELEASE_INIT;
 	struct buf all CLEANUP(buf_done) = BUF_INIT(200);
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_read(r, version, &found, e) || release_committed(r, &names, &n, e))
+	if (release_read(r, version, &found, e) ||
+	    release_committed(r, &names, &n, e))
 		return -1;
 	if (is_in(version, names, n)) {
 		*out = found;
@@ -378,10 +395,11 @@ static int named_target(const struct release_route *r, const char *version, stru
 	}
 	for (size_t i = 0; i < n && !all.cut; i++)
 		(void) buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-	return err_set(e, ERR_USAGE, "version '%s' of '%s' was never committed; committed: %s", version, r->name,
-		       all.len ? buf_str(&all) : "none");
+	return err_set(e, ERR_USAGE, "version '%s' of '%s' was never committed; committed: %s",
+		       version, r->name, all.len ? buf_str(&all) : "none");
 }
 
-int release_rollback_target(const struct release_route *r, const char *named, struct release *out, struct err *e) {
+int release_rollback_target(const struct release_route *r, const char *named, struct release *out,
+			    struct err *e) {
 	return named ? named_target(r, named, out, e) : newest_target(r, out, e);
 }

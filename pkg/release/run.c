@@ -19,10 +19,17 @@ static int open_run(const struct root *root, const char *id, bool make, int *fd,
 	char *shown CLEANUP(freep) = mem_printf("run/%s", id);
 	int run CLEANUP(closep) = -1;
 
-	if (make)
-		return dir_make(EFFECT_RUN_DIR, root->fd, "run", "run", &run, e) || dir_make(EFFECT_RUN_DIR, run, id, shown, fd, e) ? -1 : 0;
+	if (make) {
+		if (dir_make(EFFECT_RUN_DIR, root->fd, "run", "run", &run, e) ||
+		    dir_make(EFFECT_RUN_DIR, run, id, shown, fd, e))
+			return -1;
+		return 0;
+	}
 	*fd = -1;
-	return dir_open(root->fd, "run", "run", &run, e) || (run >= 0 && dir_open(run, id, shown, fd, e)) ? -1 : 0;
+	if (dir_open(root->fd, "run", "run", &run, e) ||
+	    (run >= 0 && dir_open(run, id, shown, fd, e)))
+		return -1;
+	return 0;
 }
 
 int release_run_dir(const struct root *root, const char *id, char **path, struct err *e) {
@@ -33,8 +40,10 @@ int release_run_dir(const struct root *root, const char *id, char **path, struct
 		return -1;
 	if (fstat(fd, &st))
 		return err_sys(e, "cannot look at 'run/%s'", id);
-	if (st.st_uid != root->instance_uid && fs_step_chown(EFFECT_RUN_DIR, fd, root->instance_uid))
-		return err_sys(e, "cannot give 'run/%s' to uid %u", id, (unsigned) root->instance_uid);
+	if (st.st_uid != root->instance_uid &&
+	    fs_step_chown(EFFECT_RUN_DIR, fd, root->instance_uid))
+		return err_sys(e, "cannot give 'run/%s' to uid %u", id,
+			       (unsigned) root->instance_uid);
 	if ((st.st_mode & 07777) != 0700 && fs_step_chmod(EFFECT_RUN_DIR, fd, 0700))
 		return err_sys(e, "cannot set the mode of 'run/%s'", id);
 	*path = mem_printf("%s/run/%s", root->path, id);
@@ -49,7 +58,8 @@ int release_run_remove(const struct root *root, const char *id, struct err *e) {
 	return run >= 0 && fs_remove_tree(EFFECT_RUN_REMOVE, run, id, e) ? err_wrap(e, "run") : 0;
 }
 
-int release_socket_path(const struct root *root, const char *id, struct release_socket *out, struct err *e) {
+int release_socket_path(const struct root *root, const char *id, struct release_socket *out,
+			struct err *e) {
 	char *path CLEANUP(freep) = mem_printf("%s/run/%s/engine.sock", root->path, id);
 	struct release_socket s = RELEASE_SOCKET_INIT;
 

@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/release.h"
+#include "json/json.h"
 
 /* ---- started, stopped, removed ---- */
 
@@ -25,7 +25,9 @@ static bool decides(const struct journal_record *r, enum release_state *state) {
 	case MEANS_STOPPED: *state = RELEASE_STOPPED; return true;
 	case MEANS_REMOVED: *state = RELEASE_REMOVED; return true;
 	/* A journal that was given up: what of it was whole is in this record. */
-	case MEANS_RESET: *state = json_true(r->body, "stopped") ? RELEASE_STOPPED : RELEASE_STARTED; return true;
+	case MEANS_RESET:
+		*state = json_true(r->body, "stopped") ? RELEASE_STOPPED : RELEASE_STARTED;
+		return true;
 	default: return false;
 	}
 }
@@ -42,7 +44,8 @@ static int visit_state(void *ctx, const struct journal_record *r, struct err *e)
 	return 1;
 }
 
-int release_state(const struct release_route *r, enum release_state *state, char since[CLOCK_STAMP], struct err *e) {
+int release_state(const struct release_route *r, enum release_state *state, char since[CLOCK_STAMP],
+		  struct err *e) {
 	struct state_of s = {.state = RELEASE_STARTED};
 
 	if (journal_read_back(r->fd, r->where, visit_state, &s, e))

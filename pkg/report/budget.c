@@ -29,7 +29,8 @@ static size_t cell_of(uint64_t at, uint64_t all, size_t cells) {
 }
 
 /* "[WWWWWWKKC....|..]" */
-static void draw(const struct report *r, const struct report_part *parts, size_t n, uint64_t whole, size_t cells, struct buf *line) {
+static void draw(const struct report *r, const struct report_part *parts, size_t n, uint64_t whole,
+		 size_t cells, struct buf *line) {
 	uint64_t sum = sum_of(parts, n), all = sum > whole ? sum : whole, at = 0;
 	size_t end = sum > whole ? cell_of(whole, all, cells) : cells + 1, from = 0;
 
@@ -70,7 +71,9 @@ static void legend(struct report *r, const struct report_part *parts, size_t n) 
 }
 
 void report_budget(struct report *r, const struct report_part *parts, size_t n, uint64_t whole) {
-	size_t cells = r->width > BAR_MAX + FRAME ? BAR_MAX : r->width > BAR_MIN + FRAME ? r->width - FRAME : BAR_MIN;
+	size_t cells = r->width > BAR_MAX + FRAME ? BAR_MAX
+		: r->width > BAR_MIN + FRAME      ? r->width - FRAME
+						  : BAR_MIN;
 	struct buf line CLEANUP(buf_done) = BUF_INIT(4096);
 
 	if (r->mode != REPORT_TERMINAL || !n)

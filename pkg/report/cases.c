@@ -7,13 +7,22 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "report/progress_view.h"
 #include "report/sanitize.h"
+#include "json/json.h"
 
-/* Golden cases, each as soon as it has ended: on a terminal the rows of one table, in a pipe a line for each. */
+/* Golden cases, each as soon as it has ended: on a terminal the rows of one table, in a pipe a line
+ * for each. */
 
-enum { ID_LEAST = 12, ID_MOST = 40, SEVERITY = 8, VERDICT = 7, LATENCY = 9, PIPE_WIDTH = 100, TEXT_LINES = 12 };
+enum {
+	ID_LEAST = 12,
+	ID_MOST = 40,
+	SEVERITY = 8,
+	VERDICT = 7,
+	LATENCY = 9,
+	PIPE_WIDTH = 100,
+	TEXT_LINES = 12
+};
 #define UNDER "          " /* expected and got, under a row */
 
 static size_t id_width(const struct report *r, const struct progress_case *c) {
@@ -28,20 +37,24 @@ static void add_padded(const char *text, size_t width, struct buf *line) {
 	struct buf cut CLEANUP(buf_done) = BUF_INIT(4096);
 
 	sanitize_cut(text, width, &cut);
-	(void) buf_printf(line, "%s%*s", buf_str(&cut), (int) (width - sanitize_width(buf_str(&cut))), "");
+	(void) buf_printf(line, "%s%*s", buf_str(&cut),
+			  (int) (width - sanitize_width(buf_str(&cut))), "");
 }
 
 static void heading(struct report *r, size_t id) {
-	struct buf title CLEANUP(buf_done) = BUF_INIT(4096), line CLEANUP(buf_done) = BUF_INIT(4096);
+	struct buf title CLEANUP(buf_done) = BUF_INIT(4096),
+			 line CLEANUP(buf_done) = BUF_INIT(4096);
 
-	(void) buf_printf(&title, "%-*s  %-*s  %-*s  %*s", (int) id, "case", SEVERITY, "severity", VERDICT, "verdict", LATENCY, "latency");
+	(void) buf_printf(&title, "%-*s  %-*s  %-*s  %*s", (int) id, "case", SEVERITY, "severity",
+			  VERDICT, "verdict", LATENCY, "latency");
 	(void) buf_puts(&line, "      ");
 	view_colored(r, "1", buf_str(&title), &line);
 	view_line(r, false, buf_str(&line));
 }
 
 static void row(struct report *r, const struct progress_case *c, size_t width) {
-	char *id CLEANUP(freep) = view_clean(c->id), *verdict CLEANUP(freep) = view_clean(c->verdict);
+	char *id CLEANUP(freep) = view_clean(c->id),
+		 *verdict CLEANUP(freep) = view_clean(c->verdict);
 	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	char took[TEXT_BYTES] = "-";
 
@@ -51,7 +64,11 @@ static void row(struct report *r, const struct progress_case *c, size_t width) {
 	add_padded(id, width, &line);
 	(void) buf_printf(&line, "  %-*s  ", SEVERITY, c->severity ? c->severity : "");
 	view_colored(r, c->passed ? "32" : "31", verdict, &line);
-	(void) buf_printf(&line, "%*s  %*s", sanitize_width(verdict) < VERDICT ? (int) (VERDICT - sanitize_width(verdict)) : 0, "", LATENCY, took);
+	(void) buf_printf(&line, "%*s  %*s",
+			  sanitize_width(verdict) < VERDICT
+				  ? (int) (VERDICT - sanitize_width(verdict))
+				  : 0,
+			  "", LATENCY, took);
 	view_line(r, false, buf_str(&line));
 }
 
@@ -62,11 +79,13 @@ static void text_under(struct report *r, const char *key, const char *text) {
 
 	while (s && shown < TEXT_LINES) {
 		size_t n = strcspn(s, "\n");
-		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = view_clean(raw);
+		char *raw CLEANUP(freep) = mem_strndup(s, n),
+			  *clean CLEANUP(freep) = view_clean(raw);
 		const char *part = clean;
 		do {
 			size_t fits = sanitize_fit(part, columns);
-			char *line CLEANUP(freep) = mem_printf(UNDER "%-8s  %.*s", shown ? "" : key, (int) fits, part);
+			char *line CLEANUP(freep) = mem_printf(UNDER "%-8s  %.*s", shown ? "" : key,
+							       (int) fits, part);
 			for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 				line[end - 1] = 0;
 			view_line(r, false, line);

@@ -9,15 +9,15 @@
 #include "base/diagnostics.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "report/progress_view.h"
 #include "report/sanitize.h"
+#include "json/json.h"
 
 enum { FURTHER = 2 }; /* how much deeper a further line of a message begins */
 
 /* One message, as an event and, or else, as a line behind `head`. */
-static void say(struct report *r, bool to_err, const char *head, const char *sgr, const char *event, const char *key,
-		const char *text) {
+static void say(struct report *r, bool to_err, const char *head, const char *sgr, const char *event,
+		const char *key, const char *text) {
 	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 	char *clean CLEANUP(freep) = view_clean(text);
 
@@ -115,7 +115,8 @@ void report_diagnostics(struct report *r, const struct diagnostics *c) {
 	(void) held;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct diagnostic *one = &c->at[i];
-		char *text = mem_printf("%s:%d:%d: %s", one->file, one->line, one->col, one->message);
+		char *text = mem_printf("%s:%d:%d: %s", one->file, one->line, one->col,
+					one->message);
 		char *clean CLEANUP(freep) = view_clean(text);
 
 		if (r->mode == REPORT_JSON)
@@ -156,7 +157,8 @@ void report_error(struct report *r, const struct err *e) {
 }
 
 void report_result(struct report *r, const struct json *result) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(64U << 20), line CLEANUP(buf_done) = BUF_INIT(128U << 20);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(64U << 20),
+			line CLEANUP(buf_done) = BUF_INIT(128U << 20);
 
 	struct progress_view *held CLEANUP(view_release) = view_hold(r);
 

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "report/sanitize.h"
+#include "json/json.h"
 
 #define TEXT_MAX (64U << 20)
 
@@ -34,7 +34,8 @@ void view_release(struct progress_view **s) {
 }
 
 void view_show_step(struct report *r, const char *rest) {
-	char *step CLEANUP(freep) = view_clean(r->view->step), *more CLEANUP(freep) = view_clean(rest);
+	char *step CLEANUP(freep) = view_clean(r->view->step),
+		   *more CLEANUP(freep) = view_clean(rest);
 	char *line CLEANUP(freep) = mem_printf("..    %s%s%s", step, more[0] ? "  " : "", more);
 
 	view_move(r, line);
@@ -42,9 +43,14 @@ void view_show_step(struct report *r, const char *rest) {
 
 void view_show_waits(struct report *r, const char *took) {
 	const struct progress_view *s = r->view;
-	char *waits CLEANUP(freep) = view_clean(s->waits ? s->waits : s->step ? "" : "still working");
-	char *time CLEANUP(freep) = !took ? mem_strdup("") : *waits ? mem_printf(" (%s)", took) : mem_strdup(took);
-	char *rest CLEANUP(freep) = mem_printf("%s%s%s%s", s->rest ? s->rest : "", s->rest ? "  " : "", waits, time);
+	char *waits CLEANUP(freep) = view_clean(s->waits          ? s->waits
+							: s->step ? ""
+								  : "still working");
+	char *time CLEANUP(freep) = !took ? mem_strdup("")
+		: *waits                  ? mem_printf(" (%s)", took)
+					  : mem_strdup(took);
+	char *rest CLEANUP(freep) = mem_printf("%s%s%s%s", s->rest ? s->rest : "",
+					       s->rest ? "  " : "", waits, time);
 
 	if (s->step) {
 		view_show_step(r, rest);
@@ -71,7 +77,8 @@ void view_line(struct report *r, bool to_err, const char *line) {
 	r->view->shown_ms = r->view->said_ms = view_now(r);
 }
 
-void view_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text, const char *indent) {
+void view_text(struct report *r, bool to_err, const char *head, const char *sgr, const char *text,
+	       const char *indent) {
 	bool wraps = r->mode == REPORT_TERMINAL && (!to_err || r->view->wraps_err);
 	size_t width = wraps && r->width ? r->width : SIZE_MAX, first = sanitize_width(head);
 	struct buf line CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
@@ -100,7 +107,8 @@ void view_move(struct report *r, const char *line) {
 }
 
 void view_event(struct report *r, const char *name, struct json *event) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), line CLEANUP(buf_done) = BUF_INIT(2UL * TEXT_MAX);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(TEXT_MAX),
+			line CLEANUP(buf_done) = BUF_INIT(2UL * TEXT_MAX);
 	struct json *whole CLEANUP(json_freep) = json_object();
 
 	json_set_str(whole, "event", name);
@@ -122,7 +130,8 @@ void view_colored(const struct report *r, const char *sgr, const char *text, str
 }
 
 /* "ok    verify model  1.24 s  detail" */
-static void step_line(struct report *r, const char *word, const char *what, const uint64_t *took_ms, const char *detail) {
+static void step_line(struct report *r, const char *word, const char *what, const uint64_t *took_ms,
+		      const char *detail) {
 	char *clean CLEANUP(freep) = view_clean(what), *more CLEANUP(freep) = view_clean(detail);
 	struct buf line CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
 	const char *sgr = !strcmp(word, "ok") ? "32" : !strcmp(word, "FAIL") ? "31" : "2";
@@ -156,5 +165,9 @@ void view_close_step(struct report *r, const char *word, const char *detail) {
 	json_set_str(event, "what", what);
 	json_set_str(event, "detail", detail);
 	json_set_int(event, "took_ms", (int64_t) took);
-	view_event(r, !strcmp(word, "ok") ? "done" : !strcmp(word, "FAIL") ? "failed" : "left", event);
+	view_event(r,
+		   !strcmp(word, "ok")             ? "done"
+			   : !strcmp(word, "FAIL") ? "failed"
+						   : "left",
+		   event);
 }

@@ -7,17 +7,17 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "report/progress_view.h"
+#include "json/json.h"
 
-/* Design: modules report when something changes, and some of their waits are long: a watch, a drain, a
- * container that stops, an answer. None of them knows when something was last shown. So one thread
- * looks each second, and says how long the open step has taken. */
+/* Design: modules report when something changes, and some of their waits are long: a watch, a
+ * drain, a container that stops, an answer. None of them knows when something was last shown. So
+ * one thread looks each second, and says how long the open step has taken. */
 
 #define BEAT_MS 1000
-#define STEP_QUIET_MS 3000 /* before a terminal says that something goes on without a step */
+#define STEP_QUIET_MS 3000  /* before a terminal says that something goes on without a step */
 #define PIPE_QUIET_MS 20000 /* a pipe is never silent for 30 s */
-#define TRANSFER_MS 5000 /* a transfer that moves says more than its time */
+#define TRANSFER_MS 5000    /* a transfer that moves says more than its time */
 
 static char *seconds(uint64_t ms) {
 	unsigned long long s = ms / 1000;

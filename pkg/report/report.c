@@ -10,13 +10,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "report/progress_view.h"
 #include "report/sanitize.h"
+#include "json/json.h"
 
-#define MOVE_EVERY_MS 100    /* terminal */
-#define EVENT_EVERY_MS 1000  /* json */
-#define LINE_EVERY_MS 10000  /* plain */
+#define MOVE_EVERY_MS 100   /* terminal */
+#define EVENT_EVERY_MS 1000 /* json */
+#define LINE_EVERY_MS 10000 /* plain */
 #define BAR 16
 #define INDENT "      " /* under the name of a step */
 
@@ -43,7 +43,8 @@ static void mutex_init(pthread_mutex_t *m) {
 
 void report_init(struct report *r, FILE *out, FILE *err, bool json) {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-	bool terminal = fileno(out) >= 0 && isatty(fileno(out)) && term && strcmp(term, "dumb") != 0;
+	bool terminal = fileno(out) >= 0 && isatty(fileno(out)) && term &&
+		strcmp(term, "dumb") != 0;
 
 	*r = (struct report){.out = out, .err = err, .now_ms = clock_mono_ms};
 	r->mode = json ? REPORT_JSON : terminal ? REPORT_TERMINAL : REPORT_PLAIN;
@@ -102,7 +103,9 @@ static struct meter *meter_for(struct report *r, const struct progress_event *ev
 
 	if (!m->what || strcmp(m->what, ev->what) != 0 || ev->done < m->first_done) {
 		free(m->what);
-		*m = (struct meter){.what = mem_strdup(ev->what), .first_ms = view_now(r), .first_done = ev->done,
+		*m = (struct meter){.what = mem_strdup(ev->what),
+				    .first_ms = view_now(r),
+				    .first_done = ev->done,
 				    .shown_ms = view_now(r)};
 	}
 	return m;
@@ -114,8 +117,8 @@ static uint64_t rate_of(const struct meter *m, uint64_t now, uint64_t done) {
 	return ms ? (uint64_t) ((double) (done - m->first_done) * 1000.0 / (double) ms) : 0;
 }
 
-/* "[########        ]  50 %  20.0 MB/s  2.50 s left  50.0 MB of 100 MB": what can be missed last, where a
- * narrow terminal cuts. */
+/* "[########        ]  50 %  20.0 MB/s  2.50 s left  50.0 MB of 100 MB": what can be missed last,
+ * where a narrow terminal cuts. */
 static void describe(const struct progress_event *ev, uint64_t rate, bool bar, struct buf *out) {
 	char done[TEXT_BYTES], total[TEXT_BYTES], speed[TEXT_BYTES], left[TEXT_BYTES];
 	unsigned percent = 0;
@@ -124,9 +127,12 @@ static void describe(const struct progress_event *ev, uint64_t rate, bool bar, s
 	text_format_bytes(ev->total, total);
 	text_format_bytes(rate, speed);
 	if (ev->total)
-		percent = ev->done >= ev->total ? 100 : (unsigned) ((double) ev->done * 100.0 / (double) ev->total);
+		percent = ev->done >= ev->total
+			? 100
+			: (unsigned) ((double) ev->done * 100.0 / (double) ev->total);
 	if (ev->total && bar)
-		(void) buf_printf(out, "[%-*.*s]  ", BAR, (int) (percent * BAR / 100), "################");
+		(void) buf_printf(out, "[%-*.*s]  ", BAR, (int) (percent * BAR / 100),
+				  "################");
 	if (ev->total)
 		(void) buf_printf(out, "%u %%  ", percent);
 	if (rate)
@@ -147,11 +153,14 @@ static void show_bytes(struct report *r, const struct progress_event *ev, uint64
 	describe(ev, rate, r->mode == REPORT_TERMINAL, &text);
 	bool named = step && !strcmp(step, ev->what);
 	if (r->mode == REPORT_TERMINAL && step) {
-		char *rest CLEANUP(freep) = mem_printf("%s%s%s", named ? "" : what, named ? "" : "  ", buf_str(&text));
+		char *rest CLEANUP(freep) = mem_printf("%s%s%s", named ? "" : what,
+						       named ? "" : "  ", buf_str(&text));
 		view_show_step(r, rest);
 		return;
 	}
-	char *line CLEANUP(freep) = mem_printf("%s%s  %s", r->mode == REPORT_TERMINAL ? "..    " : INDENT, what, buf_str(&text));
+	char *line CLEANUP(freep) = mem_printf("%s%s  %s",
+					       r->mode == REPORT_TERMINAL ? "..    " : INDENT, what,
+					       buf_str(&text));
 	if (r->mode == REPORT_TERMINAL)
 		view_move(r, line);
 	else
@@ -159,8 +168,9 @@ static void show_bytes(struct report *r, const struct progress_event *ev, uint64
 }
 
 static void on_bytes(struct report *r, const struct progress_event *ev) {
-	static const uint64_t every[] = {
-		[REPORT_TERMINAL] = MOVE_EVERY_MS, [REPORT_PLAIN] = LINE_EVERY_MS, [REPORT_JSON] = EVENT_EVERY_MS};
+	static const uint64_t every[] = {[REPORT_TERMINAL] = MOVE_EVERY_MS,
+					 [REPORT_PLAIN] = LINE_EVERY_MS,
+					 [REPORT_JSON] = EVENT_EVERY_MS};
 	struct meter *m = meter_for(r, ev);
 	uint64_t now = view_now(r);
 
@@ -180,7 +190,8 @@ static void on_bytes(struct report *r, const struct progress_event *ev) {
 }
 
 static void on_note(struct report *r, const struct progress_event *ev) {
-	char *text CLEANUP(freep) = mem_printf("%s%s%s", ev->what, ev->detail ? ": " : "", ev->detail ? ev->detail : "");
+	char *text CLEANUP(freep) = mem_printf("%s%s%s", ev->what, ev->detail ? ": " : "",
+					       ev->detail ? ev->detail : "");
 
 	report_line(r, "%s%s", r->mode == REPORT_JSON ? "" : INDENT, text);
 }
@@ -214,8 +225,8 @@ static void on_state(struct report *r, const struct progress_event *ev) {
 
 static void tell(void *ctx, const struct progress_event *ev) {
 	static void (*const on[])(struct report *, const struct progress_event *) = {
-		[PROGRESS_STEP] = on_step, [PROGRESS_BYTES] = on_bytes, [PROGRESS_DONE] = on_done,
-		[PROGRESS_NOTE] = on_note, [PROGRESS_CASE] = on_case,	[PROGRESS_WARN] = on_warn,
+		[PROGRESS_STEP] = on_step,   [PROGRESS_BYTES] = on_bytes, [PROGRESS_DONE] = on_done,
+		[PROGRESS_NOTE] = on_note,   [PROGRESS_CASE] = on_case,   [PROGRESS_WARN] = on_warn,
 		[PROGRESS_STATE] = on_state,
 	};
 	struct report *r = ctx;

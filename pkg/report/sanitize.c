@@ -12,7 +12,8 @@
 #define SECRET "***"
 
 static bool is_token(char c) {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("-._~+/=", c));
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c && strchr("-._~+/=", c));
 }
 
 static size_t token_length(const char *s, size_t n) {
@@ -27,7 +28,8 @@ static bool begins(const char *s, size_t n, const char *word) {
 	return n > strlen(word) && !strncasecmp(s, word, strlen(word));
 }
 
-/* Bytes at `s` to show as they are before a secret, and in *hidden how many make up the secret; 0: none starts here. */
+/* Bytes at `s` to show as they are before a secret, and in *hidden how many make up the secret; 0:
+ * none starts here. */
 static size_t secret_at(const char *s, size_t n, bool in_word, size_t *hidden) {
 	if (begins(s, n, "://")) {
 		size_t user = 3;
@@ -52,7 +54,8 @@ static size_t secret_at(const char *s, size_t n, bool in_word, size_t *hidden) {
 
 void sanitize_redact(const char *s, size_t n, struct buf *out) {
 	for (size_t i = 0; i < n;) {
-		size_t hidden = 0, shown = secret_at(s + i, n - i, i && is_token(s[i - 1]), &hidden);
+		size_t hidden = 0,
+		       shown = secret_at(s + i, n - i, i && is_token(s[i - 1]), &hidden);
 		if (!shown) {
 			(void) buf_putc(out, s[i++]);
 			continue;
@@ -90,8 +93,9 @@ static bool is_in(uint32_t c, const struct range *ranges, size_t n) {
 /* Controls, marks of direction, separators of lines, what is not a character. */
 static bool is_unsafe(uint32_t c) {
 	static const struct range unsafe[] = {
-		{0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x61c, 0x61c}, {0x200b, 0x200f}, {0x2028, 0x202e},
-		{0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xe0000, 0xe0fff},
+		{0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},     {0x61c, 0x61c},
+		{0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f}, {0xfeff, 0xfeff},
+		{0xfff0, 0xfffb}, {0xe0000, 0xe0fff},
 	};
 
 	return is_in(c, unsafe, sizeof unsafe / sizeof *unsafe);
@@ -123,10 +127,12 @@ void sanitize_clean(const char *s, size_t n, struct buf *out) {
 }
 
 static size_t columns_of(uint32_t c) {
-	static const struct range marks[] = {{0x300, 0x36f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff},
-					     {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
-	static const struct range wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
-					    {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff},
+	static const struct range marks[] = {{0x300, 0x36f},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
+					     {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
+	static const struct range wide[] = {{0x1100, 0x115f},  {0x2e80, 0xa4cf},
+					    {0xac00, 0xd7a3},  {0xf900, 0xfaff},
+					    {0xfe30, 0xfe6f},  {0xff00, 0xff60},
+					    {0xffe0, 0xffe6},  {0x1f300, 0x1faff},
 					    {0x20000, 0x3fffd}};
 
 	if (is_in(c, marks, sizeof marks / sizeof *marks))

@@ -33,7 +33,8 @@ static void squeeze(const struct report_column *columns, size_t *widths, size_t 
 	while (width && total_of(widths, n) > width) {
 		size_t widest = n;
 		for (size_t i = 0; i < n; i++)
-			if (columns[i].fewest && widths[i] > columns[i].fewest && (widest == n || widths[i] > widths[widest]))
+			if (columns[i].fewest && widths[i] > columns[i].fewest &&
+			    (widest == n || widths[i] > widths[widest]))
 				widest = i;
 		if (widest == n)
 			return;
@@ -41,8 +42,8 @@ static void squeeze(const struct report_column *columns, size_t *widths, size_t 
 	}
 }
 
-static void add_cell(const struct report *r, const struct report_column *column, const struct cell *c, size_t width, bool last,
-		     struct buf *line) {
+static void add_cell(const struct report *r, const struct report_column *column,
+		     const struct cell *c, size_t width, bool last, struct buf *line) {
 	struct buf cut CLEANUP(buf_done) = BUF_INIT(1 << 20);
 
 	sanitize_cut(c->text, width, &cut);
@@ -66,7 +67,8 @@ static void end_row(struct report *r, struct buf *line) {
 }
 
 /* The last column is wrapped where it has the room for words; the others are cut. */
-static void add_row(struct report *r, const struct report_column *columns, const size_t *widths, size_t n, const struct cell *row) {
+static void add_row(struct report *r, const struct report_column *columns, const size_t *widths,
+		    size_t n, const struct cell *row) {
 	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	const struct report_column *last = &columns[n - 1];
 	const char *rest = row[n - 1].text;
@@ -87,7 +89,8 @@ static void add_row(struct report *r, const struct report_column *columns, const
 }
 
 /* Widths that all rows agree on; the heading is row 0. */
-static size_t *measure(const struct report *r, const struct report_column *columns, size_t n, const struct cell *cells, size_t n_rows) {
+static size_t *measure(const struct report *r, const struct report_column *columns, size_t n,
+		       const struct cell *cells, size_t n_rows) {
 	size_t *widths = mem_zalloc(n, sizeof *widths);
 
 	for (size_t i = 0; i < n * n_rows; i++)
@@ -103,8 +106,8 @@ static void cells_free(struct cell *cells, size_t n) {
 	free(cells);
 }
 
-void report_table(struct report *r, const struct report_column *columns, size_t n_columns, const char *const *cells,
-		  size_t n_rows) {
+void report_table(struct report *r, const struct report_column *columns, size_t n_columns,
+		  const char *const *cells, size_t n_rows) {
 	size_t n = n_columns * (n_rows + 1);
 
 	struct progress_view *held CLEANUP(view_release) = view_hold(r);
@@ -114,8 +117,8 @@ void report_table(struct report *r, const struct report_column *columns, size_t 
 		return;
 	struct cell *all = mem_zalloc(n, sizeof *all);
 	for (size_t i = 0; i < n; i++)
-		all[i] = i < n_columns ? (struct cell){view_clean(columns[i].title), "1"} :
-					 (struct cell){view_clean(cells[i - n_columns]), NULL};
+		all[i] = i < n_columns ? (struct cell){view_clean(columns[i].title), "1"}
+				       : (struct cell){view_clean(cells[i - n_columns]), NULL};
 	size_t *widths CLEANUP(freep) = measure(r, columns, n_columns, all, n_rows + 1);
 	for (size_t i = 0; i <= n_rows; i++)
 		add_row(r, columns, widths, n_columns, all + i * n_columns);
@@ -123,13 +126,15 @@ void report_table(struct report *r, const struct report_column *columns, size_t 
 }
 
 /* One line of a pair's value, its other parts under the first where it is wrapped. */
-static void pair_line(struct report *r, const char *key, size_t key_width, const char *text, bool exact) {
+static void pair_line(struct report *r, const char *key, size_t key_width, const char *text,
+		      bool exact) {
 	bool wraps = !exact && r->width > key_width + 2 + LEAST_WRAPPED;
 	size_t columns = wraps ? r->width - key_width - 2 : SIZE_MAX;
 
 	do {
 		size_t fits = sanitize_fit(text, columns);
-		char *line CLEANUP(freep) = mem_printf("%-*s  %.*s", (int) key_width, key, (int) fits, text);
+		char *line CLEANUP(freep) = mem_printf("%-*s  %.*s", (int) key_width, key,
+						       (int) fits, text);
 		for (size_t end = strlen(line); end && line[end - 1] == ' '; end--)
 			line[end - 1] = 0;
 		view_line(r, false, line);
@@ -144,7 +149,8 @@ static void pair(struct report *r, const struct report_pair *p, size_t key_width
 
 	while (s) {
 		size_t n = strcspn(s, "\n");
-		char *raw CLEANUP(freep) = mem_strndup(s, n), *clean CLEANUP(freep) = view_clean(raw);
+		char *raw CLEANUP(freep) = mem_strndup(s, n),
+			  *clean CLEANUP(freep) = view_clean(raw);
 		bool goes_on = n && s[n - 1] == '\\';
 		pair_line(r, key, key_width, clean, command || goes_on);
 		command = goes_on;

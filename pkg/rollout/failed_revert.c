@@ -10,9 +10,9 @@
 #include "docker/docker.h"
 #include "json/json.h"
 
-/* Design: the operation ends with `failed`, and the release that the link names keeps the traffic, whichever
- * it is: a bad one serves better than none, and the route obeys commands again. A gateway or an Engine that
- * fails is no reason to give up: either may come back. */
+/* Design: the operation ends with `failed`, and the release that the link names keeps the traffic,
+ * whichever it is: a bad one serves better than none, and the route obeys commands again. A gateway
+ * or an Engine that fails is no reason to give up: either may come back. */
 
 static enum recovery_action action_of(const struct json *record) {
 	return event_row(event_of_record(record))->recovery;
@@ -24,14 +24,16 @@ const char *failed_revert_target(const struct json *last) {
 
 	if (action == RECOVERY_BACK)
 		to = json_str(last, "from");
-	else if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) && switch_op_of(last) == SWITCH_REVERT)
+	else if ((action == RECOVERY_FINISH || action == RECOVERY_WATCH) &&
+		 switch_op_of(last) == SWITCH_REVERT)
 		to = json_str(last, "to");
 	return to && *to ? to : NULL;
 }
 
-/* Its container stays, for its log, and the Engine may bring back one that is active. Where none could be
- * made, what it would have shared goes. */
-static int stop_failed(struct rollout_session *s, const struct lockfile *l, bool is_active, struct err *e) {
+/* Its container stays, for its log, and the Engine may bring back one that is active. Where none
+ * could be made, what it would have shared goes. */
+static int stop_failed(struct rollout_session *s, const struct lockfile *l, bool is_active,
+		       struct err *e) {
 	char *name CLEANUP(freep) = instance_name(s->ctx->base.root, l);
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	bool found;
@@ -44,7 +46,8 @@ static int stop_failed(struct rollout_session *s, const struct lockfile *l, bool
 }
 
 /* Before the switch back began it could not be started and proved; after that it has to be down. */
-static int stop_if_failed(struct rollout_session *s, const struct json *last, const char *old, bool is_active, bool *failed, struct err *e) {
+static int stop_if_failed(struct rollout_session *s, const struct json *last, const char *old,
+			  bool is_active, bool *failed, struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct err unread = {0};
 	bool alive = false;
@@ -64,20 +67,25 @@ static int keep_link_target(struct rollout_session *s, const char *active, struc
 	struct err why = {0};
 	bool alive;
 
-	if (rollout_lockfile_of(&s->route, active, &l, e) || instance_is_ready(&s->ctx->base, l, &alive, e))
+	if (rollout_lockfile_of(&s->route, active, &l, e) ||
+	    instance_is_ready(&s->ctx->base, l, &alive, e))
 		return -1;
 	if (!alive && recreate_restore(s, &why)) {
 		if (why.code == ERR_UNREACHABLE || why.code == ERR_INTERRUPTED)
 			return err_set(e, why.code, "%s", why.msg);
-		progress_warn(s->ctx->base.progress, "the active release does not become ready", why.msg);
+		progress_warn(s->ctx->base.progress, "the active release does not become ready",
+			      why.msg);
 	}
 	return reconcile_traffic(s, e);
 }
 
-static int record_failed(struct rollout_session *s, const char *old, const char *active, const struct err *cause, struct err *e) {
+static int record_failed(struct rollout_session *s, const char *old, const char *active,
+			 const struct err *cause, struct err *e) {
 	char *what CLEANUP(freep) = !strcmp(old, active)
 		? mem_printf("'%s' is active and does not become ready", old)
-		: mem_printf("the previous release '%s' does not become ready: '%s' stays active although its watch failed", old, active);
+		: mem_printf("the previous release '%s' does not become ready: '%s' stays active "
+			     "although its watch failed",
+			     old, active);
 	struct json *r = record_new(EVENT_FAILED, NULL);
 
 	json_set_str(r, "version", active);
@@ -87,7 +95,8 @@ static int record_failed(struct rollout_session *s, const char *old, const char 
 	return record_put(s, r, e);
 }
 
-int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended, struct err *e) {
+int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *ended,
+		      struct err *e) {
 	struct record_state now CLEANUP(record_state_done) = {0};
 	char *active CLEANUP(freep) = NULL;
 	bool failed;
@@ -100,7 +109,8 @@ int failed_revert_end(struct rollout_session *s, const struct err *cause, bool *
 		return 0;
 	if (release_active_name(&s->route, &active, e))
 		return -1;
-	/* A first release has no way back; a link that is gone is set again by the next recovery. */
+	/* A first release has no way back; a link that is gone is set again by the next
+	 * recovery. */
 	if (!active)
 		return 0;
 	bool is_active = !strcmp(active, old);

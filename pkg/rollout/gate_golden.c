@@ -10,8 +10,10 @@ static bool applies(const struct lockfile *l) {
 	return l->golden != NULL;
 }
 
-static int run(const struct rollout *ctx, const struct lockfile *l, struct json **evidence, struct err *e) {
-	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
+static int run(const struct rollout *ctx, const struct lockfile *l, struct json **evidence,
+	       struct err *e) {
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {
+		.socket = RELEASE_SOCKET_INIT};
 	struct eval_options opt = {.latency_p95_ms = l->latency_p95_ms};
 	struct eval_result *result CLEANUP(eval_result_freep) = NULL;
 

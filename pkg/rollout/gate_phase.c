@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/progress.h"
-#include "json/json.h"
 #include "rollout/internal.h"
+#include "json/json.h"
 
 static const struct gate_phase *const phases[GATE_PHASES] = {
 	&gate_golden,
@@ -30,13 +30,16 @@ static int pass(const struct gate_phase *p, const struct rollout *ctx, const str
 		return -1;
 	if (p->verdict(*evidence, e)) {
 		(void) instance_explain(&ctx->base, l, e);
-		return e->code == ERR_UNREACHABLE ? -1 : err_wrap(e, "candidate '%s' did not pass", l->version);
+		return e->code == ERR_UNREACHABLE
+			? -1
+			: err_wrap(e, "candidate '%s' did not pass", l->version);
 	}
 	progress_done(ctx->base.progress, p->title, NULL);
 	return 0;
 }
 
-int gate_phases_run(const struct rollout *ctx, const struct lockfile *l, struct gate_run *out, struct err *e) {
+int gate_phases_run(const struct rollout *ctx, const struct lockfile *l, struct gate_run *out,
+		    struct err *e) {
 	*out = (struct gate_run){0};
 	for (size_t i = 0; i < GATE_PHASES; i++)
 		if (phases[i]->applies(l) && pass(phases[i], ctx, l, &out->evidence[i], e))

@@ -8,11 +8,12 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "gateway/gateway.h"
-#include "json/json.h"
 #include "root/root.h"
+#include "json/json.h"
 
-/* Design: gateway/state follows from what the links `active` name, so a damaged or missing one is created again from them, for all routes at once:
- * a state with one route alone would take the others from HAProxy. What a candidate or a warm release had there, each route's own recovery
+/* Design: gateway/state follows from what the links `active` name, so a damaged or missing one is
+ * created again from them, for all routes at once: a state with one route alone would take the
+ * others from HAProxy. What a candidate or a warm release had there, each route's own recovery
  * brings back. */
 
 struct actives {
@@ -28,7 +29,8 @@ static void actives_done(struct actives *a) {
 	free(a->stopped);
 }
 
-/* A route whose release cannot be read is told of by verify, and does not keep the others from their traffic. */
+/* A route whose release cannot be read is told of by verify, and does not keep the others from
+ * their traffic. */
 static void add(const struct rollout *ctx, const char *name, struct actives *a) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
@@ -36,9 +38,13 @@ static void add(const struct rollout *ctx, const char *name, struct actives *a) 
 	enum release_state state;
 	struct err why = {0};
 
-	if (release_route_open(ctx->base.root, name, false, &r, &why) || release_active_name(&r, &active, &why) ||
-	    (active && rollout_lockfile_of(&r, active, &l, &why)) || (active && release_state(&r, &state, NULL, &why)))
-		progress_warn(ctx->base.progress, "the gateway is configured without a route that cannot be read", why.msg);
+	if (release_route_open(ctx->base.root, name, false, &r, &why) ||
+	    release_active_name(&r, &active, &why) ||
+	    (active && rollout_lockfile_of(&r, active, &l, &why)) ||
+	    (active && release_state(&r, &state, NULL, &why)))
+		progress_warn(ctx->base.progress,
+			      "the gateway is configured without a route that cannot be read",
+			      why.msg);
 	else if (l) {
 		a->stopped[a->n] = state == RELEASE_STOPPED;
 		a->at[a->n++] = STEAL(l);
@@ -74,12 +80,14 @@ int recover_gateway_state(struct rollout_session *s, struct err *e) {
 	if (!there && !a.n)
 		return 0;
 	if (gateway_rebuild(s->ctx->gateway, (const struct lockfile *const *) a.at, a.n, &aside, e))
-		return err_wrap(e, "gateway/state is %s and cannot be rebuilt", there ? "damaged" : "missing");
+		return err_wrap(e, "gateway/state is %s and cannot be rebuilt",
+				there ? "damaged" : "missing");
 	for (size_t i = 0; i < a.n; i++)
 		if (a.stopped[i] && gateway_flip(s->ctx->gateway, a.at[i]->route, NULL, e))
 			return err_wrap(e, "route '%s' is stopped", a.at[i]->route);
-	char *what CLEANUP(freep) = mem_printf("gateway/state was %s and is rebuilt from the active releases%s%s", there ? "damaged" : "missing",
-		aside ? "; " : "", aside ? aside : "");
+	char *what CLEANUP(freep) =
+		mem_printf("gateway/state was %s and is rebuilt from the active releases%s%s",
+			   there ? "damaged" : "missing", aside ? "; " : "", aside ? aside : "");
 	progress_warn(s->ctx->base.progress, "the gateway", what);
 	struct json *r = record_new(EVENT_REALIGNED, NULL);
 	json_set_str(r, "what", what);

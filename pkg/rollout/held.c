@@ -12,10 +12,11 @@
 #include "journal/journal.h"
 #include "json/json.h"
 
-/* A candidate without a verdict waits, without traffic: its container, its release and its slot stay until promote or abort
- * ends that. */
+/* A candidate without a verdict waits, without traffic: its container, its release and its slot
+ * stay until promote or abort ends that. */
 
-int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
+int held_record(struct rollout_session *s, const struct lockfile *l, const char *reason,
+		struct err *e) {
 	struct json *r = record_new(EVENT_HELD, l);
 
 	json_set_str(r, "reason", reason);
@@ -28,11 +29,14 @@ int held_lockfile(struct rollout_session *s, struct lockfile **l, struct err *e)
 	if (rollout_held(&s->route, &version, NULL, e))
 		return -1;
 	if (!version)
-		return err_set(e, ERR_USAGE, "route '%s' has no held candidate; see llmdeploy status %s", s->route.name, s->route.name);
+		return err_set(e, ERR_USAGE,
+			       "route '%s' has no held candidate; see llmdeploy status %s",
+			       s->route.name, s->route.name);
 	return rollout_lockfile_of(&s->route, version, l, e);
 }
 
-static int record_end(struct rollout_session *s, const struct lockfile *l, const char *reason, unsigned attempt, struct err *e) {
+static int record_end(struct rollout_session *s, const struct lockfile *l, const char *reason,
+		      unsigned attempt, struct err *e) {
 	struct json *r = record_new(EVENT_ABORTED, l);
 
 	json_set_str(r, "reason", reason);
@@ -40,7 +44,8 @@ static int record_end(struct rollout_session *s, const struct lockfile *l, const
 	return record_put(s, r, e);
 }
 
-static int drop(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
+static int drop(struct rollout_session *s, const struct lockfile *l, const char *reason,
+		struct err *e) {
 	struct release rel CLEANUP(release_done) = RELEASE_INIT;
 	struct err cause = {0}, unread = {0};
 	unsigned attempt = 0;
@@ -49,15 +54,19 @@ static int drop(struct rollout_session *s, const struct lockfile *l, const char 
 	struct dropped d = {.lockfile = l, .cause = &cause};
 	if (!release_read(&s->route, l->version, &rel, &unread))
 		d.evidence = rel.proof;
-	if (traffic_stop_canary(s, l, e) || candidate_drop(s, &d, &attempt, e) || record_end(s, l, reason, attempt, e))
+	if (traffic_stop_canary(s, l, e) ||
+	    candidate_drop(s, &d, &attempt, e) ||
+	    record_end(s, l, reason, attempt, e))
 		return -1;
 	return reconcile_traffic(s, e);
 }
 
-static int abort_it(struct rollout_session *s, const struct lockfile *l, const char *reason, struct err *e) {
+static int abort_it(struct rollout_session *s, const struct lockfile *l, const char *reason,
+		    struct err *e) {
 	char *from CLEANUP(freep) = NULL;
 
-	if (release_active_name(&s->route, &from, e) || record_begin_for(s, EVENT_ABORT, l, from ? from : "", reason, e))
+	if (release_active_name(&s->route, &from, e) ||
+	    record_begin_for(s, EVENT_ABORT, l, from ? from : "", reason, e))
 		return -1;
 	interrupt_hold();
 	int r = drop(s, l, reason, e);
@@ -94,7 +103,8 @@ int rollout_abort(struct rollout_session *s, const char *reason, char dropped[64
 		(void) snprintf(dropped, 64, "%s", s->given_up);
 		return 0;
 	}
-	if (held_lockfile(s, &l, e) || abort_it(s, l, reason ? reason : "no reason given", e))
+	if (held_lockfile(s, &l, e) ||
+	    abort_it(s, l, reason ? reason : "no reason given", e))
 		return -1;
 	(void) snprintf(dropped, 64, "%s", l->version);
 	return 0;

@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/history.h"
+#include "json/json.h"
 
 struct json *record_new(enum event event, const struct lockfile *l) {
 	struct json *r = json_object();
@@ -26,16 +26,19 @@ int record_put(struct rollout_session *s, struct json *record, struct err *e) {
 	uint64_t now = clock_mono_ms();
 
 	json_set_int(r, "duration_ms", (int64_t) (now - s->began_ms));
-	json_set_int(r, "step_ms", (int64_t) (now - (s->step_ms > s->began_ms ? s->step_ms : s->began_ms)));
+	json_set_int(r, "step_ms",
+		     (int64_t) (now - (s->step_ms > s->began_ms ? s->step_ms : s->began_ms)));
 	s->step_ms = now;
 	return journal_append(s->journal, r, e);
 }
 
-int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, struct err *e) {
+int record_begin(struct rollout_session *s, enum event event, const struct lockfile *l,
+		 const char *from, struct err *e) {
 	return record_begin_for(s, event, l, from, NULL, e);
 }
 
-int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l, const char *from, const char *reason, struct err *e) {
+int record_begin_for(struct rollout_session *s, enum event event, const struct lockfile *l,
+		     const char *from, const char *reason, struct err *e) {
 	struct json *r = record_new(event, l);
 
 	s->began_ms = clock_mono_ms();
@@ -127,7 +130,8 @@ static int visit_flipped(void *ctx, const struct journal_record *r, struct err *
 	return w->is;
 }
 
-int record_was_active(const struct release_route *r, const char *version, bool *was, struct err *e) {
+int record_was_active(const struct release_route *r, const char *version, bool *was,
+		      struct err *e) {
 	struct flipped_to w = {.version = version};
 
 	if (journal_read_back(r->fd, r->where, visit_flipped, &w, e))
@@ -136,7 +140,8 @@ int record_was_active(const struct release_route *r, const char *version, bool *
 	return 0;
 }
 
-int rollout_committed(const struct rollout_session *s, const char *version, bool *is, struct err *e) {
+int rollout_committed(const struct rollout_session *s, const char *version, bool *is,
+		      struct err *e) {
 	char **kept CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -163,9 +168,12 @@ int rollout_held(const struct release_route *r, char **version, char **reason, s
 
 	if (journal_read_back(r->fd, r->where, visit_held, &last, e))
 		return -1;
-	bool held = event_row(event_of_record(last))->means == MEANS_HELD && json_str(last, "version");
+	bool held = event_row(event_of_record(last))->means == MEANS_HELD &&
+		json_str(last, "version");
 	*version = held ? mem_strdup(json_str(last, "version")) : NULL;
 	if (reason)
-		*reason = held ? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "") : NULL;
+		*reason = held
+			? mem_strdup(json_str(last, "reason") ? json_str(last, "reason") : "")
+			: NULL;
 	return 0;
 }

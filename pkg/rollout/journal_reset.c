@@ -7,14 +7,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "root/root.h"
+#include "json/json.h"
 
 /* Versions by their last activity, the newest last, from the part of a journal that is whole. */
 struct known {
 	struct json *committed; /* array of strings */
-	struct json *applied;	/* the same, in the order in which they were last applied */
-	bool stopped;		/* the route */
+	struct json *applied;   /* the same, in the order in which they were last applied */
+	bool stopped;           /* the route */
 };
 
 static void drop(struct json **list, const char *version) {
@@ -36,7 +36,8 @@ static void keep(struct json **list, const char *version) {
 static bool is_forward(const struct known *k, enum switch_op op, const char *from, const char *to) {
 	bool seen = false;
 
-	for (const struct json *v = json_first(k->applied); v && op == SWITCH_ROLLBACK; v = json_next(v)) {
+	for (const struct json *v = json_first(k->applied); v && op == SWITCH_ROLLBACK;
+	     v = json_next(v)) {
 		if (seen && to && !strcmp(json_text(v), to))
 			return true;
 		seen |= !strcmp(json_text(v), from);
@@ -59,7 +60,8 @@ static void note_switch(struct known *k, const struct json *record) {
 	enum switch_op op = switch_op_of(record);
 
 	k->stopped = false;
-	if (from && (op == SWITCH_ROLLBACK || op == SWITCH_REVERT) && !is_forward(k, op, from, json_str(record, "to")))
+	if (from && (op == SWITCH_ROLLBACK || op == SWITCH_REVERT) &&
+	    !is_forward(k, op, from, json_str(record, "to")))
 		drop(&k->committed, from);
 }
 
@@ -75,7 +77,8 @@ static void note_commit(struct known *k, const struct json *record) {
 
 static void note_reset(struct known *k, const struct json *record) {
 	k->stopped = json_true(record, "stopped");
-	for (const struct json *v = json_first(json_get(record, "committed")); v; v = json_next(v)) {
+	for (const struct json *v = json_first(json_get(record, "committed")); v;
+	     v = json_next(v)) {
 		keep(&k->committed, json_text(v));
 		keep(&k->applied, json_text(v));
 	}
@@ -97,14 +100,17 @@ static int note(void *ctx, const struct journal_record *r, struct err *e) {
 	return 0;
 }
 
-/* Only what is on disk, whole, and not the active one, which is added last: it is what everybody uses. */
-static struct json *still_there(const struct release_route *r, const struct known *k, const char *active) {
+/* Only what is on disk, whole, and not the active one, which is added last: it is what everybody
+ * uses. */
+static struct json *still_there(const struct release_route *r, const struct known *k,
+				const char *active) {
 	struct json *list = json_array();
 
 	for (const struct json *v = json_first(k->committed); v; v = json_next(v)) {
 		struct release rel CLEANUP(release_done) = RELEASE_INIT;
 		struct err gone = {0};
-		if ((!active || strcmp(active, json_text(v))) && !release_read(r, json_text(v), &rel, &gone))
+		if ((!active || strcmp(active, json_text(v))) &&
+		    !release_read(r, json_text(v), &rel, &gone))
 			json_push_str(list, json_text(v));
 	}
 	return list;
@@ -118,7 +124,8 @@ static char *names_of(const struct json *list) {
 	return mem_strdup(buf_str(&b));
 }
 
-static int reset(const struct rollout *ctx, const struct release_route *r, struct rollout_journal_reset *out, struct err *e) {
+static int reset(const struct rollout *ctx, const struct release_route *r,
+		 struct rollout_journal_reset *out, struct err *e) {
 	struct json *record CLEANUP(json_freep) = json_object(), *list;
 	struct known k CLEANUP(known_done) = {.committed = json_array(), .applied = json_array()};
 	struct err fault = {0};
@@ -145,11 +152,14 @@ void rollout_journal_reset_done(struct rollout_journal_reset *a) {
 	free(a->kept);
 }
 
-int rollout_reset_journal(const struct rollout *ctx, const char *route, struct rollout_journal_reset *out, struct err *e) {
+int rollout_reset_journal(const struct rollout *ctx, const char *route,
+			  struct rollout_journal_reset *out, struct err *e) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	struct rollout_journal_reset a = {0};
 
-	if (release_route_open(ctx->base.root, route, false, &r, e) || release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) || reset(ctx, &r, &a, e)) {
+	if (release_route_open(ctx->base.root, route, false, &r, e) ||
+	    release_route_lock(&r, ctx->command, ctx->lock_wait_ms, e) ||
+	    reset(ctx, &r, &a, e)) {
 		rollout_journal_reset_done(&a);
 		return -1;
 	}
@@ -162,5 +172,8 @@ int rollout_reset_root_journal(const struct rollout *ctx, struct err *e) {
 	int file_lock CLEANUP(closep) = -1;
 
 	journal_sign(record, ctx->tool, ctx->command);
-	return root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &file_lock, e) || journal_reset(ctx->base.root->fd, "", record, e) ? -1 : 0;
+	if (root_lock(ctx->base.root, ctx->command, ctx->lock_wait_ms, &file_lock, e) ||
+	    journal_reset(ctx->base.root->fd, "", record, e))
+		return -1;
+	return 0;
 }

@@ -6,7 +6,8 @@
 #include "journal/journal.h"
 #include "json/json.h"
 
-static int record(struct rollout_session *s, enum event event, const char *version, const char *reason, struct err *e) {
+static int record(struct rollout_session *s, enum event event, const char *version,
+		  const char *reason, struct err *e) {
 	struct json *r = record_new(event, NULL);
 
 	json_set_str(r, "version", version);
@@ -19,19 +20,32 @@ int rollout_pin(struct rollout_session *s, const char *version, const char *reas
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	bool committed;
 
-	if (rollout_lockfile_of(&s->route, version, &l, e) || rollout_committed(s, version, &committed, e))
+	if (rollout_lockfile_of(&s->route, version, &l, e) ||
+	    rollout_committed(s, version, &committed, e))
 		return -1;
 	if (!committed)
-		return err_set(e, ERR_USAGE, "version '%s' of '%s' was never committed: only what a rollback could go to is pinned", version, s->route.name);
-	return record(s, EVENT_PINNED, version, reason, e) || release_pin(&s->route, version, reason, e) ? -1 : 0;
+		return err_set(e, ERR_USAGE,
+			       "version '%s' of '%s' was never committed: only what a rollback "
+			       "could go to is pinned",
+			       version, s->route.name);
+	if (record(s, EVENT_PINNED, version, reason, e) ||
+	    release_pin(&s->route, version, reason, e))
+		return -1;
+	return 0;
 }
 
-int rollout_unpin(struct rollout_session *s, const char *version, const char *reason, struct err *e) {
+int rollout_unpin(struct rollout_session *s, const char *version, const char *reason,
+		  struct err *e) {
 	char *why CLEANUP(freep) = NULL;
 
 	if (release_pinned(&s->route, version, &why, e))
 		return -1;
 	if (!why)
-		return err_set(e, ERR_USAGE, "version '%s' of '%s' is not pinned; see llmdeploy status %s", version, s->route.name, s->route.name);
-	return release_unpin(&s->route, version, e) || record(s, EVENT_UNPINNED, version, reason, e) ? -1 : 0;
+		return err_set(e, ERR_USAGE,
+			       "version '%s' of '%s' is not pinned; see llmdeploy status %s",
+			       version, s->route.name, s->route.name);
+	if (release_unpin(&s->route, version, e) ||
+	    record(s, EVENT_UNPINNED, version, reason, e))
+		return -1;
+	return 0;
 }

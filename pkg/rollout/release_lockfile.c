@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "rollout/internal.h"
 
-int rollout_lockfile_of(const struct release_route *r, const char *version, struct lockfile **out, struct err *e) {
+int rollout_lockfile_of(const struct release_route *r, const char *version, struct lockfile **out,
+			struct err *e) {
 	struct release rel = RELEASE_INIT;
 	char name[200];
 
@@ -23,6 +24,8 @@ int rollout_active_lockfile(const struct release_route *r, struct lockfile **out
 	if (release_active(r, &version, e))
 		return -1;
 	if (!version)
-		return err_set(e, ERR_USAGE, "route '%s' has no active release; see llmdeploy history %s", r->name, r->name);
+		return err_set(e, ERR_USAGE,
+			       "route '%s' has no active release; see llmdeploy history %s",
+			       r->name, r->name);
 	return rollout_lockfile_of(r, version, out, e);
 }

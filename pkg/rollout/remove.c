@@ -14,13 +14,15 @@
 #include "docker/docker.h"
 #include "fs/fs.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "root/root.h"
+#include "json/json.h"
 
-/* Design: after the drain a removal only goes forward, from the outside in: the gateway, the containers, the link, the releases. Each
- * step is the same when it is done again, so recovery runs them all. What it leaves is the journal, and the attempts beside it. */
+/* Design: after the drain a removal only goes forward, from the outside in: the gateway, the
+ * containers, the link, the releases. Each step is the same when it is done again, so recovery runs
+ * them all. What it leaves is the journal, and the attempts beside it. */
 
-static int record_remove(struct rollout_session *s, const struct lockfile *l, const char *active, bool purge, struct err *e) {
+static int record_remove(struct rollout_session *s, const struct lockfile *l, const char *active,
+			 bool purge, struct err *e) {
 	struct json *r = record_new(EVENT_REMOVE, l);
 	char **versions CLEANUP(freep) = NULL;
 	struct json *list = json_array();
@@ -47,9 +49,12 @@ static int leave_gateway(struct rollout_session *s, struct err *e) {
 	if (!traffic_has_gateway(s->ctx))
 		return 0;
 	/* The second where a removal was cut off between the state and the process. */
-	if (gateway_remove(s->ctx->gateway, s->route.name, e) || gateway_ensure(s->ctx->gateway, e))
+	if (gateway_remove(s->ctx->gateway, s->route.name, e) ||
+	    gateway_ensure(s->ctx->gateway, e))
 		return -1;
-	return fs_exists(s->ctx->base.root->fd, links) ? fs_remove_tree(EFFECT_GATEWAY_LINK, s->ctx->base.root->fd, links, e) : 0;
+	return fs_exists(s->ctx->base.root->fd, links)
+		? fs_remove_tree(EFFECT_GATEWAY_LINK, s->ctx->base.root->fd, links, e)
+		: 0;
 }
 
 static int remove_containers(struct rollout_session *s, struct err *e) {
@@ -69,9 +74,11 @@ static int remove_containers(struct rollout_session *s, struct err *e) {
 	return 0;
 }
 
-/* The names of its images; their layers stay in the store until gc. One that another root's container uses stays. */
+/* The names of its images; their layers stay in the store until gc. One that another root's
+ * container uses stays. */
 static int remove_images(struct rollout_session *s, struct err *e) {
-	char *prefix CLEANUP(freep) = mem_printf("localhost/llmdeploy-%.8s/%s:", s->ctx->base.root->id, s->route.name);
+	char *prefix CLEANUP(freep) =
+		mem_printf("localhost/llmdeploy-%.8s/%s:", s->ctx->base.root->id, s->route.name);
 	const char *const labels[] = {INSTANCE_LABEL_ROUTE, NULL};
 	struct docker_images list CLEANUP(docker_images_done) = {0};
 	bool in_use;
@@ -80,7 +87,9 @@ static int remove_images(struct rollout_session *s, struct err *e) {
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
 		for (const struct json *t = json_first(list.at[i].tags); t; t = json_next(t))
-			if (text_starts(json_text(t), prefix) && docker_image_remove(s->ctx->base.docker, json_text(t), false, &in_use, e))
+			if (text_starts(json_text(t), prefix) &&
+			    docker_image_remove(s->ctx->base.docker, json_text(t), false, &in_use,
+						e))
 				return -1;
 	return 0;
 }
@@ -90,12 +99,14 @@ static int remove_releases(struct rollout_session *s, struct err *e) {
 	char **versions CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (release_flip(&s->route, NULL, e) || release_list(&s->route, &versions, &n, e))
+	if (release_flip(&s->route, NULL, e) ||
+	    release_list(&s->route, &versions, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 		struct err unread = {0};
-		if (!rollout_lockfile_of(&s->route, versions[i], &l, &unread) && release_run_remove(s->ctx->base.root, l->id, e))
+		if (!rollout_lockfile_of(&s->route, versions[i], &l, &unread) &&
+		    release_run_remove(s->ctx->base.root, l->id, e))
 			return -1;
 		if (release_remove(&s->route, versions[i], e))
 			return -1;
@@ -106,7 +117,8 @@ static int remove_releases(struct rollout_session *s, struct err *e) {
 static int take_apart(struct rollout_session *s, struct err *e) {
 	if (leave_gateway(s, e))
 		return -1;
-	if (remove_containers(s, e) || remove_images(s, e))
+	if (remove_containers(s, e) ||
+	    remove_images(s, e))
 		return -1;
 	if (remove_releases(s, e))
 		return -1;
@@ -121,7 +133,9 @@ static int finish(struct rollout_session *s, struct err *e) {
 	int r = take_apart(s, &why);
 	interrupt_release();
 	if (r)
-		return err_set(e, why.code, "%.350s; the removal has begun: llmdeploy recover %s finishes it", why.msg, s->route.name);
+		return err_set(e, why.code,
+			       "%.350s; the removal has begun: llmdeploy recover %s finishes it",
+			       why.msg, s->route.name);
 	progress_done(s->ctx->base.progress, "remove the route", s->route.name);
 	return 0;
 }
@@ -136,29 +150,39 @@ int rollout_purge(struct rollout_session *s, struct err *e) {
 	if (root_lock(s->ctx->base.root, s->ctx->command, s->ctx->lock_wait_ms, &root, e))
 		return -1;
 	interrupt_hold();
-	int status = release_route_purge(s->ctx->base.root, &s->route, e) || journal_note(s->ctx->base.root, s->ctx->tool, s->ctx->command, r, began, e) ? -1 : 0;
+	int status = 0;
+	if (release_route_purge(s->ctx->base.root, &s->route, e) ||
+	    journal_note(s->ctx->base.root, s->ctx->tool, s->ctx->command, r, began, e))
+		status = -1;
 	interrupt_release();
 	return status;
 }
 
-static int remove_route(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e) {
+static int remove_route(struct rollout_session *s, bool purges, struct rollout_result *out,
+			struct err *e) {
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	char *active CLEANUP(freep) = NULL;
 	struct err damaged = {0}, cause = {0};
 	enum release_state state;
 
 	/* A route that is damaged can be removed: then there is no drain. */
-	if (release_active_name(&s->route, &active, &damaged) || (active && rollout_lockfile_of(&s->route, active, &l, &damaged)))
-		progress_warn(s->ctx->base.progress, "the active release cannot be read: its requests are not drained", damaged.msg);
+	if (release_active_name(&s->route, &active, &damaged) ||
+	    (active && rollout_lockfile_of(&s->route, active, &l, &damaged)))
+		progress_warn(s->ctx->base.progress,
+			      "the active release cannot be read: its requests are not drained",
+			      damaged.msg);
 	(void) snprintf(out->from, sizeof out->from, "%s", active ? active : "");
-	if (release_state(&s->route, &state, NULL, e) || record_remove(s, l, active, purges, e))
+	if (release_state(&s->route, &state, NULL, e) ||
+	    record_remove(s, l, active, purges, e))
 		return -1;
-	if (l && state == RELEASE_STARTED && (interrupt_check(&cause) || stop_traffic(s, l, &cause)))
+	if (l && state == RELEASE_STARTED &&
+	    (interrupt_check(&cause) || stop_traffic(s, l, &cause)))
 		return stop_undone(s, l, &cause, e);
 	return finish(s, e);
 }
 
-int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result *out, struct err *e) {
+int rollout_remove(struct rollout_session *s, bool purges, struct rollout_result *out,
+		   struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
 	uint64_t began = clock_mono_ms();
 	enum release_state state;

@@ -9,16 +9,21 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "json/json.h"
 #include "probe/probe.h"
 #include "store/store.h"
+#include "json/json.h"
 
 enum { ONE_TOKEN_MS = 60000 };
 
-static int one_token(struct rollout_session *s, const struct lockfile *to, uint64_t *took_ms, struct err *e) {
-	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {.socket = RELEASE_SOCKET_INIT};
+static int one_token(struct rollout_session *s, const struct lockfile *to, uint64_t *took_ms,
+		     struct err *e) {
+	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {
+		.socket = RELEASE_SOCKET_INIT};
 
-	return instance_endpoint_open(&s->ctx->base, to, &en, e) || probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e) ? -1 : 0;
+	if (instance_endpoint_open(&s->ctx->base, to, &en, e) ||
+	    probe_one_token(to->probes, &en.endpoint, ONE_TOKEN_MS, took_ms, e))
+		return -1;
+	return 0;
 }
 
 /* One rollback on its way. */
@@ -26,13 +31,14 @@ struct return_to {
 	struct rollout_session *s;
 	const struct lockfile *to;
 	const char *from;
-	struct lockfile *old;  /* of `from`; NULL for none, or where it cannot be read */
-	bool was_running;  /* before this rollback */
-	bool vacated;	   /* the active release was stopped to make room */
+	struct lockfile *old; /* of `from`; NULL for none, or where it cannot be read */
+	bool was_running;     /* before this rollback */
+	bool vacated;         /* the active release was stopped to make room */
 	uint64_t start_ms;
 };
 
-/* The one health check of a rollback: it answers, with one token of its own. What runs and does not answer is started again. */
+/* The one health check of a rollback: it answers, with one token of its own. What runs and does not
+ * answer is started again. */
 static int wake(struct return_to *t, struct err *e) {
 	struct rollout_session *s = t->s;
 	const struct lockfile *to = t->to;
@@ -45,7 +51,9 @@ static int wake(struct return_to *t, struct err *e) {
 	if (interrupt_check(e))
 		return -1;
 	if (t->was_running) {
-		progress_warn(s->ctx->base.progress, "the previous release runs but does not answer: it is started again", silent.msg);
+		progress_warn(s->ctx->base.progress,
+			      "the previous release runs but does not answer: it is started again",
+			      silent.msg);
 		t->was_running = false;
 		if (instance_stop(&s->ctx->base, to, e))
 			return -1;
@@ -55,14 +63,20 @@ static int wake(struct return_to *t, struct err *e) {
 			return -1;
 	char image[65];
 	t->vacated = t->old && recreate_needed(s, to, t->old);
-	if (instance_image(&s->ctx->base, to, image, e) || (t->vacated && recreate_begin(s, to, t->old, e)))
+	if (instance_image(&s->ctx->base, to, image, e) ||
+	    (t->vacated && recreate_begin(s, to, t->old, e)))
 		return -1;
 	progress_step(s->ctx->base.progress, "start previous release");
-	return instance_start(&s->ctx->base, to, e) || instance_await_ready(&s->ctx->base, to, &t->start_ms, e) ? -1 : 0;
+	if (instance_start(&s->ctx->base, to, e) ||
+	    instance_await_ready(&s->ctx->base, to, &t->start_ms, e))
+		return -1;
+	return 0;
 }
 
 static int undo(struct return_to *t, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, t->to);
+	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED
+								   : EVENT_FAILED,
+				    t->to);
 	struct rollout_session *s = t->s;
 	struct err more = {0};
 
@@ -74,14 +88,22 @@ static int undo(struct return_to *t, const struct err *cause, struct err *e) {
 	int status = t->vacated ? recreate_restore(s, &more) : 0;
 	if (status)
 		json_free(r); /* the operation stays open: recovery goes on where this ended */
-	else
-		status = record_put(s, r, e) || reconcile_traffic(s, e) ? -1 : 0;
+	else {
+		status = 0;
+		if (record_put(s, r, e) ||
+		    reconcile_traffic(s, e))
+			status = -1;
+	}
 	interrupt_release();
 	if (more.code && t->vacated && status)
-		return err_set(e, ERR_RECOVERY, "%.180s; '%s' could not be started again: %.180s; repair this, then llmdeploy recover %s", cause->msg,
-			       t->from, more.msg, s->route.name);
-	return status ? -1 : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *t->from ? "'" : "",
-		*t->from ? t->from : "no release", *t->from ? "' stays active" : " is active, as before");
+		return err_set(e, ERR_RECOVERY,
+			       "%.180s; '%s' could not be started again: %.180s; repair this, then "
+			       "llmdeploy recover %s",
+			       cause->msg, t->from, more.msg, s->route.name);
+	return status ? -1
+		      : err_set(e, cause->code, "%.400s; %s%s%s", cause->msg, *t->from ? "'" : "",
+				*t->from ? t->from : "no release",
+				*t->from ? "' stays active" : " is active, as before");
 }
 
 static int move(struct return_to *t, struct rollout_result *out, struct err *e) {
@@ -92,9 +114,11 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 
 	if (traffic_accepts(s->ctx, t->to, false, e))
 		return -1;
-	if (held_abort(s, "a rollback", e) || record_begin(s, EVENT_ROLLBACK, t->to, t->from, e))
+	if (held_abort(s, "a rollback", e) ||
+	    record_begin(s, EVENT_ROLLBACK, t->to, t->from, e))
 		return -1;
-	if (wake(t, &cause) || traffic_assign_slot(s->ctx, t->to, &cause) || interrupt_check(&cause))
+	if (wake(t, &cause) || traffic_assign_slot(s->ctx, t->to, &cause) ||
+	    interrupt_check(&cause))
 		return undo(t, &cause, e);
 	if (switch_or_back(s, t->to, t->from, SWITCH_ROLLBACK, 0, &begun, &cause))
 		return begun ? err_set(e, cause.code, "%s", cause.msg) : undo(t, &cause, e);
@@ -102,7 +126,8 @@ static int move(struct return_to *t, struct rollout_result *out, struct err *e) 
 	return switch_commit(s, &end, &out->previous_warm, e);
 }
 
-int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out, struct err *e) {
+int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_result *out,
+		     struct err *e) {
 	struct rollout_result result = {.outcome = ROLLOUT_SWITCHED};
 	struct lockfile *l CLEANUP(lockfile_freep) = NULL;
 	struct release target = RELEASE_INIT;
@@ -110,7 +135,8 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 	uint64_t began = clock_mono_ms();
 	enum release_state state;
 
-	if (release_active_name(&s->route, &active, e) || release_state(&s->route, &state, NULL, e))
+	if (release_active_name(&s->route, &active, e) ||
+	    release_state(&s->route, &state, NULL, e))
 		return -1;
 	/* Recovery went back already: once more would be one release too far. */
 	if (*s->given_up && active && (!to || !strcmp(to, active))) {
@@ -120,8 +146,10 @@ int rollout_rollback(struct rollout_session *s, const char *to, struct rollout_r
 	}
 	(void) snprintf(result.from, sizeof result.from, "%s", active ? active : "");
 	if (state == RELEASE_STOPPED && to && active && !strcmp(to, active))
-		return err_set(e, ERR_USAGE, "'%s' is the active release of '%s', and the route is stopped: llmdeploy start %s", active,
-			       s->route.name, s->route.name);
+		return err_set(e, ERR_USAGE,
+			       "'%s' is the active release of '%s', and the route is stopped: "
+			       "llmdeploy start %s",
+			       active, s->route.name, s->route.name);
 	if (to && active && !strcmp(to, active)) {
 		result.outcome = ROLLOUT_NOTHING;
 		*out = result;

@@ -9,12 +9,14 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "json/json.h"
 #include "store/store.h"
+#include "json/json.h"
 
-/* Design: a route that is stopped keeps its link, its releases and its place at the gateway, and no server has its traffic. The journal
- * alone says so (`route_stopped`), until `route_started` or the next switch: verify, recovery and a boot read it there. What was begun and
- * killed is finished: a stop stops; a start starts, or, where the release does not come up, leaves the route stopped as it was. */
+/* Design: a route that is stopped keeps its link, its releases and its place at the gateway, and no
+ * server has its traffic. The journal alone says so (`route_stopped`), until `route_started` or the
+ * next switch: verify, recovery and a boot read it there. What was begun and killed is finished: a
+ * stop stops; a start starts, or, where the release does not come up, leaves the route stopped as
+ * it was. */
 
 static bool has_fallback(const struct lockfile *l) {
 	return json_get(json_get(l->tree, "gateway"), "fallback") != NULL;
@@ -23,7 +25,8 @@ static bool has_fallback(const struct lockfile *l) {
 const char *stop_clients_get(const struct rollout *ctx, const struct lockfile *l) {
 	if (!traffic_has_gateway(ctx))
 		return "no answer: this machine has no gateway";
-	return has_fallback(l) ? "the fallback where it may answer, else 503 with Retry-After" : "503 with Retry-After";
+	return has_fallback(l) ? "the fallback where it may answer, else 503 with Retry-After"
+			       : "503 with Retry-After";
 }
 
 int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
@@ -32,22 +35,28 @@ int stop_traffic(struct rollout_session *s, const struct lockfile *l, struct err
 	return traffic_drain(s, l, l->drain_ms, e);
 }
 
-int stop_undone(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
+int stop_undone(struct rollout_session *s, const struct lockfile *l, const struct err *cause,
+		struct err *e) {
+	struct json *r =
+		record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
 	struct err more = {0};
 
 	json_set_str(r, "reason", cause->msg);
 	json_set_int(r, "exit", err_exit_status(cause->code));
 	interrupt_hold();
-	int status = traffic_assign_slot(s->ctx, l, &more) || traffic_shift(s->ctx, l->route, l, &more);
-	/* It ends here in any case: what was cancelled must not be completed by the next recovery, which gives the traffic back. */
+	int status = traffic_assign_slot(s->ctx, l, &more) ||
+		traffic_shift(s->ctx, l->route, l, &more);
+	/* It ends here in any case: what was cancelled must not be completed by the next recovery,
+	 * which gives the traffic back. */
 	struct err unwritten = {0};
 	int put = record_put(s, r, status ? &unwritten : &more);
 	status = status || put;
 	interrupt_release();
 	if (status)
-		return err_set(e, cause->code, "%.200s; and the traffic could not be restored: %.180s; run llmdeploy recover %s", cause->msg,
-			       more.msg, l->route);
+		return err_set(e, cause->code,
+			       "%.200s; and the traffic could not be restored: %.180s; run "
+			       "llmdeploy recover %s",
+			       cause->msg, more.msg, l->route);
 	return err_set(e, cause->code, "%.400s; '%s' serves as before", cause->msg, l->version);
 }
 
@@ -69,19 +78,25 @@ static int stop_rest(struct rollout_session *s, const struct lockfile *l, struct
 	int r = stop_containers(s, l, &why);
 	interrupt_release();
 	if (r)
-		return err_set(e, why.code, "%.350s; the stop has begun: llmdeploy recover %s finishes it", why.msg, l->route);
+		return err_set(e, why.code,
+			       "%.350s; the stop has begun: llmdeploy recover %s finishes it",
+			       why.msg, l->route);
 	progress_done(s->ctx->base.progress, "stop the containers", l->version);
 	return 0;
 }
 
-static int active_lockfile(struct rollout_session *s, struct lockfile **l, struct rollout_result *out, struct err *e) {
+static int active_lockfile(struct rollout_session *s, struct lockfile **l,
+			   struct rollout_result *out, struct err *e) {
 	char *active CLEANUP(freep) = NULL;
 
 	if (release_active_name(&s->route, &active, e))
 		return -1;
 	if (!active)
-		return err_set(e, ERR_USAGE, "route '%s' has no active release: there is nothing to %s; see llmdeploy history %s",
-			       s->route.name, out->outcome == ROLLOUT_STARTED ? "start" : "stop", s->route.name);
+		return err_set(e, ERR_USAGE,
+			       "route '%s' has no active release: there is nothing to %s; see "
+			       "llmdeploy history %s",
+			       s->route.name, out->outcome == ROLLOUT_STARTED ? "start" : "stop",
+			       s->route.name);
 	(void) snprintf(out->from, sizeof out->from, "%s", active);
 	return rollout_lockfile_of(&s->route, active, l, e);
 }
@@ -102,9 +117,12 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 		*out = result;
 		return 0;
 	}
-	/* 1. Said before a client can see it. 2. New requests go elsewhere, what is in flight ends. 3. It stops. 4. It is so. */
-	progress_warn(s->ctx->base.progress, "from now on clients of this route get", stop_clients_get(s->ctx, l));
-	if (held_abort(s, "a stop", e) || record_begin(s, EVENT_STOP, l, l->version, e))
+	/* 1. Said before a client can see it. 2. New requests go elsewhere, what is in flight ends.
+	 * 3. It stops. 4. It is so. */
+	progress_warn(s->ctx->base.progress, "from now on clients of this route get",
+		      stop_clients_get(s->ctx, l));
+	if (held_abort(s, "a stop", e) ||
+	    record_begin(s, EVENT_STOP, l, l->version, e))
 		return -1;
 	if (interrupt_check(&cause) || stop_traffic(s, l, &cause))
 		return stop_undone(s, l, &cause, e);
@@ -118,13 +136,15 @@ int rollout_stop(struct rollout_session *s, struct rollout_result *out, struct e
 /* ---- start ---- */
 
 /* As a rollback wakes its target: bytes, image, container, one token. Its clients come last. */
-static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
+static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms,
+		    struct err *e) {
 	char image[65];
 
 	for (size_t i = 0; i < l->n_artifacts; i++)
 		if (store_verify(s->ctx->base.store, l->artifacts[i].sha256, false, e))
 			return -1;
-	if (instance_image(&s->ctx->base, l, image, e) || traffic_assign_slot(s->ctx, l, e))
+	if (instance_image(&s->ctx->base, l, image, e) ||
+	    traffic_assign_slot(s->ctx, l, e))
 		return -1;
 	progress_step(s->ctx->base.progress, "start the active release");
 	if (instance_start(&s->ctx->base, l, e))
@@ -136,12 +156,14 @@ static int bring_up(struct rollout_session *s, const struct lockfile *l, uint64_
 }
 
 static int give_traffic(struct rollout_session *s, const struct lockfile *l, struct err *e) {
-	if (switch_keep(s->ctx, l, e) || traffic_shift(s->ctx, l->route, l, e))
+	if (switch_keep(s->ctx, l, e) ||
+	    traffic_shift(s->ctx, l->route, l, e))
 		return -1;
 	return record_put(s, record_new(EVENT_ROUTE_STARTED, l), e);
 }
 
-static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms, struct err *e) {
+static int start(struct rollout_session *s, const struct lockfile *l, uint64_t *start_ms,
+		 struct err *e) {
 	if (bring_up(s, l, start_ms, e))
 		return -1;
 	interrupt_hold();
@@ -156,13 +178,18 @@ static int start_undo(struct rollout_session *s, struct err *e) {
 	struct reconciled done = {0};
 
 	interrupt_hold();
-	int r = traffic_shift(s->ctx, s->route.name, NULL, e) || reconcile(s, &how, &done, e) ? -1 : 0;
+	int r = 0;
+	if (traffic_shift(s->ctx, s->route.name, NULL, e) ||
+	    reconcile(s, &how, &done, e))
+		r = -1;
 	interrupt_release();
 	return r;
 }
 
-static int not_started(struct rollout_session *s, const struct lockfile *l, const struct err *cause, struct err *e) {
-	struct json *r = record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
+static int not_started(struct rollout_session *s, const struct lockfile *l, const struct err *cause,
+		       struct err *e) {
+	struct json *r =
+		record_new(cause->code == ERR_INTERRUPTED ? EVENT_INTERRUPTED : EVENT_FAILED, l);
 	struct err more = {0};
 
 	json_set_str(r, "reason", cause->msg);
@@ -173,7 +200,9 @@ static int not_started(struct rollout_session *s, const struct lockfile *l, cons
 	else
 		status = record_put(s, r, &more);
 	if (status)
-		return err_set(e, cause->code, "%.220s; and cleaning up failed: %.170s; run llmdeploy recover %s", cause->msg, more.msg, l->route);
+		return err_set(e, cause->code,
+			       "%.220s; and cleaning up failed: %.170s; run llmdeploy recover %s",
+			       cause->msg, more.msg, l->route);
 	return err_set(e, cause->code, "%.400s; the route stays stopped", cause->msg);
 }
 
@@ -184,7 +213,8 @@ int rollout_start(struct rollout_session *s, struct rollout_result *out, struct 
 	enum release_state state;
 	struct err cause = {0};
 
-	if (active_lockfile(s, &l, &result, e) || release_state(&s->route, &state, NULL, e))
+	if (active_lockfile(s, &l, &result, e) ||
+	    release_state(&s->route, &state, NULL, e))
 		return -1;
 	if (state != RELEASE_STOPPED) {
 		result.outcome = ROLLOUT_NOTHING;
@@ -216,7 +246,8 @@ int stop_again(struct rollout_session *s, const char **what, struct err *e) {
 
 	if (recovered_lockfile(s, &l, e))
 		return -1;
-	if (l && (stop_traffic(s, l, e) || stop_containers(s, l, e)))
+	if (l && (stop_traffic(s, l, e) ||
+		  stop_containers(s, l, e)))
 		return -1;
 	*what = "the stop was finished: the route is stopped";
 	return 0;
@@ -233,7 +264,9 @@ int start_again(struct rollout_session *s, const char **what, struct err *e) {
 		return 0;
 	if (cause.code == ERR_UNREACHABLE || cause.code == ERR_INTERRUPTED)
 		return err_set(e, cause.code, "%s", cause.msg);
-	progress_warn(s->ctx->base.progress, "the active release does not come up: the route stays stopped", cause.msg);
-	*what = "the start was undone: the release did not come up, and the route is stopped, as before";
+	progress_warn(s->ctx->base.progress,
+		      "the active release does not come up: the route stays stopped", cause.msg);
+	*what = "the start was undone: the release did not come up, and the route is stopped, as "
+		"before";
 	return start_undo(s, e);
 }

@@ -11,7 +11,9 @@
 enum { ALL_FAILED = 5 };
 
 const char *traffic_gate_word(enum traffic_gate_verdict v) {
-	static const char *const words[] = {[TRAFFIC_GATE_PASS] = "pass", [TRAFFIC_GATE_FAIL] = "fail", [TRAFFIC_GATE_NONE] = "none"};
+	static const char *const words[] = {[TRAFFIC_GATE_PASS] = "pass",
+					    [TRAFFIC_GATE_FAIL] = "fail",
+					    [TRAFFIC_GATE_NONE] = "none"};
 
 	return words[v];
 }
@@ -29,7 +31,10 @@ bool traffic_gate_percentile(const uint64_t histogram[HAPROXY_BUCKETS], unsigned
 		if (before + histogram[i] < rank)
 			continue;
 		/* The last bucket has no upper edge: its lower one is all that is known. */
-		*ms = upper == UINT64_MAX ? lower : lower + (uint64_t) ((double) (upper - lower) * (double) (rank - before) / (double) histogram[i]);
+		*ms = upper == UINT64_MAX ? lower
+					  : lower +
+				(uint64_t) ((double) (upper - lower) * (double) (rank - before) /
+					    (double) histogram[i]);
 		return true;
 	}
 	return false;
@@ -69,7 +74,8 @@ void traffic_gate_meter_take(struct traffic_gate_meter *m, const struct gateway_
 	m->last = *now;
 }
 
-/* One judgement on its way: the first failure stays, and else the first thing that could not be judged. */
+/* One judgement on its way: the first failure stays, and else the first thing that could not be
+ * judged. */
 struct judge {
 	const struct lockfile_gates *g;
 	const struct gateway_sample *now, *beside;
@@ -77,10 +83,12 @@ struct judge {
 	char *reason;
 };
 
-__attribute__((format(printf, 3, 4))) static void say(struct judge *j, enum traffic_gate_verdict v, const char *fmt, ...) {
+__attribute__((format(printf, 3, 4))) static void say(struct judge *j, enum traffic_gate_verdict v,
+						      const char *fmt, ...) {
 	va_list ap;
 
-	if (j->verdict == TRAFFIC_GATE_FAIL || (j->verdict == TRAFFIC_GATE_NONE && v == TRAFFIC_GATE_NONE))
+	if (j->verdict == TRAFFIC_GATE_FAIL ||
+	    (j->verdict == TRAFFIC_GATE_NONE && v == TRAFFIC_GATE_NONE))
 		return;
 	j->verdict = v;
 	va_start(ap, fmt);
@@ -102,17 +110,23 @@ static void judge_errors(struct judge *j) {
 	const struct gateway_sample *n = j->now, *b = j->beside;
 
 	if (j->g->error_rate_percent >= 0 && is_over(n, j->g->error_rate_percent))
-		say(j, TRAFFIC_GATE_FAIL, "error rate %llu.%llu %% (%llu of %llu requests) exceeds the limit of %lld %%",
-		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) n->errors,
-		    (unsigned long long) n->requests, (long long) j->g->error_rate_percent);
+		say(j, TRAFFIC_GATE_FAIL,
+		    "error rate %llu.%llu %% (%llu of %llu requests) exceeds the limit of %lld %%",
+		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10,
+		    (unsigned long long) n->errors, (unsigned long long) n->requests,
+		    (long long) j->g->error_rate_percent);
 	if (!b || j->g->more_errors_percent < 0 || !b->requests)
 		return;
 	/* n.errors/n.requests > b.errors/b.requests + points/100, multiplied out */
-	double more = (double) n->errors / (double) n->requests - (double) b->errors / (double) b->requests;
+	double more = (double) n->errors / (double) n->requests -
+		(double) b->errors / (double) b->requests;
 	if (more * 100 > (double) j->g->more_errors_percent + 1e-9)
-		say(j, TRAFFIC_GATE_FAIL, "error rate %llu.%llu %% exceeds the active release's %llu.%llu %% by more than %lld percentage points",
-		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10, (unsigned long long) permille(b) / 10,
-		    (unsigned long long) permille(b) % 10, (long long) j->g->more_errors_percent);
+		say(j, TRAFFIC_GATE_FAIL,
+		    "error rate %llu.%llu %% exceeds the active release's %llu.%llu %% by more "
+		    "than %lld percentage points",
+		    (unsigned long long) permille(n) / 10, (unsigned long long) permille(n) % 10,
+		    (unsigned long long) permille(b) / 10, (unsigned long long) permille(b) % 10,
+		    (long long) j->g->more_errors_percent);
 }
 
 uint64_t traffic_gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t times_percent) {
@@ -120,12 +134,14 @@ uint64_t traffic_gate_most_ms(int64_t limit_ms, const uint64_t *beside, int64_t 
 
 	if (!beside || times_percent < 0 || !traffic_gate_percentile(beside, 95, &its))
 		return most;
-	uint64_t times = its * (uint64_t) times_percent / 100, floor = its + TRAFFIC_GATE_FLOOR_MS - 1;
+	uint64_t times = its * (uint64_t) times_percent / 100,
+		 floor = its + TRAFFIC_GATE_FLOOR_MS - 1;
 	uint64_t more = times > floor ? times : floor;
 	return more < most ? more : most;
 }
 
-static void judge_time(struct judge *j, const char *what, const uint64_t *mine, const uint64_t *its, int64_t limit_ms, int64_t times_percent) {
+static void judge_time(struct judge *j, const char *what, const uint64_t *mine, const uint64_t *its,
+		       int64_t limit_ms, int64_t times_percent) {
 	char took[TEXT_BYTES], limit[TEXT_BYTES];
 	uint64_t ms, beside_ms;
 
@@ -147,9 +163,12 @@ static void judge_time(struct judge *j, const char *what, const uint64_t *mine, 
 		return;
 	}
 	text_format_ms(beside_ms, limit);
-	if (ms >= beside_ms + TRAFFIC_GATE_FLOOR_MS && (double) ms * 100 > (double) beside_ms * (double) times_percent)
-		say(j, TRAFFIC_GATE_FAIL, "p95 %s %s exceeds the limit of %lld.%02lld times the active release's %s", what, took,
-		    (long long) times_percent / 100, (long long) times_percent % 100, limit);
+	if (ms >= beside_ms + TRAFFIC_GATE_FLOOR_MS &&
+	    (double) ms * 100 > (double) beside_ms * (double) times_percent)
+		say(j, TRAFFIC_GATE_FAIL,
+		    "p95 %s %s exceeds the limit of %lld.%02lld times the active release's %s",
+		    what, took, (long long) times_percent / 100, (long long) times_percent % 100,
+		    limit);
 }
 
 static bool compares(const struct lockfile_gates *g) {
@@ -160,7 +179,8 @@ static uint64_t least_beside(uint64_t least) {
 	return least < TRAFFIC_GATE_LEAST ? least : TRAFFIC_GATE_LEAST;
 }
 
-const struct gateway_sample *traffic_gate_compared(const struct gateway_sample *beside, uint64_t least) {
+const struct gateway_sample *traffic_gate_compared(const struct gateway_sample *beside,
+						   uint64_t least) {
 	return beside && beside->requests >= least_beside(least) ? beside : NULL;
 }
 
@@ -168,28 +188,38 @@ static void judge_all(struct judge *j, uint64_t least) {
 	const struct gateway_sample *n = j->now, *b = j->beside;
 
 	if (n->requests >= ALL_FAILED && n->errors >= n->requests)
-		say(j, TRAFFIC_GATE_FAIL, "all %llu requests failed", (unsigned long long) n->requests);
+		say(j, TRAFFIC_GATE_FAIL, "all %llu requests failed",
+		    (unsigned long long) n->requests);
 	if (!n->requests && n->refused + n->left)
-		say(j, TRAFFIC_GATE_NONE, "no request was answered: %llu rejected as client errors, %llu cancelled by clients",
-			(unsigned long long) n->refused, (unsigned long long) n->left);
+		say(j, TRAFFIC_GATE_NONE,
+		    "no request was answered: %llu rejected as client errors, %llu cancelled by "
+		    "clients",
+		    (unsigned long long) n->refused, (unsigned long long) n->left);
 	else if (!n->requests)
 		say(j, TRAFFIC_GATE_NONE, "no traffic was seen");
 	else if (n->requests < least)
-		say(j, TRAFFIC_GATE_NONE, "%llu request%s seen, a verdict needs at least %llu", (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
-			(unsigned long long) least);
+		say(j, TRAFFIC_GATE_NONE, "%llu request%s seen, a verdict needs at least %llu",
+		    (unsigned long long) n->requests, n->requests == 1 ? " was" : "s were",
+		    (unsigned long long) least);
 	if (j->verdict != TRAFFIC_GATE_PASS)
 		return;
 	j->beside = traffic_gate_compared(b, least);
 	if (b && compares(j->g) && !j->beside)
-		say(j, TRAFFIC_GATE_NONE, "%llu request%s seen at the active release, a comparison needs at least %llu", (unsigned long long) b->requests,
-			b->requests == 1 ? " was" : "s were", (unsigned long long) least_beside(least));
+		say(j, TRAFFIC_GATE_NONE,
+		    "%llu request%s seen at the active release, a comparison needs at least %llu",
+		    (unsigned long long) b->requests, b->requests == 1 ? " was" : "s were",
+		    (unsigned long long) least_beside(least));
 	judge_errors(j);
-	judge_time(j, "latency", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms, j->g->p95_percent);
-	judge_time(j, "time to first byte", n->first_ms, j->beside ? b->first_ms : NULL, j->g->ttft_ms, j->g->ttft_percent);
+	judge_time(j, "latency", n->total_ms, j->beside ? b->total_ms : NULL, j->g->p95_ms,
+		   j->g->p95_percent);
+	judge_time(j, "time to first byte", n->first_ms, j->beside ? b->first_ms : NULL,
+		   j->g->ttft_ms, j->g->ttft_percent);
 }
 
-enum traffic_gate_verdict traffic_gate_judge(const struct lockfile_gates *g, const struct gateway_sample *now, const struct gateway_sample *beside, uint64_t least,
-			     char reason[TRAFFIC_GATE_REASON]) {
+enum traffic_gate_verdict traffic_gate_judge(const struct lockfile_gates *g,
+					     const struct gateway_sample *now,
+					     const struct gateway_sample *beside, uint64_t least,
+					     char reason[TRAFFIC_GATE_REASON]) {
 	struct judge j = {.g = g, .now = now, .beside = beside, .reason = reason};
 	char took[TEXT_BYTES] = "";
 	uint64_t ms;
@@ -199,10 +229,12 @@ enum traffic_gate_verdict traffic_gate_judge(const struct lockfile_gates *g, con
 		return j.verdict;
 	if (traffic_gate_percentile(now->total_ms, 95, &ms))
 		text_format_ms(ms, took);
-	int n = snprintf(reason, TRAFFIC_GATE_REASON, "%llu requests, %llu failed%s%s", (unsigned long long) now->requests,
-			 (unsigned long long) now->errors, *took ? ", p95 latency " : "", took);
+	int n = snprintf(reason, TRAFFIC_GATE_REASON, "%llu requests, %llu failed%s%s",
+			 (unsigned long long) now->requests, (unsigned long long) now->errors,
+			 *took ? ", p95 latency " : "", took);
 	if (now->refused + now->left)
-		(void) snprintf(reason + n, TRAFFIC_GATE_REASON - (size_t) n, "; also %llu rejected as client errors, %llu cancelled by clients",
+		(void) snprintf(reason + n, TRAFFIC_GATE_REASON - (size_t) n,
+				"; also %llu rejected as client errors, %llu cancelled by clients",
 				(unsigned long long) now->refused, (unsigned long long) now->left);
 	return TRAFFIC_GATE_PASS;
 }

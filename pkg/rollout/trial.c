@@ -6,11 +6,12 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "json/json.h"
 #include "rollout/gate_phase.h"
+#include "json/json.h"
 
-/* Design: a try leaves no record and no release. Its container is one of a release that is not on disk, which is what every later
- * command on the route removes: so a try that was killed is tidied like any other stray. */
+/* Design: a try leaves no record and no release. Its container is one of a release that is not on
+ * disk, which is what every later command on the route removes: so a try that was killed is tidied
+ * like any other stray. */
 
 static int fits_here(const struct lockfile *l, struct err *e) {
 	struct admission here;
@@ -19,10 +20,13 @@ static int fits_here(const struct lockfile *l, struct err *e) {
 		return -1;
 	if (here.fits)
 		return 0;
-	return err_set(e, ERR_NOFIT, "'%s' cannot be tried here: its planned memory exceeds this machine's", l->version);
+	return err_set(e, ERR_NOFIT,
+		       "'%s' cannot be tried here: its planned memory exceeds this machine's",
+		       l->version);
 }
 
-static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
+static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollout_trial *out,
+	       struct err *e) {
 	struct gate_run gate CLEANUP(gate_run_done) = {0};
 	uint64_t from;
 
@@ -40,13 +44,15 @@ static int ask(const struct rollout *ctx, const struct lockfile *l, struct rollo
 }
 
 /* A release of just this lock has a container of its own, which goes back to what it was doing. */
-static int put_back(const struct rollout *ctx, const struct lockfile *l, bool was_running, bool is_release, struct err *e) {
+static int put_back(const struct rollout *ctx, const struct lockfile *l, bool was_running,
+		    bool is_release, struct err *e) {
 	if (was_running)
 		return 0;
 	return is_release ? instance_stop(&ctx->base, l, e) : instance_remove(&ctx->base, l, e);
 }
 
-int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struct rollout_trial *out, struct err *e) {
+int rollout_trial_run(struct rollout_session *s, const struct lockfile *l,
+		      struct rollout_trial *out, struct err *e) {
 	const struct rollout *ctx = s->ctx;
 	struct err cause = {0}, more = {0};
 	bool was_running, is_release;
@@ -54,10 +60,18 @@ int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struc
 
 	*out = (struct rollout_trial){0};
 	if (!gate_phases_apply(l))
-		return err_set(e, ERR_GATE, "'%s' has no golden set to be tried with: give it eval.golden", l->version);
-	/* The same version with another artifact is just what is tried: only the very same lock is a release. */
-	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release, &more) && is_release;
-	if (fits_here(l, e) || interrupt_check(e) || instance_image(&ctx->base, l, image, e) || instance_is_running(&ctx->base, l, &was_running, e))
+		return err_set(e, ERR_GATE,
+			       "'%s' has no golden set to be tried with: give it eval.golden",
+			       l->version);
+	/* The same version with another artifact is just what is tried: only the very same lock is
+	 * a release. */
+	is_release = !release_compare(&s->route, l->version, l->bytes, l->n_bytes, &is_release,
+				      &more) &&
+		is_release;
+	if (fits_here(l, e) ||
+	    interrupt_check(e) ||
+	    instance_image(&ctx->base, l, image, e) ||
+	    instance_is_running(&ctx->base, l, &was_running, e))
 		return -1;
 	progress_step(ctx->base.progress, "start candidate");
 	int r = ask(ctx, l, out, &cause);
@@ -66,7 +80,10 @@ int rollout_trial_run(struct rollout_session *s, const struct lockfile *l, struc
 	int bad = put_back(ctx, l, was_running, is_release, &more);
 	interrupt_release();
 	if (bad)
-		return err_set(e, more.code, "the container of the trial cannot be removed: %.300s; run llmdeploy recover %s", more.msg, l->route);
+		return err_set(e, more.code,
+			       "the container of the trial cannot be removed: %.300s; run "
+			       "llmdeploy recover %s",
+			       more.msg, l->route);
 	out->passed = !r;
 	if (!r || cause.code == ERR_GATE) {
 		out->why = r ? mem_strdup(cause.msg) : NULL;

@@ -24,7 +24,8 @@ char *root_user(void) {
 	struct passwd entry, *found = NULL;
 	const char *sudo = getenv("SUDO_USER");
 
-	if (getpwuid_r(geteuid(), &entry, space, sizeof space, &found) || !found || !is_plain(found->pw_name))
+	if (getpwuid_r(geteuid(), &entry, space, sizeof space, &found) || !found ||
+	    !is_plain(found->pw_name))
 		return mem_printf("uid-%u", (unsigned) geteuid());
 	if (!geteuid() && sudo && is_plain(sudo) && strcmp(sudo, found->pw_name) != 0)
 		return mem_printf("%s for %s", found->pw_name, sudo);
@@ -43,5 +44,6 @@ char *root_holder(const char *command) {
 	char since[CLOCK_STAMP];
 
 	clock_stamp(clock_unix(), since);
-	return mem_printf("%s@%s pid %ld: %s, since %s", user, host, (long) getpid(), command, since);
+	return mem_printf("%s@%s pid %ld: %s, since %s", user, host, (long) getpid(), command,
+			  since);
 }

@@ -82,7 +82,8 @@ static const char *kind_of(mode_t mode) {
 }
 
 /* The row for this path and this kind; *named is a row for the path, whatever its kind. */
-static const struct layout_row *row_of(const char *path, mode_t mode, const struct layout_row **named) {
+static const struct layout_row *row_of(const char *path, mode_t mode,
+				       const struct layout_row **named) {
 	*named = NULL;
 	for (size_t i = 0; i < sizeof layout / sizeof *layout; i++) {
 		if (fnmatch(layout[i].pattern, path, FNM_PATHNAME))
@@ -95,12 +96,14 @@ static const struct layout_row *row_of(const char *path, mode_t mode, const stru
 	return NULL;
 }
 
-static void look_owner(const struct layout_check *s, const char *path, const struct stat *st, bool of_instance) {
+static void look_owner(const struct layout_check *s, const char *path, const struct stat *st,
+		       bool of_instance) {
 	char want[64], have[64];
 
 	if (st->st_uid == s->root->owner || (of_instance && st->st_uid == s->root->instance_uid))
 		return;
-	(void) snprintf(want, sizeof want, "of uid %u", of_instance ? s->root->instance_uid : s->root->owner);
+	(void) snprintf(want, sizeof want, "of uid %u",
+			of_instance ? s->root->instance_uid : s->root->owner);
 	(void) snprintf(have, sizeof have, "of uid %u", st->st_uid);
 	s->found(s->ctx, path, want, have);
 }
@@ -117,9 +120,11 @@ static void look_at(const struct layout_check *s, const char *path, const struct
 		s->found(s->ctx, path, "not writable by everybody", "writable by everybody");
 }
 
-static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep, struct err *e);
+static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep,
+		struct err *e);
 
-static int enter(const struct layout_check *s, int dir, const char *name, const char *path, unsigned deep, struct err *e) {
+static int enter(const struct layout_check *s, int dir, const char *name, const char *path,
+		 unsigned deep, struct err *e) {
 	int fd CLEANUP(closep) = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -127,7 +132,8 @@ static int enter(const struct layout_check *s, int dir, const char *name, const 
 	return walk(s, fd, path, deep + 1, e);
 }
 
-static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep, struct err *e) {
+static int walk(const struct layout_check *s, int dir, const char *shown, unsigned deep,
+		struct err *e) {
 	char **names CLEANUP(freep) = NULL;
 	size_t n;
 
@@ -138,7 +144,8 @@ static int walk(const struct layout_check *s, int dir, const char *shown, unsign
 	if (fs_list(dir, ".", &names, &n, e))
 		return err_wrap(e, "cannot walk '%s'", *shown ? shown : s->root->path);
 	for (size_t i = 0; i < n; i++) {
-		char *path CLEANUP(freep) = mem_printf("%s%s%s", shown, *shown ? "/" : "", names[i]);
+		char *path CLEANUP(freep) = mem_printf("%s%s%s", shown, *shown ? "/" : "",
+						       names[i]);
 		struct stat st;
 		if (s->route && !strcmp(shown, "routes") && strcmp(names[i], s->route))
 			continue;
@@ -152,7 +159,8 @@ static int walk(const struct layout_check *s, int dir, const char *shown, unsign
 	return 0;
 }
 
-int root_layout_check(const struct root *r, const char *route, root_layout_found *found, void *ctx, struct err *e) {
+int root_layout_check(const struct root *r, const char *route, root_layout_found *found, void *ctx,
+		      struct err *e) {
 	const struct layout_check s = {r, route, found, ctx};
 
 	return walk(&s, r->fd, "", 0, e);

@@ -54,14 +54,17 @@ static int check_link(const char *path, struct err *e) {
 
 	if (fs_readlink(AT_FDCWD, path, &target, &unused) || !target)
 		return 0;
-	return err_set(e, ERR_USAGE, "root '%s' is a symbolic link to '%s': give that directory itself", path, target);
+	return err_set(e, ERR_USAGE,
+		       "root '%s' is a symbolic link to '%s': give that directory itself", path,
+		       target);
 }
 
 static int open_place(const char *path, enum root_use use, struct root *r, struct err *e) {
 	if (check_link(path, e))
 		return -1;
 	if (use != ROOT_WRITE && !fs_exists(AT_FDCWD, path))
-		return err_set(e, ERR_USAGE, "no root at '%s': nothing was deployed there; give --root", path);
+		return err_set(e, ERR_USAGE,
+			       "no root at '%s': nothing was deployed there; give --root", path);
 	if (use == ROOT_WRITE && fs_mkdirs(EFFECT_ROOT_DIR, AT_FDCWD, path, 0755, e))
 		return err_wrap(e, "root");
 	if (fs_open_dir(AT_FDCWD, path, &r->fd, e))
@@ -76,10 +79,13 @@ static int check_owner(struct root *r, enum root_use use, struct err *e) {
 	if (fstat(r->fd, &st))
 		return err_sys(e, "root '%s'", r->path);
 	if (use != ROOT_READ && st.st_uid != geteuid())
-		return err_set(e, ERR_SYS, "permission denied: root '%s' belongs to uid %u, we are uid %u: run as its owner, or give --root",
+		return err_set(e, ERR_SYS,
+			       "permission denied: root '%s' belongs to uid %u, we are uid %u: run "
+			       "as its owner, or give --root",
 			       r->path, (unsigned) st.st_uid, (unsigned) geteuid());
 	if (st.st_mode & S_IWOTH)
-		return err_set(e, ERR_USAGE, "root '%s' can be written by everybody: chmod o-w it", r->path);
+		return err_set(e, ERR_USAGE, "root '%s' can be written by everybody: chmod o-w it",
+			       r->path);
 	r->owner = st.st_uid;
 	r->instance_uid = st.st_uid ? st.st_uid : ROOT_INSTANCE_UID;
 	return 0;
@@ -94,8 +100,10 @@ static int read_id(struct root *r, bool *found, struct err *e) {
 	if (!*found)
 		return 0;
 	const char *id = buf_str(&text);
-	if (text.len != ID_LEN + 1 || strspn(id, "0123456789abcdef") != ID_LEN || id[ID_LEN] != '\n')
-		return err_set(e, ERR_INTEGRITY, "'%s/root-id' is damaged: it is not %d hex digits", r->path, ID_LEN);
+	if (text.len != ID_LEN + 1 || strspn(id, "0123456789abcdef") != ID_LEN ||
+	    id[ID_LEN] != '\n')
+		return err_set(e, ERR_INTEGRITY, "'%s/root-id' is damaged: it is not %d hex digits",
+			       r->path, ID_LEN);
 	memcpy(r->id, id, ID_LEN);
 	r->id[ID_LEN] = 0;
 	return 0;
@@ -107,7 +115,8 @@ static int make_id(struct root *r, struct err *e) {
 	char text[ID_LEN + 2];
 	bool found;
 
-	if (root_lock(r, "make root-id", LOCK_WAIT_MS, &file_lock, e) || read_id(r, &found, e))
+	if (root_lock(r, "make root-id", LOCK_WAIT_MS, &file_lock, e) ||
+	    read_id(r, &found, e))
 		return -1;
 	if (found)
 		return 0;
@@ -116,7 +125,9 @@ static int make_id(struct root *r, struct err *e) {
 	text_hex(random, sizeof random, text);
 	memcpy(r->id, text, sizeof r->id);
 	text[ID_LEN] = '\n';
-	return fs_write(EFFECT_ROOT_ID, r->fd, "root-id", text, ID_LEN + 1, 0644, e) ? err_wrap(e, "root '%s'", r->path) : 0;
+	return fs_write(EFFECT_ROOT_ID, r->fd, "root-id", text, ID_LEN + 1, 0644, e)
+		? err_wrap(e, "root '%s'", r->path)
+		: 0;
 }
 
 int root_open(const char *path, enum root_use use, struct root *out, struct err *e) {
@@ -125,14 +136,18 @@ int root_open(const char *path, enum root_use use, struct root *out, struct err 
 	bool found;
 
 	if (!path && !usual)
-		return err_set(e, ERR_USAGE, "no root: HOME is not set; give --root, or set LLMDEPLOY_ROOT");
+		return err_set(e, ERR_USAGE,
+			       "no root: HOME is not set; give --root, or set LLMDEPLOY_ROOT");
 	char *place CLEANUP(freep) = without_slashes(path ? path : usual);
 	if (!place[0])
 		return err_set(e, ERR_USAGE, "root '': the path is empty");
-	if (open_place(place, use, &r, e) || check_owner(&r, use, e) || read_id(&r, &found, e))
+	if (open_place(place, use, &r, e) ||
+	    check_owner(&r, use, e) ||
+	    read_id(&r, &found, e))
 		return -1;
 	if (!found && use != ROOT_WRITE)
-		return err_set(e, ERR_USAGE, "'%s' is no llmdeploy root: it has no root-id; give --root", r.path);
+		return err_set(e, ERR_USAGE,
+			       "'%s' is no llmdeploy root: it has no root-id; give --root", r.path);
 	if (!found && make_id(&r, e))
 		return -1;
 	*out = r;
@@ -145,7 +160,9 @@ int root_may_ask(const struct root *r, struct err *e) {
 
 	if (!me || me == r->owner)
 		return 0;
-	return err_set(e, ERR_SYS, "permission denied: the sockets of root '%s' belong to uid %u, this is uid %u: run as its owner",
+	return err_set(e, ERR_SYS,
+		       "permission denied: the sockets of root '%s' belong to uid %u, this is uid "
+		       "%u: run as its owner",
 		       r->path, (unsigned) r->owner, (unsigned) me);
 }
 
@@ -194,5 +211,6 @@ int root_take(int dir, const char *command, uint64_t wait_ms, int *fd, struct er
 }
 
 int root_lock(const struct root *r, const char *command, uint64_t wait_ms, int *fd, struct err *e) {
-	return root_take(r->fd, command, wait_ms, fd, e) ? err_wrap(e, "root '%s' is busy", r->path) : 0;
+	return root_take(r->fd, command, wait_ms, fd, e) ? err_wrap(e, "root '%s' is busy", r->path)
+							 : 0;
 }

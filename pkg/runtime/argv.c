@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "json/json.h"
 #include "runtime/runtime.h"
+#include "json/json.h"
 
 /* The words in the making. */
 struct words {
@@ -61,7 +61,8 @@ static const char *adapters(const struct words *w, const struct runtime_values *
 	const char *all = "";
 
 	for (size_t i = 0; i < v->n_adapters; i++)
-		all = arena_printf(w->arena, "%s%s%s%s%s", all, i ? "," : "", v->adapters[i], scaled ? ":" : "", scaled ? v->scales[i] : "");
+		all = arena_printf(w->arena, "%s%s%s%s%s", all, i ? "," : "", v->adapters[i],
+				   scaled ? ":" : "", scaled ? v->scales[i] : "");
 	return v->n_adapters ? all : NULL;
 }
 
@@ -77,8 +78,10 @@ static void settings(struct words *w, const struct runtime_values *v) {
 	set(w, RUNTIME_SOCKET, rt->container.socket);
 	set_number(w, RUNTIME_CONTEXT, v->context_tokens * times);
 	set_number(w, RUNTIME_SEQUENCES, v->sequences);
-	set(w, RUNTIME_KV_CACHE, kv_words && v->kv_cache ? json_str(kv_words, v->kv_cache) : v->kv_cache);
-	set(w, RUNTIME_MEMORY_FRACTION, arena_printf(w->arena, "%u.%02u", fraction / 100, fraction % 100));
+	set(w, RUNTIME_KV_CACHE,
+	    kv_words && v->kv_cache ? json_str(kv_words, v->kv_cache) : v->kv_cache);
+	set(w, RUNTIME_MEMORY_FRACTION,
+	    arena_printf(w->arena, "%u.%02u", fraction / 100, fraction % 100));
 	set_number(w, RUNTIME_TENSOR_PARALLEL, v->devices > 1 ? v->devices : 0);
 	set(w, RUNTIME_CHAT_TEMPLATE, v->chat_template);
 }
@@ -95,10 +98,12 @@ static int by_text(const void *a, const void *b) {
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-void runtime_argv(const struct runtime *rt, const struct runtime_values *v, struct arena *a, struct runtime_words *out) {
+void runtime_argv(const struct runtime *rt, const struct runtime_values *v, struct arena *a,
+		  struct runtime_words *out) {
 	struct words w = {.rt = rt, .arena = a};
 
-	w.env = arena_zalloc(a, json_count(rt->container.env) + RUNTIME_SETTINGS + 1, sizeof *w.env);
+	w.env = arena_zalloc(a, json_count(rt->container.env) + RUNTIME_SETTINGS + 1,
+			     sizeof *w.env);
 	push_all(&w, rt->command, rt->n_command);
 	settings(&w, v);
 	push_all(&w, rt->fixed_args, rt->n_fixed_args);
@@ -107,5 +112,8 @@ void runtime_argv(const struct runtime *rt, const struct runtime_values *v, stru
 	for (const struct json *o = json_first(rt->container.env); o; o = json_next(o))
 		push_env(&w, json_key(o), json_text(o));
 	qsort(w.env, w.n_env, sizeof *w.env, by_text);
-	*out = (struct runtime_words){.argv = w.argv, .n_argv = w.n_argv, .env = w.env, .n_env = w.n_env};
+	*out = (struct runtime_words){.argv = w.argv,
+				      .n_argv = w.n_argv,
+				      .env = w.env,
+				      .n_env = w.n_env};
 }

@@ -24,17 +24,22 @@ static int unknown(const char *const *dirs, size_t n_dirs, const char *name, str
 	if (runtime_list(dirs, n_dirs, &names, &n, e))
 		return -1;
 	if (!n)
-		return err_set(e, ERR_USAGE, "there is no runtime '%.80s', nor any other in '%.200s'", name, n_dirs ? dirs[0] : "");
+		return err_set(e, ERR_USAGE,
+			       "there is no runtime '%.80s', nor any other in '%.200s'", name,
+			       n_dirs ? dirs[0] : "");
 	const char *near = text_nearest(name, (const char *const *) names, n);
 
 	if (near)
-		return err_set(e, ERR_USAGE, "there is no runtime '%.80s'; did you mean '%s'?", name, near);
+		return err_set(e, ERR_USAGE, "there is no runtime '%.80s'; did you mean '%s'?",
+			       name, near);
 	for (size_t i = 0; i < n; i++)
 		(void) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-	return err_set(e, ERR_USAGE, "there is no runtime '%.80s'; there are: %s", name, buf_str(&list));
+	return err_set(e, ERR_USAGE, "there is no runtime '%.80s'; there are: %s", name,
+		       buf_str(&list));
 }
 
-int runtime_find(const char *const *dirs, size_t n_dirs, const char *name, char **dir, struct err *e) {
+int runtime_find(const char *const *dirs, size_t n_dirs, const char *name, char **dir,
+		 struct err *e) {
 	if (!text_is_name(name))
 		return err_set(e, ERR_USAGE, "'%.80s' cannot be the name of a runtime", name);
 	for (size_t i = 0; i < n_dirs; i++)
@@ -54,7 +59,8 @@ static char *parent(const char *path) {
 
 char **runtime_dirs(const char *given, const char *program, size_t *n) {
 	char **dirs = mem_zalloc(4, sizeof *dirs);
-	char *bin CLEANUP(freep) = parent(program), *prefix CLEANUP(freep) = parent(bin), *above CLEANUP(freep) = parent(prefix);
+	char *bin CLEANUP(freep) = parent(program), *prefix CLEANUP(freep) = parent(bin),
+		  *above CLEANUP(freep) = parent(prefix);
 
 	*n = 0;
 	if (given) {

@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "runtime/table.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 struct loaded {
 	struct runtime_gateway gateway; /* first: the two are one allocation */
@@ -35,14 +35,17 @@ static const char *const *texts(struct arena *a, const struct json *list, size_t
 	return out;
 }
 
-int runtime_gateway_load(const char *dir, struct runtime_gateway **out, struct diagnostics *c, struct err *e) {
+int runtime_gateway_load(const char *dir, struct runtime_gateway **out, struct diagnostics *c,
+			 struct err *e) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT(YAML_MAX_BYTES);
 	char *path CLEANUP(freep) = mem_printf("%s/gateway.yaml", dir);
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 
-	if (fs_read_user(path, &b, e) || yaml_parse(path, buf_str(&b), b.len, &y, c, e))
+	if (fs_read_user(path, &b, e) ||
+	    yaml_parse(path, buf_str(&b), b.len, &y, c, e))
 		return -1;
-	struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), runtime_gateway_table, c);
+	struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), runtime_gateway_table,
+							     c);
 	if (diagnostics_result(c, e))
 		return -1;
 	struct loaded *l = mem_zalloc(1, sizeof *l);

@@ -9,9 +9,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "runtime/table.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 /* The struct and the arena that holds its lists; the tree holds the texts. */
 struct loaded {
@@ -64,14 +64,16 @@ static void take_flags(struct loaded *l) {
 		f->env = json_is_object(o) ? json_str(o, "env") : "";
 		f->args = texts(l->arena, json_get(o, "arg"), &f->n_args);
 		f->values = json_get(o, "values");
-		f->times_sequences = json_is_object(o) && !strcmp(json_str(o, "times"), "sequences");
+		f->times_sequences = json_is_object(o) &&
+			!strcmp(json_str(o, "times"), "sequences");
 		f->path_scale = json_is_object(o) && !strcmp(json_str(o, "form"), "path_scale");
 		f->positional = json_is_object(o) && !strcmp(json_str(o, "form"), "positional");
 	}
 }
 
 static void take_backends(struct loaded *l) {
-	for (const struct json *o = json_first(json_get(l->tree, "backends")); o; o = json_next(o)) {
+	for (const struct json *o = json_first(json_get(l->tree, "backends")); o;
+	     o = json_next(o)) {
 		assert(l->rt.n_backends < RUNTIME_MAX_BACKENDS);
 		struct runtime_backend *b = &l->rt.backends[l->rt.n_backends++];
 
@@ -95,7 +97,9 @@ static void take_extras(struct loaded *l) {
 		struct runtime_extra *x = &out[l->rt.n_extras++];
 
 		x->name = json_str(o, "name");
-		x->value = !strcmp(kind, "int") ? RUNTIME_INT : !strcmp(kind, "choice") ? RUNTIME_CHOICE : RUNTIME_TEXT;
+		x->value = !strcmp(kind, "int")   ? RUNTIME_INT
+			: !strcmp(kind, "choice") ? RUNTIME_CHOICE
+						  : RUNTIME_TEXT;
 		x->min = json_int_or(o, "min", 0);
 		x->max = json_int_or(o, "max", 0);
 		x->choices = texts(l->arena, json_get(o, "choices"), &x->n_choices);
@@ -119,12 +123,18 @@ static enum runtime_memory_model memory_model(const char *word) {
 
 static void take_sums(const struct json *list, struct runtime_family *out) {
 	static const char *const keys[RUNTIME_WIDTHS] = {
-		[RUNTIME_WIDTH_EMBEDDING] = "embedding",	   [RUNTIME_WIDTH_FEED_FORWARD] = "feed_forward",
-		[RUNTIME_WIDTH_QUERY] = "query",		   [RUNTIME_WIDTH_KV] = "kv",
-		[RUNTIME_WIDTH_ROTATED] = "rotated",		   [RUNTIME_WIDTH_EXPERTS_INNER] = "experts_inner",
-		[RUNTIME_WIDTH_EXPERTS_OUTPUT] = "experts_output", [RUNTIME_WIDTH_PER_LAYER] = "per_layer",
-		[RUNTIME_WIDTH_CONVOLUTION] = "convolution",	   [RUNTIME_WIDTH_SELECTED] = "selected",
-		[RUNTIME_WIDTH_INNER] = "inner",		   [RUNTIME_WIDTH_INDEX_QUERY] = "index_query",
+		[RUNTIME_WIDTH_EMBEDDING] = "embedding",
+		[RUNTIME_WIDTH_FEED_FORWARD] = "feed_forward",
+		[RUNTIME_WIDTH_QUERY] = "query",
+		[RUNTIME_WIDTH_KV] = "kv",
+		[RUNTIME_WIDTH_ROTATED] = "rotated",
+		[RUNTIME_WIDTH_EXPERTS_INNER] = "experts_inner",
+		[RUNTIME_WIDTH_EXPERTS_OUTPUT] = "experts_output",
+		[RUNTIME_WIDTH_PER_LAYER] = "per_layer",
+		[RUNTIME_WIDTH_CONVOLUTION] = "convolution",
+		[RUNTIME_WIDTH_SELECTED] = "selected",
+		[RUNTIME_WIDTH_INNER] = "inner",
+		[RUNTIME_WIDTH_INDEX_QUERY] = "index_query",
 	};
 
 	for (const struct json *o = json_first(list); o; o = json_next(o)) {
@@ -137,7 +147,8 @@ static void take_sums(const struct json *list, struct runtime_family *out) {
 }
 
 static void take_memory(struct loaded *l) {
-	const struct json *o = json_get(l->tree, "memory"), *compute = json_get(o, "compute"), *over = json_get(o, "overhead");
+	const struct json *o = json_get(l->tree, "memory"), *compute = json_get(o, "compute"),
+			  *over = json_get(o, "overhead");
 	struct runtime_memory *m = &l->rt.memory;
 
 	m->model = memory_model(json_str(o, "model"));
@@ -151,10 +162,12 @@ static void take_memory(struct loaded *l) {
 	m->batch_tokens = whole(o, "batch_tokens");
 	m->batch_args = texts(l->arena, json_get(o, "batch_args"), &m->n_batch_args);
 	take_sums(json_get(compute, "sums"), &m->common);
-	for (const struct json *f = json_first(json_get(compute, "families")); f; f = json_next(f)) {
+	for (const struct json *f = json_first(json_get(compute, "families")); f;
+	     f = json_next(f)) {
 		struct runtime_family *family = &m->families[m->n_families++];
 
-		family->architectures = texts(l->arena, json_get(f, "architectures"), &family->n_architectures);
+		family->architectures = texts(l->arena, json_get(f, "architectures"),
+					      &family->n_architectures);
 		take_sums(json_get(f, "sums"), family);
 		family->cell_bytes = whole(f, "cell_bytes");
 	}
@@ -204,9 +217,10 @@ static void take_sources(struct loaded *l) {
 	struct runtime_source *out = arena_zalloc(l->arena, json_count(list) + 1, sizeof *out);
 
 	for (const struct json *o = json_first(list); o; o = json_next(o))
-		out[l->rt.n_sources++] = (struct runtime_source){.fact = json_str(o, "fact"),
-								 .source = json_str(o, "source"),
-								 .verified = !strcmp(json_str(o, "status"), "verified")};
+		out[l->rt.n_sources++] = (struct runtime_source){
+			.fact = json_str(o, "fact"),
+			.source = json_str(o, "source"),
+			.verified = !strcmp(json_str(o, "status"), "verified")};
 	l->rt.sources = out;
 }
 
@@ -229,7 +243,8 @@ static void take(struct loaded *l, const char *path) {
 	take_extras(l);
 	take_container(l);
 	take_memory(l);
-	rt->sparsity = texts(l->arena, json_get(json_get(t, "sparsity"), "executes"), &rt->n_sparsity);
+	rt->sparsity = texts(l->arena, json_get(json_get(t, "sparsity"), "executes"),
+			     &rt->n_sparsity);
 	take_sources(l);
 	rt->probes = json_get(t, "probes");
 	rt->metrics = json_get(t, "metrics");
@@ -239,7 +254,8 @@ static void take(struct loaded *l, const char *path) {
 }
 
 /* What no table can say: parts that belong together. */
-static void check_extras(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
+static void check_extras(const struct json *tree, const struct yaml_node *root,
+			 struct diagnostics *c) {
 	const struct json *list = json_get(tree, "allow_extra");
 
 	for (size_t i = 0; i < json_count(list); i++) {
@@ -250,18 +266,26 @@ static void check_extras(const struct json *tree, const struct yaml_node *root, 
 
 		if (!kind || !name)
 			continue;
-		if (!strcmp(kind, "int") && (!json_int(o, "min", &min) || !json_int(o, "max", &max) || min > max))
-			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs min and max, in order", i);
+		if (!strcmp(kind, "int") &&
+		    (!json_int(o, "min", &min) || !json_int(o, "max", &max) || min > max))
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)),
+					"'allow_extra[%zu]' needs min and max, in order", i);
 		if (!strcmp(kind, "choice") != (json_count(json_get(o, "choices")) > 0))
-			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra[%zu]' needs choices where its value is a choice, and only there", i);
+			diagnostics_add(c, yaml_pos(yaml_at(root, at)),
+					"'allow_extra[%zu]' needs choices where its value is a "
+					"choice, and only there",
+					i);
 		for (size_t k = 0; k < i; k++)
-			if (json_str(json_at(list, k), "name") && !strcmp(json_str(json_at(list, k), "name"), name))
-				diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'allow_extra' names '%s' twice", name);
+			if (json_str(json_at(list, k), "name") &&
+			    !strcmp(json_str(json_at(list, k), "name"), name))
+				diagnostics_add(c, yaml_pos(yaml_at(root, at)),
+						"'allow_extra' names '%s' twice", name);
 	}
 }
 
 /* A flag has one way to be told: a word before the value, a variable, or nothing. */
-static void check_flags(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
+static void check_flags(const struct json *tree, const struct yaml_node *root,
+			struct diagnostics *c) {
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++) {
 		char *at CLEANUP(freep) = mem_printf("flags.%s", setting_names[s]);
 		const struct json *o = json_path(tree, at);
@@ -270,13 +294,19 @@ static void check_flags(const struct json *tree, const struct yaml_node *root, s
 			continue;
 		bool positional = !strcmp(json_str(o, "form"), "positional");
 
-		if ((json_count(json_get(o, "arg")) > 0) + (*json_str(o, "env") != 0) + positional != 1)
-			diagnostics_add(c, yaml_pos(yaml_at(root, at)), "'%s' needs one of arg, env and form: positional, and only one", at);
+		if ((json_count(json_get(o, "arg")) > 0) + (*json_str(o, "env") != 0) +
+			    positional !=
+		    1)
+			diagnostics_add(
+				c, yaml_pos(yaml_at(root, at)),
+				"'%s' needs one of arg, env and form: positional, and only one",
+				at);
 	}
 }
 
 /* Every image that is no packages of ours has a name, in the backend that it is for. */
-static void check_images(const struct json *tree, const struct yaml_node *root, struct diagnostics *c) {
+static void check_images(const struct json *tree, const struct yaml_node *root,
+			 struct diagnostics *c) {
 	bool image = !strcmp(json_str(tree, "launch"), "image");
 
 	for (const struct json *o = json_first(json_get(tree, "backends")); o; o = json_next(o)) {
@@ -284,24 +314,36 @@ static void check_images(const struct json *tree, const struct yaml_node *root, 
 
 		if (image != (*json_str(o, "image") != 0))
 			diagnostics_add(c, yaml_pos(yaml_at(root, at)),
-				       image ? "'%s.image' is missing: the runtime is launched from an image" : "'%s.image' is set, but the runtime is not launched from an image", at);
+					image ? "'%s.image' is missing: the runtime is launched "
+						"from an image"
+					      : "'%s.image' is set, but the runtime is not "
+						"launched from an image",
+					at);
 	}
 }
 
-static void check_rest(const struct json *tree, const struct yaml_node *root, const char *folder, struct diagnostics *c) {
-	const struct json *flags = json_get(tree, "flags"), *container = json_get(tree, "container");
+static void check_rest(const struct json *tree, const struct yaml_node *root, const char *folder,
+		       struct diagnostics *c) {
+	const struct json *flags = json_get(tree, "flags"),
+			  *container = json_get(tree, "container");
 	const char *name = json_str(tree, "name");
 
 	if (name && strcmp(name, folder) != 0)
-		diagnostics_add(c, yaml_pos(yaml_at(root, "name")), "the runtime '%s' lies in a folder '%s'", name, folder);
+		diagnostics_add(c, yaml_pos(yaml_at(root, "name")),
+				"the runtime '%s' lies in a folder '%s'", name, folder);
 	if (!json_count(json_get(tree, "backends")))
 		diagnostics_add(c, yaml_pos(yaml_at(root, "backends")), "'backends' has none");
 	if (json_is_object(json_get(flags, "socket")) && !*json_str(container, "socket"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.socket")), "'container.socket' is missing: the runtime listens on a socket");
-	if (json_is_object(json_get(flags, "chat_template")) && !*json_str(container, "chat_template"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.chat_template")), "'container.chat_template' is missing: the runtime takes one");
-	if (!strcmp(json_str(tree, "launch") ? json_str(tree, "launch") : "", "packages") && !json_get(tree, "packages"))
-		diagnostics_add(c, yaml_pos(yaml_at(root, "launch")), "'packages' is missing: the runtime is launched from packages");
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.socket")),
+				"'container.socket' is missing: the runtime listens on a socket");
+	if (json_is_object(json_get(flags, "chat_template")) &&
+	    !*json_str(container, "chat_template"))
+		diagnostics_add(c, yaml_pos(yaml_at(root, "flags.chat_template")),
+				"'container.chat_template' is missing: the runtime takes one");
+	if (!strcmp(json_str(tree, "launch") ? json_str(tree, "launch") : "", "packages") &&
+	    !json_get(tree, "packages"))
+		diagnostics_add(c, yaml_pos(yaml_at(root, "launch")),
+				"'packages' is missing: the runtime is launched from packages");
 }
 
 static const char *last_part(const char *path) {
@@ -315,7 +357,8 @@ int runtime_load(const char *dir, struct runtime **out, struct diagnostics *c, s
 	char *path CLEANUP(freep) = mem_printf("%s/runtime.yaml", dir);
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 
-	if (fs_read_user(path, &b, e) || yaml_parse(path, buf_str(&b), b.len, &y, c, e))
+	if (fs_read_user(path, &b, e) ||
+	    yaml_parse(path, buf_str(&b), b.len, &y, c, e))
 		return -1;
 	struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), runtime_table, c);
 
@@ -383,5 +426,6 @@ bool runtime_loads(const struct runtime *rt, const char *architecture) {
 }
 
 void runtime_schema(struct buf *out) {
-	schema_print(runtime_table, "urn:llmdeploy:runtime:v1", "llmdeploy runtime definition", out);
+	schema_print(runtime_table, "urn:llmdeploy:runtime:v1", "llmdeploy runtime definition",
+		     out);
 }

@@ -18,12 +18,28 @@ static const struct dtype {
 	const char *name, *shown;
 	unsigned bits;
 } dtypes[] = {
-	{"BOOL", "bool", 8},	{"U8", "u8", 8},	{"I8", "i8", 8},	{"F4", "f4", 4},
-	{"F6_E2M3", "f6_e2m3", 6}, {"F6_E3M2", "f6_e3m2", 6}, {"F8_E8M0", "f8_e8m0", 8}, {"F8_E5M2", "f8_e5m2", 8},
-	{"F8_E4M3", "f8_e4m3", 8}, {"F8_E4M3FNUZ", "f8_e4m3fnuz", 8}, {"F8_E5M2FNUZ", "f8_e5m2fnuz", 8},
-	{"I16", "i16", 16},	{"U16", "u16", 16},	{"F16", "f16", 16},	{"BF16", "bf16", 16},
-	{"I32", "i32", 32},	{"U32", "u32", 32},	{"F32", "f32", 32},	{"C64", "c64", 64},
-	{"F64", "f64", 64},	{"I64", "i64", 64},	{"U64", "u64", 64},
+	{"BOOL", "bool", 8},
+	{"U8", "u8", 8},
+	{"I8", "i8", 8},
+	{"F4", "f4", 4},
+	{"F6_E2M3", "f6_e2m3", 6},
+	{"F6_E3M2", "f6_e3m2", 6},
+	{"F8_E8M0", "f8_e8m0", 8},
+	{"F8_E5M2", "f8_e5m2", 8},
+	{"F8_E4M3", "f8_e4m3", 8},
+	{"F8_E4M3FNUZ", "f8_e4m3fnuz", 8},
+	{"F8_E5M2FNUZ", "f8_e5m2fnuz", 8},
+	{"I16", "i16", 16},
+	{"U16", "u16", 16},
+	{"F16", "f16", 16},
+	{"BF16", "bf16", 16},
+	{"I32", "i32", 32},
+	{"U32", "u32", 32},
+	{"F32", "f32", 32},
+	{"C64", "c64", 64},
+	{"F64", "f64", 64},
+	{"I64", "i64", 64},
+	{"U64", "u64", 64},
 };
 
 /* The public part first: safetensors_free is given its address. */
@@ -56,22 +72,27 @@ static uint64_t length_of(const unsigned char *head) {
 }
 
 bool safetensors_is(const unsigned char *head, size_t n, uint64_t file_bytes) {
-	return n > 8 && head[8] == '{' && length_of(head) >= 2 && length_of(head) <= SAFETENSORS_MAX_HEADER && file_bytes > 8;
+	return n > 8 && head[8] == '{' && length_of(head) >= 2 &&
+		length_of(head) <= SAFETENSORS_MAX_HEADER && file_bytes > 8;
 }
 
 /* --- one tensor --- */
 
-static int take_shape(struct header *h, struct safetensors_tensor *t, const struct json *shape, const struct dtype *d) {
+static int take_shape(struct header *h, struct safetensors_tensor *t, const struct json *shape,
+		      const struct dtype *d) {
 	uint64_t bits;
 
 	if (!json_is_array(shape) || json_count(shape) > SAFETENSORS_MAX_DIMS)
-		return bad(h, "has a tensor '%.200s' without a shape of at most %d dimensions", t->name, SAFETENSORS_MAX_DIMS);
+		return bad(h, "has a tensor '%.200s' without a shape of at most %d dimensions",
+			   t->name, SAFETENSORS_MAX_DIMS);
 	t->elements = 1;
 	for (const struct json *v = json_first(shape); v; v = json_next(v)) {
 		double n = json_value(v);
 
 		if (!json_is_number(v) || n < 0 || n > 0x1p52 || n != (double) (uint64_t) n)
-			return bad(h, "has a tensor '%.200s' with a dimension that is no whole number", t->name);
+			return bad(h,
+				   "has a tensor '%.200s' with a dimension that is no whole number",
+				   t->name);
 		t->shape[t->n_dims++] = (uint64_t) n;
 		if (MUL(t->elements, (uint64_t) n, &t->elements))
 			return bad(h, "has a tensor '%.200s' larger than any file", t->name);
@@ -111,11 +132,12 @@ static int take_tensor(struct header *h, const struct json *o, struct safetensor
 	t->dtype = d->shown;
 	if (take_shape(h, t, json_get(o, "shape"), d))
 		return -1;
-	if (json_count(offsets) != 2 || !offset_at(offsets, 0, &t->offset) || !offset_at(offsets, 1, &end) || end < t->offset)
+	if (json_count(offsets) != 2 || !offset_at(offsets, 0, &t->offset) ||
+	    !offset_at(offsets, 1, &end) || end < t->offset)
 		return bad(h, "has a tensor '%.200s' without data_offsets", t->name);
 	if (end - t->offset != t->bytes)
-		return bad(h, "has a tensor '%.200s' of %llu bytes, its shape makes %llu", t->name, (unsigned long long) (end - t->offset),
-			   (unsigned long long) t->bytes);
+		return bad(h, "has a tensor '%.200s' of %llu bytes, its shape makes %llu", t->name,
+			   (unsigned long long) (end - t->offset), (unsigned long long) t->bytes);
 	return 0;
 }
 
@@ -136,15 +158,19 @@ static int check_tiles(struct header *h) {
 		const struct safetensors_tensor *t = &h->s.tensors[i];
 
 		if (t->offset != end)
-			return bad(h, "has a tensor '%.200s' at offset %llu, where %llu was expected", t->name, (unsigned long long) t->offset,
+			return bad(h,
+				   "has a tensor '%.200s' at offset %llu, where %llu was expected",
+				   t->name, (unsigned long long) t->offset,
 				   (unsigned long long) end);
 		end += t->bytes;
 	}
 	if (end > data)
-		return bad(h, "is cut off: tensor data ends at byte %llu, the file has %llu", (unsigned long long) (h->s.data_offset + end),
+		return bad(h, "is cut off: tensor data ends at byte %llu, the file has %llu",
+			   (unsigned long long) (h->s.data_offset + end),
 			   (unsigned long long) h->s.file_bytes);
 	if (end < data)
-		return bad(h, "has %llu bytes behind its last tensor", (unsigned long long) (data - end));
+		return bad(h, "has %llu bytes behind its last tensor",
+			   (unsigned long long) (data - end));
 	h->s.tensor_bytes = end;
 	return 0;
 }
@@ -179,8 +205,8 @@ static int read_header(struct header *h, const struct bytes *from) {
 	uint64_t n = length_of(head);
 
 	if (n > from->size - 8)
-		return bad(h, "is cut off: its header ends at byte %llu, the file has %llu", (unsigned long long) n + 8,
-			   (unsigned long long) from->size);
+		return bad(h, "is cut off: its header ends at byte %llu, the file has %llu",
+			   (unsigned long long) n + 8, (unsigned long long) from->size);
 	char *text CLEANUP(freep) = mem_zalloc(n + 1, 1);
 
 	if (from->read(from->ctx, 8, text, (size_t) n, h->e))

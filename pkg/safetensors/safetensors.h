@@ -8,11 +8,13 @@
 struct bytes;
 struct err;
 
-/* The header of a safetensors file: its table of tensors and nothing behind it. The format is github.com/huggingface/safetensors: the
- * header's length in 8 bytes, little-endian; a JSON object {"NAME": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__":
- * {texts}}; then the data, which the tensors tile without hole or overlap, from its first byte to the end of the file.
+/* The header of a safetensors file: its table of tensors and nothing behind it. The format is
+ * github.com/huggingface/safetensors: the header's length in 8 bytes, little-endian; a JSON object
+ * {"NAME": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {texts}}; then the
+ * data, which the tensors tile without hole or overlap, from its first byte to the end of the file.
  *
- * The file is foreign: a length, shape or offset that contradicts the file's size or another tensor is ERR_INTEGRITY. */
+ * The file is foreign: a length, shape or offset that contradicts the file's size or another tensor
+ * is ERR_INTEGRITY. */
 
 #define SAFETENSORS_MAX_HEADER ((uint64_t) 64 << 20)
 #define SAFETENSORS_MAX_TENSORS 500000
@@ -33,10 +35,12 @@ struct safetensors {
 	uint64_t tensor_bytes;
 };
 
-/* ERR_SPEC: no safetensors file. ERR_INTEGRITY: one that contradicts itself or is cut off. Of the source: what its read says. */
+/* ERR_SPEC: no safetensors file. ERR_INTEGRITY: one that contradicts itself or is cut off. Of the
+ * source: what its read says. */
 int safetensors_open(const struct bytes *from, struct safetensors **out, struct err *e);
 void safetensors_free(struct safetensors *s);
 void safetensors_freep(struct safetensors **s); /* for CLEANUP */
 
-/* Does the file begin as one? The length of a header that fits, and '{'. `head`: its first 16 bytes or fewer. */
+/* Does the file begin as one? The length of a header that fits, and '{'. `head`: its first 16 bytes
+ * or fewer. */
 bool safetensors_is(const unsigned char *head, size_t n, uint64_t file_bytes);

@@ -4,15 +4,17 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "schema/internal.h"
+#include "json/json.h"
 
 #define MAX_KEYS 4096
 
-static struct json *refuse(const struct schema_path *path, const struct yaml_node *n, const char *what, struct diagnostics *c) {
+static struct json *refuse(const struct schema_path *path, const struct yaml_node *n,
+			   const char *what, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path), shown[YAML_SHOWN];
 
-	schema_diagnose(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown), name, what);
+	schema_diagnose(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(yaml_scalar(n, NULL), shown),
+			name, what);
 	return NULL;
 }
 
@@ -48,8 +50,8 @@ static bool is_odd_number(const char *s) {
 	return *p >= '0' && *p <= '9' && !p[strspn(p, "0123456789_")];
 }
 
-static struct json *plain(const struct schema_path *path, const struct yaml_node *n, const char *s, bool fractions,
-			  struct diagnostics *c) {
+static struct json *plain(const struct schema_path *path, const struct yaml_node *n, const char *s,
+			  bool fractions, struct diagnostics *c) {
 	bool whole = false;
 	uint64_t u;
 
@@ -64,11 +66,13 @@ static struct json *plain(const struct schema_path *path, const struct yaml_node
 		return json_number(*s == '-' && u ? -(double) u : (double) u);
 	}
 	if (is_odd_number(s))
-		return refuse(path, n, "is not a plain decimal number, put it in quotes if it is text", c);
+		return refuse(path, n,
+			      "is not a plain decimal number, put it in quotes if it is text", c);
 	return json_string(s);
 }
 
-static struct json *list(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
+static struct json *list(const struct schema_path *path, const struct yaml_node *n, bool fractions,
+			 struct diagnostics *c) {
 	struct json *out = json_array();
 
 	for (size_t i = 0; i < yaml_count(n); i++) {
@@ -79,12 +83,14 @@ static struct json *list(const struct schema_path *path, const struct yaml_node 
 	return out;
 }
 
-static struct json *mapping(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
+static struct json *mapping(const struct schema_path *path, const struct yaml_node *n,
+			    bool fractions, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
 	struct json *out = json_object();
 
 	if (yaml_count(n) > MAX_KEYS)
-		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %d", name, yaml_count(n), MAX_KEYS);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %d", name,
+				yaml_count(n), MAX_KEYS);
 	for (size_t i = 0; i < yaml_count(n) && i < MAX_KEYS; i++) {
 		const char *key = yaml_scalar(yaml_key(n, i), NULL);
 		struct schema_path here = {.up = path, .key = key};
@@ -96,7 +102,8 @@ static struct json *mapping(const struct schema_path *path, const struct yaml_no
 }
 
 /* As deep as a document may be, so the recursion is bounded. */
-struct json *schema_any(const struct schema_path *path, const struct yaml_node *n, bool fractions, struct diagnostics *c) {
+struct json *schema_any(const struct schema_path *path, const struct yaml_node *n, bool fractions,
+			struct diagnostics *c) {
 	bool unquoted = false;
 	const char *s = yaml_scalar(n, &unquoted);
 

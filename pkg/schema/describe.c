@@ -40,7 +40,8 @@ static void put_number(const struct schema_field *f, int64_t n, struct buf *out)
 
 /* ", 1 to 1024" */
 static void put_limits(const struct schema_field *f, struct buf *out) {
-	bool number = f->type == SCHEMA_INT || f->type == SCHEMA_DURATION || f->type == SCHEMA_FRACTION || f->type == SCHEMA_DECIMAL;
+	bool number = f->type == SCHEMA_INT || f->type == SCHEMA_DURATION ||
+		f->type == SCHEMA_FRACTION || f->type == SCHEMA_DECIMAL;
 
 	if (!number || (!f->max && !f->min))
 		return;
@@ -122,7 +123,8 @@ static void describe_inside(const struct walk *w, const struct schema_field *f, 
 
 static void describe(const struct walk *w, const struct schema_field *fields, const char *prefix) {
 	for (const struct schema_field *f = fields; f->key; f++) {
-		struct buf value CLEANUP(buf_done) = BUF_INIT(4096), unless CLEANUP(buf_done) = BUF_INIT(1024);
+		struct buf value CLEANUP(buf_done) = BUF_INIT(4096),
+				 unless CLEANUP(buf_done) = BUF_INIT(1024);
 		char *path CLEANUP(freep) = mem_printf("%s%s", prefix, f->key);
 
 		put_value(f, &value);

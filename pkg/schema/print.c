@@ -4,8 +4,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "schema/internal.h"
+#include "json/json.h"
 
 #define NUMBER "[0-9]+(\\.[0-9]{1,9})?"
 #define SIZE NUMBER "([kMGT]?B|[KMGT]iB)"
@@ -166,8 +166,10 @@ static struct json *of_field(const struct schema_field *f) {
 	return o;
 }
 
-void schema_print(const struct schema_field *table, const char *id, const char *title, struct buf *out) {
-	struct json *head CLEANUP(json_freep) = json_object(), *body CLEANUP(json_freep) = fields(table, 0);
+void schema_print(const struct schema_field *table, const char *id, const char *title,
+		  struct buf *out) {
+	struct json *head CLEANUP(json_freep) = json_object(),
+			  *body CLEANUP(json_freep) = fields(table, 0);
 
 	json_set_str(head, "$schema", "https://json-schema.org/draft/2020-12/schema");
 	json_set_str(head, "$id", id);

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "schema/internal.h"
+#include "json/json.h"
 
 #define MAX_WHOLE (INT64_C(1) << 53) /* what a JSON number holds exactly */
 
@@ -62,7 +62,8 @@ char *schema_join(const char *const *words, size_t n) {
 static struct json *refuse(const struct value *v, const char *what) {
 	char *name CLEANUP(freep) = schema_path_text(v->path), shown[YAML_SHOWN];
 
-	schema_diagnose(v->c, yaml_pos(v->node), "'%s' in '%s' %s", yaml_show(v->text, shown), name, what);
+	schema_diagnose(v->c, yaml_pos(v->node), "'%s' in '%s' %s", yaml_show(v->text, shown), name,
+			what);
 	return NULL;
 }
 
@@ -77,11 +78,14 @@ static struct json *string(const struct value *v) {
 static struct json *name(const struct value *v) {
 	if (text_is_name(v->text))
 		return json_string(v->text);
-	return refuse(v, "is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first");
+	return refuse(v,
+		      "is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a "
+		      "letter or digit first");
 }
 
 static struct json *digest(const struct value *v) {
-	size_t n = strlen(v->text), hex = strspn(v->text, "0123456789abcdef"), any = strspn(v->text, "0123456789abcdefABCDEF");
+	size_t n = strlen(v->text), hex = strspn(v->text, "0123456789abcdef"),
+	       any = strspn(v->text, "0123456789abcdefABCDEF");
 	char head[16];
 
 	(void) snprintf(head, sizeof head, n > 12 ? "%.8s..." : "%.12s", v->text);
@@ -89,13 +93,17 @@ static struct json *digest(const struct value *v) {
 		return json_string(v->text);
 	struct pos at = yaml_pos(v->node);
 	if (text_starts(v->text, "sha256:"))
-		schema_diagnose(v->c, at, "'%s' has a prefix: write the 64 hex digits without 'sha256:'", head);
+		schema_diagnose(v->c, at,
+				"'%s' has a prefix: write the 64 hex digits without 'sha256:'",
+				head);
 	else if (any < n)
 		return refuse(v, "is not a SHA-256: it has other characters than hex digits");
 	else if (n != 64)
 		schema_diagnose(v->c, at, "'%s' has %zu hex digits, a SHA-256 has 64", head, n);
 	else
-		schema_diagnose(v->c, at, "'%s' has upper-case letters: write the 64 hex digits in lower case", head);
+		schema_diagnose(
+			v->c, at,
+			"'%s' has upper-case letters: write the 64 hex digits in lower case", head);
 	return NULL;
 }
 
@@ -139,8 +147,11 @@ static char *in_units(int64_t v, const char *const *names, const int64_t *factor
 
 /* A bound as the user would write it. */
 static char *bound(enum schema_type type, int64_t v) {
-	static const char *const sizes[] = {"TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "kB", "B", NULL};
-	static const int64_t bytes[] = {INT64_C(1) << 40, 1000000000000, 1 << 30, 1000000000, 1 << 20, 1000000, 1024, 1000, 1};
+	static const char *const sizes[] = {"TiB", "TB",  "GiB", "GB", "MiB",
+					    "MB",  "KiB", "kB",  "B",  NULL};
+	static const int64_t bytes[] = {
+		INT64_C(1) << 40, 1000000000000, 1 << 30, 1000000000, 1 << 20,
+		1000000,          1024,          1000,    1};
 	static const char *const times[] = {"h", "m", "s", "ms", NULL};
 	static const int64_t ms[] = {3600000, 60000, 1000, 1};
 
@@ -162,7 +173,9 @@ static bool is_in_range(const struct value *v, int64_t number, int64_t scale) {
 		return true;
 	bool small = number < f->min * scale;
 	char *limit CLEANUP(freep) = bound(f->type, small ? f->min : most);
-	char *what CLEANUP(freep) = mem_printf(small ? "is too small, the minimum is %s" : "is too large, the maximum is %s", limit);
+	char *what CLEANUP(freep) = mem_printf(small ? "is too small, the minimum is %s"
+						     : "is too large, the maximum is %s",
+					       limit);
 	(void) refuse(v, what);
 	return false;
 }
@@ -194,7 +207,9 @@ static struct json *bytes(const struct value *v) {
 
 	if (text_bytes(v->text, &u))
 		return number_in_range(v, capped(u));
-	return refuse(v, "is not a size, write whole bytes with a unit, like 24GB (10^9) or 16GiB (2^30)");
+	return refuse(
+		v,
+		"is not a size, write whole bytes with a unit, like 24GB (10^9) or 16GiB (2^30)");
 }
 
 static struct json *duration(const struct value *v) {
@@ -220,7 +235,7 @@ static bool decimal_parts(const char *s, size_t *before, size_t *after) {
 	*before = strspn(s, "0123456789");
 	*after = s[*before] == '.' ? strspn(s + *before + 1, "0123456789") : 0;
 	return *before && *before <= 9 && *after <= 9 && (s[*before] != '.' || *after) &&
-	       !s[*before + (*after ? *after + 1 : 0)];
+		!s[*before + (*after ? *after + 1 : 0)];
 }
 
 static int64_t scaled(const char *s, size_t before, size_t after, size_t places) {
@@ -259,17 +274,21 @@ static struct json *decimal(const struct value *v) {
 		return NULL;
 	while (after > 1 && s[before + after] == '0')
 		after--;
-	char *text CLEANUP(freep) = mem_printf("%s%" PRId64 ".%.*s", minus && nano ? "-" : "", nano / 1000000000,
-					       after ? (int) after : 1, after ? s + before + 1 : "0");
+	char *text CLEANUP(freep) = mem_printf("%s%" PRId64 ".%.*s", minus && nano ? "-" : "",
+					       nano / 1000000000, after ? (int) after : 1,
+					       after ? s + before + 1 : "0");
 	return json_string(text);
 }
 
-struct json *schema_scalar(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			   struct diagnostics *c) {
+struct json *schema_scalar(const struct schema_path *path, const struct schema_field *f,
+			   const struct yaml_node *n, struct diagnostics *c) {
 	static struct json *(*const readers[])(const struct value *v) = {
-		[SCHEMA_STRING] = string, [SCHEMA_NAME] = name,	     [SCHEMA_DIGEST] = digest,	     [SCHEMA_ENUM] = word,
-		[SCHEMA_BOOL] = truth,	  [SCHEMA_INT] = whole,	     [SCHEMA_BYTES] = bytes,	     [SCHEMA_DURATION] = duration,
-		[SCHEMA_DECIMAL] = decimal, [SCHEMA_FRACTION] = fraction, [SCHEMA_BANDWIDTH] = bandwidth,
+		[SCHEMA_STRING] = string,       [SCHEMA_NAME] = name,
+		[SCHEMA_DIGEST] = digest,       [SCHEMA_ENUM] = word,
+		[SCHEMA_BOOL] = truth,          [SCHEMA_INT] = whole,
+		[SCHEMA_BYTES] = bytes,         [SCHEMA_DURATION] = duration,
+		[SCHEMA_DECIMAL] = decimal,     [SCHEMA_FRACTION] = fraction,
+		[SCHEMA_BANDWIDTH] = bandwidth,
 	};
 	struct value v = {.path = path, .field = f, .node = n, .c = c};
 

@@ -9,14 +9,14 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "schema/internal.h"
+#include "json/json.h"
 
 #define MAX_DIAGNOSTICS 100
 #define MAX_KEYS 4096
 
-static struct json *check_value(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				struct diagnostics *c);
+static struct json *check_value(const struct schema_path *path, const struct schema_field *f,
+				const struct yaml_node *n, struct diagnostics *c);
 
 bool schema_full(const struct diagnostics *c) {
 	return c->n >= MAX_DIAGNOSTICS;
@@ -61,7 +61,8 @@ struct keys {
 	size_t n;
 };
 
-static void find_absent(const struct schema_field *fields, const struct yaml_node *map, struct keys *keys) {
+static void find_absent(const struct schema_field *fields, const struct yaml_node *map,
+			struct keys *keys) {
 	for (const struct schema_field *f = fields; f->key; f++)
 		if (!yaml_get(map, f->key)) {
 			assert(keys->n < 64);
@@ -84,13 +85,15 @@ static char *all_keys(const struct schema_field *fields) {
 	return schema_join(keys, n);
 }
 
-static void refuse_key(const struct schema_field *fields, const struct yaml_node *key, struct keys *keys, struct diagnostics *c) {
+static void refuse_key(const struct schema_field *fields, const struct yaml_node *key,
+		       struct keys *keys, struct diagnostics *c) {
 	char shown[YAML_SHOWN];
 	const char *near = text_nearest(yaml_scalar(key, NULL), keys->absent, keys->n);
 
 	(void) yaml_show(yaml_scalar(key, NULL), shown);
 	if (near) {
-		schema_diagnose(c, yaml_pos(key), "unknown key '%s', did you mean '%s'?", shown, near);
+		schema_diagnose(c, yaml_pos(key), "unknown key '%s', did you mean '%s'?", shown,
+				near);
 	} else {
 		char *all CLEANUP(freep) = all_keys(fields);
 		schema_diagnose(c, yaml_pos(key), "unknown key '%s', known here: %s", shown, all);
@@ -99,8 +102,8 @@ static void refuse_key(const struct schema_field *fields, const struct yaml_node
 		keys->misspelt[i] = keys->misspelt[i] || keys->absent[i] == near;
 }
 
-static void refuse_unknown(const struct schema_field *fields, const struct yaml_node *map, struct keys *keys,
-			   struct diagnostics *c) {
+static void refuse_unknown(const struct schema_field *fields, const struct yaml_node *map,
+			   struct keys *keys, struct diagnostics *c) {
 	for (size_t i = 0; i < yaml_count(map) && !schema_full(c); i++)
 		if (!is_known(fields, yaml_scalar(yaml_key(map, i), NULL)))
 			refuse_key(fields, yaml_key(map, i), keys, c);
@@ -127,8 +130,9 @@ static struct json *check_default(const struct schema_path *path, const struct s
 	return v;
 }
 
-static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields, unsigned flags,
-				 const struct yaml_node *map, struct pos at, struct diagnostics *c);
+static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields,
+				 unsigned flags, const struct yaml_node *map, struct pos at,
+				 struct diagnostics *c);
 
 /* A sibling is there that stands for it. */
 static bool is_spared(const struct schema_field *f, const struct yaml_node *map) {
@@ -138,8 +142,8 @@ static bool is_spared(const struct schema_field *f, const struct yaml_node *map)
 	return false;
 }
 
-static struct json *missing(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *map, struct pos at,
-			    struct diagnostics *c) {
+static struct json *missing(const struct schema_path *path, const struct schema_field *f,
+			    const struct yaml_node *map, struct pos at, struct diagnostics *c) {
 	if ((f->flags & SCHEMA_REQUIRED) && !is_spared(f, map)) {
 		char *name CLEANUP(freep) = schema_path_text(path);
 		schema_diagnose(c, at, "'%s' is missing", name);
@@ -152,8 +156,9 @@ static struct json *missing(const struct schema_path *path, const struct schema_
 	return NULL;
 }
 
-static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields, unsigned flags,
-				 const struct yaml_node *map, struct pos at, struct diagnostics *c) {
+static struct json *check_fields(const struct schema_path *path, const struct schema_field *fields,
+				 unsigned flags, const struct yaml_node *map, struct pos at,
+				 struct diagnostics *c) {
 	struct json *out = json_object();
 	struct keys keys = {0};
 
@@ -173,24 +178,24 @@ static struct json *check_fields(const struct schema_path *path, const struct sc
 	return out;
 }
 
-static struct json *wrong_kind(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct diagnostics *c) {
+static struct json *wrong_kind(const struct schema_path *path, const struct schema_field *f,
+			       const struct yaml_node *n, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
 	char shown[YAML_SHOWN];
 
 	if (yaml_kind(n) == YAML_NULL)
 		schema_diagnose(c, yaml_pos(n), "'%s' has no value", name);
 	else if (yaml_scalar(n, NULL))
-		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not '%s'", name, schema_type_noun(f->type),
-				yaml_show(yaml_scalar(n, NULL), shown));
+		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not '%s'", name,
+				schema_type_noun(f->type), yaml_show(yaml_scalar(n, NULL), shown));
 	else
-		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not %s", name, schema_type_noun(f->type),
-				yaml_kind_name(yaml_kind(n)));
+		schema_diagnose(c, yaml_pos(n), "'%s' must be %s, not %s", name,
+				schema_type_noun(f->type), yaml_kind_name(yaml_kind(n)));
 	return NULL;
 }
 
-static struct json *wrong_word(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct diagnostics *c) {
+static struct json *wrong_word(const struct schema_path *path, const struct schema_field *f,
+			       const struct yaml_node *n, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path), shown[YAML_SHOWN];
 	size_t n_words = 0;
 
@@ -203,11 +208,12 @@ static struct json *wrong_word(const struct schema_path *path, const struct sche
 	return NULL;
 }
 
-static struct json *check_object(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				 struct diagnostics *c) {
+static struct json *check_object(const struct schema_path *path, const struct schema_field *f,
+				 const struct yaml_node *n, struct diagnostics *c) {
 	const char *word = yaml_scalar(n, NULL);
 
-	if (word && ((f->flags & SCHEMA_OR_TEXT) || (f->choices && schema_is_choice(f->choices, word))))
+	if (word &&
+	    ((f->flags & SCHEMA_OR_TEXT) || (f->choices && schema_is_choice(f->choices, word))))
 		return json_string(word);
 	if (word && f->choices)
 		return wrong_word(path, f, n, c);
@@ -215,7 +221,8 @@ static struct json *check_object(const struct schema_path *path, const struct sc
 		return wrong_kind(path, f, n, c);
 	if ((f->flags & SCHEMA_ONE_KEY) && yaml_count(n) != 1) {
 		char *name CLEANUP(freep) = schema_path_text(path);
-		schema_diagnose(c, yaml_pos(n), "'%s' must have exactly one key, it has %zu", name, yaml_count(n));
+		schema_diagnose(c, yaml_pos(n), "'%s' must have exactly one key, it has %zu", name,
+				yaml_count(n));
 		return NULL;
 	}
 	return check_fields(path, f->fields, f->flags, n, yaml_pos(n), c);
@@ -223,24 +230,28 @@ static struct json *check_object(const struct schema_path *path, const struct sc
 
 static const struct schema_field text_element = {.type = SCHEMA_STRING};
 
-static bool count_is_right(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			   struct diagnostics *c) {
+static bool count_is_right(const struct schema_path *path, const struct schema_field *f,
+			   const struct yaml_node *n, struct diagnostics *c) {
 	char *name CLEANUP(freep) = schema_path_text(path);
-	int64_t count = (int64_t) yaml_count(n), most = f->max ? f->max : f->type == SCHEMA_MAP ? MAX_KEYS : YAML_MAX_NODES;
+	int64_t count = (int64_t) yaml_count(n),
+		most = f->max           ? f->max
+		: f->type == SCHEMA_MAP ? MAX_KEYS
+					: YAML_MAX_NODES;
 	int64_t least = f->type == SCHEMA_ONE_OR_LIST && !f->min ? 1 : f->min;
 
 	if (count < least && !count)
 		schema_diagnose(c, yaml_pos(n), "'%s' is empty", name);
 	else if (count < least)
-		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, it must have at least %zu", name, (size_t) count,
-				(size_t) least);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, it must have at least %zu",
+				name, (size_t) count, (size_t) least);
 	else if (count > most)
-		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %zu", name, (size_t) count, (size_t) most);
+		schema_diagnose(c, yaml_pos(n), "'%s' has %zu entries, the maximum is %zu", name,
+				(size_t) count, (size_t) most);
 	return count >= least && count <= most;
 }
 
-static struct json *check_list(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			       struct diagnostics *c) {
+static struct json *check_list(const struct schema_path *path, const struct schema_field *f,
+			       const struct yaml_node *n, struct diagnostics *c) {
 	const struct schema_field *element = f->element ? f->element : &text_element;
 	struct json *out = NULL, *v = NULL;
 
@@ -260,14 +271,15 @@ static struct json *check_list(const struct schema_path *path, const struct sche
 	for (size_t i = 0; i < yaml_count(n); i++) {
 		struct schema_path here = {.up = path, .index = i};
 		v = check_value(&here, element, yaml_item(n, i), c);
-		/* An item with a fault leaves a hole, so that the indices of the tree stay those of the file. */
+		/* An item with a fault leaves a hole, so that the indices of the tree stay those of
+		 * the file. */
 		json_push(out, v ? v : json_null());
 	}
 	return out;
 }
 
-static struct json *check_map(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-			      struct diagnostics *c) {
+static struct json *check_map(const struct schema_path *path, const struct schema_field *f,
+			      const struct yaml_node *n, struct diagnostics *c) {
 	const struct schema_field *element = f->element ? f->element : &text_element;
 
 	if (yaml_kind(n) != YAML_MAPPING)
@@ -285,26 +297,26 @@ static struct json *check_map(const struct schema_path *path, const struct schem
 	return out;
 }
 
-static struct json *check_value(const struct schema_path *path, const struct schema_field *f, const struct yaml_node *n,
-				struct diagnostics *c) {
+static struct json *check_value(const struct schema_path *path, const struct schema_field *f,
+				const struct yaml_node *n, struct diagnostics *c) {
 	switch (f->type) {
-	case SCHEMA_OBJECT:
-		return check_object(path, f, n, c);
-	case SCHEMA_MAP:
-		return check_map(path, f, n, c);
+	case SCHEMA_OBJECT: return check_object(path, f, n, c);
+	case SCHEMA_MAP: return check_map(path, f, n, c);
 	case SCHEMA_LIST:
-	case SCHEMA_ONE_OR_LIST:
-		return check_list(path, f, n, c);
-	case SCHEMA_ANY:
-		return schema_any(path, n, false, c);
+	case SCHEMA_ONE_OR_LIST: return check_list(path, f, n, c);
+	case SCHEMA_ANY: return schema_any(path, n, false, c);
 	default:
-		return yaml_scalar(n, NULL) ? schema_scalar(path, f, n, c) : wrong_kind(path, f, n, c);
+		return yaml_scalar(n, NULL) ? schema_scalar(path, f, n, c)
+					    : wrong_kind(path, f, n, c);
 	}
 }
 
-struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields, struct diagnostics *c) {
+struct json *schema_check(const struct yaml_node *root, const struct schema_field *fields,
+			  struct diagnostics *c) {
 	if (yaml_kind(root) != YAML_MAPPING)
-		schema_diagnose(c, yaml_pos(root), "the file must hold a mapping (key: value), not %s", yaml_kind_name(yaml_kind(root)));
+		schema_diagnose(c, yaml_pos(root),
+				"the file must hold a mapping (key: value), not %s",
+				yaml_kind_name(yaml_kind(root)));
 	else
 		return check_fields(NULL, fields, 0, root, yaml_pos(root), c);
 	return json_object();

@@ -23,7 +23,11 @@ static void number(const struct schema_field *f, const struct json *v, struct bu
 	if (f->type == SCHEMA_FRACTION)
 		(void) buf_printf(out, "%" PRId64 ".%02" PRId64, n / 100, n % 100);
 	else
-		(void) buf_printf(out, "%" PRId64 "%s", n, f->type == SCHEMA_BYTES ? "B" : f->type == SCHEMA_BANDWIDTH ? "B/s" : f->type == SCHEMA_DURATION ? "ms" : "");
+		(void) buf_printf(out, "%" PRId64 "%s", n,
+				  f->type == SCHEMA_BYTES               ? "B"
+					  : f->type == SCHEMA_BANDWIDTH ? "B/s"
+					  : f->type == SCHEMA_DURATION  ? "ms"
+									: "");
 }
 
 static void pairs(const struct schema_field *fields, const struct json *o, struct buf *out) {

@@ -14,7 +14,6 @@
 #define MUL __builtin_mul_overflow
 #define ADD __builtin_add_overflow
 
-
 int size_overflow(struct err *e) {
 	return err_set(e, ERR_NOFIT, "the memory that this asks for is no number of 64 bits");
 }
@@ -34,8 +33,10 @@ bool size_round_up(uint64_t n, uint64_t multiple, uint64_t *out) {
 	return true;
 }
 
-/* Tables that are read by row stay with the host; a tied token table is on the device a second time, as the output. */
-static void weights(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, struct size_budget *b) {
+/* Tables that are read by row stay with the host; a tied token table is on the device a second
+ * time, as the output. */
+static void weights(const struct model_facts *m, const struct runtime_memory *rt,
+		    const struct size_load *load, struct size_budget *b) {
 	uint64_t rows = m->token_embedding_bytes + m->per_layer_embedding_bytes;
 
 	b->weights = m->tensor_bytes;
@@ -44,7 +45,6 @@ static void weights(const struct model_facts *m, const struct runtime_memory *rt
 	b->host_weights = rows;
 	b->weights -= m->output_bytes ? rows : m->per_layer_embedding_bytes;
 }
-
 
 static bool sum(const uint64_t *parts, size_t n, uint64_t *out) {
 	uint64_t all = 0;
@@ -56,10 +56,12 @@ static bool sum(const uint64_t *parts, size_t n, uint64_t *out) {
 	return true;
 }
 
-/* On a device: what is there counts, and the host keeps the mapped files, the output and the process. */
-static int totals(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load, struct size_budget *b,
-		  struct err *e) {
-	const uint64_t host[] = {m->tensor_bytes, b->adapters, b->output, b->overhead}, lost[] = {b->kv_cache, b->recurrent, b->compute};
+/* On a device: what is there counts, and the host keeps the mapped files, the output and the
+ * process. */
+static int totals(const struct model_facts *m, const struct runtime_memory *rt,
+		  const struct size_load *load, struct size_budget *b, struct err *e) {
+	const uint64_t host[] = {m->tensor_bytes, b->adapters, b->output, b->overhead},
+		       lost[] = {b->kv_cache, b->recurrent, b->compute};
 	uint64_t on_host;
 
 	if (!sum(host, 4, &on_host) || !sum(lost, 3, &b->fragmentation))
@@ -70,7 +72,8 @@ static int totals(const struct model_facts *m, const struct runtime_memory *rt, 
 		b->overhead = load->device_overhead;
 		b->output = 0;
 	}
-	const uint64_t all[] = {b->weights, b->adapters, b->kv_cache, b->recurrent, b->compute, b->output, b->overhead, b->fragmentation, b->uncertain};
+	const uint64_t all[] = {b->weights, b->adapters, b->kv_cache,      b->recurrent, b->compute,
+				b->output,  b->overhead, b->fragmentation, b->uncertain};
 	if (!sum(all, 9, &b->planned))
 		return size_overflow(e);
 	b->host = load->on_device && rt->model != RUNTIME_UNIFIED ? on_host : b->planned;
@@ -83,17 +86,21 @@ static bool has_cache(const struct model_facts *m) {
 	return model_widest(m).kv_heads || (size_recurrent_bytes(m, &state) && state);
 }
 
-int size_compute(const struct model_facts *m, const struct runtime_memory *rt, const struct size_load *load,
-		 struct size_budget *out, struct err *e) {
+int size_compute(const struct model_facts *m, const struct runtime_memory *rt,
+		 const struct size_load *load, struct size_budget *out, struct err *e) {
 	struct size_budget b = {.adapters = load->adapters};
 	struct size_cells cells;
 
-	assert(load->context_tokens && load->sequences && load->batch_tokens && rt->context_multiple && rt->window_multiple &&
-	       rt->block_tokens && rt->number_bytes);
+	assert(load->context_tokens && load->sequences && load->batch_tokens &&
+	       rt->context_multiple && rt->window_multiple && rt->block_tokens && rt->number_bytes);
 	if (!m->n_layers || !m->embedding_length || (!has_cache(m) && !m->unsure[0]))
-		return err_set(e, ERR_SPEC, "the model does not say its layers, width and heads, so its KV cache cannot be sized");
+		return err_set(e, ERR_SPEC,
+			       "the model does not say its layers, width and heads, so its KV "
+			       "cache cannot be sized");
 	weights(m, rt, load, &b);
-	if (size_cells(m, rt, load, &cells, e) || size_caches(m, load, &cells, &b, e) || size_buffers(m, rt, load, &cells, &b, e))
+	if (size_cells(m, rt, load, &cells, e) ||
+	    size_caches(m, load, &cells, &b, e) ||
+	    size_buffers(m, rt, load, &cells, &b, e))
 		return -1;
 	if (load->measured) {
 		b.kv_cache = b.kv_full = load->measured->caches;
@@ -113,9 +120,11 @@ static unsigned percent_up(uint64_t n, uint64_t of) {
 	return p > 1000 ? 1000 : (unsigned) p;
 }
 
-bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, uint64_t capacity, struct size_pages *out) {
+bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, uint64_t capacity,
+		struct size_pages *out) {
 	bool of_total = rt->model == RUNTIME_PAGED_OF_TOTAL;
-	uint64_t cache = b->kv_cache + b->recurrent, fixed = b->planned - cache, rest = capacity > fixed ? capacity - fixed : 0;
+	uint64_t cache = b->kv_cache + b->recurrent, fixed = b->planned - cache,
+		 rest = capacity > fixed ? capacity - fixed : 0;
 	struct size_pages p = {0};
 
 	if (!of_total && rt->model != RUNTIME_PAGED_OF_FREE)
@@ -133,16 +142,21 @@ bool size_paged(const struct runtime_memory *rt, const struct size_budget *b, ui
 	return true;
 }
 
-bool size_sparsity(const struct model_facts *m, const struct runtime *rt, char *words, size_t size) {
+bool size_sparsity(const struct model_facts *m, const struct runtime *rt, char *words,
+		   size_t size) {
 	words[0] = '\0';
 	if (!m->sparsity[0])
 		return false;
 	for (size_t i = 0; i < rt->n_sparsity; i++)
 		if (!strcmp(rt->sparsity[i], m->sparsity)) {
-			(void) snprintf(words, size, "the checkpoint is %s sparse, and %s skips that work", m->sparsity, rt->name);
+			(void) snprintf(words, size,
+					"the checkpoint is %s sparse, and %s skips that work",
+					m->sparsity, rt->name);
 			return true;
 		}
-	(void) snprintf(words, size, "the checkpoint is %s sparse, and %s computes with its zeros: it counts as dense, in bytes and in time",
+	(void) snprintf(words, size,
+			"the checkpoint is %s sparse, and %s computes with its zeros: it counts as "
+			"dense, in bytes and in time",
 			m->sparsity, rt->name);
 	return false;
 }

@@ -10,9 +10,11 @@
 #include "spec/planning.h"
 #include "spec/source.h"
 
-void spec_diagnose(struct diagnostics *c, const struct yaml_node *n, const char *path, const char *fault) {
+void spec_diagnose(struct diagnostics *c, const struct yaml_node *n, const char *path,
+		   const char *fault) {
 	const char *value = yaml_scalar(n, NULL);
-	char *plain CLEANUP(freep) = value ? signed_shown(value) : NULL; /* what must not be recorded is not shown */
+	/* what must not be recorded is not shown */
+	char *plain CLEANUP(freep) = value ? signed_shown(value) : NULL;
 	char shown[YAML_SHOWN];
 
 	diagnostics_add(c, yaml_pos(n), "'%s' in '%s' %s", yaml_show(plain, shown), path, fault);
@@ -47,7 +49,8 @@ static void check_artifacts(const struct yaml_node *root, struct diagnostics *c)
 
 /* The same bytes cannot be model and adapter; an adapter that is there twice is applied twice. */
 static void check_digests(const struct yaml_node *root, struct diagnostics *c) {
-	const struct yaml_node *adapters = yaml_at(root, "model.adapters"), *model = yaml_at(root, "model.sha256");
+	const struct yaml_node *adapters = yaml_at(root, "model.adapters"),
+			       *model = yaml_at(root, "model.sha256");
 	size_t n = yaml_kind(adapters) == YAML_SEQUENCE ? yaml_count(adapters) : 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -55,42 +58,59 @@ static void check_digests(const struct yaml_node *root, struct diagnostics *c) {
 		const char *digest = yaml_scalar(own, NULL), *of_model = yaml_scalar(model, NULL);
 
 		if (digest && of_model && !strcmp(digest, of_model))
-			diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is the digest of the model in line %d", i, yaml_pos(model).line);
+			diagnostics_add(c, yaml_pos(own),
+					"'model.adapters[%zu].sha256' is the digest of the model "
+					"in line %d",
+					i, yaml_pos(model).line);
 		for (size_t k = 0; digest && k < i; k++) {
 			const struct yaml_node *other = yaml_get(yaml_item(adapters, k), "sha256");
 			if (yaml_scalar(other, NULL) && !strcmp(yaml_scalar(other, NULL), digest))
-				diagnostics_add(c, yaml_pos(own), "'model.adapters[%zu].sha256' is that of the adapter in line %d: list it once, with its scale",
-					       i, yaml_pos(other).line);
+				diagnostics_add(c, yaml_pos(own),
+						"'model.adapters[%zu].sha256' is that of the "
+						"adapter in line %d: list it once, with its scale",
+						i, yaml_pos(other).line);
 		}
 	}
 }
 
 static void check_eval(const struct yaml_node *root, struct diagnostics *c) {
-	const struct yaml_node *golden = yaml_at(root, "eval.golden"), *skip = yaml_at(root, "eval.skip");
+	const struct yaml_node *golden = yaml_at(root, "eval.golden"),
+			       *skip = yaml_at(root, "eval.skip");
 	const struct yaml_node *latency = yaml_at(root, "eval.latency_p95");
 
 	if (golden && skip)
-		diagnostics_add(c, yaml_pos(skip), "'eval.skip' beside 'eval.golden' in line %d: remove one of them", yaml_pos(golden).line);
+		diagnostics_add(c, yaml_pos(skip),
+				"'eval.skip' beside 'eval.golden' in line %d: remove one of them",
+				yaml_pos(golden).line);
 	if (latency && !golden)
-		diagnostics_add(c, yaml_pos(latency), "'eval.latency_p95' without 'eval.golden': there is no answer to measure");
+		diagnostics_add(
+			c, yaml_pos(latency),
+			"'eval.latency_p95' without 'eval.golden': there is no answer to measure");
 }
 
 static void check_rollout(const struct yaml_node *root, struct diagnostics *c) {
-	const struct yaml_node *strategy = yaml_at(root, "rollout.strategy"), *previous = yaml_at(root, "rollout.previous");
+	const struct yaml_node *strategy = yaml_at(root, "rollout.strategy"),
+			       *previous = yaml_at(root, "rollout.previous");
 	const char *s = yaml_scalar(strategy, NULL), *p = yaml_scalar(previous, NULL);
 
 	if (s && p && !strcmp(s, "recreate") && !strcmp(p, "warm"))
 		diagnostics_add(c, yaml_pos(previous),
-			       "'rollout.previous' is warm, but 'rollout.strategy' in line %d is recreate, which stops it: write stopped or auto",
-			       yaml_pos(strategy).line);
-	const struct yaml_node *watch = yaml_at(root, "rollout.watch"), *gates = yaml_at(root, "rollout.gates");
+				"'rollout.previous' is warm, but 'rollout.strategy' in line %d is "
+				"recreate, which stops it: write stopped or auto",
+				yaml_pos(strategy).line);
+	const struct yaml_node *watch = yaml_at(root, "rollout.watch"),
+			       *gates = yaml_at(root, "rollout.gates");
 	const char *w = yaml_scalar(watch, NULL);
 	if (gates && w && *w == '0' && !w[strspn(w, "0msh")])
-		diagnostics_add(c, yaml_pos(gates), "'rollout.gates' with 'rollout.watch: %s' in line %d: the gates would measure nothing; set a duration for the watch",
-			       w, yaml_pos(watch).line);
+		diagnostics_add(c, yaml_pos(gates),
+				"'rollout.gates' with 'rollout.watch: %s' in line %d: the gates "
+				"would measure nothing; set a duration for the watch",
+				w, yaml_pos(watch).line);
 	const struct yaml_node *canary = yaml_at(root, "rollout.canary");
 	if (canary && (!s || strcmp(s, "canary")))
-		diagnostics_add(c, yaml_pos(canary), "'rollout.canary' without 'rollout.strategy: canary': set the strategy, or remove the section");
+		diagnostics_add(c, yaml_pos(canary),
+				"'rollout.canary' without 'rollout.strategy: canary': set the "
+				"strategy, or remove the section");
 }
 
 void spec_check(const struct yaml_node *root, struct diagnostics *c) {

@@ -4,12 +4,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "json/json.h"
 #include "schema/schema.h"
 #include "spec/files.h"
 #include "spec/planning.h"
 #include "spec/spec.h"
 #include "spec/tables.h"
+#include "json/json.h"
 
 void spec_choose(struct spec *s, size_t i) {
 	s->model = s->candidates[i].artifact;

@@ -22,7 +22,8 @@ char *spec_dir_of(const char *path) {
 	return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t) (slash - path));
 }
 
-char *spec_read_named(const struct yaml_node *n, const char *path, const char *dir, size_t limit, struct diagnostics *c) {
+char *spec_read_named(const struct yaml_node *n, const char *path, const char *dir, size_t limit,
+		      struct diagnostics *c) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(limit);
 	const char *name = yaml_scalar(n, NULL);
 	char shown[YAML_SHOWN];

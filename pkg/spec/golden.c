@@ -7,11 +7,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "schema/schema.h"
 #include "spec/files.h"
 #include "spec/golden_check.h"
 #include "spec/tables.h"
+#include "json/json.h"
 
 #define MAX_SOURCE (256u << 10)
 #define MAX_RENDERED (8u << 20)
@@ -39,13 +39,16 @@ static char *one_line(const char *text) {
 }
 
 /* id -> text, with the files read. */
-static struct json *read_sources(const struct yaml_node *nodes, const struct json *tree, const char *dir, struct diagnostics *c) {
+static struct json *read_sources(const struct yaml_node *nodes, const struct json *tree,
+				 const char *dir, struct diagnostics *c) {
 	struct json *out = json_object();
 
 	for (const struct json *s = json_first(tree); s; s = json_next(s)) {
 		const struct yaml_node *file = yaml_get(yaml_get(nodes, json_key(s)), "file");
 		char *path CLEANUP(freep) = mem_printf("sources.%s.file", json_key(s));
-		char *read CLEANUP(freep) = json_text(s) ? NULL : spec_read_named(file, path, dir, MAX_SOURCE, c);
+		char *read CLEANUP(freep) = json_text(s)
+			? NULL
+			: spec_read_named(file, path, dir, MAX_SOURCE, c);
 		const char *text = json_text(s) ? json_text(s) : read;
 		char *line CLEANUP(freep) = text ? one_line(text) : NULL;
 		json_set_str(out, json_key(s), line);
@@ -57,7 +60,8 @@ static struct json *read_sources(const struct yaml_node *nodes, const struct jso
 static const char *question(struct maker *m, const struct json *context, const char *text) {
 	buf_reset(m->rendered);
 	for (const struct json *id = json_first(context); id; id = json_next(id))
-		(void) buf_printf(m->rendered, "[%s] %s\n", json_text(id), json_str(m->sources, json_text(id)));
+		(void) buf_printf(m->rendered, "[%s] %s\n", json_text(id),
+				  json_str(m->sources, json_text(id)));
 	(void) buf_printf(m->rendered, "%s%s", json_count(context) ? "\n" : "", text);
 	m->total += m->rendered->len;
 	return buf_str(m->rendered);
@@ -88,7 +92,8 @@ static bool has_system(const struct json *messages) {
 }
 
 static struct json *messages(struct maker *m, const struct json *from) {
-	const struct json *given = json_get(from, "messages"), *asks = last_of_user(given), *context = json_get(from, "context");
+	const struct json *given = json_get(from, "messages"), *asks = last_of_user(given),
+			  *context = json_get(from, "context");
 	const char *system = json_str(from, "system") ? json_str(from, "system") : m->system;
 	struct json *out = json_array();
 
@@ -99,12 +104,14 @@ static struct json *messages(struct maker *m, const struct json *from) {
 	if (!given)
 		push_message(out, "user", question(m, context, json_str(from, "question")));
 	for (const struct json *x = json_first(given); x; x = json_next(x))
-		push_message(out, json_str(x, "role"), question(m, x == asks ? context : NULL, json_str(x, "content")));
+		push_message(out, json_str(x, "role"),
+			     question(m, x == asks ? context : NULL, json_str(x, "content")));
 	return out;
 }
 
 static void set_citations(struct json *out, const struct json *from, const struct json *context) {
-	const struct json *allowed = json_get(from, "allowed") ? json_get(from, "allowed") : context;
+	const struct json *allowed = json_get(from, "allowed") ? json_get(from, "allowed")
+							       : context;
 	int64_t n;
 
 	json_set_str(out, "pattern", json_str(from, "pattern"));
@@ -126,7 +133,8 @@ static struct json *values(const struct json *v) {
 	return list;
 }
 
-static struct json *assertion(const struct maker *m, const struct json *from, const struct json *context) {
+static struct json *assertion(const struct maker *m, const struct json *from,
+			      const struct json *context) {
 	const struct json *v = json_first(from);
 	const char *kind = json_key(v);
 	struct json *out = json_object();
@@ -145,7 +153,8 @@ static struct json *assertion(const struct maker *m, const struct json *from, co
 	return out;
 }
 
-static void set_number(const struct maker *m, struct json *out, const struct json *from, const char *key, const char *as) {
+static void set_number(const struct maker *m, struct json *out, const struct json *from,
+		       const char *key, const char *as) {
 	json_set_int(out, as, json_int_or(from, key, json_int_or(m->defaults, key, 0)));
 }
 
@@ -172,7 +181,9 @@ static struct json *one_case(struct maker *m, const struct json *from) {
 /* From a tree without a diagnostic. NULL: it grows too large. */
 static struct json *normalise(const struct json *tree, const struct json *sources) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(MAX_RENDERED);
-	struct maker m = {.defaults = json_get(tree, "defaults"), .sources = sources, .rendered = &text};
+	struct maker m = {.defaults = json_get(tree, "defaults"),
+			  .sources = sources,
+			  .rendered = &text};
 	struct json *out CLEANUP(json_freep) = json_object(), *cases = json_array();
 
 	m.system = json_str(tree, "system");
@@ -188,8 +199,8 @@ static struct json *normalise(const struct json *tree, const struct json *source
 	return STEAL(out);
 }
 
-int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out, struct diagnostics *c,
-		 struct err *e) {
+int golden_parse(const char *name, const char *dir, const char *text, size_t n, struct json **out,
+		 struct diagnostics *c, struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = NULL;
 	size_t before = c->n;
 
@@ -198,11 +209,13 @@ int golden_parse(const char *name, const char *dir, const char *text, size_t n, 
 	const struct yaml_node *root = yaml_root(y);
 	struct json *tree CLEANUP(json_freep) = schema_check(root, golden_fields, c);
 	golden_check(root, tree, c);
-	struct json *sources CLEANUP(json_freep) = read_sources(yaml_get(root, "sources"), json_get(tree, "sources"), dir, c);
+	struct json *sources CLEANUP(json_freep) = read_sources(yaml_get(root, "sources"),
+								json_get(tree, "sources"), dir, c);
 	struct json *set CLEANUP(json_freep) = c->n == before ? normalise(tree, sources) : NULL;
 	if (c->n == before && !set)
 		diagnostics_add(c, yaml_pos(yaml_get(root, "cases")),
-			       "larger than 8 MiB with the sources of each question: use fewer or shorter sources");
+				"larger than 8 MiB with the sources of each question: use fewer or "
+				"shorter sources");
 	if (c->n > before)
 		return diagnostics_result(c, e);
 	*out = STEAL(set);

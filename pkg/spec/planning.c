@@ -9,7 +9,8 @@
 #define DECIMALS 6 /* of money and quality */
 
 static const char *const model_parts[] = {"source", "sha256"};
-static const char *const prices[] = {"per_1k_requests", "input_per_million_tokens", "output_per_million_tokens"};
+static const char *const prices[] = {"per_1k_requests", "input_per_million_tokens",
+				     "output_per_million_tokens"};
 static const char *const months[] = {"hardware", "power", "staff", "maintenance"};
 
 /* ---- checks ---- */
@@ -19,7 +20,8 @@ static bool is_list(const struct yaml_node *n) {
 }
 
 /* A name of an earlier item of the list. */
-static void check_twice(const struct yaml_node *list, size_t i, const char *path, struct diagnostics *c) {
+static void check_twice(const struct yaml_node *list, size_t i, const char *path,
+			struct diagnostics *c) {
 	const struct yaml_node *n = yaml_get(yaml_item(list, i), "name");
 	const char *name = yaml_scalar(n, NULL);
 	char shown[YAML_SHOWN];
@@ -28,8 +30,9 @@ static void check_twice(const struct yaml_node *list, size_t i, const char *path
 		const char *other = yaml_scalar(yaml_get(yaml_item(list, k), "name"), NULL);
 		if (!other || strcmp(name, other) != 0)
 			continue;
-		diagnostics_add(c, yaml_pos(n), "'%s' occurs twice in '%s', in line %d too", yaml_show(name, shown), path,
-			       yaml_pos(yaml_get(yaml_item(list, k), "name")).line);
+		diagnostics_add(c, yaml_pos(n), "'%s' occurs twice in '%s', in line %d too",
+				yaml_show(name, shown), path,
+				yaml_pos(yaml_get(yaml_item(list, k), "name")).line);
 		return;
 	}
 }
@@ -38,8 +41,9 @@ static void check_twice(const struct yaml_node *list, size_t i, const char *path
 static void check_pair(const struct yaml_node *map, const char *path, struct diagnostics *c) {
 	for (size_t i = 0; i < 2; i++)
 		if (yaml_get(map, model_parts[i]) && !yaml_get(map, model_parts[!i]))
-			diagnostics_add(c, yaml_pos(yaml_get(map, model_parts[i])), "'%s.%s' without '%s.%s': a file needs both", path,
-				       model_parts[i], path, model_parts[!i]);
+			diagnostics_add(c, yaml_pos(yaml_get(map, model_parts[i])),
+					"'%s.%s' without '%s.%s': a file needs both", path,
+					model_parts[i], path, model_parts[!i]);
 }
 
 /* More decimals than are counted. */
@@ -48,11 +52,13 @@ void spec_check_decimals(const struct yaml_node *n, const char *path, struct dia
 	char shown[YAML_SHOWN];
 
 	if (point && strlen(point + 1) > DECIMALS)
-		diagnostics_add(c, yaml_pos(n), "'%s' in '%s' has more than six decimals", yaml_show(s, shown), path);
+		diagnostics_add(c, yaml_pos(n), "'%s' in '%s' has more than six decimals",
+				yaml_show(s, shown), path);
 }
 
 static void check_candidate(const struct yaml_node *n, const char *path, struct diagnostics *c) {
-	char *sources CLEANUP(freep) = mem_printf("%s.source", path), *quality CLEANUP(freep) = mem_printf("%s.quality", path);
+	char *sources CLEANUP(freep) = mem_printf("%s.source", path),
+		      *quality CLEANUP(freep) = mem_printf("%s.quality", path);
 
 	if (yaml_kind(n) != YAML_MAPPING)
 		return;
@@ -60,21 +66,28 @@ static void check_candidate(const struct yaml_node *n, const char *path, struct 
 	spec_check_sources(yaml_get(n, "source"), sources, c);
 	spec_check_decimals(yaml_get(n, "quality"), quality, c);
 	if (!yaml_get(n, "source") && !yaml_get(n, "bytes") && !yaml_get(n, "card"))
-		diagnostics_add(c, yaml_pos(n), "'%s' has no size: set source and sha256, or bytes, or card", path);
+		diagnostics_add(c, yaml_pos(n),
+				"'%s' has no size: set source and sha256, or bytes, or card", path);
 }
 
 static void check_model(const struct yaml_node *root, struct diagnostics *c) {
-	const struct yaml_node *model = yaml_get(root, "model"), *list = yaml_get(model, "candidates"), *least = yaml_get(model, "quality_min");
+	const struct yaml_node *model = yaml_get(root, "model"),
+			       *list = yaml_get(model, "candidates"),
+			       *least = yaml_get(model, "quality_min");
 
 	if (yaml_get(model, "card") && !list)
 		check_pair(model, "model", c);
 	if (least && !list)
-		diagnostics_add(c, yaml_pos(least), "'model.quality_min' without 'model.candidates': it applies to candidates only");
+		diagnostics_add(c, yaml_pos(least),
+				"'model.quality_min' without 'model.candidates': it applies to "
+				"candidates only");
 	spec_check_decimals(least, "model.quality_min", c);
 	for (size_t i = 0; list && i < 2; i++)
 		if (yaml_get(model, model_parts[i]))
-			diagnostics_add(c, yaml_pos(yaml_get(model, model_parts[i])), "'model.%s' beside 'model.candidates' in line %d: remove one of them",
-				       model_parts[i], yaml_pos(list).line);
+			diagnostics_add(c, yaml_pos(yaml_get(model, model_parts[i])),
+					"'model.%s' beside 'model.candidates' in line %d: remove "
+					"one of them",
+					model_parts[i], yaml_pos(list).line);
 	for (size_t i = 0; is_list(list) && i < yaml_count(list); i++) {
 		char *path CLEANUP(freep) = mem_printf("model.candidates[%zu]", i);
 		check_twice(list, i, "model.candidates", c);
@@ -83,18 +96,22 @@ static void check_model(const struct yaml_node *root, struct diagnostics *c) {
 }
 
 static void check_machines(const struct yaml_node *root, struct diagnostics *c) {
-	const struct yaml_node *list = yaml_at(root, "resources.machines"), *device = yaml_at(root, "resources.device");
+	const struct yaml_node *list = yaml_at(root, "resources.machines"),
+			       *device = yaml_at(root, "resources.device");
 
 	for (size_t i = 0; is_list(list) && i < yaml_count(list); i++)
 		check_twice(list, i, "resources.machines", c);
 	if (is_list(list) && yaml_count(list) && yaml_kind(device) == YAML_MAPPING)
-		diagnostics_add(c, yaml_pos(device), "'resources.device' beside 'resources.machines' in line %d: remove one of them",
-			       yaml_pos(list).line);
+		diagnostics_add(c, yaml_pos(device),
+				"'resources.device' beside 'resources.machines' in line %d: remove "
+				"one of them",
+				yaml_pos(list).line);
 }
 
 static void check_cost(const struct yaml_node *root, struct diagnostics *c) {
 	const struct yaml_node *cost = yaml_get(root, "cost"), *hosted = yaml_get(cost, "hosted");
-	bool by_request = yaml_get(hosted, prices[0]), by_token = yaml_get(hosted, prices[1]) || yaml_get(hosted, prices[2]);
+	bool by_request = yaml_get(hosted, prices[0]),
+	     by_token = yaml_get(hosted, prices[1]) || yaml_get(hosted, prices[2]);
 
 	for (size_t i = 0; i < 4; i++) {
 		char *path CLEANUP(freep) = mem_printf("cost.%s", months[i]);
@@ -105,10 +122,13 @@ static void check_cost(const struct yaml_node *root, struct diagnostics *c) {
 		spec_check_decimals(yaml_get(hosted, prices[i]), path, c);
 	}
 	if (yaml_kind(hosted) == YAML_MAPPING && by_request == by_token)
-		diagnostics_add(c, yaml_pos(hosted), "'cost.hosted' has %s: give per_1k_requests, or the prices of a million tokens",
-			       by_request ? "two kinds of prices" : "no price");
+		diagnostics_add(c, yaml_pos(hosted),
+				"'cost.hosted' has %s: give per_1k_requests, or the prices of a "
+				"million tokens",
+				by_request ? "two kinds of prices" : "no price");
 	if (cost && !yaml_get(root, "traffic"))
-		diagnostics_add(c, yaml_pos(cost), "'cost' without 'traffic': there are no requests to compute with");
+		diagnostics_add(c, yaml_pos(cost),
+				"'cost' without 'traffic': there are no requests to compute with");
 }
 
 void spec_check_planning(const struct yaml_node *root, struct diagnostics *c) {
@@ -138,15 +158,19 @@ static uint64_t count(const struct json *o, const char *key) {
 }
 
 static void fill_candidates(struct spec *s, struct arena *arena) {
-	const struct json *model = json_get(s->tree, "model"), *list = json_get(model, "candidates");
+	const struct json *model = json_get(s->tree, "model"),
+			  *list = json_get(model, "candidates");
 
 	s->card = json_str(model, "card");
 	s->quality_min = micro(model, "quality_min");
 	s->candidates = arena_zalloc(arena, json_count(list) + 1, sizeof *s->candidates);
 	for (const struct json *o = json_first(list); o; o = json_next(o)) {
 		struct spec_candidate *k = &s->candidates[s->n_candidates++];
-		*k = (struct spec_candidate){.name = json_str(o, "name"), .bytes = count(o, "bytes"), .card = json_str(o, "card"),
-			.rated = json_get(o, "quality"), .quality = micro(o, "quality")};
+		*k = (struct spec_candidate){.name = json_str(o, "name"),
+					     .bytes = count(o, "bytes"),
+					     .card = json_str(o, "card"),
+					     .rated = json_get(o, "quality"),
+					     .quality = micro(o, "quality")};
 		spec_fill_artifact(&k->artifact, o, s->dir, arena);
 	}
 }
@@ -156,23 +180,39 @@ static void fill_machines(struct spec *s, struct arena *arena) {
 
 	s->machines = arena_zalloc(arena, json_count(list) + 1, sizeof *s->machines);
 	for (const struct json *o = json_first(list); o; o = json_next(o))
-		s->machines[s->n_machines++] = (struct spec_machine){.name = json_str(o, "name"), .backend = json_str(o, "backend"),
-			.memory = count(o, "memory"), .devices = count(o, "devices"), .bandwidth = count(o, "bandwidth"),
-			.latency_p95_ms = count(o, "latency_p95")};
+		s->machines[s->n_machines++] =
+			(struct spec_machine){.name = json_str(o, "name"),
+					      .backend = json_str(o, "backend"),
+					      .memory = count(o, "memory"),
+					      .devices = count(o, "devices"),
+					      .bandwidth = count(o, "bandwidth"),
+					      .latency_p95_ms = count(o, "latency_p95")};
 }
 
 static void fill_traffic(struct spec *s) {
-	const struct json *o = json_get(s->tree, "traffic"), *cost = json_get(s->tree, "cost"), *hosted = json_get(cost, "hosted");
+	const struct json *o = json_get(s->tree, "traffic"), *cost = json_get(s->tree, "cost"),
+			  *hosted = json_get(cost, "hosted");
 
 	if (o)
-		s->traffic = (struct spec_traffic){.said = true, .requests = count(o, "requests_per_month"), .prompt_tokens = count(o, "prompt_tokens"),
-			.output_tokens = count(o, "output_tokens"), .peak_users = count(o, "peak_users"),
-			.bursty = !strcmp(json_str(o, "pattern"), "bursty")};
+		s->traffic = (struct spec_traffic){.said = true,
+						   .requests = count(o, "requests_per_month"),
+						   .prompt_tokens = count(o, "prompt_tokens"),
+						   .output_tokens = count(o, "output_tokens"),
+						   .peak_users = count(o, "peak_users"),
+						   .bursty = !strcmp(json_str(o, "pattern"),
+								     "bursty")};
 	if (cost)
-		s->cost = (struct spec_cost){.said = true, .currency = json_get(cost, "currency") ? json_str(cost, "currency") : "", .hardware = micro(cost, "hardware"),
-			.power = micro(cost, "power"), .staff = micro(cost, "staff"), .maintenance = micro(cost, "maintenance"),
-			.per_1k_requests = micro(hosted, prices[0]), .input_per_million = micro(hosted, prices[1]),
-			.output_per_million = micro(hosted, prices[2])};
+		s->cost = (struct spec_cost){.said = true,
+					     .currency = json_get(cost, "currency")
+						     ? json_str(cost, "currency")
+						     : "",
+					     .hardware = micro(cost, "hardware"),
+					     .power = micro(cost, "power"),
+					     .staff = micro(cost, "staff"),
+					     .maintenance = micro(cost, "maintenance"),
+					     .per_1k_requests = micro(hosted, prices[0]),
+					     .input_per_million = micro(hosted, prices[1]),
+					     .output_per_million = micro(hosted, prices[2])};
 }
 
 void spec_fill_planning(struct spec *s, struct arena *arena) {
@@ -191,7 +231,11 @@ int spec_is_release(const struct spec *s, struct err *e) {
 	if (s->model.sha256)
 		return 0;
 	if (s->n_candidates)
-		return err_at(e, spec_pos(s, "model.candidates"), "'model.candidates' is a choice, and a release has one model: "
-			"run 'llmdeploy choose %s'", s->path);
-	return err_at(e, spec_pos(s, "model.card"), "'model.card' is for planning only: a release needs model.source and model.sha256");
+		return err_at(e, spec_pos(s, "model.candidates"),
+			      "'model.candidates' is a choice, and a release has one model: "
+			      "run 'llmdeploy choose %s'",
+			      s->path);
+	return err_at(
+		e, spec_pos(s, "model.card"),
+		"'model.card' is for planning only: a release needs model.source and model.sha256");
 }

@@ -21,8 +21,10 @@ int spec_schema_print(const char *kind, struct buf *out, struct err *e) {
 	else if (!strcmp(kind, "golden"))
 		schema_print(golden_fields, "urn:llmdeploy:golden:v1", "llmdeploy golden set", out);
 	else if (!strcmp(kind, "config"))
-		schema_print(config_fields(), "urn:llmdeploy:config:v1", "llmdeploy configuration of a machine", out);
+		schema_print(config_fields(), "urn:llmdeploy:config:v1",
+			     "llmdeploy configuration of a machine", out);
 	else
-		return err_set(e, ERR_USAGE, "no schema '%.60s', use manifest, golden or config", kind);
+		return err_set(e, ERR_USAGE, "no schema '%.60s', use manifest, golden or config",
+			       kind);
 	return 0;
 }

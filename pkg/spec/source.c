@@ -40,7 +40,8 @@ static bool word_until(const char **s, char stop) {
 static const char *hub_fault(const char *s) {
 	if (!strchr(s, '@'))
 		return "has no revision, write hf://ORG/REPO@REVISION/FILE";
-	if (!word_until(&s, '/') || !word_until(&s, '@') || !word_until(&s, '/') || !*s || *s == '/' || *s == '#' || has_dots(s))
+	if (!word_until(&s, '/') || !word_until(&s, '@') || !word_until(&s, '/') || !*s ||
+	    *s == '/' || *s == '#' || has_dots(s))
 		return "is not of the form hf://ORG/REPO@REVISION/FILE";
 	return NULL;
 }
@@ -67,7 +68,8 @@ const char *spec_url_fault(const char *url) {
 	if (memchr(host, '@', strcspn(host, "/?#")))
 		return "has a user or a password in it, which would be written into the lock";
 	if (signed_query(url))
-		return "has a signature, a token or a key in its query, which would be written into the lock: write url_file:/PATH of a file with the address, "
+		return "has a signature, a token or a key in its query, which would be written "
+		       "into the lock: write url_file:/PATH of a file with the address, "
 		       "or url_env:NAME";
 	if (!plain && !text_starts(url, "https://"))
 		return "is not an https:// address";
@@ -88,9 +90,15 @@ static const char *elsewhere_fault(const char *source) {
 	size_t n = strcspn(value, "#");
 
 	if (text_starts(source, "url_file:"))
-		return *value == '/' && n > 1 ? NULL : "names no file by its absolute path, write url_file:/PATH";
-	return n && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == n ? NULL
-													      : "names no variable of the environment, write url_env:NAME";
+		return *value == '/' && n > 1
+			? NULL
+			: "names no file by its absolute path, write url_file:/PATH";
+	return n &&
+			strspn(value,
+			       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
+				n
+		? NULL
+		: "names no variable of the environment, write url_env:NAME";
 }
 
 /* The path of a file of this machine, or NULL when the source is no such thing. */
@@ -111,7 +119,9 @@ static const char *member_fault(const char *source) {
 		return NULL;
 	if (!member[1])
 		return "names no member behind the '#'";
-	return member[1] == '/' || has_dots(member + 1) ? "names a member by an absolute path, or with '..'" : NULL;
+	return member[1] == '/' || has_dots(member + 1)
+		? "names a member by an absolute path, or with '..'"
+		: NULL;
 }
 
 const char *spec_source_fault(const char *source) {
@@ -122,7 +132,8 @@ const char *spec_source_fault(const char *source) {
 	if (is_elsewhere(source))
 		fault = elsewhere_fault(source);
 	else if (text_starts(source, "hf://") && signed_query(source))
-		fault = "has a token or a signature in its query, which would be written into the lock: set HF_TOKEN";
+		fault = "has a token or a signature in its query, which would be written into the "
+			"lock: set HF_TOKEN";
 	else if (text_starts(source, "hf://"))
 		fault = hub_fault(source + 5);
 	else if (text_starts(source, "https://") || text_starts(source, "http://"))
@@ -130,7 +141,8 @@ const char *spec_source_fault(const char *source) {
 	else if (text_starts(source, "file://") && !text_starts(source, "file:///"))
 		fault = "names a host, write file:PATH";
 	else if (!path)
-		fault = "has a scheme that is not known, use hf://, https://, file:, url_file: or url_env:";
+		fault = "has a scheme that is not known, use hf://, https://, file:, url_file: or "
+			"url_env:";
 	else if (!*path || *path == '#')
 		fault = "names no file";
 	return fault ? fault : member_fault(source);
@@ -142,5 +154,6 @@ const char *spec_source_resolve(const char *source, const char *dir, struct aren
 	if (!path)
 		return arena_strdup(arena, source);
 	return *path == '/' ? arena_printf(arena, "file:%s", path)
-			    : arena_printf(arena, "file:%s/%s", strcmp(dir, "/") ? dir : "", text_starts(path, "./") ? path + 2 : path);
+			    : arena_printf(arena, "file:%s/%s", strcmp(dir, "/") ? dir : "",
+					   text_starts(path, "./") ? path + 2 : path);
 }

@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "schema/schema.h"
 #include "spec/check.h"
 #include "spec/files.h"
@@ -17,6 +16,7 @@
 #include "spec/tables.h"
 #include "spec/template.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 #define MAX_TEMPLATE (256u << 10)
 
@@ -46,7 +46,8 @@ void spec_freep(struct spec **s) {
 	spec_free(*s);
 }
 
-void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir, struct arena *arena) {
+void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const char *dir,
+			struct arena *arena) {
 	const struct json *sources = json_get(from, "source");
 	const char **list = arena_zalloc(arena, json_count(sources) + 1, sizeof(char *));
 
@@ -59,7 +60,8 @@ void spec_fill_artifact(struct spec_artifact *a, const struct json *from, const 
 
 static void fill_model(struct whole *w) {
 	struct spec *s = &w->spec;
-	const struct json *model = json_get(w->tree, "model"), *adapters = json_get(model, "adapters");
+	const struct json *model = json_get(w->tree, "model"),
+			  *adapters = json_get(model, "adapters");
 
 	spec_fill_artifact(&s->model, model, s->dir, w->arena);
 	s->adapters = arena_zalloc(w->arena, json_count(adapters) + 1, sizeof *s->adapters);
@@ -68,7 +70,8 @@ static void fill_model(struct whole *w) {
 }
 
 static void fill_runtime(struct spec *s) {
-	const struct json *runtime = json_get(s->tree, "runtime"), *wants = json_get(s->tree, "requirements");
+	const struct json *runtime = json_get(s->tree, "runtime"),
+			  *wants = json_get(s->tree, "requirements");
 
 	s->runtime = json_str(runtime, "name");
 	s->backend = json_str(runtime, "backend");
@@ -81,7 +84,8 @@ static void fill_runtime(struct spec *s) {
 }
 
 static void fill_resources(struct spec *s) {
-	const struct json *resources = json_get(s->tree, "resources"), *device = json_get(resources, "device");
+	const struct json *resources = json_get(s->tree, "resources"),
+			  *device = json_get(resources, "device");
 
 	s->device_auto = json_is_string(device);
 	s->device_memory = (uint64_t) json_int_or(device, "memory", 0);
@@ -125,23 +129,30 @@ static void fill(struct whole *w) {
 }
 
 /* The chat template and the golden set; what is wrong with them is one more diagnostic. */
-static int read_files(struct whole *w, const struct yaml_node *root, struct diagnostics *c, struct err *e) {
+static int read_files(struct whole *w, const struct yaml_node *root, struct diagnostics *c,
+		      struct err *e) {
 	char *beside CLEANUP(freep) = spec_dir_of(w->spec.path);
-	char *template CLEANUP(freep) =
-		spec_read_named(yaml_at(root, "model.chat_template"), "model.chat_template", beside, MAX_TEMPLATE, c);
+	char *template CLEANUP(freep) = spec_read_named(yaml_at(root, "model.chat_template"),
+							"model.chat_template", beside, MAX_TEMPLATE,
+							c);
 	const struct yaml_node *golden = yaml_at(root, "eval.golden");
-	char *text CLEANUP(freep) = spec_read_named(golden, "eval.golden", beside, YAML_MAX_BYTES, c);
+	char *text CLEANUP(freep) = spec_read_named(golden, "eval.golden", beside, YAML_MAX_BYTES,
+						    c);
 	struct err bad = {0};
 
 	w->spec.chat_template = arena_strdup(w->arena, template);
 	if (template) {
-		char *file CLEANUP(freep) = spec_beside(beside, yaml_scalar(yaml_at(root, "model.chat_template"), NULL));
+		char *file CLEANUP(freep) =
+			spec_beside(beside,
+				    yaml_scalar(yaml_at(root, "model.chat_template"), NULL));
 		template_check(file, template, c);
 	}
 	if (!text)
 		return 0;
-	char *name CLEANUP(freep) = spec_beside(beside, yaml_scalar(golden, NULL)), *dir CLEANUP(freep) = spec_dir_of(name);
-	if (golden_parse(name, dir, text, strlen(text), &w->golden, c, &bad) && bad.code != ERR_SPEC) {
+	char *name CLEANUP(freep) = spec_beside(beside, yaml_scalar(golden, NULL)),
+		   *dir CLEANUP(freep) = spec_dir_of(name);
+	if (golden_parse(name, dir, text, strlen(text), &w->golden, c, &bad) &&
+	    bad.code != ERR_SPEC) {
 		*e = bad;
 		return -1;
 	}
@@ -170,7 +181,8 @@ static void ask_more(struct whole *w, struct diagnostics *c) {
 	s->n_adapters = 0;
 }
 
-static int check_all(struct whole *w, const char *text, size_t n, struct diagnostics *c, struct err *e) {
+static int check_all(struct whole *w, const char *text, size_t n, struct diagnostics *c,
+		     struct err *e) {
 	if (yaml_parse(w->spec.path, text, n, &w->yaml, c, e))
 		return diagnostics_result(c, e);
 	const struct yaml_node *root = yaml_root(w->yaml);
@@ -198,8 +210,8 @@ struct pos spec_pos(const struct spec *s, const char *path) {
 	return yaml_pos(n ? n : root);
 }
 
-int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx, struct spec **out, struct diagnostics *c,
-	       struct err *e) {
+int spec_parse(const char *name, const char *text, size_t n, spec_more *more, void *ctx,
+	       struct spec **out, struct diagnostics *c, struct err *e) {
 	struct whole *w = mem_zalloc(1, sizeof *w);
 	struct spec *s CLEANUP(spec_freep) = &w->spec;
 
@@ -207,7 +219,8 @@ int spec_parse(const char *name, const char *text, size_t n, spec_more *more, vo
 	w->more_ctx = ctx;
 	w->arena = arena_new();
 	s->path = arena_strdup(w->arena, name);
-	if (resolve_dir(w, e) || check_all(w, text, n, c, e))
+	if (resolve_dir(w, e) ||
+	    check_all(w, text, n, c, e))
 		return -1;
 	fill(w);
 	*out = STEAL(s);

@@ -41,26 +41,31 @@ static const char *shown(const char *at, char out[SHOWN + 4]) {
 
 	if (end && (size_t) (end + 2 - at) < n)
 		n = (size_t) (end + 2 - at);
-	(void) snprintf(out, SHOWN + 4, "%.*s%s", (int) (n < SHOWN ? n : SHOWN), at, n < SHOWN ? "" : "...");
+	(void) snprintf(out, SHOWN + 4, "%.*s%s", (int) (n < SHOWN ? n : SHOWN), at,
+			n < SHOWN ? "" : "...");
 	return out;
 }
 
 /* ---- Go ---- */
 
-/* What Ollama's templates are written in: a field (.Prompt), a variable ($x), or an action without the percent sign. */
+/* What Ollama's templates are written in: a field (.Prompt), a variable ($x), or an action without
+ * the percent sign. */
 static bool is_go(const char *inside) {
-	static const char *const actions[] = {"if", "else", "end", "range", "with", "define", "block", "template", "break", "continue"};
+	static const char *const actions[] = {"if",     "else",  "end",      "range", "with",
+					      "define", "block", "template", "break", "continue"};
 	char word[16] = "";
 
 	inside += *inside == '-';
 	inside += strspn(inside, " \t\n");
-	if (*inside == '$' || (*inside == '.' && (isalpha((unsigned char) inside[1]) || strchr(" }-", inside[1]))))
+	if (*inside == '$' ||
+	    (*inside == '.' && (isalpha((unsigned char) inside[1]) || strchr(" }-", inside[1]))))
 		return true;
 	size_t n = strspn(inside, "abcdefghijklmnopqrstuvwxyz");
 	if (n && n < sizeof word)
 		memcpy(word, inside, n);
 	for (size_t i = 0; *word && i < sizeof actions / sizeof *actions; i++)
-		if (!strcmp(word, actions[i]) && (inside[n] == ' ' || inside[n] == '}' || inside[n] == '-'))
+		if (!strcmp(word, actions[i]) &&
+		    (inside[n] == ' ' || inside[n] == '}' || inside[n] == '-'))
 			return true;
 	return false;
 }
@@ -68,8 +73,11 @@ static bool is_go(const char *inside) {
 static void refuse_go(struct reader *r) {
 	char tag[SHOWN + 4];
 
-	diagnostics_add(r->c, pos_of(r, r->at), "'%s' is a Go template, as Ollama has them; the runtime reads Jinja: take the chat "
-		"template of the model's own repository", shown(r->at, tag));
+	diagnostics_add(
+		r->c, pos_of(r, r->at),
+		"'%s' is a Go template, as Ollama has them; the runtime reads Jinja: take the chat "
+		"template of the model's own repository",
+		shown(r->at, tag));
 }
 
 /* ---- statements ---- */
@@ -77,11 +85,15 @@ static void refuse_go(struct reader *r) {
 static const struct {
 	const char *name, *end; /* end: NULL for one that stands alone */
 } statements[] = {
-	{"if", "endif"}, {"for", "endfor"}, {"macro", "endmacro"}, {"call", "endcall"}, {"filter", "endfilter"},
-	{"set", NULL}, {"break", NULL}, {"continue", NULL}, {"generation", NULL}, {"endgeneration", NULL},
+	{"if", "endif"},         {"for", "endfor"},       {"macro", "endmacro"},
+	{"call", "endcall"},     {"filter", "endfilter"}, {"set", NULL},
+	{"break", NULL},         {"continue", NULL},      {"generation", NULL},
+	{"endgeneration", NULL},
 };
-static const char *const words[] = {"if",   "elif",  "else",   "endif",	   "for",      "endfor", "macro",      "endmacro",     "call",
-				    "endcall", "filter", "endfilter", "set", "endset", "break",	 "continue", "generation", "endgeneration"};
+static const char *const words[] = {"if",       "elif",       "else",         "endif",  "for",
+				    "endfor",   "macro",      "endmacro",     "call",   "endcall",
+				    "filter",   "endfilter",  "set",          "endset", "break",
+				    "continue", "generation", "endgeneration"};
 
 static void push(struct reader *r, const char *tag, const char *end) {
 	if (r->n == DEPTH)
@@ -97,24 +109,30 @@ static void take_else(struct reader *r, const char *tag, const char *word) {
 	if (!top || (strcmp(top->end, "endif") != 0 && !in_for))
 		diagnostics_add(r->c, pos_of(r, tag), "'%s' without an 'if' before it", word);
 	else if (top->has_else)
-		diagnostics_add(r->c, pos_of(r, tag), "'%s' after the 'else' of the '%s' in line %d", word, in_for ? "for" : "if", pos_of(r, top->at).line);
+		diagnostics_add(r->c, pos_of(r, tag),
+				"'%s' after the 'else' of the '%s' in line %d", word,
+				in_for ? "for" : "if", pos_of(r, top->at).line);
 	else
 		top->has_else = !strcmp(word, "else");
 }
 
 static void take_end(struct reader *r, const char *tag, const char *word) {
 	if (!r->n) {
-		diagnostics_add(r->c, pos_of(r, tag), "'%s' ends nothing: there is no open '%s'", word, word + 3);
+		diagnostics_add(r->c, pos_of(r, tag), "'%s' ends nothing: there is no open '%s'",
+				word, word + 3);
 		return;
 	}
 	struct open top = r->open[--r->n];
 
 	if (strcmp(top.end, word) != 0)
-		diagnostics_add(r->c, pos_of(r, tag), "'%s' where the '%s' in line %d needs its '%s'", word, top.end + 3, pos_of(r, top.at).line, top.end);
+		diagnostics_add(r->c, pos_of(r, tag),
+				"'%s' where the '%s' in line %d needs its '%s'", word, top.end + 3,
+				pos_of(r, top.at).line, top.end);
 }
 
 /* `inside` is what stands behind the word, until `end`. False: it is not known. */
-static bool take_statement(struct reader *r, const char *tag, const char *word, const char *inside, const char *end) {
+static bool take_statement(struct reader *r, const char *tag, const char *word, const char *inside,
+			   const char *end) {
 	if (!strcmp(word, "elif") || !strcmp(word, "else")) {
 		take_else(r, tag, word);
 		return true;
@@ -137,8 +155,8 @@ static bool take_statement(struct reader *r, const char *tag, const char *word, 
 		return true;
 	}
 	const char *near = text_nearest(word, words, sizeof words / sizeof *words);
-	diagnostics_add(r->c, pos_of(r, tag), "'%s' is no statement of the runtime's Jinja%s%s%s", word, near ? "; did you mean '" : "", near ? near : "",
-		       near ? "'?" : "");
+	diagnostics_add(r->c, pos_of(r, tag), "'%s' is no statement of the runtime's Jinja%s%s%s",
+			word, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	return false;
 }
 
@@ -153,7 +171,8 @@ static void skip_comment(struct reader *r) {
 }
 
 static bool stands_alone(const char *word) {
-	return !strcmp(word, "else") || text_starts(word, "end") || !strcmp(word, "break") || !strcmp(word, "continue") || !strcmp(word, "generation");
+	return !strcmp(word, "else") || text_starts(word, "end") || !strcmp(word, "break") ||
+		!strcmp(word, "continue") || !strcmp(word, "generation");
 }
 
 static void take_tag(struct reader *r) {
@@ -164,7 +183,8 @@ static void take_tag(struct reader *r) {
 	inside += *inside == '-' || *inside == '+';
 	end = template_end(inside, close, &fault);
 	if (!end) {
-		diagnostics_add(r->c, pos_of(r, fault.at ? fault.at : tag), "'%s' %s", shown(tag, what), fault.what ? fault.what : "is not closed");
+		diagnostics_add(r->c, pos_of(r, fault.at ? fault.at : tag), "'%s' %s",
+				shown(tag, what), fault.what ? fault.what : "is not closed");
 		r->at = tag + strlen(tag);
 		return;
 	}
@@ -180,14 +200,19 @@ static void take_tag(struct reader *r) {
 			return;
 		if (stands_alone(word)) {
 			if (rest + strspn(rest, " \t\r\n") < end)
-				diagnostics_add(r->c, pos_of(r, tag), "'%s' takes nothing behind it%s", word, strcmp(word, "else") ? "" : "; 'elif' takes a condition");
+				diagnostics_add(r->c, pos_of(r, tag),
+						"'%s' takes nothing behind it%s", word,
+						strcmp(word, "else")
+							? ""
+							: "; 'elif' takes a condition");
 			return;
 		}
 		if (!strcmp(word, "call")) /* its first bracket belongs to the caller */
 			return;
 	}
 	if (template_expression(rest, end, *close == '%', &fault))
-		diagnostics_add(r->c, pos_of(r, fault.at), "in '%s': %s", shown(tag, what), fault.what);
+		diagnostics_add(r->c, pos_of(r, fault.at), "in '%s': %s", shown(tag, what),
+				fault.what);
 }
 
 void template_check(const char *file, const char *text, struct diagnostics *c) {
@@ -207,7 +232,10 @@ void template_check(const char *file, const char *text, struct diagnostics *c) {
 			r.at++;
 	}
 	for (size_t i = 0; i < r.n; i++)
-		diagnostics_add(c, pos_of(&r, r.open[i].at), "'%s' has no '%s'", r.open[i].end + 3, r.open[i].end);
+		diagnostics_add(c, pos_of(&r, r.open[i].at), "'%s' has no '%s'", r.open[i].end + 3,
+				r.open[i].end);
 	if (!r.uses_messages && c->n == before)
-		diagnostics_add(c, (struct pos){file, 1, 1}, "the template never uses 'messages', so no question would reach the model");
+		diagnostics_add(
+			c, (struct pos){file, 1, 1},
+			"the template never uses 'messages', so no question would reach the model");
 }

@@ -63,8 +63,10 @@ bool template_assigns(const char *from, const char *end) {
 			s = behind_string(s) - 1;
 			continue;
 		}
-		depth += (*s == '(') + (*s == '[') + (*s == '{') - (*s == ')') - (*s == ']') - (*s == '}');
-		if (*s == '=' && !depth && s[1] != '=' && s[-1] != '=' && s[-1] != '!' && s[-1] != '<' && s[-1] != '>')
+		depth += (*s == '(') + (*s == '[') + (*s == '{') - (*s == ')') - (*s == ']') -
+			(*s == '}');
+		if (*s == '=' && !depth && s[1] != '=' && s[-1] != '=' && s[-1] != '!' &&
+		    s[-1] != '<' && s[-1] != '>')
 			return true;
 	}
 	return false;
@@ -84,8 +86,8 @@ bool template_names(const char *from, const char *end, const char *name) {
 struct state {
 	char brackets[BRACKETS];
 	size_t n;
-	bool value;   /* the last thing was one, so that an operator follows */
-	bool test;    /* behind `is NAME` a value may follow without brackets */
+	bool value; /* the last thing was one, so that an operator follows */
+	bool test;  /* behind `is NAME` a value may follow without brackets */
 	bool any;
 	const char *operator; /* that still needs a value behind it, or NULL */
 };
@@ -103,7 +105,8 @@ static bool is_one_of(const char *s, size_t n, const char *const *list) {
 }
 
 static int take_name(const char *s, size_t n, struct state *t, struct template_fault *f) {
-	static const char *const operators[] = {"and", "or", "in", "if", "else", "is", "recursive", NULL};
+	static const char *const operators[] = {"and",  "or", "in",        "if",
+						"else", "is", "recursive", NULL};
 	static const char *const before[] = {"not", NULL};
 
 	if (is_one_of(s, n, before)) {
@@ -113,13 +116,13 @@ static int take_name(const char *s, size_t n, struct state *t, struct template_f
 	if (is_one_of(s, n, operators)) {
 		t->test = n == 2 && !strncmp(s, "is", 2);
 		t->value = false;
-		t->operator = !strncmp(s, "else", 4) || !strncmp(s, "recursive", 9) ? NULL : s;
+		t->operator= !strncmp(s, "else", 4) || !strncmp(s, "recursive", 9) ? NULL : s;
 		return 0;
 	}
 	if (t->value && !t->test)
 		return bad(f, s, "two values follow each other without an operator");
 	t->value = true;
-	t->operator = NULL;
+	t->operator= NULL;
 	return 0;
 }
 
@@ -132,7 +135,7 @@ static int take_bracket(const char *s, struct state *t, struct template_fault *f
 			return bad(f, s, "brackets are too deep");
 		t->brackets[t->n++] = closing[open - opening];
 		t->value = false;
-		t->operator = NULL;
+		t->operator= NULL;
 		return 0;
 	}
 	if (!t->n)
@@ -147,20 +150,25 @@ static int take_bracket(const char *s, struct state *t, struct template_fault *f
 
 static int take_operator(const char **at, struct state *t, struct template_fault *f) {
 	const char *s = *at;
-	bool sign = (*s == '-' || *s == '+') && !t->value, separates = *s == ',' || *s == ':' || (*s == '=' && s[1] != '=');
+	bool sign = (*s == '-' || *s == '+') && !t->value,
+	     separates = *s == ',' || *s == ':' || (*s == '=' && s[1] != '=');
 
-	*at += 1 + ((s[0] == '=' || s[0] == '!' || s[0] == '<' || s[0] == '>') && s[1] == '=') + (s[0] == '*' && s[1] == '*') + (s[0] == '/' && s[1] == '/');
+	*at += 1 + ((s[0] == '=' || s[0] == '!' || s[0] == '<' || s[0] == '>') && s[1] == '=') +
+		(s[0] == '*' && s[1] == '*') + (s[0] == '/' && s[1] == '/');
 	if (!strchr("+-*/%~|.,:=<>!", *s) || (*s == '!' && s[1] != '='))
 		return bad(f, s, "a character has no meaning here");
 	if (!t->value && !sign && *s != ':' && !(*s == '*' && t->n))
-		return bad(f, s, *s == '|' ? "a filter has no value before it" : "an operator has no value before it");
+		return bad(f, s,
+			   *s == '|' ? "a filter has no value before it"
+				     : "an operator has no value before it");
 	t->value = false;
 	t->test = false;
-	t->operator = separates ? NULL : s;
+	t->operator= separates ? NULL : s;
 	return 0;
 }
 
-int template_expression(const char *from, const char *end, bool statement, struct template_fault *fault) {
+int template_expression(const char *from, const char *end, bool statement,
+			struct template_fault *fault) {
 	struct state t = {.value = false};
 
 	for (const char *s = from; s < end;) {
@@ -170,10 +178,12 @@ int template_expression(const char *from, const char *end, bool statement, struc
 		}
 		t.any = true;
 		if (*s == '\'' || *s == '"') {
-			if (t.value && !t.test && s[-1] != '\'' && s[-1] != '"' && !strchr(" \t\r\n", s[-1]))
-				return bad(fault, s, "two values follow each other without an operator");
+			if (t.value && !t.test && s[-1] != '\'' && s[-1] != '"' &&
+			    !strchr(" \t\r\n", s[-1]))
+				return bad(fault, s,
+					   "two values follow each other without an operator");
 			t.value = true;
-			t.operator = NULL;
+			t.operator= NULL;
 			s = behind_string(s);
 		} else if (is_word(*s)) {
 			size_t n = 0;
@@ -195,5 +205,5 @@ int template_expression(const char *from, const char *end, bool statement, struc
 		return bad(fault, from, "there is no expression");
 	if (!t.any)
 		return bad(fault, from, "the statement is not whole");
-	return t.operator ? bad(fault, t.operator, "an operator has no value behind it") : 0;
+	return t.operator? bad(fault, t.operator, "an operator has no value behind it") : 0;
 }

@@ -17,5 +17,7 @@ const char *template_word(const char *inside, char *word, size_t size);
 /* Is there a '=' outside of strings and brackets, which makes of a set one without an end? */
 bool template_assigns(const char *from, const char *end);
 bool template_names(const char *from, const char *end, const char *name);
-/* Brackets, values and operators. In a statement several expressions and names may follow each other by its own words. -1 with a fault. */
-int template_expression(const char *from, const char *end, bool statement, struct template_fault *fault);
+/* Brackets, values and operators. In a statement several expressions and names may follow each
+ * other by its own words. -1 with a fault. */
+int template_expression(const char *from, const char *end, bool statement,
+			struct template_fault *fault);

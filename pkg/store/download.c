@@ -15,8 +15,8 @@
 #include "store/internal.h"
 
 enum {
-	RETRIES = 3,		/* without progress in between */
-	ATTEMPTS_MAX = 100,	/* in all */
+	RETRIES = 3,            /* without progress in between */
+	ATTEMPTS_MAX = 100,     /* in all */
 	PROGRESS_MIN = 1 << 20, /* bytes that make an attempt one with progress */
 	STALL_MS = 60000,
 	BACKOFF_MS = 500,
@@ -33,9 +33,9 @@ struct download {
 	char etag[256]; /* strong one of the first answer; "" where there is none */
 	uint64_t total; /* of the file; 0: not known */
 	bool begun;
-	bool passing;	  /* the fault may be gone at the next attempt */
-	bool refused;	  /* by us, with `fault` */
-	bool looking;	  /* it has another size, and is small: what is it? */
+	bool passing; /* the fault may be gone at the next attempt */
+	bool refused; /* by us, with `fault` */
+	bool looking; /* it has another size, and is small: what is it? */
 	struct buf look;
 	uint64_t wait_ms; /* what the server asked for */
 	struct err fault;
@@ -92,9 +92,8 @@ static int accept_answer(struct download *d, const struct http_response *r) {
 	if (r->status == 206 && r->range_from != (int64_t) d->t->at) {
 		d->passing = true; /* from the start, without a range */
 		return store_target_reset(d->t, &d->fault)
-			       ? -1
-			       : err_set(&d->fault, ERR_UNREACHABLE,
-					 "sent another range than asked for");
+			? -1
+			: err_set(&d->fault, ERR_UNREACHABLE, "sent another range than asked for");
 	}
 	if (r->status == 200 && d->t->at && store_target_reset(d->t, &d->fault))
 		return -1;
@@ -139,7 +138,8 @@ static bool on_data(void *ctx, const char *data, size_t n) {
 	return true;
 }
 
-bool store_is_something_else(int fd, const struct http_response *r, const char *url, struct err *e) {
+bool store_is_something_else(int fd, const struct http_response *r, const char *url,
+			     struct err *e) {
 	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
 	char *head CLEANUP(freep) = mem_zalloc(HTTP_HEAD, 1);
 	ssize_t n = pread(fd, head, HTTP_HEAD, 0);
@@ -151,13 +151,14 @@ bool store_is_something_else(int fd, const struct http_response *r, const char *
 }
 
 /* What a status other than 2xx means. Always -1. */
-static int bad_status(struct download *d, const char *url, const struct http_response *r, struct err *e) {
+static int bad_status(struct download *d, const char *url, const struct http_response *r,
+		      struct err *e) {
 	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
 	bool ranged = d->t->at;
 	long status = r->status;
 
-	d->passing =
-		status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+	d->passing = status == 408 || status == 429 || status == 500 ||
+		(status >= 502 && status <= 504);
 	d->wait_ms = r->retry_after_ms;
 	if (d->passing && d->wait_ms > RETRY_AFTER_MAX_MS) {
 		d->passing = false;
@@ -174,7 +175,8 @@ static int bad_status(struct download *d, const char *url, const struct http_res
 }
 
 /* A body of another size than was wanted: by what it is, where that is known. */
-static int say_what_came(struct download *d, const char *url, const struct http_response *r, struct err *e) {
+static int say_what_came(struct download *d, const char *url, const struct http_response *r,
+			 struct err *e) {
 	struct buf what CLEANUP(buf_done) = BUF_INIT(sizeof e->msg);
 
 	*e = d->fault;
@@ -184,7 +186,8 @@ static int say_what_came(struct download *d, const char *url, const struct http_
 }
 
 /* The end of an answer that came whole, as far as HTTP knows. */
-static int check_end(struct download *d, const char *url, const struct http_response *r, struct err *e) {
+static int check_end(struct download *d, const char *url, const struct http_response *r,
+		     struct err *e) {
 	if (r->status < 200 || r->status > 299)
 		return bad_status(d, url, r, e);
 	if (!d->begun)
@@ -207,8 +210,8 @@ static int check_end(struct download *d, const char *url, const struct http_resp
 
 static int attempt(struct download *d, const char *url, struct err *e) {
 	struct http_response r CLEANUP(http_response_done) = {0};
-	char *auth CLEANUP(freep) =
-		mem_printf("Authorization: Bearer %s", d->token ? d->token : "");
+	char *auth CLEANUP(freep) = mem_printf("Authorization: Bearer %s",
+					       d->token ? d->token : "");
 	char *unchanged CLEANUP(freep) = mem_printf("If-Range: %s", d->etag);
 	/* Without this header a server may pack what it sends (RFC 9110, 12.5.3). */
 	const char *headers[3] = {"Accept-Encoding: identity"};
@@ -268,7 +271,8 @@ static void download_done(struct download *d) {
 
 int store_download(struct fetch *f, struct target *t, bool is_object, const char *url,
 		   const char *token, struct err *e) {
-	struct download d CLEANUP(download_done) = {.f = f, .t = t, .is_object = is_object, .token = token, .look = BUF_INIT(LOOK_MAX)};
+	struct download d CLEANUP(download_done) = {
+		.f = f, .t = t, .is_object = is_object, .token = token, .look = BUF_INIT(LOOK_MAX)};
 
 	if (!t->s->http)
 		t->s->http = http_new();

@@ -17,7 +17,7 @@ enum {
 	TICK_MS = 100,
 	WAIT_LOOK_MS = 50,
 	WAIT_MAX_MS = 600000, /* for another process that makes no progress */
-	FAULT_SHOWN = 300, /* a fault and what to do about it */
+	FAULT_SHOWN = 300,    /* a fault and what to do about it */
 };
 
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total) {
@@ -42,15 +42,17 @@ static void add_fault(struct faults *a, const char *source, const struct err *fa
 	char *shown CLEANUP(freep) = store_source_shown(source);
 	size_t n = strlen(shown);
 	/* The ends of an address tell most. */
-	char *clipped CLEANUP(freep) =
-		n <= 90 ? mem_strdup(shown) : mem_printf("%.40s...%s", shown, shown + n - 47);
-	char *line CLEANUP(freep) =
-		mem_printf("%s%s: %.*s", a->n ? "; " : "", clipped, FAULT_SHOWN, fault->msg);
+	char *clipped CLEANUP(freep) = n <= 90 ? mem_strdup(shown)
+					       : mem_printf("%.40s...%s", shown, shown + n - 47);
+	char *line CLEANUP(freep) = mem_printf("%s%s: %.*s", a->n ? "; " : "", clipped, FAULT_SHOWN,
+					       fault->msg);
 
 	a->n++;
 	a->integrity = a->integrity || fault->code == ERR_INTEGRITY;
-	/* A page in place of the file is known by its kind: the wanted digest would tell nothing. */
-	a->names_digest = a->names_digest || (fault->code == ERR_INTEGRITY && !strstr(fault->msg, "instead of the file"));
+	/* A page in place of the file is known by its kind: the wanted digest would tell
+	 * nothing. */
+	a->names_digest = a->names_digest ||
+		(fault->code == ERR_INTEGRITY && !strstr(fault->msg, "instead of the file"));
 	if (a->used + strlen(line) >= sizeof a->text) {
 		a->left_out++;
 		return;
@@ -67,7 +69,8 @@ static int report(const struct faults *a, const struct store_want *w, struct err
 		return err_set(e, ERR_INTEGRITY, "cannot fetch %.40s %s: %s%s", w->what, w->sha256,
 			       a->text, more);
 	if (a->integrity)
-		return err_set(e, ERR_INTEGRITY, "cannot fetch %.40s: %s%s", w->what, a->text, more);
+		return err_set(e, ERR_INTEGRITY, "cannot fetch %.40s: %s%s", w->what, a->text,
+			       more);
 	return err_set(e, ERR_UNREACHABLE, "cannot fetch %.40s: %s%s", w->what, a->text, more);
 }
 
@@ -88,8 +91,8 @@ static int try_all(struct fetch *f, struct err *e) {
 		add_fault(&faults, w->sources[i], &fault);
 		if (i + 1 < w->n_sources) {
 			char *shown CLEANUP(freep) = store_source_shown(w->sources[i]);
-			char *note CLEANUP(freep) =
-				mem_printf("taking the next source: %s: %s", shown, fault.msg);
+			char *note CLEANUP(freep) = mem_printf("taking the next source: %s: %s",
+							       shown, fault.msg);
 			progress_note(f->p, w->what, note);
 		}
 	}
@@ -174,7 +177,8 @@ int store_fetch(struct store *s, const struct store_want *w, const struct progre
 	if (there)
 		return 0;
 	(void) snprintf(f.part_name, sizeof f.part_name, "tmp/%s.part", w->sha256);
-	if (take_part(&f, e) || already(s, w, p, &there, e))
+	if (take_part(&f, e) ||
+	    already(s, w, p, &there, e))
 		return -1;
 	if (there || !try_all(&f, e))
 		return 0;

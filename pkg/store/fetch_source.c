@@ -52,7 +52,8 @@ static int copy(struct fetch *f, int from, uint64_t size, struct store_writer *w
 			return err_set(e, ERR_UNREACHABLE, "cannot read it: %s", strerror(errno));
 		if (!n)
 			return 0;
-		if (interrupt_check(e) || store_write(w, piece, (size_t) n, e))
+		if (interrupt_check(e) ||
+		    store_write(w, piece, (size_t) n, e))
 			return -1;
 		done += (uint64_t) n;
 		store_fetch_tick(f, done, size);
@@ -209,7 +210,8 @@ static int from_url_archive(struct fetch *f, const char *url, const char *token,
 	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", a.to.fd);
 	if (!from_archive(f, path, member, e))
 		return 0;
-	if ((e->code == ERR_INTEGRITY || e->code == ERR_UNREACHABLE) && store_is_something_else(a.to.fd, &f->seen, url, e))
+	if ((e->code == ERR_INTEGRITY || e->code == ERR_UNREACHABLE) &&
+	    store_is_something_else(a.to.fd, &f->seen, url, e))
 		return -1;
 	char *at = strstr(e->msg, path), *rest CLEANUP(freep) = NULL;
 	if (at) { /* the name means nothing to a reader */
@@ -245,7 +247,9 @@ int store_fetch_source(struct fetch *f, const char *source, struct err *e) {
 		return from_archive(f, archive, member + 1, e) ? or_something_else(archive, e) : 0;
 	}
 	if (text_starts(source, "https://") || text_starts(source, "http://") ||
-	    text_starts(source, "hf://") || text_starts(source, "url_file:") || text_starts(source, "url_env:"))
+	    text_starts(source, "hf://") || text_starts(source, "url_file:") ||
+	    text_starts(source, "url_env:"))
 		return from_address(f, source, e);
-	return err_set(e, ERR_UNREACHABLE, "it begins with none of file:/, https://, hf://, url_file:, url_env:");
+	return err_set(e, ERR_UNREACHABLE,
+		       "it begins with none of file:/, https://, hf://, url_file:, url_env:");
 }

@@ -10,8 +10,8 @@
 #include "store/store.h"
 
 struct store {
-	int dir;	   /* ROOT/store */
-	char *path;	   /* the same, absolute */
+	int dir;           /* ROOT/store */
+	char *path;        /* the same, absolute */
 	struct http *http; /* made at the first download; keeps its connections */
 };
 
@@ -49,7 +49,7 @@ struct target {
 	struct store *s;
 	int fd;
 	struct sha256 *hash; /* of what is in the file; NULL where nobody wants it */
-	uint64_t at;	     /* bytes in the file */
+	uint64_t at;         /* bytes in the file */
 };
 int store_target_reset(struct target *t, struct err *e);
 
@@ -61,16 +61,17 @@ struct fetch {
 	const struct progress *p;
 	struct target part; /* tmp/DIGEST.part, locked: who else wants the digest waits for it */
 	char part_name[STORE_NAME];
-	bool adopted;	  /* the part is the object now */
-	bool drop;	  /* keep no part */
-	uint64_t told_ms; /* when progress was last told */
+	bool adopted;              /* the part is the object now */
+	bool drop;                 /* keep no part */
+	uint64_t told_ms;          /* when progress was last told */
 	struct http_response seen; /* headers of the last answer, without a body */
 };
 /* Tells progress and touches the part, ten times a second at most. */
 void store_fetch_tick(struct fetch *f, uint64_t done, uint64_t total);
 
-/* What is in an open file in place of what was wanted: an HTML page, a Git LFS pointer (http_unexpected). `r` as there. Sets *e
- * (ERR_INTEGRITY) and returns true where it is something that is known. */
+/* What is in an open file in place of what was wanted: an HTML page, a Git LFS pointer
+ * (http_unexpected). `r` as there. Sets *e (ERR_INTEGRITY) and returns true where it is something
+ * that is known. */
 bool store_is_something_else(int fd, const struct http_response *r, const char *url, struct err *e);
 
 /* A whole download with its retries, from t->at on. `is_object`: the bytes are to be the wanted

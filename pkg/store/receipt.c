@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "fs/step.h"
-#include "json/json.h"
 #include "store/internal.h"
+#include "json/json.h"
 
 enum { RECEIPT_MAX = 4096 };
 
@@ -75,7 +75,8 @@ void store_receipt_write(struct store *s, const char *sha256, const struct stat 
 	(void) buf_putc(&text, '\n');
 	store_object_name("receipts", sha256, name);
 	(void) snprintf(dir, sizeof dir, "receipts/%.2s", sha256);
-	if (fs_mkdirs(EFFECT_STORE_RECEIPT, s->dir, dir, 0755, &ignored) || store_tmp_new(s, aside, &fd, &ignored))
+	if (fs_mkdirs(EFFECT_STORE_RECEIPT, s->dir, dir, 0755, &ignored) ||
+	    store_tmp_new(s, aside, &fd, &ignored))
 		return;
 	if (fs_write_all(EFFECT_STORE_RECEIPT, fd, buf_str(&text), text.len, aside, &ignored) ||
 	    fs_seal(EFFECT_STORE_RECEIPT, fd, 0644, aside, &ignored) ||

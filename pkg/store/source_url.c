@@ -40,7 +40,8 @@ int store_hub(char **endpoint, char **token, struct err *e) {
 	const char *said = endpoint_of();
 
 	if (text_starts(said, "http://") && !http_is_loopback(said))
-		return err_set(e, ERR_UNREACHABLE, "HF_ENDPOINT is http://, which is for this host only, use https://");
+		return err_set(e, ERR_UNREACHABLE,
+			       "HF_ENDPOINT is http://, which is for this host only, use https://");
 	*endpoint = mem_strndup(said, strlen(said) - text_ends(said, "/"));
 	*token = token_of();
 	return 0;
@@ -94,9 +95,12 @@ static int from_elsewhere(const char *source, char **url, struct err *e) {
 
 int store_source_url(const char *source, bool plain_http, char **url, char **token, struct err *e) {
 	char *found CLEANUP(freep) = NULL;
-	bool hub = text_starts(source, "hf://"), elsewhere = text_starts(source, "url_file:") || text_starts(source, "url_env:");
+	bool hub = text_starts(source, "hf://"),
+	     elsewhere = text_starts(source, "url_file:") || text_starts(source, "url_env:");
 
-	if (hub ? hf_address(source, &found, e) : elsewhere ? from_elsewhere(source, &found, e) : !(found = mem_strdup(source)))
+	if (hub                 ? hf_address(source, &found, e)
+		    : elsewhere ? from_elsewhere(source, &found, e)
+				: !(found = mem_strdup(source)))
 		return -1;
 	if (text_starts(found, "http://") && !plain_http && !http_is_loopback(found))
 		return err_set(e, ERR_UNREACHABLE, "http:// is for this host only, use https://");

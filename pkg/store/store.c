@@ -16,8 +16,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "store/internal.h"
+#include "json/json.h"
 
 enum { NOTE_MAX = 1 << 20 };
 
@@ -156,7 +156,8 @@ int store_remove(struct store *s, const char *sha256, struct err *e) {
 	store_receipt_remove(s, sha256);
 	if (!fs_exists(s->dir, name))
 		return 0;
-	if (fs_unlink(EFFECT_STORE_REMOVE, s->dir, name, e) || fs_sync_parent(EFFECT_STORE_REMOVE, s->dir, name, e))
+	if (fs_unlink(EFFECT_STORE_REMOVE, s->dir, name, e) ||
+	    fs_sync_parent(EFFECT_STORE_REMOVE, s->dir, name, e))
 		return err_wrap(e, "cannot remove an object of '%s'", s->path);
 	return 0;
 }
@@ -218,8 +219,8 @@ int store_note_get(struct store *s, const char *name, struct buf *out, bool *fou
 	char *path CLEANUP(freep) = note_path(name);
 
 	return fs_read_if(s->dir, path, out, found, e)
-		       ? err_wrap(e, "cannot read a note of '%s'", s->path)
-		       : 0;
+		? err_wrap(e, "cannot read a note of '%s'", s->path)
+		: 0;
 }
 
 int store_note_put(struct store *s, const char *name, const void *data, size_t n, struct err *e) {
@@ -227,7 +228,8 @@ int store_note_put(struct store *s, const char *name, const void *data, size_t n
 	char *kind CLEANUP(freep) = mem_strndup(path, (size_t) (strrchr(path, '/') - path));
 
 	assert(n <= NOTE_MAX);
-	if (fs_mkdirs(EFFECT_STORE_NOTE, s->dir, kind, 0755, e) || fs_write(EFFECT_STORE_NOTE, s->dir, path, data, n, 0644, e))
+	if (fs_mkdirs(EFFECT_STORE_NOTE, s->dir, kind, 0755, e) ||
+	    fs_write(EFFECT_STORE_NOTE, s->dir, path, data, n, 0644, e))
 		return err_wrap(e, "cannot write a note in '%s'", s->path);
 	return 0;
 }
@@ -240,9 +242,11 @@ int store_quarantine(struct store *s, const char *sha256, char **name, struct er
 	if (!fs_exists(s->dir, from))
 		return 0;
 	clock_stamp(clock_unix(), stamp);
-	char *to = mem_printf("quarantine/%.64s.%s.%u", sha256, stamp, (unsigned) (clock_mono_us() % 1000000));
+	char *to = mem_printf("quarantine/%.64s.%s.%u", sha256, stamp,
+			      (unsigned) (clock_mono_us() % 1000000));
 	store_receipt_remove(s, sha256);
-	if (fs_mkdirs(EFFECT_STORE_DIR, s->dir, "quarantine", 0755, e) || fs_rename(EFFECT_STORE_RENAME, s->dir, from, to, e)) {
+	if (fs_mkdirs(EFFECT_STORE_DIR, s->dir, "quarantine", 0755, e) ||
+	    fs_rename(EFFECT_STORE_RENAME, s->dir, from, to, e)) {
 		free(to);
 		return err_wrap(e, "cannot quarantine an object of '%s'", s->path);
 	}
@@ -255,6 +259,8 @@ uint64_t store_age_s(struct store *s, const char *sha256) {
 	struct stat st;
 
 	store_object_name("sha256", sha256, name);
-	int64_t age = fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) ? 0 : clock_unix() - (int64_t) st.st_ctim.tv_sec;
+	int64_t age = fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW)
+		? 0
+		: clock_unix() - (int64_t) st.st_ctim.tv_sec;
 	return age > 0 ? (uint64_t) age : 0;
 }

@@ -15,7 +15,8 @@ struct progress;
  *
  *     sha256/ab/abcd...    objects, mode 0444: models, packages, layers, blobs of images
  *     receipts/ab/abcd...  JSON: which inode, size and times the object had when it was hashed
- *     quarantine/          what stood in an object's place with other bytes; nobody removes it but you
+ *     quarantine/          what stood in an object's place with other bytes; nobody removes it but
+ *                          you
  *     notes/KIND/KEY       small named results ("these packages gave that layer")
  *     tmp/                 what is being written; each file is locked by its writer
  *
@@ -43,10 +44,12 @@ int store_open_object(struct store *s, const char *sha256, int *fd, struct err *
 /* Absolute path on the host, for bind mounts; yours. Says nothing about whether it is there. */
 char *store_path(const struct store *s, const char *sha256);
 
-/* Where "hf://ORG/REPO@REV/FILE" or an https:// source is, and the token for its host, which may be NULL; both yours.
- * ERR_UNREACHABLE: not of that form, or http:// to another host without plain_http. */
+/* Where "hf://ORG/REPO@REV/FILE" or an https:// source is, and the token for its host, which may be
+ * NULL; both yours. ERR_UNREACHABLE: not of that form, or http:// to another host without
+ * plain_http. */
 int store_source_url(const char *source, bool plain_http, char **url, char **token, struct err *e);
-/* The hub of hf:// sources without a '/' at its end, and the token for it, which may be NULL; both yours. ERR_UNREACHABLE: http:// to another host. */
+/* The hub of hf:// sources without a '/' at its end, and the token for it, which may be NULL; both
+ * yours. ERR_UNREACHABLE: http:// to another host. */
 int store_hub(char **endpoint, char **token, struct err *e);
 /* A source without secrets, for messages; yours. */
 char *store_source_shown(const char *source);
@@ -61,12 +64,12 @@ struct store_want {
 	const char *const *sources;
 	size_t n_sources;
 	const char *sha256;
-	uint64_t size;	  /* 0: not known */
+	uint64_t size;    /* 0: not known */
 	const char *what; /* for people: "model", "package libc6" */
 	/* http:// from any host is fine (mirrors of packages): the digest guards the bytes. */
 	bool plain_http;
 	uint64_t stall_timeout_ms; /* no byte for that long ends an attempt; 0: 60 s */
-	uint64_t backoff_ms;	   /* before the first retry, doubled each time; 0: 500 ms */
+	uint64_t backoff_ms;       /* before the first retry, doubled each time; 0: 500 ms */
 	/* For another process that fetches the same and makes no progress; 0: 10 min. */
 	uint64_t wait_ms;
 	enum effect effect; /* of a download; EFFECT_NONE: EFFECT_MODEL_PULL */
@@ -111,8 +114,8 @@ int store_each(struct store *s,
 uint64_t store_age_s(struct store *s, const char *sha256);
 /* Object and receipt; absent is fine. */
 int store_remove(struct store *s, const char *sha256, struct err *e);
-/* Out of its place, kept for whoever wants to know: quarantine/SHA256.TIME, without a receipt. *name is that path, relative to the store; NULL: there
- * was nothing. */
+/* Out of its place, kept for whoever wants to know: quarantine/SHA256.TIME, without a receipt.
+ * *name is that path, relative to the store; NULL: there was nothing. */
 int store_quarantine(struct store *s, const char *sha256, char **name, struct err *e);
 /* Remove what dead writers left in tmp/; what a living process writes stays. Partial downloads
  * stay for 7 days, so that they can be resumed, unless `parts`. `removed` may be NULL. */

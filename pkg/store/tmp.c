@@ -30,13 +30,13 @@ static bool still_named(struct store *s, const char *name, int fd) {
 	struct stat a, b;
 
 	return !fstat(fd, &a) && !fstatat(s->dir, name, &b, AT_SYMLINK_NOFOLLOW) &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+		a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int store_tmp_lock(struct store *s, const char *name, int *out, struct err *e) {
 	for (int tries = 0; tries < 100; tries++) {
-		int fd CLEANUP(closep) =
-			fs_step_create(EFFECT_STORE_WRITE, s->dir, name, O_RDWR, 0600);
+		int fd CLEANUP(closep) = fs_step_create(EFFECT_STORE_WRITE, s->dir, name, O_RDWR,
+							0600);
 		if (fd < 0)
 			return err_sys(e, "cannot open '%s/%s'", s->path, name);
 		if (!lock(fd)) {
@@ -80,8 +80,8 @@ int store_check_room(struct store *s, const char *what, uint64_t size, struct er
 		return 0;
 	text_format_bytes(size, needs);
 	text_format_bytes(free_bytes, has);
-	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what, s->path,
-		       needs, has);
+	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what,
+		       s->path, needs, has);
 }
 
 static int full(struct store *s, const char *what, uint64_t size, struct err *e) {
@@ -90,10 +90,10 @@ static int full(struct store *s, const char *what, uint64_t size, struct err *e)
 	text_format_bytes(size, needs);
 	text_format_bytes(fs_free_bytes(s->dir), has);
 	if (!size)
-		return err_set(e, ERR_SYS, "not enough space for %s in '%s': %s is free", what, s->path,
-			       has);
-	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what, s->path,
-		       needs, has);
+		return err_set(e, ERR_SYS, "not enough space for %s in '%s': %s is free", what,
+			       s->path, has);
+	return err_set(e, ERR_SYS, "not enough space for %s in '%s': it needs %s, %s is free", what,
+		       s->path, needs, has);
 }
 
 int store_append(struct store *s, int fd, const void *data, size_t n, const char *what,
@@ -146,8 +146,8 @@ int store_clean(struct store *s, bool parts, size_t *removed, struct err *e) {
 		return err_wrap(e, "cannot clean '%s'", s->path);
 	for (size_t i = 0; i < n; i++) {
 		char *name CLEANUP(freep) = mem_printf("tmp/%s", names[i]);
-		int fd CLEANUP(closep) =
-			openat(s->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		int fd CLEANUP(closep) = openat(s->dir, name,
+						O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd < 0 || !lock(fd) || !still_named(s, name, fd) ||
 		    !is_litter(names[i], fd, parts))
 			continue;

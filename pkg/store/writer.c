@@ -13,7 +13,7 @@
 struct store_writer {
 	struct store *s;
 	char *what;
-	uint64_t size;	       /* announced */
+	uint64_t size;         /* announced */
 	char name[STORE_NAME]; /* in tmp/; "" after the commit */
 	int fd;
 	struct sha256 *hash;
@@ -28,7 +28,8 @@ int store_begin(struct store *s, const char *what, uint64_t size, struct store_w
 	w->what = mem_strdup(what);
 	w->size = size;
 	w->hash = sha256_new();
-	if (store_check_room(s, what, size, e) || store_tmp_new(s, w->name, &w->fd, e))
+	if (store_check_room(s, what, size, e) ||
+	    store_tmp_new(s, w->name, &w->fd, e))
 		return -1;
 	*out = STEAL(w);
 	return 0;
@@ -92,8 +93,10 @@ int store_put(struct store *s, const void *data, size_t n, char sha256[65], stru
 	sha256_of(data, n, found);
 	if (store_has(s, found, &has, NULL, e))
 		return -1;
-	if (!has && (store_begin(s, "an object", n, &w, e) || store_write(w, data, n, e) ||
-		     store_commit(w, found, NULL, e)))
+	if (!has &&
+	    (store_begin(s, "an object", n, &w, e) ||
+	     store_write(w, data, n, e) ||
+	     store_commit(w, found, NULL, e)))
 		return -1;
 	memcpy(sha256, found, sizeof found);
 	return 0;

@@ -12,7 +12,8 @@ struct reader {
 	struct yaml *yaml;
 	struct diagnostics *c;
 	const char *name, *text, *end;
-	const char *seen; /* up to here was looked for tabs; character number `seen_index` of the text */
+	/* up to here was looked for tabs; character number `seen_index` of the text */
+	const char *seen;
 	size_t seen_index;
 	struct pos last; /* of the last event that had a place */
 	struct {
@@ -51,7 +52,8 @@ static struct yaml_node *new_node(struct reader *r, enum yaml_kind kind) {
 }
 
 static bool is_null(const char *s) {
-	return !*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") || !strcmp(s, "NULL");
+	return !*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") ||
+		!strcmp(s, "NULL");
 }
 
 static bool is_value(const struct reader *r) {
@@ -79,15 +81,17 @@ static struct pos place_of(const struct reader *r, const char *at) {
 
 #define TAB_OUTSIDE "a tab outside of quotes: use blanks, or \"\\t\" in a text"
 
-/* On to character number `index`. Where `look` is set, a tab in between that is in no comment is refused: readers of YAML
- * differ in where one may stand between values, or in a text without quotes. */
+/* On to character number `index`. Where `look` is set, a tab in between that is in no comment is
+ * refused: readers of YAML differ in where one may stand between values, or in a text without
+ * quotes. */
 static int see(struct reader *r, size_t index, bool look) {
 	bool comment = false;
 
 	for (; r->seen < r->end && r->seen_index < index; r->seen++) {
 		char c = *r->seen, before = r->seen > r->text ? r->seen[-1] : '\n';
 		r->seen_index += ((unsigned char) c & 0xc0) != 0x80;
-		comment = c != '\n' && c != '\r' && (comment || (c == '#' && strchr(" \t\r\n", before)));
+		comment = c != '\n' && c != '\r' &&
+			(comment || (c == '#' && strchr(" \t\r\n", before)));
 		if (look && c == '\t' && !comment)
 			return fatal(r, place_of(r, r->seen), TAB_OUTSIDE);
 	}
@@ -104,7 +108,9 @@ static int check_header(struct reader *r) {
 	if (s[strspn(s, " ")] == '\t')
 		return fatal(r, place_of(r, s + strspn(s, " ")), TAB_OUTSIDE);
 	if (*s == '#')
-		return fatal(r, place_of(r, s), "a comment directly behind the mark of a text block: put a blank before it");
+		return fatal(r, place_of(r, s),
+			     "a comment directly behind the mark of a text block: put a blank "
+			     "before it");
 	if (!r->depth)
 		return fatal(r, r->last, "one text block is the whole file");
 	return 0;
@@ -117,7 +123,8 @@ static int check_scalar(struct reader *r, const yaml_event_t *ev) {
 		return 0;
 	if (see(r, ev->start_mark.index, true))
 		return -1;
-	if (style != YAML_SINGLE_QUOTED_SCALAR_STYLE && style != YAML_DOUBLE_QUOTED_SCALAR_STYLE && check_header(r))
+	if (style != YAML_SINGLE_QUOTED_SCALAR_STYLE && style != YAML_DOUBLE_QUOTED_SCALAR_STYLE &&
+	    check_header(r))
 		return -1;
 	return see(r, ev->end_mark.index, false);
 }
@@ -134,7 +141,8 @@ static int scalar(struct reader *r, const yaml_event_t *ev) {
 	struct yaml_node *node = new_node(r, YAML_SCALAR);
 	node->plain = plain;
 	if (memchr(text, 0, n) || !text_is_utf8(text, n))
-		return fatal(r, node->pos, "text with a character that has no place in it (NUL, or half a pair)");
+		return fatal(r, node->pos,
+			     "text with a character that has no place in it (NUL, or half a pair)");
 	node->text = arena_strdup(r->yaml->arena, text);
 	if (plain && is_null(text))
 		node->kind = YAML_NULL;
@@ -155,7 +163,8 @@ static int open_node(struct reader *r, enum yaml_kind kind) {
 
 /* By text, and where that is the same by place. */
 static int compare_keys(const void *pa, const void *pb) {
-	const struct yaml_node *a = *(struct yaml_node *const *) pa, *b = *(struct yaml_node *const *) pb;
+	const struct yaml_node *a = *(struct yaml_node *const *) pa,
+			       *b = *(struct yaml_node *const *) pb;
 	int d = strcmp(a->text, b->text);
 
 	if (d)
@@ -176,10 +185,12 @@ static void find_twice(struct reader *r, struct yaml_node **pairs, size_t n) {
 		bool merge = keys[i]->plain && !strcmp(keys[i]->text, "<<");
 		bool twice = first && !strcmp(keys[i]->text, first->text);
 		if (merge)
-			diagnostics_add(r->c, keys[i]->pos, "merge keys ('<<') are not supported, write the keys out");
+			diagnostics_add(r->c, keys[i]->pos,
+					"merge keys ('<<') are not supported, write the keys out");
 		else if (twice)
-			diagnostics_add(r->c, keys[i]->pos, "duplicate key '%s', the first is in line %d",
-				       yaml_show(keys[i]->text, shown), first->pos.line);
+			diagnostics_add(r->c, keys[i]->pos,
+					"duplicate key '%s', the first is in line %d",
+					yaml_show(keys[i]->text, shown), first->pos.line);
 		if (merge || twice)
 			keys[i]->text = NULL;
 		else
@@ -210,7 +221,8 @@ static int close_node(struct reader *r) {
 
 	if (node->kind == YAML_MAPPING && check_keys(r, from, &n))
 		return -1;
-	struct yaml_node **children = arena_zalloc(r->yaml->arena, n + 1, sizeof(struct yaml_node *));
+	struct yaml_node **children = arena_zalloc(r->yaml->arena, n + 1,
+						   sizeof(struct yaml_node *));
 	if (n)
 		memcpy(children, from, n * sizeof(struct yaml_node *));
 	node->children = (const struct yaml_node *const *) children;
@@ -219,10 +231,12 @@ static int close_node(struct reader *r) {
 	return 0;
 }
 
-static int refuse_extras(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag) {
+static int refuse_extras(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor,
+			 const yaml_char_t *tag) {
 	move_to(r, &ev->start_mark);
 	if (anchor)
-		return fatal(r, r->last, "anchors and aliases are not supported, write the value out");
+		return fatal(r, r->last,
+			     "anchors and aliases are not supported, write the value out");
 	if (tag)
 		return fatal(r, r->last, "tags like !!str are not supported, use quotes for text");
 	return 0;
@@ -237,7 +251,8 @@ static int begin_document(struct reader *r, const yaml_event_t *ev) {
 
 static int collection(struct reader *r, const yaml_event_t *ev) {
 	bool list = ev->type == YAML_SEQUENCE_START_EVENT;
-	const yaml_char_t *anchor = list ? ev->data.sequence_start.anchor : ev->data.mapping_start.anchor;
+	const yaml_char_t *anchor = list ? ev->data.sequence_start.anchor
+					 : ev->data.mapping_start.anchor;
 	const yaml_char_t *tag = list ? ev->data.sequence_start.tag : ev->data.mapping_start.tag;
 
 	if (refuse_extras(r, ev, anchor, tag))
@@ -247,30 +262,24 @@ static int collection(struct reader *r, const yaml_event_t *ev) {
 
 static int take(struct reader *r, const yaml_event_t *ev) {
 	switch (ev->type) {
-	case YAML_DOCUMENT_START_EVENT:
-		return begin_document(r, ev);
-	case YAML_ALIAS_EVENT:
-		return refuse_extras(r, ev, ev->data.alias.anchor, NULL);
+	case YAML_DOCUMENT_START_EVENT: return begin_document(r, ev);
+	case YAML_ALIAS_EVENT: return refuse_extras(r, ev, ev->data.alias.anchor, NULL);
 	case YAML_SCALAR_EVENT:
 		if ((ev->data.scalar.anchor || ev->data.scalar.tag) &&
 		    refuse_extras(r, ev, ev->data.scalar.anchor, ev->data.scalar.tag))
 			return -1;
 		return scalar(r, ev);
 	case YAML_SEQUENCE_START_EVENT:
-	case YAML_MAPPING_START_EVENT:
-		return collection(r, ev);
+	case YAML_MAPPING_START_EVENT: return collection(r, ev);
 	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT:
-		return close_node(r);
-	case YAML_STREAM_END_EVENT:
-		r->ended = true;
-		return see(r, SIZE_MAX, true);
-	default:
-		return 0;
+	case YAML_MAPPING_END_EVENT: return close_node(r);
+	case YAML_STREAM_END_EVENT: r->ended = true; return see(r, SIZE_MAX, true);
+	default: return 0;
 	}
 }
 
-/* Words that say what to do, for the library's own. WHERE_OPENED: the place is where the context begins, not where it broke. */
+/* Words that say what to do, for the library's own. WHERE_OPENED: the place is where the context
+ * begins, not where it broke. */
 static const struct {
 	const char *problem, *words;
 	char at; /* only where this character is there; 0: any */
@@ -279,30 +288,46 @@ static const struct {
 	{"found unexpected end of stream", "these quotes are not closed", 0, WHERE_OPENED},
 	{"did not find expected ',' or ']'", "expected ',' or ']' in the list", 0, OPENED_AT},
 	{"did not find expected ',' or '}'", "expected ',' or '}' in the mapping", 0, OPENED_AT},
-	{"did not find expected key", "expected a key of the mapping, look at the indentation and the quotes", 0, OPENED_AT},
-	{"did not find expected '-' indicator", "expected '- ' of the list, look at the indentation", 0, OPENED_AT},
-	{"did not find expected <document start>", "this belongs to nothing before it, look at the indentation", 0, HERE},
-	{"mapping values are not allowed in this context", "a ': ' cannot stand here, look at the indentation or use quotes", 0, HERE},
-	{"block sequence entries are not allowed in this context", "a list cannot begin here, use a line of its own, or quotes", 0, HERE},
-	{"did not find expected alphabetic or numeric character", "a text that begins with '&' or '*' needs quotes", 0, HERE},
-	{"found unknown escape character", "an escape that YAML does not have, write \\\\ for a backslash", 0, HERE},
-	{"found invalid Unicode character escape code", "an escape that is no character (half of a surrogate pair)", 0, HERE},
-	{"found character that cannot start any token", "a tab cannot indent, use blanks", '\t', HERE},
-	{"found character that cannot start any token", "a text that begins with '@', '`' or '%' needs quotes", 0, HERE},
-	{"found a tab character where an indentation", "a text block cannot begin with a tab, use blanks or double quotes", 0, HERE},
-	{"did not find expected node content", "inside brackets a text with a ':' at its begin or end needs quotes", ':', HERE},
+	{"did not find expected key",
+	 "expected a key of the mapping, look at the indentation and the quotes", 0, OPENED_AT},
+	{"did not find expected '-' indicator",
+	 "expected '- ' of the list, look at the indentation", 0, OPENED_AT},
+	{"did not find expected <document start>",
+	 "this belongs to nothing before it, look at the indentation", 0, HERE},
+	{"mapping values are not allowed in this context",
+	 "a ': ' cannot stand here, look at the indentation or use quotes", 0, HERE},
+	{"block sequence entries are not allowed in this context",
+	 "a list cannot begin here, use a line of its own, or quotes", 0, HERE},
+	{"did not find expected alphabetic or numeric character",
+	 "a text that begins with '&' or '*' needs quotes", 0, HERE},
+	{"found unknown escape character",
+	 "an escape that YAML does not have, write \\\\ for a backslash", 0, HERE},
+	{"found invalid Unicode character escape code",
+	 "an escape that is no character (half of a surrogate pair)", 0, HERE},
+	{"found character that cannot start any token", "a tab cannot indent, use blanks", '\t',
+	 HERE},
+	{"found character that cannot start any token",
+	 "a text that begins with '@', '`' or '%' needs quotes", 0, HERE},
+	{"found a tab character where an indentation",
+	 "a text block cannot begin with a tab, use blanks or double quotes", 0, HERE},
+	{"did not find expected node content",
+	 "inside brackets a text with a ':' at its begin or end needs quotes", ':', HERE},
 	{"did not find expected node content", "expected a value here", 0, HERE},
-	{"found an indentation indicator equal to 0", "the indentation of a text block is 1 to 9", 0, HERE},
-	{"found unexpected ':'", "inside brackets a text with a ':' at its begin or end needs quotes", 0, HERE},
+	{"found an indentation indicator equal to 0", "the indentation of a text block is 1 to 9",
+	 0, HERE},
+	{"found unexpected ':'",
+	 "inside brackets a text with a ':' at its begin or end needs quotes", 0, HERE},
 };
 
 static void say(struct reader *r, const yaml_parser_t *p, size_t row) {
-	bool opened = better_words[row].place == OPENED_AT && p->context_mark.line != p->problem_mark.line;
+	bool opened = better_words[row].place == OPENED_AT &&
+		p->context_mark.line != p->problem_mark.line;
 
 	if (better_words[row].place == WHERE_OPENED)
 		move_to(r, &p->context_mark);
 	if (opened)
-		diagnostics_add(r->c, r->last, "not YAML: %s (it begins in line %zu)", better_words[row].words, p->context_mark.line + 1);
+		diagnostics_add(r->c, r->last, "not YAML: %s (it begins in line %zu)",
+				better_words[row].words, p->context_mark.line + 1);
 	else
 		diagnostics_add(r->c, r->last, "not YAML: %s", better_words[row].words);
 }
@@ -319,7 +344,8 @@ static int syntax_error(struct reader *r, const yaml_parser_t *p) {
 	(void) see(r, placed ? p->problem_mark.index : r->seen_index, false);
 	char c = r->seen < r->end ? *r->seen : 0;
 	for (size_t i = 0; i < sizeof better_words / sizeof *better_words; i++)
-		if (text_starts(problem, better_words[i].problem) && (!better_words[i].at || better_words[i].at == c)) {
+		if (text_starts(problem, better_words[i].problem) &&
+		    (!better_words[i].at || better_words[i].at == c)) {
 			say(r, p, i);
 			return -1;
 		}
@@ -349,7 +375,8 @@ static int parse(struct reader *r) {
 	if (!yaml_parser_initialize(&parser))
 		abort(); /* out of memory */
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, (const unsigned char *) r->text, (size_t) (r->end - r->text));
+	yaml_parser_set_input_string(&parser, (const unsigned char *) r->text,
+				     (size_t) (r->end - r->text));
 	int failed = run(r, &parser);
 	yaml_parser_delete(&parser);
 	return failed;
@@ -374,7 +401,8 @@ static unsigned rune_at(const char *s, size_t *len) {
 	return c;
 }
 
-/* What may not be in a file as it is; NULL: it may. Readers of YAML 1.1 and 1.2 differ in which of these end a line. */
+/* What may not be in a file as it is; NULL: it may. Readers of YAML 1.1 and 1.2 differ in which of
+ * these end a line. */
 static const char *refused_rune(unsigned c) {
 	if (c == 0x85 || c == 0x2028 || c == 0x2029)
 		return "a line separator of Unicode";
@@ -394,7 +422,8 @@ static int check_runes(struct reader *r, const char *from, const char *end) {
 		char what[128];
 		if (!name)
 			continue;
-		(void) snprintf(what, sizeof what, "%s (U+%04X): write \"\\u%04x\" in double quotes", name, c, c);
+		(void) snprintf(what, sizeof what,
+				"%s (U+%04X): write \"\\u%04x\" in double quotes", name, c, c);
 		return fatal(r, place_of(r, at), what);
 	}
 	return 0;
@@ -408,18 +437,21 @@ static int check_text(struct reader *r) {
 		return fatal(r, r->last, "larger than 1 MiB");
 	for (const char *from = r->text, *end; from < r->end; from = end) {
 		end = line_end(from, r->end);
-		if (!text_is_utf8(from, (size_t) (end - from)) || memchr(from, 0, (size_t) (end - from)))
+		if (!text_is_utf8(from, (size_t) (end - from)) ||
+		    memchr(from, 0, (size_t) (end - from)))
 			return fatal(r, place_of(r, from), "not UTF-8 text");
 		if (check_runes(r, from, end))
 			return -1;
 		if (head && *from == '%')
-			return fatal(r, place_of(r, from), "directives (%YAML, %TAG) are not supported");
+			return fatal(r, place_of(r, from),
+				     "directives (%YAML, %TAG) are not supported");
 		head = head && strchr("#\r\n", *from);
 	}
 	return 0;
 }
 
-int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out, struct diagnostics *c, struct err *e) {
+int yaml_parse(const char *name, const char *text, size_t n, struct yaml **out,
+	       struct diagnostics *c, struct err *e) {
 	struct yaml *y CLEANUP(yaml_freep) = mem_zalloc(1, sizeof *y);
 	bool marked = n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
 

@@ -11,7 +11,7 @@ struct yaml_node {
 	struct pos pos;
 	const char *text;
 	const struct yaml_node *const *children; /* of a mapping: key, value, key, value... */
-	size_t n;				 /* children */
+	size_t n;                                /* children */
 };
 
 struct yaml {

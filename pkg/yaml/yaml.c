@@ -59,9 +59,11 @@ const struct yaml_node *yaml_get(const struct yaml_node *n, const char *key) {
 const struct yaml_node *yaml_at(const struct yaml_node *n, const char *path) {
 	char *steps CLEANUP(freep) = mem_strdup(path), *save = NULL;
 
-	for (char *step = strtok_r(steps, ".", &save); step && n; step = strtok_r(NULL, ".", &save)) {
+	for (char *step = strtok_r(steps, ".", &save); step && n;
+	     step = strtok_r(NULL, ".", &save)) {
 		uint64_t i;
-		n = yaml_kind(n) == YAML_SEQUENCE && text_u64(step, &i) ? yaml_item(n, i) : yaml_get(n, step);
+		n = yaml_kind(n) == YAML_SEQUENCE && text_u64(step, &i) ? yaml_item(n, i)
+									: yaml_get(n, step);
 	}
 	return n;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch_tensors FILE...: which tensors the runtime's own loader wants for the keys of each GGUF file, a line each: NAME and four dimensions. To be run where
- * libllama.so.0 is: in the image of a release. The library makes the model from the keys alone (llama_model_init_from_user); a file that it refuses, or
- * on which it ends itself, is said so and costs no other. */
+/* arch_tensors FILE...: which tensors the runtime's own loader wants for the keys of each GGUF
+ * file, a line each: NAME and four dimensions. To be run where libllama.so.0 is: in the image of a
+ * release. The library makes the model from the keys alone (llama_model_init_from_user); a file
+ * that it refuses, or on which it ends itself, is said so and costs no other. */
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,7 +48,8 @@ static void tell(void *tensor, void *ctx) {
 	const int64_t *dims = (const int64_t *) ((const char *) tensor + 16);
 
 	(void) ctx;
-	printf("tensor %s %lld %lld %lld %lld\n", name_of(tensor), (long long) dims[0], (long long) dims[1], (long long) dims[2], (long long) dims[3]);
+	printf("tensor %s %lld %lld %lld %lld\n", name_of(tensor), (long long) dims[0],
+	       (long long) dims[1], (long long) dims[2], (long long) dims[3]);
 }
 
 static void silent(int level, const char *text, void *ctx) {
@@ -57,7 +59,8 @@ static void silent(int level, const char *text, void *ctx) {
 }
 
 static void one(void *base, void *llama, const char *path) {
-	void *(*read)(const char *, struct init), *(*empty)(void), *(*make)(void *, void (*)(void *, void *), void *, struct params);
+	void *(*read)(const char *, struct init), *(*empty)(void),
+		*(*make)(void *, void (*)(void *, void *), void *, struct params);
 	void (*copy)(void *, const void *);
 	struct params (*defaults)(void);
 
@@ -77,7 +80,8 @@ static void one(void *base, void *llama, const char *path) {
 }
 
 int main(int argc, char **argv) {
-	void *base = library("libggml-base.so.0"), *ggml = library("libggml.so.0"), *llama = library("libllama.so.0");
+	void *base = library("libggml-base.so.0"), *ggml = library("libggml.so.0"),
+	     *llama = library("libllama.so.0");
 	void (*log_set)(void (*)(int, const char *, void *), void *), (*load_all)(void);
 
 	*(void **) &name_of = symbol(base, "ggml_get_name");

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gguf_make FAMILY FILE [NAME=NUMBER...]: writes a tiny model of a family that the engine loads; without arguments, the families.
- * NAME: layers embedding heads kv_heads head feed_forward vocabulary context window experts experts_used interval shared latent rope
- * inner state groups rank conv nextn tied; type: f32 f16 q4_0 q8_0 bf16; split=N files (FILE is their prefix); hollow=1: no data. */
+/* gguf_make FAMILY FILE [NAME=NUMBER...]: writes a tiny model of a family that the engine loads;
+ * without arguments, the families. NAME: layers embedding heads kv_heads head feed_forward
+ * vocabulary context window experts experts_used interval shared latent rope inner state groups
+ * rank conv nextn tied; type: f32 f16 q4_0 q8_0 bf16; split=N files (FILE is their prefix);
+ * hollow=1: no data. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,26 @@ static int set_number(struct gguf_shape *s, const char *name, uint32_t v) {
 		const char *name;
 		uint32_t *at;
 	} numbers[] = {
-		{"layers", &s->layers},	{"embedding", &s->embedding}, {"heads", &s->heads},	    {"kv_heads", &s->kv_heads},
-		{"head", &s->head},	{"feed_forward", &s->feed_forward}, {"vocabulary", &s->vocabulary}, {"context", &s->context},
-		{"window", &s->window}, {"experts", &s->experts},   {"experts_used", &s->experts_used}, {"interval", &s->interval},
-		{"shared", &s->shared}, {"latent", &s->latent},	    {"rope", &s->rope},		    {"inner", &s->inner},
-		{"state", &s->state},	{"groups", &s->groups},	    {"rank", &s->rank},		    {"conv", &s->conv},
+		{"layers", &s->layers},
+		{"embedding", &s->embedding},
+		{"heads", &s->heads},
+		{"kv_heads", &s->kv_heads},
+		{"head", &s->head},
+		{"feed_forward", &s->feed_forward},
+		{"vocabulary", &s->vocabulary},
+		{"context", &s->context},
+		{"window", &s->window},
+		{"experts", &s->experts},
+		{"experts_used", &s->experts_used},
+		{"interval", &s->interval},
+		{"shared", &s->shared},
+		{"latent", &s->latent},
+		{"rope", &s->rope},
+		{"inner", &s->inner},
+		{"state", &s->state},
+		{"groups", &s->groups},
+		{"rank", &s->rank},
+		{"conv", &s->conv},
 		{"nextn", &s->nextn},
 	};
 
@@ -77,7 +94,8 @@ int main(int argc, char **argv) {
 	if (argc < 2)
 		return list_all();
 	if (!family) {
-		(void) fprintf(stderr, "gguf_make FAMILY FILE [NAME=NUMBER...]; no family '%s'\n", argv[1]);
+		(void) fprintf(stderr, "gguf_make FAMILY FILE [NAME=NUMBER...]; no family '%s'\n",
+			       argv[1]);
 		return 2;
 	}
 	struct options o = {.shape = family->shape};
@@ -88,7 +106,8 @@ int main(int argc, char **argv) {
 			return 2;
 		}
 	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(family, &o.shape);
-	int bad = o.split > 1 ? gguf_file_write_split(f, argv[2], o.split, !o.hollow) : gguf_file_write(f, argv[2], !o.hollow);
+	int bad = o.split > 1 ? gguf_file_write_split(f, argv[2], o.split, !o.hollow)
+			      : gguf_file_write(f, argv[2], !o.hollow);
 
 	if (bad)
 		perror(argv[2]);

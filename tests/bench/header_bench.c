@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* header_bench FILE RUNS: how long the facts of a model take, and how long the same header takes to be read and hashed: medians, in ms,
- * then the header's bytes and the file's, and the tensors found. */
+/* header_bench FILE RUNS: how long the facts of a model take, and how long the same header takes to
+ * be read and hashed: medians, in ms, then the header's bytes and the file's, and the tensors
+ * found. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +40,12 @@ int main(int argc, char **argv) {
 	struct err e = {0};
 	char hex[SHA256_HEX];
 
-	if (!runs || fs_bytes(&fd, argv[1], &from, &e) || gguf_open(&from, &g, &e))
+	if (!runs ||
+	    fs_bytes(&fd, argv[1], &from, &e) ||
+	    gguf_open(&from, &g, &e))
 		return fail(&e);
-	double *ours CLEANUP(freep) = mem_zalloc(runs, sizeof *ours), *hash CLEANUP(freep) = mem_zalloc(runs, sizeof *hash);
+	double *ours CLEANUP(freep) = mem_zalloc(runs, sizeof *ours),
+		     *hash CLEANUP(freep) = mem_zalloc(runs, sizeof *hash);
 	char *bytes CLEANUP(freep) = mem_zalloc(g->data_offset, 1);
 
 	for (size_t i = 0; i < runs; i++) {
@@ -57,7 +61,8 @@ int main(int argc, char **argv) {
 		ours[i] = (double) (middle - start) / 1000;
 		hash[i] = (double) (clock_mono_us() - middle) / 1000;
 	}
-	printf("%.3f %.3f %llu %llu %zu\n", median(ours, runs), median(hash, runs), (unsigned long long) g->data_offset, (unsigned long long) g->file_bytes,
+	printf("%.3f %.3f %llu %llu %zu\n", median(ours, runs), median(hash, runs),
+	       (unsigned long long) g->data_offset, (unsigned long long) g->file_bytes,
 	       g->n_tensors);
 	return 0;
 }

@@ -93,7 +93,8 @@ static int build(struct bench *b, struct err *e) {
 static int forget(struct bench *b, struct err *e) {
 	struct image image;
 
-	if (layers(b, &image, e) || fs_remove_tree(EFFECT_NONE, b->root, "store/notes/layers", e))
+	if (layers(b, &image, e) ||
+	    fs_remove_tree(EFFECT_NONE, b->root, "store/notes/layers", e))
 		return -1;
 	for (size_t i = 0; i < image.n_layers; i++)
 		if (store_remove(b->store, image.layers[i].diff_id, e))

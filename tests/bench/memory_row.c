@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* memory_row NAME CONTEXT SEQUENCES KV_CACHE LOG MODEL [ADAPTER]: what pkg/size says of a file beside what the engine's log says, in MiB,
- * as a row of a Markdown table; "memory_row" alone prints its head. Exits 1 where caches, states, weights or adapters differ by more than the
- * log's own rounding, or all buffers by more than 5 %. */
+/* memory_row NAME CONTEXT SEQUENCES KV_CACHE LOG MODEL [ADAPTER]: what pkg/size says of a file
+ * beside what the engine's log says, in MiB, as a row of a Markdown table; "memory_row" alone
+ * prints its head. Exits 1 where caches, states, weights or adapters differ by more than the log's
+ * own rounding, or all buffers by more than 5 %. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,12 +60,16 @@ static bool part(double predicted, uint64_t logged, double tolerance) {
 	return same;
 }
 
-static int row(const char *name, const struct size_load *load, const struct size_budget *s, const struct memory_estimate_buffers *b) {
-	double predicted = (double) (s->planned - s->overhead), logged = (double) (b->weights + b->adapters + b->kv + b->recurrent + b->compute + b->output);
+static int row(const char *name, const struct size_load *load, const struct size_budget *s,
+	       const struct memory_estimate_buffers *b) {
+	double predicted = (double) (s->planned - s->overhead),
+	       logged = (double) (b->weights + b->adapters + b->kv + b->recurrent + b->compute +
+				  b->output);
 	double off = logged > 0 ? 100 * (predicted / logged - 1) : 100;
 	double rounding = 0.005 * (double) b->lines + 0.001;
 
-	printf("| %s | %llu x %llu %s |", name, (unsigned long long) load->context_tokens, (unsigned long long) load->sequences, load->kv_cache);
+	printf("| %s | %llu x %llu %s |", name, (unsigned long long) load->context_tokens,
+	       (unsigned long long) load->sequences, load->kv_cache);
 	bool same = part((double) s->weights, b->weights, rounding);
 	same &= part((double) s->adapters, b->adapters, rounding);
 	same &= part((double) s->kv_cache, b->kv, 0.011);
@@ -74,22 +79,30 @@ static int row(const char *name, const struct size_load *load, const struct size
 	printf(" %+.2f %% |\n", off);
 	if (same && off < 5 && off > -5)
 		return 0;
-	(void) fprintf(stderr, "memory_row: %s: %s\n", name, same ? "all buffers are off by more than 5 %" : "a part is not what the log says");
+	(void) fprintf(stderr, "memory_row: %s: %s\n", name,
+		       same ? "all buffers are off by more than 5 %"
+			    : "a part is not what the log says");
 	return 1;
 }
 
 static int compare(char **a, const struct runtime *rt, struct err *e) {
-	struct model_facts m CLEANUP(model_facts_done) = {0}, adapter CLEANUP(model_facts_done) = {0};
+	struct model_facts m CLEANUP(model_facts_done) = {0},
+			     adapter CLEANUP(model_facts_done) = {0};
 	struct buf log CLEANUP(buf_done) = BUF_INIT(8 << 20);
-	struct size_load load = {.context_tokens = strtoull(a[2], NULL, 10), .sequences = strtoull(a[3], NULL, 10), .kv_cache = a[4],
+	struct size_load load = {.context_tokens = strtoull(a[2], NULL, 10),
+				 .sequences = strtoull(a[3], NULL, 10),
+				 .kv_cache = a[4],
 				 .batch_tokens = rt->memory.batch_tokens};
 	struct size_budget s;
 	struct memory_estimate_buffers b;
 
-	if (facts_of(a[6], &m, e) || (a[7] && facts_of(a[7], &adapter, e)) || log_of(a[5], &log, e))
+	if (facts_of(a[6], &m, e) ||
+	    (a[7] && facts_of(a[7], &adapter, e)) ||
+	    log_of(a[5], &log, e))
 		return fail(e);
 	load.adapters = adapter.tensor_bytes;
-	if (size_compute(&m, &rt->memory, &load, &s, e) || memory_estimate_buffers(rt->logs, buf_str(&log), log.len, &b, e))
+	if (size_compute(&m, &rt->memory, &load, &s, e) ||
+	    memory_estimate_buffers(rt->logs, buf_str(&log), log.len, &b, e))
 		return fail(e);
 	if (!b.lines)
 		return err_set(e, ERR_GATE, "'%s' names no buffer", a[5]), fail(e);
@@ -102,11 +115,14 @@ int main(int argc, char **argv) {
 	struct err e = {0};
 
 	if (argc == 1) {
-		puts("| model | context x sequences, cache | weights | adapters | KV | states | output | compute | all buffers |\n|---|---|---|---|---|---|---|---|---|");
+		puts("| model | context x sequences, cache | weights | adapters | KV | states | "
+		     "output | compute | all buffers |\n|---|---|---|---|---|---|---|---|---|");
 		return 0;
 	}
 	if (argc < 7) {
-		(void) fputs("usage: memory_row NAME CONTEXT SEQUENCES KV_CACHE LOG MODEL [ADAPTER]\n", stderr);
+		(void) fputs(
+			"usage: memory_row NAME CONTEXT SEQUENCES KV_CACHE LOG MODEL [ADAPTER]\n",
+			stderr);
 		return 2;
 	}
 	if (runtime_load("runtimes/llama.cpp", &rt, &c, &e))

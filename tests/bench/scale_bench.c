@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: scale_bench ROOT LOCK ROUTES RELEASES RECORDS   makes a root of this size for tests/bench/scale.sh
+/* usage: scale_bench ROOT LOCK ROUTES RELEASES RECORDS   makes a root of this size for
+ * tests/bench/scale.sh
  *
- * Each route has so many whole releases (all of the one lock, by hard links) and a journal of so many records, which says that they were
- * applied one after the other, over and over. Nothing is synced: it is read, and thrown away. */
+ * Each route has so many whole releases (all of the one lock, by hard links) and a journal of so
+ * many records, which says that they were applied one after the other, over and over. Nothing is
+ * synced: it is read, and thrown away. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,12 @@
 #include "fs/fs.h"
 #include "journal/frame.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/release.h"
 #include "root/root.h"
+#include "json/json.h"
 
-static const char *const events[] = {"apply", "started", "ready", "proved", "flip_intent", "flipped", "committed"};
+static const char *const events[] = {"apply",       "started", "ready",    "proved",
+				     "flip_intent", "flipped", "committed"};
 
 struct size {
 	uint64_t routes, releases, records;
@@ -34,7 +37,8 @@ static int fail(const char *what) {
 }
 
 /* The first release as the program makes it; the others are links to its files. */
-static int put_releases(const struct release_route *r, const struct buf *lockfile, uint64_t n, struct err *e) {
+static int put_releases(const struct release_route *r, const struct buf *lockfile, uint64_t n,
+			struct err *e) {
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed;
 
@@ -48,7 +52,8 @@ static int put_releases(const struct release_route *r, const struct buf *lockfil
 			return -1;
 		for (size_t k = 0; k < 2; k++) {
 			(void) snprintf(from, sizeof from, "releases/v1/%s", files[k]);
-			(void) snprintf(to, sizeof to, "releases/v%llu/%s", (unsigned long long) i, files[k]);
+			(void) snprintf(to, sizeof to, "releases/v%llu/%s", (unsigned long long) i,
+					files[k]);
 			if (linkat(r->fd, from, r->fd, to, 0))
 				return fail(to);
 		}
@@ -64,7 +69,8 @@ static struct json *record(uint64_t seq, uint64_t releases, const char *digest) 
 
 	(void) snprintf(version, sizeof version, "v%llu", (unsigned long long) (op % releases + 1));
 	if (op)
-		(void) snprintf(before, sizeof before, "v%llu", (unsigned long long) ((op - 1) % releases + 1));
+		(void) snprintf(before, sizeof before, "v%llu",
+				(unsigned long long) ((op - 1) % releases + 1));
 	clock_stamp(1790000000 + (int64_t) seq * 60, time);
 	json_set_int(r, "v", 1);
 	json_set_int(r, "seq", (int64_t) seq);
@@ -100,7 +106,8 @@ static int flush(int dir, const char *name, struct buf *text) {
 	return fd < 0 ? fail(name) : 0;
 }
 
-static int put_journal(const struct release_route *r, const struct size *s, const char *digest, struct err *e) {
+static int put_journal(const struct release_route *r, const struct size *s, const char *digest,
+		       struct err *e) {
 	struct buf text CLEANUP(buf_done) = BUF_INIT(JOURNAL_ROTATE + JOURNAL_RECORD_MAX);
 	unsigned rotated = 0;
 	struct chain chain;
@@ -135,22 +142,29 @@ static int link_journal(const struct root *root, const struct release_route *r, 
 	return 0;
 }
 
-static int make_route(const struct root *root, uint64_t number, const struct buf *lockfile, const struct size *s, struct err *e) {
+static int make_route(const struct root *root, uint64_t number, const struct buf *lockfile,
+		      const struct size *s, struct err *e) {
 	struct release_route r CLEANUP(release_route_done) = RELEASE_ROUTE_INIT;
 	char name[32], active[32], digest[SHA256_HEX];
 
 	(void) snprintf(name, sizeof name, "route-%llu", (unsigned long long) number);
-	(void) snprintf(active, sizeof active, "v%llu", (unsigned long long) ((s->records / 7 - 1) % s->releases + 1));
+	(void) snprintf(active, sizeof active, "v%llu",
+			(unsigned long long) ((s->records / 7 - 1) % s->releases + 1));
 	sha256_of(lockfile->data, lockfile->len, digest);
-	return release_route_open(root, name, true, &r, e) || put_releases(&r, lockfile, s->releases, e) || 
-		(number == 1 ? put_journal(&r, s, digest, e) : link_journal(root, &r, e)) || release_flip(&r, active, e) ? -1 : 0;
+	if (release_route_open(root, name, true, &r, e) ||
+	    put_releases(&r, lockfile, s->releases, e) ||
+	    (number == 1 ? put_journal(&r, s, digest, e) : link_journal(root, &r, e)) ||
+	    release_flip(&r, active, e))
+		return -1;
+	return 0;
 }
 
 static int make(const char *path, const char *lockfile_path, const struct size *s, struct err *e) {
 	struct buf lockfile CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct root root CLEANUP(root_done) = ROOT_INIT;
 
-	if (fs_read_user(lockfile_path, &lockfile, e) || root_open(path, ROOT_WRITE, &root, e))
+	if (fs_read_user(lockfile_path, &lockfile, e) ||
+	    root_open(path, ROOT_WRITE, &root, e))
 		return -1;
 	for (uint64_t i = 1; i <= s->routes; i++)
 		if (make_route(&root, i, &lockfile, s, e))
@@ -162,8 +176,8 @@ int main(int argc, char **argv) {
 	struct err e = {0};
 	struct size s;
 
-	if (argc != 6 || !text_u64(argv[3], &s.routes) || !text_u64(argv[4], &s.releases) || !text_u64(argv[5], &s.records) || s.releases < 2 ||
-	    s.records < 14) {
+	if (argc != 6 || !text_u64(argv[3], &s.routes) || !text_u64(argv[4], &s.releases) ||
+	    !text_u64(argv[5], &s.records) || s.releases < 2 || s.records < 14) {
 		(void) fprintf(stderr, "usage: %s ROOT LOCK ROUTES RELEASES RECORDS\n", argv[0]);
 		return 2;
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: read <FILES >ANSWERS      what our readers make of many files, for the comparison with other readers
+/* usage: read <FILES >ANSWERS      what our readers make of many files, for the comparison with
+ * other readers
  *
- * A file is "KIND LENGTH\n" and its bytes; KIND is json, python, grammar or yaml. An answer is "LENGTH\n" and one JSON value:
- * {"ok": true, "value": ...} or {"ok": false, "why": "..."}. The value of YAML is a tree of its nodes. */
+ * A file is "KIND LENGTH\n" and its bytes; KIND is json, python, grammar or yaml. An answer is
+ * "LENGTH\n" and one JSON value: {"ok": true, "value": ...} or {"ok": false, "why": "..."}. The
+ * value of YAML is a tree of its nodes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 #define LONGEST ((size_t) 4 << 20)
 
@@ -63,7 +65,8 @@ static struct json *tree(const struct yaml_node *n) {
 	for (size_t i = 0; i < yaml_count(n); i++) {
 		if (yaml_kind(n) == YAML_MAPPING)
 			json_push(out, tree(yaml_key(n, i)));
-		json_push(out, tree(yaml_kind(n) == YAML_MAPPING ? yaml_value(n, i) : yaml_item(n, i)));
+		json_push(out,
+			  tree(yaml_kind(n) == YAML_MAPPING ? yaml_value(n, i) : yaml_item(n, i)));
 	}
 	return out;
 }
@@ -74,7 +77,8 @@ static struct json *read_yaml(const char *text, size_t n) {
 	struct err e = {0};
 
 	if (yaml_parse("f", text, n, &y, &all, &e) || all.n) {
-		char *why CLEANUP(freep) = mem_printf("%d:%d: %s", all.at[0].line, all.at[0].col, all.at[0].message);
+		char *why CLEANUP(freep) = mem_printf("%d:%d: %s", all.at[0].line, all.at[0].col,
+						      all.at[0].message);
 		return refused(why);
 	}
 	return taken(tree(yaml_root(y)));
@@ -89,8 +93,9 @@ int main(void) {
 		char *text CLEANUP(freep) = mem_zalloc(n + 1, 1);
 		if (fread(text, 1, n, stdin) != n)
 			return EXIT_FAILURE;
-		struct json *answer CLEANUP(json_freep) = strcmp(kind, "yaml") != 0 ? read_json(kind, text, n)
-										    : read_yaml(text, n);
+		struct json *answer CLEANUP(json_freep) = strcmp(kind, "yaml") != 0
+			? read_json(kind, text, n)
+			: read_yaml(text, n);
 		buf_reset(&out);
 		json_print(answer, &out);
 		(void) printf("%zu\n%s", out.len, buf_str(&out));

@@ -27,7 +27,8 @@ static void run(const char *fmt, ...) {
 	va_list ap;
 
 	va_start(ap, fmt);
-	check(vsnprintf(command, sizeof command, fmt, ap) < (int) sizeof command, "command too long");
+	check(vsnprintf(command, sizeof command, fmt, ap) < (int) sizeof command,
+	      "command too long");
 	va_end(ap);
 	check(system(command) == 0, command);
 }
@@ -40,12 +41,17 @@ void fake_apt_keys(const char *dir, char fingerprint[41]) {
 	struct err e = {0};
 
 	run("mkdir -m 700 '%s/gpg'", dir);
-	run(GPG "--quick-gen-key 'good <good@example.invalid>' ed25519 sign never 2>/dev/null", dir);
-	run(GPG "--quick-gen-key 'next <next@example.invalid>' ed25519 sign never 2>/dev/null", dir);
-	run(GPG "--faked-system-time 20200101T000000 --quick-gen-key 'old <old@example.invalid>' ed25519 sign 1y 2>/dev/null",
+	run(GPG "--quick-gen-key 'good <good@example.invalid>' ed25519 sign never 2>/dev/null",
 	    dir);
-	run(GPG "--export good@example.invalid old@example.invalid >'%s/keyring.gpg' 2>/dev/null", dir, dir);
-	run(GPG "--with-colons --list-keys good@example.invalid 2>/dev/null | awk -F: '/^fpr/ { print $10; exit }' >'%s'",
+	run(GPG "--quick-gen-key 'next <next@example.invalid>' ed25519 sign never 2>/dev/null",
+	    dir);
+	run(GPG "--faked-system-time 20200101T000000 --quick-gen-key 'old <old@example.invalid>' "
+		"ed25519 sign 1y 2>/dev/null",
+	    dir);
+	run(GPG "--export good@example.invalid old@example.invalid >'%s/keyring.gpg' 2>/dev/null",
+	    dir, dir);
+	run(GPG "--with-colons --list-keys good@example.invalid 2>/dev/null | awk -F: '/^fpr/ { "
+		"print $10; exit }' >'%s'",
 	    dir, path);
 	check(!fs_read_user(path, &out, &e) && out.len == 41, "no fingerprint");
 	memcpy(fingerprint, out.data, 40);
@@ -70,7 +76,9 @@ static char *changed(const char *text, const char *const change[2]) {
 	const char *at = change[0] ? strstr(text, change[0]) : NULL;
 
 	check(at || !change[0], "nothing to change");
-	return at ? mem_printf("%.*s%s%s", (int) (at - text), text, change[1], at + strlen(change[0])) : mem_strdup(text);
+	return at
+		? mem_printf("%.*s%s%s", (int) (at - text), text, change[1], at + strlen(change[0]))
+		: mem_strdup(text);
 }
 
 static void date(int64_t when, char out[64]) {
@@ -94,8 +102,10 @@ static void pack(const char *dir, const char *packed, const char *text, struct b
 	check(!fs_read_user(path, out, &e), e.msg);
 }
 
-static void put_packages(const char *dir, const char *mirror, const struct fake_suite *s, struct buf *sums) {
-	struct buf packed CLEANUP(buf_done) = BUF_INIT(1 << 20), bad CLEANUP(buf_done) = BUF_INIT(1 << 20);
+static void put_packages(const char *dir, const char *mirror, const struct fake_suite *s,
+			 struct buf *sums) {
+	struct buf packed CLEANUP(buf_done) = BUF_INIT(1 << 20),
+			  bad CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	char *text CLEANUP(freep) = changed(s->packages, s->content);
 	char *folder CLEANUP(freep) = mem_printf("%s/binary-amd64", s->component);
 	char plain_sha[SHA256_HEX], packed_sha[SHA256_HEX];
@@ -105,45 +115,55 @@ static void put_packages(const char *dir, const char *mirror, const struct fake_
 	sha256_of(buf_str(&packed), packed.len, packed_sha);
 	(void) buf_printf(sums, " %s %zu %s/Packages\n", plain_sha, strlen(s->packages), folder);
 	if (*s->packed)
-		(void) buf_printf(sums, " %s %zu %s/Packages%s\n", packed_sha, packed.len, folder, s->packed);
+		(void) buf_printf(sums, " %s %zu %s/Packages%s\n", packed_sha, packed.len, folder,
+				  s->packed);
 	pack(dir, s->packed, text, &bad);
-	char *named CLEANUP(freep) = mem_printf("dists/%s/%s/Packages%s", s->name, folder, s->packed);
-	fake_apt_file(mirror, named, s->only_by_hash ? "moved on\n" : bad.data, s->only_by_hash ? 9 : bad.len);
-	char *hashed CLEANUP(freep) = mem_printf("dists/%s/%s/by-hash/SHA256/%s", s->name, folder, packed_sha);
+	char *named CLEANUP(freep) = mem_printf("dists/%s/%s/Packages%s", s->name, folder,
+						s->packed);
+	fake_apt_file(mirror, named, s->only_by_hash ? "moved on\n" : bad.data,
+		      s->only_by_hash ? 9 : bad.len);
+	char *hashed CLEANUP(freep) = mem_printf("dists/%s/%s/by-hash/SHA256/%s", s->name, folder,
+						 packed_sha);
 	if (s->only_by_hash)
 		fake_apt_file(mirror, hashed, packed.data, packed.len);
 }
 
-static void sign(const char *dir, const struct fake_suite *s, const char *release, struct buf *out) {
+static void sign(const char *dir, const struct fake_suite *s, const char *release,
+		 struct buf *out) {
 	char users[256] = "", *in CLEANUP(freep) = mem_printf("%s/InRelease", dir);
 	struct err e = {0};
 
 	fake_apt_file(dir, "Release", release, strlen(release));
 	for (const char *at = s->signers; *at; at += strspn(at, " ")) {
 		size_t n = strcspn(at, " "), used = strlen(users);
-		(void) snprintf(users + used, sizeof users - used, " -u %.*s@example.invalid", (int) n, at);
+		(void) snprintf(users + used, sizeof users - used, " -u %.*s@example.invalid",
+				(int) n, at);
 		at += n;
 	}
 	if (*users)
-		run(GPG "%s %s --yes -o '%s' --clearsign '%s/Release' 2>/dev/null", dir, s->options ? s->options : "", users, in,
-		    dir);
+		run(GPG "%s %s --yes -o '%s' --clearsign '%s/Release' 2>/dev/null", dir,
+		    s->options ? s->options : "", users, in, dir);
 	else
 		run("cp '%s/Release' '%s'", dir, in);
 	check(!fs_read_user(in, out, &e), e.msg);
 }
 
 void fake_apt_suite(const char *dir, const char *mirror, const struct fake_suite *s) {
-	struct buf release CLEANUP(buf_done) = BUF_INIT(1 << 16), sums CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct buf release CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			   sums CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct buf in CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	char made[64], until[64];
 
 	put_packages(dir, mirror, s, &sums);
 	date(s->date, made);
 	date(s->valid_until, until);
-	(void) buf_printf(&release, "Origin: Toy\nSuite: %s\nCodename: %s\nDate: %s\n", s->name, s->codename, made);
+	(void) buf_printf(&release, "Origin: Toy\nSuite: %s\nCodename: %s\nDate: %s\n", s->name,
+			  s->codename, made);
 	if (s->valid_until)
 		(void) buf_printf(&release, "Valid-Until: %s\n", until);
-	(void) buf_printf(&release, "Acquire-By-Hash: yes\nMD5Sum:\n 00 1 x\nSHA256:\n%sSHA512:\n 00 1 x\n", buf_str(&sums));
+	(void) buf_printf(&release,
+			  "Acquire-By-Hash: yes\nMD5Sum:\n 00 1 x\nSHA256:\n%sSHA512:\n 00 1 x\n",
+			  buf_str(&sums));
 	char *text CLEANUP(freep) = changed(buf_str(&release), s->release);
 	sign(dir, s, text, &in);
 	char *final CLEANUP(freep) = changed(buf_str(&in), s->inrelease);

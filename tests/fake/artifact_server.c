@@ -14,7 +14,8 @@
 enum { SIZE = SHOP_SIZE, HALF = SIZE / 2 };
 
 static bool head(struct httpd_conn *c, const char *status, const char *more, size_t n) {
-	char *text CLEANUP(freep) = mem_printf("HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, more, n);
+	char *text CLEANUP(freep) = mem_printf("HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n",
+					       status, more, n);
 
 	return httpd_puts(c, text);
 }
@@ -27,12 +28,15 @@ static bool good(struct httpd_conn *c, const struct artifact_server *s) {
 		return httpd_reply(c, 416, "", "", 0);
 	if (!from || (s->if_range[0] && strcmp(s->if_range, "\"v1\"")))
 		return head(c, "200 OK", "ETag: \"v1\"\r\n", SIZE) && httpd_send(c, s->bytes, SIZE);
-	char *more CLEANUP(freep) = mem_printf("ETag: \"v1\"\r\nContent-Range: bytes %zu-%d/%d\r\n", from, SIZE - 1, SIZE);
-	return head(c, "206 Partial Content", more, SIZE - from) && httpd_send(c, s->bytes + from, SIZE - from);
+	char *more CLEANUP(freep) = mem_printf("ETag: \"v1\"\r\nContent-Range: bytes %zu-%d/%d\r\n",
+					       from, SIZE - 1, SIZE);
+	return head(c, "206 Partial Content", more, SIZE - from) &&
+		httpd_send(c, s->bytes + from, SIZE - from);
 }
 
 /* The first `n` requests are broken, what comes after them is good. */
-static bool cut(struct httpd_conn *c, const struct artifact_server *s, unsigned n, const char *etag) {
+static bool cut(struct httpd_conn *c, const struct artifact_server *s, unsigned n,
+		const char *etag) {
 	if (s->hits > n)
 		return good(c, s);
 	return head(c, "200 OK", etag, SIZE) && httpd_send(c, s->bytes, HALF) && false;
@@ -42,9 +46,11 @@ static bool cut(struct httpd_conn *c, const struct artifact_server *s, unsigned 
 static bool drip(struct httpd_conn *c, const struct artifact_server *s) {
 	size_t from = text_starts(s->range, "bytes=") ? strtoul(s->range + 6, NULL, 10) : 0;
 	size_t n = SIZE - from < 300000 ? SIZE - from : 300000;
-	char *more CLEANUP(freep) = mem_printf("Content-Range: bytes %zu-%d/%d\r\n", from, SIZE - 1, SIZE);
+	char *more CLEANUP(freep) = mem_printf("Content-Range: bytes %zu-%d/%d\r\n", from, SIZE - 1,
+					       SIZE);
 
-	return head(c, from ? "206 Partial Content" : "200 OK", from ? more : "", SIZE - from) && httpd_send(c, s->bytes + from, n) && false;
+	return head(c, from ? "206 Partial Content" : "200 OK", from ? more : "", SIZE - from) &&
+		httpd_send(c, s->bytes + from, n) && false;
 }
 
 static bool stall(struct httpd_conn *c, const struct artifact_server *s, unsigned n) {
@@ -64,7 +70,8 @@ static bool archives(struct artifact_server *s, struct httpd_conn *c, const char
 	if (!strcmp(path, "/a.zip"))
 		return httpd_reply(c, 200, "", s->zip.data, s->zip.len);
 	if (!strcmp(path, "/a.tar.gz") && s->hits == 1)
-		return head(c, "200 OK", "", s->tgz.len) && httpd_send(c, s->tgz.data, s->tgz.len / 2) && false;
+		return head(c, "200 OK", "", s->tgz.len) &&
+			httpd_send(c, s->tgz.data, s->tgz.len / 2) && false;
 	if (!strcmp(path, "/a.tar.gz"))
 		return httpd_reply(c, 200, "", s->tgz.data, s->tgz.len);
 	if (!strcmp(path, "/half.zip"))
@@ -99,17 +106,22 @@ static bool odd(struct artifact_server *s, struct httpd_conn *c, const char *pat
 	if (!strcmp(path, "/empty"))
 		return httpd_reply(c, 200, "", "", 0);
 	if (!strcmp(path, "/wrong-range"))
-		return s->hits == 2 ? httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3) : cut(c, s, 1, "");
+		return s->hits == 2
+			? httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3)
+			: cut(c, s, 1, "");
 	if (!strcmp(path, "/unasked-range"))
 		return httpd_reply(c, 206, "Content-Range: bytes 7-9/10\r\n", "xxx", 3);
 	if (!strcmp(path, "/endless"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, SIZE) && httpd_send(c, s->bytes, 1);
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") &&
+			httpd_send(c, s->bytes, SIZE) && httpd_send(c, s->bytes, 1);
 	if (!strcmp(path, "/until-close"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") && httpd_send(c, s->bytes, s->hits == 1 ? HALF : SIZE) && false;
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n") &&
+			httpd_send(c, s->bytes, s->hits == 1 ? HALF : SIZE) && false;
 	if (!strcmp(path, "/moved"))
 		return httpd_reply(c, 302, "Location: /good\r\n", "", 0);
 	if (!strcmp(path, "/linked")) {
-		char *more CLEANUP(freep) = mem_printf("X-Linked-Etag: \"%s\"\r\nLocation: /good\r\n", s->wrong);
+		char *more CLEANUP(freep) =
+			mem_printf("X-Linked-Etag: \"%s\"\r\nLocation: /good\r\n", s->wrong);
 		return httpd_reply(c, 302, more, "", 0);
 	}
 	if (!strcmp(path, "/silent"))
@@ -135,7 +147,8 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 	if (!strcmp(path, "/refuses-range")) {
 		if (s->hits == 1)
 			return cut(c, s, 1, "");
-		return *s->range ? httpd_reply(c, 400, "", "no ranges", 9) : httpd_reply(c, 200, "", s->bytes, SIZE);
+		return *s->range ? httpd_reply(c, 400, "", "no ranges", 9)
+				 : httpd_reply(c, 200, "", s->bytes, SIZE);
 	}
 	if (!strcmp(path, "/cut"))
 		return cut(c, s, 1, "ETag: \"v1\"\r\n");
@@ -170,8 +183,9 @@ static void make_bytes(struct artifact_server *s) {
 }
 
 static void make_archives(struct artifact_server *s) {
-	const struct fake_entry entries[] = {
-		{"m/model.gguf", 'f', 0644, s->bytes, SIZE}, {"m/other.gguf", 'f', 0644, s->other, SIZE}, {"m/readme.txt", 'f', 0644, "hello", 0}};
+	const struct fake_entry entries[] = {{"m/model.gguf", 'f', 0644, s->bytes, SIZE},
+					     {"m/other.gguf", 'f', 0644, s->other, SIZE},
+					     {"m/readme.txt", 'f', 0644, "hello", 0}};
 
 	s->zip = s->tgz = (struct buf) BUF_INIT(16 << 20);
 	fake_archive("zip", entries, 3, &s->zip);

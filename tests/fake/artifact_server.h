@@ -6,9 +6,11 @@
 #include "base/buf.h"
 #include "tests/fake/httpd.h"
 
-/* A web server that has one artifact, and every way to deliver it well or badly; the path says which:
+/* A web server that has one artifact, and every way to deliver it well or badly; the path says
+ * which:
  *     /good  /moved  /ORG/... (huggingface)   whole, with ranges and the ETag "v1"
- *     /cut /cut-3 /drip /weak /changed /norange /wrong-range /refuses-range /until-close   broken off, at first or always
+ *     /cut /cut-3 /drip /weak /changed /norange /wrong-range /refuses-range /until-close
+ *         broken off, at first or always
  *     /stall /stall-once /slow /silent        slow or dead
  *     /other /short /empty /endless /linked   other bytes
  *     /404 /503 /503-once /429-soon ...       a status
@@ -18,10 +20,13 @@ enum { SHOP_SIZE = 3 << 20 };
 
 struct artifact_server {
 	struct httpd *web;
-	char bytes[SHOP_SIZE], other[SHOP_SIZE]; /* the artifact; one that differs in its last byte */
-	char right[65], wrong[65], half[65];	 /* digests: of bytes, of other, of the first half of bytes */
+	/* the artifact; one that differs in its last byte */
+	char bytes[SHOP_SIZE], other[SHOP_SIZE];
+	/* digests: of bytes, of other, of the first half of bytes */
+	char right[65], wrong[65], half[65];
 	struct buf zip, tgz;
-	/* Requests, and what the last one said; written by the server's threads. Set them as you like. */
+	/* Requests, and what the last one said; written by the server's threads. Set them as you
+	 * like. */
 	_Atomic unsigned hits;
 	char range[64], if_range[64], auth[64], path[128];
 };

@@ -45,16 +45,11 @@ static void set_kind(struct archive *a, const char *kind) {
 
 static unsigned filetype(char type) {
 	switch (type) {
-	case 'd':
-		return AE_IFDIR;
-	case 'l':
-		return AE_IFLNK;
-	case 'c':
-		return AE_IFCHR;
-	case 'p':
-		return AE_IFIFO;
-	default:
-		return AE_IFREG;
+	case 'd': return AE_IFDIR;
+	case 'l': return AE_IFLNK;
+	case 'c': return AE_IFCHR;
+	case 'p': return AE_IFIFO;
+	default: return AE_IFREG;
 	}
 }
 

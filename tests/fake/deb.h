@@ -12,7 +12,7 @@ struct fake_entry {
 	char type; /* f file, d directory, l symlink, h hard link, c device, p fifo */
 	unsigned mode;
 	const char *content; /* of a file, or the target of a link */
-	size_t n;	     /* length of content; 0: of the string */
+	size_t n;            /* length of content; 0: of the string */
 };
 
 /* kind: "zip", "tar", "tar.gz", "tar.xz", "tar.zst", "7z", "cpio". Appends to out. */

@@ -117,7 +117,8 @@ static bool read_body(struct conn *c) {
 static bool request_fits(const struct fake_call *want, const char *got) {
 	size_t n = strlen(want->request);
 
-	return n && want->request[n - 1] == '*' ? !strncmp(want->request, got, n - 1) : !strcmp(want->request, got);
+	return n && want->request[n - 1] == '*' ? !strncmp(want->request, got, n - 1)
+						: !strcmp(want->request, got);
 }
 
 static bool body_fits(const struct fake_call *want, const struct buf *got) {
@@ -160,14 +161,17 @@ static void answer(int fd, const struct fake_call *call) {
 	else if (call->status == 204 || call->status == 304)
 		(void) buf_printf(&b, "HTTP/1.1 %d X\r\n\r\n", call->status);
 	else
-		(void) buf_printf(&b, "HTTP/1.1 %d X\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		(void) buf_printf(&b,
+				  "HTTP/1.1 %d X\r\nApi-Version: 1.41\r\nContent-Type: "
+				  "application/json\r\nContent-Length: %zu\r\n\r\n%s",
 				  call->status ? call->status : 200, strlen(json), json);
 	send_all(fd, buf_str(&b), b.len, call->piece);
 }
 
 static void blame(struct fake_docker *f, const char *what, const char *got, const char *want) {
 	if (!*f->fault)
-		(void) snprintf(f->fault, sizeof f->fault, "call %zu: %s '%.180s', expected '%.180s'", f->at, what, got, want);
+		(void) snprintf(f->fault, sizeof f->fault,
+				"call %zu: %s '%.180s', expected '%.180s'", f->at, what, got, want);
 }
 
 /* False: this connection is over. */
@@ -178,7 +182,8 @@ static bool serve_one(struct conn *c) {
 	if (!read_head(c))
 		return false;
 	if (f->at >= f->n || !request_fits(&f->calls[f->at], c->request)) {
-		blame(f, "got", c->request, f->at < f->n ? f->calls[f->at].request : "nothing more");
+		blame(f, "got", c->request,
+		      f->at < f->n ? f->calls[f->at].request : "nothing more");
 		return false;
 	}
 	const struct fake_call *call = &f->calls[f->at];
@@ -213,16 +218,19 @@ static void conn_free(struct conn *c) {
 	free(c);
 }
 
-/* Several connections may stand open (a streamed upload has one of its own); one request at a time is served. */
+/* Several connections may stand open (a streamed upload has one of its own); one request at a time
+ * is served. */
 static void *run(void *ctx) {
 	struct conn *open[CONNECTIONS] = {NULL};
 	struct fake_docker *f = ctx;
 
 	for (;;) {
-		struct pollfd p[2 + CONNECTIONS] = {{.fd = f->stop, .events = POLLIN}, {.fd = f->listener, .events = POLLIN}};
+		struct pollfd p[2 + CONNECTIONS] = {{.fd = f->stop, .events = POLLIN},
+						    {.fd = f->listener, .events = POLLIN}};
 		int free_at = -1;
 		for (int i = 0; i < CONNECTIONS; i++) {
-			p[2 + i] = (struct pollfd){.fd = open[i] ? open[i]->fd : -1, .events = POLLIN};
+			p[2 + i] = (struct pollfd){.fd = open[i] ? open[i]->fd : -1,
+						   .events = POLLIN};
 			free_at = open[i] ? free_at : i;
 		}
 		p[1].fd = free_at < 0 ? -1 : f->listener;
@@ -255,8 +263,8 @@ struct fake_docker *fake_docker_start(const struct fake_call *calls, size_t n) {
 	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s", f->path);
 	f->stop = eventfd(0, EFD_CLOEXEC);
 	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (f->stop < 0 || f->listener < 0 || bind(f->listener, (struct sockaddr *) &a, sizeof a) || listen(f->listener, 8) ||
-	    pthread_create(&f->thread, NULL, run, f))
+	if (f->stop < 0 || f->listener < 0 || bind(f->listener, (struct sockaddr *) &a, sizeof a) ||
+	    listen(f->listener, 8) || pthread_create(&f->thread, NULL, run, f))
 		abort();
 	return f;
 }

@@ -30,7 +30,8 @@ struct docker_state {
 };
 
 static bool reply(struct httpd_conn *c, int status, const char *json) {
-	return httpd_reply(c, status, "Api-Version: 1.41\r\nContent-Type: application/json\r\n", json, strlen(json));
+	return httpd_reply(c, status, "Api-Version: 1.41\r\nContent-Type: application/json\r\n",
+			   json, strlen(json));
 }
 
 static void note(struct docker_state *d, const char *what, const char *of) {
@@ -42,24 +43,33 @@ static bool list(struct docker_state *d, struct httpd_conn *c) {
 
 	for (size_t i = 0; i < d->n; i++)
 		if (!d->at[i].gone)
-			(void) buf_printf(&b, "%s{\"Id\":\"%s\",\"Names\":[\"/%s\"],\"ImageID\":\"sha256:x\",\"State\":\"%s\",\"Labels\":%s}",
-					  b.len ? "," : "", d->at[i].c.name, d->at[i].c.name, d->at[i].c.running ? "running" : "exited",
-					  d->at[i].c.labels);
+			(void) buf_printf(
+				&b,
+				"%s{\"Id\":\"%s\",\"Names\":[\"/"
+				"%s\"],\"ImageID\":\"sha256:x\",\"State\":\"%s\",\"Labels\":%s}",
+				b.len ? "," : "", d->at[i].c.name, d->at[i].c.name,
+				d->at[i].c.running ? "running" : "exited", d->at[i].c.labels);
 	char *text CLEANUP(freep) = mem_printf("[%s]", buf_str(&b));
 	return reply(c, 200, text);
 }
 
 static bool inspect(const struct docker_state_container *x, struct httpd_conn *c) {
-	char *text CLEANUP(freep) = mem_printf(
-		"{\"Id\":\"%s\",\"Name\":\"/%s\",\"Image\":\"sha256:x\",\"State\":{\"Status\":\"%s\",\"Running\":%s,\"ExitCode\":%d,"
-		"\"StartedAt\":\"2026-01-01T00:00:00Z\"},\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"%s\"}},\"Config\":{\"Labels\":%s}}",
-		x->name, x->name, x->running ? "running" : "exited", x->running ? "true" : "false", x->running ? 0 : 1, x->restart, x->labels);
+	char *text CLEANUP(freep) =
+		mem_printf("{\"Id\":\"%s\",\"Name\":\"/"
+			   "%s\",\"Image\":\"sha256:x\",\"State\":{\"Status\":\"%s\",\"Running\":%"
+			   "s,\"ExitCode\":%d,"
+			   "\"StartedAt\":\"2026-01-01T00:00:00Z\"},\"HostConfig\":{"
+			   "\"RestartPolicy\":{\"Name\":\"%s\"}},\"Config\":{\"Labels\":%s}}",
+			   x->name, x->name, x->running ? "running" : "exited",
+			   x->running ? "true" : "false", x->running ? 0 : 1, x->restart,
+			   x->labels);
 
 	return reply(c, 200, text);
 }
 
 /* What follows the name in the path. */
-static bool act(struct docker_state *d, struct one *x, const char *verb, const struct httpd_request *q, struct httpd_conn *c) {
+static bool act(struct docker_state *d, struct one *x, const char *verb,
+		const struct httpd_request *q, struct httpd_conn *c) {
 	if (!strcmp(verb, "/json"))
 		return inspect(&x->c, c);
 	if (text_starts(verb, "/logs"))
@@ -83,7 +93,8 @@ static bool act(struct docker_state *d, struct one *x, const char *verb, const s
 	return reply(c, 204, "");
 }
 
-static bool one_container(struct docker_state *d, const char *rest, const struct httpd_request *q, struct httpd_conn *c) {
+static bool one_container(struct docker_state *d, const char *rest, const struct httpd_request *q,
+			  struct httpd_conn *c) {
 	for (size_t i = 0; i < d->n; i++) {
 		size_t n = strlen(d->at[i].c.name);
 		if (!d->at[i].gone && !strncmp(rest, d->at[i].c.name, n) && strchr("/?", rest[n]))
@@ -104,11 +115,14 @@ static bool answer(struct docker_state *d, struct httpd_conn *c, const struct ht
 		return one_container(d, path + strlen("/containers/"), q, c);
 	/* Of whatever died it is known that it did so by itself. */
 	if (text_starts(path, "/events"))
-		return reply(c, 200, "{\"Type\":\"container\",\"Action\":\"start\"}\n{\"Type\":\"container\",\"Action\":\"die\"}\n");
+		return reply(c, 200,
+			     "{\"Type\":\"container\",\"Action\":\"start\"}\n{\"Type\":"
+			     "\"container\",\"Action\":\"die\"}\n");
 	if (text_starts(path, "/images/json"))
 		return reply(c, 200, "[]");
 	if (text_starts(path, "/images/sha256:"))
-		return d->image ? reply(c, 200, d->image) : reply(c, 404, "{\"message\":\"no such image\"}");
+		return d->image ? reply(c, 200, d->image)
+				: reply(c, 404, "{\"message\":\"no such image\"}");
 	note(d, q->path, "is not understood");
 	return reply(c, 501, "{\"message\":\"not understood\"}");
 }

@@ -10,19 +10,21 @@
 
 /* --- what they have in common --- */
 
-static void tensor(struct gguf_file *f, enum gguf_file_type type, const char *name, uint64_t d0, uint64_t d1, uint64_t d2) {
+static void tensor(struct gguf_file *f, enum gguf_file_type type, const char *name, uint64_t d0,
+		   uint64_t d1, uint64_t d2) {
 	uint64_t dims[3] = {d0, d1, d2};
 
 	gguf_file_tensor(f, name, type, d2 ? 3 : d1 ? 2 : 1, dims);
 }
 
-static void matrix(struct gguf_file *f, const struct gguf_shape *s, const char *name, uint64_t d0, uint64_t d1) {
+static void matrix(struct gguf_file *f, const struct gguf_shape *s, const char *name, uint64_t d0,
+		   uint64_t d1) {
 	tensor(f, s->type, name, d0, d1, 0);
 }
 
 /* "blk.LAYER.NAME" */
-static void in_layer(struct gguf_file *f, enum gguf_file_type type, uint32_t layer, const char *name, uint64_t d0, uint64_t d1,
-		     uint64_t d2) {
+static void in_layer(struct gguf_file *f, enum gguf_file_type type, uint32_t layer,
+		     const char *name, uint64_t d0, uint64_t d1, uint64_t d2) {
 	char *whole CLEANUP(freep) = mem_printf("blk.%u.%s", layer, name);
 
 	tensor(f, type, whole, d0, d1, d2);
@@ -59,7 +61,8 @@ static void ends(struct gguf_file *f, const struct gguf_shape *s) {
 		matrix(f, s, "output.weight", s->embedding, s->vocabulary);
 }
 
-static void attention(struct gguf_file *f, const struct gguf_shape *s, uint32_t l, uint32_t kv_heads, uint32_t head) {
+static void attention(struct gguf_file *f, const struct gguf_shape *s, uint32_t l,
+		      uint32_t kv_heads, uint32_t head) {
 	PLAIN("attn_norm.weight", s->embedding, 0, 0);
 	WEIGHT("attn_q", s->embedding, (uint64_t) s->heads * head, 0);
 	WEIGHT("attn_k", s->embedding, (uint64_t) kv_heads * head, 0);
@@ -141,7 +144,8 @@ static void gemma(struct gguf_file *f, const struct gguf_shape *s) {
 	}
 }
 
-/* As the E models: windowed heads half as wide, the last layers without a cache of their own, an embedding for each layer. */
+/* As the E models: windowed heads half as wide, the last layers without a cache of their own, an
+ * embedding for each layer. */
 static void gemma4(struct gguf_file *f, const struct gguf_shape *s) {
 	enum { PER_LAYER = 32 };
 	bool *window CLEANUP(freep) = mem_zalloc(s->layers, sizeof *window);
@@ -199,7 +203,8 @@ static void gpt_oss(struct gguf_file *f, const struct gguf_shape *s) {
 	}
 }
 
-/* Latent attention: one key of rank + rope for all heads, the value is a part of it. The first layer is dense. */
+/* Latent attention: one key of rank + rope for all heads, the value is a part of it. The first
+ * layer is dense. */
 static void deepseek2(struct gguf_file *f, const struct gguf_shape *s) {
 	uint32_t nope = s->head - s->rope, query = s->latent / 2;
 
@@ -272,7 +277,8 @@ static void gated_attention(struct gguf_file *f, const struct gguf_shape *s, uin
 }
 
 static void qwen35moe(struct gguf_file *f, const struct gguf_shape *s) {
-	const int32_t sections[4] = {(int32_t) s->rope / 4, (int32_t) s->rope / 8, (int32_t) s->rope / 8, 0};
+	const int32_t sections[4] = {(int32_t) s->rope / 4, (int32_t) s->rope / 8,
+				     (int32_t) s->rope / 8, 0};
 
 	common_keys(f, s);
 	head_keys(f, s);
@@ -404,33 +410,91 @@ static void lfm2(struct gguf_file *f, const struct gguf_shape *s) {
 #define BASE BARE, .head = 64
 
 static const struct gguf_family families[] = {
-	{"llama", "grouped queries", {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512}, llama, "llama"},
-	{"llama-embed", "an architecture whose memory is not known exactly",
-	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512}, llama, "llama-embed"},
-	{"mqa", "one KV head", {BASE, .layers = 4, .heads = 4, .kv_heads = 1, .feed_forward = 512}, llama, "llama"},
-	{"mha", "as many KV heads as heads", {BASE, .layers = 4, .heads = 4, .kv_heads = 4, .feed_forward = 512}, llama, "llama"},
-	{"tied", "no output matrix of its own", {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512, .tied = true}, qwen3, "qwen3"},
-	{"moe", "experts in every layer", {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 256, .experts = 8, .experts_used = 2}, qwen3,
+	{"llama",
+	 "grouped queries",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512},
+	 llama,
+	 "llama"},
+	{"llama-embed",
+	 "an architecture whose memory is not known exactly",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512},
+	 llama,
+	 "llama-embed"},
+	{"mqa",
+	 "one KV head",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 1, .feed_forward = 512},
+	 llama,
+	 "llama"},
+	{"mha",
+	 "as many KV heads as heads",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 4, .feed_forward = 512},
+	 llama,
+	 "llama"},
+	{"tied",
+	 "no output matrix of its own",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 512, .tied = true},
+	 qwen3,
+	 "qwen3"},
+	{"moe",
+	 "experts in every layer",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 256, .experts = 8,
+	  .experts_used = 2},
+	 qwen3,
 	 "qwen3moe"},
-	{"gemma3", "5 of 6 layers with a window", {BASE, .layers = 12, .heads = 4, .kv_heads = 2, .feed_forward = 512, .window = 512, .tied = true}, gemma,
+	{"gemma3",
+	 "5 of 6 layers with a window",
+	 {BASE, .layers = 12, .heads = 4, .kv_heads = 2, .feed_forward = 512, .window = 512,
+	  .tied = true},
+	 gemma,
 	 "gemma3"},
-	{"gemma4", "windows, shared caches, an embedding for each layer",
-	 {BASE, .layers = 10, .heads = 4, .kv_heads = 1, .feed_forward = 512, .window = 512, .interval = 5, .shared = 5, .tied = true}, gemma4, "gemma4"},
-	{"gpt-oss", "every other layer with a window, experts",
-	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 256, .window = 128, .experts = 8, .experts_used = 2}, gpt_oss, "gpt-oss"},
-	{"deepseek2", "latent attention, experts",
-	 {BARE, .layers = 4, .heads = 4, .head = 96, .latent = 256, .rope = 32, .feed_forward = 256, .experts = 8, .experts_used = 2}, deepseek2, "deepseek2"},
-	{"qwen35moe", "3 of 4 layers gated delta nets, experts",
-	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .rope = 32, .feed_forward = 256, .experts = 8, .experts_used = 2, .interval = 4, .inner = 512, .state = 64,
-	  .groups = 4, .rank = 8, .conv = 4}, qwen35moe, "qwen35moe"},
-	{"granite-hybrid", "3 of 4 layers Mamba 2",
-	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4, .inner = 512, .state = 64, .groups = 1, .rank = 8, .conv = 4},
-	 granite_hybrid, "granitehybrid"},
-	{"jamba", "3 of 4 layers Mamba",
-	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4, .inner = 512, .state = 16, .rank = 32, .conv = 4}, jamba, "jamba"},
-	{"mamba", "every layer recurrent", {BASE, .layers = 4, .inner = 512, .state = 16, .rank = 32, .conv = 4}, mamba, "mamba"},
-	{"lfm2", "3 of 4 layers short convolutions",
-	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4, .conv = 3}, lfm2, "lfm2"},
+	{"gemma4",
+	 "windows, shared caches, an embedding for each layer",
+	 {BASE, .layers = 10, .heads = 4, .kv_heads = 1, .feed_forward = 512, .window = 512,
+	  .interval = 5, .shared = 5, .tied = true},
+	 gemma4,
+	 "gemma4"},
+	{"gpt-oss",
+	 "every other layer with a window, experts",
+	 {BASE, .layers = 4, .heads = 4, .kv_heads = 2, .feed_forward = 256, .window = 128,
+	  .experts = 8, .experts_used = 2},
+	 gpt_oss,
+	 "gpt-oss"},
+	{"deepseek2",
+	 "latent attention, experts",
+	 {BARE, .layers = 4, .heads = 4, .head = 96, .latent = 256, .rope = 32, .feed_forward = 256,
+	  .experts = 8, .experts_used = 2},
+	 deepseek2,
+	 "deepseek2"},
+	{"qwen35moe",
+	 "3 of 4 layers gated delta nets, experts",
+	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .rope = 32, .feed_forward = 256,
+	  .experts = 8, .experts_used = 2, .interval = 4, .inner = 512, .state = 64, .groups = 4,
+	  .rank = 8, .conv = 4},
+	 qwen35moe,
+	 "qwen35moe"},
+	{"granite-hybrid",
+	 "3 of 4 layers Mamba 2",
+	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4,
+	  .inner = 512, .state = 64, .groups = 1, .rank = 8, .conv = 4},
+	 granite_hybrid,
+	 "granitehybrid"},
+	{"jamba",
+	 "3 of 4 layers Mamba",
+	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4,
+	  .inner = 512, .state = 16, .rank = 32, .conv = 4},
+	 jamba,
+	 "jamba"},
+	{"mamba",
+	 "every layer recurrent",
+	 {BASE, .layers = 4, .inner = 512, .state = 16, .rank = 32, .conv = 4},
+	 mamba,
+	 "mamba"},
+	{"lfm2",
+	 "3 of 4 layers short convolutions",
+	 {BASE, .layers = 8, .heads = 4, .kv_heads = 2, .feed_forward = 512, .interval = 4,
+	  .conv = 3},
+	 lfm2,
+	 "lfm2"},
 };
 
 const struct gguf_family *gguf_families(size_t *n) {
@@ -445,7 +509,8 @@ const struct gguf_family *gguf_family_find(const char *name) {
 	return NULL;
 }
 
-struct gguf_file *gguf_family_file(const struct gguf_family *family, const struct gguf_shape *shape) {
+struct gguf_file *gguf_family_file(const struct gguf_family *family,
+				   const struct gguf_shape *shape) {
 	struct gguf_file *f = gguf_file_new(family->architecture);
 
 	gguf_file_text(f, "general.name", family->name);

@@ -7,7 +7,8 @@
 
 #include "gguf_file.h"
 
-/* Tiny models of the architecture families that are sized differently: whole files that the engine loads. */
+/* Tiny models of the architecture families that are sized differently: whole files that the engine
+ * loads. */
 struct gguf_shape {
 	uint32_t layers, embedding, heads, kv_heads, head; /* head: numbers of one */
 	uint32_t feed_forward, vocabulary, context;
@@ -17,9 +18,9 @@ struct gguf_shape {
 	uint32_t shared;       /* layers with a shared KV cache */
 	uint32_t latent, rope; /* rank of latent attention, and its rotated part */
 	uint32_t inner, state, groups, rank, conv; /* of recurrent layers */
-	uint32_t nextn;	       /* layers that predict further tokens */
-	bool tied;	       /* no output matrix of its own */
-	enum gguf_file_type type; /* of the matrices */
+	uint32_t nextn;                            /* layers that predict further tokens */
+	bool tied;                                 /* no output matrix of its own */
+	enum gguf_file_type type;                  /* of the matrices */
 };
 
 struct gguf_family {
@@ -33,4 +34,5 @@ struct gguf_family {
 const struct gguf_family *gguf_family_find(const char *name);
 const struct gguf_family *gguf_families(size_t *n);
 /* The file of a family in a shape; yours. */
-struct gguf_file *gguf_family_file(const struct gguf_family *family, const struct gguf_shape *shape);
+struct gguf_file *gguf_family_file(const struct gguf_family *family,
+				   const struct gguf_shape *shape);

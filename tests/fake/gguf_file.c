@@ -9,14 +9,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { VALUE_U16 = 2, VALUE_U32 = 4, VALUE_I32 = 5, VALUE_F32 = 6, VALUE_BOOL = 7, VALUE_STRING = 8, VALUE_ARRAY = 9 };
+enum {
+	VALUE_U16 = 2,
+	VALUE_U32 = 4,
+	VALUE_I32 = 5,
+	VALUE_F32 = 6,
+	VALUE_BOOL = 7,
+	VALUE_STRING = 8,
+	VALUE_ARRAY = 9
+};
 enum { ALIGNMENT = 32 };
 
 static const struct {
 	uint32_t id, block, bytes;
 } types[GGUF_FILE_TYPES] = {
-	[GGUF_FILE_F32] = {0, 1, 4},   [GGUF_FILE_F16] = {1, 1, 2},   [GGUF_FILE_Q4_0] = {2, 32, 18},
-	[GGUF_FILE_Q8_0] = {8, 32, 34}, [GGUF_FILE_BF16] = {30, 1, 2},
+	[GGUF_FILE_F32] = {0, 1, 4},    [GGUF_FILE_F16] = {1, 1, 2},
+	[GGUF_FILE_Q4_0] = {2, 32, 18}, [GGUF_FILE_Q8_0] = {8, 32, 34},
+	[GGUF_FILE_BF16] = {30, 1, 2},
 };
 
 struct tensor {
@@ -152,7 +161,8 @@ void gguf_file_tokenizer(struct gguf_file *f, uint32_t n) {
 	gguf_file_text(f, "tokenizer.ggml.model", "llama");
 	list_head(f, "tokenizer.ggml.tokens", VALUE_STRING, n);
 	for (uint32_t i = 0; i < n; i++) {
-		(void) snprintf(word, sizeof word, i < SPECIAL + BYTES ? "<0x%02X>" : "\xe2\x96\x81w%u", i - SPECIAL);
+		(void) snprintf(word, sizeof word,
+				i < SPECIAL + BYTES ? "<0x%02X>" : "\xe2\x96\x81w%u", i - SPECIAL);
 		str(&f->pairs, i < SPECIAL ? special[i] : word);
 	}
 	list_head(f, "tokenizer.ggml.scores", VALUE_F32, n);
@@ -168,20 +178,25 @@ void gguf_file_tokenizer(struct gguf_file *f, uint32_t n) {
 
 /* --- tensors --- */
 
-void gguf_file_tensor(struct gguf_file *f, const char *name, enum gguf_file_type type, unsigned n_dims, const uint64_t *dims) {
+void gguf_file_tensor(struct gguf_file *f, const char *name, enum gguf_file_type type,
+		      unsigned n_dims, const uint64_t *dims) {
 	if (f->n == f->cap) {
 		f->cap = f->cap ? f->cap * 2 : 64;
 		f->tensors = mem_grow(f->tensors, f->cap, sizeof *f->tensors);
 	}
 	struct tensor *t = &f->tensors[f->n++];
 
-	*t = (struct tensor){.type = type, .n_dims = n_dims, .bytes = types[type].bytes, .dims = {1, 1, 1, 1}};
+	*t = (struct tensor){.type = type,
+			     .n_dims = n_dims,
+			     .bytes = types[type].bytes,
+			     .dims = {1, 1, 1, 1}};
 	(void) snprintf(t->name, sizeof t->name, "%s", name);
 	for (unsigned i = 0; i < n_dims; i++)
 		t->dims[i] = dims[i];
 	if (n_dims < 1 || n_dims > 4 || t->dims[0] % types[type].block)
 		abort();
-	t->bytes = t->dims[0] / types[type].block * types[type].bytes * t->dims[1] * t->dims[2] * t->dims[3];
+	t->bytes = t->dims[0] / types[type].block * types[type].bytes * t->dims[1] * t->dims[2] *
+		t->dims[3];
 }
 
 size_t gguf_file_tensors(const struct gguf_file *f) {
@@ -204,7 +219,8 @@ static uint16_t half(float v) {
 
 	if (exponent <= 0)
 		return (uint16_t) (bits >> 16 & 0x8000);
-	return (uint16_t) ((bits >> 16 & 0x8000) | (uint32_t) exponent << 10 | (bits >> 13 & 0x3ff));
+	return (uint16_t) ((bits >> 16 & 0x8000) | (uint32_t) exponent << 10 |
+			   (bits >> 13 & 0x3ff));
 }
 
 #define SPREAD 0.04F /* numbers lie within +-0.02 */
@@ -213,13 +229,12 @@ static uint16_t half(float v) {
 static size_t block(enum gguf_file_type type, bool one, uint64_t *state, unsigned char *out) {
 	float v = one ? 1.0F : SPREAD * ((float) (next_random(state) & 0xffff) / 65536.0F - 0.5F);
 	uint32_t bits;
-	uint16_t h = half(type == GGUF_FILE_F16 ? v : SPREAD / 2 / (type == GGUF_FILE_Q8_0 ? 127 : 8));
+	uint16_t h = half(type == GGUF_FILE_F16 ? v
+						: SPREAD / 2 / (type == GGUF_FILE_Q8_0 ? 127 : 8));
 
 	memcpy(&bits, &v, sizeof bits);
 	switch (type) {
-	case GGUF_FILE_F32:
-		memcpy(out, &bits, 4);
-		return 4;
+	case GGUF_FILE_F32: memcpy(out, &bits, 4); return 4;
 	case GGUF_FILE_BF16:
 		out[0] = (unsigned char) (bits >> 16);
 		out[1] = (unsigned char) (bits >> 24);
@@ -266,8 +281,8 @@ static uint64_t padded(uint64_t n) {
 }
 
 /* Tensors [from, to) of the file behind the given metadata. */
-static int write_part(const struct gguf_file *f, const char *path, const struct buf *pairs, uint64_t n_pairs, size_t from, size_t to,
-		      bool data) {
+static int write_part(const struct gguf_file *f, const char *path, const struct buf *pairs,
+		      uint64_t n_pairs, size_t from, size_t to, bool data) {
 	struct buf b CLEANUP(buf_done) = BUF_INIT((size_t) 512 << 20);
 	uint64_t offset = 0;
 	FILE *out = fopen(path, "we");
@@ -293,7 +308,9 @@ static int write_part(const struct gguf_file *f, const char *path, const struct 
 	for (size_t i = from; data && i < to && !bad; i++)
 		bad = put_data(out, &f->tensors[i]);
 	bad |= fflush(out) || (!data && ftruncate(fileno(out), (off_t) (b.len + offset)));
-	return fclose(out) || bad ? -1 : 0;
+	if (fclose(out) || bad)
+		return -1;
+	return 0;
 }
 
 int gguf_file_write(const struct gguf_file *f, const char *path, bool data) {
@@ -314,7 +331,8 @@ int gguf_file_write_split(const struct gguf_file *f, const char *prefix, unsigne
 		gguf_file_u16(&more, "split.count", (uint16_t) n);
 		head(&more, "split.tensors.count", VALUE_I32);
 		num(&more.pairs, (uint32_t) all, 4);
-		int bad = write_part(f, path, &more.pairs, more.n_pairs, f->n * i / n, f->n * (i + 1) / n, data);
+		int bad = write_part(f, path, &more.pairs, more.n_pairs, f->n * i / n,
+				     f->n * (i + 1) / n, data);
 
 		buf_done(&more.pairs);
 		if (bad)

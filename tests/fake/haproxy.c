@@ -49,7 +49,8 @@ static void answer(struct fake_haproxy *f, int fd, const struct fake_line *l) {
 		if (send(fd, l->answer, strlen(l->answer), MSG_NOSIGNAL) < 0)
 			break;
 	if (l->then == LINE_HANG) {
-		struct pollfd p[2] = {{.fd = fd, .events = 0}, {.fd = f->stop[0], .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = fd, .events = 0},
+				      {.fd = f->stop[0], .events = POLLIN}};
 		while (poll(p, 2, -1) < 0 && errno == EINTR)
 			;
 	}
@@ -64,8 +65,11 @@ static void serve(struct fake_haproxy *f, int fd) {
 
 	if (f->done == f->n)
 		(void) snprintf(f->fault, sizeof f->fault, "one line too many: '%.200s'", got);
-	else if (!n || got[n - 1] != '\n' || strlen(l->line) != n - 1 || memcmp(got, l->line, n - 1) != 0)
-		(void) snprintf(f->fault, sizeof f->fault, "line %zu: wanted '%.200s', came '%.200s'", f->done + 1, l->line, got);
+	else if (!n || got[n - 1] != '\n' || strlen(l->line) != n - 1 ||
+		 memcmp(got, l->line, n - 1) != 0)
+		(void) snprintf(f->fault, sizeof f->fault,
+				"line %zu: wanted '%.200s', came '%.200s'", f->done + 1, l->line,
+				got);
 	else {
 		f->done++;
 		answer(f, fd, l);
@@ -85,7 +89,8 @@ static void *run(void *ctx) {
 	return NULL;
 }
 
-struct fake_haproxy *fake_haproxy_start(const char *dir, const char *name, const struct fake_line *lines, size_t n) {
+struct fake_haproxy *fake_haproxy_start(const char *dir, const char *name,
+					const struct fake_line *lines, size_t n) {
 	struct fake_haproxy *f = mem_zalloc(1, sizeof *f);
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -96,8 +101,8 @@ struct fake_haproxy *fake_haproxy_start(const char *dir, const char *name, const
 	(void) unlink(f->path);
 	(void) snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", fd, name);
 	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || f->listener < 0 || bind(f->listener, (struct sockaddr *) &at, sizeof at) || listen(f->listener, 16) || pipe(f->stop) ||
-	    pthread_create(&f->thread, NULL, run, f))
+	if (fd < 0 || f->listener < 0 || bind(f->listener, (struct sockaddr *) &at, sizeof at) ||
+	    listen(f->listener, 16) || pipe(f->stop) || pthread_create(&f->thread, NULL, run, f))
 		abort();
 	(void) close(fd);
 	return f;
@@ -108,7 +113,8 @@ void fake_haproxy_stop(struct fake_haproxy *f, char out[512]) {
 	(void) pthread_join(f->thread, NULL);
 	(void) unlink(f->path);
 	if (!*f->fault && f->done < f->n)
-		(void) snprintf(f->fault, sizeof f->fault, "never asked: '%.200s'", f->lines[f->done].line);
+		(void) snprintf(f->fault, sizeof f->fault, "never asked: '%.200s'",
+				f->lines[f->done].line);
 	memcpy(out, f->fault, 512);
 	(void) close(f->listener);
 	(void) close(f->stop[0]);

@@ -62,9 +62,11 @@ bool httpd_puts(struct httpd_conn *c, const char *text) {
 	return httpd_send(c, text, strlen(text));
 }
 
-bool httpd_reply(struct httpd_conn *c, int status, const char *headers, const void *body, size_t n) {
-	char *head CLEANUP(freep) =
-		mem_printf("HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n", status, n, headers);
+bool httpd_reply(struct httpd_conn *c, int status, const char *headers, const void *body,
+		 size_t n) {
+	char *head CLEANUP(
+		freep) = mem_printf("HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n", status,
+				    n, headers);
 
 	return httpd_puts(c, head) && httpd_send(c, body, n);
 }
@@ -194,7 +196,8 @@ static void *serve(void *arg) {
 		(void) shutdown(c->fd, SHUT_WR);
 		clock_sleep_ms(500);
 	}
-	(void) shutdown(c->fd, SHUT_RDWR); /* closed when its place is taken or the server stops: the number must stay ours */
+	/* closed when its place is taken or the server stops: the number must stay ours */
+	(void) shutdown(c->fd, SHUT_RDWR);
 	(void) pthread_mutex_lock(&c->s->lock);
 	c->done = true;
 	(void) pthread_mutex_unlock(&c->s->lock);
@@ -212,8 +215,8 @@ static struct httpd_conn *place(struct httpd *s) {
 	return s->n_places < CONNECTIONS_MAX ? &s->conns[s->n_places++] : NULL;
 }
 
-/* Threads end when they are given a processor, which may be later than the next connection: at most 10 seconds. Called with the lock;
- * NULL where the server is stopped. */
+/* Threads end when they are given a processor, which may be later than the next connection: at most
+ * 10 seconds. Called with the lock; NULL where the server is stopped. */
 static struct httpd_conn *wait_for_place(struct httpd *s) {
 	for (int i = 0; i < 10000 && !s->stopping; i++) {
 		struct httpd_conn *c = place(s);
@@ -275,7 +278,8 @@ struct httpd *httpd_start(const char *socket_path, httpd_handler handler, void *
 		bind_unix(s, socket_path);
 	else
 		bind_tcp(s);
-	must(!pthread_mutex_init(&s->lock, NULL) && !pthread_create(&s->thread, NULL, listen_loop, s));
+	must(!pthread_mutex_init(&s->lock, NULL) &&
+	     !pthread_create(&s->thread, NULL, listen_loop, s));
 	return s;
 }
 

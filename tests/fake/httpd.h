@@ -6,17 +6,18 @@
 #include <stdint.h>
 
 /* A small HTTP/1.1 server for tests, on a free port of 127.0.0.1 or on a Unix socket. Each
- * connection has a thread; the handler is called in it, once for each request, and says every byte of the
- * answer itself, so that it can say wrong ones. It gets the request with its body, but for paths that begin
- * with "/early": there it answers before it has read one. Handlers must not assert: they record, the test asserts. */
+ * connection has a thread; the handler is called in it, once for each request, and says every byte
+ * of the answer itself, so that it can say wrong ones. It gets the request with its body, but for
+ * paths that begin with "/early": there it answers before it has read one. Handlers must not
+ * assert: they record, the test asserts. */
 struct httpd;
 struct httpd_conn;
 
 struct httpd_request {
-	unsigned number; /* from 1, over all connections */
-	unsigned connection; /* from 1 */
+	unsigned number;           /* from 1, over all connections */
+	unsigned connection;       /* from 1 */
 	const char *method, *path; /* path as sent, with its query */
-	const char *head; /* all header lines */
+	const char *head;          /* all header lines */
 	const char *body;
 	size_t body_len;
 };

@@ -29,12 +29,13 @@ struct model_server {
 	pthread_mutex_t lock; /* over what stands below */
 	unsigned questions;
 	char *last;
-	size_t step; /* of the health script */
-	int stop;    /* eventfd: readable once the test is over */
-	int listener;    /* listens; -1 until refuse_ms are over */
+	size_t step;  /* of the health script */
+	int stop;     /* eventfd: readable once the test is over */
+	int listener; /* listens; -1 until refuse_ms are over */
 };
 
-/* Until `fd` is readable: true. The test's end or the time: false. fd -1 waits for the end alone. */
+/* Until `fd` is readable: true. The test's end or the time: false. fd -1 waits for the end
+ * alone. */
 static bool wait_for(const struct model_server *s, int fd, int ms) {
 	struct pollfd p[2] = {{.fd = s->stop, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
 
@@ -59,7 +60,8 @@ static void send_all(int fd, const char *data, size_t n) {
 static void reply_cut(int fd, int status, const char *body, size_t says, size_t sends) {
 	char head[200];
 	int n = snprintf(head, sizeof head,
-			 "HTTP/1.1 %d Scripted\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+			 "HTTP/1.1 %d Scripted\r\nContent-Type: "
+			 "application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
 			 status, says);
 
 	send_all(fd, head, (size_t) n);
@@ -90,8 +92,10 @@ static struct json *usage(void) {
 	return o;
 }
 
-static struct json *completion(const struct model_server *s, const char *text, const char *finish, bool raw) {
-	struct json *o = json_object(), *choice = json_object(), *choices = json_array(), *message = json_object();
+static struct json *completion(const struct model_server *s, const char *text, const char *finish,
+			       bool raw) {
+	struct json *o = json_object(), *choice = json_object(), *choices = json_array(),
+		    *message = json_object();
 
 	if (finish)
 		json_set_str(choice, "finish_reason", finish);
@@ -120,7 +124,8 @@ static const char *last_line(const char *text) {
 	return end ? end + 1 : text;
 }
 
-static void reply_completion(const struct model_server *s, int fd, const struct fake_answer *a, const char *text, bool raw) {
+static void reply_completion(const struct model_server *s, int fd, const struct fake_answer *a,
+			     const char *text, bool raw) {
 	const char *finish = a->fault == FAKE_NO_FINISH ? NULL : a->finish ? a->finish : "stop";
 	struct json *o CLEANUP(json_freep) = completion(s, text, finish, raw);
 	struct buf b CLEANUP(buf_done) = BUF_INIT(8 << 20);
@@ -129,14 +134,16 @@ static void reply_completion(const struct model_server *s, int fd, const struct 
 	reply_cut(fd, 200, buf_str(&b), b.len, a->fault == FAKE_CUT ? b.len / 2 : b.len);
 }
 
-static void reply_huge(const struct model_server *s, int fd, const struct fake_answer *a, bool raw) {
+static void reply_huge(const struct model_server *s, int fd, const struct fake_answer *a,
+		       bool raw) {
 	char *text CLEANUP(freep) = mem_zalloc((2 << 20) + 1, 1);
 
 	memset(text, 'x', 2 << 20);
 	reply_completion(s, fd, a, text, raw);
 }
 
-static void play(const struct model_server *s, int fd, const struct fake_answer *a, const struct json *question, bool raw) {
+static void play(const struct model_server *s, int fd, const struct fake_answer *a,
+		 const struct json *question, bool raw) {
 	const char *said = last_message(question);
 
 	if (a->delay_ms)
@@ -196,7 +203,8 @@ static void answer_health(struct model_server *s, int fd) {
 static void answer_models(const struct model_server *s, int fd) {
 	char body[256];
 
-	(void) snprintf(body, sizeof body, "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\"}]}",
+	(void) snprintf(body, sizeof body,
+			"{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\"}]}",
 			s->script->model ? s->script->model : "fake");
 	reply(fd, 200, body);
 }

@@ -56,8 +56,8 @@ void fake_packages_add(struct fake_packages *p, const char *name, const char *la
 		       const struct fake_entry *entries, size_t n) {
 	struct buf deb CLEANUP(buf_done) = BUF_INIT(1 << 24);
 	struct buf sums CLEANUP(buf_done) = BUF_INIT(1 << 20);
-	char *control CLEANUP(freep) =
-		mem_printf("Package: %s\nVersion: 1.0\nArchitecture: amd64\n", name);
+	char *control CLEANUP(
+		freep) = mem_printf("Package: %s\nVersion: 1.0\nArchitecture: amd64\n", name);
 
 	for (size_t i = 0; i < n; i++)
 		if (entries[i].type == 'f' && !strncmp(entries[i].path, "./", 2))

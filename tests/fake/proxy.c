@@ -42,20 +42,26 @@ void proxy_init(struct proxy *p) {
 }
 
 void proxy_write(struct proxy *p, const char *state) {
-	const struct haproxy_paths paths = {.run = "run", .gateway = "g", .host = "", .missing = p->missing};
+	const struct haproxy_paths paths = {.run = "run",
+					    .gateway = "g",
+					    .host = "",
+					    .missing = p->missing};
 	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL;
 	struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0};
 	struct err e = {0};
 
-	if (gateway_state_parse(state, strlen(state), &s, &e) || haproxy_render(gateway_state_routes(s), &paths, &t, &e))
+	if (gateway_state_parse(state, strlen(state), &s, &e) ||
+	    haproxy_render(gateway_state_routes(s), &paths, &t, &e))
 		die(e.msg);
 	for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 		char *path CLEANUP(freep) = mem_printf("%s/g/%s", p->dir, t.files[i].name);
 		if (fs_write(EFFECT_NONE, AT_FDCWD, path, t.files[i].bytes, t.files[i].n, 0600, &e))
 			die(e.msg);
 	}
-	char *line CLEANUP(freep) = mem_printf("out=$(%s -C %s -c -f g/haproxy.cfg 2>&1 | grep -E 'ALERT|WARNING'); "
-					       "[ -z \"$out\" ] || { echo \"$out\" >&2; exit 1; }", program(), p->dir);
+	char *line CLEANUP(freep) =
+		mem_printf("out=$(%s -C %s -c -f g/haproxy.cfg 2>&1 | grep -E 'ALERT|WARNING'); "
+			   "[ -z \"$out\" ] || { echo \"$out\" >&2; exit 1; }",
+			   program(), p->dir);
 	if (system(line))
 		die("the configuration is not what HAProxy wants");
 }
@@ -65,7 +71,8 @@ static int connected(const struct proxy *p, const char *name) {
 	struct timeval limit = {.tv_sec = 1};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit); /* one that is about to end may not answer */
+	/* one that is about to end may not answer */
+	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s/g/%s", p->dir, name);
 	if (connect(fd, (struct sockaddr *) &a, sizeof a)) {
 		(void) close(fd);
@@ -98,7 +105,8 @@ static unsigned process_now(struct proxy *p) {
 	return at ? (unsigned) strtoul(at + 6, NULL, 10) : 0;
 }
 
-/* Another process than `before` answers, and the master is ready for signals: told something earlier, it dies of it. */
+/* Another process than `before` answers, and the master is ready for signals: told something
+ * earlier, it dies of it. */
 static void await(struct proxy *p, unsigned before) {
 	for (int i = 0; i < 1000; i++) {
 		unsigned now = process_now(p);
@@ -113,11 +121,12 @@ static void await(struct proxy *p, unsigned before) {
 void proxy_start(struct proxy *p) {
 	p->pid = fork();
 	if (!p->pid) {
-		(void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
+		/* a test that fails leaves nothing behind */
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void) dup2(p->log, STDOUT_FILENO);
 		(void) dup2(p->log, STDERR_FILENO);
-		(void) execlp(program(), "haproxy", "-W", "-db", "-C", p->dir, "-S", "unix@g/master.sock", "-f", "g/haproxy.cfg",
-			      (char *) NULL);
+		(void) execlp(program(), "haproxy", "-W", "-db", "-C", p->dir, "-S",
+			      "unix@g/master.sock", "-f", "g/haproxy.cfg", (char *) NULL);
 		_exit(127);
 	}
 	await(p, 0);
@@ -167,14 +176,18 @@ unsigned proxy_port(void) {
 	socklen_t n = sizeof a;
 	int fd CLEANUP(closep) = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (bind(fd, (struct sockaddr *) &a, sizeof a) || getsockname(fd, (struct sockaddr *) &a, &n))
+	if (bind(fd, (struct sockaddr *) &a, sizeof a) ||
+	    getsockname(fd, (struct sockaddr *) &a, &n))
 		die("no port");
 	return ntohs(a.sin_port);
 }
 
 char *proxy_ask(struct proxy *p, const char *words) {
-	char *line CLEANUP(freep) = mem_printf("cd %s && : >head && : >body && curl -s -m 10 -D head -o body -w '%%{http_code}' %s", p->dir, words);
-	char *head_path CLEANUP(freep) = mem_printf("%s/head", p->dir), *body_path CLEANUP(freep) = mem_printf("%s/body", p->dir);
+	char *line CLEANUP(freep) = mem_printf("cd %s && : >head && : >body && curl -s -m 10 -D "
+					       "head -o body -w '%%{http_code}' %s",
+					       p->dir, words);
+	char *head_path CLEANUP(freep) = mem_printf("%s/head", p->dir),
+			*body_path CLEANUP(freep) = mem_printf("%s/body", p->dir);
 	char status[8] = "";
 	FILE *f = popen(line, "re");
 

@@ -4,13 +4,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* A real HAProxy ($HAPROXY, else the installed one) that runs a gateway's state in a folder of its own, and what asks it. Aborts the
- * test when it cannot: a test without it has no meaning. */
+/* A real HAProxy ($HAPROXY, else the installed one) that runs a gateway's state in a folder of its
+ * own, and what asks it. Aborts the test when it cannot: a test without it has no meaning. */
 struct proxy {
 	char dir[40]; /* run/ROUTE/{a,b}.sock are looked for here; g/ has the files */
 	pid_t pid;
 	int log; /* what it printed, g/log */
-	const char *const *missing; /* files that a state names and that cannot be had, NULL at the end; NULL: none */
+	/* files that a state names and that cannot be had, NULL at the end; NULL: none */
+	const char *const *missing;
 };
 
 /* The folder, and no process yet. */
@@ -27,5 +28,6 @@ char *proxy_command(struct proxy *p, const char *line);
 char *proxy_log(struct proxy *p);
 unsigned proxy_port(void); /* one that is free */
 
-/* What curl says, run in the folder with these words (a shell's line): "STATUS\nHEADERS\n\nBODY"; status 000: no answer. Yours to free(). */
+/* What curl says, run in the folder with these words (a shell's line): "STATUS\nHEADERS\n\nBODY";
+ * status 000: no answer. Yours to free(). */
 char *proxy_ask(struct proxy *p, const char *words);

@@ -36,7 +36,8 @@ static uint64_t bytes_of(const char *dtype) {
 	static const struct {
 		const char *name;
 		uint64_t bytes;
-	} types[] = {{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F16", 2}, {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4}, {"I64", 8}};
+	} types[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F16", 2},
+		     {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"I64", 8}};
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (!strcmp(types[i].name, dtype))
@@ -44,13 +45,16 @@ static uint64_t bytes_of(const char *dtype) {
 	abort();
 }
 
-void safetensors_file_tensor(struct safetensors_file *f, const char *name, const char *dtype, uint64_t d0, uint64_t d1) {
+void safetensors_file_tensor(struct safetensors_file *f, const char *name, const char *dtype,
+			     uint64_t d0, uint64_t d1) {
 	uint64_t bytes = bytes_of(dtype) * d0 * (d1 ? d1 : 1);
 
-	(void) buf_printf(&f->table, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%llu", name, dtype, (unsigned long long) d0);
+	(void) buf_printf(&f->table, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%llu", name, dtype,
+			  (unsigned long long) d0);
 	if (d1)
 		(void) buf_printf(&f->table, ",%llu", (unsigned long long) d1);
-	(void) buf_printf(&f->table, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long) f->data, (unsigned long long) (f->data + bytes));
+	(void) buf_printf(&f->table, "],\"data_offsets\":[%llu,%llu]}",
+			  (unsigned long long) f->data, (unsigned long long) (f->data + bytes));
 	f->data += bytes;
 }
 
@@ -66,7 +70,8 @@ int safetensors_file_write(const struct safetensors_file *f, const char *path) {
 		state ^= state << 13;
 		state ^= state >> 7;
 		state ^= state << 17;
-		bad = fputc(i % 2 ? 0x3c : (int) (state & 0xff), out) == EOF; /* as halves: around 1 */
+		/* as halves: around 1 */
+		bad = fputc(i % 2 ? 0x3c : (int) (state & 0xff), out) == EOF;
 	}
 	if (out && fclose(out))
 		bad = true;

@@ -8,10 +8,12 @@
 #include "crypto/crypto.h"
 
 struct header { /* of a tar entry, POSIX.1-1988 */
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100], magic[8], rest[247];
+	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100],
+		magic[8], rest[247];
 };
 
-static void add_entry(struct buf *tar, const char *name, const char *mode, const void *data, size_t n) {
+static void add_entry(struct buf *tar, const char *name, const char *mode, const void *data,
+		      size_t n) {
 	static const char zeroes[512];
 	struct header h = {.type = '0', .magic = "ustar\00000"};
 	unsigned sum = 0;
@@ -48,27 +50,39 @@ static void finish(struct buf *tar) {
 }
 
 static void describe(const char *tag, struct tiny_image *out, const struct buf *layer) {
-	struct buf config CLEANUP(buf_done) = BUF_INIT(4096), manifest CLEANUP(buf_done) = BUF_INIT(4096);
-	struct buf index CLEANUP(buf_done) = BUF_INIT(4096), docker CLEANUP(buf_done) = BUF_INIT(4096);
+	struct buf config CLEANUP(buf_done) = BUF_INIT(4096),
+			  manifest CLEANUP(buf_done) = BUF_INIT(4096);
+	struct buf index CLEANUP(buf_done) = BUF_INIT(4096),
+			 docker CLEANUP(buf_done) = BUF_INIT(4096);
 	struct buf layout CLEANUP(buf_done) = BUF_INIT(4096);
 
 	(void) buf_printf(&config,
-			  "{\"architecture\":\"amd64\",\"config\":{\"Entrypoint\":[\"/tiny\"],\"Labels\":{\"llmdeploy.test\":\"tiny\"}},"
-			  "\"created\":\"1970-01-01T00:00:00Z\",\"os\":\"linux\",\"rootfs\":{\"diff_ids\":[\"sha256:%s\"],\"type\":\"layers\"}}",
+			  "{\"architecture\":\"amd64\",\"config\":{\"Entrypoint\":[\"/"
+			  "tiny\"],\"Labels\":{\"llmdeploy.test\":\"tiny\"}},"
+			  "\"created\":\"1970-01-01T00:00:00Z\",\"os\":\"linux\",\"rootfs\":{"
+			  "\"diff_ids\":[\"sha256:%s\"],\"type\":\"layers\"}}",
 			  out->layer);
 	sha256_of(config.data, config.len, out->config);
 	(void) buf_printf(&manifest,
-			  "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
-			  "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
-			  "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
+			  "{\"schemaVersion\":2,\"mediaType\":\"application/"
+			  "vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
+			  "\"application/"
+			  "vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu},"
+			  "\"layers\":[{\"mediaType\":"
+			  "\"application/"
+			  "vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
 			  out->config, config.len, out->layer, layer->len);
 	sha256_of(manifest.data, manifest.len, out->manifest);
 	(void) buf_printf(&index,
-			  "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\","
-			  "\"size\":%zu,\"annotations\":{\"io.containerd.image.name\":\"%s\",\"org.opencontainers.image.ref.name\":\"%s\"}}]}",
+			  "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/"
+			  "vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\","
+			  "\"size\":%zu,\"annotations\":{\"io.containerd.image.name\":\"%s\",\"org."
+			  "opencontainers.image.ref.name\":\"%s\"}}]}",
 			  out->manifest, manifest.len, tag, strrchr(tag, ':') + 1);
-	(void) buf_printf(&docker, "[{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"blobs/sha256/%s\"]}]", out->config, tag,
-			  out->layer);
+	(void) buf_printf(&docker,
+			  "[{\"Config\":\"blobs/sha256/"
+			  "%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"blobs/sha256/%s\"]}]",
+			  out->config, tag, out->layer);
 	(void) buf_puts(&layout, "{\"imageLayoutVersion\":\"1.0.0\"}");
 	add_text(&out->archive, "oci-layout", &layout);
 	add_text(&out->archive, "index.json", &index);

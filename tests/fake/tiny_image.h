@@ -14,6 +14,7 @@ struct tiny_image {
 	size_t layer_at;    /* offset of the layer's bytes in archive */
 };
 
-/* `program` is its bytes; `tag` becomes its name, "localhost/NAME:TAG". Its only label is llmdeploy.test=tiny. */
+/* `program` is its bytes; `tag` becomes its name, "localhost/NAME:TAG". Its only label is
+ * llmdeploy.test=tiny. */
 void tiny_image_make(const void *program, size_t n, const char *tag, struct tiny_image *out);
 void tiny_image_done(struct tiny_image *i);

@@ -23,12 +23,17 @@ static void remember(struct upstream *u, const struct httpd_request *q) {
 	u->questions++;
 }
 
-#define USAGE "\"usage\":{\"prompt_tokens\":100,\"prompt_tokens_details\":{\"cached_tokens\":7},\"completion_tokens\":20}}"
-#define SPENT "\"usage\":{\"input_tokens\":100,\"output_tokens_details\":{\"reasoning_tokens\":7},\"output_tokens\":20}}"
+#define USAGE                                                                               \
+	"\"usage\":{\"prompt_tokens\":100,\"prompt_tokens_details\":{\"cached_tokens\":7}," \
+	"\"completion_tokens\":20}}"
+#define SPENT                                                                                 \
+	"\"usage\":{\"input_tokens\":100,\"output_tokens_details\":{\"reasoning_tokens\":7}," \
+	"\"output_tokens\":20}}"
 
 /* An event in two pieces. */
 static bool last_event(struct httpd_conn *c) {
-	static const char one[] = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1", two[] = "00,\"completion_tokens\":20}}\n\n";
+	static const char one[] = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1",
+			  two[] = "00,\"completion_tokens\":20}}\n\n";
 	char first[128], second[128];
 
 	(void) snprintf(first, sizeof first, "%zx\r\n%s\r\n", strlen(one), one);
@@ -46,17 +51,24 @@ static bool tokens_of(struct httpd_conn *c, int tokens, bool whole, bool usage) 
 }
 
 static bool stream(struct httpd_conn *c, int tokens, bool whole, bool usage) {
-	return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n") &&
-	       tokens_of(c, tokens, whole, usage);
+	return httpd_puts(c,
+			  "HTTP/1.1 200 OK\r\nContent-Type: "
+			  "text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n") &&
+		tokens_of(c, tokens, whole, usage);
 }
 
 static bool long_failure(struct httpd_conn *c) {
-	return httpd_puts(c, "HTTP/1.1 500 Failed\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n") &&
-	       tokens_of(c, 60, true, false);
+	return httpd_puts(c,
+			  "HTTP/1.1 500 Failed\r\nContent-Type: "
+			  "application/json\r\nTransfer-Encoding: chunked\r\n\r\n") &&
+		tokens_of(c, 60, true, false);
 }
 
 static bool question(struct upstream *u, struct httpd_conn *c, const struct httpd_request *q) {
-	char *answer CLEANUP(freep) = mem_printf("{\"from\":\"%s\"%s", u->name, strstr(q->body, "usage") ? "," USAGE : strstr(q->body, "spent") ? "," SPENT : "}");
+	char *answer CLEANUP(freep) = mem_printf("{\"from\":\"%s\"%s", u->name,
+						 strstr(q->body, "usage")           ? "," USAGE
+							 : strstr(q->body, "spent") ? "," SPENT
+										    : "}");
 
 	remember(u, q);
 	if (strstr(q->body, "hang")) {
@@ -68,7 +80,8 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 	if (say) {
 		const char *text = say + strlen("\r\nx-say: 500 ");
 		char *body CLEANUP(freep) = mem_printf("%.*s", (int) strcspn(text, "\r"), text);
-		return httpd_reply(c, atoi(say + strlen("\r\nx-say: ")), "Content-Type: application/json\r\n", body, strlen(body));
+		return httpd_reply(c, atoi(say + strlen("\r\nx-say: ")),
+				   "Content-Type: application/json\r\n", body, strlen(body));
 	}
 	if (strstr(q->body, "half"))
 		return false;
@@ -80,12 +93,15 @@ static bool question(struct upstream *u, struct httpd_conn *c, const struct http
 		return stream(c, 10, true, strstr(q->body, "usage") != NULL);
 	if (strstr(q->body, "cut"))
 		return stream(c, 3, false, false);
-	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200, "Content-Type: application/json\r\nX-LLMDeploy-Release: forged\r\nAccess-Control-Allow-Origin: *\r\n", answer,
-			   strlen(answer));
+	return httpd_reply(c, strstr(q->body, "fail") ? 500 : 200,
+			   "Content-Type: application/json\r\nX-LLMDeploy-Release: "
+			   "forged\r\nAccess-Control-Allow-Origin: *\r\n",
+			   answer, strlen(answer));
 }
 
 static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *q) {
-	static const char counters[] = "# TYPE fake:prompt_total counter\nfake:prompt_total 41\nfake:generated_total{x=\"y\"} 1.5e+02\n";
+	static const char counters[] = "# TYPE fake:prompt_total counter\nfake:prompt_total "
+				       "41\nfake:generated_total{x=\"y\"} 1.5e+02\n";
 	struct upstream *u = ctx;
 
 	if (!strcmp(q->method, "POST"))
@@ -127,12 +143,15 @@ char *upstream_last(struct upstream *u) {
 }
 
 int upstream_send(unsigned port, const char *text) {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t) port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t) port),
+				.sin_addr = {htonl(INADDR_LOOPBACK)}};
 	struct timeval limit = {.tv_sec = 10};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	if (fd < 0 || connect(fd, (struct sockaddr *) &a, sizeof a) || write(fd, text, strlen(text)) != (ssize_t) strlen(text)) {
+	if (fd < 0 || connect(fd, (struct sockaddr *) &a, sizeof a) ||
+	    write(fd, text, strlen(text)) != (ssize_t) strlen(text)) {
 		if (fd >= 0)
 			(void) close(fd);
 		return -1;
@@ -152,6 +171,7 @@ char *upstream_ask(unsigned port, const char *text) {
 }
 
 char *upstream_post(const char *path, const char *headers, const char *body) {
-	return mem_printf("POST %s HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+	return mem_printf("POST %s HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Type: "
+			  "application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
 			  path, headers, strlen(body), body);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HAProxy that refuses where a file beside it says so: it is given a line of configuration that it does not know.
+/* HAProxy that refuses where a file beside it says so: it is given a line of configuration that it
+ * does not know.
  *
- * Beside it: `real/haproxy`, a link to HAProxy; `nonsense.cfg`; and refuse.check, refuse.reload or refuse.start while it shall refuse to be asked
- * (-c), to load another configuration, or to be started. A master that executes itself again hands over all its words: those of an earlier
+ * Beside it: `real/haproxy`, a link to HAProxy; `nonsense.cfg`; and refuse.check, refuse.reload or
+ * refuse.start while it shall refuse to be asked (-c), to load another configuration, or to be
+ * started. A master that executes itself again hands over all its words: those of an earlier
  * refusal are taken out. */
 #include <limits.h>
 #include <stdio.h>
@@ -15,7 +17,8 @@ enum { MAX_WORDS = 128 };
 static void beside(const char *self, const char *name, char out[PATH_MAX]) {
 	const char *slash = strrchr(self, '/');
 
-	(void) snprintf(out, PATH_MAX, "%.*s/%s", slash ? (int) (slash - self) : 1, slash ? self : ".", name);
+	(void) snprintf(out, PATH_MAX, "%.*s/%s", slash ? (int) (slash - self) : 1,
+			slash ? self : ".", name);
 }
 
 static const char *place_of(int argc, char **argv) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of the fault matrix: in which operations each effect happens. A new effect without its row does not compile; a row whose
- * operation does not have the effect, and an operation with an effect that has no such row, fail in matrix.py.
+/* The rows of the fault matrix: in which operations each effect happens. A new effect without its
+ * row does not compile; a row whose operation does not have the effect, and an operation with an
+ * effect that has no such row, fail in matrix.py.
  *
- * Prints a line an effect: NAME FAULT FAULT... OPERATION OPERATION..., with tabs; a row that begins with '-' says why no operation has it. */
+ * Prints a line an effect: NAME FAULT FAULT... OPERATION OPERATION..., with tabs; a row that begins
+ * with '-' says why no operation has it. */
 #include <stdio.h>
 
 #include "base/failpoint.h"
@@ -12,8 +14,10 @@
 ROW(EFFECT_ROOT_DIR, "-an empty directory, or none: there is nothing to recover")
 ROW(EFFECT_ROOT_ID, "first build pull lock")
 ROW(EFFECT_LOCK_WRITE, "first apply rollback recover gc promote abort stop start remove purge")
-ROW(EFFECT_JOURNAL_APPEND, "apply rollback recover gc promote abort build pull lock stop start remove purge")
-ROW(EFFECT_JOURNAL_SYNC, "apply rollback recover gc promote abort build pull lock stop start remove purge")
+ROW(EFFECT_JOURNAL_APPEND,
+    "apply rollback recover gc promote abort build pull lock stop start remove purge")
+ROW(EFFECT_JOURNAL_SYNC,
+    "apply rollback recover gc promote abort build pull lock stop start remove purge")
 ROW(EFFECT_JOURNAL_ROTATE, "first")
 ROW(EFFECT_JOURNAL_CUT, "recover")
 ROW(EFFECT_STORE_DIR, "build pull")
@@ -50,10 +54,13 @@ ROW(EFFECT_RELEASE_FLIP, "first apply recreate promote again rollback remove pur
 ROW(EFFECT_RELEASE_REMOVE, "collect abort remove purge")
 ROW(EFFECT_RELEASE_ATTEMPT, "reject abort")
 ROW(EFFECT_RELEASE_CLEAN, "recover")
-ROW(EFFECT_GATEWAY_STATE, "gate apply recreate canary promote abort rollback stop start remove purge")
-ROW(EFFECT_GATEWAY_CONFIG, "gate apply recreate canary promote abort rollback stop start remove purge")
+ROW(EFFECT_GATEWAY_STATE,
+    "gate apply recreate canary promote abort rollback stop start remove purge")
+ROW(EFFECT_GATEWAY_CONFIG,
+    "gate apply recreate canary promote abort rollback stop start remove purge")
 ROW(EFFECT_GATEWAY_LINK, "gate apply recreate canary abort rollback stop start remove purge")
-ROW(EFFECT_GATEWAY_SOCKET, "gate apply recreate canary promote abort rollback stop start remove purge")
+ROW(EFFECT_GATEWAY_SOCKET,
+    "gate apply recreate canary promote abort rollback stop start remove purge")
 ROW(EFFECT_GATEWAY_CHECK, "gate")
 ROW(EFFECT_GATEWAY_RELOAD, "gate remove purge")
 

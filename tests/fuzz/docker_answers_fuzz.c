@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Engine's JSON answers, over a real connection: the first byte says which call is asked, the rest is the body of the answer. A server in
- * this process answers; it and the client live as long as the target. */
+/* The Engine's JSON answers, over a real connection: the first byte says which call is asked, the
+ * rest is the body of the answer. A server in this process answers; it and the client live as long
+ * as the target. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,10 @@ static bool take_request(int fd, char *text, size_t size) {
 static void answer(struct docker_server *g, int fd) {
 	char head[192];
 
-	(void) snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", g->n);
+	(void) snprintf(head, sizeof head,
+			"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: "
+			"application/json\r\nContent-Length: %zu\r\n\r\n",
+			g->n);
 	put(fd, head, strlen(head));
 	/* The client may be done, and the input gone, before send() has returned. */
 	void *copy CLEANUP(freep) = mem_strndup((const char *) g->body, g->n);
@@ -88,7 +92,8 @@ static void begin(struct docker_server *g) {
 	must(mkdtemp(dir) != NULL);
 	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s/s", dir);
 	g->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(g->listener >= 0 && !bind(g->listener, (const struct sockaddr *) &at, sizeof at) && !listen(g->listener, 4));
+	must(g->listener >= 0 && !bind(g->listener, (const struct sockaddr *) &at, sizeof at) &&
+	     !listen(g->listener, 4));
 	must(!pthread_create(&g->server, NULL, serve, g));
 	struct docker_options o = {.host = at.sun_path, .quick_ms = 60000};
 	must(!docker_open(&o, &g->client, &e));
@@ -103,7 +108,8 @@ static void ask_for_containers(struct docker *d, struct err *e) {
 
 	if (!docker_container_list(d, none, &l, e))
 		for (size_t i = 0; i < l.n; i++)
-			must(*l.at[i].id && l.at[i].name && l.at[i].image && l.at[i].state && (!l.at[i].labels || json_is_object(l.at[i].labels)));
+			must(*l.at[i].id && l.at[i].name && l.at[i].image && l.at[i].state &&
+			     (!l.at[i].labels || json_is_object(l.at[i].labels)));
 	docker_containers_done(&l);
 }
 
@@ -112,7 +118,8 @@ static void ask_for_container(struct docker *d, struct err *e) {
 	bool found = false;
 
 	if (!docker_container_inspect(d, "x", &found, &c, e))
-		must(found && *c.id && c.name && c.image && c.state && c.restart && c.error && (!c.labels || json_is_object(c.labels)));
+		must(found && *c.id && c.name && c.image && c.state && c.restart && c.error &&
+		     (!c.labels || json_is_object(c.labels)));
 	docker_container_done(&c);
 }
 
@@ -152,7 +159,8 @@ static void ask_for_state(struct docker *d, struct err *e) {
 	struct docker_info i = {0};
 
 	if (!docker_info(d, &i, e))
-		must(i.version && i.os && i.root_dir && i.storage_driver && i.cgroup_driver && i.cgroup_version);
+		must(i.version && i.os && i.root_dir && i.storage_driver && i.cgroup_driver &&
+		     i.cgroup_version);
 	docker_info_done(&i);
 }
 
@@ -163,8 +171,9 @@ static void ask_for_memory(struct docker *d, struct err *e) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static void (*const calls[])(struct docker *d, struct err *e) = {
-		ask_for_containers, ask_for_container, ask_for_image, ask_for_images, ask_for_networks, ask_for_state, ask_for_memory,
+	static void (*const calls[])(struct docker * d, struct err * e) = {
+		ask_for_containers, ask_for_container, ask_for_image,  ask_for_images,
+		ask_for_networks,   ask_for_state,     ask_for_memory,
 	};
 	static struct docker_server g;
 	struct err e = {0};

@@ -22,7 +22,8 @@ static bool take_bytes(void *ctx, int stream, const char *data, size_t n) {
 	return (stream == 1 || stream == 2) && n && data;
 }
 
-static void feed(bool (*sink)(void *ctx, const char *data, size_t n), void *ctx, const char *text, size_t n, size_t piece) {
+static void feed(bool (*sink)(void *ctx, const char *data, size_t n), void *ctx, const char *text,
+		 size_t n, size_t piece) {
 	for (size_t at = 0; at < n; at += piece)
 		if (!sink(ctx, text + at, n - at < piece ? n - at : piece))
 			return;

@@ -10,18 +10,25 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "eval/verdict.h"
-#include "json/json.h"
 #include "probe/endpoint.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CITES "{\"kind\":\"citations\",\"pattern\":\"\\\\[([A-Z]+-[0-9]+)\\\\]\",\"required\":[\"A-1\"],\"allowed\":[\"A-1\"],\"min\":1,\"max\":2}"
+#define CITES                                                                                      \
+	"{\"kind\":\"citations\",\"pattern\":\"\\\\[([A-Z]+-[0-9]+)\\\\]\",\"required\":[\"A-1\"]" \
+	",\"allowed\":[\"A-1\"],\"min\":1,\"max\":2}"
 static const char every_kind[] =
-	"{\"name\":\"f\",\"cases\":[{\"id\":\"x\",\"severity\":\"blocker\",\"prompt\":\"p\",\"max_tokens\":9,\"seed\":1,\"timeout_ms\":1,"
-	"\"attempts\":1,\"assert\":[{\"kind\":\"contains\",\"values\":[\"a\"]},{\"kind\":\"contains_any\",\"values\":[\"a\",\"b\"]},"
-	"{\"kind\":\"contains_all\",\"values\":[\"a\",\"b\"]},{\"kind\":\"not_contains\",\"values\":[\"a\"]},{\"kind\":\"equals\",\"values\":[\"A  b\"]},"
-	"{\"kind\":\"regex\",\"values\":[\"(a|b)+c\"]},{\"kind\":\"not_regex\",\"values\":[\"^(a+)+$\"]},{\"kind\":\"json\"}," CITES
-	",{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"I don't know\"]},{\"kind\":\"latency_ms\",\"max\":1},"
+	"{\"name\":\"f\",\"cases\":[{\"id\":\"x\",\"severity\":\"blocker\",\"prompt\":\"p\",\"max_"
+	"tokens\":9,\"seed\":1,\"timeout_ms\":1,"
+	"\"attempts\":1,\"assert\":[{\"kind\":\"contains\",\"values\":[\"a\"]},{\"kind\":"
+	"\"contains_any\",\"values\":[\"a\",\"b\"]},"
+	"{\"kind\":\"contains_all\",\"values\":[\"a\",\"b\"]},{\"kind\":\"not_contains\","
+	"\"values\":[\"a\"]},{\"kind\":\"equals\",\"values\":[\"A  b\"]},"
+	"{\"kind\":\"regex\",\"values\":[\"(a|b)+c\"]},{\"kind\":\"not_regex\",\"values\":[\"^(a+)+"
+	"$\"]},{\"kind\":\"json\"}," CITES
+	",{\"kind\":\"abstain\",\"mode\":\"required\",\"phrases\":[\"I don't "
+	"know\"]},{\"kind\":\"latency_ms\",\"max\":1},"
 	"{\"kind\":\"finish_reason\",\"values\":[\"stop\"]}]}]}";
 
 static void judge(const struct eval_golden_set *set, const char *body, size_t n) {
@@ -34,10 +41,12 @@ static void judge(const struct eval_golden_set *set, const char *body, size_t n)
 	for (size_t i = 0; i < set->n; i++) {
 		struct eval_attempt a;
 		eval_verdict_of(&set->questions[i], &reply, arena, &a);
-		if (a.verdict == EVAL_PASS ? a.n_failures != 0 || !a.answer || !*a.answer : a.n_failures == 0)
+		if (a.verdict == EVAL_PASS ? a.n_failures != 0 || !a.answer || !*a.answer
+					   : a.n_failures == 0)
 			abort();
 		for (size_t k = 0; k < a.n_failures; k++)
-			if (!text_is_utf8(a.failures[k].got, strlen(a.failures[k].got)) || strlen(a.failures[k].expected) >= EVAL_SHOWN)
+			if (!text_is_utf8(a.failures[k].got, strlen(a.failures[k].got)) ||
+			    strlen(a.failures[k].expected) >= EVAL_SHOWN)
 				abort();
 	}
 }
@@ -48,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const char *text = (const char *) data, *nul = size ? memchr(text, 0, size) : NULL;
 	struct err e = {0};
 
-	if (json_parse(nul ? text : every_kind, nul ? (size_t) (nul - text) : sizeof every_kind - 1, &golden, &e) ||
+	if (json_parse(nul ? text : every_kind, nul ? (size_t) (nul - text) : sizeof every_kind - 1,
+		       &golden, &e) ||
 	    eval_golden_set_new(golden, &set, &e))
 		return 0;
 	if (nul)

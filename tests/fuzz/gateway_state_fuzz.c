@@ -11,11 +11,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A state that is accepted prints itself again, is rendered without a line that it brought along, and turns into itself by doing
- * nothing; one that is refused says so in words. */
+/* A state that is accepted prints itself again, is rendered without a line that it brought along,
+ * and turns into itself by doing nothing; one that is refused says so in words. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL, *again CLEANUP(gateway_state_freep) = NULL;
-	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20), commands CLEANUP(buf_done) = BUF_INIT(8 << 20);
+	struct gateway_state *s CLEANUP(gateway_state_freep) = NULL,
+				*again CLEANUP(gateway_state_freep) = NULL;
+	struct buf text CLEANUP(buf_done) = BUF_INIT(8 << 20),
+			commands CLEANUP(buf_done) = BUF_INIT(8 << 20);
 	struct haproxy_texts texts CLEANUP(haproxy_texts_done) = {0};
 	const struct haproxy_paths paths = {.run = "run", .gateway = "gateway", .host = ""};
 	struct err e = {0};
@@ -28,7 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	gateway_state_print(s, &text);
 	if (text.cut || gateway_state_parse(buf_str(&text), text.len, &again, &e))
 		abort();
-	if (!haproxy_commands(gateway_state_routes(s), gateway_state_routes(again), &paths, &commands) || commands.len)
+	if (!haproxy_commands(gateway_state_routes(s), gateway_state_routes(again), &paths,
+			      &commands) ||
+	    commands.len)
 		abort();
 	if (haproxy_render(gateway_state_routes(s), &paths, &texts, &e))
 		abort();

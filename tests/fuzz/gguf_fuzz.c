@@ -7,13 +7,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "gguf/gguf.h"
-#include "json/json.h"
 #include "model/gguf.h"
 #include "model/model.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* An input that ends in "HOLE" is the header of a file with 1 GB behind it, which nobody may read far into. */
+/* An input that ends in "HOLE" is the header of a file with 1 GB behind it, which nobody may read
+ * far into. */
 struct file {
 	const uint8_t *data;
 	size_t size;
@@ -37,7 +38,8 @@ static void check_tensors(const struct gguf *g) {
 
 	for (size_t i = 0; i < g->n_tensors; i++) {
 		const struct gguf_tensor *t = &g->tensors[i];
-		if (t->offset < end || g->data_offset + t->offset + t->bytes > g->file_bytes || !*t->name)
+		if (t->offset < end || g->data_offset + t->offset + t->bytes > g->file_bytes ||
+		    !*t->name)
 			abort();
 		end = t->offset + t->bytes;
 		bytes += t->bytes;
@@ -54,22 +56,30 @@ static void check_facts(const struct model_facts *m) {
 		bytes += m->types[i].bytes;
 		tensors += m->types[i].tensors;
 	}
-	if (bytes != m->tensor_bytes || tensors != m->tensors || m->n_layers > MODEL_MAX_LAYERS || model_active_bytes(m) > m->tensor_bytes)
+	if (bytes != m->tensor_bytes || tensors != m->tensors || m->n_layers > MODEL_MAX_LAYERS ||
+	    model_active_bytes(m) > m->tensor_bytes)
 		abort();
-	if (m->token_embedding_bytes + m->output_bytes + m->per_layer_embedding_bytes + m->expert_bytes + m->nextn_bytes > m->tensor_bytes)
+	if (m->token_embedding_bytes + m->output_bytes + m->per_layer_embedding_bytes +
+		    m->expert_bytes + m->nextn_bytes >
+	    m->tensor_bytes)
 		abort();
 	for (size_t i = 0; i < m->n_layers; i++)
-		if (m->layers[i].kind == MODEL_RECURRENT && (m->layers[i].kv_heads || !m->layers[i].has_state))
+		if (m->layers[i].kind == MODEL_RECURRENT &&
+		    (m->layers[i].kv_heads || !m->layers[i].has_state))
 			abort();
 	if (json_count(json_get(j, "layers")) != m->n_layers)
 		abort();
 }
 
-/* Whatever the bytes: an answer or one error; tensors that lie in the file and apart from each other, and facts that add up. */
+/* Whatever the bytes: an answer or one error; tensors that lie in the file and apart from each
+ * other, and facts that add up. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	bool hole = size >= 4 && !memcmp(data + size - 4, "HOLE", 4);
 	struct file file = {data, hole ? size - 4 : size};
-	struct bytes from = {.name = "fuzz", .size = file.size + (hole ? 1000000000 : 0), .read = from_memory, .ctx = &file};
+	struct bytes from = {.name = "fuzz",
+			     .size = file.size + (hole ? 1000000000 : 0),
+			     .read = from_memory,
+			     .ctx = &file};
 	struct gguf *g CLEANUP(gguf_freep) = NULL;
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};

@@ -40,7 +40,8 @@ static void answer(const char *data, size_t size, bool sink_free) {
 	http_response_done(&r);
 }
 
-/* No secret of an address is shown: what stands before its last '@' and after its first '?' or '#'. */
+/* No secret of an address is shown: what stands before its last '@' and after its first '?' or
+ * '#'. */
 static void address(const char *url) {
 	char *shown CLEANUP(freep) = http_shown(url);
 	struct err e;

@@ -19,7 +19,8 @@ static int again(void *ctx, const struct journal_record *r, struct err *e) {
 	return 0;
 }
 
-/* A checksum is not guessed: give the input's lines right ones, so that what is behind them is reached. */
+/* A checksum is not guessed: give the input's lines right ones, so that what is behind them is
+ * reached. */
 static void frame_all(const char *text, size_t n, struct buf *out) {
 	struct chain c;
 
@@ -46,10 +47,16 @@ static void scan(const char *data, size_t n, bool newest) {
 	struct chain c;
 	struct err e = {0};
 	size_t whole = 0;
-	struct frames f = {.file = "journal", .data = data, .n = n, .newest = newest, .visit = again, .ctx = &seen};
+	struct frames f = {.file = "journal",
+			   .data = data,
+			   .n = n,
+			   .newest = newest,
+			   .visit = again,
+			   .ctx = &seen};
 
 	chain_start(&c);
-	if (!frames_read(&f, &c, &whole, &e) && (whole > n || c.seq != seen || frames_torn(data, n) + whole < n))
+	if (!frames_read(&f, &c, &whole, &e) &&
+	    (whole > n || c.seq != seen || frames_torn(data, n) + whole < n))
 		abort();
 }
 

@@ -22,8 +22,8 @@ static void check_tree(const struct tree *t) {
 			abort();
 		if (i && strcmp(t->at[i - 1].path, path) >= 0)
 			abort();
-		char *parent CLEANUP(freep) =
-			mem_strndup(path, slash ? (size_t) (slash - path) : 0);
+		char *parent CLEANUP(freep) = mem_strndup(path,
+							  slash ? (size_t) (slash - path) : 0);
 		const struct node *above = tree_find(t, parent);
 		if (*parent && (!above || above->type != NODE_DIR))
 			abort();
@@ -32,8 +32,10 @@ static void check_tree(const struct tree *t) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	const struct image_package want = {
-		.name = "bad", .version = "1.0", .architecture = "amd64", .layer = "base"};
+	const struct image_package want = {.name = "bad",
+					   .version = "1.0",
+					   .architecture = "amd64",
+					   .layer = "base"};
 	struct package p CLEANUP(package_done) = {.want = &want};
 	struct tree t CLEANUP(tree_done) = {0};
 	struct err e;

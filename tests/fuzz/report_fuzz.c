@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct buf clean CLEANUP(buf_done) = BUF_INIT(16 * size + 64);
 
 	sanitize_clean((const char *) data, size, &clean);
-	if (clean.cut || !text_is_utf8(buf_str(&clean), clean.len) || strlen(buf_str(&clean)) != clean.len)
+	if (clean.cut || !text_is_utf8(buf_str(&clean), clean.len) ||
+	    strlen(buf_str(&clean)) != clean.len)
 		abort();
 	for (size_t i = 0; i < clean.len; i++)
 		if ((unsigned char) clean.data[i] < ' ' || clean.data[i] == 127)
@@ -23,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (size_t columns = 0; columns < 20; columns = 2 * columns + 1) {
 		struct buf cut CLEANUP(buf_done) = BUF_INIT(clean.len + 8);
 		sanitize_cut(buf_str(&clean), columns, &cut);
-		if (sanitize_width(buf_str(&cut)) > columns || !text_is_utf8(buf_str(&cut), cut.len))
+		if (sanitize_width(buf_str(&cut)) > columns ||
+		    !text_is_utf8(buf_str(&cut), cut.len))
 			abort();
 	}
 	return 0;

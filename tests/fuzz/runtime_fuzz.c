@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a runtime definition: diagnostics with their places, or a definition that a plan can use. */
+/* Any bytes as a runtime definition: diagnostics with their places, or a definition that a plan can
+ * use. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,11 +19,13 @@ static void leave(void) {
 	(void) rmdir(dir);
 }
 
-/* In a directory of this process, in memory where the machine has such a place; empty whenever no input is looked at. */
+/* In a directory of this process, in memory where the machine has such a place; empty whenever no
+ * input is looked at. */
 static const char *folder(void) {
 	if (!*dir) {
 		(void) atexit(leave);
-		(void) snprintf(dir, sizeof dir, "%s/runtime-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+		(void) snprintf(dir, sizeof dir, "%s/runtime-fuzz-XXXXXX",
+				access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 		if (!mkdtemp(dir))
 			abort();
 	}

@@ -10,8 +10,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The input is the JSON header; its length is put before it, so that it need not be guessed. The first byte says whether the data behind it
- * is as long as the last offset, and how much more or less. */
+/* The input is the JSON header; its length is put before it, so that it need not be guessed. The
+ * first byte says whether the data behind it is as long as the last offset, and how much more or
+ * less. */
 struct file {
 	unsigned char head[8];
 	const uint8_t *text;
@@ -44,7 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (!size)
 		return 0;
 	struct file file = {.text = data + 1, .size = size - 1};
-	struct bytes from = {.name = "fuzz", .size = size + 7 + (uint64_t) data[0] * 8, .read = from_memory, .ctx = &file};
+	struct bytes from = {.name = "fuzz",
+			     .size = size + 7 + (uint64_t) data[0] * 8,
+			     .read = from_memory,
+			     .ctx = &file};
 	struct safetensors *s CLEANUP(safetensors_freep) = NULL;
 	struct err e = {0};
 

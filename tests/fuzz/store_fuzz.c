@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	char *text CLEANUP(freep) = mem_strndup((const char *) data, size);
 	char *source CLEANUP(freep) = mem_printf("hf://%s", text);
-	char *shown CLEANUP(freep) = store_source_shown(text), *url CLEANUP(freep) = NULL, *token CLEANUP(freep) = NULL;
+	char *shown CLEANUP(freep) = store_source_shown(text), *url CLEANUP(freep) = NULL,
+		    *token CLEANUP(freep) = NULL;
 	struct err e;
 
 	if (!shown)

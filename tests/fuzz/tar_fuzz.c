@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a tar: its entries in order, or what is wrong with it; never more content than the header claims. */
+/* Any bytes as a tar: its entries in order, or what is wrong with it; never more content than the
+ * header claims. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,7 +16,8 @@ struct seen {
 	uint64_t left; /* of the entry that was taken */
 };
 
-static int on_item(void *ctx, const struct archive_item *item, enum archive_wish *wish, struct err *e) {
+static int on_item(void *ctx, const struct archive_item *item, enum archive_wish *wish,
+		   struct err *e) {
 	struct seen *s = ctx;
 
 	(void) e;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "json/json.h"
 #include "schema/schema.h"
 #include "spec/check.h"
 #include "spec/tables.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

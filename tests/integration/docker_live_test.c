@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Engine client against a real Engine: LLMDEPLOY_TEST_ENGINE is its address, LLMDEPLOY_TEST_TINY the
- * static program of tiny.c. Run by docker_live.sh. Everything it makes carries the label llmdeploy.test. */
+/* The Engine client against a real Engine: LLMDEPLOY_TEST_ENGINE is its address,
+ * LLMDEPLOY_TEST_TINY the static program of tiny.c. Run by docker_live.sh. Everything it makes
+ * carries the label llmdeploy.test. */
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -17,8 +18,8 @@
 #include "base/mem.h"
 #include "docker/docker.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "tests/fake/tiny_image.h"
+#include "json/json.h"
 
 #define NAME "llmdeploy-test-x"
 #define TAG "localhost/llmdeploy-test:1"
@@ -86,7 +87,8 @@ static bool find(struct room *r) {
 	bool found = false;
 	char id[65];
 
-	ok(docker_image_find(r->d, r->image.config, r->image.manifest, layers, 1, &found, id, &e), &e);
+	ok(docker_image_find(r->d, r->image.config, r->image.manifest, layers, 1, &found, id, &e),
+	   &e);
 	if (found) {
 		free(r->ref);
 		r->ref = mem_printf("sha256:%s", id);
@@ -176,7 +178,8 @@ static int64_t end_of(struct room *r) {
 	bool ended = false;
 	int64_t status = -2;
 
-	ok(docker_container_wait(r->d, NAME, DOCKER_NOT_RUNNING, SHORT_MS, &ended, &status, &e), &e);
+	ok(docker_container_wait(r->d, NAME, DOCKER_NOT_RUNNING, SHORT_MS, &ended, &status, &e),
+	   &e);
 	assert_true(ended);
 	return status;
 }
@@ -193,7 +196,8 @@ static void expect_log(struct room *r, const char *want) {
 static void await_log(struct room *r, const char *want) {
 	struct err e = {0};
 
-	for (uint64_t until = clock_mono_ms() + SHORT_MS; clock_mono_ms() < until; clock_sleep_ms(20)) {
+	for (uint64_t until = clock_mono_ms() + SHORT_MS; clock_mono_ms() < until;
+	     clock_sleep_ms(20)) {
 		struct buf log CLEANUP(buf_done) = BUF_INIT(65536);
 		ok(docker_log_tail(r->d, NAME, 100, &log, &e), &e);
 		if (strstr(buf_str(&log), want))
@@ -210,14 +214,17 @@ static void knows_its_host(void **state) {
 	struct err e = {0};
 
 	ok(docker_info(r->d, &i, &e), &e);
-	print_message("  %s %s, %s, storage %s, cgroup %s of %s%s%s\n", docker_is_podman(r->d) ? "Podman" : "Docker", i.version, i.os, i.storage_driver,
-		      i.cgroup_driver, i.cgroup_version, i.rootless ? ", rootless" : "", i.userns_remap ? ", userns-remap" : "");
+	print_message("  %s %s, %s, storage %s, cgroup %s of %s%s%s\n",
+		      docker_is_podman(r->d) ? "Podman" : "Docker", i.version, i.os,
+		      i.storage_driver, i.cgroup_driver, i.cgroup_version,
+		      i.rootless ? ", rootless" : "", i.userns_remap ? ", userns-remap" : "");
 	assert_true(*i.version && *i.storage_driver && *i.root_dir && i.memory_bytes && i.cpus > 0);
 }
 
 static void identifies_images(void **state) {
 	struct room *r = *state;
-	struct docker_image i CLEANUP(docker_image_done) = {0}, none CLEANUP(docker_image_done) = {0};
+	struct docker_image i CLEANUP(docker_image_done) = {0},
+			      none CLEANUP(docker_image_done) = {0};
 	const char *const layers[] = {r->image.layer}, *const others[] = {r->image.config};
 	struct docker_images l CLEANUP(docker_images_done) = {0};
 	struct err e = {0};
@@ -229,7 +236,8 @@ static void identifies_images(void **state) {
 	assert_true(docker_image_matches(&i, r->image.config, r->image.manifest, layers, 1));
 	assert_false(docker_image_matches(&i, r->image.layer, NULL, layers, 1));
 	assert_string_equal(json_str(i.labels, "llmdeploy.test"), "tiny");
-	ok(docker_image_find(r->d, r->image.config, r->image.manifest, others, 1, &found, id, &e), &e);
+	ok(docker_image_find(r->d, r->image.config, r->image.manifest, others, 1, &found, id, &e),
+	   &e);
 	assert_false(found);
 	ok(docker_image_inspect(r->d, "localhost/llmdeploy-test:none", &found, &none, &e), &e);
 	assert_false(found);
@@ -364,18 +372,28 @@ static void is_hardened(void **state) {
 	struct room *r = *state;
 	struct json *tmpfs CLEANUP(json_freep) = json_object();
 	struct docker_mount mounts[] = {{r->dir, "/models", true}};
-	struct docker_container_spec s = {.user = "65532:65532", .mounts = mounts, .n_mounts = 1, .tmpfs = tmpfs, .pids = 32, .memory_bytes = 64 << 20};
+	struct docker_container_spec s = {.user = "65532:65532",
+					  .mounts = mounts,
+					  .n_mounts = 1,
+					  .tmpfs = tmpfs,
+					  .pids = 32,
+					  .memory_bytes = 64 << 20};
 	char *file CLEANUP(freep) = mem_printf("%s/m", r->dir);
 	struct err e = {0};
 
 	json_set_str(tmpfs, "/tmp", "size=1m,mode=1777");
 	ok(fs_write(EFFECT_NONE, AT_FDCWD, file, "weights", 7, 0444, &e), &e);
 	assert_return_code(chmod(r->dir, 0755), 0);
-	run(r, &s, "id read:/models/m write:/models/n write:/n write:/tmp/n connect:127.0.0.1:9 connect:10.0.0.1:9");
+	run(r, &s,
+	    "id read:/models/m write:/models/n write:/n write:/tmp/n connect:127.0.0.1:9 "
+	    "connect:10.0.0.1:9");
 	assert_int_equal(end_of(r), 0);
-	expect_log(r, "uid 65532 gid 65532\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n"
-		      "weights\n/models/n: Read-only file system\n/n: Read-only file system\n/tmp/n: ok\n"
-		      "127.0.0.1: Connection refused\n10.0.0.1: Network is unreachable\n");
+	expect_log(
+		r,
+		"uid 65532 gid "
+		"65532\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n"
+		"weights\n/models/n: Read-only file system\n/n: Read-only file system\n/tmp/n: ok\n"
+		"127.0.0.1: Connection refused\n10.0.0.1: Network is unreachable\n");
 }
 
 static void answers_on_a_socket_of_the_host(void **state) {
@@ -422,8 +440,12 @@ static void says_when_memory_was_short(void **state) {
 static void refuses_what_cannot_be(void **state) {
 	struct room *r = *state;
 	struct docker_mount mounts[] = {{"/nonexistent/models", "/models", true}};
-	struct json *argv CLEANUP(json_freep) = json_array(), *labels CLEANUP(json_freep) = marked();
-	struct docker_container_spec s = {.name = NAME, .image = r->ref, .labels = labels, .network = "none"};
+	struct json *argv CLEANUP(json_freep) = json_array(),
+			  *labels CLEANUP(json_freep) = marked();
+	struct docker_container_spec s = {.name = NAME,
+					  .image = r->ref,
+					  .labels = labels,
+					  .network = "none"};
 	struct docker_container c CLEANUP(docker_container_done) = {0};
 	struct err e = {0};
 	bool taken = true, found = false;
@@ -433,7 +455,9 @@ static void refuses_what_cannot_be(void **state) {
 	s.n_mounts = 1;
 	assert_int_equal(docker_container_create(r->d, &s, &taken, id, &e), -1);
 	print_message("  %s\n", e.msg);
-	assert_int_equal(strncmp(e.msg, "docker: create container '" NAME "': ", strlen("docker: create container '" NAME "': ")), 0);
+	assert_int_equal(strncmp(e.msg, "docker: create container '" NAME "': ",
+				 strlen("docker: create container '" NAME "': ")),
+			 0);
 	assert_non_null(strstr(e.msg, "bind source path does not exist: /nonexistent/models"));
 	s.n_mounts = 0;
 	s.image = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -479,7 +503,9 @@ static void follows_logs(void **state) {
 	bytes[1] = bytes[2] = 0;
 	ok(docker_log_read(r->d, &l, count, bytes, &found, &e), &e);
 	assert_int_equal(bytes[1] + bytes[2], 0);
-	ok(docker_log_read(r->d, &(struct docker_log){.name = NAME "-none"}, count, bytes, &found, &e), &e);
+	ok(docker_log_read(r->d, &(struct docker_log){.name = NAME "-none"}, count, bytes, &found,
+			   &e),
+	   &e);
 	assert_false(found);
 }
 
@@ -510,14 +536,17 @@ static void tells_events(void **state) {
 	assert_string_equal(buf_str(&seen), "");
 }
 
-/* Networks of an earlier version, or of someone's: listed by their label, removed once nothing is in them. */
+/* Networks of an earlier version, or of someone's: listed by their label, removed once nothing is
+ * in them. */
 static void removes_networks(void **state) {
 	struct room *r = *state;
 	struct json *nets CLEANUP(json_freep) = NULL, *none CLEANUP(json_freep) = NULL;
 	struct docker_container_spec s = {.network = "llmdeploy-test-n"};
 	struct err e = {0};
 
-	assert_int_equal(system("docker -H \"$LLMDEPLOY_TEST_ENGINE\" network create --internal --label llmdeploy.test llmdeploy-test-n >/dev/null"), 0);
+	assert_int_equal(system("docker -H \"$LLMDEPLOY_TEST_ENGINE\" network create --internal "
+				"--label llmdeploy.test llmdeploy-test-n >/dev/null"),
+			 0);
 	ok(docker_network_list(r->d, mine, &nets, &e), &e);
 	assert_int_equal(json_count(nets), 1);
 	assert_string_equal(json_text(json_at(nets, 0)), "llmdeploy-test-n");

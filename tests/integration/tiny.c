@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program of the tests' container: each argument is a thing to do, in order.
- * out:TEXT err:TEXT  a line to stdout, stderr     read:PATH  the file's content
- * write:PATH  make a file, say how it went        listen:PATH  a Unix socket that answers "hello" to everybody
- * connect:IP:PORT  say how it went                id  uid, gid and effective capabilities
- * eat:MB  use memory                              exit:N  end     wait  until SIGTERM, then end with 7 */
+/* The program of the tests' container: each argument is a thing to do, in order. out:TEXT err:TEXT
+ * a line to stdout, stderr     read:PATH  the file's content write:PATH  make a file, say how it
+ * went        listen:PATH  a Unix socket that answers "hello" to everybody connect:IP:PORT  say how
+ * it went                id  uid, gid and effective capabilities eat:MB  use memory
+ * exit:N  end     wait  until SIGTERM, then end with 7 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,8 @@ static void say_id(void) {
 
 	printf("uid %d gid %d\n", (int) getuid(), (int) getgid());
 	while (f && fgets(line, sizeof line, f))
-		if (!strncmp(line, "CapEff:", 7) || !strncmp(line, "CapBnd:", 7) || !strncmp(line, "NoNewPrivs:", 11))
+		if (!strncmp(line, "CapEff:", 7) || !strncmp(line, "CapBnd:", 7) ||
+		    !strncmp(line, "NoNewPrivs:", 11))
 			fputs(line, stdout);
 }
 

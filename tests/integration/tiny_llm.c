@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An engine in a few kilobytes, for tests of rollouts: OpenAI-like, on a Unix socket, as process 1 of a container.
+/* An engine in a few kilobytes, for tests of rollouts: OpenAI-like, on a Unix socket, as process 1
+ * of a container.
  *
- *     tiny_llm --socket PATH --model NAME [--start MS] [--first MS] [--gap MS] [--tokens N] [--fail PERCENT] [--exit MS]
+ *     tiny_llm --socket PATH --model NAME [--start MS] [--first MS] [--gap MS] [--tokens N]
+ *         [--fail PERCENT] [--exit MS]
  *              [--spoil MS] [--slow MS]
  *
- * --start: /health says 503 so long. --first, --gap: before the first token of a stream, between two. A question's "max_tokens" goes before
- * --tokens. --fail: so many of a hundred questions get 500, but for those of one token, which a probe asks. --exit: it dies then.
- * A question with the word "poison" gets 500. --spoil: from then on the first token takes --slow longer, or without that every question gets
- * 500; but for those of one token. SIGTERM ends it at once. */
+ * --start: /health says 503 so long. --first, --gap: before the first token of a stream, between
+ * two. A question's "max_tokens" goes before --tokens. --fail: so many of a hundred questions get
+ * 500, but for those of one token, which a probe asks. --exit: it dies then. A question with the
+ * word "poison" gets 500. --spoil: from then on the first token takes --slow longer, or without
+ * that every question gets 500; but for those of one token. SIGTERM ends it at once. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -66,7 +69,10 @@ static bool send_all(int fd, const char *text) {
 static bool answer(int fd, int status, const char *body) {
 	char text[2048];
 
-	(void) snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
+	(void) snprintf(
+		text, sizeof text,
+		"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		status, strlen(body), body);
 	return send_all(fd, text);
 }
 
@@ -79,15 +85,22 @@ static long number_after(const char *text, const char *key, long otherwise) {
 static bool stream(int fd, const struct options *o, long tokens) {
 	char text[512], chunk[600];
 
-	if (!send_all(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"))
+	if (!send_all(fd,
+		      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: "
+		      "chunked\r\n\r\n"))
 		return false;
 	for (long i = 0; i <= tokens; i++) {
 		nap(i ? o->gap_ms : o->first_ms);
 		if (i < tokens)
-			(void) snprintf(text, sizeof text, "data: {\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%ld \"}}]}\n\n", o->model, i);
+			(void) snprintf(text, sizeof text,
+					"data: "
+					"{\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":{"
+					"\"content\":\"w%ld \"}}]}\n\n",
+					o->model, i);
 		else
 			(void) snprintf(text, sizeof text, "data: [DONE]\n\n");
-		(void) snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n%s", strlen(text), text, i == tokens ? "0\r\n\r\n" : "");
+		(void) snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n%s", strlen(text), text,
+				i == tokens ? "0\r\n\r\n" : "");
 		if (!send_all(fd, chunk))
 			return false;
 	}
@@ -100,29 +113,43 @@ static bool complete(int fd, const struct options *o, const char *body, unsigned
 	char text[512];
 
 	if (strstr(body, "poison") || (spoiled && !o->slow_ms))
-		return answer(fd, 500, "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
+		return answer(fd, 500,
+			      "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
 	if (spoiled)
 		nap(o->slow_ms);
 	if (tokens > 1 && (long) (rand_r(seed) % 100) < o->fail_percent)
-		return answer(fd, 500, "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
+		return answer(fd, 500,
+			      "{\"error\":{\"message\":\"this engine fails on purpose\"}}");
 	if (strstr(body, "\"stream\":true") || strstr(body, "\"stream\": true"))
 		return stream(fd, o, tokens);
 	nap(o->first_ms + (tokens - 1) * o->gap_ms);
-	(void) snprintf(text, sizeof text, "{\"object\":\"chat.completion\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-		"\"content\":\"one two\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":%ld}}", o->model, tokens);
+	(void) snprintf(text, sizeof text,
+			"{\"object\":\"chat.completion\",\"model\":\"%s\",\"choices\":[{\"index\":"
+			"0,\"message\":{\"role\":\"assistant\","
+			"\"content\":\"one "
+			"two\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,"
+			"\"completion_tokens\":%ld}}",
+			o->model, tokens);
 	return answer(fd, 200, text);
 }
 
-static bool serve(int fd, const struct options *o, const char *head, const char *body, unsigned *seed) {
+static bool serve(int fd, const struct options *o, const char *head, const char *body,
+		  unsigned *seed) {
 	char text[256];
 
 	if (!strncmp(head, "GET /health ", 12))
-		return since_ms(&o->began) < o->start_ms ? answer(fd, 503, "{\"status\":\"loading\"}") : answer(fd, 200, "{\"status\":\"ok\"}");
+		return since_ms(&o->began) < o->start_ms
+			? answer(fd, 503, "{\"status\":\"loading\"}")
+			: answer(fd, 200, "{\"status\":\"ok\"}");
 	if (!strncmp(head, "GET /v1/models ", 15)) {
-		(void) snprintf(text, sizeof text, "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\"}]}", o->model);
+		(void) snprintf(
+			text, sizeof text,
+			"{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\"}]}",
+			o->model);
 		return answer(fd, 200, text);
 	}
-	if (!strncmp(head, "POST /v1/chat/completions ", 26) || !strncmp(head, "POST /v1/completions ", 21))
+	if (!strncmp(head, "POST /v1/chat/completions ", 26) ||
+	    !strncmp(head, "POST /v1/completions ", 21))
 		return complete(fd, o, body, seed);
 	return answer(fd, 404, "{\"error\":{\"message\":\"no such path\"}}");
 }
@@ -204,9 +231,15 @@ int main(int argc, char **argv) {
 	(void) signal(SIGTERM, end);
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const char *name = argv[i], *value = argv[i + 1];
-		long *number = !strcmp(name, "--start") ? &o.start_ms : !strcmp(name, "--first") ? &o.first_ms : !strcmp(name, "--gap") ? &o.gap_ms :
-			!strcmp(name, "--tokens") ? &o.tokens : !strcmp(name, "--fail") ? &o.fail_percent : !strcmp(name, "--exit") ? &o.exit_ms :
-			!strcmp(name, "--spoil") ? &o.spoil_ms : !strcmp(name, "--slow") ? &o.slow_ms : NULL;
+		long *number = !strcmp(name, "--start") ? &o.start_ms
+			: !strcmp(name, "--first")      ? &o.first_ms
+			: !strcmp(name, "--gap")        ? &o.gap_ms
+			: !strcmp(name, "--tokens")     ? &o.tokens
+			: !strcmp(name, "--fail")       ? &o.fail_percent
+			: !strcmp(name, "--exit")       ? &o.exit_ms
+			: !strcmp(name, "--spoil")      ? &o.spoil_ms
+			: !strcmp(name, "--slow")       ? &o.slow_ms
+							: NULL;
 		if (number)
 			*number = atol(value);
 		else if (!strcmp(name, "--socket"))

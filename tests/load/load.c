@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traffic for the gateway: so many clients at once, each asking again as soon as it is answered, and every answer looked at.
+/* Traffic for the gateway: so many clients at once, each asking again as soon as it is answered,
+ * and every answer looked at.
  *
- *     load --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both] [--new-connections PERCENT] [--key-header TEXT]
+ *     load --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both]
+ *         [--new-connections PERCENT] [--key-header TEXT]
  *          [--requests N] [--seconds N] [--log FILE] [--tokens N] [--pause MS] [--unix-socket PATH]
  *
- * URL is on 127.0.0.1. With --http both, two clients of four speak HTTP/2 (without TLS), each on connections of its own.
- * Half of the clients ask for token streams unless --streams says how many; each rests --pause before it asks again. It ends after --requests answers, after
- * --seconds, or by SIGTERM (what is in flight is waited for), and prints one JSON object. A request has failed when there was
- * no whole answer, its status was not 200, or a stream had no [DONE]. With --log each answer is a line: begin and end in
- * milliseconds since 1970, status, whole or not, kind, version, who answered, HTTP, libcurl's result. */
+ * URL is on 127.0.0.1. With --http both, two clients of four speak HTTP/2 (without TLS), each on
+ * connections of its own. Half of the clients ask for token streams unless --streams says how many;
+ * each rests --pause before it asks again. It ends after --requests answers, after --seconds, or by
+ * SIGTERM (what is in flight is waited for), and prints one JSON object. A request has failed when
+ * there was no whole answer, its status was not 200, or a stream had no [DONE]. With --log each
+ * answer is a line: begin and end in milliseconds since 1970, status, whole or not, kind, version,
+ * who answered, HTTP, libcurl's result. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -39,14 +43,15 @@ struct version {
 	char name[NAME], by[NAME];
 	uint64_t answers;
 	int64_t first_ms, last_ms; /* when requests began that it answered */
-	int64_t answered_ms;	   /* the first byte of its first answer */
+	int64_t answered_ms;       /* the first byte of its first answer */
 };
 
 struct client {
 	CURL *easy;
 	struct curl_slist *headers;
 	char body[512];
-	bool stream, second, kept, fresh; /* HTTP/2 is wanted; it has a connection of its own for it; this request has another */
+	/* HTTP/2 is wanted; it has a connection of its own for it; this request has another */
+	bool stream, second, kept, fresh;
 	unsigned number;
 	double began, last, due; /* due: when it asks again; 0: it is asking, or is at its end */
 	int64_t began_unix, head_unix;
@@ -159,15 +164,20 @@ static size_t on_header(char *line, size_t one, size_t n, void *ctx) {
 	return n;
 }
 
-/* libcurl 7.88 begins a kept HTTP/2 connection again when the handle says prior knowledge (curl issue 10634), and takes one that is only being made
- * for one of HTTP/1.1. So only who makes a connection says so, and each client has its own: connections of different local addresses are not shared. */
+/* libcurl 7.88 begins a kept HTTP/2 connection again when the handle says prior knowledge (curl
+ * issue 10634), and takes one that is only being made for one of HTTP/1.1. So only who makes a
+ * connection says so, and each client has its own: connections of different local addresses are not
+ * shared. */
 static void choose_second(struct client *c, bool fresh) {
 	bool opens = fresh || !c->kept;
 	char address[32];
 
-	(void) snprintf(address, sizeof address, "127.0.%u.%u", (fresh ? 16 : 8) + c->number / 200, 1 + c->number % 200);
+	(void) snprintf(address, sizeof address, "127.0.%u.%u", (fresh ? 16 : 8) + c->number / 200,
+			1 + c->number % 200);
 	curl_easy_setopt(c->easy, CURLOPT_INTERFACE, address);
-	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, opens ? (long) CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long) CURL_HTTP_VERSION_2_0);
+	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION,
+			 opens ? (long) CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+			       : (long) CURL_HTTP_VERSION_2_0);
 	curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, (long) opens);
 	curl_easy_setopt(c->easy, CURLOPT_FORBID_REUSE, (long) fresh);
 	c->fresh = fresh;
@@ -202,8 +212,9 @@ static void init_client(struct load *l, struct client *c, unsigned i) {
 	c->load = l;
 	c->stream = i * l->o.streams / l->o.clients != (i + 1) * l->o.streams / l->o.clients;
 	(void) snprintf(c->body, sizeof c->body,
-		"{\"model\":\"%.128s\",\"messages\":[{\"role\":\"user\",\"content\":\"ping\"}],\"max_tokens\":%u,\"temperature\":0,\"stream\":%s}",
-		l->o.model, l->o.tokens, c->stream ? "true" : "false");
+			"{\"model\":\"%.128s\",\"messages\":[{\"role\":\"user\",\"content\":"
+			"\"ping\"}],\"max_tokens\":%u,\"temperature\":0,\"stream\":%s}",
+			l->o.model, l->o.tokens, c->stream ? "true" : "false");
 	c->easy = curl_easy_init();
 	c->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	c->headers = curl_slist_append(c->headers, "Expect:");
@@ -271,23 +282,33 @@ static void end(struct load *l, struct client *c, CURLcode r) {
 		l->failed++;
 		l->cut += c->stream && c->any && !whole;
 		if (!*l->first_failure)
-			(void) snprintf(l->first_failure, sizeof l->first_failure, "%s: status %ld, %s, version %.40s, %.0f ms after its begin",
-				c->stream ? "stream" : "request", status, r ? curl_easy_strerror(r) : whole ? "whole" : "no [DONE]", c->version,
-				now_ms() - c->began);
+			(void) snprintf(
+				l->first_failure, sizeof l->first_failure,
+				"%s: status %ld, %s, version %.40s, %.0f ms after its begin",
+				c->stream ? "stream" : "request", status,
+				r               ? curl_easy_strerror(r)
+					: whole ? "whole"
+						: "no [DONE]",
+				c->version, now_ms() - c->began);
 	}
 	if (l->log)
-		(void) fprintf(l->log, "%" PRId64 " %" PRId64 " %ld %s %s %s %s %s %d\n", c->began_unix, unix_ms(), status, whole ? "whole" : "broken",
-			c->stream ? "stream" : "short", *c->version ? c->version : "-", *c->by ? c->by : "-", c->second ? c->fresh ? "2new" : "2" : "1", (int) r);
+		(void) fprintf(l->log, "%" PRId64 " %" PRId64 " %ld %s %s %s %s %s %d\n",
+			       c->began_unix, unix_ms(), status, whole ? "whole" : "broken",
+			       c->stream ? "stream" : "short", *c->version ? c->version : "-",
+			       *c->by ? c->by : "-", c->second ? c->fresh ? "2new" : "2" : "1",
+			       (int) r);
 }
 
 static bool goes_on(const struct load *l, double until) {
 	return !stop && now_ms() < until && (!l->o.requests || l->begun < l->o.requests);
 }
 
-/* libcurl 7.88 now and then takes a kept HTTP/2 connection for one of HTTP/0.9 before anything was sent or came. That is nobody's answer: asked again
- * on a new connection, and counted. What a server closes, resets or refuses has other results. */
+/* libcurl 7.88 now and then takes a kept HTTP/2 connection for one of HTTP/0.9 before anything was
+ * sent or came. That is nobody's answer: asked again on a new connection, and counted. What a
+ * server closes, resets or refuses has other results. */
 static bool is_libcurls(const struct client *c, CURLcode r) {
-	return r == CURLE_UNSUPPORTED_PROTOCOL && c->second && c->kept && !c->fresh && !c->head_unix && !c->any;
+	return r == CURLE_UNSUPPORTED_PROTOCOL && c->second && c->kept && !c->fresh &&
+		!c->head_unix && !c->any;
 }
 
 static void collect(struct load *l, double until) {
@@ -352,8 +373,8 @@ static void run(struct load *l) {
 
 static void print_samples(const char *name, struct samples *s) {
 	qsort(s->at, s->n, sizeof *s->at, by_value);
-	printf(",\"%s\":{\"n\":%zu,\"p50\":%.3f,\"p95\":%.3f,\"p99\":%.3f,\"max\":%.3f}", name, s->n, percentile(s, 50), percentile(s, 95),
-		percentile(s, 99), percentile(s, 100));
+	printf(",\"%s\":{\"n\":%zu,\"p50\":%.3f,\"p95\":%.3f,\"p99\":%.3f,\"max\":%.3f}", name,
+	       s->n, percentile(s, 50), percentile(s, 95), percentile(s, 99), percentile(s, 100));
 }
 
 static void print_text(const char *s) {
@@ -362,9 +383,11 @@ static void print_text(const char *s) {
 }
 
 static void print(struct load *l, double took_ms) {
-	printf("{\"requests\":%" PRIu64 ",\"streams\":%" PRIu64 ",\"http2\":%" PRIu64 ",\"asked_again\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"connections\":%" PRIu64
-	       ",\"seconds\":%.3f,\"per_second\":%.1f",
-		l->answers, l->streams, l->over_second, l->again, l->failed, l->cut, l->connections, took_ms / 1e3, (double) l->answers / took_ms * 1e3);
+	printf("{\"requests\":%" PRIu64 ",\"streams\":%" PRIu64 ",\"http2\":%" PRIu64
+	       ",\"asked_again\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cut\":%" PRIu64
+	       ",\"connections\":%" PRIu64 ",\"seconds\":%.3f,\"per_second\":%.1f",
+	       l->answers, l->streams, l->over_second, l->again, l->failed, l->cut, l->connections,
+	       took_ms / 1e3, (double) l->answers / took_ms * 1e3);
 	print_samples("first_byte_ms", &l->first[0]);
 	print_samples("first_token_ms", &l->first[1]);
 	print_samples("between_tokens_ms", &l->gap);
@@ -376,9 +399,11 @@ static void print(struct load *l, double took_ms) {
 			printf("%s\"%d\":%" PRIu64, n++ ? "," : "", i, l->statuses[i]);
 	printf("},\"answered\":[");
 	for (size_t i = 0; i < l->n_versions; i++)
-		printf("%s{\"version\":\"%s\",\"by\":\"%s\",\"requests\":%" PRIu64 ",\"answered_ms\":%" PRId64 ",\"first_ms\":%" PRId64
-		       ",\"last_ms\":%" PRId64 "}", i ? "," : "", l->versions[i].name, l->versions[i].by, l->versions[i].answers,
-			l->versions[i].answered_ms, l->versions[i].first_ms, l->versions[i].last_ms);
+		printf("%s{\"version\":\"%s\",\"by\":\"%s\",\"requests\":%" PRIu64
+		       ",\"answered_ms\":%" PRId64 ",\"first_ms\":%" PRId64 ",\"last_ms\":%" PRId64
+		       "}",
+		       i ? "," : "", l->versions[i].name, l->versions[i].by, l->versions[i].answers,
+		       l->versions[i].answered_ms, l->versions[i].first_ms, l->versions[i].last_ms);
 	printf("],\"first_failure\":\"");
 	print_text(l->first_failure);
 	printf("\"}\n");
@@ -430,13 +455,19 @@ static bool take(struct options *o, const char *name, const char *value) {
 }
 
 static bool parse(int argc, char **argv, struct options *o) {
-	*o = (struct options) {.model = "test", .clients = 16, .streams = UINT32_MAX, .new_percent = 10, .tokens = 16, .seconds = 3600};
+	*o = (struct options){.model = "test",
+			      .clients = 16,
+			      .streams = UINT32_MAX,
+			      .new_percent = 10,
+			      .tokens = 16,
+			      .seconds = 3600};
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 >= argc || !take(o, argv[i], argv[i + 1]))
 			return false;
 	if (o->streams == UINT32_MAX)
 		o->streams = o->clients / 2;
-	return o->url && o->clients && o->clients <= MAX_CLIENTS && o->streams <= o->clients && o->new_percent <= 100;
+	return o->url && o->clients && o->clients <= MAX_CLIENTS && o->streams <= o->clients &&
+		o->new_percent <= 100;
 }
 
 int main(int argc, char **argv) {
@@ -444,8 +475,12 @@ int main(int argc, char **argv) {
 	struct sigaction on_stop = {.sa_handler = on_signal};
 
 	if (!parse(argc, argv, &l.o)) {
-		(void) fprintf(stderr, "usage: %s --url URL [--model NAME] [--clients N] [--streams N] [--http 1|2|both] [--new-connections PERCENT]\n"
-			"       [--header TEXT] [--requests N] [--seconds N] [--tokens N] [--pause MS] [--log FILE] [--unix-socket PATH]\n", argv[0]);
+		(void) fprintf(stderr,
+			       "usage: %s --url URL [--model NAME] [--clients N] [--streams N] "
+			       "[--http 1|2|both] [--new-connections PERCENT]\n"
+			       "       [--header TEXT] [--requests N] [--seconds N] [--tokens N] "
+			       "[--pause MS] [--log FILE] [--unix-socket PATH]\n",
+			       argv[0]);
 		return 2;
 	}
 	if (l.o.log && !(l.log = fopen(l.o.log, "w"))) {
@@ -453,7 +488,8 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	if (l.log)
-		(void) setvbuf(l.log, NULL, _IOLBF, 0); /* who waits for the first answer reads the file */
+		/* who waits for the first answer reads the file */
+		(void) setvbuf(l.log, NULL, _IOLBF, 0);
 	sigaction(SIGTERM, &on_stop, NULL);
 	sigaction(SIGINT, &on_stop, NULL);
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -66,7 +66,7 @@ static void test_member_of_every_format(void **state) {
 
 	(void) state;
 	fill_big();
-	EACH_CASE(c, kinds) {
+	EACH_CASE (c, kinds) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 24),
 			     out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct err e = {0};
@@ -115,7 +115,7 @@ static void test_member_that_is_not_there(void **state) {
 	(void) state;
 	fake_archive("tar", odd, N(odd), &b);
 	save("odd.tar", &b);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct err e = {0};
 		assert_int_equal(archive_member("odd.tar", c->member, into_buf, &out, NULL, &e),
 				 -1);
@@ -168,9 +168,9 @@ static void test_member_of_bad_archives(void **state) {
 	fake_archive("zip", FILES, N(FILES), &b);
 	b.data[b.len / 2] ^= 0x55;
 	save("flipped.zip", &b);
-	assert_int_equal(
-		archive_member("flipped.zip", "pack/model-Q4_1.gguf", into_buf, &out, NULL, &e),
-		-1);
+	assert_int_equal(archive_member("flipped.zip", "pack/model-Q4_1.gguf", into_buf, &out, NULL,
+					&e),
+			 -1);
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	b.data[b.len / 2] ^= 0x55;
 	save("good.zip", &b);
@@ -262,7 +262,7 @@ static void test_deb(void **state) {
 	static const struct { const char *name; } endings[] = {{""}, {".gz"}, {".xz"}, {".zst"}};
 
 	(void) state;
-	EACH_CASE(c, endings) {
+	EACH_CASE (c, endings) {
 		const struct fake_deb d = {CONTROL, NULL, c->name, PAYLOAD, N(PAYLOAD)};
 		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct seen s = {.text = BUF_INIT(1 << 16)};
@@ -279,8 +279,9 @@ static void test_deb(void **state) {
 		buf_reset(&s.text);
 		s.stop_at = "./usr/x";
 		assert_int_equal(visit("p.deb", &s, &e), 0);
-		assert_string_equal(buf_str(&s.text), "d 755 ./ |f 644 ./control " CONTROL
-						      "|d 755 ./ |d 755 ./usr/ ");
+		assert_string_equal(buf_str(&s.text),
+				    "d 755 ./ |f 644 ./control " CONTROL
+				    "|d 755 ./ |d 755 ./usr/ ");
 		buf_done(&s.text);
 	}
 }
@@ -317,7 +318,8 @@ static void test_bad_debs(void **state) {
 		 "'bad.deb' is no Debian package: 'nothing' stands where data.tar should be",
 		 {{"debian-binary", "2.0\n", 4}, {"control.tar", tar.data, tar.len}}},
 		{"wrong data member",
-		 "'bad.deb' has a member 'data.tar.lz': it may be plain, .gz, .xz, .zst, .bz2 or .lzma",
+		 "'bad.deb' has a member 'data.tar.lz': it may be plain, .gz, .xz, .zst, .bz2 or "
+		 ".lzma",
 		 {{"debian-binary", "2.0\n", 4},
 		  {"control.tar", tar.data, tar.len},
 		  {"data.tar.lz", "x", 1}}},
@@ -332,7 +334,7 @@ static void test_bad_debs(void **state) {
 		  {"control.tar", tar.data, tar.len},
 		  {"data.tar.xz", xz.data, xz.len / 2}}},
 	};
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct seen s = {.text = BUF_INIT(1 << 16)};
 		struct err e = {0};
@@ -393,8 +395,9 @@ static void test_tar(void **state) {
 	assert_int_equal(archive_tar_file(&t, HUNDRED, 0600, 3, &e), 0);
 	assert_int_equal(archive_tar_data(&t, "a", 1, &e) || archive_tar_data(&t, "bc", 2, &e), 0);
 	assert_int_equal(archive_tar_file(&t, FIFTY "/" HUNDRED, 0644, 512, &e), 0);
-	assert_int_equal(
-		archive_tar_data(&t, HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab", 512, &e), 0);
+	assert_int_equal(archive_tar_data(&t, HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab", 512,
+					  &e),
+			 0);
 	assert_int_equal(archive_tar_dir(&t, HUNDRED HUNDRED HUNDRED, 0755, &e), 0);
 	assert_int_equal(archive_tar_symlink(&t, "link", "../target", &e), 0);
 	assert_int_equal(archive_tar_symlink(&t, "far", HUNDRED HUNDRED, &e), 0);
@@ -409,11 +412,12 @@ static void test_tar(void **state) {
 	int fd CLEANUP(closep) = open("t.tar", O_RDONLY | O_CLOEXEC);
 	if (archive_tar_each(fd, "t.tar", &v, &e))
 		fail_msg("%s", e.msg);
-	assert_string_equal(
-		buf_str(&s.text),
-		"d 1777 tmp/ |f 644 tmp/empty |f 600 " HUNDRED " abc|f 644 " FIFTY "/" HUNDRED
-		" " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN "ab|d 755 " HUNDRED HUNDRED HUNDRED
-		"/ |l 777 link -> ../target |l 777 far -> " HUNDRED HUNDRED " |l 777 ő -> ű ");
+	assert_string_equal(buf_str(&s.text),
+			    "d 1777 tmp/ |f 644 tmp/empty |f 600 " HUNDRED " abc|f 644 " FIFTY
+			    "/" HUNDRED " " HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED TEN
+			    "ab|d 755 " HUNDRED HUNDRED HUNDRED
+			    "/ |l 777 link -> ../target |l 777 far -> " HUNDRED HUNDRED
+			    " |l 777 ő -> ű ");
 	buf_done(&s.text);
 }
 

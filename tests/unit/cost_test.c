@@ -14,15 +14,22 @@ static const struct {
 	bool good;
 	uint64_t micro;
 } texts[] = {
-	{"two decimals", "1.80", true, 1800000}, {"whole", "720", true, 720000000}, {"canonical", "720.0", true, 720000000},
-	{"six decimals", "0.000001", true, 1}, {"seven decimals", "0.0000001", false, 0}, {"nine digits", "999999999.999999", true, 999999999999999},
-	{"ten digits", "1000000000", false, 0}, {"nothing", "", false, 0}, {"a sign", "-1", false, 0}, {"a currency", "1.80 EUR", false, 0},
+	{"two decimals", "1.80", true, 1800000},
+	{"whole", "720", true, 720000000},
+	{"canonical", "720.0", true, 720000000},
+	{"six decimals", "0.000001", true, 1},
+	{"seven decimals", "0.0000001", false, 0},
+	{"nine digits", "999999999.999999", true, 999999999999999},
+	{"ten digits", "1000000000", false, 0},
+	{"nothing", "", false, 0},
+	{"a sign", "-1", false, 0},
+	{"a currency", "1.80 EUR", false, 0},
 	{"two points", "1.8.0", false, 0},
 };
 
 static void cost_texts(void **state) {
 	(void) state;
-	EACH_CASE(k, texts) {
+	EACH_CASE (k, texts) {
 		uint64_t micro = 0;
 
 		assert_int_equal(cost_money(k->text, &micro), k->good);
@@ -38,7 +45,12 @@ static const struct {
 	bool good;
 	uint64_t empty, full, all; /* thousandths */
 } ceilings[] = {
-	{"the textbook's 400 GB/s over 7.6 GB", {400 * GB, 7600000000, 0, 1}, true, 52631, 52631, 52631},
+	{"the textbook's 400 GB/s over 7.6 GB",
+	 {400 * GB, 7600000000, 0, 1},
+	 true,
+	 52631,
+	 52631,
+	 52631},
 	{"two KV caches of 1 GB", {400 * GB, 7 * GB, GB, 2}, true, 57142, 50000, 88888},
 	{"no bandwidth", {0, 7 * GB, GB, 2}, false, 0, 0, 0},
 	{"no weights", {400 * GB, 0, GB, 2}, false, 0, 0, 0},
@@ -48,7 +60,7 @@ static const struct {
 
 static void cost_ceilings(void **state) {
 	(void) state;
-	EACH_CASE(k, ceilings) {
+	EACH_CASE (k, ceilings) {
 		uint64_t empty = 0, full = 0, all = 0;
 
 		assert_int_equal(cost_ceiling(&k->in, &empty, &full, &all), k->good);
@@ -74,7 +86,7 @@ static const struct {
 
 static void cost_paces(void **state) {
 	(void) state;
-	EACH_CASE(k, paces) {
+	EACH_CASE (k, paces) {
 		uint64_t percent;
 
 		assert_int_equal(cost_efficiency(k->measured, k->ceiling, &percent), k->efficiency);
@@ -84,7 +96,8 @@ static void cost_paces(void **state) {
 
 /* ---- the queue ---- */
 
-/* Kleinrock's closed forms: M/M/1 waits rho, on average rho S / (1 - rho); M/M/2 waits 2 rho^2 / (1 + rho). */
+/* Kleinrock's closed forms: M/M/1 waits rho, on average rho S / (1 - rho); M/M/2 waits 2 rho^2 / (1
+ * + rho). */
 static const struct {
 	const char *name;
 	double arrivals, service;
@@ -102,8 +115,10 @@ static const struct {
 
 static void cost_queues(void **state) {
 	(void) state;
-	EACH_CASE(k, queues) {
-		struct cost_queue q = {.arrivals_s = k->arrivals, .service_s = k->service, .servers = k->servers};
+	EACH_CASE (k, queues) {
+		struct cost_queue q = {.arrivals_s = k->arrivals,
+				       .service_s = k->service,
+				       .servers = k->servers};
 
 		cost_queue_solve(&q);
 		assert_true(fabs(q.utilization - k->utilization) < 1e-6);
@@ -124,19 +139,44 @@ static const struct {
 	struct cost_verdict out;
 } months[] = {
 	{"the textbook: 720 a month, 1.80 per 1,000, 500,000 requests",
-	 {.requests = 500000, .hardware = 420000000, .power = 60000000, .staff = 200000000, .maintenance = 40000000, .per_1k_requests = 1800000}, true,
+	 {.requests = 500000,
+	  .hardware = 420000000,
+	  .power = 60000000,
+	  .staff = 200000000,
+	  .maintenance = 40000000,
+	  .per_1k_requests = 1800000},
+	 true,
 	 {.local = 720000000, .hosted = 900000000, .crossover = 400000, .local_candidate = true}},
-	{"fewer requests", {.requests = 100000, .hardware = 720000000, .per_1k_requests = 1800000}, true,
+	{"fewer requests",
+	 {.requests = 100000, .hardware = 720000000, .per_1k_requests = 1800000},
+	 true,
 	 {.local = 720000000, .hosted = 180000000, .crossover = 400000}},
-	{"the crossover itself is no gain", {.requests = 400000, .hardware = 720000000, .per_1k_requests = 1800000}, true,
+	{"the crossover itself is no gain",
+	 {.requests = 400000, .hardware = 720000000, .per_1k_requests = 1800000},
+	 true,
 	 {.local = 720000000, .hosted = 720000000, .crossover = 400000}},
 	{"by the token: 600 in at 0.50, 100 out at 1.50 a million",
-	 {.requests = 1000000, .prompt_tokens = 600, .output_tokens = 100, .hardware = 90000000, .input_per_million = 500000, .output_per_million = 1500000},
-	 true, {.local = 90000000, .hosted = 450000000, .crossover = 200000, .local_candidate = true}},
-	{"tokens that are not said cost nothing", {.requests = 10, .hardware = 1, .input_per_million = 5}, true, {.local = 1}},
-	{"rounded up", {.requests = 1, .hardware = 1, .per_1k_requests = 1}, true, {.local = 1, .hosted = 1, .crossover = 1000}},
+	 {.requests = 1000000,
+	  .prompt_tokens = 600,
+	  .output_tokens = 100,
+	  .hardware = 90000000,
+	  .input_per_million = 500000,
+	  .output_per_million = 1500000},
+	 true,
+	 {.local = 90000000, .hosted = 450000000, .crossover = 200000, .local_candidate = true}},
+	{"tokens that are not said cost nothing",
+	 {.requests = 10, .hardware = 1, .input_per_million = 5},
+	 true,
+	 {.local = 1}},
+	{"rounded up",
+	 {.requests = 1, .hardware = 1, .per_1k_requests = 1},
+	 true,
+	 {.local = 1, .hosted = 1, .crossover = 1000}},
 	{"no price", {.requests = 500000, .hardware = 1}, false, {0}},
-	{"beyond counting", {.requests = UINT64_C(1) << 52, .hardware = 1, .per_1k_requests = UINT64_C(1) << 40}, false, {0}},
+	{"beyond counting",
+	 {.requests = UINT64_C(1) << 52, .hardware = 1, .per_1k_requests = UINT64_C(1) << 40},
+	 false,
+	 {0}},
 };
 
 static const struct {
@@ -159,14 +199,17 @@ static void cost_spent(void **state) {
 	for (size_t i = 0; i < sizeof spent_rows / sizeof *spent_rows; i++) {
 		uint64_t micro = 0;
 		print_message("  - %s\n", spent_rows[i].name);
-		assert_int_equal(cost_tokens(spent_rows[i].input, spent_rows[i].output, spent_rows[i].in_price, spent_rows[i].out_price, &micro), spent_rows[i].good);
+		assert_int_equal(cost_tokens(spent_rows[i].input, spent_rows[i].output,
+					     spent_rows[i].in_price, spent_rows[i].out_price,
+					     &micro),
+				 spent_rows[i].good);
 		assert_int_equal(micro, spent_rows[i].micro);
 	}
 }
 
 static void cost_months(void **state) {
 	(void) state;
-	EACH_CASE(k, months) {
+	EACH_CASE (k, months) {
 		struct cost_verdict v = {0};
 
 		assert_int_equal(cost_compare(&k->in, &v), k->good);
@@ -179,8 +222,9 @@ static void cost_months(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cost_texts), cmocka_unit_test(cost_ceilings), cmocka_unit_test(cost_paces),
-		cmocka_unit_test(cost_queues), cmocka_unit_test(cost_months), cmocka_unit_test(cost_spent),
+		cmocka_unit_test(cost_texts),  cmocka_unit_test(cost_ceilings),
+		cmocka_unit_test(cost_paces),  cmocka_unit_test(cost_queues),
+		cmocka_unit_test(cost_months), cmocka_unit_test(cost_spent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

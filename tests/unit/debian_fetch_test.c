@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "debian_parts.h"
 
-static const struct debian_suite bad_suite = {.name = "../x", .components = mains, .n_components = 1};
+static const struct debian_suite bad_suite = {.name = "../x",
+					      .components = mains,
+					      .n_components = 1};
 static const struct debian_suite no_parts = {.name = "toy"};
-static const struct debian_suite elsewhere_suite = {.name = "toy", .archive = "other", .components = mains, .n_components = 1};
+static const struct debian_suite elsewhere_suite = {.name = "toy",
+						    .archive = "other",
+						    .components = mains,
+						    .n_components = 1};
 static const struct debian_root bad_root = {.name = "A"}, bad_layer = {.name = "a", .layer = "/"};
 static const char *const leads_out[] = {"../x"};
 static const struct debian_root bad_file = {.name = "a", .files = leads_out, .n_files = 1};
@@ -16,24 +21,54 @@ static const struct {
 	const char *message;
 	enum err_code code;
 } requests[] = {
-	{"a suite that leads out", {.suites = &bad_suite},
-	 "'../x' is not usable as a suite in a request for packages", ERR_SPEC},
-	{"a suite of nothing", {.suites = &no_parts}, "suite 'toy' needs 1 to 8 components", ERR_SPEC},
-	{"too many suites", {.n_suites = 9}, "a request for packages needs 1 to 8 suites", ERR_SPEC},
-	{"too many roots", {.n_roots = 257}, "a request for packages needs 1 to 256 packages", ERR_SPEC},
-	{"an architecture", {.architecture = "X"}, "'X' is not usable as an architecture in a request for packages",
+	{"a suite that leads out",
+	 {.suites = &bad_suite},
+	 "'../x' is not usable as a suite in a request for packages",
 	 ERR_SPEC},
-	{"a package", {.roots = &bad_root}, "'A' is not usable as a package in a request for packages", ERR_SPEC},
-	{"a layer", {.roots = &bad_layer}, "'/' is not usable as a layer in a request for packages", ERR_SPEC},
-	{"a file", {.roots = &bad_file}, "'../x' is not usable as a path in a package in a request for packages",
+	{"a suite of nothing",
+	 {.suites = &no_parts},
+	 "suite 'toy' needs 1 to 8 components",
+	 ERR_SPEC},
+	{"too many suites",
+	 {.n_suites = 9},
+	 "a request for packages needs 1 to 8 suites",
+	 ERR_SPEC},
+	{"too many roots",
+	 {.n_roots = 257},
+	 "a request for packages needs 1 to 256 packages",
+	 ERR_SPEC},
+	{"an architecture",
+	 {.architecture = "X"},
+	 "'X' is not usable as an architecture in a request for packages",
+	 ERR_SPEC},
+	{"a package",
+	 {.roots = &bad_root},
+	 "'A' is not usable as a package in a request for packages",
+	 ERR_SPEC},
+	{"a layer",
+	 {.roots = &bad_layer},
+	 "'/' is not usable as a layer in a request for packages",
+	 ERR_SPEC},
+	{"a file",
+	 {.roots = &bad_file},
+	 "'../x' is not usable as a path in a package in a request for packages",
 	 ERR_SPEC},
 	{"no reason", {.excludes = &no_reason}, "'sh' is excluded without a reason", ERR_SPEC},
-	{"an exclude", {.excludes = &bad_exclude}, "'?' is not usable as a package in a request for packages", ERR_SPEC},
-	{"a preference", {.prefers = &bad_prefer, .n_prefers = 1},
-	 "'z' is not usable as a preference in a request for packages", ERR_SPEC},
-	{"a layer of another", {.layers = &bad_map, .n_layers = 1},
-	 "'..' is not usable as a layer in a request for packages", ERR_SPEC},
-	{"an archive without mirrors", {.suites = &elsewhere_suite}, "no mirror is configured that has suite 'toy'",
+	{"an exclude",
+	 {.excludes = &bad_exclude},
+	 "'?' is not usable as a package in a request for packages",
+	 ERR_SPEC},
+	{"a preference",
+	 {.prefers = &bad_prefer, .n_prefers = 1},
+	 "'z' is not usable as a preference in a request for packages",
+	 ERR_SPEC},
+	{"a layer of another",
+	 {.layers = &bad_map, .n_layers = 1},
+	 "'..' is not usable as a layer in a request for packages",
+	 ERR_SPEC},
+	{"an archive without mirrors",
+	 {.suites = &elsewhere_suite},
+	 "no mirror is configured that has suite 'toy'",
 	 ERR_UNREACHABLE},
 };
 
@@ -43,7 +78,7 @@ static void refuses_a_bad_request(void **state) {
 	const struct debian_mirrors mirrors = {&at, 1, w->keyring};
 	struct store *store CLEANUP(store_freep) = fresh_store(w);
 
-	EACH_CASE(c, requests) {
+	EACH_CASE (c, requests) {
 		struct debian_request q = ask_tool;
 		struct debian_lock *lock = NULL;
 		struct err e = {0};
@@ -79,14 +114,18 @@ static void says_what_gpgv_lacks(void **state) {
 
 	fake_apt_suite(w->dir, mirror, &s);
 	assert_int_equal(debian_resolve(&ask_tool, &mirrors, store, NULL, &lock, &e), -1);
-	assert_string_equal(e.msg, "cannot read the keyring '/nonexistent/keyring.gpg' (package debian-archive-keyring): "
+	assert_string_equal(e.msg,
+			    "cannot read the keyring '/nonexistent/keyring.gpg' (package "
+			    "debian-archive-keyring): "
 			    "No such file or directory");
 	assert_int_equal(e.code, ERR_SYS);
 	assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
 	const struct debian_mirrors good = {&at, 1, w->keyring};
 	assert_int_equal(debian_resolve(&ask_tool, &good, store, NULL, &lock, &e), -1);
 	assert_int_equal(setenv("PATH", path, 1), 0);
-	assert_string_equal(e.msg, "gpgv is not installed, and checks the archive's signature: apt-get install gpgv");
+	assert_string_equal(
+		e.msg,
+		"gpgv is not installed, and checks the archive's signature: apt-get install gpgv");
 	assert_int_equal(e.code, ERR_SYS);
 }
 
@@ -121,9 +160,11 @@ static void fetches_by_digest(void **state) {
 	assert_int_equal(unlink(gone), 0);
 	assert_int_equal(debian_fetch(lock, store, &mirrors, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_UNREACHABLE);
-	char *want CLEANUP(freep) = mem_printf("no mirror gives package 'lib' 2; if suite 'toy' has moved on, "
+	char *want CLEANUP(freep) = mem_printf(
+		"no mirror gives package 'lib' 2; if suite 'toy' has moved on, "
 		"'llmdeploy runtime lock toy' locks again: cannot fetch package lib: %s/" LIB_PATH
-		": answered 404: it does not exist", url);
+		": answered 404: it does not exist",
+		url);
 	assert_string_equal(e.msg, want);
 	store_free(store);
 }
@@ -136,7 +177,7 @@ static void fetches_from_a_snapshot(void **state) {
 	} rows[] = {{"after the index", 6}, {"at its time", 0}};
 	const struct harness *w = *state;
 
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		char *mirror CLEANUP(freep) = folder(w, "mirror");
 		char *snapshot CLEANUP(freep) = folder(w, "snapshot");
 		char *url CLEANUP(freep) = mem_printf("file:%s", mirror);
@@ -170,8 +211,10 @@ static void refuses_other_bytes(void **state) {
 	const struct harness *w = *state;
 	char *mirror CLEANUP(freep) = folder(w, "mirror");
 	char *url CLEANUP(freep) = mem_printf("file:%s", mirror);
-	const struct debian_mirror at[] = {{.url = url}}, elsewhere[] = {{.url = url, .archive = "other"}};
-	const struct debian_mirrors mirrors = {at, 1, w->keyring}, none = {elsewhere, 1, w->keyring};
+	const struct debian_mirror at[] = {{.url = url}},
+				   elsewhere[] = {{.url = url, .archive = "other"}};
+	const struct debian_mirrors mirrors = {at, 1, w->keyring},
+				    none = {elsewhere, 1, w->keyring};
 	struct store *store CLEANUP(store_freep) = fresh_store(w);
 	struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 	struct fake_suite s = toy(w);
@@ -190,10 +233,8 @@ static void refuses_other_bytes(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_a_bad_request),
-		cmocka_unit_test(says_what_gpgv_lacks),
-		cmocka_unit_test(fetches_by_digest),
-		cmocka_unit_test(fetches_from_a_snapshot),
+		cmocka_unit_test(refuses_a_bad_request), cmocka_unit_test(says_what_gpgv_lacks),
+		cmocka_unit_test(fetches_by_digest),     cmocka_unit_test(fetches_from_a_snapshot),
 		cmocka_unit_test(refuses_other_bytes),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -18,69 +18,68 @@
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FPR "0123456789ABCDEF0123456789ABCDEF01234567"
 
-static const char whole[] =
-	"{\n"
-	"  \"apiVersion\": \"llmdeploy/v1\",\n"
-	"  \"kind\": \"PackagesLock\",\n"
-	"  \"runtime\": \"toy\",\n"
-	"  \"locks\": {\n"
-	"    \"cpu/amd64\": {\n"
-	"      \"index\": [\n"
-	"        {\n"
-	"          \"suite\": \"testing\",\n"
-	"          \"archive\": \"debian\",\n"
-	"          \"codename\": \"forky\",\n"
-	"          \"components\": [\n"
-	"            \"main\"\n"
-	"          ],\n"
-	"          \"date\": \"2026-10-30T08:08:01Z\",\n"
-	"          \"valid_until\": \"2026-11-06T08:08:01Z\",\n"
-	"          \"accepted_expired\": true,\n"
-	"          \"release_sha256\": \"" SHA "\",\n"
-	"          \"signed_by\": [\n"
-	"            \"" FPR "\"\n"
-	"          ]\n"
-	"        }\n"
-	"      ],\n"
-	"      \"packages\": [\n"
-	"        {\n"
-	"          \"name\": \"a\",\n"
-	"          \"version\": \"1:2-3\",\n"
-	"          \"architecture\": \"all\",\n"
-	"          \"suite\": \"testing\",\n"
-	"          \"path\": \"pool/main/a/a_2-3_all.deb\",\n"
-	"          \"sha256\": \"" SHA "\",\n"
-	"          \"size\": 10,\n"
-	"          \"installed_size\": 2048,\n"
-	"          \"layer\": \"base\",\n"
-	"          \"files\": [\n"
-	"            \"usr/bin/a\",\n"
-	"            \"usr/share/a/\"\n"
-	"          ],\n"
-	"          \"reason\": \"asked for\"\n"
-	"        },\n"
-	"        {\n"
-	"          \"name\": \"b\",\n"
-	"          \"version\": \"1\",\n"
-	"          \"architecture\": \"amd64\",\n"
-	"          \"suite\": \"testing\",\n"
-	"          \"path\": \"pool/main/b/b_1_amd64.deb\",\n"
-	"          \"sha256\": \"" SHA "\",\n"
-	"          \"size\": 20,\n"
-	"          \"installed_size\": 1024,\n"
-	"          \"layer\": \"engine\",\n"
-	"          \"reason\": \"a depends on b\"\n"
-	"        }\n"
-	"      ],\n"
-	"      \"excludes\": [\n"
-	"        {\n"
-	"          \"name\": \"wget\",\n"
-	"          \"reason\": \"no script is run\"\n"
-	"        }\n"
-	"      ]\n"
-	"    }\n"
-	"  }\n"
-	"}\n";
+static const char whole[] = "{\n"
+			    "  \"apiVersion\": \"llmdeploy/v1\",\n"
+			    "  \"kind\": \"PackagesLock\",\n"
+			    "  \"runtime\": \"toy\",\n"
+			    "  \"locks\": {\n"
+			    "    \"cpu/amd64\": {\n"
+			    "      \"index\": [\n"
+			    "        {\n"
+			    "          \"suite\": \"testing\",\n"
+			    "          \"archive\": \"debian\",\n"
+			    "          \"codename\": \"forky\",\n"
+			    "          \"components\": [\n"
+			    "            \"main\"\n"
+			    "          ],\n"
+			    "          \"date\": \"2026-10-30T08:08:01Z\",\n"
+			    "          \"valid_until\": \"2026-11-06T08:08:01Z\",\n"
+			    "          \"accepted_expired\": true,\n"
+			    "          \"release_sha256\": \"" SHA "\",\n"
+			    "          \"signed_by\": [\n"
+			    "            \"" FPR "\"\n"
+			    "          ]\n"
+			    "        }\n"
+			    "      ],\n"
+			    "      \"packages\": [\n"
+			    "        {\n"
+			    "          \"name\": \"a\",\n"
+			    "          \"version\": \"1:2-3\",\n"
+			    "          \"architecture\": \"all\",\n"
+			    "          \"suite\": \"testing\",\n"
+			    "          \"path\": \"pool/main/a/a_2-3_all.deb\",\n"
+			    "          \"sha256\": \"" SHA "\",\n"
+			    "          \"size\": 10,\n"
+			    "          \"installed_size\": 2048,\n"
+			    "          \"layer\": \"base\",\n"
+			    "          \"files\": [\n"
+			    "            \"usr/bin/a\",\n"
+			    "            \"usr/share/a/\"\n"
+			    "          ],\n"
+			    "          \"reason\": \"asked for\"\n"
+			    "        },\n"
+			    "        {\n"
+			    "          \"name\": \"b\",\n"
+			    "          \"version\": \"1\",\n"
+			    "          \"architecture\": \"amd64\",\n"
+			    "          \"suite\": \"testing\",\n"
+			    "          \"path\": \"pool/main/b/b_1_amd64.deb\",\n"
+			    "          \"sha256\": \"" SHA "\",\n"
+			    "          \"size\": 20,\n"
+			    "          \"installed_size\": 1024,\n"
+			    "          \"layer\": \"engine\",\n"
+			    "          \"reason\": \"a depends on b\"\n"
+			    "        }\n"
+			    "      ],\n"
+			    "      \"excludes\": [\n"
+			    "        {\n"
+			    "          \"name\": \"wget\",\n"
+			    "          \"reason\": \"no script is run\"\n"
+			    "        }\n"
+			    "      ]\n"
+			    "    }\n"
+			    "  }\n"
+			    "}\n";
 
 static int parse(const char *text, const char *backend, struct debian_lock **out, struct err *e) {
 	return debian_lock_parse("p.lock", text, strlen(text), backend, "amd64", out, e);
@@ -128,7 +127,8 @@ static const struct {
 	{"not JSON", "{\n", "[", FAULT("not JSON at byte 15")},
 	{"a list", whole, "[]", FAULT("it must be an object")},
 	{"no version", "  \"apiVersion\": \"llmdeploy/v1\",\n", "", FAULT("apiVersion is missing")},
-	{"another version", "llmdeploy/v1", "llmdeploy/v2", FAULT("apiVersion must be llmdeploy/v1")},
+	{"another version", "llmdeploy/v1", "llmdeploy/v2",
+	 FAULT("apiVersion must be llmdeploy/v1")},
 	{"another kind", "PackagesLock", "Release", FAULT("kind must be PackagesLock")},
 	{"a bad name", "\"toy\"", "\"Toy\"", FAULT("runtime is not a name")},
 	{"an unknown key", "\"runtime\"", "\"x\": 1, \"runtime\"", FAULT("x is not a key of it")},
@@ -136,13 +136,19 @@ static const struct {
 	{"no index", "\"index\"", "\"indices\"", FAULT("locks.cpu/amd64.index is missing")},
 	{"a suite of the wrong type", "\"suite\": \"testing\"", "\"suite\": 1",
 	 FAULT("locks.cpu/amd64.index[0].suite must be a text")},
-	{"an empty text", "\"forky\"", "\"\"", FAULT("locks.cpu/amd64.index[0].codename must be a text")},
+	{"an empty text", "\"forky\"", "\"\"",
+	 FAULT("locks.cpu/amd64.index[0].codename must be a text")},
 	{"a bad suite", "\"suite\": \"testing\",\n          \"archive\"",
-	 "\"suite\": \"../x\",\n          \"archive\"", FAULT("locks.cpu/amd64.index[0].suite is not usable")},
-	{"a bad archive", "\"debian\"", "\"a/b\"", FAULT("locks.cpu/amd64.index[0].archive is not usable")},
-	{"a bad date", "2026-10-30T08:08:01Z", "30 October", FAULT("locks.cpu/amd64.index[0].date is not a time")},
-	{"a bad end", "2026-11-06T08:08:01Z", "later", FAULT("locks.cpu/amd64.index[0].valid_until is not a time")},
-	{"accepted", "true", "\"yes\"", FAULT("locks.cpu/amd64.index[0].accepted_expired must be true or false")},
+	 "\"suite\": \"../x\",\n          \"archive\"",
+	 FAULT("locks.cpu/amd64.index[0].suite is not usable")},
+	{"a bad archive", "\"debian\"", "\"a/b\"",
+	 FAULT("locks.cpu/amd64.index[0].archive is not usable")},
+	{"a bad date", "2026-10-30T08:08:01Z", "30 October",
+	 FAULT("locks.cpu/amd64.index[0].date is not a time")},
+	{"a bad end", "2026-11-06T08:08:01Z", "later",
+	 FAULT("locks.cpu/amd64.index[0].valid_until is not a time")},
+	{"accepted", "true", "\"yes\"",
+	 FAULT("locks.cpu/amd64.index[0].accepted_expired must be true or false")},
 	{"a bad digest of the release", "\"release_sha256\": \"0", "\"release_sha256\": \"F",
 	 FAULT("locks.cpu/amd64.index[0].release_sha256 is not usable")},
 	{"a bad fingerprint", FPR, "me",
@@ -155,18 +161,27 @@ static const struct {
 	 FAULT("locks.cpu/amd64.packages[0].name is not usable")},
 	{"a package twice", "\"name\": \"b\"", "\"name\": \"a\"",
 	 FAULT("locks.cpu/amd64.packages[1].name is not in order")},
-	{"a bad version", "1:2-3", "v 1", FAULT("locks.cpu/amd64.packages[0].version is not usable")},
-	{"a bad architecture", "\"all\"", "\"A\"", FAULT("locks.cpu/amd64.packages[0].architecture is not usable")},
+	{"a bad version", "1:2-3", "v 1",
+	 FAULT("locks.cpu/amd64.packages[0].version is not usable")},
+	{"a bad architecture", "\"all\"", "\"A\"",
+	 FAULT("locks.cpu/amd64.packages[0].architecture is not usable")},
 	{"an unknown suite", "\"suite\": \"testing\",\n          \"path\": \"pool/main/a",
 	 "\"suite\": \"sid\",\n          \"path\": \"pool/main/a",
 	 FAULT("locks.cpu/amd64.packages[0].suite is not in the index")},
-	{"a path that leads out", "pool/main/a/", "pool/../a/", FAULT("locks.cpu/amd64.packages[0].path is not usable")},
-	{"an absolute path", "pool/main/a/", "/main/a/", FAULT("locks.cpu/amd64.packages[0].path is not usable")},
-	{"a path with a query", "pool/main/a/", "pool/?x=", FAULT("locks.cpu/amd64.packages[0].path is not usable")},
-	{"a digest in capitals", "\"sha256\": \"" SHA, "\"sha256\": \"ABCDEF6789abcdef0123456789abcdef0123456789abcdef"
-	 "0123456789abcdef", FAULT("locks.cpu/amd64.packages[0].sha256 is not usable")},
-	{"no size", "\"size\": 10", "\"size\": 0", FAULT("locks.cpu/amd64.packages[0].size is not usable")},
-	{"half a byte", "\"size\": 10", "\"size\": 1.5", FAULT("locks.cpu/amd64.packages[0].size is not usable")},
+	{"a path that leads out", "pool/main/a/", "pool/../a/",
+	 FAULT("locks.cpu/amd64.packages[0].path is not usable")},
+	{"an absolute path", "pool/main/a/", "/main/a/",
+	 FAULT("locks.cpu/amd64.packages[0].path is not usable")},
+	{"a path with a query", "pool/main/a/",
+	 "pool/?x=", FAULT("locks.cpu/amd64.packages[0].path is not usable")},
+	{"a digest in capitals", "\"sha256\": \"" SHA,
+	 "\"sha256\": \"ABCDEF6789abcdef0123456789abcdef0123456789abcdef"
+	 "0123456789abcdef",
+	 FAULT("locks.cpu/amd64.packages[0].sha256 is not usable")},
+	{"no size", "\"size\": 10", "\"size\": 0",
+	 FAULT("locks.cpu/amd64.packages[0].size is not usable")},
+	{"half a byte", "\"size\": 10", "\"size\": 1.5",
+	 FAULT("locks.cpu/amd64.packages[0].size is not usable")},
 	{"less than nothing", "\"installed_size\": 2048", "\"installed_size\": -1",
 	 FAULT("locks.cpu/amd64.packages[0].installed_size is not usable")},
 	{"a bad layer", "\"layer\": \"base\"", "\"layer\": \"..\"",
@@ -177,14 +192,16 @@ static const struct {
 	 FAULT("locks.cpu/amd64.packages[0].files has an entry that is not usable")},
 	{"an exclude without a reason", ",\n          \"reason\": \"no script is run\"", "",
 	 FAULT("locks.cpu/amd64.excludes[0].reason is missing")},
-	{"a bad exclude", "\"wget\"", "\"W\"", FAULT("locks.cpu/amd64.excludes[0].name is not usable")},
+	{"a bad exclude", "\"wget\"", "\"W\"",
+	 FAULT("locks.cpu/amd64.excludes[0].name is not usable")},
 	{"another backend", "cpu/amd64", "cuda/amd64",
-	 "'p.lock' has no lock for 'cpu/amd64' (it has: cuda/amd64): make it with 'llmdeploy runtime lock toy'"},
+	 "'p.lock' has no lock for 'cpu/amd64' (it has: cuda/amd64): make it with 'llmdeploy "
+	 "runtime lock toy'"},
 };
 
 static void refuses_what_is_not_right(void **state) {
 	(void) state;
-	EACH_CASE(c, faults) {
+	EACH_CASE (c, faults) {
 		char *text CLEANUP(freep) = with(c->from, c->to);
 		struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 		struct err e = {0};
@@ -255,8 +272,10 @@ static void does_not_write_over_what_it_cannot_read(void **state) {
 	static const struct {
 		const char *name, *from, *to, *message;
 	} rows[] = {
-		{"damaged", "PackagesLock", "x", "is not a usable packages lock: kind must be PackagesLock"},
-		{"of another runtime", "\"toy\"", "\"car\"", "is the lock of runtime 'car', not of 'toy'"},
+		{"damaged", "PackagesLock", "x",
+		 "is not a usable packages lock: kind must be PackagesLock"},
+		{"of another runtime", "\"toy\"", "\"car\"",
+		 "is the lock of runtime 'car', not of 'toy'"},
 	};
 	char *dir CLEANUP(remove_tree) = temporary();
 	char *path CLEANUP(freep) = mem_printf("%s/packages.lock", dir);
@@ -265,12 +284,14 @@ static void does_not_write_over_what_it_cannot_read(void **state) {
 
 	(void) state;
 	assert_int_equal(parse(whole, "cpu", &lock, &e), 0);
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		char *text CLEANUP(freep) = with(c->from, c->to);
 		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		char want[256];
 
-		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, text, strlen(text), 0644,
+					  &e),
+				 0);
 		assert_int_equal(debian_lock_merge_write(path, lock, &e), -1);
 		(void) snprintf(want, sizeof want, "'%s' %s", path, c->message);
 		assert_string_equal(e.msg, want);
@@ -291,12 +312,13 @@ static void ships_locks_for_llama_cpp(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;
 		struct err e = {0};
 		bool found = false, tools = false;
 
-		int rc = debian_lock_read("runtimes/llama.cpp/packages.lock", c->backend, "amd64", &lock, &e);
+		int rc = debian_lock_read("runtimes/llama.cpp/packages.lock", c->backend, "amd64",
+					  &lock, &e);
 		assert_string_equal(e.msg, "");
 		assert_int_equal(rc, 0);
 		assert_string_equal(lock->runtime, "llama.cpp");
@@ -314,24 +336,31 @@ static void says_that_there_is_no_file(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	assert_int_equal(debian_lock_read("/nonexistent/packages.lock", "cpu", "amd64", &lock, &e), -1);
-	assert_string_equal(e.msg, "cannot open '/nonexistent/packages.lock': No such file or directory");
+	assert_int_equal(debian_lock_read("/nonexistent/packages.lock", "cpu", "amd64", &lock, &e),
+			 -1);
+	assert_string_equal(e.msg,
+			    "cannot open '/nonexistent/packages.lock': No such file or directory");
 }
 
-#define ASK "{\"suites\": [{\"name\": \"one\", \"components\": [\"main\"]}], \"roots\": [{\"name\": \"a\"}], "
+#define ASK                                                                                       \
+	"{\"suites\": [{\"name\": \"one\", \"components\": [\"main\"]}], \"roots\": [{\"name\": " \
+	"\"a\"}], "
 
 static void reads_a_request(void **state) {
 	static const char text[] = ASK "\"excludes\": [{\"name\": \"w\", \"reason\": \"r\"}], "
-		"\"prefer\": [{\"virtual\": \"v\", \"name\": \"p\"}], \"layers\": {\"l\": \"engine\"}, "
-		"\"backends\": {\"cpu\": {}, \"vulkan\": {\"roots\": [{\"name\": \"b\", \"layer\": \"engine\", "
-		"\"files\": [\"usr/b\"]}]}}}";
+				       "\"prefer\": [{\"virtual\": \"v\", \"name\": \"p\"}], "
+				       "\"layers\": {\"l\": \"engine\"}, "
+				       "\"backends\": {\"cpu\": {}, \"vulkan\": {\"roots\": "
+				       "[{\"name\": \"b\", \"layer\": \"engine\", "
+				       "\"files\": [\"usr/b\"]}]}}}";
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct debian_request *q CLEANUP(debian_request_freep) = NULL;
 	struct err e = {0};
 
 	(void) state;
 	assert_int_equal(json_parse(text, sizeof text - 1, &tree, &e), 0);
-	assert_int_equal(debian_request_from_json("r.yaml", tree, "toy", "vulkan", "amd64", &q, &e), 0);
+	assert_int_equal(debian_request_from_json("r.yaml", tree, "toy", "vulkan", "amd64", &q, &e),
+			 0);
 	assert_string_equal(q->suites[0].components[0], "main");
 	assert_null(q->suites[0].archive);
 	assert_int_equal(q->n_roots, 2);
@@ -351,26 +380,33 @@ static void refuses_a_bad_request(void **state) {
 	} rows[] = {
 		{"no such backend", ASK "\"backends\": {\"vulkan\": {}}}", ERR_USAGE,
 		 "'r.yaml' has no packages for backend 'cpu'"},
-		{"a suite without components", "{\"suites\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
+		{"a suite without components",
+		 "{\"suites\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
 		 "'r.yaml' has an invalid package request: suites need a name and components each"},
-		{"a root without a name", ASK "\"backends\": {\"cpu\": {\"roots\": [{}]}}}", ERR_SPEC,
-		 "'r.yaml' has an invalid package request: roots need a name each"},
-		{"an exclude without a reason", ASK "\"excludes\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
+		{"a root without a name", ASK "\"backends\": {\"cpu\": {\"roots\": [{}]}}}",
+		 ERR_SPEC, "'r.yaml' has an invalid package request: roots need a name each"},
+		{"an exclude without a reason",
+		 ASK "\"excludes\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
 		 "'r.yaml' has an invalid package request: excludes need a name and a reason each"},
-		{"half a preference", ASK "\"prefer\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
+		{"half a preference",
+		 ASK "\"prefer\": [{\"name\": \"x\"}], \"backends\": {\"cpu\": {}}}", ERR_SPEC,
 		 "'r.yaml' has an invalid package request: prefer needs 'virtual' and 'name' each"},
-		{"a layer that is no name", ASK "\"layers\": {\"x\": 1}, \"backends\": {\"cpu\": {}}}", ERR_SPEC,
-		 "'r.yaml' has an invalid package request: layers map a package to the name of a layer"},
+		{"a layer that is no name",
+		 ASK "\"layers\": {\"x\": 1}, \"backends\": {\"cpu\": {}}}", ERR_SPEC,
+		 "'r.yaml' has an invalid package request: layers map a package to the name of a "
+		 "layer"},
 	};
 
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct json *tree CLEANUP(json_freep) = NULL;
 		struct debian_request *q CLEANUP(debian_request_freep) = NULL;
 		struct err e = {0};
 
 		assert_int_equal(json_parse(c->text, strlen(c->text), &tree, &e), 0);
-		assert_int_equal(debian_request_from_json("r.yaml", tree, "toy", "cpu", "amd64", &q, &e), -1);
+		assert_int_equal(debian_request_from_json("r.yaml", tree, "toy", "cpu", "amd64", &q,
+							  &e),
+				 -1);
 		assert_string_equal(e.msg, c->message);
 		assert_int_equal(e.code, c->code);
 	}

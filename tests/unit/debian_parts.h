@@ -47,11 +47,12 @@ static int set_up(void **state) {
 	w->keyring = mem_printf("%s/keyring.gpg", w->dir);
 	sha256_of(tool_deb, strlen(tool_deb), tool);
 	sha256_of(lib_deb, strlen(lib_deb), lib);
-	w->packages = mem_printf("Package: tool\nVersion: 1+1\nArchitecture: amd64\nDepends: lib (>= 1), sh\n"
-				 "Installed-Size: 3\nFilename: " TOOL_PATH "\nSize: %zu\nSHA256: %s\n\n"
-				 "Package: lib\nVersion: 2\nArchitecture: all\nInstalled-Size: 4\nFilename: " LIB_PATH
-				 "\nSize: %zu\nSHA256: %s\n",
-				 strlen(tool_deb), tool, strlen(lib_deb), lib);
+	w->packages = mem_printf(
+		"Package: tool\nVersion: 1+1\nArchitecture: amd64\nDepends: lib (>= 1), sh\n"
+		"Installed-Size: 3\nFilename: " TOOL_PATH "\nSize: %zu\nSHA256: %s\n\n"
+		"Package: lib\nVersion: 2\nArchitecture: all\nInstalled-Size: "
+		"4\nFilename: " LIB_PATH "\nSize: %zu\nSHA256: %s\n",
+		strlen(tool_deb), tool, strlen(lib_deb), lib);
 	*state = w;
 	return 0;
 }
@@ -92,17 +93,32 @@ static struct store *fresh_store(const struct harness *w) {
 
 /* A good suite; rows change what they are about. */
 static struct fake_suite toy(const struct harness *w) {
-	return (struct fake_suite){.name = "toy", .codename = "bear", .component = "main", .packages = w->packages,
-				   .date = w->now - DAY, .valid_until = w->now + DAY, .packed = "", .signers = "good"};
+	return (struct fake_suite){.name = "toy",
+				   .codename = "bear",
+				   .component = "main",
+				   .packages = w->packages,
+				   .date = w->now - DAY,
+				   .valid_until = w->now + DAY,
+				   .packed = "",
+				   .signers = "good"};
 }
 
 static const char *const mains[] = {"main"};
-static const struct debian_suite toy_suite = {.name = "toy", .components = mains, .n_components = 1};
+static const struct debian_suite toy_suite = {.name = "toy",
+					      .components = mains,
+					      .n_components = 1};
 static const struct debian_root tool_root = {.name = "tool", .layer = "engine"};
 static const struct debian_exclude no_shell = {"sh", "nothing runs a shell"};
 static const struct debian_request ask_tool = {
-	.runtime = "toy", .backend = "cpu", .architecture = "amd64", .suites = &toy_suite, .n_suites = 1,
-	.roots = &tool_root, .n_roots = 1, .excludes = &no_shell, .n_excludes = 1,
+	.runtime = "toy",
+	.backend = "cpu",
+	.architecture = "amd64",
+	.suites = &toy_suite,
+	.n_suites = 1,
+	.roots = &tool_root,
+	.n_roots = 1,
+	.excludes = &no_shell,
+	.n_excludes = 1,
 };
 
 /* What a module told, one line an event: steps and warnings. */

@@ -5,7 +5,10 @@
 static char *filled(const struct harness *w, const struct fake_suite *s, const char *text) {
 	struct buf out CLEANUP(buf_done) = BUF_INIT(2048);
 	char date[CLOCK_STAMP], until[CLOCK_STAMP];
-	const char *const marks[][2] = {{"@DIR@", w->dir}, {"@KEY@", w->key + 24}, {"@DATE@", date}, {"@UNTIL@", until}};
+	const char *const marks[][2] = {{"@DIR@", w->dir},
+					{"@KEY@", w->key + 24},
+					{"@DATE@", date},
+					{"@UNTIL@", until}};
 
 	clock_stamp(s->date, date);
 	clock_stamp(s->valid_until, until);
@@ -29,7 +32,7 @@ static char *filled(const struct harness *w, const struct fake_suite *s, const c
 struct row {
 	const char *name;
 	struct fake_suite with; /* fields that are set replace those of the good suite */
-	int64_t date, until;	/* days from now; 0: as in the good suite; NEVER: none */
+	int64_t date, until;    /* days from now; 0: as in the good suite; NEVER: none */
 	bool accept;
 	enum err_code code;
 	const char *message;
@@ -41,48 +44,85 @@ static const struct row archives[] = {
 	{.name = "as it should be"},
 	{.name = "packed with xz", .with = {.packed = ".xz"}},
 	{.name = "packed with gzip", .with = {.packed = ".gz"}},
-	{.name = "moved on, but kept by its digest", .with = {.packed = ".gz", .only_by_hash = true}},
-	{.name = "asked for by its codename", .with = {.release = {"Suite: toy\nCodename: bear", "Suite: x\nCodename: toy"}},
+	{.name = "moved on, but kept by its digest",
+	 .with = {.packed = ".gz", .only_by_hash = true}},
+	{.name = "asked for by its codename",
+	 .with = {.release = {"Suite: toy\nCodename: bear", "Suite: x\nCodename: toy"}},
 	 .code = ERR_OK},
 	{.name = "without an end", .until = NEVER},
 	{.name = "also signed by the next key", .with = {.signers = "good next"}},
 	{.name = "with words around what was signed",
 	 .with = {.inrelease = {"-----BEGIN PGP SIGNED", "Suite: evil\n\n-----BEGIN PGP SIGNED"}}},
 	{.name = "expired, and accepted", .date = -9, .until = -2, .accept = true},
-	{.name = "changed after it was signed", .with = {.inrelease = {"Origin: Toy", "Origin: Tox"}},
-	 .code = ERR_INTEGRITY, .message = NO_INDEX AT " cannot be trusted: bad signature of the key @KEY@"},
-	{.name = "not signed", .with = {.signers = ""}, .code = ERR_INTEGRITY,
+	{.name = "changed after it was signed",
+	 .with = {.inrelease = {"Origin: Toy", "Origin: Tox"}},
+	 .code = ERR_INTEGRITY,
+	 .message = NO_INDEX AT " cannot be trusted: bad signature of the key @KEY@"},
+	{.name = "not signed",
+	 .with = {.signers = ""},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not a signed index"},
-	{.name = "signed by an unknown key", .with = {.signers = "next"}, .code = ERR_INTEGRITY,
+	{.name = "signed by an unknown key",
+	 .with = {.signers = "next"},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not signed by any key of '@DIR@/keyring.gpg'"},
-	{.name = "signed by an expired key", .with = {.signers = "old", .options = "--faked-system-time 20200201T000000"},
-	 .code = ERR_INTEGRITY, .message = NO_INDEX AT " cannot be trusted: signed by the expired key *"},
-	{.name = "signed with SHA-1", .with = {.options = "--digest-algo SHA1"}, .code = ERR_INTEGRITY,
+	{.name = "signed by an expired key",
+	 .with = {.signers = "old", .options = "--faked-system-time 20200201T000000"},
+	 .code = ERR_INTEGRITY,
+	 .message = NO_INDEX AT " cannot be trusted: signed by the expired key *"},
+	{.name = "signed with SHA-1",
+	 .with = {.options = "--digest-algo SHA1"},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is signed with a digest weaker than SHA-256"},
-	{.name = "without its signature", .with = {.inrelease = {"-----BEGIN PGP SIGNATURE-----\n", ""}}, .code = ERR_INTEGRITY,
+	{.name = "without its signature",
+	 .with = {.inrelease = {"-----BEGIN PGP SIGNATURE-----\n", ""}},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not signed by any key of '@DIR@/keyring.gpg'"},
-	{.name = "expired", .date = -9, .until = -2, .code = ERR_INTEGRITY,
+	{.name = "expired",
+	 .date = -9,
+	 .until = -2,
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX "its index expired on @UNTIL@: use a mirror that is up to date, "
 			     "or take it as it is with --accept-expired"},
-	{.name = "from the future", .date = 2, .code = ERR_INTEGRITY,
+	{.name = "from the future",
+	 .date = 2,
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is dated @DATE@, in the future: check this machine's clock"},
-	{.name = "of another suite", .with = {.release = {"Suite: toy", "Suite: old"}}, .code = ERR_INTEGRITY,
+	{.name = "of another suite",
+	 .with = {.release = {"Suite: toy", "Suite: old"}},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is the index of suite 'old' (bear), not of 'toy'"},
-	{.name = "without a date", .with = {.release = {"Date: ", "When: "}}, .code = ERR_INTEGRITY,
+	{.name = "without a date",
+	 .with = {.release = {"Date: ", "When: "}},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not a usable index: its field Date is missing or malformed"},
-	{.name = "with an odd end", .with = {.release = {"Valid-Until: ", "Valid-Until: on "}}, .code = ERR_INTEGRITY,
-	 .message = NO_INDEX AT " is not a usable index: its field Valid-Until is missing or malformed"},
-	{.name = "without digests", .with = {.release = {"SHA256:", "SHA255:"}}, .code = ERR_INTEGRITY,
+	{.name = "with an odd end",
+	 .with = {.release = {"Valid-Until: ", "Valid-Until: on "}},
+	 .code = ERR_INTEGRITY,
+	 .message = NO_INDEX AT
+	 " is not a usable index: its field Valid-Until is missing or malformed"},
+	{.name = "without digests",
+	 .with = {.release = {"SHA256:", "SHA255:"}},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not a usable index: its field SHA256 is missing or malformed"},
-	{.name = "without a name", .with = {.release = {"Suite: toy\nCodename: bear", "Label: x"}}, .code = ERR_INTEGRITY,
+	{.name = "without a name",
+	 .with = {.release = {"Suite: toy\nCodename: bear", "Label: x"}},
+	 .code = ERR_INTEGRITY,
 	 .message = NO_INDEX AT " is not a usable index: its field Suite is missing or malformed"},
-	{.name = "without the component", .with = {.component = "contrib"}, .code = ERR_SPEC,
+	{.name = "without the component",
+	 .with = {.component = "contrib"},
+	 .code = ERR_SPEC,
 	 .message = "suite 'toy' has no component 'main' for amd64"},
-	{.name = "with other packages", .with = {.content = {"Package: lib", "Package: bil"}}, .code = ERR_INTEGRITY,
+	{.name = "with other packages",
+	 .with = {.content = {"Package: lib", "Package: bil"}},
+	 .code = ERR_INTEGRITY,
 	 .message = "cannot fetch packages of toy/main *"},
-	{.name = "with other packages inside", .with = {.packed = ".gz", .release = {" main/binary-amd64/Packages\n",
-	 "0 main/binary-amd64/Packages\n"}}, .code = ERR_INTEGRITY,
-	 .message = "'main/binary-amd64/Packages.gz' does not unpack to the file that the index names"},
+	{.name = "with other packages inside",
+	 .with = {.packed = ".gz",
+		  .release = {" main/binary-amd64/Packages\n", "0 main/binary-amd64/Packages\n"}},
+	 .code = ERR_INTEGRITY,
+	 .message = "'main/binary-amd64/Packages.gz' does not unpack to the file that the index "
+		    "names"},
 };
 
 static struct fake_suite suite_of(const struct harness *w, const struct row *c) {
@@ -104,7 +144,7 @@ static struct fake_suite suite_of(const struct harness *w, const struct row *c) 
 static void verifies_an_archive(void **state) {
 	const struct harness *w = *state;
 
-	EACH_CASE(c, archives) {
+	EACH_CASE (c, archives) {
 		struct fake_suite s = suite_of(w, c);
 		char *mirror CLEANUP(freep) = folder(w, "mirror");
 		char *url CLEANUP(freep) = mem_printf("file://%s/", mirror);
@@ -130,8 +170,9 @@ static void verifies_an_archive(void **state) {
 			assert_tool_lock(w, lock);
 		assert_int_equal(lock->indexes[0].accepted_expired, c->accept);
 		char *events CLEANUP(freep) = mem_printf("step index of toy\n%sdone index of toy\n"
-			"step solve\ndone solve\n",
-			c->accept ? "warn expired index accepted\n" : "");
+							 "step solve\ndone solve\n",
+							 c->accept ? "warn expired index accepted\n"
+								   : "");
 		assert_string_equal(buf_str(&told), events);
 	}
 }
@@ -151,17 +192,23 @@ static void takes_the_first_usable_mirror(void **state) {
 		{"the first expired, accepted", {9, 1}, {-2, 3}, true, 1, NULL},
 		{"both expired, the newer accepted", {9, 8}, {-2, -1}, true, 1, NULL},
 		{"both expired, the first newer", {8, 9}, {-1, -2}, true, 0, NULL},
-		{"none has it", {0, 0}, {0, 0}, false, 0,
+		{"none has it",
+		 {0, 0},
+		 {0, 0},
+		 false,
+		 0,
 		 NO_INDEX "cannot open '@DIR@/m0/dists/toy/InRelease': No such file or directory; "
 			  "cannot open '@DIR@/m1/dists/toy/InRelease': No such file or directory"},
 	};
 	const struct harness *w = *state;
 
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		char *dirs[2] = {folder(w, "m0"), folder(w, "m1")};
 		char *urls[2] = {mem_printf("file:%s", dirs[0]), mem_printf("file:%s", dirs[1])};
-		const struct debian_mirror at[] = {{.url = urls[0]}, {.url = "file:/nonexistent", .snapshot = true},
-						   {.url = "file:/nonexistent", .archive = "other"}, {.url = urls[1]}};
+		const struct debian_mirror at[] = {{.url = urls[0]},
+						   {.url = "file:/nonexistent", .snapshot = true},
+						   {.url = "file:/nonexistent", .archive = "other"},
+						   {.url = urls[1]}};
 		const struct debian_mirrors mirrors = {at, 4, w->keyring};
 		struct store *store CLEANUP(store_freep) = fresh_store(w);
 		struct debian_lock *lock CLEANUP(debian_lock_freep) = NULL;

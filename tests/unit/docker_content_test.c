@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "docker/docker.h"
-#include "json/json.h"
 #include "tests/fake/docker.h"
+#include "json/json.h"
 
 #define ID "1111111111111111111111111111111111111111111111111111111111111111"
 #define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
@@ -43,19 +43,27 @@ static void stage_close(struct stage *s) {
 
 #define PING_41 "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n"
 #define PING_45 "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 0\r\n\r\n"
-#define PING_PODMAN "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 5.4.2\r\nContent-Length: 0\r\n\r\n"
+#define PING_PODMAN                                                                             \
+	"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 5.4.2\r\nContent-Length: " \
+	"0\r\n\r\n"
 
 static void reads_a_container(void **state) {
 	const struct fake_call calls[] = {
 		{.request = "GET " V "/containers/x%20%3F/json",
-		 .json = "{\"Id\":\"" ID "\",\"Name\":\"/x\",\"Image\":\"sha256:" DIGEST "\",\"RestartCount\":2,"
-			 "\"State\":{\"Status\":\"exited\",\"Running\":false,\"OOMKilled\":true,\"Pid\":0,\"ExitCode\":137,\"Error\":\"e\","
-			 "\"StartedAt\":\"2026-11-22T17:41:05.1Z\",\"FinishedAt\":\"2026-11-22T17:41:06Z\"},"
+		 .json = "{\"Id\":\"" ID "\",\"Name\":\"/x\",\"Image\":\"sha256:" DIGEST
+			 "\",\"RestartCount\":2,"
+			 "\"State\":{\"Status\":\"exited\",\"Running\":false,\"OOMKilled\":true,"
+			 "\"Pid\":0,\"ExitCode\":137,\"Error\":\"e\","
+			 "\"StartedAt\":\"2026-11-22T17:41:05.1Z\",\"FinishedAt\":\"2026-11-22T17:"
+			 "41:06Z\"},"
 			 "\"Config\":{\"Tty\":true,\"Labels\":{\"a.b\":\"c\"}},"
-			 "\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":0}}}"},
-		{.request = "GET " V "/containers/y/json", .json = "{\"Id\":\"y\",\"State\":{},\"Config\":{\"Labels\":null}}"},
+			 "\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"unless-stopped\","
+			 "\"MaximumRetryCount\":0}}}"},
+		{.request = "GET " V "/containers/y/json",
+		 .json = "{\"Id\":\"y\",\"State\":{},\"Config\":{\"Labels\":null}}"},
 	};
-	struct docker_container c CLEANUP(docker_container_done) = {0}, bare CLEANUP(docker_container_done) = {0};
+	struct docker_container c CLEANUP(docker_container_done) = {0},
+				  bare CLEANUP(docker_container_done) = {0};
 	struct stage s = {0};
 	struct err e = {0};
 	bool found = false;
@@ -82,12 +90,19 @@ static void reads_a_container(void **state) {
 	stage_close(&s);
 }
 
-#define IMAGE(id, layers) "{\"Id\":\"" id "\",\"RootFS\":{\"Type\":\"layers\",\"Layers\":[" layers "]},\"Config\":{\"Labels\":{\"k\":\"v\"}}}"
+#define IMAGE(id, layers)                                                        \
+	"{\"Id\":\"" id "\",\"RootFS\":{\"Type\":\"layers\",\"Layers\":[" layers \
+	"]},\"Config\":{\"Labels\":{\"k\":\"v\"}}}"
 #define MANIFEST "4444444444444444444444444444444444444444444444444444444444444444"
-#define ABSENT_IMAGE(digest) {.request = "GET " V "/images/sha256:" digest "/json", .status = 404, .json = "{\"message\":\"no\"}"}
-#define THERE(digest, layers)                                                                     \
-	{                                                                                         \
-		.request = "GET " V "/images/sha256:" digest "/json", .json = IMAGE("sha256:" digest, layers) \
+#define ABSENT_IMAGE(digest)                                                         \
+	{                                                                            \
+		.request = "GET " V "/images/sha256:" digest "/json", .status = 404, \
+		.json = "{\"message\":\"no\"}"                                       \
+	}
+#define THERE(digest, layers)                                         \
+	{                                                             \
+		.request = "GET " V "/images/sha256:" digest "/json", \
+		.json = IMAGE("sha256:" digest, layers)               \
 	}
 
 static const struct {
@@ -97,13 +112,24 @@ static const struct {
 	const char *id; /* NULL: not found */
 } images[] = {
 	{"classic store", {THERE(DIGEST, "\"sha256:" LAYER "\"")}, 1, DIGEST},
-	{"containerd store", {ABSENT_IMAGE(DIGEST), THERE(MANIFEST, "\"sha256:" LAYER "\"")}, 2, MANIFEST},
+	{"containerd store",
+	 {ABSENT_IMAGE(DIGEST), THERE(MANIFEST, "\"sha256:" LAYER "\"")},
+	 2,
+	 MANIFEST},
 	{"absent", {ABSENT_IMAGE(DIGEST), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
-	{"a layer more", {THERE(DIGEST, "\"sha256:" LAYER "\",\"sha256:" LAYER "\""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
-	{"another layer", {THERE(DIGEST, "\"sha256:" DIGEST "\""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
+	{"a layer more",
+	 {THERE(DIGEST, "\"sha256:" LAYER "\",\"sha256:" LAYER "\""), ABSENT_IMAGE(MANIFEST)},
+	 2,
+	 NULL},
+	{"another layer",
+	 {THERE(DIGEST, "\"sha256:" DIGEST "\""), ABSENT_IMAGE(MANIFEST)},
+	 2,
+	 NULL},
 	{"no layers", {THERE(DIGEST, ""), ABSENT_IMAGE(MANIFEST)}, 2, NULL},
 	{"another id",
-	 {{.request = "GET " V "/images/sha256:" DIGEST "/json", .json = IMAGE("sha256:" ID, "\"sha256:" LAYER "\"")}, ABSENT_IMAGE(MANIFEST)},
+	 {{.request = "GET " V "/images/sha256:" DIGEST "/json",
+	   .json = IMAGE("sha256:" ID, "\"sha256:" LAYER "\"")},
+	  ABSENT_IMAGE(MANIFEST)},
 	 2,
 	 NULL},
 };
@@ -118,7 +144,9 @@ static void knows_both_identities(void **state) {
 		char id[65] = "";
 		bool found = !c->id;
 		stage_open(&s, PING_41, c->calls, c->n);
-		assert_int_equal(docker_image_find(s.d, DIGEST, MANIFEST, layers, 1, &found, id, &e), 0);
+		assert_int_equal(docker_image_find(s.d, DIGEST, MANIFEST, layers, 1, &found, id,
+						   &e),
+				 0);
 		stage_close(&s);
 		assert_int_equal(found, c->id != NULL);
 		assert_string_equal(id, c->id ? c->id : "");
@@ -128,13 +156,19 @@ static void knows_both_identities(void **state) {
 static void reads_info_networks_and_images(void **state) {
 	const struct fake_call calls[] = {
 		{.request = "GET " V "/info",
-		 .json = "{\"ServerVersion\":\"26.1.5\",\"OperatingSystem\":\"Debian\",\"DockerRootDir\":\"/var/lib/docker\",\"Driver\":\"overlayfs\","
-			 "\"DriverStatus\":[[\"driver-type\",\"io.containerd.snapshotter.v1\"]],\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\","
-			 "\"MemTotal\":25276514304,\"NCPU\":2,\"MemoryLimit\":true,\"PidsLimit\":true,\"CDISpecDirs\":[\"/etc/cdi\"],"
-			 "\"Runtimes\":{\"runc\":{},\"nvidia\":{}},\"SecurityOptions\":[\"name=seccomp\",\"name=rootless\"]}"},
-		{.request = "GET " V "/networks?filters=%7B%22label%22%3A%5B%22k%22%5D%7D", .json = "[{\"Name\":\"n\"}]"},
+		 .json = "{\"ServerVersion\":\"26.1.5\",\"OperatingSystem\":\"Debian\","
+			 "\"DockerRootDir\":\"/var/lib/docker\",\"Driver\":\"overlayfs\","
+			 "\"DriverStatus\":[[\"driver-type\",\"io.containerd.snapshotter.v1\"]],"
+			 "\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\","
+			 "\"MemTotal\":25276514304,\"NCPU\":2,\"MemoryLimit\":true,\"PidsLimit\":"
+			 "true,\"CDISpecDirs\":[\"/etc/cdi\"],"
+			 "\"Runtimes\":{\"runc\":{},\"nvidia\":{}},\"SecurityOptions\":[\"name="
+			 "seccomp\",\"name=rootless\"]}"},
+		{.request = "GET " V "/networks?filters=%7B%22label%22%3A%5B%22k%22%5D%7D",
+		 .json = "[{\"Name\":\"n\"}]"},
 		{.request = "GET " V "/images/json?filters=%7B%22label%22%3A%5B%22k%22%5D%7D",
-		 .json = "[{\"Id\":\"sha256:" DIGEST "\",\"RepoTags\":[\"a:b\"],\"Labels\":{\"k\":\"v\"},\"Size\":12}]"},
+		 .json = "[{\"Id\":\"sha256:" DIGEST
+			 "\",\"RepoTags\":[\"a:b\"],\"Labels\":{\"k\":\"v\"},\"Size\":12}]"},
 	};
 	const char *const labels[] = {"k", NULL};
 	struct docker_info i CLEANUP(docker_info_done) = {0};
@@ -149,7 +183,8 @@ static void reads_info_networks_and_images(void **state) {
 	assert_string_equal(i.version, "26.1.5");
 	assert_string_equal(i.cgroup_version, "2");
 	assert_string_equal(i.root_dir, "/var/lib/docker");
-	assert_true(i.rootless && i.containerd_store && i.limits_memory && i.limits_pids && i.nvidia && i.cdi);
+	assert_true(i.rootless && i.containerd_store && i.limits_memory && i.limits_pids &&
+		    i.nvidia && i.cdi);
 	assert_int_equal(i.memory_bytes, 25276514304);
 	assert_int_equal(docker_network_list(s.d, labels, &nets, &e), 0);
 	assert_string_equal(json_text(json_at(nets, 0)), "n");
@@ -169,40 +204,56 @@ static struct json *parse(const char *text) {
 	return j;
 }
 
-#define HARDENED(devices)                                                                                              \
-	"\"Devices\":[" devices "],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"],"                         \
+#define HARDENED(devices)                                                                          \
+	"\"Devices\":[" devices "],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"]," \
 	"\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}"
-#define LOGS ",\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"10m\",\"max-file\":\"3\"}}"
-#define BODY(host) "{\"Image\":\"sha256:" DIGEST "\",\"Healthcheck\":{\"Test\":[\"NONE\"]},\"HostConfig\":{" host "}}"
-#define MOUNT_RO(options)                                                                                         \
-	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"/models/m\",\"ReadOnly\":true,\"BindOptions\":{" \
+#define LOGS                                                                                    \
+	",\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"10m\",\"max-file\":" \
+	"\"3\"}}"
+#define BODY(host)                    \
+	"{\"Image\":\"sha256:" DIGEST \
+	"\",\"Healthcheck\":{\"Test\":[\"NONE\"]},\"HostConfig\":{" host "}}"
+#define MOUNT_RO(options)                                                          \
+	"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"/models/" \
+	"m\",\"ReadOnly\":true,\"BindOptions\":{"                                  \
 	"\"Propagation\":\"rprivate\"" options "}}],\"ReadonlyRootfs\":true,"
 
 static const struct {
 	const char *name, *ping, *gpu, *body, *message;
 	bool mount;
 } bodies[] = {
-	{"bare", PING_41, NULL, BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS), "", false},
+	{"bare", PING_41, NULL, BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS),
+	 "", false},
 	{"mount, 1.41", PING_41, "", BODY(MOUNT_RO("") HARDENED("") LOGS), "", true},
-	{"mount, 1.45", PING_45, "", BODY(MOUNT_RO(",\"ReadOnlyForceRecursive\":true") HARDENED("") LOGS), "", true},
-	{"podman", PING_PODMAN, "", BODY(MOUNT_RO("") HARDENED("") ",\"LogConfig\":{\"Type\":\"k8s-file\",\"Config\":{\"max-size\":\"10m\"}}"), "", true},
+	{"mount, 1.45", PING_45, "",
+	 BODY(MOUNT_RO(",\"ReadOnlyForceRecursive\":true") HARDENED("") LOGS), "", true},
+	{"podman", PING_PODMAN, "",
+	 BODY(MOUNT_RO("") HARDENED(
+		 "") ",\"LogConfig\":{\"Type\":\"k8s-file\",\"Config\":{\"max-size\":\"10m\"}}"),
+	 "", true},
 	{"all GPUs", PING_41, "nvidia",
 	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
-	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"Count\":-1}]"),
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"Count\":-"
+	      "1}]"),
 	 "", false},
 	{"two GPUs", PING_41, "nvidia:0,1",
 	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
-	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\",\"DeviceIDs\":[\"0\",\"1\"]}]"),
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"nvidia\","
+	      "\"DeviceIDs\":[\"0\",\"1\"]}]"),
 	 "", false},
 	{"CDI", PING_45, "nvidia.com/gpu=0",
 	 BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS
-	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"cdi\",\"DeviceIDs\":[\"nvidia.com/gpu=0\"]}]"),
+	      ",\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],\"Driver\":\"cdi\",\"DeviceIDs\":"
+	      "[\"nvidia.com/gpu=0\"]}]"),
 	 "", false},
 	{"CDI, too old", PING_41, "nvidia.com/gpu=0", NULL,
-	 "docker: create container 'x': Docker has API 1.41, and CDI device 'nvidia.com/gpu=0' needs 1.44: upgrade it to 25 or later",
+	 "docker: create container 'x': Docker has API 1.41, and CDI device 'nvidia.com/gpu=0' "
+	 "needs 1.44: upgrade it to 25 or later",
 	 false},
 	{"unknown GPU", PING_41, "amd", NULL,
-	 "docker: create container 'x': unknown GPU request 'amd': 'nvidia', 'nvidia:0,1' or a CDI name such as 'nvidia.com/gpu=0'", false},
+	 "docker: create container 'x': unknown GPU request 'amd': 'nvidia', 'nvidia:0,1' or a CDI "
+	 "name such as 'nvidia.com/gpu=0'",
+	 false},
 };
 
 static void creates_hardened_containers(void **state) {
@@ -210,9 +261,17 @@ static void creates_hardened_containers(void **state) {
 
 	(void) state;
 	EACH_CASE (c, bodies) {
-		char *request CLEANUP(freep) = mem_printf("POST /v1.%s/containers/create?name=x", strstr(c->ping, "1.45") ? "45" : "41");
-		struct fake_call call = {.request = request, .body = c->body, .status = 201, .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"};
-		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST, .gpu = c->gpu, .mounts = &mount, .n_mounts = c->mount};
+		char *request CLEANUP(freep) = mem_printf("POST /v1.%s/containers/create?name=x",
+							  strstr(c->ping, "1.45") ? "45" : "41");
+		struct fake_call call = {.request = request,
+					 .body = c->body,
+					 .status = 201,
+					 .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"};
+		struct docker_container_spec spec = {.name = "x",
+						     .image = "sha256:" DIGEST,
+						     .gpu = c->gpu,
+						     .mounts = &mount,
+						     .n_mounts = c->mount};
 		struct stage s = {0};
 		struct err e = {0};
 		char id[65] = "";
@@ -229,8 +288,12 @@ static void creates_hardened_containers(void **state) {
 
 /* ---- other kinds of Docker ---- */
 
-#define INFO(options, limits)                                                                                             \
-	{.request = "GET " V "/info", .json = "{\"ServerVersion\":\"28.5.2\",\"MemoryLimit\":" limits ",\"SecurityOptions\":[" options "]}"}
+#define INFO(options, limits)                                                   \
+	{                                                                       \
+		.request = "GET " V "/info",                                    \
+		.json = "{\"ServerVersion\":\"28.5.2\",\"MemoryLimit\":" limits \
+			",\"SecurityOptions\":[" options "]}"                   \
+	}
 
 static const struct {
 	const char *name;
@@ -238,20 +301,28 @@ static const struct {
 	const char *user, *userns;
 	bool rootless, limits;
 } natures[] = {
-	{"of root", INFO("\"name=seccomp,profile=builtin\"", "true"), "65532:65532", "", false, true},
+	{"of root", INFO("\"name=seccomp,profile=builtin\"", "true"), "65532:65532", "", false,
+	 true},
 	{"no options", INFO("", "true"), "65532:65532", "", false, true},
 	{"rootless", INFO("\"name=seccomp\",\"name=rootless\"", "true"), "0:0", "", true, true},
 	{"rootless with cgroup v1", INFO("\"name=rootless\"", "false"), "0:0", "", true, false},
-	{"userns-remap", INFO("\"name=seccomp,profile=builtin\",\"name=userns\"", "true"), "65532:65532", ",\"UsernsMode\":\"host\"", false, true},
-	{"another option that begins like it", INFO("\"name=rootlessness\"", "true"), "65532:65532", "", false, true},
+	{"userns-remap", INFO("\"name=seccomp,profile=builtin\",\"name=userns\"", "true"),
+	 "65532:65532", ",\"UsernsMode\":\"host\"", false, true},
+	{"another option that begins like it", INFO("\"name=rootlessness\"", "true"), "65532:65532",
+	 "", false, true},
 };
 
 static void makes_containers_as_docker_is(void **state) {
 	(void) state;
 	EACH_CASE (c, natures) {
-		char *body CLEANUP(freep) = mem_printf(BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS "%s"), c->userns);
+		char *body CLEANUP(freep) = mem_printf(
+			BODY("\"Mounts\":[],\"ReadonlyRootfs\":true," HARDENED("") LOGS "%s"),
+			c->userns);
 		const struct fake_call calls[] = {c->info,
-			{.request = "POST " V "/containers/create?name=x", .body = body, .status = 201, .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"}};
+						  {.request = "POST " V "/containers/create?name=x",
+						   .body = body,
+						   .status = 201,
+						   .json = "{\"Id\":\"" ID "\",\"Warnings\":[]}"}};
 		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST};
 		const struct docker_nature *nature;
 		struct stage s = {0};
@@ -277,20 +348,66 @@ static const struct {
 	bool taken, want_image;
 	const char *message;
 } failures[] = {
-	{"a name that is taken", PING_41, NULL, {.status = 409, .json = "{\"message\":\"Conflict\"}"}, 1, true, false, ""},
-	{"a name that is taken, Podman", PING_PODMAN, NULL,
-	 {.status = 500, .json = "{\"message\":\"container create: creating container storage: the container name \\\"x\\\" is already in use by b9\"}"}, 1, true,
-	 false, ""},
-	{"another failure of Podman", PING_PODMAN, NULL, {.status = 500, .json = "{\"message\":\"no such thing\"}"}, 1, false, true,
+	{"a name that is taken",
+	 PING_41,
+	 NULL,
+	 {.status = 409, .json = "{\"message\":\"Conflict\"}"},
+	 1,
+	 true,
+	 false,
+	 ""},
+	{"a name that is taken, Podman",
+	 PING_PODMAN,
+	 NULL,
+	 {.status = 500,
+	  .json = "{\"message\":\"container create: creating container storage: the container name "
+		  "\\\"x\\\" is already in use by b9\"}"},
+	 1,
+	 true,
+	 false,
+	 ""},
+	{"another failure of Podman",
+	 PING_PODMAN,
+	 NULL,
+	 {.status = 500, .json = "{\"message\":\"no such thing\"}"},
+	 1,
+	 false,
+	 true,
 	 "docker: create container 'x': 500 Internal Server Error: no such thing"},
-	{"a source that is not there, Podman", PING_PODMAN, "/nonexistent/m", {0}, 0, false, false,
+	{"a source that is not there, Podman",
+	 PING_PODMAN,
+	 "/nonexistent/m",
+	 {0},
+	 0,
+	 false,
+	 false,
 	 "docker: create container 'x': bind source path does not exist: /nonexistent/m"},
-	{"an image without a layer", PING_41, NULL, {.status = 500, .json = "{\"message\":\"content digest sha256:" DIGEST ": not found\"}"}, 1, false, true,
-	 "docker: create container 'x': 500 Internal Server Error: content digest sha256:" DIGEST ": not found"},
-	{"a full disk", PING_41, NULL, {.status = 500, .json = "{\"message\":\"mkdir /x: no space left on device\"}"}, 1, false, false,
-	 "docker: create container 'x': 500 Internal Server Error: mkdir /x: no space left on device; free space where Docker keeps its data (docker system df), "
+	{"an image without a layer",
+	 PING_41,
+	 NULL,
+	 {.status = 500, .json = "{\"message\":\"content digest sha256:" DIGEST ": not found\"}"},
+	 1,
+	 false,
+	 true,
+	 "docker: create container 'x': 500 Internal Server Error: content digest sha256:" DIGEST
+	 ": not found"},
+	{"a full disk",
+	 PING_41,
+	 NULL,
+	 {.status = 500, .json = "{\"message\":\"mkdir /x: no space left on device\"}"},
+	 1,
+	 false,
+	 false,
+	 "docker: create container 'x': 500 Internal Server Error: mkdir /x: no space left on "
+	 "device; free space where Docker keeps its data (docker system df), "
 	 "then run the command again"},
-	{"a bad request", PING_41, NULL, {.status = 400, .json = "{\"message\":\"invalid mount\"}"}, 1, false, false,
+	{"a bad request",
+	 PING_41,
+	 NULL,
+	 {.status = 400, .json = "{\"message\":\"invalid mount\"}"},
+	 1,
+	 false,
+	 false,
 	 "docker: create container 'x': 400 Bad Request: invalid mount"},
 };
 
@@ -298,7 +415,10 @@ static void tells_failures_of_create_apart(void **state) {
 	(void) state;
 	EACH_CASE (c, failures) {
 		struct docker_mount mount = {c->source, "/m", true};
-		struct docker_container_spec spec = {.name = "x", .image = "sha256:" DIGEST, .mounts = &mount, .n_mounts = c->source != NULL};
+		struct docker_container_spec spec = {.name = "x",
+						     .image = "sha256:" DIGEST,
+						     .mounts = &mount,
+						     .n_mounts = c->source != NULL};
 		struct fake_call call = c->call;
 		struct stage s = {0};
 		struct err e = {0};
@@ -333,22 +453,45 @@ static void counts_no_memory_where_none_is_counted(void **state) {
 static void creates_with_everything(void **state) {
 	const struct fake_call call = {
 		.request = "POST " V "/containers/create?name=x",
-		.body = "{\"Image\":\"sha256:" DIGEST "\",\"Entrypoint\":[\"/e\",\" a\",\"\"],\"Cmd\":[],\"Env\":[\"A=b\"],\"User\":\"65532:65532\","
-			"\"Labels\":{\"k\":\"v\"},\"Healthcheck\":{\"Test\":[\"NONE\"]},\"StopSignal\":\"SIGINT\",\"StopTimeout\":2,\"HostConfig\":{"
-			"\"Mounts\":[],\"NetworkMode\":\"none\",\"Memory\":25276514304,\"MemorySwap\":25276514304,\"ShmSize\":67108864,"
-			"\"PidsLimit\":512,\"ReadonlyRootfs\":false,\"Tmpfs\":{\"/tmp\":\"size=64m\"},\"GroupAdd\":[\"105\"],"
-			"\"Devices\":[{\"PathOnHost\":\"/dev/dri/renderD128\",\"PathInContainer\":\"/dev/dri/renderD128\","
-			"\"CgroupPermissions\":\"rw\"}],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"],"
-			"\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":0}" LOGS "}}",
+		.body = "{\"Image\":\"sha256:" DIGEST "\",\"Entrypoint\":[\"/e\",\" "
+			"a\",\"\"],\"Cmd\":[],\"Env\":[\"A=b\"],\"User\":\"65532:65532\","
+			"\"Labels\":{\"k\":\"v\"},\"Healthcheck\":{\"Test\":[\"NONE\"]},"
+			"\"StopSignal\":\"SIGINT\",\"StopTimeout\":2,\"HostConfig\":{"
+			"\"Mounts\":[],\"NetworkMode\":\"none\",\"Memory\":25276514304,"
+			"\"MemorySwap\":25276514304,\"ShmSize\":67108864,"
+			"\"PidsLimit\":512,\"ReadonlyRootfs\":false,\"Tmpfs\":{\"/"
+			"tmp\":\"size=64m\"},\"GroupAdd\":[\"105\"],"
+			"\"Devices\":[{\"PathOnHost\":\"/dev/dri/"
+			"renderD128\",\"PathInContainer\":\"/dev/dri/renderD128\","
+			"\"CgroupPermissions\":\"rw\"}],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":["
+			"\"no-new-privileges\"],"
+			"\"RestartPolicy\":{\"Name\":\"unless-stopped\",\"MaximumRetryCount\":"
+			"0}" LOGS "}}",
 		.status = 201,
 		.json = "{\"Id\":\"" ID "\",\"Warnings\":null}"};
-	struct json *argv CLEANUP(json_freep) = parse("[\"/e\",\" a\",\"\"]"), *env CLEANUP(json_freep) = parse("[\"A=b\"]");
-	struct json *labels CLEANUP(json_freep) = parse("{\"k\":\"v\"}"), *tmpfs CLEANUP(json_freep) = parse("{\"/tmp\":\"size=64m\"}");
-	struct json *groups CLEANUP(json_freep) = parse("[\"105\"]"), *devices CLEANUP(json_freep) = parse("[\"/dev/dri/renderD128\"]");
-	struct docker_container_spec spec = {
-		.name = "x", .image = "sha256:" DIGEST, .argv = argv, .env = env, .user = "65532:65532", .groups = groups, .labels = labels,
-		.network = "none", .memory_bytes = 25276514304, .shm_bytes = 64 << 20, .pids = 512, .writable_root = true, .tmpfs = tmpfs,
-		.devices = devices, .stop_signal = "SIGINT", .stop_timeout_ms = 1001, .restart = "unless-stopped"};
+	struct json *argv CLEANUP(json_freep) = parse("[\"/e\",\" a\",\"\"]"),
+			  *env CLEANUP(json_freep) = parse("[\"A=b\"]");
+	struct json *labels CLEANUP(json_freep) = parse("{\"k\":\"v\"}"),
+			    *tmpfs CLEANUP(json_freep) = parse("{\"/tmp\":\"size=64m\"}");
+	struct json *groups CLEANUP(json_freep) = parse("[\"105\"]"),
+			    *devices CLEANUP(json_freep) = parse("[\"/dev/dri/renderD128\"]");
+	struct docker_container_spec spec = {.name = "x",
+					     .image = "sha256:" DIGEST,
+					     .argv = argv,
+					     .env = env,
+					     .user = "65532:65532",
+					     .groups = groups,
+					     .labels = labels,
+					     .network = "none",
+					     .memory_bytes = 25276514304,
+					     .shm_bytes = 64 << 20,
+					     .pids = 512,
+					     .writable_root = true,
+					     .tmpfs = tmpfs,
+					     .devices = devices,
+					     .stop_signal = "SIGINT",
+					     .stop_timeout_ms = 1001,
+					     .restart = "unless-stopped"};
 	struct stage s = {0};
 	struct err e = {0};
 	char id[65];

@@ -19,7 +19,8 @@
 
 /* ---- where the Engine is ---- */
 
-static const char *const names[] = {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HOME"};
+static const char *const names[] = {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
+				    "XDG_RUNTIME_DIR", "HOME"};
 
 static int clean_room(void **state) {
 	char dir[] = "/tmp/llmdeploy-docker-XXXXXX";
@@ -74,36 +75,56 @@ static const struct {
 	const char *name, *host, *docker_host, *context, *config, *want, *message;
 } addresses[] = {
 	{.name = "default", .want = "/var/run/docker.sock"},
-	{.name = "given", .host = "unix:///a/d.sock", .docker_host = "unix:///b", .want = "/a/d.sock"},
+	{.name = "given",
+	 .host = "unix:///a/d.sock",
+	 .docker_host = "unix:///b",
+	 .want = "/a/d.sock"},
 	{.name = "given as a path", .host = "/a/d.sock", .want = "/a/d.sock"},
-	{.name = "DOCKER_HOST before a context", .docker_host = "unix:///b", .context = "rootless", .want = "/b"},
-	{.name = "DOCKER_CONTEXT", .context = "rootless", .config = "{\"currentContext\":\"far\"}", .want = "/run/user/7/docker.sock"},
-	{.name = "current context", .config = "{\"auths\":{},\"currentContext\":\"rootless\"}", .want = "/run/user/7/docker.sock"},
-	{.name = "context default", .config = "{\"currentContext\":\"default\"}", .want = "/var/run/docker.sock"},
+	{.name = "DOCKER_HOST before a context",
+	 .docker_host = "unix:///b",
+	 .context = "rootless",
+	 .want = "/b"},
+	{.name = "DOCKER_CONTEXT",
+	 .context = "rootless",
+	 .config = "{\"currentContext\":\"far\"}",
+	 .want = "/run/user/7/docker.sock"},
+	{.name = "current context",
+	 .config = "{\"auths\":{},\"currentContext\":\"rootless\"}",
+	 .want = "/run/user/7/docker.sock"},
+	{.name = "context default",
+	 .config = "{\"currentContext\":\"default\"}",
+	 .want = "/var/run/docker.sock"},
 	{.name = "an empty config", .config = "", .want = "/var/run/docker.sock"},
 	{.name = "a config of blanks", .config = " \n\t\r\n", .want = "/var/run/docker.sock"},
 	{.name = "no current context", .config = "{}", .want = "/var/run/docker.sock"},
 	{.name = "tcp",
 	 .docker_host = "tcp://10.0.0.5:2376",
-	 .message = "Docker address 'tcp://10.0.0.5:2376' (DOCKER_HOST) is not a Unix socket: Docker must run on this machine, "
-		    "because it mounts models from this file system; set DOCKER_HOST=unix:///var/run/docker.sock"},
+	 .message = "Docker address 'tcp://10.0.0.5:2376' (DOCKER_HOST) is not a Unix socket: "
+		    "Docker must run on this machine, "
+		    "because it mounts models from this file system; set "
+		    "DOCKER_HOST=unix:///var/run/docker.sock"},
 	{.name = "ssh context",
 	 .config = "{\"currentContext\":\"far\"}",
-	 .message = "Docker address 'ssh://me@far' (docker context 'far') is not a Unix socket: Docker must run on this machine, "
-		    "because it mounts models from this file system; set DOCKER_HOST=unix:///var/run/docker.sock"},
+	 .message = "Docker address 'ssh://me@far' (docker context 'far') is not a Unix socket: "
+		    "Docker must run on this machine, "
+		    "because it mounts models from this file system; set "
+		    "DOCKER_HOST=unix:///var/run/docker.sock"},
 	{.name = "no scheme",
 	 .host = "docker.sock",
-	 .message = "Docker address 'docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
+	 .message = "Docker address 'docker.sock' (as configured) is not 'unix://' and an absolute "
+		    "path, as in unix:///var/run/docker.sock"},
 	{.name = "relative",
 	 .host = "unix://docker.sock",
-	 .message =
-		 "Docker address 'unix://docker.sock' (as configured) is not 'unix://' and an absolute path, as in unix:///var/run/docker.sock"},
+	 .message = "Docker address 'unix://docker.sock' (as configured) is not 'unix://' and an "
+		    "absolute path, as in unix:///var/run/docker.sock"},
 	{.name = "too long",
 	 .host = LONG40 LONG40 LONG40,
-	 .message = "Docker socket '" LONG40 LONG40 LONG40 "' (as configured) has a path of 123 bytes, a socket's may have 107"},
+	 .message = "Docker socket '" LONG40 LONG40 LONG40
+		    "' (as configured) has a path of 123 bytes, a socket's may have 107"},
 	{.name = "unknown context",
 	 .context = "gone",
-	 .message = "docker context 'gone' has no address in './contexts'; see 'docker context ls', or set DOCKER_HOST"},
+	 .message = "docker context 'gone' has no address in './contexts'; see 'docker context "
+		    "ls', or set DOCKER_HOST"},
 	{.name = "broken config",
 	 .config = "{\"currentContext\":",
 	 .message = "docker's configuration './config.json': not JSON at byte 18"},
@@ -118,8 +139,11 @@ static void set_or_not(const char *name, const char *value) {
 
 static void finds_docker(void **state) {
 	(void) state;
-	put_context("rootless", "{\"Name\":\"rootless\",\"Endpoints\":{\"docker\":{\"Host\":\"unix:///run/user/7/docker.sock\"}}}");
-	put_context("far", "{\"Name\":\"far\",\"Endpoints\":{\"docker\":{\"Host\":\"ssh://me@far\"}}}");
+	put_context("rootless",
+		    "{\"Name\":\"rootless\",\"Endpoints\":{\"docker\":{\"Host\":\"unix:///run/user/"
+		    "7/docker.sock\"}}}");
+	put_context("far",
+		    "{\"Name\":\"far\",\"Endpoints\":{\"docker\":{\"Host\":\"ssh://me@far\"}}}");
 	set_or_not("DOCKER_CONFIG", ".");
 	EACH_CASE (c, addresses) {
 		struct err e = {0};
@@ -164,7 +188,9 @@ static void plain_path(char *message, const char *socket) {
 	memcpy(at, "SOCK", 4);
 }
 
-#define PODMAN(version) "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: " version "\r\nContent-Length: 2\r\n\r\nOK"
+#define PODMAN(version)                                                        \
+	"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: " version \
+	"\r\nContent-Length: 2\r\n\r\nOK"
 #define NOT_DOCKER " (its log says more: journalctl -u docker)"
 
 static const struct {
@@ -175,42 +201,56 @@ static const struct {
 	uint64_t quick_ms; /* 0: long enough for a busy machine */
 } pings[] = {
 	{"1.41", {.request = "GET /_ping", .json = "OK"}, 41, .message = ""},
-	{"newer than ours", {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.55\r\nContent-Length: 2\r\n\r\nOK"}, 51, .message = ""},
+	{"newer than ours",
+	 {.request = "GET /_ping",
+	  .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.55\r\nContent-Length: 2\r\n\r\nOK"},
+	 51,
+	 .message = ""},
 	{"older than needed",
-	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK"},
+	 {.request = "GET /_ping",
+	  .raw = "HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK"},
 	 0,
-	 .message = "the Docker Engine at 'SOCK' has API 1.40, 1.41 is needed: upgrade it to 20.10 or later"},
+	 .message = "the Docker Engine at 'SOCK' has API 1.40, 1.41 is needed: upgrade it to 20.10 "
+		    "or later"},
 	{"Podman", {.request = "GET /_ping", .raw = PODMAN("5.8.6")}, 41, .message = ""},
 	{"Podman 5.1", {.request = "GET /_ping", .raw = PODMAN("5.1.0")}, 41, .message = ""},
 	{"Podman 10", {.request = "GET /_ping", .raw = PODMAN("10.0.1-dev")}, 41, .message = ""},
 	{"Podman 5.0",
 	 {.request = "GET /_ping", .raw = PODMAN("5.0.3")},
 	 0,
-	 .message = "Podman 5.0.3 at 'SOCK' cannot change the restart policy of a container, which a switch needs: upgrade it to 5.1 or later"},
+	 .message = "Podman 5.0.3 at 'SOCK' cannot change the restart policy of a container, which "
+		    "a switch needs: upgrade it to 5.1 or later"},
 	{"Podman 4",
 	 {.request = "GET /_ping", .raw = PODMAN("4.3.1")},
 	 0,
-	 .message = "Podman 4.3.1 at 'SOCK' cannot change the restart policy of a container, which a switch needs: upgrade it to 5.1 or later"},
+	 .message = "Podman 4.3.1 at 'SOCK' cannot change the restart policy of a container, which "
+		    "a switch needs: upgrade it to 5.1 or later"},
 	{"no version",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "the server at 'SOCK' is not a Docker Engine: status 404 and no API version" NOT_DOCKER},
+	 .message = "the server at 'SOCK' is not a Docker Engine: status 404 and no API "
+		    "version" NOT_DOCKER},
 	{"odd version",
-	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\nApi-Version: 2.0\r\nContent-Length: 0\r\n\r\n"},
+	 {.request = "GET /_ping",
+	  .raw = "HTTP/1.1 200 OK\r\nApi-Version: 2.0\r\nContent-Length: 0\r\n\r\n"},
 	 0,
-	 .message = "the server at 'SOCK' is not a Docker Engine: status 200 and no API version" NOT_DOCKER},
+	 .message = "the server at 'SOCK' is not a Docker Engine: status 200 and no API "
+		    "version" NOT_DOCKER},
 	{"garbage",
 	 {.request = "GET /_ping", .raw = "SSH-2.0-OpenSSH_9.2p1\r\n", .then = FAKE_CLOSE},
 	 0,
-	 .message = "the Docker Engine at 'SOCK' does not answer (answer of 'SOCK' is not HTTP); restart it (systemctl restart docker)"},
+	 .message = "the Docker Engine at 'SOCK' does not answer (answer of 'SOCK' is not HTTP); "
+		    "restart it (systemctl restart docker)"},
 	{"closes",
 	 {.request = "GET /_ping", .raw = "H", .raw_len = 0, .then = FAKE_CLOSE},
 	 0,
-	 .message = "the Docker Engine at 'SOCK' does not answer ('SOCK' closed the connection without an answer); restart it (systemctl restart docker)"},
+	 .message = "the Docker Engine at 'SOCK' does not answer ('SOCK' closed the connection "
+		    "without an answer); restart it (systemctl restart docker)"},
 	{"hangs",
 	 {.request = "GET /_ping", .raw = "HTTP/1.1 200 OK\r\n", .then = FAKE_HANG},
 	 0,
-	 .message = "the Docker Engine at 'SOCK' does not answer (no complete answer from 'SOCK' within 200 ms); restart it (systemctl restart docker)",
+	 .message = "the Docker Engine at 'SOCK' does not answer (no complete answer from 'SOCK' "
+		    "within 200 ms); restart it (systemctl restart docker)",
 	 .quick_ms = 200},
 };
 
@@ -230,10 +270,12 @@ static void opens(void **state) {
 	(void) state;
 	EACH_CASE (c, pings) {
 		char next[64];
-		struct fake_call calls[2] = {c->call, {.request = next, .status = 404, .json = "{\"message\":\"no\"}"}};
+		struct fake_call calls[2] = {
+			c->call, {.request = next, .status = 404, .json = "{\"message\":\"no\"}"}};
 		(void) snprintf(next, sizeof next, "GET /v1.%d/containers/x/json", c->minor);
 		struct fake_docker *f = fake_docker_start(calls, *c->message ? 1 : 2);
-		struct docker_options o = {.host = fake_docker_socket(f), .quick_ms = c->quick_ms ? c->quick_ms : 10000};
+		struct docker_options o = {.host = fake_docker_socket(f),
+					   .quick_ms = c->quick_ms ? c->quick_ms : 10000};
 		struct docker *d CLEANUP(docker_freep) = NULL;
 		struct err e = {0};
 		int r = docker_open(&o, &d, &e);
@@ -258,12 +300,14 @@ static void expect_closed(const char *socket, const char *message) {
 	assert_int_equal(docker_open(&o, &d, &e), -1);
 	plain_path(e.msg, socket);
 	assert_string_equal(e.msg, message);
-	assert_int_equal(e.code, strncmp(message, "permission denied", 17) ? ERR_UNREACHABLE : ERR_SYS);
+	assert_int_equal(e.code,
+			 strncmp(message, "permission denied", 17) ? ERR_UNREACHABLE : ERR_SYS);
 }
 
 #define START "; start it (systemctl start docker) or set DOCKER_HOST"
-#define FORBIDDEN                                                                                                        \
-	"permission denied: the Docker Engine's socket 'SOCK'; run as root, or as a member of the group that owns it " \
+#define FORBIDDEN                                                                               \
+	"permission denied: the Docker Engine's socket 'SOCK'; run as root, or as a member of " \
+	"the group that owns it "                                                               \
 	"(usermod -aG docker USER)"
 
 static void says_how_to_reach_it(void **state) {

@@ -17,8 +17,8 @@
 #define V "/v1.41"
 #define LOAD "POST " V "/images/load?quiet=1"
 
-static void start(const struct fake_call *calls, size_t n, struct docker_options *o, struct fake_call all[8], struct fake_docker **f,
-		  struct docker **d) {
+static void start(const struct fake_call *calls, size_t n, struct docker_options *o,
+		  struct fake_call all[8], struct fake_docker **f, struct docker **d) {
 	struct err e = {0};
 
 	all[0] = (struct fake_call) FAKE_PING;
@@ -80,51 +80,89 @@ static const struct {
 	enum err_code code;
 	const char *message;
 } loads[] = {
-	{"loaded", {.request = LOAD, .body = "an archive", .json = "{\"stream\":\"Loaded image: a:b\\n\"}\r\n"}, small, 0, ""},
+	{"loaded",
+	 {.request = LOAD,
+	  .body = "an archive",
+	  .json = "{\"stream\":\"Loaded image: a:b\\n\"}\r\n"},
+	 small,
+	 0,
+	 ""},
 	{"loaded quietly", {.request = LOAD, .body = "an archive"}, small, 0, ""},
 	{"progress in pieces",
-	 {.request = LOAD, .body = "*", .piece = 7, .json = "{\"status\":\"Loading layer\",\"progressDetail\":{\"current\":1}}\n{\"stream\":\"x\"}"},
+	 {.request = LOAD,
+	  .body = "*",
+	  .piece = 7,
+	  .json = "{\"status\":\"Loading "
+		  "layer\",\"progressDetail\":{\"current\":1}}\n{\"stream\":\"x\"}"},
 	 small,
 	 0,
 	 ""},
 	{"errorDetail",
 	 {.request = LOAD,
 	  .body = "an archive",
-	  .json = "{\"status\":\"Loading\"}\r\n{\"errorDetail\":{\"message\":\"invalid diffID for layer 0\"},\"error\":\"old\"}\r\n"},
+	  .json = "{\"status\":\"Loading\"}\r\n{\"errorDetail\":{\"message\":\"invalid diffID for "
+		  "layer 0\"},\"error\":\"old\"}\r\n"},
 	 small,
 	 ERR_SYS,
 	 "docker: load image 'a:b': invalid diffID for layer 0"},
-	{"error alone", {.request = LOAD, .body = "*", .json = "{\"error\":\"unexpected\\nEOF\\n\"}"}, small, ERR_SYS,
+	{"error alone",
+	 {.request = LOAD, .body = "*", .json = "{\"error\":\"unexpected\\nEOF\\n\"}"},
+	 small,
+	 ERR_SYS,
 	 "docker: load image 'a:b': unexpected EOF"},
 	{"unpacking fails",
 	 {.request = LOAD,
 	  .body = "*",
-	  .json = "{\"stream\":\"Loaded image: a:b\\n\"}{\"stream\":\"Error unpacking image docker.io/a:b: no space\\n\"}"},
+	  .json = "{\"stream\":\"Loaded image: a:b\\n\"}{\"stream\":\"Error unpacking image "
+		  "docker.io/a:b: no space\\n\"}"},
 	 small,
 	 ERR_SYS,
 	 "docker: load image 'a:b': Error unpacking image docker.io/a:b: no space"},
-	{"400", {.request = LOAD, .body = "*", .status = 400, .json = "{\"message\":\"invalid URL escape\"}"}, small, ERR_SYS,
+	{"400",
+	 {.request = LOAD,
+	  .body = "*",
+	  .status = 400,
+	  .json = "{\"message\":\"invalid URL escape\"}"},
+	 small,
+	 ERR_SYS,
 	 "docker: load image 'a:b': 400 Bad Request: invalid URL escape"},
-	{"answer without its end", {.request = LOAD, .body = "*", .json = "{\"stream\":\"Loaded"}, small, ERR_SYS,
+	{"answer without its end",
+	 {.request = LOAD, .body = "*", .json = "{\"stream\":\"Loaded"},
+	 small,
+	 ERR_SYS,
 	 "docker: load image 'a:b': the answer has an object without its end"},
-	{"answer that is not JSON", {.request = LOAD, .body = "*", .json = "Loaded image"}, small, ERR_SYS,
+	{"answer that is not JSON",
+	 {.request = LOAD, .body = "*", .json = "Loaded image"},
+	 small,
+	 ERR_SYS,
 	 "docker: load image 'a:b': the answer has something that is not JSON"},
-	{"answer of broken JSON", {.request = LOAD, .body = "*", .json = "{\"stream\" \"x\"}"}, small, ERR_SYS,
+	{"answer of broken JSON",
+	 {.request = LOAD, .body = "*", .json = "{\"stream\" \"x\"}"},
+	 small,
+	 ERR_SYS,
 	 "docker: load image 'a:b': the answer has an object that is not JSON"},
 	{"cut in a chunk",
 	 {.request = LOAD,
 	  .body = "*",
-	  .raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n{\"stream\":\"Loaded a:b\"}\r\n",
+	  .raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n{\"stream\":\"Loaded "
+		 "a:b\"}\r\n",
 	  .then = FAKE_RESET},
 	 small,
 	 ERR_UNREACHABLE,
 	 "docker: load image 'a:b': 'SOCK' closed the connection before the end of its answer"},
 	{"silence",
-	 {.request = LOAD, .body = "*", .raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .then = FAKE_HANG},
+	 {.request = LOAD,
+	  .body = "*",
+	  .raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+	  .then = FAKE_HANG},
 	 small,
 	 ERR_UNREACHABLE,
 	 "docker: load image 'a:b': no byte to or from 'SOCK' for 500 ms"},
-	{"a large archive", {.request = LOAD, .body = "*", .json = "{\"stream\":\"x\"}"}, large, 0, ""},
+	{"a large archive",
+	 {.request = LOAD, .body = "*", .json = "{\"stream\":\"x\"}"},
+	 large,
+	 0,
+	 ""},
 };
 
 static void loads_images(void **state) {
@@ -169,7 +207,11 @@ static void never_sends_half_an_archive_as_a_whole_one(void **state) {
 
 /* It answers before it has read it all: its words count, not the broken pipe. */
 static void hears_an_early_refusal(void **state) {
-	const struct fake_call call = {.request = LOAD, .unread = true, .status = 500, .json = "{\"message\":\"no space left\"}", .then = FAKE_HANG};
+	const struct fake_call call = {.request = LOAD,
+				       .unread = true,
+				       .status = 500,
+				       .json = "{\"message\":\"no space left\"}",
+				       .then = FAKE_HANG};
 	struct docker_options o = {.load_ms = 2000};
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct fake_call all[8];
@@ -180,7 +222,8 @@ static void hears_an_early_refusal(void **state) {
 	(void) state;
 	start(&call, 1, &o, all, &f, &d);
 	assert_int_equal(docker_image_load(d, "a:b", large, NULL, &e), -1);
-	assert_string_equal(e.msg, "docker: load image 'a:b': 500 Internal Server Error: no space left");
+	assert_string_equal(e.msg,
+			    "docker: load image 'a:b': 500 Internal Server Error: no space left");
 	fake_docker_stop(f, fault);
 	assert_string_equal(fault, "");
 }
@@ -227,14 +270,16 @@ static const struct {
 	{"blanks", " \r\n\x1e\n", "", NULL},
 	{"lines", "{\"a\":1}\r\n{\"b\":[{}]}\n", "{\"a\":1}{\"b\":[{}]}", NULL},
 	{"nothing between", "{\"a\":1}{\"b\":2}", "{\"a\":1}{\"b\":2}", NULL},
-	{"brackets and quotes in strings", "{\"a\":\"}\\\"{\\\\\"}{}", "{\"a\":\"}\\\"{\\\\\"}{}", NULL},
+	{"brackets and quotes in strings", "{\"a\":\"}\\\"{\\\\\"}{}", "{\"a\":\"}\\\"{\\\\\"}{}",
+	 NULL},
 	{"unfinished", "{}{\"a\":", "{}", "an object without its end"},
 	{"unfinished string", "{\"a", "", "an object without its end"},
 	{"not JSON", "{}\nError", "{}", "something that is not JSON"},
 	{"wrong brackets", "{\"a\":1]", "", "an object that is not JSON"},
 	{"a number", "1", "", "something that is not JSON"},
 	{"an array", "[1]", "", "something that is not JSON"},
-	{"too deep", "{\"a\":" DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 "1", "", "an object without its end"},
+	{"too deep", "{\"a\":" DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 DEEP16 "1", "",
+	 "an object without its end"},
 };
 
 static void splits_objects(void **state) {
@@ -246,7 +291,8 @@ static void splits_objects(void **state) {
 			struct buf seen CLEANUP(buf_done) = BUF_INIT(1000);
 			o.each = add_object;
 			o.ctx = &seen;
-			(void) (docker_objects_feed(&o, c->text, at) && docker_objects_feed(&o, c->text + at, n - at));
+			(void) (docker_objects_feed(&o, c->text, at) &&
+				docker_objects_feed(&o, c->text + at, n - at));
 			const char *fault = docker_objects_fault(&o);
 			assert_string_equal(fault ? fault : "", c->fault ? c->fault : "");
 			assert_string_equal(buf_str(&seen), c->objects);
@@ -277,7 +323,8 @@ static bool add_frame(void *ctx, int stream, const char *data, size_t n) {
 }
 
 #define FRAME(stream, length) stream "\0\0\0\0\0\0" length
-#define FRAMES FRAME("\1", "\3") "one" FRAME("\2", "\0") FRAME("\2", "\5") "three" FRAME("\0", "\1") "x"
+#define FRAMES \
+	FRAME("\1", "\3") "one" FRAME("\2", "\0") FRAME("\2", "\5") "three" FRAME("\0", "\1") "x"
 
 static void splits_frames(void **state) {
 	static const char text[] = FRAMES;
@@ -290,7 +337,8 @@ static void splits_frames(void **state) {
 		assert_true(docker_frames_feed(&f, text, at));
 		assert_true(docker_frames_feed(&f, text + at, n - at));
 		assert_false(f.have);
-		size_t whole = seen.len; /* a frame in two parts gives the stream's number once more */
+		/* a frame in two parts gives the stream's number once more */
+		size_t whole = seen.len;
 		assert_true(whole == 12 || whole == 13);
 		assert_true(whole == 13 || !strcmp(buf_str(&seen), "1one2three1x"));
 	}
@@ -311,8 +359,16 @@ static void refuses_other_frames(void **state) {
 /* ---- logs ---- */
 
 #define HEAD "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-#define PLAIN {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":false}}"}
-#define TTY {.request = "GET " V "/containers/x/json", .json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":true}}"}
+#define PLAIN                                                                    \
+	{                                                                        \
+		.request = "GET " V "/containers/x/json",                        \
+		.json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":false}}" \
+	}
+#define TTY                                                                     \
+	{                                                                       \
+		.request = "GET " V "/containers/x/json",                       \
+		.json = "{\"Id\":\"x\",\"State\":{},\"Config\":{\"Tty\":true}}" \
+	}
 #define LOGS "GET " V "/containers/x/logs?stdout=1&stderr=1"
 #define BYTES(text) .raw = HEAD text, .raw_len = sizeof(HEAD text) - 1, .then = FAKE_CLOSE
 
@@ -332,20 +388,46 @@ static const struct {
 	 {.name = "x", .tail = 5, .since_ms = 1700000000050, .timestamps = true},
 	 "1one2three1x",
 	 ""},
-	{"the sink has enough", {PLAIN, {.request = LOGS, BYTES(FRAME("\1", "\4") "one!" FRAMES)}}, 2, {.name = "x"}, "1one!", ""},
+	{"the sink has enough",
+	 {PLAIN, {.request = LOGS, BYTES(FRAME("\1", "\4") "one!" FRAMES)}},
+	 2,
+	 {.name = "x"},
+	 "1one!",
+	 ""},
 	{"follows for a while",
-	 {PLAIN, {.request = LOGS "&follow=1", .raw = HEAD FRAMES, .raw_len = sizeof(HEAD FRAMES) - 1, .then = FAKE_HANG}},
+	 {PLAIN,
+	  {.request = LOGS "&follow=1",
+	   .raw = HEAD FRAMES,
+	   .raw_len = sizeof(HEAD FRAMES) - 1,
+	   .then = FAKE_HANG}},
 	 2,
 	 {.name = "x", .follow_ms = 1000},
 	 "1one2three1x",
 	 ""},
-	{"absent", {{.request = "GET " V "/containers/x/json", .status = 404}}, 1, {.name = "x"}, NULL, ""},
+	{"absent",
+	 {{.request = "GET " V "/containers/x/json", .status = 404}},
+	 1,
+	 {.name = "x"},
+	 NULL,
+	 ""},
 	{"absent meanwhile", {PLAIN, {.request = LOGS, .status = 404}}, 2, {.name = "x"}, NULL, ""},
-	{"not frames", {PLAIN, {.request = LOGS, BYTES("a line of text\n")}}, 2, {.name = "x"}, "",
+	{"not frames",
+	 {PLAIN, {.request = LOGS, BYTES("a line of text\n")}},
+	 2,
+	 {.name = "x"},
+	 "",
 	 "docker: read log of 'x': the answer has a frame of no known kind"},
-	{"ends inside a frame", {PLAIN, {.request = LOGS, BYTES(FRAME("\1", "\4") "one")}}, 2, {.name = "x"}, "1one",
+	{"ends inside a frame",
+	 {PLAIN, {.request = LOGS, BYTES(FRAME("\1", "\4") "one")}},
+	 2,
+	 {.name = "x"},
+	 "1one",
 	 "docker: read log of 'x': the answer ends inside a frame"},
-	{"500", {PLAIN, {.request = LOGS, .status = 500, .json = "{\"message\":\"log driver\"}"}}, 2, {.name = "x"}, "",
+	{"500",
+	 {PLAIN, {.request = LOGS, .status = 500, .json = "{\"message\":\"log driver\"}"}},
+	 2,
+	 {.name = "x"},
+	 "",
 	 "docker: read log of 'x': 500 Internal Server Error: log driver"},
 };
 
@@ -374,7 +456,10 @@ static void reads_logs(void **state) {
 }
 
 static void keeps_the_end_of_a_log(void **state) {
-	const struct fake_call calls[] = {PLAIN, {.request = LOGS "&tail=3", BYTES(FRAMES)}, PLAIN, {.request = LOGS "&tail=3", BYTES(FRAMES)}};
+	const struct fake_call calls[] = {PLAIN,
+					  {.request = LOGS "&tail=3", BYTES(FRAMES)},
+					  PLAIN,
+					  {.request = LOGS "&tail=3", BYTES(FRAMES)}};
 	struct buf end CLEANUP(buf_done) = BUF_INIT(7), last CLEANUP(buf_done) = BUF_INIT(2);
 	struct docker *d CLEANUP(docker_freep) = NULL;
 	struct docker_options o = {0};
@@ -396,14 +481,18 @@ static void keeps_the_end_of_a_log(void **state) {
 /* ---- events ---- */
 
 static bool add_event(void *ctx, const struct docker_event *ev) {
-	(void) buf_printf(ctx, "%s %s %s %s %lld\n", ev->type, ev->action, ev->id, ev->name, (long long) ev->time_ms);
+	(void) buf_printf(ctx, "%s %s %s %s %lld\n", ev->type, ev->action, ev->id, ev->name,
+			  (long long) ev->time_ms);
 	return strcmp(ev->action, "enough") != 0;
 }
 
-#define EVENT(action)                                                                                      \
-	"{\"Type\":\"container\",\"Action\":\"" action "\",\"Actor\":{\"ID\":\"1\",\"Attributes\":{\"name\":\"x\"}}," \
+#define EVENT(action)                                                  \
+	"{\"Type\":\"container\",\"Action\":\"" action                 \
+	"\",\"Actor\":{\"ID\":\"1\",\"Attributes\":{\"name\":\"x\"}}," \
 	"\"time\":1700000000,\"timeNano\":1700000000250000000}\n"
-#define EVENTS "GET " V "/events?since=1700000000.000&until=1700000001.000&filters=%7B%22label%22%3A%5B%22k%22%5D%7D"
+#define EVENTS                                                                                     \
+	"GET " V "/events?since=1700000000.000&until=1700000001.000&filters=%7B%22label%22%3A%5B%" \
+	"22k%22%5D%7D"
 
 static const struct {
 	const char *name;
@@ -411,11 +500,22 @@ static const struct {
 	const char *seen, *message;
 } events[] = {
 	{"none", {.request = EVENTS}, "", ""},
-	{"two", {.request = EVENTS, .json = EVENT("start") EVENT("die")}, "container start 1 x 1700000000250\ncontainer die 1 x 1700000000250\n", ""},
-	{"enough", {.request = EVENTS, .json = EVENT("enough") EVENT("die")}, "container enough 1 x 1700000000250\n", ""},
-	{"cut", {.request = EVENTS, .json = EVENT("start") "{\"Ty"}, "container start 1 x 1700000000250\n",
+	{"two",
+	 {.request = EVENTS, .json = EVENT("start") EVENT("die")},
+	 "container start 1 x 1700000000250\ncontainer die 1 x 1700000000250\n",
+	 ""},
+	{"enough",
+	 {.request = EVENTS, .json = EVENT("enough") EVENT("die")},
+	 "container enough 1 x 1700000000250\n",
+	 ""},
+	{"cut",
+	 {.request = EVENTS, .json = EVENT("start") "{\"Ty"},
+	 "container start 1 x 1700000000250\n",
 	 "docker: read events: the answer has an object without its end"},
-	{"400", {.request = EVENTS, .status = 400, .json = "{\"message\":\"bad filter\"}"}, "", "docker: read events: 400 Bad Request: bad filter"},
+	{"400",
+	 {.request = EVENTS, .status = 400, .json = "{\"message\":\"bad filter\"}"},
+	 "",
+	 "docker: read events: 400 Bad Request: bad filter"},
 };
 
 static void hears_events(void **state) {
@@ -431,7 +531,8 @@ static void hears_events(void **state) {
 		struct fake_docker *f;
 		struct err e = {0};
 		start(&c->call, 1, &o, all, &f, &d);
-		int r = docker_events(d, labels, 1700000000000, 1700000001000, add_event, &seen, &e);
+		int r = docker_events(d, labels, 1700000000000, 1700000001000, add_event, &seen,
+				      &e);
 		fake_docker_stop(f, fault);
 		assert_string_equal(fault, "");
 		assert_string_equal(e.msg, c->message);

@@ -16,9 +16,9 @@
 #include "base/progress.h"
 #include "eval/eval.h"
 #include "eval/gate.h"
-#include "json/json.h"
 #include "probe/endpoint.h"
 #include "tests/fake/model_server.h"
+#include "json/json.h"
 
 static void socket_path(char out[100]) {
 	(void) snprintf(out, 100, "/tmp/llmdeploy-test-%d.sock", (int) getpid());
@@ -33,15 +33,19 @@ static struct json *parse(const char *text) {
 	return j;
 }
 
-#define CASE(id, extra, asserts)                                                                              \
-	"{\"id\":\"" id "\",\"severity\":\"blocker\",\"messages\":[{\"role\":\"user\",\"content\":\"ask " id "\"}],"  \
-	"\"context\":[],\"max_tokens\":96,\"seed\":42,\"timeout_ms\":5000,\"attempts\":1," extra "\"assert\":[" asserts "]}"
+#define CASE(id, extra, asserts)                                                                 \
+	"{\"id\":\"" id                                                                          \
+	"\",\"severity\":\"blocker\",\"messages\":[{\"role\":\"user\",\"content\":\"ask " id     \
+	"\"}],"                                                                                  \
+	"\"context\":[],\"max_tokens\":96,\"seed\":42,\"timeout_ms\":5000,\"attempts\":1," extra \
+	"\"assert\":[" asserts "]}"
 #define SET(cases) "{\"name\":\"t\",\"cases\":[" cases "]}"
 #define ONE(asserts) SET(CASE("x", "", asserts))
 #define CITES(rest) "{\"kind\":\"citations\",\"pattern\":\"\\\\[([A-Z]+-[0-9]+)\\\\]\"," rest "}"
 
 /* The set is asked of a server with this script; the result is yours. */
-static struct eval_result *ask(const char *set, const struct fake_script *script, const struct eval_options *opt) {
+static struct eval_result *ask(const char *set, const struct fake_script *script,
+			       const struct eval_options *opt) {
 	struct json *golden CLEANUP(json_freep) = parse(set);
 	struct eval_result *r = NULL;
 	struct err e = {0};
@@ -50,7 +54,9 @@ static struct eval_result *ask(const char *set, const struct fake_script *script
 	socket_path(path);
 	struct model_server *s CLEANUP(model_server_stopp) = model_server_start(path, script);
 	assert_non_null(s);
-	struct endpoint ep = {.base_url = "http://localhost", .unix_socket = path, .model = "route"};
+	struct endpoint ep = {.base_url = "http://localhost",
+			      .unix_socket = path,
+			      .model = "route"};
 	if (eval_run(golden, &ep, opt, NULL, &r, &e))
 		fail_msg("%s", e.msg);
 	return r;

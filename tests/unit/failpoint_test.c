@@ -31,25 +31,39 @@ static void plans(void **state) {
 		{"any, a file's", "any:during:EIO", ""},
 		{"two", "container.start:during:timeout,any:after:kill:40", ""},
 		{"log", "log:2,any:before:kill", ""},
-		{"unknown effect", "journal.apend:before:kill", "LLMDEPLOY_FAULT: no effect 'journal.apend', did you mean 'journal.append'?"},
+		{"unknown effect", "journal.apend:before:kill",
+		 "LLMDEPLOY_FAULT: no effect 'journal.apend', did you mean 'journal.append'?"},
 		{"nothing like it", "x:before:kill", "LLMDEPLOY_FAULT: no effect 'x'"},
-		{"unknown moment", "journal.append:while:kill", "LLMDEPLOY_FAULT: 'while' is none of before, during, after"},
+		{"unknown moment", "journal.append:while:kill",
+		 "LLMDEPLOY_FAULT: 'while' is none of before, during, after"},
 		{"unknown fault", "journal.append:during:ENOENT",
-		 "LLMDEPLOY_FAULT: no fault 'ENOENT': kill, ENOSPC, EIO, EACCES, 500, timeout, reset or gone"},
-		{"before is for kill", "journal.append:before:EIO", "LLMDEPLOY_FAULT: 'EIO' happens during a step, not before or after it"},
-		{"not of a file", "journal.append:during:500", "LLMDEPLOY_FAULT: '500' cannot happen to 'journal.append'"},
-		{"not of a request", "container.start:during:ENOSPC", "LLMDEPLOY_FAULT: 'ENOSPC' cannot happen to 'container.start'"},
-		{"zero", "any:before:kill:0", "LLMDEPLOY_FAULT: '0' is not the number of a step: N or N+, from 1"},
-		{"no number", "any:before:kill:x", "LLMDEPLOY_FAULT: 'x' is not the number of a step: N or N+, from 1"},
-		{"too little", "any:before", "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
-		{"too much", "any:before:kill:1:2", "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
-		{"log without", "log", "LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9"},
-		{"nine", "any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,"
-			 "any:before:kill,any:before:kill", "LLMDEPLOY_FAULT: more than 8 plans"},
+		 "LLMDEPLOY_FAULT: no fault 'ENOENT': kill, ENOSPC, EIO, EACCES, 500, timeout, "
+		 "reset or gone"},
+		{"before is for kill", "journal.append:before:EIO",
+		 "LLMDEPLOY_FAULT: 'EIO' happens during a step, not before or after it"},
+		{"not of a file", "journal.append:during:500",
+		 "LLMDEPLOY_FAULT: '500' cannot happen to 'journal.append'"},
+		{"not of a request", "container.start:during:ENOSPC",
+		 "LLMDEPLOY_FAULT: 'ENOSPC' cannot happen to 'container.start'"},
+		{"zero", "any:before:kill:0",
+		 "LLMDEPLOY_FAULT: '0' is not the number of a step: N or N+, from 1"},
+		{"no number", "any:before:kill:x",
+		 "LLMDEPLOY_FAULT: 'x' is not the number of a step: N or N+, from 1"},
+		{"too little", "any:before",
+		 "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
+		{"too much", "any:before:kill:1:2",
+		 "LLMDEPLOY_FAULT: 'any' is not NAME:WHEN:WHAT or NAME:WHEN:WHAT:N"},
+		{"log without", "log",
+		 "LLMDEPLOY_FAULT: log needs the number of an open descriptor, as in log:9"},
+		{"nine",
+		 "any:before:kill,any:before:kill,any:before:kill,any:before:kill,any:before:kill,"
+		 "any:before:kill,any:before:kill,"
+		 "any:before:kill,any:before:kill",
+		 "LLMDEPLOY_FAULT: more than 8 plans"},
 	};
 	(void) state;
 
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		struct err e = {0};
 		assert_int_equal(failpoint_install(c->text, &e), *c->want ? -1 : 0);
 		assert_string_equal(e.msg, c->want);
@@ -76,8 +90,8 @@ static void steps(void **state) {
 	static const struct {
 		const char *name, *plan;
 		int signal, status; /* how the child ends */
-		int left;	    /* bytes of the file aside; -1: it is not there */
-		bool there;	    /* under its name */
+		int left;           /* bytes of the file aside; -1: it is not there */
+		bool there;         /* under its name */
 	} table[] = {
 		{"no plan", NULL, 0, 0, -1, true},
 		{"another effect", "store.write:before:kill", 0, 0, -1, true},
@@ -101,7 +115,7 @@ static void steps(void **state) {
 
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chdir(dir), 0);
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		int status;
 		pid_t child = fork();
 		if (!child) {
@@ -157,7 +171,8 @@ static const char *const faults[FAULT_COUNT] = {
 #undef X
 };
 
-/* Names are what people write: short, plain, each once; a sentence for each, and something that can happen to it. */
+/* Names are what people write: short, plain, each once; a sentence for each, and something that can
+ * happen to it. */
 static void names(void **state) {
 	(void) state;
 

@@ -107,7 +107,8 @@ static void locks(void **state) {
 	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "someone: apply", 0, &a, &e), 0);
 	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "other", 50, &b, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
-	assert_string_equal(e.msg, "'lock' is held by someone: apply; wait for it, or give --lock-wait 60s");
+	assert_string_equal(
+		e.msg, "'lock' is held by someone: apply; wait for it, or give --lock-wait 60s");
 	assert_int_equal(close(a), 0);
 	assert_int_equal(fs_file_lock(AT_FDCWD, "lock", "x", 0, &b, &e), 0);
 	assert_int_equal(close(b), 0);
@@ -120,7 +121,8 @@ static void hold_and_die(int tell) {
 	int fd = -1;
 	pid_t child;
 
-	if (fs_file_lock(AT_FDCWD, "lock", "the parent", 0, &fd, &e) || posix_spawnp(&child, "sleep", NULL, NULL, argv, environ))
+	if (fs_file_lock(AT_FDCWD, "lock", "the parent", 0, &fd, &e) ||
+	    posix_spawnp(&child, "sleep", NULL, NULL, argv, environ))
 		_exit(1);
 	(void) !write(tell, &child, sizeof child);
 	(void) raise(SIGKILL);
@@ -152,22 +154,27 @@ static const struct {
 	const char *name, *text, *sha256;
 	uint32_t crc;
 } digests[] = {
-	{"empty (FIPS 180-4)", "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0},
-	{"abc", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 0x364b3fb7},
-	{"check value of CRC32C", "123456789", "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225", 0xe3069283},
+	{"empty (FIPS 180-4)", "",
+	 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0},
+	{"abc", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+	 0x364b3fb7},
+	{"check value of CRC32C", "123456789",
+	 "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225", 0xe3069283},
 };
 
 static void hashes(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	EACH_CASE(c, digests) {
+	EACH_CASE (c, digests) {
 		char hex[SHA256_HEX];
 		uint64_t size = 1;
 		sha256_of(c->text, strlen(c->text), hex);
 		assert_string_equal(hex, c->sha256);
 		assert_int_equal(crc32c(c->text, strlen(c->text)), c->crc);
-		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "hashed", c->text, strlen(c->text), 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "hashed", c->text, strlen(c->text),
+					  0644, &e),
+				 0);
 		int fd CLEANUP(closep) = open("hashed", O_RDONLY | O_CLOEXEC);
 		assert_int_equal(sha256_file(fd, "hashed", hex, &size, &e), 0);
 		assert_string_equal(hex, c->sha256);
@@ -176,8 +183,12 @@ static void hashes(void **state) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(links), cmocka_unit_test(trees),
-		cmocka_unit_test(locks), cmocka_unit_test(lock_dies_with_its_holder), cmocka_unit_test(hashes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(files),
+					   cmocka_unit_test(links),
+					   cmocka_unit_test(trees),
+					   cmocka_unit_test(locks),
+					   cmocka_unit_test(lock_dies_with_its_holder),
+					   cmocka_unit_test(hashes)};
 
 	return cmocka_run_group_tests_name("fs", tests, scratch, scrap);
 }

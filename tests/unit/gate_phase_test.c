@@ -7,10 +7,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "eval/eval.h"
-#include "json/json.h"
 #include "lockfile/lockfile.h"
 #include "rollout/gate_phase.h"
 #include "rollout/rollout.h"
+#include "json/json.h"
 
 /* The gate's phases: which of them a lockfile has, what their evidence says, and where it goes. */
 
@@ -28,21 +28,26 @@ static const struct {
 	enum err_code code;
 	const char *message;
 } verdicts[] = {
-	{"passed", "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":true,\"reasons\":[]}}", ERR_OK, ""},
+	{"passed", "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":true,\"reasons\":[]}}",
+	 ERR_OK, ""},
 	{"failed, for two reasons",
-	 "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":false,\"reasons\":[\"1 of 2 blockers failed: a\",\"too slow\"]}}",
+	 "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":false,\"reasons\":[\"1 of 2 blockers "
+	 "failed: a\",\"too slow\"]}}",
 	 ERR_GATE, "golden set 'g': 1 of 2 blockers failed: a; too slow"},
-	{"failed, for no reason", "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":false,\"reasons\":[]}}", ERR_GATE,
+	{"failed, for no reason",
+	 "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":false,\"reasons\":[]}}", ERR_GATE,
 	 "golden set 'g': its evidence has no verdict"},
-	{"no verdict", "{\"golden\":{\"name\":\"g\"}}", ERR_GATE, "golden set 'g': its evidence has no verdict"},
+	{"no verdict", "{\"golden\":{\"name\":\"g\"}}", ERR_GATE,
+	 "golden set 'g': its evidence has no verdict"},
 	{"nothing", "{}", ERR_GATE, "golden set '': its evidence has no verdict"},
-	{"a word instead of a truth", "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":\"true\"}}", ERR_GATE,
+	{"a word instead of a truth",
+	 "{\"golden\":{\"name\":\"g\"},\"gate\":{\"passed\":\"true\"}}", ERR_GATE,
 	 "golden set 'g': its evidence has no verdict"},
 };
 
 static void golden_verdicts(void **state) {
 	(void) state;
-	EACH_CASE(c, verdicts) {
+	EACH_CASE (c, verdicts) {
 		struct json *evidence CLEANUP(json_freep) = parsed(c->evidence);
 		struct err e = {0};
 
@@ -61,13 +66,20 @@ static void result_and_evidence_agree(void **state) {
 		bool passed;
 		const char *reasons[2];
 		size_t n;
-	} table[] = {{"passed", true, {NULL}, 0}, {"one reason", false, {"no cases were asked"}, 1},
-		     {"two reasons", false, {"1 of 1 blockers failed: a", "no latency was measured"}, 2}};
+	} table[] = {{"passed", true, {NULL}, 0},
+		     {"one reason", false, {"no cases were asked"}, 1},
+		     {"two reasons",
+		      false,
+		      {"1 of 1 blockers failed: a", "no latency was measured"},
+		      2}};
 
 	(void) state;
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		const char *reasons[2] = {c->reasons[0], c->reasons[1]};
-		struct eval_result r = {.golden = "g", .latency = {.statistic = "max"}, .passed = c->passed, .reasons = reasons,
+		struct eval_result r = {.golden = "g",
+					.latency = {.statistic = "max"},
+					.passed = c->passed,
+					.reasons = reasons,
 					.n_reasons = c->n};
 		struct json *evidence CLEANUP(json_freep) = eval_evidence(&r);
 		struct err a = {0}, b = {0};

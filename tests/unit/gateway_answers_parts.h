@@ -18,7 +18,8 @@
 #include "tests/fake/proxy.h"
 #include "tests/fake/upstream.h"
 
-/* A real HAProxy with our configuration before two routes: what clients get wrong, and what a runtime says of it, in OpenAI's form. */
+/* A real HAProxy with our configuration before two routes: what clients get wrong, and what a
+ * runtime says of it, in OpenAI's form. */
 struct frontend {
 	struct proxy p;
 	struct upstream one, two;
@@ -26,18 +27,29 @@ struct frontend {
 };
 
 #define CHAT "/v1/chat/completions"
-#define SLOT(id, version, want) "{\"generated_tokens\":\"\",\"id\":\"" id "\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":%u,\"version\":\"" \
-	version "\",\"want\":\"" want "\"}"
-#define NOBODY "{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
-#define ROUTE "{\"a\":%s,\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\"," \
+#define SLOT(id, version, want)                                                              \
+	"{\"generated_tokens\":\"\",\"id\":\"" id                                            \
+	"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":%u,\"version\":\"" version \
+	"\",\"want\":\"" want "\"}"
+#define NOBODY                                                                            \
+	"{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\"," \
+	"\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
+#define ROUTE                                                                                   \
+	"{\"a\":%s,\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%" \
+	"u\",\"metrics\":\"127.0.0.1:%u\","                                                     \
 	"\"privacy\":\"local\"%s},\"name\":\"%s\",\"since\":%d}"
 
-static void write_state(struct frontend *d, const char *door_one, const char *door_two, unsigned sequences) {
+static void write_state(struct frontend *d, const char *door_one, const char *door_two,
+			unsigned sequences) {
 	char *slot_one CLEANUP(freep) = mem_printf(SLOT("aaaaaaaaaaaa", "r1", "ready"), sequences);
 	char *slot_two CLEANUP(freep) = mem_printf(SLOT("cccccccccccc", "v7", "ready"), sequences);
-	char *one CLEANUP(freep) = mem_printf(ROUTE, slot_one, d->port, d->metrics, door_one, "one", 1);
-	char *two CLEANUP(freep) = mem_printf(ROUTE, slot_two, d->port, d->metrics, door_two, "two", 2);
-	char *state CLEANUP(freep) = mem_printf("{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s,%s]}", one, two);
+	char *one CLEANUP(freep) = mem_printf(ROUTE, slot_one, d->port, d->metrics, door_one, "one",
+					      1);
+	char *two CLEANUP(freep) = mem_printf(ROUTE, slot_two, d->port, d->metrics, door_two, "two",
+					      2);
+	char *state CLEANUP(freep) = mem_printf(
+		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s,%s]}", one,
+		two);
 
 	proxy_write(&d->p, state);
 }
@@ -52,7 +64,8 @@ static void open_door(struct frontend *d) {
 	d->metrics = proxy_port();
 }
 
-static void begin(struct frontend *d, const char *door_one, const char *door_two, unsigned sequences) {
+static void begin(struct frontend *d, const char *door_one, const char *door_two,
+		  unsigned sequences) {
 	open_door(d);
 	write_state(d, door_one, door_two, sequences);
 	proxy_start(&d->p);

@@ -15,7 +15,8 @@
 #include "tests/fake/proxy.h"
 #include "tests/fake/upstream.h"
 
-/* What clients meet at the frontend, before two routes that share it: paths, keys, TLS, limits, the queue; and what is counted and logged. */
+/* What clients meet at the frontend, before two routes that share it: paths, keys, TLS, limits, the
+ * queue; and what is counted and logged. */
 struct frontend {
 	struct proxy p;
 	struct upstream one, two;
@@ -23,25 +24,38 @@ struct frontend {
 };
 
 #define CHAT "/v1/chat/completions"
-#define SLOT(id, version, want) "{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id "\",\"metrics\":\"/metrics\"," \
-	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version "\",\"want\":\"" want "\"}"
-#define NOBODY "{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
-#define ROUTE "{\"a\":%s,\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\"," \
+#define SLOT(id, version, want)                                                          \
+	"{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id                    \
+	"\",\"metrics\":\"/metrics\","                                                   \
+	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version \
+	"\",\"want\":\"" want "\"}"
+#define NOBODY                                                                            \
+	"{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\"," \
+	"\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
+#define ROUTE                                                                                   \
+	"{\"a\":%s,\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%" \
+	"u\",\"metrics\":\"127.0.0.1:%u\","                                                     \
 	"\"privacy\":\"local\"%s},\"name\":\"%s\",\"since\":%d}"
 
 /* A member's text may have one %s, for the folder. */
 static char *placed(const struct frontend *d, const char *members) {
 	const char *at = strstr(members, "%s");
 
-	return at ? mem_printf("%.*s%s%s", (int) (at - members), members, d->p.dir, at + 2) : mem_strdup(members);
+	return at ? mem_printf("%.*s%s%s", (int) (at - members), members, d->p.dir, at + 2)
+		  : mem_strdup(members);
 }
 
 /* The second route came first. */
 static void write_state(struct frontend *d, const char *door_one, const char *door_two) {
-	char *more_one CLEANUP(freep) = placed(d, door_one), *more_two CLEANUP(freep) = placed(d, door_two);
-	char *one CLEANUP(freep) = mem_printf(ROUTE, SLOT("aaaaaaaaaaaa", "r1", "ready"), d->port, d->metrics, more_one, "one", 2);
-	char *two CLEANUP(freep) = mem_printf(ROUTE, SLOT("cccccccccccc", "v7", "ready"), d->port, d->metrics, more_two, "two", 1);
-	char *state CLEANUP(freep) = mem_printf("{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s,%s]}", one, two);
+	char *more_one CLEANUP(freep) = placed(d, door_one),
+		       *more_two CLEANUP(freep) = placed(d, door_two);
+	char *one CLEANUP(freep) = mem_printf(ROUTE, SLOT("aaaaaaaaaaaa", "r1", "ready"), d->port,
+					      d->metrics, more_one, "one", 2);
+	char *two CLEANUP(freep) = mem_printf(ROUTE, SLOT("cccccccccccc", "v7", "ready"), d->port,
+					      d->metrics, more_two, "two", 1);
+	char *state CLEANUP(freep) = mem_printf(
+		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[%s,%s]}", one,
+		two);
 
 	proxy_write(&d->p, state);
 }
@@ -98,18 +112,22 @@ static void save(const char *path, const char *text) {
 		fail_msg("%s", e.msg);
 }
 
-/* Which paths and methods pass, who answers where two routes share an address, and the errors that clients can read. */
+/* Which paths and methods pass, who answers where two routes share an address, and the errors that
+ * clients can read. */
 static const struct {
 	const char *name, *words, *expect;
 } paths[] = {
 	{"by the model's name", "-d '{\"model\":\"one\"}' @" CHAT, "{\"from\":\"ONE\"}"},
-	{"by the other's", "-d '{\"messages\":[],\"model\":\"two\"}' @/v1/completions", "{\"from\":\"TWO\"}"},
+	{"by the other's", "-d '{\"messages\":[],\"model\":\"two\"}' @/v1/completions",
+	 "{\"from\":\"TWO\"}"},
 	{"no name: who was first", "-d '{\"input\":\"x\"}' @/v1/embeddings", "{\"from\":\"TWO\"}"},
 	{"a name that nobody has", "-d '{\"model\":\"gpt-4o\"}' @" CHAT, "404\n"},
 	{"in words", "-d '{\"model\":\"gpt-4o\"}' @" CHAT,
-	 "{\"error\":{\"message\":\"the model \\\"gpt-4o\\\" is not served here: GET /v1/models lists those that are\",\"type\":\"invalid_request_error\","
+	 "{\"error\":{\"message\":\"the model \\\"gpt-4o\\\" is not served here: GET /v1/models "
+	 "lists those that are\",\"type\":\"invalid_request_error\","
 	 "\"param\":\"model\",\"code\":\"model_not_found\"}}"},
-	{"a name of no route, with a route in the path", "-d '{\"model\":\"gpt-4o\"}' @/one" CHAT, "{\"from\":\"ONE\"}"},
+	{"a name of no route, with a route in the path", "-d '{\"model\":\"gpt-4o\"}' @/one" CHAT,
+	 "{\"from\":\"ONE\"}"},
 	{"by the path", "-d '{\"model\":\"two\"}' @/one/v1/responses", "{\"from\":\"ONE\"}"},
 	{"HTTP/2", "--http2-prior-knowledge -d '{\"model\":\"one\"}' @" CHAT, "{\"from\":\"ONE\"}"},
 	{"models", "@/one/v1/models", "ONE"},
@@ -123,7 +141,8 @@ static const struct {
 	{"a path behind a path", "--path-as-is @" CHAT "/../../../slots", "404\n"},
 	{"in disguise", "--path-as-is @/v1/%2e%2e/slots", "404\n"},
 	{"a route that is not there", "-d '{}' @/three" CHAT, "404\n"},
-	{"the error of it", "@/nothing", "{\"error\":{\"message\":\"no such path: /v1/chat/completions, "},
+	{"the error of it", "@/nothing",
+	 "{\"error\":{\"message\":\"no such path: /v1/chat/completions, "},
 	{"a question that is none", "@" CHAT, "405\n"},
 	{"models that are asked", "-d x @/v1/models", "405\n"},
 	{"deleted", "-X DELETE @/v1/models", "405\n"},
@@ -134,21 +153,31 @@ static void test_paths(void **state) {
 
 	(void) state;
 	begin(&d, "", "");
-	EACH_CASE(c, paths) {
+	EACH_CASE (c, paths) {
 		const char *at = strchr(c->words, '@');
-		char *words CLEANUP(freep) = mem_printf("%.*s http://127.0.0.1:%u%s", (int) (at - c->words), c->words, d.port, at + 1);
+		char *words CLEANUP(freep) = mem_printf("%.*s http://127.0.0.1:%u%s",
+							(int) (at - c->words), c->words, d.port,
+							at + 1);
 		char *came CLEANUP(freep) = proxy_ask(&d.p, words);
 		assert_true(has(came, c->expect));
 	}
-	/* On a shared address a request that hides its model's name is not answered by just anybody. */
-	assert_int_equal(system("{ printf '{\"x\":\"'; head -c 300000 /dev/zero | tr '\\0' x; printf '\",\"model\":\"one\"}'; } >long"), 0);
-	char *words CLEANUP(freep) = mem_printf("-H Expect: --data-binary @long http://127.0.0.1:%u" CHAT, d.port);
+	/* On a shared address a request that hides its model's name is not answered by just
+	 * anybody. */
+	assert_int_equal(system("{ printf '{\"x\":\"'; head -c 300000 /dev/zero | tr '\\0' x; "
+				"printf '\",\"model\":\"one\"}'; } >long"),
+			 0);
+	char *words CLEANUP(freep) =
+		mem_printf("-H Expect: --data-binary @long http://127.0.0.1:%u" CHAT, d.port);
 	char *came CLEANUP(freep) = proxy_ask(&d.p, words);
-	assert_true(!strncmp(came, "400\n", 4) && has(came, "no model name in the first 224 KiB of the request: call /ROUTE/v1/... here"));
+	assert_true(
+		!strncmp(came, "400\n", 4) &&
+		has(came,
+		    "no model name in the first 224 KiB of the request: call /ROUTE/v1/... here"));
 	end(&d);
 }
 
-/* Keys: none, wrong, right, rotated while it runs; the engine sees none of it, and neither does the log. */
+/* Keys: none, wrong, right, rotated while it runs; the engine sees none of it, and neither does the
+ * log. */
 static void test_keys(void **state) {
 	struct frontend d = {0};
 	char hash[SHA256_HEX];
@@ -164,14 +193,18 @@ static void test_keys(void **state) {
 		const char *name, *path, *headers, *expect;
 	} cases[] = {
 		{"none", "/one" CHAT, "", "HTTP/1.1 401"},
-		{"none, in words", "/one" CHAT, "", "{\"error\":{\"message\":\"no valid API key: send Authorization: Bearer KEY\""},
+		{"none, in words", "/one" CHAT, "",
+		 "{\"error\":{\"message\":\"no valid API key: send Authorization: Bearer KEY\""},
 		{"wrong", "/one" CHAT, "Authorization: Bearer sk-second\r\n", "HTTP/1.1 401"},
 		{"the hash itself", "/one" CHAT, "Authorization: Bearer HASH\r\n", "HTTP/1.1 401"},
-		{"another scheme", "/one" CHAT, "Authorization: Basic sk-first\r\n", "HTTP/1.1 401"},
-		{"right", "/one" CHAT, "Authorization: Bearer sk-first\r\nCookie: c=1\r\nX-Api-Key: x\r\n", "{\"from\":\"ONE\"}"},
+		{"another scheme", "/one" CHAT, "Authorization: Basic sk-first\r\n",
+		 "HTTP/1.1 401"},
+		{"right", "/one" CHAT,
+		 "Authorization: Bearer sk-first\r\nCookie: c=1\r\nX-Api-Key: x\r\n",
+		 "{\"from\":\"ONE\"}"},
 		{"a route without keys", "/two" CHAT, "", "{\"from\":\"TWO\"}"},
 	};
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		char *came CLEANUP(freep) = ask(&d, c->path, c->headers, "{}");
 		assert_true(has(came, c->expect));
 	}
@@ -182,12 +215,16 @@ static void test_keys(void **state) {
 	assert_int_equal(d.one.questions, 1);
 
 	sha256_of("sk-second", 9, hash);
-	char *turn CLEANUP(freep) = mem_printf("clear map %s/keys; add map %s/keys %s team-b", d.p.dir, d.p.dir, hash);
+	char *turn CLEANUP(freep) = mem_printf("clear map %s/keys; add map %s/keys %s team-b",
+					       d.p.dir, d.p.dir, hash);
 	free(proxy_command(&d.p, turn));
 	char *old CLEANUP(freep) = ask(&d, "/one" CHAT, "Authorization: Bearer sk-first\r\n", "{}");
-	char *now CLEANUP(freep) = ask(&d, "/one" CHAT, "Authorization: Bearer sk-second\r\n", "{}");
+	char *now CLEANUP(freep) = ask(&d, "/one" CHAT, "Authorization: Bearer sk-second\r\n",
+				       "{}");
 	assert_true(has(old, "HTTP/1.1 401") && has(now, "{\"from\":\"ONE\"}"));
-	char *health CLEANUP(freep) = upstream_ask(d.port, "GET /one/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	char *health CLEANUP(freep) =
+		upstream_ask(d.port,
+			     "GET /one/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	assert_true(has(health, "HTTP/1.1 200"));
 	char *log CLEANUP(freep) = proxy_log(&d.p);
 	assert_true(has(log, "\"client\":\"team-a\"") && has(log, "\"client\":\"team-b\""));
@@ -196,40 +233,53 @@ static void test_keys(void **state) {
 }
 
 static void certificate(const char *name) {
-	char *line CLEANUP(freep) = mem_printf("openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=%s "
-					       "-addext subjectAltName=DNS:localhost 2>/dev/null && cat cert.pem key.pem >door.pem", name);
+	char *line CLEANUP(freep) = mem_printf("openssl req -x509 -newkey rsa:2048 -nodes -keyout "
+					       "key.pem -out cert.pem -days 2 -subj /CN=%s "
+					       "-addext subjectAltName=DNS:localhost 2>/dev/null "
+					       "&& cat cert.pem key.pem >door.pem",
+					       name);
 
 	assert_int_equal(system(line), 0);
 }
 
-/* TLS with HTTP/1.1 and 2; another certificate is taken up by a reload, and a stream that runs is not cut by it. */
+/* TLS with HTTP/1.1 and 2; another certificate is taken up by a reload, and a stream that runs is
+ * not cut by it. */
 static void test_tls(void **state) {
 	struct frontend d = {0};
 
 	(void) state;
 	open_door(&d);
 	certificate("first");
-	write_state(&d, ",\"tls\":{\"certificate\":\"%s/door.pem\"}", ",\"tls\":{\"certificate\":\"%s/door.pem\"}");
+	write_state(&d, ",\"tls\":{\"certificate\":\"%s/door.pem\"}",
+		    ",\"tls\":{\"certificate\":\"%s/door.pem\"}");
 	proxy_start(&d.p);
 	const struct {
 		const char *name, *words, *expect;
 	} cases[] = {
-		{"HTTP/1.1", "--http1.1 --cacert cert.pem -w '%{http_code}%{http_version}'", "2001.1\n"},
+		{"HTTP/1.1", "--http1.1 --cacert cert.pem -w '%{http_code}%{http_version}'",
+		 "2001.1\n"},
 		{"HTTP/2", "--cacert cert.pem -w '%{http_code}%{http_version}'", "2002\n"},
 		{"nobody's certificate", "--http1.1", "000\n"},
 		{"an old version", "--tls-max 1.1 --cacert cert.pem", "000\n"},
 	};
-	EACH_CASE(c, cases) {
-		char *words CLEANUP(freep) = mem_printf("%s -d '{\"model\":\"one\"}' https://localhost:%u" CHAT, c->words, d.port);
+	EACH_CASE (c, cases) {
+		char *words CLEANUP(
+			freep) = mem_printf("%s -d '{\"model\":\"one\"}' https://localhost:%u" CHAT,
+					    c->words, d.port);
 		char *came CLEANUP(freep) = proxy_ask(&d.p, words);
 		assert_true(has(came, c->expect));
 	}
-	char *stream CLEANUP(freep) = mem_printf("curl -sN -m 5 --cacert cert.pem -d '{\"x\":\"stream\"}' https://localhost:%u/one" CHAT " -o streamed & cp cert.pem old.pem; "
-						 "sleep 0.1", d.port);
+	char *stream CLEANUP(freep) =
+		mem_printf("curl -sN -m 5 --cacert cert.pem -d '{\"x\":\"stream\"}' "
+			   "https://localhost:%u/one" CHAT " -o streamed & cp cert.pem old.pem; "
+			   "sleep 0.1",
+			   d.port);
 	assert_int_equal(system(stream), 0);
 	certificate("second");
 	proxy_reload(&d.p);
-	char *words CLEANUP(freep) = mem_printf("--cacert cert.pem -d '{\"model\":\"one\"}' https://localhost:%u" CHAT, d.port);
+	char *words CLEANUP(freep) =
+		mem_printf("--cacert cert.pem -d '{\"model\":\"one\"}' https://localhost:%u" CHAT,
+			   d.port);
 	char *came CLEANUP(freep) = proxy_ask(&d.p, words);
 	assert_true(!strncmp(came, "200", 3));
 	for (int i = 0; i < 300 && system("[ $(grep -c data: streamed) = 10 ]"); i++)
@@ -255,10 +305,14 @@ static void test_body_limit(void **state) {
 
 	(void) state;
 	begin(&d, ",\"max_body_bytes\":5000", "");
-	EACH_CASE(c, cases) {
-		char *make CLEANUP(freep) = mem_printf("{ printf '{\"x\":\"'; head -c %u /dev/zero | tr '\\0' x; printf '\"}'; } >question", c->bytes - 8);
+	EACH_CASE (c, cases) {
+		char *make CLEANUP(freep) = mem_printf("{ printf '{\"x\":\"'; head -c %u /dev/zero "
+						       "| tr '\\0' x; printf '\"}'; } >question",
+						       c->bytes - 8);
 		assert_int_equal(system(make), 0);
-		char *words CLEANUP(freep) = mem_printf("%s --data-binary @question http://127.0.0.1:%u/one" CHAT, c->words, d.port);
+		char *words CLEANUP(freep) =
+			mem_printf("%s --data-binary @question http://127.0.0.1:%u/one" CHAT,
+				   c->words, d.port);
 		unsigned before = d.one.questions;
 		char *came CLEANUP(freep) = proxy_ask(&d.p, words);
 		if (strncmp(came, c->status, 3) != 0)
@@ -268,7 +322,8 @@ static void test_body_limit(void **state) {
 	end(&d);
 }
 
-/* One place, one that waits, the next is turned away; and who waited too long, too. The engine never has more than its sequences. */
+/* One place, one that waits, the next is turned away; and who waited too long, too. The engine
+ * never has more than its sequences. */
 static void test_queue(void **state) {
 	struct frontend d = {0};
 
@@ -281,9 +336,13 @@ static void test_queue(void **state) {
 	int waiting CLEANUP(closep) = upstream_send(d.port, hang);
 	assert_true(shows(&d, "show stat r:one 2 -1", "r:one,BACKEND,1,"));
 	char *third CLEANUP(freep) = ask(&d, "/one" CHAT, "", "{}");
-	assert_true(has(third, "HTTP/1.1 429") && has(third, "\r\nretry-after: ") && has(third, "\"code\":\"queue_full\""));
-	char *models CLEANUP(freep) = upstream_ask(d.port, "GET /one/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-	assert_true(has(models, "HTTP/1.1 200") && has(models, "ONE")); /* what asks no model waits for no place */
+	assert_true(has(third, "HTTP/1.1 429") && has(third, "\r\nretry-after: ") &&
+		    has(third, "\"code\":\"queue_full\""));
+	char *models CLEANUP(freep) =
+		upstream_ask(d.port,
+			     "GET /one/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	/* what asks no model waits for no place */
+	assert_true(has(models, "HTTP/1.1 200") && has(models, "ONE"));
 	char said[600] = "";
 	assert_true(read(waiting, said, sizeof said - 1) > 0);
 	uint64_t took = clock_mono_ms() - began;
@@ -297,7 +356,8 @@ static void test_queue(void **state) {
 	end(&d);
 }
 
-/* Nobody is there: 503 and when to come again. An engine that fails: its own answer, or 502 where it has none. */
+/* Nobody is there: 503 and when to come again. An engine that fails: its own answer, or 502 where
+ * it has none. */
 static void test_errors(void **state) {
 	static const struct {
 		const char *name, *body, *expect;
@@ -310,13 +370,14 @@ static void test_errors(void **state) {
 
 	(void) state;
 	begin(&d, "", "");
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		char *came CLEANUP(freep) = ask(&d, "/one" CHAT, "", c->body);
 		assert_true(has(came, c->expect));
 	}
 	free(proxy_command(&d.p, "set server r:one/a state maint"));
 	char *came CLEANUP(freep) = ask(&d, "/one" CHAT, "", "{}");
-	assert_true(has(came, "HTTP/1.1 503") && has(came, "\r\nretry-after: ") && has(came, "\"code\":\"unavailable\""));
+	assert_true(has(came, "HTTP/1.1 503") && has(came, "\r\nretry-after: ") &&
+		    has(came, "\"code\":\"unavailable\""));
 	char *other CLEANUP(freep) = ask(&d, "/two" CHAT, "", "{}");
 	assert_true(has(other, "{\"from\":\"TWO\"}"));
 	end(&d);
@@ -325,18 +386,26 @@ static void test_errors(void **state) {
 /* What was asked is counted and logged: by whom it was answered, and never what it was. */
 static void test_counters(void **state) {
 	static const char *const page[] = {
-		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 3\n",
-		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"5xx\"} 2\n",
-		"\nllmdeploy_errors_total{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"5xx\"} 2\n",
-		"\nllmdeploy_request_duration_seconds_bucket{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\",le=\"+Inf\"} 3\n",
-		"\nllmdeploy_first_byte_seconds_count{route=\"one\",release=\"r1\",answered_by=\"active\",reason=\"-\",code=\"2xx\"} 3\n",
+		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\","
+		"reason=\"-\",code=\"2xx\"} 3\n",
+		"\nllmdeploy_requests_total{route=\"one\",release=\"r1\",answered_by=\"active\","
+		"reason=\"-\",code=\"5xx\"} 2\n",
+		"\nllmdeploy_errors_total{route=\"one\",release=\"r1\",answered_by=\"active\","
+		"reason=\"-\",code=\"5xx\"} 2\n",
+		"\nllmdeploy_request_duration_seconds_bucket{route=\"one\",release=\"r1\",answered_"
+		"by=\"active\",reason=\"-\",code=\"2xx\",le=\"+Inf\"} 3\n",
+		"\nllmdeploy_first_byte_seconds_count{route=\"one\",release=\"r1\",answered_by="
+		"\"active\",reason=\"-\",code=\"2xx\"} 3\n",
 		"\nllmdeploy_prompt_tokens_total{route=\"one\",release=\"r1\"} 41\n",
 		"\nllmdeploy_generated_tokens_total{route=\"two\",release=\"v7\"} 1.5e+02\n",
 		"\nllmdeploy_queue{route=\"one\"} 0\n",
 		"\nllmdeploy_in_flight{route=\"one\",release=\"r1\"} 0\n",
-		"\nllmdeploy_release_info{route=\"one\",release=\"r1\",server=\"a\",state=\"up\"} 1\n",
+		"\nllmdeploy_release_info{route=\"one\",release=\"r1\",server=\"a\",state=\"up\"} "
+		"1\n",
 	};
-	static const char *const bodies[] = {"{\"x\":\"secret words\"}", "{}", "{\"x\":\"cut\"}", "{\"x\":\"fail\"}", "{\"x\":\"stream\"}", "{\"x\":\"hang\"}"};
+	static const char *const bodies[] = {"{\"x\":\"secret words\"}", "{}",
+					     "{\"x\":\"cut\"}",          "{\"x\":\"fail\"}",
+					     "{\"x\":\"stream\"}",       "{\"x\":\"hang\"}"};
 	struct frontend d = {0};
 
 	(void) state;
@@ -357,19 +426,25 @@ static void test_counters(void **state) {
 	char *came CLEANUP(freep) = proxy_ask(&d.p, request);
 	for (size_t i = 0; i < sizeof page / sizeof *page; i++)
 		assert_true(has(came, page[i]));
-	char *haproxy_page CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/metrics/haproxy", d.metrics);
+	char *haproxy_page CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/metrics/haproxy",
+						       d.metrics);
 	char *more CLEANUP(freep) = proxy_ask(&d.p, haproxy_page);
 	assert_true(has(more, "haproxy_server_sessions_total{proxy=\"r:one\",server=\"a\"} 6"));
 	char *log CLEANUP(freep) = proxy_log(&d.p);
-	assert_true(has(log, "\"route\":\"one\",\"client\":\"-\",\"method\":\"POST\",\"path\":\"" CHAT "\",\"status\":200,\"answered_by\":\"active\","
+	assert_true(has(log,
+			"\"route\":\"one\",\"client\":\"-\",\"method\":\"POST\",\"path\":\"" CHAT
+			"\",\"status\":200,\"answered_by\":\"active\","
 			"\"reason\":\"-\",\"release\":\"r1\",\"server\":\"a\",\"end\":\"SD\""));
 	assert_null(strstr(log, "secret"));
 	/* Every line of the access log is JSON. */
-	assert_int_equal(system("grep '^{' g/log >lines && [ $(wc -l <lines) -ge 6 ] && python3 -c 'import json\nfor l in open(\"lines\"): json.loads(l)'"), 0);
+	assert_int_equal(system("grep '^{' g/log >lines && [ $(wc -l <lines) -ge 6 ] && python3 -c "
+				"'import json\nfor l in open(\"lines\"): json.loads(l)'"),
+			 0);
 	end(&d);
 }
 
-/* A restart serves what the files say, and a reload leaves no old process behind once its requests are done. */
+/* A restart serves what the files say, and a reload leaves no old process behind once its requests
+ * are done. */
 static void test_restart(void **state) {
 	struct frontend d = {0};
 
@@ -391,8 +466,10 @@ int main(int argc, char **argv) {
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths), cmocka_unit_test(test_keys),   cmocka_unit_test(test_tls),	     cmocka_unit_test(test_body_limit),
-		cmocka_unit_test(test_queue), cmocka_unit_test(test_errors), cmocka_unit_test(test_counters), cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_paths),    cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_tls),      cmocka_unit_test(test_body_limit),
+		cmocka_unit_test(test_queue),    cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_counters), cmocka_unit_test(test_restart),
 	};
 
 	return cmocka_run_group_tests_name("gateway door", tests, NULL, NULL);

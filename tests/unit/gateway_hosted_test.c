@@ -17,8 +17,8 @@
 #include "tests/fake/proxy.h"
 #include "tests/fake/upstream.h"
 
-/* The way to a hosted model: who it is must be proved, its key goes there and nowhere else. The hosted model is a fake behind a
- * HAProxy of its own that speaks TLS. */
+/* The way to a hosted model: who it is must be proved, its key goes there and nowhere else. The
+ * hosted model is a fake behind a HAProxy of its own that speaks TLS. */
 struct hosted {
 	struct proxy p;
 	struct upstream model;
@@ -27,7 +27,9 @@ struct hosted {
 };
 
 #define CHAT "/v1/chat/completions"
-#define NOBODY "{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
+#define NOBODY                                                                            \
+	"{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\"," \
+	"\"sequences\":0,\"version\":\"\",\"want\":\"maint\"}"
 
 static void save(const char *path, const char *text) {
 	struct err e = {0};
@@ -38,9 +40,12 @@ static void save(const char *path, const char *text) {
 
 static void write_state(struct hosted *h, const char *host, const char *ca, const char *key) {
 	char *state CLEANUP(freep) = mem_printf(
-		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" NOBODY ",\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{"
-		"\"fallback\":{\"api_key_file\":\"%s/%s\",\"ca_file\":\"%s/%s\",\"model\":\"big\",\"url\":\"https://%s:%u/v1\"},"
-		"\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"any\"},\"name\":\"one\",\"since\":1}]}",
+		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" NOBODY
+		",\"b\":" NOBODY ",\"canary_percent\":0,\"gateway\":{"
+		"\"fallback\":{\"api_key_file\":\"%s/%s\",\"ca_file\":\"%s/"
+		"%s\",\"model\":\"big\",\"url\":\"https://%s:%u/v1\"},"
+		"\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"any\"},"
+		"\"name\":\"one\",\"since\":1}]}",
 		h->p.dir, key, h->p.dir, ca, host, h->tls_port, h->port, h->metrics);
 
 	proxy_write(&h->p, state);
@@ -55,9 +60,11 @@ static bool answers(unsigned port) {
 }
 
 static void start_tls(struct hosted *h) {
-	char *cfg CLEANUP(freep) = mem_printf("defaults\n mode http\n timeout client 1h\n timeout server 1h\n timeout connect 1s\nlisten hosted\n"
-					      " bind 127.0.0.1:%u ssl crt %s/hosted.pem\n server model 127.0.0.1:%u\n", h->tls_port, h->p.dir,
-					      upstream_port(&h->model));
+	char *cfg CLEANUP(freep) =
+		mem_printf("defaults\n mode http\n timeout client 1h\n timeout server 1h\n timeout "
+			   "connect 1s\nlisten hosted\n"
+			   " bind 127.0.0.1:%u ssl crt %s/hosted.pem\n server model 127.0.0.1:%u\n",
+			   h->tls_port, h->p.dir, upstream_port(&h->model));
 
 	save("tls.cfg", cfg);
 	char *path CLEANUP(freep) = mem_printf("%s/tls.cfg", h->p.dir);
@@ -77,8 +84,11 @@ static void begin(struct hosted *h) {
 	h->port = proxy_port();
 	h->metrics = proxy_port();
 	h->tls_port = proxy_port();
-	assert_int_equal(system("for n in good other; do openssl req -x509 -newkey rsa:2048 -nodes -keyout $n.key -out $n.pem -days 2 -subj /CN=$n "
-				"-addext subjectAltName=DNS:localhost 2>/dev/null || exit 1; done; cat good.pem good.key >hosted.pem"), 0);
+	assert_int_equal(system("for n in good other; do openssl req -x509 -newkey rsa:2048 -nodes "
+				"-keyout $n.key -out $n.pem -days 2 -subj /CN=$n "
+				"-addext subjectAltName=DNS:localhost 2>/dev/null || exit 1; done; "
+				"cat good.pem good.key >hosted.pem"),
+			 0);
 	save("key", "sk-hosted-one\n");
 	save("empty", "\n");
 	start_tls(h);
@@ -92,7 +102,8 @@ static void end(struct hosted *h) {
 }
 
 static char *ask(struct hosted *h) {
-	char *text CLEANUP(freep) = upstream_post(CHAT, "Authorization: Bearer sk-client\r\n", "{\"model\":\"one\"}");
+	char *text CLEANUP(freep) = upstream_post(CHAT, "Authorization: Bearer sk-client\r\n",
+						  "{\"model\":\"one\"}");
 
 	return upstream_ask(h->port, text);
 }
@@ -111,7 +122,7 @@ static void test_trust(void **state) {
 
 	(void) state;
 	begin(&h);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		unsigned before = h.model.questions;
 		write_state(&h, c->host, c->ca, c->key);
 		proxy_start(&h.p);
@@ -124,8 +135,8 @@ static void test_trust(void **state) {
 	end(&h);
 }
 
-/* The key is in the request and nowhere else: not in a file of the gateway, an argument, its environment, or its log. A new one is
- * taken up by a reload. */
+/* The key is in the request and nowhere else: not in a file of the gateway, an argument, its
+ * environment, or its log. A new one is taken up by a reload. */
 static void test_key(void **state) {
 	struct hosted h = {0};
 
@@ -142,10 +153,13 @@ static void test_key(void **state) {
 	free(ask(&h));
 	char *second CLEANUP(freep) = upstream_last(&h.model);
 	assert_non_null(strstr(second, "\r\nauthorization: Bearer sk-hosted-two\r\n"));
-	char *said CLEANUP(freep) = proxy_command(&h.p, "show sess all; show map; show stat; show errors; show env");
+	char *said CLEANUP(freep) =
+		proxy_command(&h.p, "show sess all; show map; show stat; show errors; show env");
 	assert_null(strstr(said, "sk-"));
-	char *where CLEANUP(freep) = mem_printf("! grep -rl sk- g && for p in %d $(pgrep -P %d); do ! grep -al sk- /proc/$p/cmdline /proc/$p/environ || exit 1; done",
-						(int) h.p.pid, (int) h.p.pid);
+	char *where CLEANUP(
+		freep) = mem_printf("! grep -rl sk- g && for p in %d $(pgrep -P %d); do ! grep -al "
+				    "sk- /proc/$p/cmdline /proc/$p/environ || exit 1; done",
+				    (int) h.p.pid, (int) h.p.pid);
 	assert_int_equal(system(where), 0);
 	end(&h);
 }
@@ -172,7 +186,8 @@ static void test_gone(void **state) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_trust), cmocka_unit_test(test_key), cmocka_unit_test(test_gone)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_trust), cmocka_unit_test(test_key),
+					   cmocka_unit_test(test_gone)};
 
 	return cmocka_run_group_tests_name("gateway hosted", tests, NULL, NULL);
 }

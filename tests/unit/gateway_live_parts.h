@@ -17,7 +17,8 @@
 #include "tests/fake/proxy.h"
 #include "tests/fake/upstream.h"
 
-/* A real HAProxy with our configuration before fake engines a and b and a fake hosted model: streams, lanes, privacy, limits. */
+/* A real HAProxy with our configuration before fake engines a and b and a fake hosted model:
+ * streams, lanes, privacy, limits. */
 struct live {
 	struct proxy p;
 	struct upstream a, b, hosted;
@@ -25,26 +26,40 @@ struct live {
 };
 
 #define CHAT "/v1/chat/completions"
-#define SLOT_JSON(id, version, want) "{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id "\",\"metrics\":\"/metrics\"," \
-	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version "\",\"want\":\"" want "\"}"
+#define SLOT_JSON(id, version, want)                                                     \
+	"{\"generated_tokens\":\"fake:generated_total\",\"id\":\"" id                    \
+	"\",\"metrics\":\"/metrics\","                                                   \
+	"\"prompt_tokens\":\"fake:prompt_total\",\"sequences\":1,\"version\":\"" version \
+	"\",\"want\":\"" want "\"}"
 
 /* `frontend`: further members of the gateway section, with %u for the hosted model's port. */
-static void write_state(struct live *l, const char *privacy, const char *frontend, const char *want_b, unsigned percent) {
+static void write_state(struct live *l, const char *privacy, const char *frontend,
+			const char *want_b, unsigned percent) {
 	char *members CLEANUP(freep) = NULL;
 	const char *at = strstr(frontend, "%u");
 
 	if (at)
-		members = mem_printf("%.*s%u%s", (int) (at - frontend), frontend, upstream_port(&l->hosted), at + 2);
-	char *b CLEANUP(freep) = mem_printf("{\"generated_tokens\":\"\",\"id\":\"bbbbbbbbbbbb\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":1,"
-					    "\"version\":\"r2\",\"want\":\"%s\"}", want_b);
-	char *state CLEANUP(freep) = mem_printf(
-		"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" SLOT_JSON("aaaaaaaaaaaa", "r1", "ready") ",\"b\":%s,"
-		"\"canary_percent\":%u,\"gateway\":{\"listen\":\"127.0.0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"%s\"%s},\"name\":\"one\",\"since\":1}]}",
-		b, percent, l->port, l->metrics, privacy, members ? members : frontend);
+		members = mem_printf("%.*s%u%s", (int) (at - frontend), frontend,
+				     upstream_port(&l->hosted), at + 2);
+	char *b CLEANUP(
+		freep) = mem_printf("{\"generated_tokens\":\"\",\"id\":\"bbbbbbbbbbbb\","
+				    "\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":1,"
+				    "\"version\":\"r2\",\"want\":\"%s\"}",
+				    want_b);
+	char *state CLEANUP(freep) =
+		mem_printf("{\"apiVersion\":\"llmdeploy/"
+			   "v1\",\"kind\":\"Gateway\",\"routes\":[{\"a\":" SLOT_JSON(
+				   "aaaaaaaaaaaa", "r1",
+				   "ready") ",\"b\":%s,"
+					    "\"canary_percent\":%u,\"gateway\":{\"listen\":\"127.0."
+					    "0.1:%u\",\"metrics\":\"127.0.0.1:%u\",\"privacy\":\"%"
+					    "s\"%s},\"name\":\"one\",\"since\":1}]}",
+			   b, percent, l->port, l->metrics, privacy, members ? members : frontend);
 	proxy_write(&l->p, state);
 }
 
-static void begin(struct live *l, const char *privacy, const char *frontend, const char *want_b, unsigned percent) {
+static void begin(struct live *l, const char *privacy, const char *frontend, const char *want_b,
+		  unsigned percent) {
 	proxy_init(&l->p);
 	if (system("mkdir -p run/one"))
 		fail();
@@ -94,5 +109,7 @@ static bool has(const char *text, const char *part) {
 	return false;
 }
 
-#define FALLBACK(more) ",\"fallback\":{\"url\":\"http://127.0.0.1:%u/base/v1\",\"model\":\"big\",\"shareable\":[\"one-large\"]" more "}"
+#define FALLBACK(more)                                       \
+	",\"fallback\":{\"url\":\"http://127.0.0.1:%u/base/" \
+	"v1\",\"model\":\"big\",\"shareable\":[\"one-large\"]" more "}"
 #define MARKED "\r\nx-llmdeploy-answered-by: fallback; reason="

@@ -22,16 +22,18 @@ static void test_stream(void **state) {
 	end(&l);
 }
 
-/* Sentence 2: a client that hangs up frees its place at once, at the engine too: before the first token, in a stream, in the queue. */
+/* Sentence 2: a client that hangs up frees its place at once, at the engine too: before the first
+ * token, in a stream, in the queue. */
 static void test_hang_up(void **state) {
 	static const struct {
 		const char *name, *body;
-	} cases[] = {{"before the first token", "{\"x\":\"hang\"}"}, {"in a stream", "{\"x\":\"stream\"}"}};
+	} cases[] = {{"before the first token", "{\"x\":\"hang\"}"},
+		     {"in a stream", "{\"x\":\"stream\"}"}};
 	struct live l = {0};
 
 	(void) state;
 	begin(&l, "local", "", "maint", 0);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		char *text CLEANUP(freep) = upstream_post(CHAT, "", c->body);
 		int fd = upstream_send(l.port, text), waiting = 0;
 		assert_true(shows(&l, "show stat r:one 4 -1", "r:one,a,0,0,1,"));
@@ -51,40 +53,63 @@ static void test_hang_up(void **state) {
 }
 #define SHARE "X-LLMDeploy-Share: yes\r\n"
 
-/* Sentence 5: who may leave, and when. `left`: the body as the hosted model got it, or NULL where nothing may arrive there. */
+/* Sentence 5: who may leave, and when. `left`: the body as the hosted model got it, or NULL where
+ * nothing may arrive there. */
 static const struct fallback_row {
 	const char *name, *privacy, *when, *headers, *body;
 	const char *status, *mark, *left;
 } fallback_rows[] = {
-	{"local, up", "local", "up", SHARE, "{\"model\":\"one-large\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
-	{"local, down", "local", "down", SHARE, "{\"model\":\"one-large\"}", "503", "\r\nretry-after: ", NULL},
-	{"local, full", "local", "full", SHARE, "{\"model\":\"one-large\"}", "429", "\r\nretry-after: ", NULL},
-	{"hybrid, up", "hybrid", "up", "", "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-release: r1", NULL},
-	{"hybrid, up, marked", "hybrid", "up", SHARE, "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
-	{"hybrid, up, asked for", "hybrid", "up", "", "{\"messages\":[],\"model\":\"one-large\"}", "200", MARKED "asked",
-	 "{\"messages\":[],\"model\":\"big\"}"},
-	{"hybrid, down, unmarked", "hybrid", "down", "", "{\"model\":\"one\"}", "503", "\r\nretry-after: ", NULL},
-	{"hybrid, down, marked", "hybrid", "down", SHARE, "{\"model\":\"one\"}", "200", MARKED "down", "{\"model\":\"big\"}"},
-	{"hybrid, full, unmarked", "hybrid", "full", "", "{\"model\":\"one\"}", "429", "\r\nretry-after: ", NULL},
-	{"hybrid, full, marked", "hybrid", "full", SHARE, "{\"model\":\"one\"}", "200", MARKED "queue", "{\"model\":\"big\"}"},
-	{"hybrid, our own mark", "hybrid", "down", "X-LLMDeploy-Leave: one\r\n", "{\"model\":\"one\"}", "503", "", NULL},
-	{"hybrid, marked with no", "hybrid", "down", "X-LLMDeploy-Share: no\r\n", "{\"model\":\"one\"}", "503", "", NULL},
-	{"hybrid, asked for within", "hybrid", "down", "", "{\"x\":{\"model\":\"one-large\"},\"model\":\"one\"}", "503", "", NULL},
-	{"hybrid, asked for in a text", "hybrid", "down", "", "{\"x\":\"\\\"model\\\":\\\"one-large\\\"\",\"model\":\"one\"}", "503", "", NULL},
-	{"hybrid, asked for and not", "hybrid", "down", "", "{\"model\":\"one-large\",\"model\":\"one\"}", "503", "", NULL},
-	{"hybrid, asked for in disguise", "hybrid", "down", "", "{\"mod\\u0065l\":\"one-large\"}", "503", "", NULL},
+	{"local, up", "local", "up", SHARE, "{\"model\":\"one-large\"}", "200",
+	 "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"local, down", "local", "down", SHARE, "{\"model\":\"one-large\"}", "503",
+	 "\r\nretry-after: ", NULL},
+	{"local, full", "local", "full", SHARE, "{\"model\":\"one-large\"}", "429",
+	 "\r\nretry-after: ", NULL},
+	{"hybrid, up", "hybrid", "up", "", "{\"model\":\"one\"}", "200",
+	 "\r\nx-llmdeploy-release: r1", NULL},
+	{"hybrid, up, marked", "hybrid", "up", SHARE, "{\"model\":\"one\"}", "200",
+	 "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"hybrid, up, asked for", "hybrid", "up", "", "{\"messages\":[],\"model\":\"one-large\"}",
+	 "200", MARKED "asked", "{\"messages\":[],\"model\":\"big\"}"},
+	{"hybrid, down, unmarked", "hybrid", "down", "", "{\"model\":\"one\"}", "503",
+	 "\r\nretry-after: ", NULL},
+	{"hybrid, down, marked", "hybrid", "down", SHARE, "{\"model\":\"one\"}", "200",
+	 MARKED "down", "{\"model\":\"big\"}"},
+	{"hybrid, full, unmarked", "hybrid", "full", "", "{\"model\":\"one\"}", "429",
+	 "\r\nretry-after: ", NULL},
+	{"hybrid, full, marked", "hybrid", "full", SHARE, "{\"model\":\"one\"}", "200",
+	 MARKED "queue", "{\"model\":\"big\"}"},
+	{"hybrid, our own mark", "hybrid", "down", "X-LLMDeploy-Leave: one\r\n",
+	 "{\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, marked with no", "hybrid", "down", "X-LLMDeploy-Share: no\r\n",
+	 "{\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for within", "hybrid", "down", "",
+	 "{\"x\":{\"model\":\"one-large\"},\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for in a text", "hybrid", "down", "",
+	 "{\"x\":\"\\\"model\\\":\\\"one-large\\\"\",\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for and not", "hybrid", "down", "",
+	 "{\"model\":\"one-large\",\"model\":\"one\"}", "503", "", NULL},
+	{"hybrid, asked for in disguise", "hybrid", "down", "", "{\"mod\\u0065l\":\"one-large\"}",
+	 "503", "", NULL},
 	{"hybrid, no JSON", "hybrid", "down", "", "\"model\":\"one-large\"}", "400", "", NULL},
 	{"hybrid, cut JSON", "hybrid", "down", "", "{\"model\":\"one-large\"", "400", "", NULL},
 	{"hybrid, marked, no JSON", "hybrid", "down", SHARE, "not JSON", "400", "", NULL},
-	{"hybrid, marked, no model", "hybrid", "down", SHARE, "{\"messages\":[]}", "200", MARKED "down", "{\"model\":\"big\",\"messages\":[]}"},
-	{"hybrid, marked, nothing", "hybrid", "down", SHARE, " { } ", "200", MARKED "down", " {\"model\":\"big\" } "},
-	{"any, up", "any", "up", "", "{\"model\":\"one\"}", "200", "\r\nx-llmdeploy-answered-by: active", NULL},
-	{"any, down", "any", "down", "", "{\"model\":\"one\"}", "200", MARKED "down", "{\"model\":\"big\"}"},
-	{"any, full", "any", "full", "", "{\"model\":\"one\"}", "200", MARKED "queue", "{\"model\":\"big\"}"},
-	{"any, asked for", "any", "up", "", "{\"model\":\"one-large\"}", "200", MARKED "asked", "{\"model\":\"big\"}"},
+	{"hybrid, marked, no model", "hybrid", "down", SHARE, "{\"messages\":[]}", "200",
+	 MARKED "down", "{\"model\":\"big\",\"messages\":[]}"},
+	{"hybrid, marked, nothing", "hybrid", "down", SHARE, " { } ", "200", MARKED "down",
+	 " {\"model\":\"big\" } "},
+	{"any, up", "any", "up", "", "{\"model\":\"one\"}", "200",
+	 "\r\nx-llmdeploy-answered-by: active", NULL},
+	{"any, down", "any", "down", "", "{\"model\":\"one\"}", "200", MARKED "down",
+	 "{\"model\":\"big\"}"},
+	{"any, full", "any", "full", "", "{\"model\":\"one\"}", "200", MARKED "queue",
+	 "{\"model\":\"big\"}"},
+	{"any, asked for", "any", "up", "", "{\"model\":\"one-large\"}", "200", MARKED "asked",
+	 "{\"model\":\"big\"}"},
 };
 
-/* Bring the route into the row's situation; the descriptors of what fills it are left to be closed. */
+/* Bring the route into the row's situation; the descriptors of what fills it are left to be
+ * closed. */
 static void arrange(struct live *l, const char *when, int fds[2]) {
 	char *text CLEANUP(freep) = upstream_post(CHAT, "", "{\"x\":\"hang\"}");
 
@@ -134,13 +159,17 @@ static void test_lanes(void **state) {
 	(void) state;
 	for (size_t i = 0; i < 3; i++) {
 		struct live l = {0};
-		begin(&l, privacies[i], i ? FALLBACK("") ",\"queue\":{\"length\":1,\"timeout_ms\":5000}" : ",\"queue\":{\"length\":1,\"timeout_ms\":5000}",
+		begin(&l, privacies[i],
+		      i ? FALLBACK("") ",\"queue\":{\"length\":1,\"timeout_ms\":5000}"
+			: ",\"queue\":{\"length\":1,\"timeout_ms\":5000}",
 		      "maint", 0);
-		EACH_CASE(c, fallback_rows)
+		EACH_CASE (c, fallback_rows)
 			if (!strcmp(c->privacy, privacies[i]))
 				one_fallback(&l, c);
-		if (!strcmp(privacies[i], "any")) /* one of each reason: requests, tokens, and one whose tokens are estimated */
-			assert_true(shows(&l, "llmdeploy fallback one", " 1 4 3 1 1 4 3 1 1 6 3 1\n"));
+		/* one of each reason: requests, tokens, and one whose tokens are estimated */
+		if (!strcmp(privacies[i], "any"))
+			assert_true(
+				shows(&l, "llmdeploy fallback one", " 1 4 3 1 1 4 3 1 1 6 3 1\n"));
 		end(&l);
 	}
 }
@@ -151,12 +180,14 @@ static void test_local_text(void **state) {
 
 	(void) state;
 	begin(&l, "local", "", "maint", 0);
-	if (!system("grep -E 'server out|server hosted|lane:|frontend out|^lane' g/haproxy.cfg g/llmdeploy.conf"))
+	if (!system("grep -E 'server out|server hosted|lane:|frontend out|^lane' g/haproxy.cfg "
+		    "g/llmdeploy.conf"))
 		fail();
 	end(&l);
 }
 
-/* Sentence 5: the engine dies; the next allowed question is answered elsewhere in under 50 ms, and traffic returns by itself. */
+/* Sentence 5: the engine dies; the next allowed question is answered elsewhere in under 50 ms, and
+ * traffic returns by itself. */
 static void test_crash(void **state) {
 	uint64_t best = UINT64_MAX;
 	struct live l = {0};
@@ -188,7 +219,8 @@ static void test_crash(void **state) {
 	end(&l);
 }
 
-/* Sentence 5: a body of any size, whole or in chunks, arrives elsewhere byte for byte but for its model's name. */
+/* Sentence 5: a body of any size, whole or in chunks, arrives elsewhere byte for byte but for its
+ * model's name. */
 static void test_large_bodies(void **state) {
 	static const struct {
 		const char *name, *before, *after;
@@ -197,20 +229,28 @@ static void test_large_bodies(void **state) {
 	} cases[] = {
 		{"the model first", "{\"model\":\"one\",\"x\":\"", "\"}", 3000000, "", "200"},
 		{"the model last", "{\"x\":\"", "\",\"model\":\"one\"}", 200000, "", "200"},
-		{"the model last, too far", "{\"x\":\"", "\",\"model\":\"one\"}", 400000, "", "503"},
-		{"in chunks", "{\"x\":\"", "\",\"model\":\"one\"}", 30000, "-H 'Transfer-Encoding: chunked'", "200"},
-		{"in chunks without end", "{\"x\":\"", "\",\"model\":\"one\"}", 300000, "-H 'Transfer-Encoding: chunked'", "411"},
-		{"HTTP/2", "{\"x\":\"", "\",\"model\":\"one\"}", 100000, "--http2-prior-knowledge", "200"},
+		{"the model last, too far", "{\"x\":\"", "\",\"model\":\"one\"}", 400000, "",
+		 "503"},
+		{"in chunks", "{\"x\":\"", "\",\"model\":\"one\"}", 30000,
+		 "-H 'Transfer-Encoding: chunked'", "200"},
+		{"in chunks without end", "{\"x\":\"", "\",\"model\":\"one\"}", 300000,
+		 "-H 'Transfer-Encoding: chunked'", "411"},
+		{"HTTP/2", "{\"x\":\"", "\",\"model\":\"one\"}", 100000, "--http2-prior-knowledge",
+		 "200"},
 	};
 	struct live l = {0};
 
 	(void) state;
 	begin(&l, "any", FALLBACK(""), "maint", 0);
 	command(&l, "set server r:one/a state maint");
-	EACH_CASE(c, cases) {
-		char *make CLEANUP(freep) = mem_printf("{ printf '%%s' '%s'; head -c %zu /dev/zero | tr '\\0' 'x'; printf '%%s' '%s'; } >question",
-						       c->before, c->fill, c->after);
-		char *words CLEANUP(freep) = mem_printf("%s -H Expect: --data-binary @question http://127.0.0.1:%u" CHAT, c->words, l.port);
+	EACH_CASE (c, cases) {
+		char *make CLEANUP(
+			freep) = mem_printf("{ printf '%%s' '%s'; head -c %zu /dev/zero | tr '\\0' "
+					    "'x'; printf '%%s' '%s'; } >question",
+					    c->before, c->fill, c->after);
+		char *words CLEANUP(freep) =
+			mem_printf("%s -H Expect: --data-binary @question http://127.0.0.1:%u" CHAT,
+				   c->words, l.port);
 		unsigned before = l.hosted.questions;
 		assert_int_equal(system(make), 0);
 		char *came CLEANUP(freep) = proxy_ask(&l.p, words);
@@ -220,7 +260,8 @@ static void test_large_bodies(void **state) {
 			continue;
 		char *left CLEANUP(freep) = upstream_last(&l.hosted);
 		const char *body = strrchr(left, '\n') + 1;
-		assert_int_equal(strlen(body), strlen(c->before) + c->fill + strlen(c->after)); /* "one" and "big" are as long */
+		/* "one" and "big" are as long */
+		assert_int_equal(strlen(body), strlen(c->before) + c->fill + strlen(c->after));
 		assert_non_null(strstr(body, "\"model\":\"big\""));
 	}
 	end(&l);
@@ -228,8 +269,9 @@ static void test_large_bodies(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_hang_up), cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
-		cmocka_unit_test(test_crash),	     cmocka_unit_test(test_large_bodies),
+		cmocka_unit_test(test_stream), cmocka_unit_test(test_hang_up),
+		cmocka_unit_test(test_lanes),  cmocka_unit_test(test_local_text),
+		cmocka_unit_test(test_crash),  cmocka_unit_test(test_large_bodies),
 	};
 	return cmocka_run_group_tests_name("gateway live", tests, NULL, NULL);
 }

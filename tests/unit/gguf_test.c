@@ -48,7 +48,8 @@ static void text(struct buf *b, const char *key, const char *value) {
 	str(b, value);
 }
 
-static void tensor(struct buf *b, const char *name, uint32_t type, uint64_t offset, uint64_t d0, uint64_t d1) {
+static void tensor(struct buf *b, const char *name, uint32_t type, uint64_t offset, uint64_t d0,
+		   uint64_t d1) {
 	str(b, name);
 	num(b, 2, 4);
 	num(b, d0, 8);
@@ -64,7 +65,8 @@ static void pad(struct buf *b, size_t to, size_t more) {
 		(void) buf_putc(b, 'x');
 }
 
-/* Two layers with a list of KV heads, a q4_1 and an f32 tensor, the numbers before the architecture. */
+/* Two layers with a list of KV heads, a q4_1 and an f32 tensor, the numbers before the
+ * architecture. */
 static void good(struct buf *b) {
 	head(b, 3, 2, 11);
 	pair(b, "toy.block_count", U32, 2, 4);
@@ -254,37 +256,54 @@ static const struct {
 } files[] = {
 	{"a model", good, ERR_OK, ""},
 	{"an adapter", adapter, ERR_OK, ""},
-	{"last byte missing", truncated, ERR_INTEGRITY, "'toy.gguf' is cut off: tensor data ends at byte 724, the file has 723"},
+	{"last byte missing", truncated, ERR_INTEGRITY,
+	 "'toy.gguf' is cut off: tensor data ends at byte 724, the file has 723"},
 	{"header cut", cut_header, ERR_INTEGRITY, PAST "200"},
 	{"six bytes", cut_after_magic, ERR_SPEC, "'toy.gguf' is not a GGUF file"},
 	{"a web page", text_file, ERR_SPEC, "'toy.gguf' is not a GGUF file"},
-	{"version 1", version_1, ERR_SPEC, "'toy.gguf' has GGUF version 1; the runtime reads 2 and 3"},
+	{"version 1", version_1, ERR_SPEC,
+	 "'toy.gguf' has GGUF version 1; the runtime reads 2 and 3"},
 	{"big-endian", big_endian, ERR_SPEC, "'toy.gguf' is a GGUF file for big-endian machines"},
 	{"more tensors than bytes", many_tensors, ERR_INTEGRITY,
-	 "'toy.gguf' promises 18446744073709551615 tensors and 1 metadata values, more than 24 bytes can hold"},
-	{"no architecture", no_architecture, ERR_INTEGRITY, "'toy.gguf' does not say 'general.architecture'"},
+	 "'toy.gguf' promises 18446744073709551615 tensors and 1 metadata values, more than 24 "
+	 "bytes can hold"},
+	{"no architecture", no_architecture, ERR_INTEGRITY,
+	 "'toy.gguf' does not say 'general.architecture'"},
 	{"a number twice", twice, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' twice"},
-	{"negative", negative, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with a negative value"},
-	{"not whole", real_number, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with a value that is not a whole number"},
-	{"huge number", huge_number, ERR_INTEGRITY, "'toy.gguf' says 'toy.context_length' with a value out of range"},
-	{"too many layers", huge_layers, ERR_INTEGRITY, "'toy.gguf' says 'toy.block_count' with 5000 layers, the limit is 4096"},
-	{"unknown value type", odd_type, ERR_INTEGRITY, "'toy.gguf' has a value of the unknown type 13 in 'x'"},
+	{"negative", negative, ERR_INTEGRITY,
+	 "'toy.gguf' says 'toy.block_count' with a negative value"},
+	{"not whole", real_number, ERR_INTEGRITY,
+	 "'toy.gguf' says 'toy.block_count' with a value that is not a whole number"},
+	{"huge number", huge_number, ERR_INTEGRITY,
+	 "'toy.gguf' says 'toy.context_length' with a value out of range"},
+	{"too many layers", huge_layers, ERR_INTEGRITY,
+	 "'toy.gguf' says 'toy.block_count' with 5000 layers, the limit is 4096"},
+	{"unknown value type", odd_type, ERR_INTEGRITY,
+	 "'toy.gguf' has a value of the unknown type 13 in 'x'"},
 	{"endless key", long_key, ERR_INTEGRITY,
 	 "'toy.gguf' has a metadata key of 18446744073709551615 bytes, the limit is 65535"},
-	{"key not UTF-8", dirty_key, ERR_INTEGRITY, "'toy.gguf' has a metadata key that is not UTF-8"},
+	{"key not UTF-8", dirty_key, ERR_INTEGRITY,
+	 "'toy.gguf' has a metadata key that is not UTF-8"},
 	{"endless string", long_string, ERR_INTEGRITY, PAST "64"},
-	{"endless array", long_array, ERR_INTEGRITY, "'toy.gguf' has an array of 9223372036854775807 values in 'a'"},
-	{"nested arrays", nested, ERR_INTEGRITY, "'toy.gguf' has an array of arrays in 'a', which no runtime reads"},
-	{"heads of too few layers", few_heads, ERR_INTEGRITY, "'toy.gguf' says 'toy.attention.head_count_kv' for 2 layers and has 3"},
+	{"endless array", long_array, ERR_INTEGRITY,
+	 "'toy.gguf' has an array of 9223372036854775807 values in 'a'"},
+	{"nested arrays", nested, ERR_INTEGRITY,
+	 "'toy.gguf' has an array of arrays in 'a', which no runtime reads"},
+	{"heads of too few layers", few_heads, ERR_INTEGRITY,
+	 "'toy.gguf' says 'toy.attention.head_count_kv' for 2 layers and has 3"},
 	{"alignment 48", bad_alignment, ERR_INTEGRITY,
 	 "'toy.gguf' has the alignment 48, which is no power of two up to 1048576"},
-	{"a gap between tensors", gap, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' at offset 32, where 0 was expected"},
-	{"2^80 values", overflowing, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' larger than any file"},
+	{"a gap between tensors", gap, ERR_INTEGRITY,
+	 "'toy.gguf' has a tensor 'w' at offset 32, where 0 was expected"},
+	{"2^80 values", overflowing, ERR_INTEGRITY,
+	 "'toy.gguf' has a tensor 'w' larger than any file"},
 	{"half a block", ragged, ERR_INTEGRITY,
 	 "'toy.gguf' has a tensor 'w' whose rows of 100 are no multiple of 256, the block of q4_K"},
-	{"withdrawn tensor type", odd_tensor, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' of the unknown type 31"},
+	{"withdrawn tensor type", odd_tensor, ERR_INTEGRITY,
+	 "'toy.gguf' has a tensor 'w' of the unknown type 31"},
 	{"a tensor twice", same_name, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' twice"},
-	{"five dimensions", five_dimensions, ERR_INTEGRITY, "'toy.gguf' has a tensor 'w' of 5 dimensions, the limit is 4"},
+	{"five dimensions", five_dimensions, ERR_INTEGRITY,
+	 "'toy.gguf' has a tensor 'w' of 5 dimensions, the limit is 4"},
 };
 
 static int file_of(const void *data, size_t n) {
@@ -298,7 +317,7 @@ static int file_of(const void *data, size_t n) {
 /* Through the header's reader and the one of its numbers. */
 static void gguf_files(void **state) {
 	(void) state;
-	EACH_CASE(c, files) {
+	EACH_CASE (c, files) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 		struct model_facts m CLEANUP(model_facts_done) = {.files = 77};
 		struct err e = {0};
@@ -427,13 +446,15 @@ static const struct {
 	void (*make)(struct buf *);
 	const char *msg;
 } sparse[] = {
-	{"a header of 200 MB", endless_text, "'toy.gguf' has a header of more than 134217728 bytes"},
-	{"70000 tensors", many, "'toy.gguf' has 70000 tensors and 1 metadata values, the limit is 65536 of each"},
+	{"a header of 200 MB", endless_text,
+	 "'toy.gguf' has a header of more than 134217728 bytes"},
+	{"70000 tensors", many,
+	 "'toy.gguf' has 70000 tensors and 1 metadata values, the limit is 65536 of each"},
 };
 
 static void gguf_sparse(void **state) {
 	(void) state;
-	EACH_CASE(c, sparse) {
+	EACH_CASE (c, sparse) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
 		struct model_facts m CLEANUP(model_facts_done) = {0};
 		struct err e = {0};
@@ -459,8 +480,9 @@ static void gguf_not_a_file(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(gguf_files), cmocka_unit_test(gguf_header), cmocka_unit_test(gguf_adapter),
-		cmocka_unit_test(gguf_cuts), cmocka_unit_test(gguf_large), cmocka_unit_test(gguf_sparse),
+		cmocka_unit_test(gguf_files),      cmocka_unit_test(gguf_header),
+		cmocka_unit_test(gguf_adapter),    cmocka_unit_test(gguf_cuts),
+		cmocka_unit_test(gguf_large),      cmocka_unit_test(gguf_sparse),
 		cmocka_unit_test(gguf_not_a_file),
 	};
 

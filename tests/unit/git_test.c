@@ -38,7 +38,9 @@ static int teardown(void **state) {
 
 /* No setting of the machine is asked for an author. */
 #define COMMIT "git -c user.name=a -c user.email=a@b commit -q -m m"
-#define MADE "git init -q -b main . && echo one > m.yaml && echo two > other && git add . && " COMMIT " && "
+#define MADE                                                                                     \
+	"git init -q -b main . && echo one > m.yaml && echo two > other && git add . && " COMMIT \
+	" && "
 
 static const struct {
 	const char *name, *script; /* run in an empty directory; then asked about m.yaml */
@@ -52,19 +54,32 @@ static const struct {
 	{"manifest changed and staged", MADE "echo > m.yaml; git add .", true, true, NULL, NULL},
 	{"another file changed", MADE "echo > other", true, true, NULL, NULL},
 	{"another file gone", MADE "rm other", true, true, NULL, NULL},
-	{"manifest not added", "git init -q . && echo > other && git add . && " COMMIT " && echo > m.yaml", true, true, NULL, NULL},
-	{"manifest ignored", "git init -q . && echo m.yaml > .gitignore && git add . && " COMMIT " && echo > m.yaml", true, true, NULL, NULL},
-	{"no commit", "git init -q . && echo > m.yaml", false, false, NULL, "repository of '@/m.yaml' is not used: it has no commit yet"},
+	{"manifest not added",
+	 "git init -q . && echo > other && git add . && " COMMIT " && echo > m.yaml", true, true,
+	 NULL, NULL},
+	{"manifest ignored",
+	 "git init -q . && echo m.yaml > .gitignore && git add . && " COMMIT " && echo > m.yaml",
+	 true, true, NULL, NULL},
+	{"no commit", "git init -q . && echo > m.yaml", false, false, NULL,
+	 "repository of '@/m.yaml' is not used: it has no commit yet"},
 	{"damaged", MADE "echo garbage > .git/HEAD", false, false, NULL,
 	 "repository of '@/m.yaml' is not used: corrupted loose reference file: HEAD"},
-	{"remote", MADE "git remote add up https://h/up.git && git remote add origin https://h/o.git", true, false, "https://h/o.git", NULL},
-	{"another remote", MADE "git remote add up https://h/up.git", true, false, "https://h/up.git", NULL},
-	{"token", MADE "git remote add origin https://s3cret@h:8443/o.git", true, false, "https://h:8443/o.git", NULL},
-	{"password", MADE "git remote add origin 'https://u:p@ss@h/o.git?private_token=x#y'", true, false, "https://h/o.git", NULL},
-	{"password with a slash", MADE "git remote add origin https://u:pa/ss@h/o.git", true, false, "https://h/o.git", NULL},
-	{"at in the path", MADE "git remote add origin https://h:80/o@1.git", true, false, "https://h:80/o@1.git", NULL},
+	{"remote",
+	 MADE "git remote add up https://h/up.git && git remote add origin https://h/o.git", true,
+	 false, "https://h/o.git", NULL},
+	{"another remote", MADE "git remote add up https://h/up.git", true, false,
+	 "https://h/up.git", NULL},
+	{"token", MADE "git remote add origin https://s3cret@h:8443/o.git", true, false,
+	 "https://h:8443/o.git", NULL},
+	{"password", MADE "git remote add origin 'https://u:p@ss@h/o.git?private_token=x#y'", true,
+	 false, "https://h/o.git", NULL},
+	{"password with a slash", MADE "git remote add origin https://u:pa/ss@h/o.git", true, false,
+	 "https://h/o.git", NULL},
+	{"at in the path", MADE "git remote add origin https://h:80/o@1.git", true, false,
+	 "https://h:80/o@1.git", NULL},
 	{"scp form", MADE "git remote add origin git@h:o.git", true, false, "git@h:o.git", NULL},
-	{"control characters", MADE "git remote add origin \"$(printf 'https://h/\\033[1m')\"", true, false, NULL, NULL},
+	{"control characters", MADE "git remote add origin \"$(printf 'https://h/\\033[1m')\"",
+	 true, false, NULL, NULL},
 };
 
 static void run(const char *dir, const char *script) {
@@ -74,9 +89,10 @@ static void run(const char *dir, const char *script) {
 }
 
 static void origin_of(void **state) {
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct git_origin o CLEANUP(git_origin_done) = GIT_ORIGIN_INIT;
-		char *dir CLEANUP(freep) = mem_printf("%s/r", (char *) *state), *file CLEANUP(freep) = mem_printf("%s/m.yaml", dir);
+		char *dir CLEANUP(freep) = mem_printf("%s/r", (char *) *state),
+			  *file CLEANUP(freep) = mem_printf("%s/m.yaml", dir);
 		struct err e = {0};
 		bool found = !c->found;
 
@@ -91,7 +107,8 @@ static void origin_of(void **state) {
 		assert_int_equal(!o.note, !c->note);
 		if (c->note) {
 			const char *at = strchr(c->note, '@');
-			char *note CLEANUP(freep) = mem_printf("%.*s%s%s", (int) (at - c->note), c->note, dir, at + 1);
+			char *note CLEANUP(freep) = mem_printf("%.*s%s%s", (int) (at - c->note),
+							       c->note, dir, at + 1);
 			assert_string_equal(o.note, note);
 		}
 		assert_int_equal(fs_remove_tree(EFFECT_NONE, AT_FDCWD, dir, &e), 0);
@@ -104,7 +121,9 @@ static void commit_is_the_head(void **state) {
 	struct err e = {0};
 	bool found;
 
-	run(*state, "git init -q -b main . && mkdir -p deep/er && echo one > deep/er/m.yaml && git add deep && " COMMIT);
+	run(*state,
+	    "git init -q -b main . && mkdir -p deep/er && echo one > deep/er/m.yaml && git add "
+	    "deep && " COMMIT);
 	run(*state, "git rev-parse HEAD > head");
 	assert_int_equal(git_origin_of(below, &o, &found, &e), 0);
 	assert_true(found);
@@ -138,7 +157,11 @@ static int ask_as_stranger(const char *file) {
 
 	if (setuid(4711) || git_origin_of(file, &o, &found, &e) || found || !o.note)
 		return 1;
-	return text_ends(o.note, "/m.yaml' is not used: it belongs to another user; git config --global --add safe.directory DIR trusts it") ? 0 : 2;
+	return text_ends(o.note,
+			 "/m.yaml' is not used: it belongs to another user; git config --global "
+			 "--add safe.directory DIR trusts it")
+		? 0
+		: 2;
 }
 
 static void foreign_repository_is_not_used(void **state) {

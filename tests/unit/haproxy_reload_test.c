@@ -31,12 +31,28 @@ static int remove_dir(void **state) {
 }
 
 #define HEAD "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
-#define PROC {"show proc", HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1\n# workers\n9 worker 0 0d00h00m01s 3.2.26-1\n# programs\n\n", 0, 0}
-#define FAILED {"show proc", HEAD "1 master 2 [failed: 1] 0d00h00m01s 2.6.12-1\n# workers\n9 worker 1 0d00h00m01s 2.6.12-1\n# programs\n\n", 0, 0}
-#define OTHER {"@!9 show info", "Name: HAProxy\ndescription: d0\nNode: x\n\n", 0, 0}
-#define HAS {"@!9 show info", "Name: HAProxy\ndescription: d1\nNode: x\n\n", 0, 0}
-#define GOOD {"reload", "Success=1\n--\n[NOTICE]   (1) : Loading success.\n", 0, 0}
-#define NOT_NOW {"reload", "Success=0\n", 0, 0}
+#define PROC                                                                                       \
+	{                                                                                          \
+		"show proc",                                                                       \
+			HEAD "1 master 1 [failed: 0] 0d00h00m01s 3.2.26-1\n# workers\n9 worker 0 " \
+			     "0d00h00m01s 3.2.26-1\n# programs\n\n",                               \
+			0, 0                                                                       \
+	}
+#define FAILED                                                                                     \
+	{                                                                                          \
+		"show proc",                                                                       \
+			HEAD "1 master 2 [failed: 1] 0d00h00m01s 2.6.12-1\n# workers\n9 worker 1 " \
+			     "0d00h00m01s 2.6.12-1\n# programs\n\n",                               \
+			0, 0                                                                       \
+	}
+#define OTHER \
+	{ "@!9 show info", "Name: HAProxy\ndescription: d0\nNode: x\n\n", 0, 0 }
+#define HAS \
+	{ "@!9 show info", "Name: HAProxy\ndescription: d1\nNode: x\n\n", 0, 0 }
+#define GOOD \
+	{ "reload", "Success=1\n--\n[NOTICE]   (1) : Loading success.\n", 0, 0 }
+#define NOT_NOW \
+	{ "reload", "Success=0\n", 0, 0 }
 
 /* What the master says to a reload, and what comes of it. */
 static void test_reload(void **state) {
@@ -47,18 +63,31 @@ static void test_reload(void **state) {
 		const char *message;
 	} cases[] = {
 		{"done", {PROC, GOOD, PROC, HAS}, 4, ""},
-		{"refused without a reason while it comes up", {PROC, NOT_NOW, NOT_NOW, GOOD, PROC, HAS}, 6, ""},
-		{"refused", {PROC, {"reload", "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : config : fatal\n", 0, 0}}, 2,
+		{"refused without a reason while it comes up",
+		 {PROC, NOT_NOW, NOT_NOW, GOOD, PROC, HAS},
+		 6,
+		 ""},
+		{"refused",
+		 {PROC,
+		  {"reload",
+		   "Success=0\n--\n[ALERT]    (8) : config : unknown keyword 'x'\n[ALERT]    (8) : "
+		   "config : fatal\n",
+		   0, 0}},
+		 2,
 		 "HAProxy does not start with its configuration: config : unknown keyword 'x'"},
-		{"a version that only counts, and failed", {PROC, {"reload", "", 0, 0}, FAILED, OTHER}, 4,
+		{"a version that only counts, and failed",
+		 {PROC, {"reload", "", 0, 0}, FAILED, OTHER},
+		 4,
 		 "HAProxy does not start with its configuration: it wrote no error"},
 		{"refused without a reason for good",
-		 {PROC, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW}, 12,
+		 {PROC, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW, NOT_NOW,
+		  NOT_NOW, NOT_NOW, NOT_NOW},
+		 12,
 		 "HAProxy does not start with its configuration: it wrote no error"},
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct fake_haproxy *f = fake_haproxy_start(dir, SOCKET_MASTER, c->lines, c->n);
 		struct haproxy_memo memo = {0};
 		struct haproxy h = {.dir = dir_fd, .host = true, .memo = &memo};

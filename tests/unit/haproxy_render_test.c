@@ -13,8 +13,9 @@
 #include "gateway/state.h"
 #include "haproxy/render.h"
 
-/* The files of a state, byte for byte: tests/unit/gateway/NAME/{state,haproxy.cfg,llmdeploy.conf,canary.map,releases.map}. UPDATE=1 writes
- * what came as what is expected; look at it with git diff. */
+/* The files of a state, byte for byte:
+ * tests/unit/gateway/NAME/{state,haproxy.cfg,llmdeploy.conf,canary.map,releases.map}. UPDATE=1
+ * writes what came as what is expected; look at it with git diff. */
 #define FOLDER "tests/unit/gateway"
 static const struct haproxy_paths paths = {.run = "run/routes", .gateway = "gateway", .host = ""};
 static const struct haproxy_paths contained = {.run = "/r", .gateway = "/g", .host = "/host"};
@@ -23,10 +24,11 @@ static const struct {
 	const char *name;
 	const struct haproxy_paths *paths;
 } cases[] = {
-	{"nothing", &paths},   /* no route yet */
-	{"one", &paths},       /* a route, local */
-	{"address", &paths},   /* a fallback at an IPv6 address */
-	{"everything", &contained}, /* two addresses, TLS, keys, a canary, hosted models by name and by number */
+	{"nothing", &paths}, /* no route yet */
+	{"one", &paths},     /* a route, local */
+	{"address", &paths}, /* a fallback at an IPv6 address */
+	/* two addresses, TLS, keys, a canary, hosted models by name and by number */
+	{"everything", &contained},
 };
 
 static void content(const char *name, const char *file, struct buf *out) {
@@ -62,15 +64,18 @@ static void same(const char *name, const struct haproxy_text *t) {
 
 static void test_texts(void **state) {
 	(void) state;
-	EACH_CASE(c, cases) {
-		struct gateway_state *s CLEANUP(gateway_state_freep) = state_of(c->name), *again CLEANUP(gateway_state_freep) = gateway_state_copy(s);
-		struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0}, u CLEANUP(haproxy_texts_done) = {0};
+	EACH_CASE (c, cases) {
+		struct gateway_state *s CLEANUP(gateway_state_freep) = state_of(c->name),
+					*again CLEANUP(gateway_state_freep) = gateway_state_copy(s);
+		struct haproxy_texts t CLEANUP(haproxy_texts_done) = {0},
+				       u CLEANUP(haproxy_texts_done) = {0};
 		struct err e = {0};
 		assert_int_equal(haproxy_render(gateway_state_routes(s), c->paths, &t, &e), 0);
 		assert_int_equal(haproxy_render(gateway_state_routes(again), c->paths, &u, &e), 0);
 		for (size_t i = 0; i < HAPROXY_TEXTS; i++) {
 			assert_string_equal(t.files[i].bytes, u.files[i].bytes);
-			if (strcmp(t.files[i].name, "llmdeploy.lua") != 0) /* its text is its template's */
+			/* its text is its template's */
+			if (strcmp(t.files[i].name, "llmdeploy.lua") != 0)
 				same(c->name, &t.files[i]);
 		}
 		assert_string_equal(t.files[HAPROXY_TEXTS - 1].name, "haproxy.cfg");
@@ -85,15 +90,20 @@ static void test_lua(void **state) {
 	(void) state;
 	assert_int_equal(haproxy_render(gateway_state_routes(s), &paths, &t, &e), 0);
 	assert_string_equal(t.files[3].name, "llmdeploy.lua");
-	assert_non_null(strstr(t.files[3].bytes, "\nlocal conf_path = \"gateway/llmdeploy.conf\"\n"));
+	assert_non_null(
+		strstr(t.files[3].bytes, "\nlocal conf_path = \"gateway/llmdeploy.conf\"\n"));
 	assert_null(strstr(t.files[3].bytes, "@GATEWAY@"));
 }
 
 static void test_files(void **state) {
 	static const struct haproxy_file expect[] = {
-		{"/etc/ca.pem", HAPROXY_CA}, {"/etc/clients", HAPROXY_KEY_HASHES}, {"/etc/door.pem", HAPROXY_CERTIFICATE}, {"/etc/hosted.key", HAPROXY_API_KEY},
+		{"/etc/ca.pem", HAPROXY_CA},
+		{"/etc/clients", HAPROXY_KEY_HASHES},
+		{"/etc/door.pem", HAPROXY_CERTIFICATE},
+		{"/etc/hosted.key", HAPROXY_API_KEY},
 	};
-	struct gateway_state *s CLEANUP(gateway_state_freep) = state_of("everything"), *none CLEANUP(gateway_state_freep) = state_of("one");
+	struct gateway_state *s CLEANUP(gateway_state_freep) = state_of("everything"),
+				*none CLEANUP(gateway_state_freep) = state_of("one");
 	struct haproxy_file *files CLEANUP(freep) = NULL, *no_files CLEANUP(freep) = NULL;
 
 	(void) state;
@@ -125,20 +135,30 @@ static void test_many(void **state) {
 	struct err e = {0};
 
 	(void) state;
-	(void) buf_puts(&text, "{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[");
+	(void) buf_puts(&text,
+			"{\"apiVersion\":\"llmdeploy/v1\",\"kind\":\"Gateway\",\"routes\":[");
 	for (int i = 0; i < HAPROXY_MAX_ROUTES; i++)
-		(void) buf_printf(&text, "%s{\"a\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
-				  "\"b\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
-				  "\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%d\",\"metrics\":\"127.0.0.1:1\",\"privacy\":\"any\",\"fallback\":{\"url\":"
-				  "\"https://h/v1\",\"model\":\"m\"}},\"name\":\"r%d\",\"since\":%d}", i ? "," : "", 2000 + i, i, i + 1);
+		(void) buf_printf(
+			&text,
+			"%s{\"a\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_"
+			"tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
+			"\"b\":{\"generated_tokens\":\"\",\"id\":\"\",\"metrics\":\"\",\"prompt_"
+			"tokens\":\"\",\"sequences\":0,\"version\":\"\",\"want\":\"maint\"},"
+			"\"canary_percent\":0,\"gateway\":{\"listen\":\"127.0.0.1:%d\",\"metrics\":"
+			"\"127.0.0.1:1\",\"privacy\":\"any\",\"fallback\":{\"url\":"
+			"\"https://h/v1\",\"model\":\"m\"}},\"name\":\"r%d\",\"since\":%d}",
+			i ? "," : "", 2000 + i, i, i + 1);
 	(void) buf_puts(&text, "]}");
-	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) || haproxy_render(gateway_state_routes(s), &paths, &t, &e))
+	if (gateway_state_parse(buf_str(&text), text.len, &s, &e) ||
+	    haproxy_render(gateway_state_routes(s), &paths, &t, &e))
 		fail_msg("%s", e.msg);
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_lua), cmocka_unit_test(test_files),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_many)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_lua),
+					   cmocka_unit_test(test_files),
+					   cmocka_unit_test(test_refused),
+					   cmocka_unit_test(test_many)};
 
 	return cmocka_run_group_tests_name("gateway render", tests, NULL, NULL);
 }

@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/history.h"
 #include "release/release.h"
 #include "root/root.h"
+#include "json/json.h"
 
 struct fixture {
 	char path[40];
@@ -62,8 +62,11 @@ static void record(struct journal *j, const char *json) {
 	fine(journal_append(j, o, &e), &e);
 }
 
-static void switched(struct journal *j, const char *event, const char *op, const char *from, const char *to) {
-	char *json CLEANUP(freep) = mem_printf("{\"event\":\"%s\",\"op\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}", event, op, from, to);
+static void switched(struct journal *j, const char *event, const char *op, const char *from,
+		     const char *to) {
+	char *json CLEANUP(freep) =
+		mem_printf("{\"event\":\"%s\",\"op\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"}", event,
+			   op, from, to);
 
 	record(j, json);
 }
@@ -73,7 +76,9 @@ static void flipped(struct journal *j, const char *op, const char *from, const c
 }
 
 static void committed(struct journal *j, const char *op, const char *version) {
-	char *json CLEANUP(freep) = mem_printf("{\"event\":\"committed\",\"op\":\"%s\",\"version\":\"%s\"}", op, version);
+	char *json CLEANUP(
+		freep) = mem_printf("{\"event\":\"committed\",\"op\":\"%s\",\"version\":\"%s\"}",
+				    op, version);
 
 	record(j, json);
 }
@@ -86,8 +91,9 @@ static void remove_all(struct fixture *p, struct journal *j) {
 	fine(fs_remove_tree(EFFECT_NONE, p->chat.fd, "releases", &e), &e);
 }
 
-/* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied, and its watch
- * failed; "<X" a rollback to X; "^X" one that recovery gave up, "~X" before the link was turned; "-X" X is collected; "0" the route is removed. */
+/* One letter a step, as the rollout journals it: a capital is applied and committed; "!X" applied,
+ * and its watch failed; "<X" a rollback to X; "^X" one that recovery gave up, "~X" before the link
+ * was turned; "-X" X is collected; "0" the route is removed. */
 static void play(struct fixture *p, const char *script) {
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct json *evidence CLEANUP(json_freep) = json_object();
@@ -110,13 +116,16 @@ static void play(struct fixture *p, const char *script) {
 			continue;
 		}
 		if (strchr("^~", how)) {
-			switched(j, how == '^' ? "flipped" : "flip_intent", "rollback", active, version);
+			switched(j, how == '^' ? "flipped" : "flip_intent", "rollback", active,
+				 version);
 			switched(j, "flip_intent", "revert", version, active);
 			flipped(j, "revert", version, active);
 			continue;
 		}
 		if (how != '<')
-			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed, &e), &e);
+			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed,
+					 &e),
+			     &e);
 		flipped(j, how == '<' ? "rollback" : "apply", active, version);
 		if (how == '!') {
 			flipped(j, "revert", version, active);
@@ -138,8 +147,9 @@ static void begin_again(struct fixture *p, const char *script) {
 	play(p, script);
 }
 
-#define APPLY                                                                                                     \
-	"{\"event\":\"apply\",\"version\":\"r1\",\"lock\":\"abc\",\"by\":\"max\",\"host\":\"h\",\"manifest\":" \
+#define APPLY                                                                                     \
+	"{\"event\":\"apply\",\"version\":\"r1\",\"lock\":\"abc\",\"by\":\"max\",\"host\":\"h\"," \
+	"\"manifest\":"                                                                           \
 	"{\"commit\":\"0123456789abcdef\",\"dirty\":true}}"
 
 /* A record a line. */
@@ -165,7 +175,9 @@ static void write_events(struct fixture *p, const char *events) {
 	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
 	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		size_t n = strcspn(word, "*");
-		char *json CLEANUP(freep) = mem_printf("{\"event\":\"%.*s\"%s,\"version\":\"r1\"}", (int) n, word, word[n] ? ",\"stopped\":true" : "");
+		char *json CLEANUP(freep) = mem_printf("{\"event\":\"%.*s\"%s,\"version\":\"r1\"}",
+						       (int) n, word,
+						       word[n] ? ",\"stopped\":true" : "");
 		record(j, json);
 	}
 }

@@ -13,11 +13,15 @@ static const struct {
 	{"the one before", "AB", NULL, "a", ""},
 	{"of three", "ABC", NULL, "b", ""},
 	{"not the one rolled back from", "ABC<B", NULL, "a", ""},
-	{"nothing left", "AB<A", NULL, NULL, NO "'b' was rolled back from; to roll back to it anyway: --to b"},
+	{"nothing left", "AB<A", NULL, NULL,
+	 NO "'b' was rolled back from; to roll back to it anyway: --to b"},
 	{"nothing left of three", "ABC<B<A", NULL, NULL,
-	 NO "'b' was rolled back from, 'c' was rolled back from; to roll back to it anyway: --to b"},
-	{"all others collected", "ABC-A-B", NULL, NULL, NO "'b' is not on disk any more, 'a' is not on disk any more"},
-	{"failed its watch, and nothing else", "A!B", NULL, NULL, NO "no other one was ever committed"},
+	 NO
+	 "'b' was rolled back from, 'c' was rolled back from; to roll back to it anyway: --to b"},
+	{"all others collected", "ABC-A-B", NULL, NULL,
+	 NO "'b' is not on disk any more, 'a' is not on disk any more"},
+	{"failed its watch, and nothing else", "A!B", NULL, NULL,
+	 NO "no other one was ever committed"},
 	{"a later one after a rollback", "AB<AC", NULL, "a", ""},
 	{"what served last comes first", "ABC<AD", NULL, "a", ""},
 	{"never what failed its watch", "AB!C", NULL, "a", ""},
@@ -28,7 +32,8 @@ static const struct {
 	/* Going forward again discredits nothing. */
 	{"forward again, of two", "AB<A<B", NULL, "a", ""},
 	{"forward again, of three", "ABC<B<C", NULL, "b", ""},
-	{"forward again, and back", "AB<A<B<A", NULL, NULL, NO "'b' was rolled back from; to roll back to it anyway: --to b"},
+	{"forward again, and back", "AB<A<B<A", NULL, NULL,
+	 NO "'b' was rolled back from; to roll back to it anyway: --to b"},
 	{"forward again, back, and forward", "AB<A<B<A<B", NULL, "a", ""},
 	{"forward again, back, and further back", "ABC<B<C<B", NULL, "a", ""},
 	{"two back, two forward", "ABC<B<A<C", NULL, "a", ""},
@@ -41,10 +46,12 @@ static const struct {
 	{"forward again, then a new one that failed", "AB<A<B!C", NULL, "a", ""},
 	{"to an older one that was rolled back from is back", "AB<AC<B", NULL, "a", ""},
 	{"to an older one, then forward again", "AB<AC<B<C", NULL, "b", ""},
-	{"applied again is the newest", "ABA<B", NULL, NULL, NO "'a' was rolled back from; to roll back to it anyway: --to a"},
+	{"applied again is the newest", "ABA<B", NULL, NULL,
+	 NO "'a' was rolled back from; to roll back to it anyway: --to a"},
 	{"applied again, back, and forward again", "ABA<B<A", NULL, "b", ""},
 	{"an order of before counts for a rollback of before", "AB<ACA-C", NULL, NULL,
-	 NO "'c' is not on disk any more, 'b' was rolled back from; to roll back to it anyway: --to b"},
+	 NO "'c' is not on disk any more, 'b' was rolled back from; to roll back to it anyway: "
+	    "--to b"},
 	{"forward again, and the one before is collected", "ABC<B<C-B", NULL, "a", ""},
 	/* One that recovery gave up discredits nothing. */
 	{"given up", "AB^A", NULL, "a", ""},
@@ -63,8 +70,10 @@ static const struct {
 	{"collected ones are passed over", "ABC-B", NULL, "a", ""},
 	{"by name", "ABC", "a", "a", ""},
 	{"by name, though rolled back from", "ABC<B", "c", "c", ""},
-	{"never committed", "A!B", "b", NULL, "version 'b' of 'chat' was never committed; committed: a"},
-	{"never committed since the removal", "B0A!B", "b", NULL, "version 'b' of 'chat' was never committed; committed: a"},
+	{"never committed", "A!B", "b", NULL,
+	 "version 'b' of 'chat' was never committed; committed: a"},
+	{"never committed since the removal", "B0A!B", "b", NULL,
+	 "version 'b' of 'chat' was never committed; committed: a"},
 	{"unknown", "AB", "z", NULL, "no version 'z' of route 'chat'"},
 	{"unknown in an empty route", "", "z", NULL, "no version 'z' of route 'chat'"},
 	{"collected", "ABC-A", "a", NULL, "no version 'a' of route 'chat'"},
@@ -94,7 +103,7 @@ static const struct {
 static void forward_goes_to(void **state) {
 	struct fixture *p = *state;
 
-	EACH_CASE(c, forwards) {
+	EACH_CASE (c, forwards) {
 		char *to CLEANUP(freep) = NULL;
 		struct err e = {0};
 
@@ -107,12 +116,13 @@ static void forward_goes_to(void **state) {
 static void rollback_goes_to(void **state) {
 	struct fixture *p = *state;
 
-	EACH_CASE(c, rollbacks) {
+	EACH_CASE (c, rollbacks) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
 		struct err e = {0};
 
 		begin_again(p, c->script);
-		assert_int_equal(release_rollback_target(&p->chat, c->named, &to, &e), c->target ? 0 : -1);
+		assert_int_equal(release_rollback_target(&p->chat, c->named, &to, &e),
+				 c->target ? 0 : -1);
 		assert_string_equal(e.msg, c->msg);
 		assert_int_equal(e.code, c->target ? ERR_OK : ERR_USAGE);
 		if (c->target)
@@ -126,10 +136,14 @@ static void damaged_target_is_not_passed_over(void **state) {
 	struct err e = {0};
 
 	play(p, "ABC");
-	fine(fs_write(EFFECT_NONE, p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e), &e);
+	fine(fs_write(EFFECT_NONE, p->chat.fd, "releases/b/release.lock.json", "B", 1, 0444, &e),
+	     &e);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
-	assert_string_equal(e.msg, "cannot roll back to 'b' (name another with --to): 'routes/chat/releases/b/release.lock.json' is not the file that passed the gate: "
-				   "its digest is df7e70e50215, evidence/1.json is of 3e23e8160039");
+	assert_string_equal(
+		e.msg,
+		"cannot roll back to 'b' (name another with --to): "
+		"'routes/chat/releases/b/release.lock.json' is not the file that passed the gate: "
+		"its digest is df7e70e50215, evidence/1.json is of 3e23e8160039");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 }
 
@@ -154,8 +168,10 @@ static void newest_of_an_event(void **state) {
 		enum event event;
 		size_t among;
 		bool found;
-	} table[] = {{"the newest", EVENT_REJECTED, 1, true}, {"further back", EVENT_FLIPPED, 6, true},
-		     {"too far back", EVENT_FLIPPED, 5, false}, {"none", EVENT_HELD, 100, false}};
+	} table[] = {{"the newest", EVENT_REJECTED, 1, true},
+		     {"further back", EVENT_FLIPPED, 6, true},
+		     {"too far back", EVENT_FLIPPED, 5, false},
+		     {"none", EVENT_HELD, 100, false}};
 	struct fixture *p = *state;
 	struct journal *j CLEANUP(journal_freep) = NULL;
 	struct err e = {0};
@@ -164,7 +180,7 @@ static void newest_of_an_event(void **state) {
 	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
 	for (size_t i = 0; i < sizeof story / sizeof *story; i++)
 		record(j, story[i]);
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		char time[CLOCK_STAMP] = "x";
 		fine(history_newest(&p->chat, c->event, c->among, time, &e), &e);
 		assert_int_equal(strlen(time), c->found ? 20 : 0);
@@ -178,30 +194,43 @@ static void state_of_a_route(void **state) {
 		bool since;
 	} table[] = {
 		{"nothing", "", RELEASE_STARTED, false},
-		{"an apply", "apply started proved flip_intent flipped committed", RELEASE_STARTED, true},
+		{"an apply", "apply started proved flip_intent flipped committed", RELEASE_STARTED,
+		 true},
 		{"an apply that came to nothing", "apply started rejected", RELEASE_STARTED, false},
 		{"stopped", "flipped committed stop drained route_stopped", RELEASE_STOPPED, true},
 		{"a stop that was begun", "flipped committed stop drained", RELEASE_STARTED, true},
-		{"a stop that was given up", "flipped committed stop interrupted", RELEASE_STARTED, true},
-		{"a stop that recovery finished", "flipped committed stop recovering route_stopped recovered", RELEASE_STOPPED, true},
+		{"a stop that was given up", "flipped committed stop interrupted", RELEASE_STARTED,
+		 true},
+		{"a stop that recovery finished",
+		 "flipped committed stop recovering route_stopped recovered", RELEASE_STOPPED,
+		 true},
 		{"a start that was begun", "flipped route_stopped start", RELEASE_STOPPED, true},
-		{"a start that failed", "flipped route_stopped start failed", RELEASE_STOPPED, true},
+		{"a start that failed", "flipped route_stopped start failed", RELEASE_STOPPED,
+		 true},
 		{"started", "flipped route_stopped start route_started", RELEASE_STARTED, true},
-		{"an apply that failed while it was stopped", "flipped route_stopped apply started rejected", RELEASE_STOPPED, true},
-		{"a switch while it was stopped", "flipped route_stopped apply flip_intent flipped", RELEASE_STARTED, true},
-		{"an intent of a switch is none", "flipped route_stopped apply flip_intent", RELEASE_STOPPED, true},
-		{"collected and pinned while it was stopped", "flipped route_stopped gc pinned tidied", RELEASE_STOPPED, true},
-		{"a recreate stops the active release, and not the route", "flipped committed apply stop_intent stopped", RELEASE_STARTED, true},
+		{"an apply that failed while it was stopped",
+		 "flipped route_stopped apply started rejected", RELEASE_STOPPED, true},
+		{"a switch while it was stopped", "flipped route_stopped apply flip_intent flipped",
+		 RELEASE_STARTED, true},
+		{"an intent of a switch is none", "flipped route_stopped apply flip_intent",
+		 RELEASE_STOPPED, true},
+		{"collected and pinned while it was stopped",
+		 "flipped route_stopped gc pinned tidied", RELEASE_STOPPED, true},
+		{"a recreate stops the active release, and not the route",
+		 "flipped committed apply stop_intent stopped", RELEASE_STARTED, true},
 		{"removed", "flipped committed remove removed", RELEASE_REMOVED, true},
-		{"removed while it was stopped", "flipped route_stopped remove removed", RELEASE_REMOVED, true},
+		{"removed while it was stopped", "flipped route_stopped remove removed",
+		 RELEASE_REMOVED, true},
 		{"a removal that was begun", "flipped route_stopped remove", RELEASE_STOPPED, true},
-		{"applied again", "flipped remove removed apply flipped committed", RELEASE_STARTED, true},
+		{"applied again", "flipped remove removed apply flipped committed", RELEASE_STARTED,
+		 true},
 		{"a journal that was given up", "route_stopped accepted", RELEASE_STARTED, true},
-		{"a journal that was given up, of a stopped route", "flipped accepted* recovered", RELEASE_STOPPED, true},
+		{"a journal that was given up, of a stopped route", "flipped accepted* recovered",
+		 RELEASE_STOPPED, true},
 	};
 	struct fixture *p = *state;
 
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		enum release_state got = RELEASE_REMOVED;
 		char since[CLOCK_STAMP] = "x";
 		struct err e = {0};
@@ -215,8 +244,12 @@ static void state_of_a_route(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(rollback_goes_to),  IN_PLACE(forward_goes_to), IN_PLACE(damaged_target_is_not_passed_over), IN_PLACE(committed_ones_by_last_activity),
-		IN_PLACE(newest_of_an_event), IN_PLACE(state_of_a_route),
+		IN_PLACE(rollback_goes_to),
+		IN_PLACE(forward_goes_to),
+		IN_PLACE(damaged_target_is_not_passed_over),
+		IN_PLACE(committed_ones_by_last_activity),
+		IN_PLACE(newest_of_an_event),
+		IN_PLACE(state_of_a_route),
 	};
 	return cmocka_run_group_tests_name("history", tests, NULL, NULL);
 }

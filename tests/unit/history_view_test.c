@@ -16,7 +16,8 @@ static const struct {
 	 "7 apply r2 def eva 'after r1' 0 begins\n"
 	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
 	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
-	{"the newest, with what its operation knows", NULL, 1, "9 rejected r2 def eva 'gate failed' 0 ends\n"},
+	{"the newest, with what its operation knows", NULL, 1,
+	 "9 rejected r2 def eva 'gate failed' 0 ends\n"},
 	{"just to the beginning", NULL, 3,
 	 "7 apply r2 def eva 'after r1' 0 begins\n"
 	 "8 skip_eval r2 def eva 'no questions yet' 0\n"
@@ -42,7 +43,7 @@ static void history_is_a_view(void **state) {
 	fine(journal_open(p->chat.fd, p->chat.where, 0, &j, &torn, &e), &e);
 	for (size_t i = 0; i < sizeof story / sizeof *story; i++)
 		record(j, story[i]);
-	EACH_CASE(c, views) {
+	EACH_CASE (c, views) {
 		struct history *h CLEANUP(history_freep) = NULL;
 		struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 
@@ -51,8 +52,10 @@ static void history_is_a_view(void **state) {
 			const struct history_item *it = &h->items[i];
 			/* The test may run across a second. */
 			uint64_t ms = it->duration_ms == 1000 ? 0 : it->duration_ms;
-			(void) buf_printf(&text, "%d %s %s %s %s '%s' %d%s%s\n", (int) it->seq, it->event, it->version, it->lockfile,
-					  it->by, it->detail, (int) ms, it->begins ? " begins" : "", it->ends ? " ends" : "");
+			(void) buf_printf(&text, "%d %s %s %s %s '%s' %d%s%s\n", (int) it->seq,
+					  it->event, it->version, it->lockfile, it->by, it->detail,
+					  (int) ms, it->begins ? " begins" : "",
+					  it->ends ? " ends" : "");
 		}
 		assert_string_equal(buf_str(&text), c->text);
 	}
@@ -66,14 +69,21 @@ static void operation_under_way(void **state) {
 	} table[] = {
 		{"nothing", "", "", NULL, "", false},
 		{"begun", "apply", "apply", "preparing the candidate", "apply", false},
-		{"in the proof", "apply started ready", "apply", "asking the golden questions", "ready", false},
-		{"in the watch", "apply started ready proved flip_intent flipped", "apply", "watching the new release", "flipped", false},
-		{"in the drain", "apply flip_intent flipped committed", "apply", "draining the previous release", "committed", true},
-		{"after the drain", "apply flip_intent flipped committed drained", "apply", "draining the previous release", "drained", true},
+		{"in the proof", "apply started ready", "apply", "asking the golden questions",
+		 "ready", false},
+		{"in the watch", "apply started ready proved flip_intent flipped", "apply",
+		 "watching the new release", "flipped", false},
+		{"in the drain", "apply flip_intent flipped committed", "apply",
+		 "draining the previous release", "committed", true},
+		{"after the drain", "apply flip_intent flipped committed drained", "apply",
+		 "draining the previous release", "drained", true},
 		{"rejected", "apply started rejected", "apply", NULL, "rejected", true},
-		{"a second one", "apply rejected apply started", "apply", "waiting for the candidate to get ready", "started", false},
-		{"in a recovery", "apply started recovering", "apply", "recovering", "recovering", false},
-		{"recovered", "apply started recovering recovered", "apply", NULL, "recovered", true},
+		{"a second one", "apply rejected apply started", "apply",
+		 "waiting for the candidate to get ready", "started", false},
+		{"in a recovery", "apply started recovering", "apply", "recovering", "recovering",
+		 false},
+		{"recovered", "apply started recovering recovered", "apply", NULL, "recovered",
+		 true},
 		{"collected", "apply committed gc", "gc", NULL, "gc", true},
 		{"stopping", "stop drained", "stop", "draining and stopping", "drained", false},
 		{"starting", "start", "start", "starting the active release", "start", false},
@@ -83,7 +93,7 @@ static void operation_under_way(void **state) {
 	};
 	struct fixture *p = *state;
 
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		struct release_operation o;
 		struct err e = {0};
 
@@ -111,7 +121,7 @@ static void versions_of_a_route(void **state) {
 	};
 	struct fixture *p = *state;
 
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		struct release_version *versions CLEANUP(freep) = NULL;
 		struct buf text CLEANUP(buf_done) = BUF_INIT(200);
 		struct err e = {0};
@@ -120,7 +130,9 @@ static void versions_of_a_route(void **state) {
 		begin_again(p, c->script);
 		fine(release_versions(&p->chat, &versions, &n, &e), &e);
 		for (size_t i = 0; i < n; i++)
-			(void) buf_printf(&text, "%s%s%s%s", i ? " " : "", versions[i].version, versions[i].committed[0] ? "+" : "", versions[i].left ? "!" : "");
+			(void) buf_printf(&text, "%s%s%s%s", i ? " " : "", versions[i].version,
+					  versions[i].committed[0] ? "+" : "",
+					  versions[i].left ? "!" : "");
 		assert_string_equal(buf_str(&text), c->text);
 	}
 }
@@ -158,7 +170,8 @@ static void purged(void **state) {
 	assert_int_equal(release_route_lock(&waits, "apply", 0, &e), -1);
 	assert_string_equal(e.msg, "route 'chat' was removed at the same moment: try again");
 	assert_int_equal(e.code, ERR_BUSY);
-	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, "routes/.chat.tmp-4194305/releases/a", 0755, &e), &e);
+	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, "routes/.chat.tmp-4194305/releases/a", 0755, &e),
+	     &e);
 	char *alive CLEANUP(freep) = mem_printf("routes/.chat.tmp-%ld", (long) getpid());
 	fine(fs_mkdirs(EFFECT_NONE, p->root.fd, alive, 0755, &e), &e);
 	fine(release_routes_clean(&p->root, &e), &e);
@@ -183,17 +196,23 @@ static void broken_journal_is_no_history(void **state) {
 
 	fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", "x\ny\n", 4, 0644, &e), &e);
 	assert_int_equal(history_load(&p->chat, NULL, 10, true, &h, &e), -1);
-	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
+	assert_string_equal(
+		e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), -1);
-	assert_string_equal(e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
+	assert_string_equal(
+		e.msg, "record 1 of 'routes/chat/journal' is damaged: its checksum does not match");
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-IN_PLACE(operation_under_way), IN_PLACE(versions_of_a_route),
-		IN_PLACE(holder_of_the_lock), IN_PLACE(purged),
-		IN_PLACE(history_is_a_view), IN_PLACE(empty_history),			  IN_PLACE(broken_journal_is_no_history),
+		IN_PLACE(operation_under_way),
+		IN_PLACE(versions_of_a_route),
+		IN_PLACE(holder_of_the_lock),
+		IN_PLACE(purged),
+		IN_PLACE(history_is_a_view),
+		IN_PLACE(empty_history),
+		IN_PLACE(broken_journal_is_no_history),
 	};
 	return cmocka_run_group_tests_name("history", tests, NULL, NULL);
 }

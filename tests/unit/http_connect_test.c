@@ -16,19 +16,30 @@ static const struct {
 	enum err_code code;
 	int number;
 } refused[] = {
-	{"nobody listens", "http://127.0.0.1:1/x", NULL, NULL, "cannot reach '127.0.0.1:1': Connection refused", ERR_UNREACHABLE, ECONNREFUSED},
+	{"nobody listens", "http://127.0.0.1:1/x", NULL, NULL,
+	 "cannot reach '127.0.0.1:1': Connection refused", ERR_UNREACHABLE, ECONNREFUSED},
 	{"no such name", "http://user:secret@no.such.invalid/x?key=secret", NULL, NULL,
 	 "cannot reach 'no.such.invalid': its name does not resolve", ERR_UNREACHABLE, 0},
 	{"no socket", "http://engine/x", "/nonexistent/engine.sock", NULL,
-	 "cannot reach '/nonexistent/engine.sock': No such file or directory", ERR_UNREACHABLE, ENOENT},
-	{"a plain file", "http://engine/x", "/dev/null", NULL, "cannot reach '/dev/null': Connection refused", ERR_UNREACHABLE, ECONNREFUSED},
+	 "cannot reach '/nonexistent/engine.sock': No such file or directory", ERR_UNREACHABLE,
+	 ENOENT},
+	{"a plain file", "http://engine/x", "/dev/null", NULL,
+	 "cannot reach '/dev/null': Connection refused", ERR_UNREACHABLE, ECONNREFUSED},
 	{"a path that is too long", "http://engine/x",
-	 "/a/path/that/is/longer/than/the/hundred/and/seven/bytes/that/an/address/of/a/socket/may/have/in/this/operating/system", NULL,
-	 "cannot reach '/a/path/that/is/longer/than/the/hundred/and/seven/bytes/that/an/address/of/a/socket/may/have/in/this/operating/system': "
-	 "a socket's path has 107 bytes at most", ERR_UNREACHABLE, ENAMETOOLONG},
-	{"another scheme", "ftp://user:secret@h/x", NULL, NULL, "an address begins with 'ftp' instead of http:// or https://", ERR_USAGE, 0},
-	{"no scheme", "user:secret@h/x", NULL, NULL, "an address begins with 'user' instead of http:// or https://", ERR_USAGE, 0},
-	{"malformed", "http://user:secret@[h/x", NULL, NULL, "an http address is malformed", ERR_USAGE, 0},
+	 "/a/path/that/is/longer/than/the/hundred/and/seven/bytes/that/an/address/of/a/socket/may/"
+	 "have/in/this/operating/system",
+	 NULL,
+	 "cannot reach "
+	 "'/a/path/that/is/longer/than/the/hundred/and/seven/bytes/that/an/address/of/a/socket/may/"
+	 "have/in/this/operating/system': "
+	 "a socket's path has 107 bytes at most",
+	 ERR_UNREACHABLE, ENAMETOOLONG},
+	{"another scheme", "ftp://user:secret@h/x", NULL, NULL,
+	 "an address begins with 'ftp' instead of http:// or https://", ERR_USAGE, 0},
+	{"no scheme", "user:secret@h/x", NULL, NULL,
+	 "an address begins with 'user' instead of http:// or https://", ERR_USAGE, 0},
+	{"malformed", "http://user:secret@[h/x", NULL, NULL, "an http address is malformed",
+	 ERR_USAGE, 0},
 	{"a line break in a header", "http://h/x", NULL, "Authorization: secret\r\nX: y",
 	 "header 'Authorization' has a control character in its value", ERR_USAGE, 0},
 };
@@ -37,9 +48,12 @@ static void no_connection(void **state) {
 	struct http *h CLEANUP(http_freep) = http_new();
 
 	(void) state;
-	EACH_CASE(c, refused) {
+	EACH_CASE (c, refused) {
 		struct http_response r CLEANUP(http_response_done) = {0};
-		struct http_request q = {.url = c->url, .unix_socket = c->socket, .headers = &c->header, .n_headers = c->header ? 1 : 0};
+		struct http_request q = {.url = c->url,
+					 .unix_socket = c->socket,
+					 .headers = &c->header,
+					 .n_headers = c->header ? 1 : 0};
 		struct err e = {0};
 		assert_int_equal(http_do(h, &q, &r, &e), -1);
 		assert_string_equal(e.msg, c->expect);
@@ -65,8 +79,9 @@ static void no_connection_in_time(void **state) {
 		(void) connect(queued[i], (struct sockaddr *) &a, n);
 	}
 	char *url CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/", ntohs(a.sin_port));
-	char *expect CLEANUP(freep) =
-		mem_printf("cannot reach '127.0.0.1:%u': no connection within 100 ms", ntohs(a.sin_port));
+	char *expect CLEANUP(
+		freep) = mem_printf("cannot reach '127.0.0.1:%u': no connection within 100 ms",
+				    ntohs(a.sin_port));
 	struct http_request q = {.url = url, .connect_timeout_ms = 100};
 	assert_int_equal(http_do(h, &q, &r, &e), -1);
 	assert_string_equal(e.msg, expect);
@@ -91,7 +106,7 @@ static void what_is_shown(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		char *shown CLEANUP(freep) = http_shown(c->url);
 		assert_string_equal(shown, c->shown);
 		assert_int_equal(http_is_loopback(c->url), c->loopback);

@@ -23,8 +23,14 @@ static void a_body_is_streamed(void **state) {
 	struct http_response r CLEANUP(http_response_done) = {0};
 	const char *const headers[] = {"Content-Type: application/x-tar"};
 	struct feed f = {5 << 20, false};
-	struct http_request q = {.method = "POST", .url = "http://engine/echo", .unix_socket = b->socket, .read = feed,
-				 .read_ctx = &f, .headers = headers, .n_headers = 1, .max_body = 6 << 20};
+	struct http_request q = {.method = "POST",
+				 .url = "http://engine/echo",
+				 .unix_socket = b->socket,
+				 .read = feed,
+				 .read_ctx = &f,
+				 .headers = headers,
+				 .n_headers = 1,
+				 .max_body = 6 << 20};
 	struct err e = {0};
 
 	assert_int_equal(http_do(h, &q, &r, &e), 0);
@@ -56,10 +62,14 @@ static void an_early_answer(void **state) {
 	struct bench *b = *state;
 	struct http *h CLEANUP(http_freep) = http_new();
 
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct http_response r CLEANUP(http_response_done) = {0};
 		struct feed f = {200 << 20, false};
-		struct http_request q = {.method = "POST", .url = c->url, .unix_socket = b->socket, .read = feed, .read_ctx = &f};
+		struct http_request q = {.method = "POST",
+					 .url = c->url,
+					 .unix_socket = b->socket,
+					 .read = feed,
+					 .read_ctx = &f};
 		struct err e = {0};
 		int result = http_do(h, &q, &r, &e);
 		assert_string_equal(e.msg, "");
@@ -69,10 +79,14 @@ static void an_early_answer(void **state) {
 	}
 	struct http_response r CLEANUP(http_response_done) = {0};
 	struct feed f = {200 << 20, false};
-	struct http_request q = {.method = "POST", .url = "http://engine/early-half", .unix_socket = b->socket, .read = feed,
+	struct http_request q = {.method = "POST",
+				 .url = "http://engine/early-half",
+				 .unix_socket = b->socket,
+				 .read = feed,
 				 .read_ctx = &f};
 	struct err e = {0};
-	char *expect CLEANUP(freep) = mem_printf("'%s' closed the connection before the end of its answer", b->socket);
+	char *expect CLEANUP(freep) =
+		mem_printf("'%s' closed the connection before the end of its answer", b->socket);
 	assert_int_equal(http_do(h, &q, &r, &e), -1);
 	assert_string_equal(e.msg, expect);
 }
@@ -82,8 +96,9 @@ static void a_reset_connection(void **state) {
 	struct http *h CLEANUP(http_freep) = http_new();
 	struct http_response r CLEANUP(http_response_done) = {0};
 	char *url CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/reset", httpd_port(b->tcp));
-	char *expect CLEANUP(freep) = mem_printf("exchange with '127.0.0.1:%u' failed: Recv failure: Connection reset by peer",
-						 httpd_port(b->tcp));
+	char *expect CLEANUP(freep) = mem_printf(
+		"exchange with '127.0.0.1:%u' failed: Recv failure: Connection reset by peer",
+		httpd_port(b->tcp));
 	struct http_request q = {.url = url};
 	struct err e = {0};
 
@@ -107,7 +122,10 @@ static void a_sink_may_stop(void **state) {
 	struct http *h CLEANUP(http_freep) = http_new();
 	struct http_response r CLEANUP(http_response_done) = {0};
 	long seen = 0;
-	struct http_request q = {.url = "http://engine/big", .unix_socket = b->socket, .sink = one_piece, .sink_ctx = &seen};
+	struct http_request q = {.url = "http://engine/big",
+				 .unix_socket = b->socket,
+				 .sink = one_piece,
+				 .sink_ctx = &seen};
 	struct err e = {0};
 
 	assert_int_equal(http_do(h, &q, &r, &e), 0);
@@ -174,7 +192,8 @@ static void a_proxy_is_asked(void **state) {
 	(void) setenv("http_proxy", proxy, 1);
 	assert_int_equal(http_do(h, &q, &r, &e), -1);
 	assert_string_equal(e.msg, "'no.such.invalid' closed the connection without an answer");
-	assert_int_equal(httpd_requests(b->tcp), before + 1); /* the whole address is its path, which it does not know */
+	/* the whole address is its path, which it does not know */
+	assert_int_equal(httpd_requests(b->tcp), before + 1);
 	assert_string_equal(b->seen.host, "no.such.invalid");
 	q = (struct http_request){.url = "http://engine/ok", .unix_socket = b->socket};
 	assert_int_equal(http_do(h, &q, &r, &e), 0);

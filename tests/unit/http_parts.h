@@ -75,15 +75,21 @@ static bool redirect(struct bench *b, struct httpd_conn *c, const char *path) {
 	char *away CLEANUP(freep) = NULL;
 
 	if (!strcmp(path, "/elsewhere")) {
-		away = mem_printf("Location: http://localhost:%u/ok\r\nX-Linked-Etag: \"linked\"\r\n", httpd_port(b->other));
+		away = mem_printf(
+			"Location: http://localhost:%u/ok\r\nX-Linked-Etag: \"linked\"\r\n",
+			httpd_port(b->other));
 		return httpd_reply(c, 302, away, "moved", 5);
 	}
-	return httpd_reply(c, 302, !strcmp(path, "/there") ? "Location: /ok\r\n" : !strcmp(path, "/loop") ? "Location: /loop\r\n" : "Location: ftp://x/\r\n",
+	return httpd_reply(c, 302,
+			   !strcmp(path, "/there")          ? "Location: /ok\r\n"
+				   : !strcmp(path, "/loop") ? "Location: /loop\r\n"
+							    : "Location: ftp://x/\r\n",
 			   "moved", 5);
 }
 
-static const char fine[] = "Content-Type: text/plain; charset=utf-8\r\nETag: \"abc\"\r\nApi-Version: 1.41\r\n"
-			   "Last-Modified: Sun, 22 Nov 2026 17:41:05 GMT\r\nX-Other: one\r\n";
+static const char fine[] =
+	"Content-Type: text/plain; charset=utf-8\r\nETag: \"abc\"\r\nApi-Version: 1.41\r\n"
+	"Last-Modified: Sun, 22 Nov 2026 17:41:05 GMT\r\nX-Other: one\r\n";
 
 /* Answers that come early, or are none. */
 static bool answer_badly(struct bench *b, struct httpd_conn *c, const char *path) {
@@ -92,10 +98,16 @@ static bool answer_badly(struct bench *b, struct httpd_conn *c, const char *path
 	if (!strcmp(path, "/early-200"))
 		return httpd_reply(c, 200, "Connection: close\r\n", "not a tar", 9) && false;
 	if (!strcmp(path, "/early-chunks"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-				     "3\r\nnot\r\n6\r\n a tar\r\n0\r\n\r\n") && false;
+		return httpd_puts(c,
+				  "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: "
+				  "chunked\r\n\r\n"
+				  "3\r\nnot\r\n6\r\n a tar\r\n0\r\n\r\n") &&
+			false;
 	if (!strcmp(path, "/early-half"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n") && false;
+		return httpd_puts(c,
+				  "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: "
+				  "chunked\r\n\r\n3\r\nnot\r\n") &&
+			false;
 	if (!strcmp(path, "/reset"))
 		return httpd_reset(c);
 	if (!strcmp(path, "/garbage"))
@@ -104,7 +116,8 @@ static bool answer_badly(struct bench *b, struct httpd_conn *c, const char *path
 		return httpd_puts(c, "HTTP/1.1 x OK\r\n\r\n") && false;
 	if (!strcmp(path, "/headers"))
 		return many_headers(c);
-	if (!strcmp(path, "/there") || !strcmp(path, "/loop") || !strcmp(path, "/ftp") || !strcmp(path, "/elsewhere"))
+	if (!strcmp(path, "/there") || !strcmp(path, "/loop") || !strcmp(path, "/ftp") ||
+	    !strcmp(path, "/elsewhere"))
 		return redirect(b, c, path);
 	return false; /* closes without a word */
 }
@@ -127,22 +140,31 @@ static bool answer(void *ctx, struct httpd_conn *c, const struct httpd_request *
 	if (!strcmp(path, "/big"))
 		return big(c, 3 << 20);
 	if (!strcmp(path, "/chunked"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+		return httpd_puts(c,
+				  "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+				  "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
 	if (!strcmp(path, "/continue"))
-		return httpd_puts(c, "HTTP/1.1 103 Early Hints\r\nETag: \"no\"\r\n\r\n") && httpd_reply(c, 200, "", "after", 5);
+		return httpd_puts(c, "HTTP/1.1 103 Early Hints\r\nETag: \"no\"\r\n\r\n") &&
+			httpd_reply(c, 200, "", "after", 5);
 	if (!strcmp(path, "/hang"))
 		return httpd_hang(c);
 	if (!strcmp(path, "/stall"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin") && httpd_hang(c);
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin") &&
+			httpd_hang(c);
 	if (!strcmp(path, "/cut"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin") && false;
+		return httpd_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin") &&
+			false;
 	if (!strcmp(path, "/cutchunk"))
-		return httpd_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n") && false;
+		return httpd_puts(c,
+				  "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+				  "chunked\r\n\r\n5\r\nbegin\r\n") &&
+			false;
 	return answer_badly(b, c, path);
 }
 
 static void no_proxies(void) {
-	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"};
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					    "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		(void) unsetenv(names[i]);

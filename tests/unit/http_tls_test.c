@@ -32,8 +32,8 @@ static void save(const char *name, const char *text) {
 static void serve(int out) {
 	(void) dup2(out, STDOUT_FILENO);
 	(void) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-	(void) execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem",
-		      "-HTTP", (char *) NULL);
+	(void) execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert",
+		      "cert.pem", "-key", "key.pem", "-HTTP", (char *) NULL);
 	_exit(127);
 }
 
@@ -45,11 +45,13 @@ static int start(void **state) {
 	(void) strcpy(t->dir, "/tmp/llmdeploy-tls-XXXXXX");
 	if (!mkdtemp(t->dir) || chdir(t->dir) || pipe2(ends, O_CLOEXEC))
 		return -1;
-	if (system("openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=test "
+	if (system("openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days "
+		   "2 -subj /CN=test "
 		   "-addext subjectAltName=IP:127.0.0.1 2>/dev/null"))
 		return -1;
 	save("ok", "HTTP/1.0 200 OK\r\n\r\nsecret words");
-	save("down", "HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n");
+	save("down",
+	     "HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n");
 	t->server = fork();
 	if (!t->server)
 		serve(ends[1]);
@@ -81,8 +83,11 @@ static const struct {
 	{"trusted", "cert.pem", NULL, "ok", 200, "secret words"},
 	{"trusted by the other name", NULL, "cert.pem", "ok", 200, "secret words"},
 	{"the first name counts", "cert.pem", "key.pem", "ok", 200, "secret words"},
-	{"not trusted", NULL, NULL, "ok", 0, "cannot reach '@': its certificate is not trusted: SSL certificate problem: self-signed certificate"},
-	{"no downgrade", "cert.pem", NULL, "down", 0, "'@' redirects to an address that is not https"},
+	{"not trusted", NULL, NULL, "ok", 0,
+	 "cannot reach '@': its certificate is not trusted: SSL certificate problem: self-signed "
+	 "certificate"},
+	{"no downgrade", "cert.pem", NULL, "down", 0,
+	 "'@' redirects to an address that is not https"},
 	{"no certificates there", "none.pem", NULL, "ok", 0,
 	 "cannot reach '@': no certificates in 'none.pem', which the environment names"},
 };
@@ -96,14 +101,15 @@ static void certificates(void **state) {
 
 	(void) unsetenv("SSL_CERT_DIR");
 	(void) setenv("no_proxy", "*", 1);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct http *h CLEANUP(http_freep) = http_new();
 		struct http_response r CLEANUP(http_response_done) = {0};
 		char *url CLEANUP(freep) = mem_printf("https://127.0.0.1:%u/%s", t->port, c->path);
 		const char *at = strchr(c->expect, '@');
-		char *expect CLEANUP(freep) =
-			at ? mem_printf("%.*s127.0.0.1:%u%s", (int) (at - c->expect), c->expect, t->port, at + 1)
-			   : mem_strdup(c->expect);
+		char *expect CLEANUP(freep) = at
+			? mem_printf("%.*s127.0.0.1:%u%s", (int) (at - c->expect), c->expect,
+				     t->port, at + 1)
+			: mem_strdup(c->expect);
 		struct http_request q = {.url = url, .follow = true, .total_timeout_ms = 10000};
 		struct err e = {0};
 		set_or_not("CURL_CA_BUNDLE", c->bundle);

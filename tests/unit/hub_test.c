@@ -18,7 +18,8 @@ static void addresses(void **state) {
 		{"a branch", "hf://org/repo@main", "org/repo", "main", NULL},
 		{"a tag", "hf://org/repo-1.5_x@v1.0", "org/repo-1.5_x", "v1.0", NULL},
 		{"a file", "hf://org/repo/a.gguf", "org/repo", NULL, "a.gguf"},
-		{"a file at a revision", "hf://org/repo@v1/sub dir/a.gguf", "org/repo", "v1", "sub dir/a.gguf"},
+		{"a file at a revision", "hf://org/repo@v1/sub dir/a.gguf", "org/repo", "v1",
+		 "sub dir/a.gguf"},
 		{"no repository", "hf://org", NULL, NULL, NULL},
 		{"no organisation", "hf:///repo", NULL, NULL, NULL},
 		{"no revision", "hf://org/repo@", NULL, NULL, NULL},
@@ -31,10 +32,12 @@ static void addresses(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct hub_address a CLEANUP(hub_address_done) = {0};
 		struct err e = {0};
-		char *expect CLEANUP(freep) = mem_printf("'%s' is not of the form hf://ORG/REPO[@REVISION][/FILE]", c->text);
+		char *expect CLEANUP(freep) =
+			mem_printf("'%s' is not of the form hf://ORG/REPO[@REVISION][/FILE]",
+				   c->text);
 		if (!c->repo) {
 			assert_int_equal(hub_address_parse(c->text, &a, &e), -1);
 			assert_int_equal(e.code, ERR_USAGE);
@@ -83,7 +86,7 @@ static void what_files_are(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct hub_file f = {.path = (char *) (uintptr_t) c->path, .size = 5};
 		struct hub_repo r = {.files = &f, .n = 1};
 		size_t n;
@@ -98,8 +101,10 @@ static void what_files_are(void **state) {
 
 static void parts_are_one_row(void **state) {
 	struct hub_file files[] = {
-		{.path = (char *) (uintptr_t) "a-00001-of-00002.gguf", .size = 10}, {.path = (char *) (uintptr_t) "a-00002-of-00002.gguf", .size = 20},
-		{.path = (char *) (uintptr_t) "b-00001-of-00002.gguf", .size = 1}, {.path = (char *) (uintptr_t) "c.gguf", .size = 7},
+		{.path = (char *) (uintptr_t) "a-00001-of-00002.gguf", .size = 10},
+		{.path = (char *) (uintptr_t) "a-00002-of-00002.gguf", .size = 20},
+		{.path = (char *) (uintptr_t) "b-00001-of-00002.gguf", .size = 1},
+		{.path = (char *) (uintptr_t) "c.gguf", .size = 7},
 	};
 	struct hub_repo r = {.files = files, .n = 4};
 	size_t n;
@@ -121,27 +126,36 @@ static void what_is_picked(void **state) {
 		const char *const labels[10];
 		const char *const picks[5];
 	} rows[] = {
-		{"a usual repository", {"IQ2_M", "Q3_K_M", "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16"}, {"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"}},
+		{"a usual repository",
+		 {"IQ2_M", "Q3_K_M", "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16"},
+		 {"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"}},
 		{"no K", {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"}, {"Q4_1", "Q5_1", "Q8_0"}},
 		{"large ones do not fit", {"Q3_K_M", "Q4_K_M", "-Q5_K_M", "-Q8_0"}, {"Q4_K_M"}},
-		{"three bits where four do not fit", {"Q2_K", "Q3_K_S", "Q3_K_M", "-Q4_K_M"}, {"Q3_K_M"}},
+		{"three bits where four do not fit",
+		 {"Q2_K", "Q3_K_S", "Q3_K_M", "-Q4_K_M"},
+		 {"Q3_K_M"}},
 		{"two bits are the last choice", {"Q2_K", "-Q3_K_M"}, {"Q2_K"}},
 		{"never beside better ones", {"Q2_K", "Q4_K_M"}, {"Q4_K_M"}},
 		{"as it was trained", {"BF16", "F32"}, {"BF16"}},
 		{"no label", {"", "F32"}, {"F32"}},
 		{"no label alone", {""}, {""}},
 		{"unknown labels of a width", {"Q4_X", "Q4_Y"}, {"Q4_X"}},
-		{"dynamic", {"UD-Q4_K_XL", "UD-Q2_K_XL", "UD-Q8_K_XL"}, {"UD-Q4_K_XL", "UD-Q8_K_XL"}},
+		{"dynamic",
+		 {"UD-Q4_K_XL", "UD-Q2_K_XL", "UD-Q8_K_XL"},
+		 {"UD-Q4_K_XL", "UD-Q8_K_XL"}},
 		{"nothing", {"-Q4_K_M"}, {NULL}},
 	};
 
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct hub_file files[10] = {0};
 		bool usable[10];
 		size_t n = 0, picks[HUB_PICKS], count;
 		for (; n < 10 && c->labels[n]; n++)
-			files[n] = (struct hub_file){.path = mem_printf("m.%s.gguf", c->labels[n] + (*c->labels[n] == '-')), .size = n + 1};
+			files[n] = (struct hub_file){
+				.path = mem_printf("m.%s.gguf",
+						   c->labels[n] + (*c->labels[n] == '-')),
+				.size = n + 1};
 		struct hub_repo r = {.files = files, .n = n};
 		struct hub_model *list CLEANUP(freep) = hub_models(&r, &count);
 		assert_int_equal(count, n);

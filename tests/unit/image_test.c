@@ -19,9 +19,9 @@
 #include "crypto/crypto.h"
 #include "fs/fs.h"
 #include "image/image.h"
-#include "json/json.h"
 #include "store/store.h"
 #include "tests/fake/packages.h"
+#include "json/json.h"
 
 /* Whole images of tiny packages: what is in them, and that it is always the same. */
 
@@ -205,7 +205,7 @@ static void test_contents(void **state) {
 	fake_packages_init(&p);
 	add_all(&p);
 	build(&p, &image);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		char *path CLEANUP(freep) = store_path(p.store, image.layers[c->layer].diff_id);
 		struct err e = {0};
@@ -227,8 +227,9 @@ static void test_wanted_file_that_is_not_there(void **state) {
 	p.at[0].n_files = 1;
 	struct image_request q = fake_packages_request(&p);
 	assert_int_equal(image_layers(&q, p.store, NULL, &image, &e), -1);
-	assert_string_equal(e.msg, "'part_1.0_amd64.deb' has no file 'usr/bin/onne', which "
-				   "packages.lock lists for it");
+	assert_string_equal(e.msg,
+			    "'part_1.0_amd64.deb' has no file 'usr/bin/onne', which "
+			    "packages.lock lists for it");
 }
 
 /* ---- always the same ---- */
@@ -329,7 +330,7 @@ static void test_same_everywhere(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		int ends[2], status;
 		char text[4096] = "";
 		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);

@@ -15,13 +15,14 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/history.h"
 #include "release/release.h"
 #include "rollout/rollout.h"
 #include "root/root.h"
+#include "json/json.h"
 
-/* A journal that is broken in its middle: nobody goes on but by a human's word, and then nothing is lost that could be trusted. */
+/* A journal that is broken in its middle: nobody goes on but by a human's word, and then nothing is
+ * lost that could be trusted. */
 
 struct fixture {
 	char path[48];
@@ -43,7 +44,9 @@ static int setup(void **state) {
 	assert_non_null(mkdtemp(p->path));
 	fine(root_open(p->path, ROOT_WRITE, &p->root, &e), &e);
 	fine(release_route_open(&p->root, "chat", true, &p->chat, &e), &e);
-	p->x = (struct rollout){.base = {.root = &p->root}, .tool = "llmdeploy test", .command = "recover chat"};
+	p->x = (struct rollout){.base = {.root = &p->root},
+				.tool = "llmdeploy test",
+				.command = "recover chat"};
 	*state = p;
 	return 0;
 }
@@ -59,7 +62,8 @@ static int teardown(void **state) {
 	return 0;
 }
 
-static void record(struct journal *j, const char *event, const char *version, const char *from, const char *op) {
+static void record(struct journal *j, const char *event, const char *version, const char *from,
+		   const char *op) {
 	struct json *o CLEANUP(json_freep) = json_object();
 	struct err e = {0};
 
@@ -85,7 +89,9 @@ static void play(struct fixture *p, const char *script) {
 		bool back = *s == '<';
 		version[0] = back ? *++s : *s;
 		if (!back)
-			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed, &e), &e);
+			fine(release_put(&p->chat, version, version, 1, NULL, evidence, &sealed,
+					 &e),
+			     &e);
 		record(j, "flipped", version, from, back ? "rollback" : "apply");
 		fine(release_flip(&p->chat, version, &e), &e);
 		record(j, "committed", version, from, back ? "rollback" : "apply");
@@ -108,13 +114,14 @@ static void break_record(struct fixture *p, int n) {
 
 static const struct {
 	const char *name, *script;
-	int broken;	      /* this record */
-	const char *kept;     /* of rollout_journal_reset */
-	const char *target;   /* of a rollback afterwards; NULL: none */
+	int broken;            /* this record */
+	const char *kept;      /* of rollout_journal_reset */
+	const char *target;    /* of a rollback afterwards; NULL: none */
 	const char *committed; /* afterwards, the newest first */
 } table[] = {
 	{"after all that counts", "abcd", 7, "a, b, c", "c", "dcba"},
-	{"in its middle: what comes after is not believed, but for the link", "abcd", 5, "a, b", "b", "dba"},
+	{"in its middle: what comes after is not believed, but for the link", "abcd", 5, "a, b",
+	 "b", "dba"},
 	{"at its beginning", "abcd", 1, "", NULL, "d"},
 	{"one that was rolled back from is not taken over", "abc<bd", 9, "a, b", "b", "dba"},
 	{"going forward again drops none", "abc<b<cd", 11, "a, b, c", "c", "dcba"},
@@ -134,7 +141,7 @@ static void text_of(struct fixture *p, char out[100]) {
 }
 
 static void journal_is_reset(void **state) {
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		struct release to CLEANUP(release_done) = RELEASE_INIT;
 		struct rollout_journal_reset a = {0};
 		struct err e = {0};
@@ -146,13 +153,16 @@ static void journal_is_reset(void **state) {
 		break_record(p, c->broken);
 		assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), -1);
 		assert_int_equal(rollout_reset_journal(&p->x, "chat", &a, &e), 0);
-		char *fault CLEANUP(freep) = mem_printf("record %d of 'routes/chat/journal' is damaged: its checksum does not match", c->broken);
+		char *fault CLEANUP(freep) = mem_printf("record %d of 'routes/chat/journal' is "
+							"damaged: its checksum does not match",
+							c->broken);
 		assert_string_equal(a.fault, fault);
 		assert_string_equal(a.kept, c->kept);
 		rollout_journal_reset_done(&a);
 		assert_int_equal(journal_read(p->chat.fd, p->chat.where, NULL, NULL, &e), 0);
 		assert_true(fs_exists(p->chat.fd, "journal.1"));
-		assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e), c->target ? 0 : -1);
+		assert_int_equal(release_rollback_target(&p->chat, NULL, &to, &e),
+				 c->target ? 0 : -1);
 		if (c->target)
 			assert_string_equal(to.version, c->target);
 		text_of(p, text);
@@ -179,7 +189,9 @@ static void says_what_was_given_up(void **state) {
 	rollout_journal_reset_done(&a);
 	fine(journal_last(p->chat.fd, p->chat.where, &last, &e), &e);
 	assert_string_equal(json_str(last, "event"), "accepted");
-	assert_string_equal(json_str(last, "fault"), "record 2 of 'routes/chat/journal' is damaged: its checksum does not match");
+	assert_string_equal(
+		json_str(last, "fault"),
+		"record 2 of 'routes/chat/journal' is damaged: its checksum does not match");
 	assert_string_equal(json_text(json_path(last, "broken.0.sha256")), digest);
 	assert_string_equal(json_text(json_path(last, "broken.0.file")), "routes/chat/journal");
 	assert_int_equal(json_int_or(last, "broken_files", 0), 1);
@@ -187,7 +199,8 @@ static void says_what_was_given_up(void **state) {
 	assert_string_equal(json_str(last, "active"), "b");
 	assert_true(json_int_or(last, "pid", 0) == getpid());
 	assert_int_equal(rollout_reset_journal(&p->x, "chat", &a, &e), -1);
-	assert_string_equal(e.msg, "the journal of 'routes/chat' is intact: there is nothing to accept");
+	assert_string_equal(e.msg,
+			    "the journal of 'routes/chat' is intact: there is nothing to accept");
 	assert_int_equal(e.code, ERR_USAGE);
 	/* A new chain may break as well. */
 	play(p, "c");
@@ -208,12 +221,16 @@ static void refused_until_then(void **state) {
 	play(p, "ab");
 	break_record(p, 2);
 	assert_int_equal(rollout_begin(&p->x, "chat", false, &s, &e), -1);
-	assert_string_equal(e.msg, "record 2 of 'routes/chat/journal' is damaged: its checksum does not match; nothing was changed: restore the "
-				   "file from a copy, or abandon the journal: llmdeploy recover chat --accept-journal");
+	assert_string_equal(e.msg,
+			    "record 2 of 'routes/chat/journal' is damaged: its checksum does not "
+			    "match; nothing was changed: restore the "
+			    "file from a copy, or abandon the journal: llmdeploy recover chat "
+			    "--accept-journal");
 	assert_int_equal(e.code, ERR_RECOVERY);
 }
 
-/* Killed at each step, it is still broken, or accepted: and then it can be done again, or is done. */
+/* Killed at each step, it is still broken, or accepted: and then it can be done again, or is
+ * done. */
 static void killed_at_each_step(void **state) {
 	int kills = 0;
 
@@ -228,10 +245,12 @@ static void killed_at_each_step(void **state) {
 		struct fixture *p = *state;
 		play(p, "abcd");
 		break_record(p, 5);
-		(void) snprintf(plan, sizeof plan, "any:%s:kill:%d", step % 2 ? "before" : "during", (step + 1) / 2);
+		(void) snprintf(plan, sizeof plan, "any:%s:kill:%d", step % 2 ? "before" : "during",
+				(step + 1) / 2);
 		pid_t child = fork();
 		if (!child)
-			_exit(failpoint_install(plan, &e) || rollout_reset_journal(&p->x, "chat", &a, &e));
+			_exit(failpoint_install(plan, &e) ||
+			      rollout_reset_journal(&p->x, "chat", &a, &e));
 		assert_int_equal(waitpid(child, &status, 0), child);
 		ended = WIFEXITED(status);
 		kills += !ended;

@@ -168,7 +168,9 @@ static void format_is_pinned(void **state) {
 	zeros[64] = 0;
 	const char *json = strchr(text.data, '{');
 	const char *time = strstr(json, "\"time\":\"") + 8;
-	(void) snprintf(expect, sizeof expect, "%s {\"event\":\"e\",\"n\":1,\"seq\":1,\"time\":\"%.20s\",\"v\":1}", zeros, time);
+	(void) snprintf(expect, sizeof expect,
+			"%s {\"event\":\"e\",\"n\":1,\"seq\":1,\"time\":\"%.20s\",\"v\":1}", zeros,
+			time);
 	(void) snprintf(crc, sizeof crc, "%08x", crc32c(expect, strlen(expect)));
 	assert_memory_equal(text.data, crc, 8);
 	assert_int_equal(text.data[8], ' ');
@@ -217,7 +219,9 @@ static void rotation_continues_the_chain(void **state) {
 	reads(dir, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20",
 	      "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
 	fine(fs_unlink(EFFECT_NONE, dir, "journal.2", &e), &e);
-	fails(dir, "record 1 of 'routes/x/journal.3' does not continue the record before it: the chain is broken");
+	fails(dir,
+	      "record 1 of 'routes/x/journal.3' does not continue the record before it: the chain "
+	      "is broken");
 	fill(dir, 0, 1);
 }
 
@@ -323,7 +327,8 @@ static void damage_in_the_middle_is_an_error(void **state) {
 			assert_int_equal(pwrite(fd, text.data, text.len, 0), text.len);
 			text.data[at] = was;
 			if (!journal_open(dir, "routes/x", 0, &j, &torn, &e))
-				fail_msg("byte %zu changed by %u was not seen when opening", at, bit);
+				fail_msg("byte %zu changed by %u was not seen when opening", at,
+					 bit);
 			assert_int_equal(e.code, ERR_INTEGRITY);
 			assert_int_equal(journal_read(dir, "routes/x", note, &a, &e1), -1);
 			assert_string_equal(e1.msg, e.msg);
@@ -347,13 +352,17 @@ static const struct {
 	enum err_code code;
 	const char *msg;
 } contents[] = {
-	{"first does not start the chain", OTHER, "{\"seq\":1,\"time\":\"t\",\"v\":1}", ERR_INTEGRITY,
-	 "record 1 of 'routes/x/journal' does not continue the record before it: the chain is broken"},
+	{"first does not start the chain", OTHER, "{\"seq\":1,\"time\":\"t\",\"v\":1}",
+	 ERR_INTEGRITY,
+	 "record 1 of 'routes/x/journal' does not continue the record before it: the chain is "
+	 "broken"},
 	{"not JSON", ZEROS, "{\"seq\":1", ERR_INTEGRITY,
 	 "record 1 of 'routes/x/journal' has no readable content: not JSON at byte 8"},
-	{"not an object", ZEROS, "[1]", ERR_INTEGRITY, "record 1 of 'routes/x/journal' has no format number"},
+	{"not an object", ZEROS, "[1]", ERR_INTEGRITY,
+	 "record 1 of 'routes/x/journal' has no format number"},
 	{"later format", ZEROS, "{\"v\":2}", ERR_SYS,
-	 "record 1 of 'routes/x/journal' has format 2, this program knows 1: use a newer llmdeploy"},
+	 "record 1 of 'routes/x/journal' has format 2, this program knows 1: use a newer "
+	 "llmdeploy"},
 	{"number", ZEROS, "{\"seq\":2,\"time\":\"t\",\"v\":1}", ERR_INTEGRITY,
 	 "record 1 of 'routes/x/journal' is not number 1: records were removed or added"},
 	{"no time", ZEROS, "{\"seq\":1,\"v\":1}", ERR_INTEGRITY,
@@ -363,7 +372,7 @@ static const struct {
 static void content_is_checked(void **state) {
 	int dir = ((struct fixture *) *state)->fd;
 
-	EACH_CASE(c, contents) {
+	EACH_CASE (c, contents) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(4096);
 		struct seen s = {0};
 		struct err e = {0};
@@ -384,7 +393,8 @@ static void foreign_files_are_not_followed(void **state) {
 	uint64_t torn;
 
 	assert_int_equal(symlinkat("/etc/passwd", dir, "journal"), 0);
-	opening_fails(dir, ERR_INTEGRITY, "'routes/x/journal' is a symbolic link, which is not followed");
+	opening_fails(dir, ERR_INTEGRITY,
+		      "'routes/x/journal' is a symbolic link, which is not followed");
 	fails(dir, "'routes/x/journal' is a symbolic link, which is not followed");
 	assert_int_equal(unlinkat(dir, "journal", 0), 0);
 	assert_int_equal(mkfifoat(dir, "journal", 0600), 0);
@@ -394,7 +404,8 @@ static void foreign_files_are_not_followed(void **state) {
 	if (!geteuid()) {
 		save(dir, "journal", "", 0);
 		assert_int_equal(fchownat(dir, "journal", 4711, 0, 0), 0);
-		opening_fails(dir, ERR_INTEGRITY, "'routes/x/journal' belongs to uid 4711, not to us");
+		opening_fails(dir, ERR_INTEGRITY,
+			      "'routes/x/journal' belongs to uid 4711, not to us");
 		assert_int_equal(unlinkat(dir, "journal", 0), 0);
 	}
 	int fd CLEANUP(closep) = openat(dir, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -405,7 +416,8 @@ static void foreign_files_are_not_followed(void **state) {
 	assert_int_equal(unlinkat(dir, "journal", 0), 0);
 	save(dir, "journal.1", "garbage\n", 8);
 	assert_int_equal(journal_open(dir, "", 0, &j, &torn, &e), -1);
-	assert_string_equal(e.msg, "the last record of 'journal.1' is damaged: its checksum does not match");
+	assert_string_equal(
+		e.msg, "the last record of 'journal.1' is damaged: its checksum does not match");
 }
 
 static void two_writers_are_noticed(void **state) {
@@ -418,7 +430,8 @@ static void two_writers_are_noticed(void **state) {
 	fine(journal_open(dir, "routes/x", 0, &j, &torn, &e), &e);
 	fill(dir, 0, 1);
 	assert_int_equal(journal_append(j, o, &e), -1);
-	assert_string_equal(e.msg, "'routes/x/journal' was changed by another process while this one wrote it");
+	assert_string_equal(
+		e.msg, "'routes/x/journal' was changed by another process while this one wrote it");
 	assert_int_equal(e.code, ERR_INTEGRITY);
 	reads(dir, "1", "1");
 }

@@ -5,8 +5,9 @@
 
 #include "json/json.h"
 
-/* Each family as llama-server 1:0.7.0+dfsg-2 sees it: its log for 512 cells of f16 gives the numbers of a token (MiB x 2^20 / 512 / 2),
- * and the recurrent state of one sequence (bytes / 4 / layers). */
+/* Each family as llama-server 1:0.7.0+dfsg-2 sees it: its log for 512 cells of f16 gives the
+ * numbers of a token (MiB x 2^20 / 512 / 2), and the recurrent state of one sequence (bytes / 4 /
+ * layers). */
 static const struct {
 	const char *name, *kinds;
 	uint64_t full, window, state; /* numbers */
@@ -32,9 +33,10 @@ static const struct {
 static void model_families(void **state) {
 	char *path CLEANUP(freep) = path_in(state, "family.gguf");
 
-	EACH_CASE(c, families) {
+	EACH_CASE (c, families) {
 		const struct gguf_family *family = gguf_family_find(c->name);
-		struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(family, &family->shape);
+		struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(family,
+										&family->shape);
 		char kinds[64] = "";
 
 		assert_int_equal(gguf_file_write(f, path, false), 0);
@@ -64,9 +66,13 @@ static void model_families(void **state) {
 /* --- in parts --- */
 
 static void model_split(void **state) {
-	char *path CLEANUP(freep) = path_in(state, "s-00001-of-00003.gguf"), *one CLEANUP(freep) = path_in(state, "family.gguf");
-	struct model_facts parts CLEANUP(model_facts_done) = {0}, whole CLEANUP(model_facts_done) = {0}, first CLEANUP(model_facts_done) = {0};
-	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(gguf_family_find("moe"), &gguf_family_find("moe")->shape);
+	char *path CLEANUP(freep) = path_in(state, "s-00001-of-00003.gguf"),
+		   *one CLEANUP(freep) = path_in(state, "family.gguf");
+	struct model_facts parts CLEANUP(model_facts_done) = {0},
+				 whole CLEANUP(model_facts_done) = {0},
+				 first CLEANUP(model_facts_done) = {0};
+	struct gguf_file *f CLEANUP(gguf_file_freep) =
+		gguf_family_file(gguf_family_find("moe"), &gguf_family_find("moe")->shape);
 	struct err e = {0};
 
 	write_split(state, "moe", 3);
@@ -91,7 +97,8 @@ static void take_away(const char *folder) {
 }
 
 static void swap(const char *folder) {
-	char *second CLEANUP(freep) = mem_printf("%s/s-00002-of-00003.gguf", folder), *third CLEANUP(freep) = mem_printf("%s/s-00003-of-00003.gguf", folder);
+	char *second CLEANUP(freep) = mem_printf("%s/s-00002-of-00003.gguf", folder),
+		     *third CLEANUP(freep) = mem_printf("%s/s-00003-of-00003.gguf", folder);
 	assert_int_equal(rename(third, second), 0);
 }
 
@@ -101,16 +108,19 @@ static void nothing(const char *folder) {
 
 /* The third part of another model. */
 static void mix(const char *folder) {
-	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(gguf_family_find("llama"), &gguf_family_find("llama")->shape);
-	char *prefix CLEANUP(freep) = mem_printf("%s/o", folder), *from CLEANUP(freep) = mem_printf("%s/o-00003-of-00003.gguf", folder),
-	     *to CLEANUP(freep) = mem_printf("%s/s-00003-of-00003.gguf", folder);
+	struct gguf_file *f CLEANUP(gguf_file_freep) =
+		gguf_family_file(gguf_family_find("llama"), &gguf_family_find("llama")->shape);
+	char *prefix CLEANUP(freep) = mem_printf("%s/o", folder),
+		     *from CLEANUP(freep) = mem_printf("%s/o-00003-of-00003.gguf", folder),
+		     *to CLEANUP(freep) = mem_printf("%s/s-00003-of-00003.gguf", folder);
 
 	assert_int_equal(gguf_file_write_split(f, prefix, 3, false), 0);
 	assert_int_equal(rename(from, to), 0);
 }
 
 static void double_up(const char *folder) {
-	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_file_new("llama"), *same CLEANUP(gguf_file_freep) = gguf_file_new("llama");
+	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_file_new("llama"),
+			    *same CLEANUP(gguf_file_freep) = gguf_file_new("llama");
 	char *prefix CLEANUP(freep) = mem_printf("%s/s", folder);
 
 	for (int i = 0; i < 3; i++)
@@ -126,18 +136,23 @@ static const struct {
 	enum err_code code;
 	const char *msg; /* {} is the folder */
 } splits[] = {
-	{"a part is missing", take_away, "s-00001-of-00003.gguf", ERR_INTEGRITY, "'{}/s-00002-of-00003.gguf' is missing: it is part 2 of 3 of the model"},
+	{"a part is missing", take_away, "s-00001-of-00003.gguf", ERR_INTEGRITY,
+	 "'{}/s-00002-of-00003.gguf' is missing: it is part 2 of 3 of the model"},
 	{"parts in another's place", swap, "s-00001-of-00003.gguf", ERR_INTEGRITY,
 	 "'{}/s-00002-of-00003.gguf' says that it is part 3 of 3, where part 2 of 3 was expected"},
-	{"a part of another model", mix, "s-00001-of-00003.gguf", ERR_INTEGRITY, "'{}/s-00001-of-00003.gguf' promises 51 tensors, and its 3 parts have 47"},
-	{"a tensor in two parts", double_up, "s-00001-of-00003.gguf", ERR_INTEGRITY, "'{}/s-00001-of-00003.gguf' and its parts have a tensor 'a' twice"},
-	{"not the first part", nothing, "s-00002-of-00003.gguf", ERR_SPEC, "'{}/s-00002-of-00003.gguf' is part 2 of 3 of a split model: name its first part"},
+	{"a part of another model", mix, "s-00001-of-00003.gguf", ERR_INTEGRITY,
+	 "'{}/s-00001-of-00003.gguf' promises 51 tensors, and its 3 parts have 47"},
+	{"a tensor in two parts", double_up, "s-00001-of-00003.gguf", ERR_INTEGRITY,
+	 "'{}/s-00001-of-00003.gguf' and its parts have a tensor 'a' twice"},
+	{"not the first part", nothing, "s-00002-of-00003.gguf", ERR_SPEC,
+	 "'{}/s-00002-of-00003.gguf' is part 2 of 3 of a split model: name its first part"},
 };
 
 static void model_bad_splits(void **state) {
-	EACH_CASE(c, splits) {
+	EACH_CASE (c, splits) {
 		struct model_facts m CLEANUP(model_facts_done) = {0};
-		char *path CLEANUP(freep) = path_in(state, c->read), *msg CLEANUP(freep) = with_folder(c->msg, *state);
+		char *path CLEANUP(freep) = path_in(state, c->read),
+			   *msg CLEANUP(freep) = with_folder(c->msg, *state);
 		struct err e = {0};
 
 		write_split(state, "moe", 3);
@@ -150,8 +165,12 @@ static void model_bad_splits(void **state) {
 }
 
 static void model_renamed_part(void **state) {
-	char *from CLEANUP(freep) = path_in(state, "s-00001-of-00003.gguf"), *to CLEANUP(freep) = path_in(state, "first.gguf"),
-	     *msg CLEANUP(freep) = mem_printf("'%s' is the first of 3 parts and does not end in '-00001-of-00003.gguf', so that the others cannot be found", to);
+	char *from CLEANUP(freep) = path_in(state, "s-00001-of-00003.gguf"),
+		   *to CLEANUP(freep) = path_in(state, "first.gguf"),
+		   *msg CLEANUP(freep) =
+			   mem_printf("'%s' is the first of 3 parts and does not end in "
+				      "'-00001-of-00003.gguf', so that the others cannot be found",
+				      to);
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
 
@@ -208,20 +227,27 @@ static const struct {
 	void (*make)(struct gguf_file *f);
 	const char *msg;
 } lies[] = {
-	{"more shared caches than layers", shares_all, "'toy' says 3 layers with a shared KV cache and has 2"},
-	{"more further-token layers than layers", many_next, "'toy' says 3 layers that predict further tokens and has 2"},
-	{"more experts used than there are", many_experts, "'toy' uses 3 experts at once and has 2"},
-	{"negative heads", negative_heads, "'toy' says 'toy.attention.head_count_kv' with a negative value"},
-	{"heads too wide", wide_heads, "'toy' says 'toy.attention.key_length' with a value out of range"},
-	{"a pattern too short", short_pattern, "'toy' says 'toy.attention.sliding_window_pattern' for 1 layers and has 2"},
-	{"a negative pattern", negative_pattern, "'toy' says 'toy.attention.sliding_window_pattern' with a negative value"},
+	{"more shared caches than layers", shares_all,
+	 "'toy' says 3 layers with a shared KV cache and has 2"},
+	{"more further-token layers than layers", many_next,
+	 "'toy' says 3 layers that predict further tokens and has 2"},
+	{"more experts used than there are", many_experts,
+	 "'toy' uses 3 experts at once and has 2"},
+	{"negative heads", negative_heads,
+	 "'toy' says 'toy.attention.head_count_kv' with a negative value"},
+	{"heads too wide", wide_heads,
+	 "'toy' says 'toy.attention.key_length' with a value out of range"},
+	{"a pattern too short", short_pattern,
+	 "'toy' says 'toy.attention.sliding_window_pattern' for 1 layers and has 2"},
+	{"a negative pattern", negative_pattern,
+	 "'toy' says 'toy.attention.sliding_window_pattern' with a negative value"},
 	{"too wide", wide, "'toy' says 'toy.embedding_length' with a value out of range"},
 };
 
 static void model_lies(void **state) {
 	char *path CLEANUP(freep) = path_in(state, "toy");
 
-	EACH_CASE(c, lies) {
+	EACH_CASE (c, lies) {
 		struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_file_new("toy");
 		struct model_facts m CLEANUP(model_facts_done) = {0};
 		struct err e = {0};
@@ -253,15 +279,17 @@ static void model_by_bytes(void **state) {
 static const struct {
 	const char *name, *text, *msg;
 } strangers[] = {
-	{"a web page", "<!DOCTYPE html>", "'{}/m' is neither GGUF nor safetensors nor a model card"},
+	{"a web page", "<!DOCTYPE html>",
+	 "'{}/m' is neither GGUF nor safetensors nor a model card"},
 	{"nothing", "", "'{}/m' is neither GGUF nor safetensors nor a model card"},
-	{"not fetched", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "'{}/m' is a pointer of Git LFS, not the model: run git lfs pull"},
+	{"not fetched", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+	 "'{}/m' is a pointer of Git LFS, not the model: run git lfs pull"},
 };
 
 static void model_strangers(void **state) {
 	char *path CLEANUP(freep) = path_in(state, "m");
 
-	EACH_CASE(c, strangers) {
+	EACH_CASE (c, strangers) {
 		struct model_facts m CLEANUP(model_facts_done) = {0};
 		char *msg CLEANUP(freep) = with_folder(c->msg, *state);
 		struct err e = {0};
@@ -275,10 +303,14 @@ static void model_strangers(void **state) {
 
 /* A folder with the parts of one model is that model. */
 static void model_folders(void **state) {
-	char *folder CLEANUP(freep) = path_in(state, "folder"), *prefix CLEANUP(freep) = path_in(state, "folder/m"),
-	     *none CLEANUP(freep) = mem_printf("'%s' has neither safetensors nor GGUF files", folder),
-	     *two CLEANUP(freep) = mem_printf("'%s' has 2 GGUF models: name one", folder), *other CLEANUP(freep) = path_in(state, "folder/o.gguf");
-	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_family_file(gguf_family_find("moe"), &gguf_family_find("moe")->shape);
+	char *folder CLEANUP(
+		freep) = path_in(state, "folder"),
+	*prefix CLEANUP(freep) = path_in(state, "folder/m"),
+	*none CLEANUP(freep) = mem_printf("'%s' has neither safetensors nor GGUF files", folder),
+	*two CLEANUP(freep) = mem_printf("'%s' has 2 GGUF models: name one", folder),
+	*other CLEANUP(freep) = path_in(state, "folder/o.gguf");
+	struct gguf_file *f CLEANUP(gguf_file_freep) =
+		gguf_family_file(gguf_family_find("moe"), &gguf_family_find("moe")->shape);
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
 
@@ -297,7 +329,9 @@ static void model_folders(void **state) {
 }
 
 static void model_many_parts(void **state) {
-	char *path CLEANUP(freep) = path_in(state, "p-00001-of-05000.gguf"), *msg CLEANUP(freep) = mem_printf("'%s' is one of 5000 parts, the limit is 1000", path);
+	char *path CLEANUP(freep) = path_in(state, "p-00001-of-05000.gguf"),
+		   *msg CLEANUP(freep) = mem_printf("'%s' is one of 5000 parts, the limit is 1000",
+						    path);
 	struct gguf_file *f CLEANUP(gguf_file_freep) = gguf_file_new("llama");
 	struct model_facts m CLEANUP(model_facts_done) = {0};
 	struct err e = {0};
@@ -335,31 +369,34 @@ static const struct {
 	uint64_t active;
 } actives[] = {
 	{"all of a dense, tied model", {.tensor_bytes = 100, .token_embedding_bytes = 20}, 100},
-	{"the token table is read by row where the output is its own", {.tensor_bytes = 100, .token_embedding_bytes = 20, .output_bytes = 20}, 80},
-	{"per-layer embeddings are read by row", {.tensor_bytes = 100, .per_layer_embedding_bytes = 30}, 70},
-	{"the share of the experts", {.tensor_bytes = 100, .expert_bytes = 80, .experts = 8, .experts_used = 2}, 40},
-	{"all of the experts", {.tensor_bytes = 100, .expert_bytes = 80, .experts = 2, .experts_used = 2}, 100},
+	{"the token table is read by row where the output is its own",
+	 {.tensor_bytes = 100, .token_embedding_bytes = 20, .output_bytes = 20},
+	 80},
+	{"per-layer embeddings are read by row",
+	 {.tensor_bytes = 100, .per_layer_embedding_bytes = 30},
+	 70},
+	{"the share of the experts",
+	 {.tensor_bytes = 100, .expert_bytes = 80, .experts = 8, .experts_used = 2},
+	 40},
+	{"all of the experts",
+	 {.tensor_bytes = 100, .expert_bytes = 80, .experts = 2, .experts_used = 2},
+	 100},
 	{"further-token layers are not", {.tensor_bytes = 100, .nextn_bytes = 10}, 90},
 };
 
 static void model_actives(void **state) {
 	(void) state;
-	EACH_CASE(c, actives)
+	EACH_CASE (c, actives)
 		assert_int_equal(model_active_bytes(&c->m), c->active);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(model_families),
-		cmocka_unit_test(model_split),
-		cmocka_unit_test(model_bad_splits),
-		cmocka_unit_test(model_renamed_part),
-		cmocka_unit_test(model_lies),
-		cmocka_unit_test(model_by_bytes),
-		cmocka_unit_test(model_strangers),
-		cmocka_unit_test(model_folders),
-		cmocka_unit_test(model_many_parts),
-		cmocka_unit_test(model_as_json),
+		cmocka_unit_test(model_families),   cmocka_unit_test(model_split),
+		cmocka_unit_test(model_bad_splits), cmocka_unit_test(model_renamed_part),
+		cmocka_unit_test(model_lies),       cmocka_unit_test(model_by_bytes),
+		cmocka_unit_test(model_strangers),  cmocka_unit_test(model_folders),
+		cmocka_unit_test(model_many_parts), cmocka_unit_test(model_as_json),
 		cmocka_unit_test(model_actives),
 	};
 

@@ -102,7 +102,7 @@ static const struct {
 
 static void test_bad_entries(void **state) {
 	(void) state;
-	EACH_CASE(c, BAD_ENTRIES) {
+	EACH_CASE (c, BAD_ENTRIES) {
 		struct fake_packages p CLEANUP(fake_packages_done);
 		fake_packages_init(&p);
 		fake_packages_add(&p, "bad", "base", &c->entry, 1);
@@ -132,7 +132,7 @@ static void test_bad_packages(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct fake_packages p CLEANUP(fake_packages_done);
 		struct buf deb CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		fake_packages_init(&p);
@@ -179,7 +179,7 @@ static void test_bad_lists(void **state) {
 	assert_int_equal(build(&p, NULL, &e), -1);
 	assert_string_equal(e.msg, "an image has 1 to 400 packages, not 0");
 	p.n = 2;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		p.at[0] = (struct image_package){.name = c->first, .layer = "base"};
 		p.at[1] = (struct image_package){.name = c->second, .layer = c->layer};
 		assert_int_equal(build(&p, NULL, &e), -1);
@@ -238,7 +238,7 @@ static void test_two_packages(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct fake_packages p CLEANUP(fake_packages_done);
 		fake_packages_init(&p);
 		fake_packages_add(&p, "b", "base", &c->b, 1);
@@ -271,7 +271,7 @@ static const struct {
 	const char *name;
 	struct shape program, library;
 	struct fake_entry extra; /* in the library's package */
-	unsigned machine;	 /* of the library; 0: the same */
+	unsigned machine;        /* of the library; 0: the same */
 	const char *message;
 } LIBRARIES[] = {
 	{"multiarch folder",
@@ -371,7 +371,7 @@ static const struct {
 static void test_libraries(void **state) {
 	static const char *const provided[] = {"libcuda.so.1", NULL};
 	(void) state;
-	EACH_CASE(c, LIBRARIES) {
+	EACH_CASE (c, LIBRARIES) {
 		struct fake_packages p CLEANUP(fake_packages_done);
 		struct err e = {0};
 		fake_packages_init(&p);
@@ -430,7 +430,7 @@ static void test_broken_elf(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct buf b CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 		struct elf elf;
@@ -448,9 +448,9 @@ static void test_broken_elf(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_entries),	     cmocka_unit_test(test_bad_packages),
+		cmocka_unit_test(test_bad_entries),          cmocka_unit_test(test_bad_packages),
 		cmocka_unit_test(test_package_not_in_store), cmocka_unit_test(test_bad_lists),
-		cmocka_unit_test(test_two_packages),	     cmocka_unit_test(test_libraries),
+		cmocka_unit_test(test_two_packages),         cmocka_unit_test(test_libraries),
 		cmocka_unit_test(test_unknown_architecture), cmocka_unit_test(test_broken_elf),
 	};
 

@@ -15,47 +15,77 @@
 static const struct {
 	const char *name, *text, *expect;
 } edits[] = {
-	{"replaced", "model:\n  source: a.gguf # beside\n  sha256: " OLD "  # from whom\nroute: x\n",
+	{"replaced",
+	 "model:\n  source: a.gguf # beside\n  sha256: " OLD "  # from whom\nroute: x\n",
 	 "model:\n  source: a.gguf # beside\n  sha256: " HEX "  # from whom\nroute: x\n"},
-	{"in quotes", "model:\n  source: 'hf://o/r@main/f'\n  sha256: \"" OLD "\"\n", "model:\n  source: 'hf://o/r@c/f'\n  sha256: \"" HEX "\"\n"},
-	{"missing", "model:\n  source: a.gguf   # beside\n  adapters: []\n", "model:\n  source: a.gguf   # beside\n  sha256: " HEX "\n  adapters: []\n"},
-	{"missing, at the end of the file", "model:\n    source: a.gguf", "model:\n    source: a.gguf\n    sha256: " HEX},
-	{"empty", "model:\n  source: a.gguf\n  sha256:\n", "model:\n  source: a.gguf\n  sha256: " HEX "\n"},
-	{"empty, with a remark", "model:\n  source: a.gguf\n  sha256:   # to come\n", "model:\n  source: a.gguf\n  sha256: " HEX "   # to come\n"},
-	{"null", "model: {source: a.gguf, sha256: ~}\n", "model: {source: a.gguf, sha256: " HEX "}\n"},
-	{"an empty text", "model: {source: a.gguf, sha256: ''}\n", "model: {source: a.gguf, sha256: '" HEX "'}\n"},
-	{"missing in a flow", "model: {source: hf://o/r/f, card: c}\n", "model: {sha256: " HEX ", source: hf://o/r@c/f, card: c}\n"},
-	{"a list of sources", "model:\n  source:\n    - file:/a # one\n    - hf://o/r@v1/f\n  card: c\n",
-	 "model:\n  sha256: " HEX "\n  source:\n    - file:/a # one\n    - hf://o/r@c/f\n  card: c\n"},
-	{"a flow of sources", "model:\n  source: [file:/a, \"hf://o/r@v1/f\"]\n", "model:\n  sha256: " HEX "\n  source: [file:/a, \"hf://o/r@c/f\"]\n"},
+	{"in quotes", "model:\n  source: 'hf://o/r@main/f'\n  sha256: \"" OLD "\"\n",
+	 "model:\n  source: 'hf://o/r@c/f'\n  sha256: \"" HEX "\"\n"},
+	{"missing", "model:\n  source: a.gguf   # beside\n  adapters: []\n",
+	 "model:\n  source: a.gguf   # beside\n  sha256: " HEX "\n  adapters: []\n"},
+	{"missing, at the end of the file", "model:\n    source: a.gguf",
+	 "model:\n    source: a.gguf\n    sha256: " HEX},
+	{"empty", "model:\n  source: a.gguf\n  sha256:\n",
+	 "model:\n  source: a.gguf\n  sha256: " HEX "\n"},
+	{"empty, with a remark", "model:\n  source: a.gguf\n  sha256:   # to come\n",
+	 "model:\n  source: a.gguf\n  sha256: " HEX "   # to come\n"},
+	{"null", "model: {source: a.gguf, sha256: ~}\n",
+	 "model: {source: a.gguf, sha256: " HEX "}\n"},
+	{"an empty text", "model: {source: a.gguf, sha256: ''}\n",
+	 "model: {source: a.gguf, sha256: '" HEX "'}\n"},
+	{"missing in a flow", "model: {source: hf://o/r/f, card: c}\n",
+	 "model: {sha256: " HEX ", source: hf://o/r@c/f, card: c}\n"},
+	{"a list of sources",
+	 "model:\n  source:\n    - file:/a # one\n    - hf://o/r@v1/f\n  card: c\n",
+	 "model:\n  sha256: " HEX
+	 "\n  source:\n    - file:/a # one\n    - hf://o/r@c/f\n  card: c\n"},
+	{"a flow of sources", "model:\n  source: [file:/a, \"hf://o/r@v1/f\"]\n",
+	 "model:\n  sha256: " HEX "\n  source: [file:/a, \"hf://o/r@c/f\"]\n"},
 	{"candidates and adapters",
-	 "model:\n  candidates:\n    - source: hf://o/r@v/f\n      name: q4\n    - name: card\n      bytes: 4GB\n    - {name: q8, source: b}\n"
+	 "model:\n  candidates:\n    - source: hf://o/r@v/f\n      name: q4\n    - name: card\n    "
+	 "  bytes: 4GB\n    - {name: q8, source: b}\n"
 	 "  adapters:\n  - sha256: " OLD "\n    source: c\n",
-	 "model:\n  candidates:\n    - source: hf://o/r@c/f\n      sha256: " HEX "\n      name: q4\n    - name: card\n      bytes: 4GB\n"
-	 "    - {name: q8, sha256: " HEX ", source: b}\n  adapters:\n  - sha256: " HEX "\n    source: c\n"},
-	{"line ends of another system", "model:\r\n  source: a\r\nroute: x\r\n", "model:\r\n  source: a\r\n  sha256: " HEX "\r\nroute: x\r\n"},
-	{"a mark at the beginning", "\xef\xbb\xbfmodel:\n  source: a\n", "\xef\xbb\xbfmodel:\n  source: a\n  sha256: " HEX "\n"},
-	{"characters of many bytes", "model: {card: \"h\xc3\xa9\xe2\x82\xac\", source: 'hf://o/r/f', sha256: " OLD "}\n",
+	 "model:\n  candidates:\n    - source: hf://o/r@c/f\n      sha256: " HEX
+	 "\n      name: q4\n    - name: card\n      bytes: 4GB\n"
+	 "    - {name: q8, sha256: " HEX ", source: b}\n  adapters:\n  - sha256: " HEX
+	 "\n    source: c\n"},
+	{"line ends of another system", "model:\r\n  source: a\r\nroute: x\r\n",
+	 "model:\r\n  source: a\r\n  sha256: " HEX "\r\nroute: x\r\n"},
+	{"a mark at the beginning", "\xef\xbb\xbfmodel:\n  source: a\n",
+	 "\xef\xbb\xbfmodel:\n  source: a\n  sha256: " HEX "\n"},
+	{"characters of many bytes",
+	 "model: {card: \"h\xc3\xa9\xe2\x82\xac\", source: 'hf://o/r/f', sha256: " OLD "}\n",
 	 "model: {card: \"h\xc3\xa9\xe2\x82\xac\", source: 'hf://o/r@c/f', sha256: " HEX "}\n"},
-	{"keys in quotes", "{\"model\": {\"source\": \"a\", \"sha256\": \"" OLD "\"}}\n", "{\"model\": {\"source\": \"a\", \"sha256\": \"" HEX "\"}}\n"},
-	{"a wrong digest", "model: {source: a, sha256: sha256:12}\n", "model: {source: a, sha256: " HEX "}\n"},
-	{"a source in the next line", "model:\n  source:\n    hf://o/r/f\n", "model:\n  sha256: " HEX "\n  source:\n    hf://o/r@c/f\n"},
+	{"keys in quotes", "{\"model\": {\"source\": \"a\", \"sha256\": \"" OLD "\"}}\n",
+	 "{\"model\": {\"source\": \"a\", \"sha256\": \"" HEX "\"}}\n"},
+	{"a wrong digest", "model: {source: a, sha256: sha256:12}\n",
+	 "model: {source: a, sha256: " HEX "}\n"},
+	{"a source in the next line", "model:\n  source:\n    hf://o/r/f\n",
+	 "model:\n  sha256: " HEX "\n  source:\n    hf://o/r@c/f\n"},
 };
 
 static const struct {
 	const char *name, *text, *message;
 } faults[] = {
-	{"no source", "model: {card: c}\nroute: x\n", "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
-	{"no model", "route: x\n", "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
-	{"a block", "model:\n  source: >-\n    a\n    b\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
-	{"an escape", "model:\n  source: \"a\\u0062\"\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
-	{"a key without a colon", "model: {source: a, sha256}\n", "/tmp/m.yaml:1:20: 'model.sha256' cannot be edited: write it as text in one line"},
-	{"a mapping", "model:\n  source: {a: b}\n", "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without escapes"},
+	{"no source", "model: {card: c}\nroute: x\n",
+	 "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
+	{"no model", "route: x\n",
+	 "'/tmp/m.yaml' names no artifact by a source: there is nothing to pin"},
+	{"a block", "model:\n  source: >-\n    a\n    b\n",
+	 "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without "
+	 "escapes"},
+	{"an escape", "model:\n  source: \"a\\u0062\"\n",
+	 "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without "
+	 "escapes"},
+	{"a key without a colon", "model: {source: a, sha256}\n",
+	 "/tmp/m.yaml:1:20: 'model.sha256' cannot be edited: write it as text in one line"},
+	{"a mapping", "model:\n  source: {a: b}\n",
+	 "/tmp/m.yaml:2:11: 'model.source' cannot be edited: write it as text in one line, without "
+	 "escapes"},
 };
 
 static void edited_in_place(void **state) {
 	(void) state;
-	EACH_CASE(c, edits) {
+	EACH_CASE (c, edits) {
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct buf out CLEANUP(buf_done) = BUF_INIT(8192);
@@ -76,12 +106,14 @@ static void edited_in_place(void **state) {
 
 static void nothing_set_changes_nothing(void **state) {
 	(void) state;
-	EACH_CASE(c, edits) {
+	EACH_CASE (c, edits) {
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct buf out CLEANUP(buf_done) = BUF_INIT(8192);
 		struct err e = {0};
-		assert_int_equal(spec_pins_read("/tmp/m.yaml", c->text, strlen(c->text), &p, &all, &e), 0);
+		assert_int_equal(spec_pins_read("/tmp/m.yaml", c->text, strlen(c->text), &p, &all,
+						&e),
+				 0);
 		assert_int_equal(spec_pins_text(p, &out, &e), 0);
 		assert_string_equal(buf_str(&out), c->text);
 	}
@@ -89,11 +121,13 @@ static void nothing_set_changes_nothing(void **state) {
 
 static void what_cannot_be_edited(void **state) {
 	(void) state;
-	EACH_CASE(c, faults) {
+	EACH_CASE (c, faults) {
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct spec_pins *p CLEANUP(spec_pins_freep) = NULL;
 		struct err e = {0};
-		assert_int_equal(spec_pins_read("/tmp/m.yaml", c->text, strlen(c->text), &p, &all, &e), -1);
+		assert_int_equal(spec_pins_read("/tmp/m.yaml", c->text, strlen(c->text), &p, &all,
+						&e),
+				 -1);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_string_equal(e.msg, c->message);
 	}

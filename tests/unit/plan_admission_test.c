@@ -122,7 +122,9 @@ static void extra_twice(struct harness *w) {
 	set_extra(w, "{\"threads\":1,\"--threads\":2}");
 }
 
-#define TEXT_RULE "'tensor-split' must be a text of letters, digits and ._,:=+- that does not begin with a dash"
+#define TEXT_RULE                                                                                  \
+	"'tensor-split' must be a text of letters, digits and ._,:=+- that does not begin with a " \
+	"dash"
 
 static const struct {
 	const char *name;
@@ -130,38 +132,57 @@ static const struct {
 	const char *path, *msg;
 } refused[] = {
 	{"backend not locked", not_locked, "runtime.backend",
-	 "the packages of backend 'cuda' are not locked for amd64; run 'llmdeploy runtime lock llama.cpp --backend cuda'"},
-	{"unknown backend", no_backend, "runtime.backend", "llama.cpp has no backend 'abacus'; it has cpu, vulkan, cuda"},
+	 "the packages of backend 'cuda' are not locked for amd64; run 'llmdeploy runtime lock "
+	 "llama.cpp --backend cuda'"},
+	{"unknown backend", no_backend, "runtime.backend",
+	 "llama.cpp has no backend 'abacus'; it has cpu, vulkan, cuda"},
 	{"more context than trained", long_context, "runtime.context_tokens",
 	 "16384 tokens of context are more than the 8192 that the model was trained for"},
 	{"capability missing", capability, "requirements.capabilities.1",
-	 "llama.cpp does not have the capability 'safetensors'; 'llmdeploy runtime list --requires safetensors' names those that have it"},
+	 "llama.cpp does not have the capability 'safetensors'; 'llmdeploy runtime list --requires "
+	 "safetensors' names those that have it"},
 	{"a format that the engine does not read", other_format, "model.source",
-	 "the model is in the format safetensors, which llama.cpp does not read; 'llmdeploy runtime list --requires safetensors' names those that do"},
+	 "the model is in the format safetensors, which llama.cpp does not read; 'llmdeploy "
+	 "runtime list --requires safetensors' names those that do"},
 	{"heads that cannot be quantized", odd_heads, "runtime.kv_cache",
 	 "the model's heads of 80 and 64 are no multiples of 32, which 'q4_0' needs"},
-	{"unknown cache", strange_cache, "runtime.kv_cache", "llama.cpp has no KV cache of type 'q3_0'"},
-	{"adapter as model", adapter_as_model, "model.source", "the model is an adapter: it belongs under model.adapters"},
-	{"split model", split, "model.source", "the model is one of 3 files of a split model; merge them into one"},
-	{"model as adapter", model_as_adapter, "model.adapters.0.source", "adapter 1 is a whole model"},
-	{"adapter of another model", other_adapter, "model.adapters.0.source", "adapter 1 is made for 'qwen3', the model is 'llama'"},
-	{"other kind of adapter", control_vector, "model.adapters.0.source", "adapter 1 is of type 'vector', which llama.cpp does not take"},
-	{"adapters unsupported", no_adapters, "model.adapters", "llama.cpp has no way to set adapters"},
-	{"template unsupported", no_template, "model.chat_template", "llama.cpp has no way to set chat_template"},
+	{"unknown cache", strange_cache, "runtime.kv_cache",
+	 "llama.cpp has no KV cache of type 'q3_0'"},
+	{"adapter as model", adapter_as_model, "model.source",
+	 "the model is an adapter: it belongs under model.adapters"},
+	{"split model", split, "model.source",
+	 "the model is one of 3 files of a split model; merge them into one"},
+	{"model as adapter", model_as_adapter, "model.adapters.0.source",
+	 "adapter 1 is a whole model"},
+	{"adapter of another model", other_adapter, "model.adapters.0.source",
+	 "adapter 1 is made for 'qwen3', the model is 'llama'"},
+	{"other kind of adapter", control_vector, "model.adapters.0.source",
+	 "adapter 1 is of type 'vector', which llama.cpp does not take"},
+	{"adapters unsupported", no_adapters, "model.adapters",
+	 "llama.cpp has no way to set adapters"},
+	{"template unsupported", no_template, "model.chat_template",
+	 "llama.cpp has no way to set chat_template"},
 	{"extra: typo", extra_typo, "runtime.extra_args.thread",
 	 "'thread' is not among the extra arguments that llama.cpp takes; did you mean 'threads'?"},
 	{"extra: unknown", extra_unknown, "runtime.extra_args.frobnicate",
-	 "'frobnicate' is not among the extra arguments that llama.cpp takes: threads, threads-batch"},
-	{"extra: none", extra_none, "runtime.extra_args.frobnicate", "llama.cpp takes no extra arguments"},
+	 "'frobnicate' is not among the extra arguments that llama.cpp takes: threads, "
+	 "threads-batch"},
+	{"extra: none", extra_none, "runtime.extra_args.frobnicate",
+	 "llama.cpp takes no extra arguments"},
 	{"extra: a setting", extra_setting, "runtime.extra_args.--ctx-size",
 	 "'ctx-size' cannot be an extra argument: it is set by 'context_tokens' of the manifest"},
-	{"extra: where it listens", extra_socket, "runtime.extra_args.host", "'host' cannot be an extra argument: llmdeploy sets it"},
-	{"extra: its name", extra_name, "runtime.extra_args.alias", "'alias' cannot be an extra argument: it is set by 'route' of the manifest"},
+	{"extra: where it listens", extra_socket, "runtime.extra_args.host",
+	 "'host' cannot be an extra argument: llmdeploy sets it"},
+	{"extra: its name", extra_name, "runtime.extra_args.alias",
+	 "'alias' cannot be an extra argument: it is set by 'route' of the manifest"},
 	{"extra: fixed", extra_fixed, "runtime.extra_args.cache-ram",
 	 "'cache-ram' cannot be an extra argument: it is a fixed argument of llama.cpp"},
-	{"extra: text for a number", extra_type, "runtime.extra_args.threads", "'threads' must be a whole number from 1 to 1024"},
-	{"extra: out of range", extra_range, "runtime.extra_args.threads", "'threads' must be a whole number from 1 to 1024"},
-	{"extra: no such choice", extra_choice, "runtime.extra_args.load-mode", "'load-mode' must be one of: auto, none, mmap"},
+	{"extra: text for a number", extra_type, "runtime.extra_args.threads",
+	 "'threads' must be a whole number from 1 to 1024"},
+	{"extra: out of range", extra_range, "runtime.extra_args.threads",
+	 "'threads' must be a whole number from 1 to 1024"},
+	{"extra: no such choice", extra_choice, "runtime.extra_args.load-mode",
+	 "'load-mode' must be one of: auto, none, mmap"},
 	{"extra: a path", extra_path, "runtime.extra_args.tensor-split", TEXT_RULE},
 	{"extra: a flag in disguise", extra_flag, "runtime.extra_args.tensor-split", TEXT_RULE},
 	{"extra: twice", extra_twice, "runtime.extra_args.--threads", "'threads' occurs twice"},
@@ -174,7 +195,7 @@ static struct pos where(void *ctx, const char *path) {
 
 static void plan_refused(void **state) {
 	(void) state;
-	EACH_CASE(k, refused) {
+	EACH_CASE (k, refused) {
 		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
@@ -225,7 +246,9 @@ static void four_large(struct harness *w) {
 	w->spec.context_tokens = 8192;
 }
 
-#define NEEDS_4 "'incident-r17' needs 363 MB (weights 101 MB, KV cache 189 MB, buffers and overhead 72.8 MB), and the machine has "
+#define NEEDS_4                                                                                    \
+	"'incident-r17' needs 363 MB (weights 101 MB, KV cache 189 MB, buffers and overhead 72.8 " \
+	"MB), and the machine has "
 
 static const struct {
 	const char *name;
@@ -236,28 +259,36 @@ static const struct {
 } admissions[] = {
 	{"to the byte", NULL, 453710400, ERR_OK, ""},
 	{"one byte short", NULL, 453710399, ERR_NOFIT,
-	 NEEDS_4 "363 MB (454 MB less 20%): concurrent_sequences: 3 (314 MB), context_tokens: 1792 (339 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
+	 NEEDS_4 "363 MB (454 MB less 20%): concurrent_sequences: 3 (314 MB), context_tokens: 1792 "
+		 "(339 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
 	{"two sequences", NULL, 350000000, ERR_NOFIT,
-	 NEEDS_4 "280 MB (350 MB less 20%): concurrent_sequences: 2 (264 MB), context_tokens: 1024 (268 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
+	 NEEDS_4 "280 MB (350 MB less 20%): concurrent_sequences: 2 (264 MB), context_tokens: 1024 "
+		 "(268 MB), or kv_cache: q8_0 (275 MB) would be admitted"},
 	{"a large context", four_large, 1000000000, ERR_NOFIT,
-	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 MB), and the machine has "
-	 "800 MB (1.0 GB less 20%): concurrent_sequences: 3 (744 MB), context_tokens: 6656 (792 MB), or kv_cache: q8_0 (582 MB) would be admitted"},
+	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 "
+	 "MB), and the machine has "
+	 "800 MB (1.0 GB less 20%): concurrent_sequences: 3 (744 MB), context_tokens: 6656 (792 "
+	 "MB), or kv_cache: q8_0 (582 MB) would be admitted"},
 	{"no sequence of that length", four_large, 245000000, ERR_NOFIT,
-	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 MB), and the machine has "
+	 "'incident-r17' needs 935 MB (weights 101 MB, KV cache 755 MB, buffers and overhead 79.1 "
+	 "MB), and the machine has "
 	 "196 MB (245 MB less 20%): context_tokens: 256 (196 MB) would be admitted"},
 	{"only both", NULL, 225000000, ERR_NOFIT,
-	 NEEDS_4 "180 MB (225 MB less 20%): concurrent_sequences: 1 with context_tokens: 512 (178 MB) would be admitted"},
+	 NEEDS_4 "180 MB (225 MB less 20%): concurrent_sequences: 1 with context_tokens: 512 (178 "
+		 "MB) would be admitted"},
 	{"nothing", NULL, 100000000, ERR_NOFIT,
-	 NEEDS_4 "80.0 MB (100 MB less 20%): nothing smaller would be admitted: take a smaller model or a larger machine"},
+	 NEEDS_4 "80.0 MB (100 MB less 20%): nothing smaller would be admitted: take a smaller "
+		 "model or a larger machine"},
 	{"a device that nobody measured", unknown_device, 16 * GIB, ERR_NOFIT,
-	 "the memory of the device for backend 'cuda' is not known; set resources: {device: {memory: 24GB}}"},
+	 "the memory of the device for backend 'cuda' is not known; set resources: {device: "
+	 "{memory: 24GB}}"},
 	{"a model without facts", no_model_facts, 16 * GIB, ERR_SPEC,
 	 "the model does not say its layers, width and heads, so its KV cache cannot be sized"},
 };
 
 static void plan_admissions(void **state) {
 	(void) state;
-	EACH_CASE(k, admissions) {
+	EACH_CASE (k, admissions) {
 		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
@@ -275,7 +306,8 @@ static void plan_admissions(void **state) {
 	}
 }
 
-/* enforce refuses, warn notes, off is silent: and the lock's budget is the same but for that word. */
+/* enforce refuses, warn notes, off is silent: and the lock's budget is the same but for that
+ * word. */
 static void plan_admission_modes(void **state) {
 	static const struct {
 		const char *name;
@@ -283,7 +315,7 @@ static void plan_admission_modes(void **state) {
 	} modes[] = {{"warn", 1}, {"off", 0}};
 
 	(void) state;
-	EACH_CASE(m, modes) {
+	EACH_CASE (m, modes) {
 		struct harness w CLEANUP(harness_done);
 
 		harness_init(&w);
@@ -294,8 +326,10 @@ static void plan_admission_modes(void **state) {
 		assert_false(p->fits);
 		assert_int_equal(p->n_notes, m->notes);
 		if (m->notes)
-			assert_string_equal(p->notes[0], "admission is only a warning: " NEEDS_4
-				"80.0 MB (100 MB less 20%): nothing smaller would be admitted: take a smaller model or a larger machine");
+			assert_string_equal(p->notes[0],
+					    "admission is only a warning: " NEEDS_4
+					    "80.0 MB (100 MB less 20%): nothing smaller would be "
+					    "admitted: take a smaller model or a larger machine");
 		assert_string_equal(json_str(p->budget_json, "admission"), m->name);
 	}
 }
@@ -317,8 +351,9 @@ static void plan_stated_device(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	cmocka_unit_test(plan_refused),	       cmocka_unit_test(plan_all_at_once),
-		cmocka_unit_test(plan_admissions),	cmocka_unit_test(plan_admission_modes), cmocka_unit_test(plan_stated_device),
+		cmocka_unit_test(plan_refused),       cmocka_unit_test(plan_all_at_once),
+		cmocka_unit_test(plan_admissions),    cmocka_unit_test(plan_admission_modes),
+		cmocka_unit_test(plan_stated_device),
 	};
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -13,23 +13,36 @@
 #include "base/mem.h"
 #include "fs/fs.h"
 #include "host/host.h"
-#include "json/json.h"
 #include "model/model.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
+#include "json/json.h"
 
 #define GIB ((uint64_t) 1 << 30)
 
 #define LAYERS 30
 
 static const struct model_facts smol = {
-	.architecture = "llama", .kind = "model", .files = 1, .tensor_bytes = 96576768, .n_layers = LAYERS, .embedding_length = 576,
-	.vocabulary = 49152, .context_length = 8192,
+	.architecture = "llama",
+	.kind = "model",
+	.files = 1,
+	.tensor_bytes = 96576768,
+	.n_layers = LAYERS,
+	.embedding_length = 576,
+	.vocabulary = 49152,
+	.context_length = 8192,
 };
-static const struct model_layer smol_layer = {.heads = 9, .kv_heads = 3, .key_length = 64, .value_length = 64, .feed_forward = 1536};
-static const struct model_facts lora = {.architecture = "llama", .kind = "adapter", .adapter_type = "lora", .tensor_bytes = 4884480};
-static const struct host_facts laptop = {.architecture = "amd64", .cpus = 8, .memory_bytes = 16 * GIB, .memory_limit = UINT64_MAX};
+static const struct model_layer smol_layer = {
+	.heads = 9, .kv_heads = 3, .key_length = 64, .value_length = 64, .feed_forward = 1536};
+static const struct model_facts lora = {.architecture = "llama",
+					.kind = "adapter",
+					.adapter_type = "lora",
+					.tensor_bytes = 4884480};
+static const struct host_facts laptop = {.architecture = "amd64",
+					 .cpus = 8,
+					 .memory_bytes = 16 * GIB,
+					 .memory_limit = UINT64_MAX};
 
 /* Everything that plan_make reads, and the owners behind it; cases change a part. */
 struct harness {
@@ -73,11 +86,27 @@ static void harness_init(struct harness *w) {
 	w->model.layers = w->layers;
 	w->facts[0] = w->facts[1] = lora;
 	w->host = laptop;
-	w->spec = (struct spec){.path = "r17.yaml",	  .route = "incident-assistant", .version = "incident-r17", .adapters = w->adapters,
-				.n_adapters = 1,	  .runtime = "llama.cpp",	 .backend = "auto",	    .context_tokens = 2048,
-				.concurrent_sequences = 4, .kv_cache = "f16",		 .extra_args = w->extra,    .capabilities = w->capabilities,
-				.device_auto = true,	  .privacy = "local",	 .reserve_percent = 20,	 .admission = "enforce"};
-	w->in = (struct plan_input){.spec = &w->spec, .runtime = w->rt, .model = &w->model, .adapters = w->facts, .host = &w->host};
+	w->spec = (struct spec){.path = "r17.yaml",
+				.route = "incident-assistant",
+				.version = "incident-r17",
+				.adapters = w->adapters,
+				.n_adapters = 1,
+				.runtime = "llama.cpp",
+				.backend = "auto",
+				.context_tokens = 2048,
+				.concurrent_sequences = 4,
+				.kv_cache = "f16",
+				.extra_args = w->extra,
+				.capabilities = w->capabilities,
+				.device_auto = true,
+				.privacy = "local",
+				.reserve_percent = 20,
+				.admission = "enforce"};
+	w->in = (struct plan_input){.spec = &w->spec,
+				    .runtime = w->rt,
+				    .model = &w->model,
+				    .adapters = w->facts,
+				    .host = &w->host};
 }
 
 static void set_extra(struct harness *w, const char *text) {

@@ -11,7 +11,9 @@ static void template_and_extras(struct harness *w) {
 	w->spec.chat_template = "{{ messages }}";
 	w->spec.n_adapters = 0;
 	w->spec.kv_cache = "q8_0";
-	set_extra(w, "{\"tensor-split\":\"3,1\",\"--ubatch-size\":256,\"threads\":4,\"reasoning\":\"off\"}");
+	set_extra(w,
+		  "{\"tensor-split\":\"3,1\",\"--ubatch-size\":256,\"threads\":4,\"reasoning\":"
+		  "\"off\"}");
 }
 
 static const struct {
@@ -21,17 +23,20 @@ static const struct {
 } commands[] = {
 	{"the demo's release", NULL, "tests/golden/llama-argv-adapter.txt"},
 	{"two adapters", two_adapters, "tests/golden/llama-argv-adapters.txt"},
-	{"template, quantized cache, extra arguments", template_and_extras, "tests/golden/llama-argv-extras.txt"},
+	{"template, quantized cache, extra arguments", template_and_extras,
+	 "tests/golden/llama-argv-extras.txt"},
 	{"cuda", nvidia, "tests/golden/llama-argv-cuda.txt"},
 };
 
-/* One word a line, compared byte by byte; UPDATE_GOLDEN=1 writes it. The first and the third were run on
- * llama-server 1:0.7.0+dfsg-2: it took every word, and logged 180.00 and 95.62 MiB of KV cache, 16.64 and 8.35 of compute. */
+/* One word a line, compared byte by byte; UPDATE_GOLDEN=1 writes it. The first and the third were
+ * run on llama-server 1:0.7.0+dfsg-2: it took every word, and logged 180.00 and 95.62 MiB of KV
+ * cache, 16.64 and 8.35 of compute. */
 static void plan_commands(void **state) {
 	(void) state;
-	EACH_CASE(k, commands) {
+	EACH_CASE (k, commands) {
 		struct harness w CLEANUP(harness_done);
-		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16), want CLEANUP(buf_done) = BUF_INIT(1 << 16);
+		struct buf got CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			       want CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct err e = {0};
 
 		harness_init(&w);
@@ -43,7 +48,9 @@ static void plan_commands(void **state) {
 			(void) buf_printf(&got, "'%s'\n", p->argv[i]);
 		assert_null(p->argv[p->n_argv]);
 		if (getenv("UPDATE_GOLDEN"))
-			assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, k->golden, got.data, got.len, 0644, &e), 0);
+			assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, k->golden, got.data,
+						  got.len, 0644, &e),
+					 0);
 		assert_int_equal(fs_read_user(k->golden, &want, &e), 0);
 		assert_string_equal(buf_str(&got), buf_str(&want));
 	}
@@ -70,14 +77,19 @@ static void plan_demo(void **state) {
 	assert_int_equal(p->capacity, 16 * GIB);
 	assert_int_equal(p->n_notes, 0);
 	json_print(p->budget_json, &text);
-	assert_string_equal(buf_str(&text),
-			    "{\"weights_bytes\":96576768,\"adapters_bytes\":4884480,\"kv_bytes\":188743680,\"recurrent_bytes\":0,\"compute_bytes\":17451008,"
-			    "\"output_bytes\":786432,\"overhead_bytes\":54525952,\"fragmentation_bytes\":0,\"planned_bytes\":362968320,\"reserve_percent\":20,"
-			    "\"limit_bytes\":436207616,\"admission\":\"enforce\",\"active_bytes\":101461248}");
+	assert_string_equal(
+		buf_str(&text),
+		"{\"weights_bytes\":96576768,\"adapters_bytes\":4884480,\"kv_bytes\":188743680,"
+		"\"recurrent_bytes\":0,\"compute_bytes\":17451008,"
+		"\"output_bytes\":786432,\"overhead_bytes\":54525952,\"fragmentation_bytes\":0,"
+		"\"planned_bytes\":362968320,\"reserve_percent\":20,"
+		"\"limit_bytes\":436207616,\"admission\":\"enforce\",\"active_bytes\":101461248}");
 	assert_int_equal(p->memory_bytes, 436207616);
 	buf_reset(&text);
 	json_print(json_get(p->probes, "identity"), &text);
-	assert_string_equal(buf_str(&text), "{\"path\":\"/v1/models\",\"json\":{\"data.0.id\":\"incident-assistant\"}}");
+	assert_string_equal(
+		buf_str(&text),
+		"{\"path\":\"/v1/models\",\"json\":{\"data.0.id\":\"incident-assistant\"}}");
 	assert_true(json_count(json_get(p->logs, "fatal")) > 0);
 }
 
@@ -115,7 +127,7 @@ static const struct {
 
 static void plan_backends(void **state) {
 	(void) state;
-	EACH_CASE(k, choices) {
+	EACH_CASE (k, choices) {
 		struct harness w CLEANUP(harness_done);
 
 		harness_init(&w);
@@ -145,15 +157,21 @@ static void plan_of_the_host(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(k, hosts) {
+	EACH_CASE (k, hosts) {
 		struct harness w CLEANUP(harness_done);
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct plan *p CLEANUP(plan_freep) = NULL;
 		struct err e = {0};
 
 		harness_init(&w);
-		w.host = (struct host_facts){.memory_bytes = 16000000000, .memory_limit = UINT64_MAX, .nvidia = true, .bandwidth = 50000000000,
-			.n_gpus = 1, .gpus = {{.kind = "nvidia", .memory_total = 24000000000, .bandwidth = 1008000000000}}};
+		w.host = (struct host_facts){.memory_bytes = 16000000000,
+					     .memory_limit = UINT64_MAX,
+					     .nvidia = true,
+					     .bandwidth = 50000000000,
+					     .n_gpus = 1,
+					     .gpus = {{.kind = "nvidia",
+						       .memory_total = 24000000000,
+						       .bandwidth = 1008000000000}}};
 		w.spec.backend = k->backend;
 		w.spec.device_auto = !k->device;
 		w.spec.device_memory = k->device;
@@ -165,7 +183,8 @@ static void plan_of_the_host(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plan_of_the_host), cmocka_unit_test(plan_commands),	cmocka_unit_test(plan_demo),	       cmocka_unit_test(plan_same_everywhere),
+		cmocka_unit_test(plan_of_the_host), cmocka_unit_test(plan_commands),
+		cmocka_unit_test(plan_demo),        cmocka_unit_test(plan_same_everywhere),
 		cmocka_unit_test(plan_backends),
 	};
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -38,52 +38,76 @@ static int load(const char *text, struct spec **out, struct diagnostics *c, stru
 static const struct {
 	const char *name, *text, *diagnostics;
 } faults[] = {
-	{"a model of nothing", HEAD "model: {}\n", "4:8: 'model.source' is missing\n4:8: 'model.sha256' is missing\n"},
-	{"a source without digest", HEAD "model: {source: m}\n", "4:8: 'model.sha256' is missing\n"},
+	{"a model of nothing", HEAD "model: {}\n",
+	 "4:8: 'model.source' is missing\n4:8: 'model.sha256' is missing\n"},
+	{"a source without digest", HEAD "model: {source: m}\n",
+	 "4:8: 'model.sha256' is missing\n"},
 	{"a source without digest beside a card", HEAD "model: {source: m, card: c}\n",
 	 "4:17: 'model.source' without 'model.sha256': a file needs both\n"},
 	{"a digest without source beside a card", HEAD "model: {card: c, sha256: " SHA "}\n",
 	 "4:26: 'model.sha256' without 'model.source': a file needs both\n"},
-	{"a source beside candidates", HEAD "model: {source: m, candidates: [{name: a, bytes: 1GB}]}\n",
+	{"a source beside candidates",
+	 HEAD "model: {source: m, candidates: [{name: a, bytes: 1GB}]}\n",
 	 "4:17: 'model.source' beside 'model.candidates' in line 4: remove one of them\n"},
 	{"no candidate", HEAD "model: {candidates: []}\n", "4:21: 'model.candidates' is empty\n"},
 	{"a candidate of no size", HEAD "model: {candidates: [{name: a}]}\n",
 	 "4:22: 'model.candidates[0]' has no size: set source and sha256, or bytes, or card\n"},
-	{"a candidate with half a file", HEAD "model: {candidates: [{name: a, source: m, bytes: 1GB}]}\n",
-	 "4:40: 'model.candidates[0].source' without 'model.candidates[0].sha256': a file needs both\n"},
-	{"a candidate from nowhere", HEAD "model: {candidates: [{name: a, source: 's3://b', sha256: " SHA "}]}\n",
-	 "4:40: 's3://b' in 'model.candidates[0].source' has a scheme that is not known, use hf://, https://, file:, url_file: or url_env:\n"},
-	{"a candidate twice", HEAD "model: {candidates: [{name: a, bytes: 1GB}, {name: b, bytes: 1GB}, {name: a, bytes: 2GB}]}\n",
+	{"a candidate with half a file",
+	 HEAD "model: {candidates: [{name: a, source: m, bytes: 1GB}]}\n",
+	 "4:40: 'model.candidates[0].source' without 'model.candidates[0].sha256': a file needs "
+	 "both\n"},
+	{"a candidate from nowhere",
+	 HEAD "model: {candidates: [{name: a, source: 's3://b', sha256: " SHA "}]}\n",
+	 "4:40: 's3://b' in 'model.candidates[0].source' has a scheme that is not known, use "
+	 "hf://, https://, file:, url_file: or url_env:\n"},
+	{"a candidate twice",
+	 HEAD "model: {candidates: [{name: a, bytes: 1GB}, {name: b, bytes: 1GB}, {name: a, bytes: "
+	      "2GB}]}\n",
 	 "4:75: 'a' occurs twice in 'model.candidates', in line 4 too\n"},
 	{"a quality above 1", HEAD "model: {candidates: [{name: a, bytes: 1GB, quality: 93.2}]}\n",
 	 "4:53: '93.2' in 'model.candidates[0].quality' is too large, the maximum is 1\n"},
-	{"a quality of seven decimals", HEAD "model: {candidates: [{name: a, bytes: 1GB, quality: 0.1234567}]}\n",
+	{"a quality of seven decimals",
+	 HEAD "model: {candidates: [{name: a, bytes: 1GB, quality: 0.1234567}]}\n",
 	 "4:53: '0.1234567' in 'model.candidates[0].quality' has more than six decimals\n"},
-	{"a least quality of nothing", HEAD "model: {source: m, sha256: " SHA ", quality_min: 0.9}\n",
+	{"a least quality of nothing",
+	 HEAD "model: {source: m, sha256: " SHA ", quality_min: 0.9}\n",
 	 "4:107: 'model.quality_min' without 'model.candidates': it applies to candidates only\n"},
-	{"a machine twice", GOOD "resources: {machines: [{name: a, memory: 1GB}, {name: a, memory: 2GB}]}\n",
+	{"a machine twice",
+	 GOOD "resources: {machines: [{name: a, memory: 1GB}, {name: a, memory: 2GB}]}\n",
 	 "5:55: 'a' occurs twice in 'resources.machines', in line 5 too\n"},
-	{"machines beside a device", GOOD "resources: {device: {memory: 24GB}, machines: [{name: a, memory: 1GB}]}\n",
+	{"machines beside a device",
+	 GOOD "resources: {device: {memory: 24GB}, machines: [{name: a, memory: 1GB}]}\n",
 	 "5:21: 'resources.device' beside 'resources.machines' in line 5: remove one of them\n"},
-	{"a machine without memory", GOOD "resources: {machines: [{name: a}]}\n", "5:24: 'resources.machines[0].memory' is missing\n"},
-	{"a cost without traffic", GOOD "cost: {hosted: {per_1k_requests: 1.80}}\n", "5:7: 'cost' without 'traffic': there are no requests to compute with\n"},
-	{"a cost without a hosted price", GOOD TRAFFIC "cost: {hardware: 720}\n", "6:7: 'cost.hosted' is missing\n"},
-	{"no price", GOOD TRAFFIC "cost: {hosted: {}}\n", "6:16: 'cost.hosted' has no price: give per_1k_requests, or the prices of a million tokens\n"},
-	{"two kinds of prices", GOOD TRAFFIC "cost: {hosted: {per_1k_requests: 1, input_per_million_tokens: 1}}\n",
-	 "6:16: 'cost.hosted' has two kinds of prices: give per_1k_requests, or the prices of a million tokens\n"},
-	{"money of seven decimals", GOOD TRAFFIC "cost: {power: 0.0000001, hosted: {per_1k_requests: 0.0000001}}\n",
+	{"a machine without memory", GOOD "resources: {machines: [{name: a}]}\n",
+	 "5:24: 'resources.machines[0].memory' is missing\n"},
+	{"a cost without traffic", GOOD "cost: {hosted: {per_1k_requests: 1.80}}\n",
+	 "5:7: 'cost' without 'traffic': there are no requests to compute with\n"},
+	{"a cost without a hosted price", GOOD TRAFFIC "cost: {hardware: 720}\n",
+	 "6:7: 'cost.hosted' is missing\n"},
+	{"no price", GOOD TRAFFIC "cost: {hosted: {}}\n",
+	 "6:16: 'cost.hosted' has no price: give per_1k_requests, or the prices of a million "
+	 "tokens\n"},
+	{"two kinds of prices",
+	 GOOD TRAFFIC "cost: {hosted: {per_1k_requests: 1, input_per_million_tokens: 1}}\n",
+	 "6:16: 'cost.hosted' has two kinds of prices: give per_1k_requests, or the prices of a "
+	 "million tokens\n"},
+	{"money of seven decimals",
+	 GOOD TRAFFIC "cost: {power: 0.0000001, hosted: {per_1k_requests: 0.0000001}}\n",
 	 "6:15: '0.0000001' in 'cost.power' has more than six decimals\n"
 	 "6:52: '0.0000001' in 'cost.hosted.per_1k_requests' has more than six decimals\n"},
-	{"money with a currency", GOOD TRAFFIC "cost: {power: 60 EUR, hosted: {per_1k_requests: 1}}\n",
-	 "6:15: '60 EUR' in 'cost.power' is not a decimal number, write digits with a point, like 0.5\n"},
-	{"traffic without requests", GOOD "traffic: {peak_users: 3}\n", "5:10: 'traffic.requests_per_month' is missing\n"},
+	{"money with a currency",
+	 GOOD TRAFFIC "cost: {power: 60 EUR, hosted: {per_1k_requests: 1}}\n",
+	 "6:15: '60 EUR' in 'cost.power' is not a decimal number, write digits with a point, like "
+	 "0.5\n"},
+	{"traffic without requests", GOOD "traffic: {peak_users: 3}\n",
+	 "5:10: 'traffic.requests_per_month' is missing\n"},
 	{"an unknown pattern", GOOD "traffic: {requests_per_month: 1, pattern: bursts}\n",
 	 "5:43: 'bursts' in 'traffic.pattern' is not known, did you mean 'bursty'?\n"},
 };
 
 static void planning_faults(void **state) {
 	(void) state;
-	EACH_CASE(f, faults) {
+	EACH_CASE (f, faults) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(1 << 16);
@@ -91,20 +115,25 @@ static void planning_faults(void **state) {
 
 		assert_int_equal(load(f->text, &s, &c, &e), -1);
 		for (size_t i = 0; i < c.n; i++)
-			(void) buf_printf(&said, "%d:%d: %s\n", c.at[i].line, c.at[i].col, c.at[i].message);
+			(void) buf_printf(&said, "%d:%d: %s\n", c.at[i].line, c.at[i].col,
+					  c.at[i].message);
 		assert_string_equal(buf_str(&said), f->diagnostics);
 		assert_int_equal(e.code, ERR_SPEC);
 	}
 }
 
-static const char whole[] =
-	HEAD "model:\n  quality_min: 0.90\n  candidates:\n    - {name: fp16, bytes: 16.0GB, quality: 0.932}\n"
-	     "    - {name: q4, source: 'https://h/q4.gguf', sha256: " SHA ", card: c}\n"
-	     "requirements: {latency: asynchronous, latency_p95: 100ms}\n"
-	     "resources:\n  machines:\n    - {name: rack, memory: 24GB, bandwidth: 400GB/s, backend: cuda, devices: 2, latency_p95: 72ms}\n"
-	     "    - {name: big, memory: 64GB}\n"
-	     "traffic: {requests_per_month: 500000, prompt_tokens: 600, output_tokens: 120, peak_users: 12, pattern: bursty}\n"
-	     "cost: {currency: EUR, hardware: 420, power: 60.5, staff: 200, maintenance: 39.5, hosted: {per_1k_requests: 1.80}}\n";
+static const char whole[] = HEAD
+	"model:\n  quality_min: 0.90\n  candidates:\n    - {name: fp16, bytes: 16.0GB, quality: "
+	"0.932}\n"
+	"    - {name: q4, source: 'https://h/q4.gguf', sha256: " SHA ", card: c}\n"
+	"requirements: {latency: asynchronous, latency_p95: 100ms}\n"
+	"resources:\n  machines:\n    - {name: rack, memory: 24GB, bandwidth: 400GB/s, backend: "
+	"cuda, devices: 2, latency_p95: 72ms}\n"
+	"    - {name: big, memory: 64GB}\n"
+	"traffic: {requests_per_month: 500000, prompt_tokens: 600, output_tokens: 120, peak_users: "
+	"12, pattern: bursty}\n"
+	"cost: {currency: EUR, hardware: 420, power: 60.5, staff: 200, maintenance: 39.5, hosted: "
+	"{per_1k_requests: 1.80}}\n";
 
 static void planning_whole(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL;
@@ -143,7 +172,8 @@ static void planning_whole(void **state) {
 	assert_int_equal(s->traffic.peak_users, 12);
 	assert_true(s->cost.said);
 	assert_string_equal(s->cost.currency, "EUR");
-	assert_int_equal(s->cost.hardware + s->cost.power + s->cost.staff + s->cost.maintenance, 720000000);
+	assert_int_equal(s->cost.hardware + s->cost.power + s->cost.staff + s->cost.maintenance,
+			 720000000);
 	assert_int_equal(s->cost.power, 60500000);
 	assert_int_equal(s->cost.per_1k_requests, 1800000);
 	assert_int_equal(s->cost.input_per_million, 0);
@@ -156,14 +186,15 @@ static const struct {
 	{"a card", HEAD "model: {card: gemma-4-12b}\n",
 	 ":4:15: 'model.card' is for planning only: a release needs model.source and model.sha256"},
 	{"candidates", HEAD "model:\n  candidates: [{name: a, bytes: 1GB}]\n",
-	 ":5:15: 'model.candidates' is a choice, and a release has one model: run 'llmdeploy choose "},
+	 ":5:15: 'model.candidates' is a choice, and a release has one model: run 'llmdeploy "
+	 "choose "},
 	{"a file", GOOD, NULL},
 	{"a file and a card", HEAD "model: {card: c, source: m, sha256: " SHA "}\n", NULL},
 };
 
 static void planning_is_release(void **state) {
 	(void) state;
-	EACH_CASE(k, plans) {
+	EACH_CASE (k, plans) {
 		struct spec *s CLEANUP(spec_freep) = NULL;
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct err e = {0};
@@ -176,11 +207,13 @@ static void planning_is_release(void **state) {
 	}
 }
 
-/* What choose writes is the manifest that was, with one candidate in it; read again it says the same. */
+/* What choose writes is the manifest that was, with one candidate in it; read again it says the
+ * same. */
 static void planning_written(void **state) {
 	struct spec *s CLEANUP(spec_freep) = NULL, *again CLEANUP(spec_freep) = NULL;
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
-	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			here CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 
 	(void) state;
@@ -188,13 +221,18 @@ static void planning_written(void **state) {
 	spec_choose(s, 1);
 	assert_int_equal(spec_is_release(s, &e), 0);
 	spec_write(s, "/elsewhere", &text);
-	assert_string_equal(buf_str(&text),
-		"apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  source: [\"https://h/q4.gguf\"]\n  sha256: \"" SHA "\"\n"
+	assert_string_equal(
+		buf_str(&text),
+		"apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  source: "
+		"[\"https://h/q4.gguf\"]\n  sha256: \"" SHA "\"\n"
 		"requirements:\n  latency: \"asynchronous\"\n  latency_p95: 100ms\n"
-		"resources:\n  machines: [{name: \"rack\", memory: 24000000000B, devices: 2, bandwidth: 400000000000B/s, backend: \"cuda\", latency_p95: 72ms}, "
+		"resources:\n  machines: [{name: \"rack\", memory: 24000000000B, devices: 2, "
+		"bandwidth: 400000000000B/s, backend: \"cuda\", latency_p95: 72ms}, "
 		"{name: \"big\", memory: 64000000000B, devices: 1, backend: \"auto\"}]\n"
-		"traffic:\n  requests_per_month: 500000\n  prompt_tokens: 600\n  output_tokens: 120\n  peak_users: 12\n  pattern: \"bursty\"\n"
-		"cost:\n  currency: \"EUR\"\n  hardware: 420.0\n  power: 60.5\n  staff: 200.0\n  maintenance: 39.5\n  hosted: {per_1k_requests: 1.8}\n");
+		"traffic:\n  requests_per_month: 500000\n  prompt_tokens: 600\n  output_tokens: "
+		"120\n  peak_users: 12\n  pattern: \"bursty\"\n"
+		"cost:\n  currency: \"EUR\"\n  hardware: 420.0\n  power: 60.5\n  staff: 200.0\n  "
+		"maintenance: 39.5\n  hosted: {per_1k_requests: 1.8}\n");
 	spec_write(s, s->dir, &here);
 	assert_string_equal(buf_str(&here), buf_str(&text));
 	if (load(buf_str(&text), &again, &c, &e))
@@ -205,15 +243,19 @@ static void planning_written(void **state) {
 	assert_int_equal(again->n_candidates, 0);
 }
 
-/* Values of every kind, as a user may write them, come back the same; files of another folder get absolute paths. */
+/* Values of every kind, as a user may write them, come back the same; files of another folder get
+ * absolute paths. */
 static void planning_written_elsewhere(void **state) {
-	static const char every[] = HEAD "model:\n  candidates: [{name: a, source: m.gguf, sha256: " SHA "}]\n"
+	static const char every[] = HEAD
+		"model:\n  candidates: [{name: a, source: m.gguf, sha256: " SHA "}]\n"
 		"  adapters: [{source: a.gguf, sha256: " SHA ", scale: 0.5}]\n"
-		"runtime: {extra_args: {threads: 4, reasoning: 'off', \"tensor-split\": '3,1'}}\nresources: {reserve: 0.05, device: auto, admission: off}\n"
+		"runtime: {extra_args: {threads: 4, reasoning: 'off', \"tensor-split\": "
+		"'3,1'}}\nresources: {reserve: 0.05, device: auto, admission: off}\n"
 		"rollout: {watch: 90s, keep: 3}\n";
 	struct spec *s CLEANUP(spec_freep) = NULL;
 	struct diagnostics c CLEANUP(diagnostics_done) = {0};
-	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16), here CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			here CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
 
 	(void) state;
@@ -222,20 +264,28 @@ static void planning_written_elsewhere(void **state) {
 	spec_choose(s, 0);
 	spec_write(s, s->dir, &here);
 	assert_string_equal(buf_str(&here),
-		"apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  source: [\"m.gguf\"]\n  sha256: \"" SHA "\"\n"
-		"  adapters: [{source: [\"a.gguf\"], sha256: \"" SHA "\", scale: 0.5}]\n"
-		"runtime:\n  extra_args: {\"threads\": 4, \"reasoning\": \"off\", \"tensor-split\": \"3,1\"}\n"
-		"resources:\n  device: \"auto\"\n  reserve: 0.05\n  admission: \"off\"\nrollout:\n  watch: 90000ms\n  keep: 3\n");
+			    "apiVersion: \"llmdeploy/v1\"\nroute: \"r\"\nversion: \"v\"\nmodel:\n  "
+			    "source: [\"m.gguf\"]\n  sha256: \"" SHA "\"\n"
+			    "  adapters: [{source: [\"a.gguf\"], sha256: \"" SHA
+			    "\", scale: 0.5}]\n"
+			    "runtime:\n  extra_args: {\"threads\": 4, \"reasoning\": \"off\", "
+			    "\"tensor-split\": \"3,1\"}\n"
+			    "resources:\n  device: \"auto\"\n  reserve: 0.05\n  admission: "
+			    "\"off\"\nrollout:\n  watch: 90000ms\n  keep: 3\n");
 	spec_write(s, "/elsewhere", &text);
-	char *model CLEANUP(freep) = mem_printf("source: [\"file:%s/m.gguf\"]", s->dir), *adapter CLEANUP(freep) = mem_printf("source: [\"file:%s/a.gguf\"]", s->dir);
+	char *model CLEANUP(freep) = mem_printf("source: [\"file:%s/m.gguf\"]", s->dir),
+		    *adapter CLEANUP(freep) = mem_printf("source: [\"file:%s/a.gguf\"]", s->dir);
 	assert_non_null(strstr(buf_str(&text), model));
 	assert_non_null(strstr(buf_str(&text), adapter));
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(planning_faults), cmocka_unit_test(planning_whole), cmocka_unit_test(planning_is_release),
-		cmocka_unit_test(planning_written), cmocka_unit_test(planning_written_elsewhere),
+		cmocka_unit_test(planning_faults),
+		cmocka_unit_test(planning_whole),
+		cmocka_unit_test(planning_is_release),
+		cmocka_unit_test(planning_written),
+		cmocka_unit_test(planning_written_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,6 @@
 #include "fs/fs.h"
 #include "journal/frame.h"
 #include "journal/journal.h"
-#include "json/json.h"
 #include "release/event.h"
 #include "release/release.h"
 #include "release/run.h"
@@ -23,25 +22,39 @@
 #include "store/store.h"
 #include "tests/fake/docker_state.h"
 #include "tests/fake/model_server.h"
+#include "json/json.h"
 
-/* Recovery with every event of the table as the last record of a route's journal: the action, and what it does to the journal, to
- * Docker's containers, to the link `active` and to the releases on disk. Release r1 was committed and is active; the records of the
- * row are of r2, its successor, unless the row says otherwise. Nothing here is the gateway's: that is tests/fault/matrix.py's. */
+/* Recovery with every event of the table as the last record of a route's journal: the action, and
+ * what it does to the journal, to Docker's containers, to the link `active` and to the releases on
+ * disk. Release r1 was committed and is active; the records of the row are of r2, its successor,
+ * unless the row says otherwise. Nothing here is the gateway's: that is tests/fault/matrix.py's. */
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define LOCKFILE                                                                                                                       \
-	"{\"apiVersion\":\"llmdeploy/v1\",\"artifacts\":[{\"path\":\"/models/model.gguf\",\"role\":\"model\",\"sha256\":\"%s\","         \
-	"\"size\":5,\"sources\":[]}],\"budget\":{\"adapters_bytes\":0,\"admission\":\"off\",\"compute_bytes\":0,\"kv_bytes\":0,"         \
-	"\"limit_bytes\":200,\"output_bytes\":0,\"overhead_bytes\":0,\"planned_bytes\":100,\"reserve_percent\":20,"                         \
-	"\"weights_bytes\":100},\"container\":{\"argv\":[\"/s\"],\"devices\":[],\"env\":[],\"gpu\":\"\",\"memory_bytes\":1048576,"           \
-	"\"network\":\"none\",\"pids\":64,\"read_only\":true,\"socket\":\"/run/engine/engine.sock\",\"stop_signal\":\"SIGTERM\","           \
-	"\"stop_timeout_ms\":1000,\"tmpfs\":{}},\"eval\":{\"skip\":\"a test\"},\"gateway\":{},\"health\":{\"stall_timeout_ms\":1000,"       \
-	"\"startup_timeout_ms\":1000},\"image\":{\"config\":\"" A64 "\",\"layers\":[{\"diff_id\":\"" A64 "\",\"name\":\"base\","            \
-	"\"size\":512}],\"manifest\":\"" A64 "\",\"packages\":[]},\"kind\":\"Release\",\"logs\":{},\"probes\":{\"readiness\":{"              \
-	"\"path\":\"/health\",\"ready\":{\"status\":200}},\"warmup\":{\"path\":\"/v1/chat/completions\"}},\"requirements\":{},"              \
-	"\"rollout\":{\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,\"previous\":\"stopped\","                             \
-	"\"strategy\":\"blue-green\",\"watch_ms\":1},\"route\":\"chat\",\"runtime\":{\"architecture\":\"amd64\",\"backend\":\"cpu\","        \
-	"\"name\":\"llama.cpp\",\"packages_lock\":\"" A64 "\",\"version\":\"1\"},\"tool\":\"llmdeploy 0.1.0\",\"version\":\"%s\"}\n"
+#define LOCKFILE                                                                              \
+	"{\"apiVersion\":\"llmdeploy/v1\",\"artifacts\":[{\"path\":\"/models/"                \
+	"model.gguf\",\"role\":\"model\",\"sha256\":\"%s\","                                  \
+	"\"size\":5,\"sources\":[]}],\"budget\":{\"adapters_bytes\":0,\"admission\":\"off\"," \
+	"\"compute_bytes\":0,\"kv_bytes\":0,"                                                 \
+	"\"limit_bytes\":200,\"output_bytes\":0,\"overhead_bytes\":0,\"planned_bytes\":100,"  \
+	"\"reserve_percent\":20,"                                                             \
+	"\"weights_bytes\":100},\"container\":{\"argv\":[\"/"                                 \
+	"s\"],\"devices\":[],\"env\":[],\"gpu\":\"\",\"memory_bytes\":1048576,"               \
+	"\"network\":\"none\",\"pids\":64,\"read_only\":true,\"socket\":\"/run/engine/"       \
+	"engine.sock\",\"stop_signal\":\"SIGTERM\","                                          \
+	"\"stop_timeout_ms\":1000,\"tmpfs\":{}},\"eval\":{\"skip\":\"a "                      \
+	"test\"},\"gateway\":{},\"health\":{\"stall_timeout_ms\":1000,"                       \
+	"\"startup_timeout_ms\":1000},\"image\":{\"config\":\"" A64                           \
+	"\",\"layers\":[{\"diff_id\":\"" A64 "\",\"name\":\"base\","                          \
+	"\"size\":512}],\"manifest\":\"" A64                                                  \
+	"\",\"packages\":[]},\"kind\":\"Release\",\"logs\":{},\"probes\":{\"readiness\":{"    \
+	"\"path\":\"/health\",\"ready\":{\"status\":200}},\"warmup\":{\"path\":\"/v1/chat/"   \
+	"completions\"}},\"requirements\":{},"                                                \
+	"\"rollout\":{\"drain_ms\":1,\"gates\":{\"error_rate_percent\":5},\"keep\":5,"        \
+	"\"previous\":\"stopped\","                                                           \
+	"\"strategy\":\"blue-green\",\"watch_ms\":1},\"route\":\"chat\",\"runtime\":{"        \
+	"\"architecture\":\"amd64\",\"backend\":\"cpu\","                                     \
+	"\"name\":\"llama.cpp\",\"packages_lock\":\"" A64                                     \
+	"\",\"version\":\"1\"},\"tool\":\"llmdeploy 0.1.0\",\"version\":\"%s\"}\n"
 
 struct one {
 	char *lockfile, *name, *labels;
@@ -68,7 +81,8 @@ static void fine(int r, const struct err *e) {
 		fail_msg("%s", e->msg);
 }
 
-static void make_one(struct fixture *p, size_t i, const char *model, const struct fake_script *script) {
+static void make_one(struct fixture *p, size_t i, const char *model,
+		     const struct fake_script *script) {
 	struct one *x = &p->at[i];
 	char *run CLEANUP(freep) = NULL;
 	struct err e = {0};
@@ -77,7 +91,8 @@ static void make_one(struct fixture *p, size_t i, const char *model, const struc
 	sha256_of(x->lockfile, strlen(x->lockfile), x->digest);
 	memcpy(x->id, x->digest, sizeof x->id - 1);
 	x->name = mem_printf("llmdeploy-%.8s-chat-%s", p->root.id, x->id);
-	x->labels = mem_printf("{\"llmdeploy.root\":\"%s\",\"llmdeploy.route\":\"chat\",\"llmdeploy.version\":\"%s\",\"llmdeploy.lock\":\"%s\"}",
+	x->labels = mem_printf("{\"llmdeploy.root\":\"%s\",\"llmdeploy.route\":\"chat\","
+			       "\"llmdeploy.version\":\"%s\",\"llmdeploy.lock\":\"%s\"}",
 			       p->root.id, versions[i], x->digest);
 	fine(release_run_dir(&p->root, x->id, &run, &e), &e);
 	char *socket CLEANUP(freep) = mem_printf("%s/engine.sock", run);
@@ -89,7 +104,9 @@ static void put_release(struct fixture *p, size_t i) {
 	struct release_sealed sealed;
 	struct err e = {0};
 
-	fine(release_put(&p->chat, versions[i], p->at[i].lockfile, strlen(p->at[i].lockfile), NULL, evidence, &sealed, &e), &e);
+	fine(release_put(&p->chat, versions[i], p->at[i].lockfile, strlen(p->at[i].lockfile), NULL,
+			 evidence, &sealed, &e),
+	     &e);
 }
 
 static struct fixture *place_new(void) {
@@ -107,7 +124,9 @@ static struct fixture *place_new(void) {
 	p->fake = docker_state_start();
 	struct docker_options o = {.host = docker_state_socket(p->fake)};
 	fine(docker_open(&o, &p->docker, &e), &e);
-	docker_state_image(p->fake, "{\"Id\":\"sha256:" A64 "\",\"RootFS\":{\"Layers\":[\"sha256:" A64 "\"]}}");
+	docker_state_image(p->fake,
+			   "{\"Id\":\"sha256:" A64 "\",\"RootFS\":{\"Layers\":[\"sha256:" A64
+			   "\"]}}");
 	fine(store_put(p->store, "model", 5, model, &e), &e);
 	for (size_t i = 0; i < 2; i++)
 		make_one(p, i, model, &script);
@@ -142,10 +161,14 @@ static void place_free(struct fixture *p) {
 #define REVERT "\"from\":\"r2\",\"to\":\"r1\",\"op\":\"revert\",\"watch_until_ms\":0"
 #define TRIED "recovering recovering recovering recovering recovering"
 
-/* Of long ago: after a crash that was just now recovery waits for what Docker may still be making. */
-static void write_record(struct fixture *p, const char *event, const char *version, const char *members) {
-	char *text CLEANUP(freep) = mem_printf("{\"event\":\"%s\",\"v\":1,\"seq\":%llu,\"time\":\"2026-01-01T00:00:00Z\"%s%s}", event,
-					       (unsigned long long) p->chain.seq + 1, members ? "," : "", members ? members : "");
+/* Of long ago: after a crash that was just now recovery waits for what Docker may still be
+ * making. */
+static void write_record(struct fixture *p, const char *event, const char *version,
+			 const char *members) {
+	char *text CLEANUP(freep) = mem_printf(
+		"{\"event\":\"%s\",\"v\":1,\"seq\":%llu,\"time\":\"2026-01-01T00:00:00Z\"%s%s}",
+		event, (unsigned long long) p->chain.seq + 1, members ? "," : "",
+		members ? members : "");
 	struct json *record CLEANUP(json_freep) = NULL;
 	struct buf line CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct err e = {0};
@@ -160,7 +183,8 @@ static void write_record(struct fixture *p, const char *event, const char *versi
 	(void) buf_add(&p->journal, line.data, line.len);
 }
 
-/* Words with a blank between them, each of them an event: of r2, to which the switch goes from r1; with "<" of r1, to which it goes back. */
+/* Words with a blank between them, each of them an event: of r2, to which the switch goes from r1;
+ * with "<" of r1, to which it goes back. */
 static void write_events(struct fixture *p, const char *events) {
 	char *text CLEANUP(freep) = mem_strdup(events ? events : ""), *save = NULL;
 
@@ -196,8 +220,8 @@ enum setup {
 	DIES = 16,     /* it ends when it is started */
 	OLD_DOWN = 32, /* r1's container does not run */
 	OLD_DIES = 64,
-	ASKED = 128,   /* the command names the route */
-	BY_NAME = 256, /* it is `recover ROUTE` */
+	ASKED = 128,        /* the command names the route */
+	BY_NAME = 256,      /* it is `recover ROUTE` */
 	NOTHING_LEFT = 512, /* no release, no link, no container */
 };
 
@@ -205,12 +229,13 @@ static const struct {
 	const char *name;
 	enum event event;
 	enum recovery_action action;
-	const char *before;		/* events that come before it */
-	const char *version, *members;	/* of its record; NULL: "r2", none */
-	const char *after;		/* events that are passed over */
+	const char *before;            /* events that come before it */
+	const char *version, *members; /* of its record; NULL: "r2", none */
+	const char *after;             /* events that are passed over */
 	unsigned setup;
-	const char *then, *docker;	/* events that recovery writes, what Docker is asked to do; NULL: nothing */
-	const char *active, *releases;	/* afterwards; NULL: "r1" */
+	/* events that recovery writes, what Docker is asked to do; NULL: nothing */
+	const char *then, *docker;
+	const char *active, *releases; /* afterwards; NULL: "r1" */
 	enum err_code code;
 	const char *message;
 } rows[] = {
@@ -233,9 +258,10 @@ static const struct {
 	 .before = "apply started ready proved canary_step held", .setup = KEPT | RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
 	{"apply, and nothing was made", EVENT_APPLY, RECOVERY_UNDO, .then = "recovering recovered"},
-	{"rollback to a release that was committed: its container stops", EVENT_ROLLBACK, RECOVERY_UNDO,
-	 .before = "apply flipped committed rollback< flipped< committed<", .setup = KEPT | RUNS,
-	 .then = "recovering recovered", .docker = "let r2, stop r2", .releases = "r1 r2"},
+	{"rollback to a release that was committed: its container stops", EVENT_ROLLBACK,
+	 RECOVERY_UNDO, .before = "apply flipped committed rollback< flipped< committed<",
+	 .setup = KEPT | RUNS, .then = "recovering recovered", .docker = "let r2, stop r2",
+	 .releases = "r1 r2"},
 	{"stop_intent", EVENT_STOP_INTENT, RECOVERY_UNDO, .before = "apply", .setup = OLD_DOWN,
 	 .then = "recovering restored recovered", .docker = "let r1, start r1, keep r1"},
 	{"stopped", EVENT_STOPPED, RECOVERY_UNDO, .before = "apply stop_intent", .setup = OLD_DOWN,
@@ -247,7 +273,7 @@ static const struct {
 	 .before = "apply stop_intent", .setup = OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .code = ERR_GATE,
 	 .message = "candidate 'r1': the instance died while starting: exit status 1; last lines "
-	            "of its log: none"},
+		    "of its log: none"},
 	{"promote", EVENT_PROMOTE, RECOVERY_HOLD, .before = "apply canary_step held",
 	 .setup = KEPT | RUNS, .then = "recovering held", .releases = "r1 r2"},
 	{"flip_intent", EVENT_FLIP_INTENT, RECOVERY_FINISH, .before = "apply proved",
@@ -281,9 +307,9 @@ static const struct {
 	 .then = "recovering back_intent", .docker = "let r2, start r2, let r1, start r1",
 	 .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
 	 .message = "candidate 'r2': the instance died while starting: exit status 1; last "
-	            "lines of its log: none; switching back to 'r1' failed: candidate 'r1': "
-	            "the instance died while starting: exit status 1; last lines of its log: "
-	            "none; repair this, then llmdeploy recover chat"},
+		    "lines of its log: none; switching back to 'r1' failed: candidate 'r1': "
+		    "the instance died while starting: exit status 1; last lines of its log: "
+		    "none; repair this, then llmdeploy recover chat"},
 	{"back_intent", EVENT_BACK_INTENT, RECOVERY_BACK, .before = "apply proved flipped",
 	 .members = SWITCH, .setup = KEPT | RUNS | LINKED | OLD_DOWN,
 	 .then = "recovering flip_intent flipped rolled_back",
@@ -293,10 +319,10 @@ static const struct {
 	 .setup = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES, .then = "recovering",
 	 .docker = "let r1, start r1", .active = "r2", .releases = "r1 r2", .code = ERR_RECOVERY,
 	 .message = "its watch was interrupted; switching back to 'r1' failed: candidate 'r1': "
-	            "the instance died while starting: exit status 1; last lines of its log: "
-	            "none; repair this, then llmdeploy recover chat"},
-	{"back_intent to a release that does not come up, for a command that names the route", EVENT_BACK_INTENT, RECOVERY_BACK,
-	 .before = "apply proved flipped", .members = SWITCH,
+		    "the instance died while starting: exit status 1; last lines of its log: "
+		    "none; repair this, then llmdeploy recover chat"},
+	{"back_intent to a release that does not come up, for a command that names the route",
+	 EVENT_BACK_INTENT, RECOVERY_BACK, .before = "apply proved flipped", .members = SWITCH,
 	 .setup = KEPT | RUNS | LINKED | OLD_DOWN | OLD_DIES | ASKED, .then = "recovering failed",
 	 .docker = "let r1, start r1, let r1, stop r1", .active = "r2", .releases = "r1 r2"},
 	{"stop", EVENT_STOP, RECOVERY_STOP, .version = "r1",
@@ -387,28 +413,28 @@ static const struct {
 	 .docker = "remove r2"},
 	{"gc_intent", EVENT_GC_INTENT, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'gc_intent', an event that this version does not "
-	            "know: use the version that wrote it"},
+		    "know: use the version that wrote it"},
 	{"build", EVENT_BUILD, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'build', an event that this version does not know: "
-	            "use the version that wrote it"},
+		    "use the version that wrote it"},
 	{"model_pull", EVENT_MODEL_PULL, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'model_pull', an event that this version does not "
-	            "know: use the version that wrote it"},
+		    "know: use the version that wrote it"},
 	{"runtime_lock", EVENT_RUNTIME_LOCK, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'runtime_lock', an event that this version does not "
-	            "know: use the version that wrote it"},
+		    "know: use the version that wrote it"},
 	{"route_purged", EVENT_ROUTE_PURGED, RECOVERY_REFUSE, .version = "", .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'route_purged', an event that this version does not "
-	            "know: use the version that wrote it"},
+		    "know: use the version that wrote it"},
 	{"an event of another version", EVENT_UNKNOWN, RECOVERY_REFUSE, .version = "",
 	 .code = ERR_RECOVERY,
 	 .message = "the journal ends with 'unheard', an event that this version does not "
-	            "know: use the version that wrote it"},
+		    "know: use the version that wrote it"},
 	{"tried five times", EVENT_STARTED, RECOVERY_UNDO, .before = "apply", .after = TRIED,
 	 .setup = RUNS, .code = ERR_RECOVERY,
 	 .message = "recovery of route 'chat' failed 5 times; its journal stops at 'started' "
-	            "of 'r2': see llmdeploy verify and llmdeploy logs, repair what they name, "
-	            "then llmdeploy recover chat"},
+		    "of 'r2': see llmdeploy verify and llmdeploy logs, repair what they name, "
+		    "then llmdeploy recover chat"},
 	{"tried five times, for a command that names the route", EVENT_STARTED, RECOVERY_UNDO,
 	 .before = "apply", .after = TRIED, .setup = RUNS | ASKED, .then = "recovering recovered",
 	 .docker = "remove r2"},
@@ -418,13 +444,16 @@ static const struct {
 	{"tried four times", EVENT_STARTED, RECOVERY_UNDO, .before = "apply",
 	 .after = "recovering recovering recovering recovering", .setup = RUNS,
 	 .then = "recovering recovered", .docker = "remove r2"},
-	{"an active release that does not run, for `recover ROUTE`", EVENT_COMMITTED, RECOVERY_NOTHING,
-	 .version = "r1", .members = "\"op\":\"apply\"", .setup = OLD_DOWN | BY_NAME,
-	 .then = "repairing repaired", .docker = "let r1, start r1, keep r1"},
+	{"an active release that does not run, for `recover ROUTE`", EVENT_COMMITTED,
+	 RECOVERY_NOTHING, .version = "r1", .members = "\"op\":\"apply\"",
+	 .setup = OLD_DOWN | BY_NAME, .then = "repairing repaired",
+	 .docker = "let r1, start r1, keep r1"},
 };
 
-static void add_container(struct fixture *p, size_t i, bool running, bool dies, const char *restart) {
-	const struct docker_state_container c = {p->at[i].name, versions[i], p->at[i].labels, running, dies, restart};
+static void add_container(struct fixture *p, size_t i, bool running, bool dies,
+			  const char *restart) {
+	const struct docker_state_container c = {p->at[i].name, versions[i], p->at[i].labels,
+						 running,       dies,        restart};
 
 	docker_state_add(p->fake, &c);
 }
@@ -438,7 +467,8 @@ static void build_setup(struct fixture *p, unsigned setup) {
 	if (setup & KEPT)
 		put_release(p, 1);
 	fine(release_flip(&p->chat, versions[!!(setup & LINKED)], &e), &e);
-	add_container(p, 0, !(setup & OLD_DOWN), setup & OLD_DIES, setup & OLD_DOWN ? "no" : "always");
+	add_container(p, 0, !(setup & OLD_DOWN), setup & OLD_DIES,
+		      setup & OLD_DOWN ? "no" : "always");
 	if (setup & (RUNS | MADE))
 		add_container(p, 1, setup & RUNS, setup & DIES, setup & LINKED ? "always" : "no");
 }
@@ -456,8 +486,11 @@ static char *releases_of(struct fixture *p) {
 }
 
 static void recover(struct fixture *p, unsigned setup, enum err_code code, const char *message) {
-	struct rollout x = {.base = {.root = &p->root, .store = p->store, .docker = p->docker}, .tool = "llmdeploy test", .command = "a test",
-			    .asked = setup & ASKED, .retry_exhausted = setup & BY_NAME};
+	struct rollout x = {.base = {.root = &p->root, .store = p->store, .docker = p->docker},
+			    .tool = "llmdeploy test",
+			    .command = "a test",
+			    .asked = setup & ASKED,
+			    .retry_exhausted = setup & BY_NAME};
 	struct rollout_session s;
 	struct err e = {0};
 
@@ -470,7 +503,8 @@ static void recover(struct fixture *p, unsigned setup, enum err_code code, const
 
 static void look(struct fixture *p, const __typeof__(rows[0]) *c, uint64_t before) {
 	struct tail t = {.after = before, .names = BUF_INIT(4096)};
-	char *active CLEANUP(freep) = NULL, *releases CLEANUP(freep) = releases_of(p), *did CLEANUP(freep) = docker_state_done(p->fake);
+	char *active CLEANUP(freep) = NULL, *releases CLEANUP(freep) = releases_of(p),
+		     *did CLEANUP(freep) = docker_state_done(p->fake);
 	struct err e = {0};
 
 	fine(release_active_name(&p->chat, &active, &e), &e);
@@ -484,18 +518,22 @@ static void look(struct fixture *p, const __typeof__(rows[0]) *c, uint64_t befor
 
 static void recovered(void **state) {
 	(void) state;
-	EACH_CASE(c, rows) {
+	EACH_CASE (c, rows) {
 		struct fixture *p = place_new();
 		struct err e = {0};
 
 		assert_int_equal(event_row(c->event)->recovery, c->action);
 		build_setup(p, c->setup);
-		write_record(p, event_name(EVENT_FLIPPED), "r1", "\"from\":\"\",\"to\":\"r1\",\"op\":\"apply\"");
+		write_record(p, event_name(EVENT_FLIPPED), "r1",
+			     "\"from\":\"\",\"to\":\"r1\",\"op\":\"apply\"");
 		write_record(p, event_name(EVENT_COMMITTED), "r1", "\"op\":\"apply\"");
 		write_events(p, c->before);
-		write_record(p, c->event ? event_name(c->event) : "unheard", c->version ? c->version : "r2", c->members);
+		write_record(p, c->event ? event_name(c->event) : "unheard",
+			     c->version ? c->version : "r2", c->members);
 		write_events(p, c->after);
-		fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", p->journal.data, p->journal.len, 0644, &e), &e);
+		fine(fs_write(EFFECT_NONE, p->chat.fd, "journal", p->journal.data, p->journal.len,
+			      0644, &e),
+		     &e);
 		recover(p, c->setup, c->code, c->message);
 		look(p, c, p->chain.seq);
 		/* What ended well is not done twice. */

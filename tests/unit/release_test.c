@@ -17,10 +17,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "release/release.h"
 #include "release/run.h"
 #include "root/root.h"
+#include "json/json.h"
 
 /* A root of its own for each test, with the route "chat" open. */
 struct fixture {
@@ -58,7 +58,8 @@ static int teardown(void **state) {
 }
 
 /* "@" in a pattern stands for the root's path. */
-static void says(const struct fixture *p, const struct err *e, enum err_code code, const char *pattern) {
+static void says(const struct fixture *p, const struct err *e, enum err_code code,
+		 const char *pattern) {
 	char expect[1024] = "";
 
 	for (const char *s = pattern; *s; s++) {
@@ -72,13 +73,16 @@ static void says(const struct fixture *p, const struct err *e, enum err_code cod
 	assert_int_equal(e->code, code);
 }
 
-static void put(const struct release_route *r, const char *version, const char *lockfile, unsigned number) {
+static void put(const struct release_route *r, const char *version, const char *lockfile,
+		unsigned number) {
 	struct json *evidence CLEANUP(json_freep) = json_object();
 	struct release_sealed sealed = {0};
 	struct err e = {0};
 
 	json_set_str(evidence, "verdict", "pass");
-	fine(release_put(r, version, lockfile, strlen(lockfile), "route: chat\n", evidence, &sealed, &e), &e);
+	fine(release_put(r, version, lockfile, strlen(lockfile), "route: chat\n", evidence, &sealed,
+			 &e),
+	     &e);
 	assert_int_equal(sealed.number, number);
 	assert_int_equal(strlen(sealed.sha256), 64);
 }
@@ -112,7 +116,8 @@ static const struct {
 } no_routes[] = {
 	{"typo", "chatt", "no route 'chatt' under '@'; did you mean 'chat'?"},
 	{"nothing like it", "embedding", "no route 'embedding' under '@'"},
-	{"way out", "../chat", "'../chat' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most"},
+	{"way out", "../chat",
+	 "'../chat' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most"},
 	{"empty", "", "'' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most"},
 	{"dots", "..", "'..' is not the name of a route: a-z, 0-9, '.', '_', '-', 63 at most"},
 };
@@ -124,7 +129,7 @@ static void routes_are_known_by_name(void **state) {
 	struct err e = {0};
 	size_t n;
 
-	EACH_CASE(c, no_routes) {
+	EACH_CASE (c, no_routes) {
 		assert_int_equal(release_route_open(&p->root, c->route, false, &r, &e), -1);
 		says(p, &e, ERR_USAGE, c->msg);
 	}
@@ -136,9 +141,11 @@ static void routes_are_known_by_name(void **state) {
 	is_list(names, n, "alpha chat");
 	release_route_done(&r);
 	assert_int_equal(release_route_open(&p->root, "link", false, &r, &e), -1);
-	says(p, &e, ERR_INTEGRITY, "'routes/link' is a link or a file where a directory should be: not followed");
+	says(p, &e, ERR_INTEGRITY,
+	     "'routes/link' is a link or a file where a directory should be: not followed");
 	assert_int_equal(release_route_open(&p->root, "file", true, &r, &e), -1);
-	says(p, &e, ERR_INTEGRITY, "'routes/file' is a link or a file where a directory should be: not followed");
+	says(p, &e, ERR_INTEGRITY,
+	     "'routes/file' is a link or a file where a directory should be: not followed");
 }
 
 static void one_writer_a_route(void **state) {
@@ -173,7 +180,9 @@ static void release_is_kept_whole(void **state) {
 	content(p->chat.fd, "releases/r2/release.lock.json", "{\"n\":2}\n");
 	content(p->chat.fd, "releases/r2/manifest.yaml", "route: chat\n");
 	content(p->chat.fd, "releases/r2/evidence/1.json",
-		"{\"verdict\":\"pass\",\"lock\":\"087445c6a1d220ff86f021220758657911eb16065256ea54fab1604225b91e7b\",\"number\":1}\n");
+		"{\"verdict\":\"pass\",\"lock\":"
+		"\"087445c6a1d220ff86f021220758657911eb16065256ea54fab1604225b91e7b\",\"number\":1}"
+		"\n");
 	assert_int_equal(fstatat(p->chat.fd, "releases/r2/release.lock.json", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0444);
 	assert_int_equal(fstatat(p->chat.fd, "releases/r2", &st, 0), 0);
@@ -207,7 +216,8 @@ static void proving_again_adds_evidence(void **state) {
 	assert_true(exists);
 	assert_int_equal(release_put(&p->chat, "r1", "Lock", 4, NULL, evidence, &sealed, &e), -1);
 	says(p, &e, ERR_SPEC,
-	     "version 'r1' of 'chat' exists with other content (lock 0c030586945f there, db44b8db4f05 here): give it a new version");
+	     "version 'r1' of 'chat' exists with other content (lock 0c030586945f there, "
+	     "db44b8db4f05 here): give it a new version");
 	assert_int_equal(release_put(&p->chat, "../r", "Lock", 4, NULL, evidence, &sealed, &e), -1);
 	says(p, &e, ERR_SPEC, "'../r' is not a version: a-z, 0-9, '.', '_', '-', 63 at most");
 }
@@ -233,9 +243,12 @@ static void failed_put_leaves_nothing(void **state) {
 	int second = release_put(&p->chat, "r0", "zero", 4, NULL, evidence, &sealed, &again);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 	assert_int_equal(first, -1);
-	says(p, &e, ERR_SYS, "routes/chat/releases: cannot write 'release.lock.json': File too large");
+	says(p, &e, ERR_SYS,
+	     "routes/chat/releases: cannot write 'release.lock.json': File too large");
 	assert_int_equal(second, -1);
-	char *expect CLEANUP(freep) = mem_printf("routes/chat/releases/r0/evidence: cannot write './.2.json.tmp-%ld': File too large", (long) getpid());
+	char *expect CLEANUP(freep) = mem_printf("routes/chat/releases/r0/evidence: cannot write "
+						 "'./.2.json.tmp-%ld': File too large",
+						 (long) getpid());
 	says(p, &again, ERR_SYS, expect);
 	assert_int_equal(sealed.number, 77);
 	fine(fs_list(p->chat.fd, "releases", &names, &n, &e), &e);
@@ -253,29 +266,37 @@ static const struct {
 	const char *msg;
 } damages[] = {
 	{"lock gone", "releases/r1/release.lock.json", NULL, NULL, NULL, ERR_INTEGRITY,
-	 "release 'r1' of 'chat' is incomplete: it has no release.lock.json; move 'routes/chat/releases/r1' away, and apply it again"},
+	 "release 'r1' of 'chat' is incomplete: it has no release.lock.json; move "
+	 "'routes/chat/releases/r1' away, and apply it again"},
 	{"lock edited", NULL, "releases/r1/release.lock.json", "lock2", NULL, ERR_INTEGRITY,
-	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its digest is bcb2465259e2, evidence/1.json is of 0c030586945f"},
-	{"lock is a link", "releases/r1/release.lock.json", NULL, NULL, "releases/r1/release.lock.json", ERR_INTEGRITY,
-	 "release 'r1' of 'chat' is incomplete: cannot open 'release.lock.json': Too many levels of symbolic links; move 'routes/chat/releases/r1' away, and apply it again"},
+	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its "
+	 "digest is bcb2465259e2, evidence/1.json is of 0c030586945f"},
+	{"lock is a link", "releases/r1/release.lock.json", NULL, NULL,
+	 "releases/r1/release.lock.json", ERR_INTEGRITY,
+	 "release 'r1' of 'chat' is incomplete: cannot open 'release.lock.json': Too many levels "
+	 "of symbolic links; move 'routes/chat/releases/r1' away, and apply it again"},
 	{"no evidence", "releases/r1/evidence", NULL, NULL, NULL, ERR_INTEGRITY,
-	 "release 'r1' of 'chat' is incomplete: it has no evidence that it was proved; move 'routes/chat/releases/r1' away, and apply it again"},
+	 "release 'r1' of 'chat' is incomplete: it has no evidence that it was proved; move "
+	 "'routes/chat/releases/r1' away, and apply it again"},
 	{"evidence is garbage", NULL, "releases/r1/evidence/2.json", "{", NULL, ERR_INTEGRITY,
 	 "'routes/chat/releases/r1/evidence/2.json' is damaged: not JSON at byte 1"},
 	{"evidence of nothing", NULL, "releases/r1/evidence/2.json", "{}", NULL, ERR_INTEGRITY,
-	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its digest is 0c030586945f, evidence/2.json is of none"},
-	{"other names are no evidence", NULL, "releases/r1/evidence/02.json", "{}", NULL, ERR_OK, ""},
+	 "'routes/chat/releases/r1/release.lock.json' is not the file that passed the gate: its "
+	 "digest is 0c030586945f, evidence/2.json is of none"},
+	{"other names are no evidence", NULL, "releases/r1/evidence/02.json", "{}", NULL, ERR_OK,
+	 ""},
 	{"release is a link", "releases/r1", NULL, NULL, "releases/r1", ERR_INTEGRITY,
 	 "'routes/chat/releases/r1' is a link or a file where a directory should be: not followed"},
 	{"releases is a link", "releases", NULL, NULL, "releases", ERR_INTEGRITY,
 	 "'routes/chat/releases' is a link or a file where a directory should be: not followed"},
-	{"release gone", "releases/r1", NULL, NULL, NULL, ERR_USAGE, "no version 'r1' of route 'chat'; did you mean 'r2'?"},
+	{"release gone", "releases/r1", NULL, NULL, NULL, ERR_USAGE,
+	 "no version 'r1' of route 'chat'; did you mean 'r2'?"},
 };
 
 static void damage_is_named(void **state) {
 	struct fixture *p = *state;
 
-	EACH_CASE(c, damages) {
+	EACH_CASE (c, damages) {
 		struct release rel CLEANUP(release_done) = RELEASE_INIT;
 		struct err e = {0};
 
@@ -327,13 +348,22 @@ static const struct {
 	const char *name, *target;
 	const char *msg;
 } links[] = {
-	{"absolute", "/etc", "'routes/chat/active' points to '/etc', which is not a release of this route"},
+	{"absolute", "/etc",
+	 "'routes/chat/active' points to '/etc', which is not a release of this route"},
 	{"another route", "../other/releases/r1",
-	 "'routes/chat/active' points to '../other/releases/r1', which is not a release of this route"},
-	{"deeper", "releases/r1/evidence", "'routes/chat/active' points to 'releases/r1/evidence', which is not a release of this route"},
-	{"slash at the end", "releases/r1/", "'routes/chat/active' points to 'releases/r1/', which is not a release of this route"},
-	{"unfinished", "releases/.r1.tmp-1", "'routes/chat/active' points to 'releases/.r1.tmp-1', which is not a release of this route"},
-	{"dangling", "releases/r9", "'routes/chat/active' does not point to a complete release: no version 'r9' of route 'chat'; did you mean 'r1'?"},
+	 "'routes/chat/active' points to '../other/releases/r1', which is not a release of this "
+	 "route"},
+	{"deeper", "releases/r1/evidence",
+	 "'routes/chat/active' points to 'releases/r1/evidence', which is not a release of this "
+	 "route"},
+	{"slash at the end", "releases/r1/",
+	 "'routes/chat/active' points to 'releases/r1/', which is not a release of this route"},
+	{"unfinished", "releases/.r1.tmp-1",
+	 "'routes/chat/active' points to 'releases/.r1.tmp-1', which is not a release of this "
+	 "route"},
+	{"dangling", "releases/r9",
+	 "'routes/chat/active' does not point to a complete release: no version 'r9' of route "
+	 "'chat'; did you mean 'r1'?"},
 	{"a file", NULL, "routes/chat: 'active' is in the way: it is not a symbolic link"},
 };
 
@@ -341,7 +371,7 @@ static void link_is_checked(void **state) {
 	struct fixture *p = *state;
 
 	put(&p->chat, "r1", "one", 1);
-	EACH_CASE(c, links) {
+	EACH_CASE (c, links) {
 		char *version = NULL;
 		struct err e = {0};
 
@@ -364,7 +394,9 @@ static void attempts_are_kept_and_pruned(void **state) {
 	size_t n;
 
 	json_set_str(reason, "reason", "gate failed");
-	struct release_attempt full = {reason, reason, "last log lines\n", "lock", 4, "route: chat\n"}, empty = {.reason = NULL};
+	struct release_attempt full = {reason, reason, "last log lines\n",
+				       "lock", 4,      "route: chat\n"},
+			       empty = {.reason = NULL};
 	fine(release_attempt_put(&p->chat, &full, &number, &e), &e);
 	assert_int_equal(number, 1);
 	content(p->chat.fd, "attempts/1/reason.json", "{\n  \"reason\": \"gate failed\"\n}\n");
@@ -420,7 +452,8 @@ static void answers(const struct root *root, const char *id, bool direct) {
 static void sockets_are_reached(void **state) {
 	struct fixture *p = *state;
 	struct root deep CLEANUP(root_done) = ROOT_INIT;
-	char *path CLEANUP(freep) = NULL, *again CLEANUP(freep) = NULL, *deeper CLEANUP(freep) = NULL;
+	char *path CLEANUP(freep) = NULL, *again CLEANUP(freep) = NULL,
+		   *deeper CLEANUP(freep) = NULL;
 	struct err e = {0};
 	struct stat st;
 

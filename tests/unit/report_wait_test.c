@@ -8,15 +8,43 @@
 #include "base/mem.h"
 #include "report/sanitize.h"
 
-/* What is shown while something takes long: golden cases as they end, what a start waits for, and that nobody waits without a word. */
+/* What is shown while something takes long: golden cases as they end, what a start waits for, and
+ * that nobody waits without a word. */
 
 static const struct progress_case cases[] = {
-	{.id = "rollback-status", .verdict = "PASS", .severity = "blocker", .passed = true, .latency_ms = 412, .number = 1, .total = 4, .widest = 15},
-	{.id = "paging", .verdict = "FAIL", .severity = "blocker", .latency_ms = 1200, .expected = "contains \"RB-101\"",
-	 .got = "The window is\n\n\x1b[2Jnot known, as it occurs in none of the sources that were given.\n", .number = 2, .total = 4, .widest = 15},
-	{.id = "empty", .verdict = "INVALID", .severity = "major", .expected = "an answer", .number = 3, .total = 4, .widest = 15},
-	{.id = "long", .verdict = "FAIL", .latency_ms = 5, .expected = "x", .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14", .number = 4,
-	 .total = 4, .widest = 15},
+	{.id = "rollback-status",
+	 .verdict = "PASS",
+	 .severity = "blocker",
+	 .passed = true,
+	 .latency_ms = 412,
+	 .number = 1,
+	 .total = 4,
+	 .widest = 15},
+	{.id = "paging",
+	 .verdict = "FAIL",
+	 .severity = "blocker",
+	 .latency_ms = 1200,
+	 .expected = "contains \"RB-101\"",
+	 .got = "The window is\n\n\x1b[2Jnot known, as it occurs in none of the sources that were "
+		"given.\n",
+	 .number = 2,
+	 .total = 4,
+	 .widest = 15},
+	{.id = "empty",
+	 .verdict = "INVALID",
+	 .severity = "major",
+	 .expected = "an answer",
+	 .number = 3,
+	 .total = 4,
+	 .widest = 15},
+	{.id = "long",
+	 .verdict = "FAIL",
+	 .latency_ms = 5,
+	 .expected = "x",
+	 .got = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14",
+	 .number = 4,
+	 .total = 4,
+	 .widest = 15},
 };
 
 /* What did not pass has what was expected and what came under it, wrapped. */
@@ -33,7 +61,8 @@ static void golden_cases(void **state) {
 	    "          expected  contains \"RB-101\"\n"
 	    "          got       The window is\n"
 	    "\n"
-	    "                    \\x1b[2Jnot known, as it occurs in none of the sources that were given.\n"
+	    "                    \\x1b[2Jnot known, as it occurs in none of the sources that were "
+	    "given.\n"
 	    "      empty            major     INVALID          -\n"
 	    "          expected  an answer\n"
 	    "          got       (nothing)\n"
@@ -84,12 +113,14 @@ static const struct {
 
 static void texts_are_wrapped(void **state) {
 	(void) state;
-	EACH_CASE(c, fits)
+	EACH_CASE (c, fits)
 		assert_int_equal(sanitize_fit(c->text, c->columns), c->fits);
 }
 
 static void long_messages_are_wrapped_on_a_terminal(void **state) {
-	static const struct report_pair all[] = {{"note", "a value of more words than fit"}, {"try", "curl http://127.0.0.1:8080/v1 \\\n  -d 'Hello'"}};
+	static const struct report_pair all[] = {
+		{"note", "a value of more words than fit"},
+		{"try", "curl http://127.0.0.1:8080/v1 \\\n  -d 'Hello'"}};
 	struct err e = {ERR_GATE, "candidate 'r18' did not pass: 3 of 20 failed"};
 	struct fixture p;
 
@@ -113,12 +144,14 @@ static void long_messages_are_wrapped_on_a_terminal(void **state) {
 	end(&p, "a line of more words than fit in there\n", "");
 }
 
-/* A start: what it waits for is said once, the seconds are counted; what the engine answered is for machines. */
+/* A start: what it waits for is said once, the seconds are counted; what the engine answered is for
+ * machines. */
 static void tell_start(struct fixture *p) {
 	const struct progress *g = &p->r.progress;
 
 	progress_step(g, "wait until ready");
-	progress_state(g, "starting", "the instance's answer: none: cannot reach '/run/engine.sock'");
+	progress_state(g, "starting",
+		       "the instance's answer: none: cannot reach '/run/engine.sock'");
 	now += 900;
 	report_beat(&p->r);
 	now += 2000;
@@ -139,22 +172,30 @@ static void a_start(void **state) {
 	(void) state;
 	begin(&p, REPORT_PLAIN, false, 0);
 	tell_start(&p);
-	end(&p, "      starting\n      loading the model\n      loading the model (30 s)\nok    wait until ready  47.90 s\n", "");
+	end(&p,
+	    "      starting\n      loading the model\n      loading the model (30 s)\nok    wait "
+	    "until ready  47.90 s\n",
+	    "");
 	begin(&p, REPORT_TERMINAL, false, 80);
 	tell_start(&p);
 	end(&p,
-	    M "..    wait until ready" M "..    wait until ready  starting" M "..    wait until ready  starting (2 s)"
-	    M "..    wait until ready  loading the model" M "..    wait until ready  loading the model (15 s)"
-	    M "..    wait until ready  loading the model (30 s)" M "..    wait until ready  loading the model (45 s)"
-	    M "ok    wait until ready  47.90 s\n",
+	    M "..    wait until ready" M "..    wait until ready  starting" M
+	      "..    wait until ready  starting (2 s)" M
+	      "..    wait until ready  loading the model" M
+	      "..    wait until ready  loading the model (15 s)" M
+	      "..    wait until ready  loading the model (30 s)" M
+	      "..    wait until ready  loading the model (45 s)" M
+	      "ok    wait until ready  47.90 s\n",
 	    "");
 	begin(&p, REPORT_JSON, false, 0);
 	tell_start(&p);
 	end(&p,
 	    "{\"event\":\"step\",\"ms\":0,\"what\":\"wait until ready\"}\n"
-	    "{\"event\":\"note\",\"ms\":0,\"what\":\"the instance's answer: none: cannot reach '/run/engine.sock'\"}\n"
+	    "{\"event\":\"note\",\"ms\":0,\"what\":\"the instance's answer: none: cannot reach "
+	    "'/run/engine.sock'\"}\n"
 	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the instance's answer: 404 'not found'\"}\n"
-	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the instance's answer: 503 'Loading model'\"}\n"
+	    "{\"event\":\"note\",\"ms\":2900,\"what\":\"the instance's answer: 503 'Loading "
+	    "model'\"}\n"
 	    "{\"event\":\"waiting\",\"ms\":32900,\"what\":\"wait until ready\",\"took_ms\":32900}\n"
 	    "{\"event\":\"done\",\"ms\":47900,\"what\":\"wait until ready\",\"took_ms\":47900}\n",
 	    "");
@@ -181,8 +222,11 @@ static void a_pipe_is_never_silent_for_30_s(void **state) {
 		before = p.out_len;
 		assert_true(now - said < 30000);
 	}
-	assert_non_null(strstr(p.out_text, "      watch (20 s)\n      watch (40 s)\n      watch (1 m 00 s)\n"));
-	assert_non_null(strstr(p.out_text, "ok    watch  2 m 31 s\n      still working (20 s)\n      still working (40 s)\n"));
+	assert_non_null(strstr(p.out_text,
+			       "      watch (20 s)\n      watch (40 s)\n      watch (1 m 00 s)\n"));
+	assert_non_null(strstr(
+		p.out_text,
+		"ok    watch  2 m 31 s\n      still working (20 s)\n      still working (40 s)\n"));
 	report_done(&p.r);
 	(void) fclose(p.out);
 	(void) fclose(p.err);
@@ -231,8 +275,12 @@ static void a_stop_is_no_failure(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_cases), cmocka_unit_test(texts_are_wrapped), cmocka_unit_test(long_messages_are_wrapped_on_a_terminal),
-		cmocka_unit_test(a_start), cmocka_unit_test(a_pipe_is_never_silent_for_30_s), cmocka_unit_test(the_pulse_beats),
+		cmocka_unit_test(golden_cases),
+		cmocka_unit_test(texts_are_wrapped),
+		cmocka_unit_test(long_messages_are_wrapped_on_a_terminal),
+		cmocka_unit_test(a_start),
+		cmocka_unit_test(a_pipe_is_never_silent_for_30_s),
+		cmocka_unit_test(the_pulse_beats),
 		cmocka_unit_test(a_stop_is_no_failure),
 	};
 

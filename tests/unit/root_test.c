@@ -41,12 +41,14 @@ static void says(const char *dir, const char *message, const char *pattern) {
 	char expect[1024] = "";
 
 	for (const char *s = pattern; *s; s++)
-		(void) snprintf(expect + strlen(expect), sizeof expect - strlen(expect), *s == '@' ? "%s" : "%.1s", *s == '@' ? dir : s);
+		(void) snprintf(expect + strlen(expect), sizeof expect - strlen(expect),
+				*s == '@' ? "%s" : "%.1s", *s == '@' ? dir : s);
 	assert_string_equal(message, expect);
 }
 
 static void made_once_and_found_again(void **state) {
-	struct root a CLEANUP(root_done) = ROOT_INIT, b CLEANUP(root_done) = ROOT_INIT, c CLEANUP(root_done) = ROOT_INIT;
+	struct root a CLEANUP(root_done) = ROOT_INIT, b CLEANUP(root_done) = ROOT_INIT,
+		      c CLEANUP(root_done) = ROOT_INIT;
 	char *path CLEANUP(freep) = mem_printf("%s/a/b/", (char *) *state);
 	char *clean CLEANUP(freep) = mem_printf("%s/a/b", (char *) *state);
 	struct err e = {0};
@@ -77,7 +79,8 @@ static int as_user(const char *dir) {
 
 	(void) unsetenv("LLMDEPLOY_ROOT");
 	(void) setenv("XDG_DATA_HOME", dir, 1);
-	if ((!geteuid() && setuid(4711)) || root_open(NULL, ROOT_WRITE, &r, &e) || strcmp(r.path, expect) != 0)
+	if ((!geteuid() && setuid(4711)) || root_open(NULL, ROOT_WRITE, &r, &e) ||
+	    strcmp(r.path, expect) != 0)
 		return 1;
 	if (r.owner != geteuid() || r.instance_uid != geteuid())
 		return 2;
@@ -143,16 +146,22 @@ static const struct {
 	enum err_code code;
 	const char *msg;
 } refusals[] = {
-	{"absent", nothing, ROOT_READ, ERR_USAGE, "no root at '@/r': nothing was deployed there; give --root"},
-	{"not a root", make_dir, ROOT_READ, ERR_USAGE, "'@/r' is no llmdeploy root: it has no root-id; give --root"},
-	{"link", make_link, ROOT_WRITE, ERR_USAGE, "root '@/r' is a symbolic link to '/usr': give that directory itself"},
-	{"file", make_file, ROOT_WRITE, ERR_SYS, "root: '@/r' is in the way: it is not a directory"},
-	{"damaged id", bad_id, ROOT_WRITE, ERR_INTEGRITY, "'@/r/root-id' is damaged: it is not 16 hex digits"},
-	{"open to all", no_write, ROOT_WRITE, ERR_USAGE, "root '@/r' can be written by everybody: chmod o-w it"},
+	{"absent", nothing, ROOT_READ, ERR_USAGE,
+	 "no root at '@/r': nothing was deployed there; give --root"},
+	{"not a root", make_dir, ROOT_READ, ERR_USAGE,
+	 "'@/r' is no llmdeploy root: it has no root-id; give --root"},
+	{"link", make_link, ROOT_WRITE, ERR_USAGE,
+	 "root '@/r' is a symbolic link to '/usr': give that directory itself"},
+	{"file", make_file, ROOT_WRITE, ERR_SYS,
+	 "root: '@/r' is in the way: it is not a directory"},
+	{"damaged id", bad_id, ROOT_WRITE, ERR_INTEGRITY,
+	 "'@/r/root-id' is damaged: it is not 16 hex digits"},
+	{"open to all", no_write, ROOT_WRITE, ERR_USAGE,
+	 "root '@/r' can be written by everybody: chmod o-w it"},
 };
 
 static void refuses(void **state) {
-	EACH_CASE(c, refusals) {
+	EACH_CASE (c, refusals) {
 		char *path CLEANUP(freep) = mem_printf("%s/r", (char *) *state);
 		struct root r CLEANUP(root_done) = ROOT_INIT;
 		struct err e = {0};
@@ -179,8 +188,9 @@ static const struct {
 };
 
 static void knows_a_fresh_machine(void **state) {
-	EACH_CASE(c, first_times) {
-		char *path CLEANUP(freep) = mem_printf("%s/r", (char *) *state), *place CLEANUP(freep) = NULL;
+	EACH_CASE (c, first_times) {
+		char *path CLEANUP(freep) = mem_printf("%s/r", (char *) *state),
+			   *place CLEANUP(freep) = NULL;
 		struct err e = {0};
 
 		c->make(path);
@@ -197,8 +207,9 @@ static void somebody_elses_is_refused(void **state) {
 
 	if (!geteuid())
 		assert_int_equal(chown(path, 4711, 4711), 0);
-	char *expect CLEANUP(freep) = mem_printf("permission denied: root '%s' belongs to uid %d, we are uid %u: run as its owner, or give --root", path,
-						 geteuid() ? 0 : 4711, (unsigned) geteuid());
+	char *expect CLEANUP(freep) = mem_printf("permission denied: root '%s' belongs to uid %d, "
+						 "we are uid %u: run as its owner, or give --root",
+						 path, geteuid() ? 0 : 4711, (unsigned) geteuid());
 	assert_int_equal(root_open(path, ROOT_WRITE, &r, &e), -1);
 	assert_string_equal(e.msg, expect);
 	assert_int_equal(e.code, ERR_SYS);
@@ -213,12 +224,15 @@ static void who_may_ask(void **state) {
 		const char *name;
 		uid_t owner, me;
 		bool may;
-	} table[] = {{"root, its own", 0, 0, true}, {"root, a user's", 4711, 0, true}, {"a user, root's", 0, 4711, false},
-		     {"a user, his own", 4711, 4711, true}, {"a user, another's", 4711, 4712, false}};
+	} table[] = {{"root, its own", 0, 0, true},
+		     {"root, a user's", 4711, 0, true},
+		     {"a user, root's", 0, 4711, false},
+		     {"a user, his own", 4711, 4711, true},
+		     {"a user, another's", 4711, 4712, false}};
 	uid_t before = geteuid();
 
 	(void) state;
-	EACH_CASE(c, table) {
+	EACH_CASE (c, table) {
 		struct root r = {.path = (char *) (uintptr_t) "/r", .owner = c->owner};
 		struct err e = {0};
 		if (before && c->me != before)
@@ -227,8 +241,10 @@ static void who_may_ask(void **state) {
 		int got = root_may_ask(&r, &e);
 		assert_int_equal(seteuid(before), 0);
 		assert_int_equal(got, c->may ? 0 : -1);
-		char *want CLEANUP(freep) = mem_printf("permission denied: the sockets of root '/r' belong to uid %u, this is uid %u: run as its owner",
-						       (unsigned) c->owner, (unsigned) c->me);
+		char *want CLEANUP(
+			freep) = mem_printf("permission denied: the sockets of root '/r' belong to "
+					    "uid %u, this is uid %u: run as its owner",
+					    (unsigned) c->owner, (unsigned) c->me);
 		assert_string_equal(e.msg, c->may ? "" : want);
 		assert_int_equal(e.code, c->may ? ERR_OK : ERR_SYS);
 	}
@@ -236,7 +252,8 @@ static void who_may_ask(void **state) {
 
 static void lock_names_its_holder(void **state) {
 	struct root r CLEANUP(root_done) = ROOT_INIT;
-	char *user CLEANUP(freep) = root_user(), *host CLEANUP(freep) = root_host(), *head CLEANUP(freep) = NULL;
+	char *user CLEANUP(freep) = root_user(), *host CLEANUP(freep) = root_host(),
+		   *head CLEANUP(freep) = NULL;
 	int a CLEANUP(closep) = -1, b CLEANUP(closep) = -1;
 	struct err e = {0};
 
@@ -244,7 +261,8 @@ static void lock_names_its_holder(void **state) {
 	fine(root_lock(&r, "build", 0, &a, &e), &e);
 	assert_int_equal(root_lock(&r, "pull", 0, &b, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
-	head = mem_printf("root '%s' is busy: 'lock' is held by %s@%s pid %ld: build, since 2", (char *) *state, user, host, (long) getpid());
+	head = mem_printf("root '%s' is busy: 'lock' is held by %s@%s pid %ld: build, since 2",
+			  (char *) *state, user, host, (long) getpid());
 	assert_memory_equal(e.msg, head, strlen(head));
 	assert_true(text_ends(e.msg, "Z; wait for it, or give --lock-wait 60s"));
 	assert_int_equal(close(a), 0);
@@ -267,9 +285,14 @@ static void sudo_is_named(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(made_once_and_found_again), IN_PLACE(usual_places), IN_PLACE(refuses), IN_PLACE(knows_a_fresh_machine),
-		IN_PLACE(somebody_elses_is_refused), cmocka_unit_test(who_may_ask),
-		IN_PLACE(lock_names_its_holder),     IN_PLACE(sudo_is_named),
+		IN_PLACE(made_once_and_found_again),
+		IN_PLACE(usual_places),
+		IN_PLACE(refuses),
+		IN_PLACE(knows_a_fresh_machine),
+		IN_PLACE(somebody_elses_is_refused),
+		cmocka_unit_test(who_may_ask),
+		IN_PLACE(lock_names_its_holder),
+		IN_PLACE(sudo_is_named),
 	};
 
 	return cmocka_run_group_tests_name("root", tests, NULL, NULL);

@@ -10,49 +10,66 @@
 #include "base/mem.h"
 #include "runtime/runtime.h"
 
-/* Every definition, every backend: the words that its engine would be started with. A space ends a word; none of them has one. */
+/* Every definition, every backend: the words that its engine would be started with. A space ends a
+ * word; none of them has one. */
 static const struct {
 	const char *name, *runtime, *backend, *kv_cache;
 	uint64_t devices;
 	const char *argv, *env;
 } starts[] = {
 	{"llama.cpp on a processor", "llama.cpp", "cpu", "f16", 1,
-	 "--model M --alias route --host /run/engine/engine.sock --ctx-size 16384 --parallel 4 --cache-type-k f16 --cache-type-v f16 "
-	 "--chat-template-file T --offline --fit off --no-kv-unified --flash-attn on --jinja --no-context-shift --cache-ram 0 "
-	 "--ctx-checkpoints 0 --metrics --no-webui --log-colors off --log-verbosity 4 --device none",
+	 "--model M --alias route --host /run/engine/engine.sock --ctx-size 16384 --parallel 4 "
+	 "--cache-type-k f16 --cache-type-v f16 "
+	 "--chat-template-file T --offline --fit off --no-kv-unified --flash-attn on --jinja "
+	 "--no-context-shift --cache-ram 0 "
+	 "--ctx-checkpoints 0 --metrics --no-webui --log-colors off --log-verbosity 4 --device "
+	 "none",
 	 "LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive"},
 	{"vllm on NVIDIA", "vllm", "cuda", "f16", 1,
-	 "vllm serve M --served-model-name route --uds /run/engine/engine.sock --max-model-len 4096 --max-num-seqs 4 "
+	 "vllm serve M --served-model-name route --uds /run/engine/engine.sock --max-model-len "
+	 "4096 --max-num-seqs 4 "
 	 "--kv-cache-dtype auto --gpu-memory-utilization 0.92 --chat-template T "
 	 "--disable-access-log-for-endpoints /health,/metrics --disable-fastapi-docs",
 	 "DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 HOME=/tmp TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1"},
 	{"vllm on two of AMD", "vllm", "rocm", "fp8_e4m3", 2,
-	 "vllm serve M --served-model-name route --uds /run/engine/engine.sock --max-model-len 4096 --max-num-seqs 4 "
-	 "--kv-cache-dtype fp8_e4m3 --gpu-memory-utilization 0.92 --tensor-parallel-size 2 --chat-template T "
+	 "vllm serve M --served-model-name route --uds /run/engine/engine.sock --max-model-len "
+	 "4096 --max-num-seqs 4 "
+	 "--kv-cache-dtype fp8_e4m3 --gpu-memory-utilization 0.92 --tensor-parallel-size 2 "
+	 "--chat-template T "
 	 "--disable-access-log-for-endpoints /health,/metrics --disable-fastapi-docs",
 	 "DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 HOME=/tmp TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1"},
 	{"tensorrt-llm", "tensorrt-llm", "cuda", "fp8_e4m3", 2,
-	 "trtllm-serve M --served_model_name route --max_seq_len 4096 --max_batch_size 4 --kv_cache_dtype fp8 "
-	 "--kv_cache_free_gpu_memory_fraction 0.90 --tp_size 2 --chat_template T --backend pytorch --host 0.0.0.0 --port 8000 "
+	 "trtllm-serve M --served_model_name route --max_seq_len 4096 --max_batch_size 4 "
+	 "--kv_cache_dtype fp8 "
+	 "--kv_cache_free_gpu_memory_fraction 0.90 --tp_size 2 --chat_template T --backend pytorch "
+	 "--host 0.0.0.0 --port 8000 "
 	 "--set return_perf_metrics=true",
 	 "HF_HUB_OFFLINE=1 HOME=/tmp TRANSFORMERS_OFFLINE=1"},
 	{"sglang on NVIDIA", "sglang", "cuda", "f16", 1,
-	 "python3 -m sglang.launch_server --model-path M --served-model-name route --context-length 4096 --max-running-requests 4 "
-	 "--kv-cache-dtype auto --mem-fraction-static 0.90 --chat-template T --host 0.0.0.0 --port 30000 --enable-metrics",
+	 "python3 -m sglang.launch_server --model-path M --served-model-name route "
+	 "--context-length 4096 --max-running-requests 4 "
+	 "--kv-cache-dtype auto --mem-fraction-static 0.90 --chat-template T --host 0.0.0.0 --port "
+	 "30000 --enable-metrics",
 	 "HF_HUB_OFFLINE=1 HOME=/tmp TRANSFORMERS_OFFLINE=1"},
 	{"sglang on AMD", "sglang", "rocm", "bf16", 1,
-	 "python3 -m sglang.launch_server --model-path M --served-model-name route --context-length 4096 --max-running-requests 4 "
-	 "--kv-cache-dtype auto --mem-fraction-static 0.90 --chat-template T --host 0.0.0.0 --port 30000 --enable-metrics",
+	 "python3 -m sglang.launch_server --model-path M --served-model-name route "
+	 "--context-length 4096 --max-running-requests 4 "
+	 "--kv-cache-dtype auto --mem-fraction-static 0.90 --chat-template T --host 0.0.0.0 --port "
+	 "30000 --enable-metrics",
 	 "HF_HUB_OFFLINE=1 HOME=/tmp TRANSFORMERS_OFFLINE=1"},
 	{"ollama: all of it is environment", "ollama", "cuda", "q8_0", 1, "/bin/ollama serve",
-	 "OLLAMA_CONTEXT_LENGTH=4096 OLLAMA_FLASH_ATTENTION=1 OLLAMA_HOST=0.0.0.0:11434 OLLAMA_KEEP_ALIVE=-1 OLLAMA_KV_CACHE_TYPE=q8_0 "
-	 "OLLAMA_MAX_LOADED_MODELS=1 OLLAMA_MODELS=/models OLLAMA_NOPRUNE=1 OLLAMA_NO_CLOUD=1 OLLAMA_NUM_PARALLEL=4"},
+	 "OLLAMA_CONTEXT_LENGTH=4096 OLLAMA_FLASH_ATTENTION=1 OLLAMA_HOST=0.0.0.0:11434 "
+	 "OLLAMA_KEEP_ALIVE=-1 OLLAMA_KV_CACHE_TYPE=q8_0 "
+	 "OLLAMA_MAX_LOADED_MODELS=1 OLLAMA_MODELS=/models OLLAMA_NOPRUNE=1 OLLAMA_NO_CLOUD=1 "
+	 "OLLAMA_NUM_PARALLEL=4"},
 	{"lm-studio on a processor", "lm-studio", "cpu", "f16", 1,
 	 "lms load M --identifier route --context-length 4096 --exact --yes --gpu off", ""},
 	{"lm-studio on Apple", "lm-studio", "metal", "f16", 1,
 	 "lms load M --identifier route --context-length 4096 --exact --yes --gpu max", ""},
 	{"mlx-lm", "mlx-lm", "metal", "f16", 1,
-	 "mlx_lm.server --model M --decode-concurrency 4 --host 127.0.0.1 --port 8080 --prompt-cache-size 1", "HF_HUB_OFFLINE=1"},
+	 "mlx_lm.server --model M --decode-concurrency 4 --host 127.0.0.1 --port 8080 "
+	 "--prompt-cache-size 1",
+	 "HF_HUB_OFFLINE=1"},
 };
 
 static struct runtime *load(const char *name) {
@@ -63,7 +80,8 @@ static struct runtime *load(const char *name) {
 
 	if (runtime_load(dir, &rt, &c, &e))
 		for (size_t i = 0; i < c.n; i++)
-			print_error("%s:%d:%d: %s\n", c.at[i].file, c.at[i].line, c.at[i].col, c.at[i].message);
+			print_error("%s:%d:%d: %s\n", c.at[i].file, c.at[i].line, c.at[i].col,
+				    c.at[i].message);
 	assert_string_equal(e.msg, "");
 	return rt;
 }
@@ -75,13 +93,20 @@ static void join(const char *const *words, struct buf *out) {
 
 static void argv_of_every_runtime(void **state) {
 	(void) state;
-	EACH_CASE(s, starts) {
-		struct buf argv CLEANUP(buf_done) = BUF_INIT(1 << 16), env CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	EACH_CASE (s, starts) {
+		struct buf argv CLEANUP(buf_done) = BUF_INIT(1 << 16),
+				env CLEANUP(buf_done) = BUF_INIT(1 << 16);
 		struct arena *arena CLEANUP(arena_freep) = arena_new();
 		struct runtime *rt CLEANUP(runtime_freep) = load(s->runtime);
 		struct runtime_words words;
-		struct runtime_values v = {.backend = runtime_backend(rt, s->backend), .model = "M", .served_name = "route",
-			.kv_cache = s->kv_cache, .chat_template = "T", .context_tokens = 4096, .sequences = 4, .devices = s->devices};
+		struct runtime_values v = {.backend = runtime_backend(rt, s->backend),
+					   .model = "M",
+					   .served_name = "route",
+					   .kv_cache = s->kv_cache,
+					   .chat_template = "T",
+					   .context_tokens = 4096,
+					   .sequences = 4,
+					   .devices = s->devices};
 
 		assert_non_null(v.backend);
 		runtime_argv(rt, &v, arena, &words);
@@ -96,13 +121,19 @@ static void argv_of_every_runtime(void **state) {
 }
 
 static void argv_adapters_and_extras(void **state) {
-	static const char *const adapters[] = {"A", "B"}, *const scales[] = {"1.0", "0.5"}, *const extra[] = {"--threads", "4"};
+	static const char *const adapters[] = {"A", "B"}, *const scales[] = {"1.0", "0.5"},
+				 *const extra[] = {"--threads", "4"};
 	struct buf argv CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
 	struct runtime *rt CLEANUP(runtime_freep) = load("llama.cpp");
 	struct runtime_words words;
-	struct runtime_values v = {.backend = runtime_backend(rt, "cpu"), .model = "M", .adapters = adapters, .scales = scales, .n_adapters = 2,
-		.extra = extra, .n_extra = 2};
+	struct runtime_values v = {.backend = runtime_backend(rt, "cpu"),
+				   .model = "M",
+				   .adapters = adapters,
+				   .scales = scales,
+				   .n_adapters = 2,
+				   .extra = extra,
+				   .n_extra = 2};
 
 	(void) state;
 	runtime_argv(rt, &v, arena, &words);
@@ -137,11 +168,15 @@ static void argv_model_paths(void **state) {
 	static const struct {
 		const char *name, *path;
 	} paths[] = {
-		{"llama.cpp", "/models/model.gguf"}, {"vllm", "/models/model"}, {"ollama", "route"}, {"lm-studio", "route"}, {"mlx-lm", "/models/model"},
+		{"llama.cpp", "/models/model.gguf"},
+		{"vllm", "/models/model"},
+		{"ollama", "route"},
+		{"lm-studio", "route"},
+		{"mlx-lm", "/models/model"},
 	};
 
 	(void) state;
-	EACH_CASE(p, paths) {
+	EACH_CASE (p, paths) {
 		struct arena *arena CLEANUP(arena_freep) = arena_new();
 		struct runtime *rt CLEANUP(runtime_freep) = load(p->name);
 
@@ -150,8 +185,10 @@ static void argv_model_paths(void **state) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(argv_of_every_runtime), cmocka_unit_test(argv_adapters_and_extras),
-		cmocka_unit_test(argv_table_is_whole), cmocka_unit_test(argv_model_paths)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(argv_of_every_runtime),
+					   cmocka_unit_test(argv_adapters_and_extras),
+					   cmocka_unit_test(argv_table_is_whole),
+					   cmocka_unit_test(argv_model_paths)};
 
 	return cmocka_run_group_tests_name("runtime_argv", tests, NULL, NULL);
 }

@@ -9,11 +9,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "capability/capability.h"
-#include "json/json.h"
 #include "runtime/filter.h"
 #include "runtime/runtime.h"
+#include "json/json.h"
 
-#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define WORDS(...)                \
+	(const char *const[]) {   \
+		__VA_ARGS__, NULL \
+	}
 
 static size_t count(const char *const *words) {
 	size_t n = 0;
@@ -24,10 +27,17 @@ static size_t count(const char *const *words) {
 }
 
 /* Definitions as small as a textbook's: a desktop program, a library on a laptop, a server. */
-static struct runtime small(const char *name, const char *const *can, const char *const *formats, const char *const *quantizations,
-			    const char *backend) {
-	struct runtime rt = {.name = name, .capabilities = can, .n_capabilities = count(can), .formats = formats, .n_formats = count(formats),
-		.quantizations = quantizations, .n_quantizations = count(quantizations), .backends = {{.name = backend}}, .n_backends = 1};
+static struct runtime small(const char *name, const char *const *can, const char *const *formats,
+			    const char *const *quantizations, const char *backend) {
+	struct runtime rt = {.name = name,
+			     .capabilities = can,
+			     .n_capabilities = count(can),
+			     .formats = formats,
+			     .n_formats = count(formats),
+			     .quantizations = quantizations,
+			     .n_quantizations = count(quantizations),
+			     .backends = {{.name = backend}},
+			     .n_backends = 1};
 
 	return rt;
 }
@@ -38,27 +48,37 @@ static const struct {
 	const char *const *devices;
 	const char *verdicts; /* NAME or NAME: reason; reason */
 } needs[] = {
-	{"the textbook's requirements leave the server alone", WORDS("openai_api", "batching", "metrics", "gpu_serving"), NULL, NULL, NULL,
-	 "desktop: no metrics: nothing in it has counters of requests and tokens that Prometheus can read\n"
-	 "laptop: no openai_api: nothing in it answers POST /v1/chat/completions and GET /v1/models in OpenAI's form; "
-	 "no batching: nothing in it computes several requests together instead of one after the other; "
+	{"the textbook's requirements leave the server alone",
+	 WORDS("openai_api", "batching", "metrics", "gpu_serving"), NULL, NULL, NULL,
+	 "desktop: no metrics: nothing in it has counters of requests and tokens that Prometheus "
+	 "can read\n"
+	 "laptop: no openai_api: nothing in it answers POST /v1/chat/completions and GET "
+	 "/v1/models in OpenAI's form; "
+	 "no batching: nothing in it computes several requests together instead of one after the "
+	 "other; "
 	 "no metrics: nothing in it has counters of requests and tokens that Prometheus can read\n"
 	 "server\n"},
 	{"nothing is asked", NULL, NULL, NULL, NULL, "desktop\nlaptop\nserver\n"},
-	{"a file of one format", NULL, "gguf", NULL, NULL, "desktop\nlaptop: reads mlx, not gguf\nserver: reads safetensors, not gguf\n"},
+	{"a file of one format", NULL, "gguf", NULL, NULL,
+	 "desktop\nlaptop: reads mlx, not gguf\nserver: reads safetensors, not gguf\n"},
 	{"weights in a form that one does not read", NULL, "safetensors", "gptq", NULL,
-	 "desktop: reads gguf, not safetensors\nlaptop: reads mlx, not safetensors\nserver: reads weights in awq, fp8, not in gptq\n"},
+	 "desktop: reads gguf, not safetensors\nlaptop: reads mlx, not safetensors\nserver: reads "
+	 "weights in awq, fp8, not in gptq\n"},
 	{"weights in a form that it reads", NULL, "safetensors", "awq", NULL,
 	 "desktop: reads gguf, not safetensors\nlaptop: reads mlx, not safetensors\nserver\n"},
 	{"a machine without a GPU", NULL, NULL, NULL, WORDS("cpu"),
-	 "desktop\nlaptop: computes on metal, there is cpu\nserver: computes on cuda, there is cpu\n"},
+	 "desktop\nlaptop: computes on metal, there is cpu\nserver: computes on cuda, there is "
+	 "cpu\n"},
 	{"one device of several is enough", NULL, NULL, NULL, WORDS("cpu", "nvidia"),
 	 "desktop\nlaptop: computes on metal, there is cpu, nvidia\nserver\n"},
 	{"every reason at once", WORDS("lora"), "gguf", NULL, WORDS("amd"),
-	 "desktop: no lora: nothing in it applies LoRA adapters to every answer of the route; computes on cpu, there is amd\n"
-	 "laptop: no lora: nothing in it applies LoRA adapters to every answer of the route; reads mlx, not gguf; "
+	 "desktop: no lora: nothing in it applies LoRA adapters to every answer of the route; "
+	 "computes on cpu, there is amd\n"
+	 "laptop: no lora: nothing in it applies LoRA adapters to every answer of the route; reads "
+	 "mlx, not gguf; "
 	 "computes on metal, there is amd\n"
-	 "server: no lora: nothing in it applies LoRA adapters to every answer of the route; reads safetensors, not gguf; "
+	 "server: no lora: nothing in it applies LoRA adapters to every answer of the route; reads "
+	 "safetensors, not gguf; "
 	 "computes on cuda, there is amd\n"},
 };
 
@@ -73,18 +93,27 @@ static void told(const struct runtime_verdict *v, struct buf *out) {
 }
 
 static void filter_small(void **state) {
-	const struct runtime desktop = small("desktop", WORDS("openai_api", "batching", "gpu_serving", "gguf"), WORDS("gguf"), NULL, "cpu"),
-			     laptop = small("laptop", WORDS("gpu_serving"), WORDS("mlx"), NULL, "metal"),
-			     server = small("server", WORDS("openai_api", "batching", "metrics", "gpu_serving"), WORDS("safetensors"),
-					    WORDS("awq", "fp8"), "cuda");
+	const struct runtime desktop = small("desktop",
+					     WORDS("openai_api", "batching", "gpu_serving", "gguf"),
+					     WORDS("gguf"), NULL, "cpu"),
+			     laptop = small("laptop", WORDS("gpu_serving"), WORDS("mlx"), NULL,
+					    "metal"),
+			     server = small("server",
+					    WORDS("openai_api", "batching", "metrics",
+						  "gpu_serving"),
+					    WORDS("safetensors"), WORDS("awq", "fp8"), "cuda");
 	const struct runtime *const all[] = {&desktop, &laptop, &server};
 
 	(void) state;
-	EACH_CASE(k, needs) {
+	EACH_CASE (k, needs) {
 		struct arena *arena CLEANUP(arena_freep) = arena_new();
 		struct buf out CLEANUP(buf_done) = BUF_INIT(1 << 16);
-		struct runtime_need need = {.capabilities = k->wants, .n_capabilities = count(k->wants), .format = k->format,
-			.quantization = k->quantization, .devices = k->devices, .n_devices = count(k->devices)};
+		struct runtime_need need = {.capabilities = k->wants,
+					    .n_capabilities = count(k->wants),
+					    .format = k->format,
+					    .quantization = k->quantization,
+					    .devices = k->devices,
+					    .n_devices = count(k->devices)};
 
 		told(runtime_filter(all, 3, &need, arena), &out);
 		assert_string_equal(buf_str(&out), k->verdicts);
@@ -131,14 +160,19 @@ static const struct {
 	const char *const *devices;
 	const char *survivors;
 } real[] = {
-	{"the textbook's requirements", WORDS("openai_api", "batching", "metrics", "gpu_serving"), NULL, NULL, "llama.cpp sglang tensorrt-llm vllm "},
-	{"and a folder of safetensors", WORDS("openai_api", "batching", "metrics", "gpu_serving"), "safetensors", NULL, "sglang tensorrt-llm vllm "},
-	{"and histograms of latency", WORDS("latency_metrics", "structured_output"), NULL, NULL, "sglang vllm "},
-	{"a laptop without GPU", WORDS("openai_api", "gguf"), "gguf", WORDS("cpu"), "llama.cpp lm-studio ollama "},
+	{"the textbook's requirements", WORDS("openai_api", "batching", "metrics", "gpu_serving"),
+	 NULL, NULL, "llama.cpp sglang tensorrt-llm vllm "},
+	{"and a folder of safetensors", WORDS("openai_api", "batching", "metrics", "gpu_serving"),
+	 "safetensors", NULL, "sglang tensorrt-llm vllm "},
+	{"and histograms of latency", WORDS("latency_metrics", "structured_output"), NULL, NULL,
+	 "sglang vllm "},
+	{"a laptop without GPU", WORDS("openai_api", "gguf"), "gguf", WORDS("cpu"),
+	 "llama.cpp lm-studio ollama "},
 	{"a Mac", WORDS("openai_api"), NULL, WORDS("apple"), "lm-studio mlx-lm "},
 	{"no network at all", WORDS("unix_socket"), NULL, NULL, "llama.cpp vllm "},
 	{"adapters with a scale", WORDS("lora"), NULL, NULL, "llama.cpp "},
-	{"an AMD card", WORDS("openai_api", "metrics"), NULL, WORDS("amd"), "llama.cpp sglang vllm "},
+	{"an AMD card", WORDS("openai_api", "metrics"), NULL, WORDS("amd"),
+	 "llama.cpp sglang vllm "},
 };
 
 static void filter_real(void **state) {
@@ -146,13 +180,19 @@ static void filter_real(void **state) {
 
 	(void) state;
 	load_all(all);
-	EACH_CASE(k, real) {
+	EACH_CASE (k, real) {
 		struct arena *arena CLEANUP(arena_freep) = arena_new();
 		struct buf out CLEANUP(buf_done) = BUF_INIT(4096);
-		struct runtime_need need = {.capabilities = k->wants, .n_capabilities = count(k->wants), .format = k->format,
-			.devices = k->devices, .n_devices = count(k->devices)};
+		struct runtime_need need = {.capabilities = k->wants,
+					    .n_capabilities = count(k->wants),
+					    .format = k->format,
+					    .devices = k->devices,
+					    .n_devices = count(k->devices)};
 
-		for (const struct runtime_verdict *v = runtime_filter((const struct runtime *const *) all, RUNTIMES, &need, arena); v->runtime; v++)
+		for (const struct runtime_verdict *v =
+			     runtime_filter((const struct runtime *const *) all, RUNTIMES, &need,
+					    arena);
+		     v->runtime; v++)
 			if (v->survives)
 				(void) buf_printf(&out, "%s ", v->runtime->name);
 		assert_string_equal(buf_str(&out), k->survivors);
@@ -185,7 +225,8 @@ static bool small_kv(const struct runtime *rt) {
 
 static bool says_port(const struct runtime *rt) {
 	struct arena *arena CLEANUP(arena_freep) = arena_new();
-	char *port = arena_printf(arena, "%u", rt->container.port), *host = arena_printf(arena, "0.0.0.0:%u", rt->container.port);
+	char *port = arena_printf(arena, "%u", rt->container.port),
+	     *host = arena_printf(arena, "0.0.0.0:%u", rt->container.port);
 	bool found = has_text(json_get(rt->tree, "fixed_args"), port);
 
 	for (const struct json *c = json_first(rt->before); c; c = json_next(c))
@@ -197,17 +238,21 @@ static bool says_port(const struct runtime *rt) {
 
 static void agrees(const struct runtime *rt, const char *capability, bool has) {
 	if (runtime_can(rt, capability) != has)
-		fail_msg("%s: the capability '%s' and the rest of the definition differ", rt->name, capability);
+		fail_msg("%s: the capability '%s' and the rest of the definition differ", rt->name,
+			 capability);
 }
 
 static void check_one(const struct runtime *rt) {
-	const struct json *openai = json_get(rt->tree, "openai"), *endpoints = json_get(openai, "endpoints");
+	const struct json *openai = json_get(rt->tree, "openai"),
+			  *endpoints = json_get(openai, "endpoints");
 
-	agrees(rt, "openai_api", has_text(endpoints, "chat/completions") && has_text(endpoints, "models"));
+	agrees(rt, "openai_api",
+	       has_text(endpoints, "chat/completions") && has_text(endpoints, "models"));
 	agrees(rt, "embeddings", has_text(endpoints, "embeddings"));
 	agrees(rt, "anthropic_api", has_text(endpoints, "messages"));
 	agrees(rt, "api_key", strcmp(json_str(openai, "auth"), "none") != 0);
-	agrees(rt, "metrics", rt->metrics && !strcmp(json_str(rt->metrics, "format"), "prometheus"));
+	agrees(rt, "metrics",
+	       rt->metrics && !strcmp(json_str(rt->metrics, "format"), "prometheus"));
 	agrees(rt, "latency_metrics", json_path(rt->metrics, "names.first_token_seconds") != NULL);
 	agrees(rt, "gpu_serving", on_device(rt));
 	agrees(rt, "cpu_serving", runtime_backend(rt, "cpu") != NULL);
@@ -223,7 +268,8 @@ static void check_one(const struct runtime *rt) {
 	assert_true(!rt->container.port || says_port(rt));
 	assert_string_equal(rt->container.network, rt->container.port ? "internal" : "none");
 	/* It says how it takes memory, and takes a fraction only if it can be told which. */
-	assert_int_equal(rt->memory.model == RUNTIME_PAGED_OF_TOTAL || rt->memory.model == RUNTIME_PAGED_OF_FREE,
+	assert_int_equal(rt->memory.model == RUNTIME_PAGED_OF_TOTAL ||
+				 rt->memory.model == RUNTIME_PAGED_OF_FREE,
 			 rt->flags[RUNTIME_MEMORY_FRACTION].supported);
 	/* No engine of these skips zeros, and every definition names its sources. */
 	assert_int_equal(rt->n_sparsity, 0);
@@ -243,8 +289,10 @@ static void definitions_agree(void **state) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(filter_small), cmocka_unit_test(filter_none), cmocka_unit_test(filter_real),
-		cmocka_unit_test(definitions_agree)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(filter_small),
+					   cmocka_unit_test(filter_none),
+					   cmocka_unit_test(filter_real),
+					   cmocka_unit_test(definitions_agree)};
 
 	return cmocka_run_group_tests_name("runtime_filter", tests, NULL, NULL);
 }

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fs/fs.h"
-#include "json/json.h"
 #include "runtime/gateway.h"
 #include "runtime/runtime.h"
+#include "json/json.h"
 
 /* Tests run in the root of the tree. */
 #define LLAMA "runtimes/llama.cpp"
@@ -24,7 +24,8 @@ static struct runtime *llama(void) {
 
 	if (runtime_load(LLAMA, &rt, &c, &e))
 		for (size_t i = 0; i < c.n; i++)
-			print_error("%s:%d:%d: %s\n", c.at[i].file, c.at[i].line, c.at[i].col, c.at[i].message);
+			print_error("%s:%d:%d: %s\n", c.at[i].file, c.at[i].line, c.at[i].col,
+				    c.at[i].message);
 	assert_string_equal(e.msg, "");
 	return rt;
 }
@@ -64,12 +65,14 @@ static void runtime_llama(void **state) {
 	assert_int_equal(rt->memory.families[0].sums[1].times[RUNTIME_WIDTH_QUERY], 4);
 	assert_true(rt->memory.rotates_quantized);
 	assert_int_equal(rt->memory.overhead_sequence, 2 << 20);
-	assert_string_equal(json_str(json_path(rt->probes, "readiness.ready.json"), "status"), "ok");
+	assert_string_equal(json_str(json_path(rt->probes, "readiness.ready.json"), "status"),
+			    "ok");
 	for (enum runtime_setting s = 0; s < RUNTIME_SETTINGS; s++)
 		assert_true(rt->flags[s].supported == (rt->flags[s].n_args > 0));
 }
 
-/* True if the help text names the flag at the beginning of an option's line: "-ngl,  --gpu-layers, --n-gpu-layers N". */
+/* True if the help text names the flag at the beginning of an option's line: "-ngl,  --gpu-layers,
+ * --n-gpu-layers N". */
 static bool help_has(const char *help, const char *flag) {
 	size_t n = strlen(flag);
 
@@ -77,7 +80,8 @@ static bool help_has(const char *help, const char *flag) {
 		line += *line == '\n';
 		if (*line != '-')
 			continue;
-		/* The names end where two blanks, or a blank and something that is no flag, follow. */
+		/* The names end where two blanks, or a blank and something that is no flag,
+		 * follow. */
 		for (const char *p = line; *p == '-';) {
 			size_t len = strcspn(p, ", \n");
 
@@ -128,13 +132,16 @@ static void runtime_flags_exist(void **state) {
 }
 
 static void runtime_schema_committed(void **state) {
-	struct buf made CLEANUP(buf_done) = BUF_INIT(1 << 20), committed CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf made CLEANUP(buf_done) = BUF_INIT(1 << 20),
+			committed CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 
 	(void) state;
 	runtime_schema(&made);
 	if (getenv("UPDATE_GOLDEN"))
-		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "manifests/runtime.schema.json", made.data, made.len, 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, "manifests/runtime.schema.json",
+					  made.data, made.len, 0644, &e),
+				 0);
 	assert_int_equal(fs_read_user("manifests/runtime.schema.json", &committed, &e), 0);
 	assert_string_equal(buf_str(&made), buf_str(&committed));
 }
@@ -147,32 +154,41 @@ static const struct {
 	{"unknown key", "launch: packages", "lunch: packages",
 	 "6:1: unknown key 'lunch', did you mean 'launch'?"},
 	{"unsupported misspelt", "  tensor_parallel: unsupported", "  tensor_parallel: unsuported",
-	 ": 'unsuported' in 'flags.tensor_parallel' is not known, use unsupported or store, or a mapping with arg, env, values, times or form"},
-	{"a setting left out", "  served_name: {arg: --alias}", "", ": 'flags.served_name' is missing"},
-	{"unknown capability", "  quantized_kv, structured_output,", "  quantized_kv, structured_outputs,",
-	 ": 'structured_outputs' in 'capabilities[11]' is not known, did you mean 'structured_output'?"},
-	{"unknown backend", "  vulkan:", "  vulcan:", ": unknown key 'vulcan', did you mean 'vulkan'?"},
+	 ": 'unsuported' in 'flags.tensor_parallel' is not known, use unsupported or store, or a "
+	 "mapping with arg, env, values, times or form"},
+	{"a setting left out", "  served_name: {arg: --alias}", "",
+	 ": 'flags.served_name' is missing"},
+	{"unknown capability", "  quantized_kv, structured_output,",
+	 "  quantized_kv, structured_outputs,",
+	 ": 'structured_outputs' in 'capabilities[11]' is not known, did you mean "
+	 "'structured_output'?"},
+	{"unknown backend",
+	 "  vulkan:", "  vulcan:", ": unknown key 'vulcan', did you mean 'vulkan'?"},
 	{"a flag without a way", "  model: {arg: --model}", "  model: {times: one}",
 	 ": 'flags.model' needs one of arg, env and form: positional, and only one"},
 	{"a flag with two ways", "  model: {arg: --model}", "  model: {arg: --model, env: MODEL}",
 	 ": 'flags.model' needs one of arg, env and form: positional, and only one"},
-	{"an image of an engine that is packaged", "    args: [--device, none]", "    args: [--device, none]\n    image: example.org/x:1",
+	{"an image of an engine that is packaged", "    args: [--device, none]",
+	 "    args: [--device, none]\n    image: example.org/x:1",
 	 ": 'backends.cpu.image' is set, but the runtime is not launched from an image"},
 	{"an engine from an image that has none", "launch: packages", "launch: image",
 	 ": 'backends.cpu.image' is missing: the runtime is launched from an image"},
-	{"other folder", "name: llama.cpp", "name: llama.cop", "4:7: the runtime 'llama.cop' lies in a folder 'llama.cpp'"},
-	{"int without a range", "  - {name: prio, value: int, min: -1, max: 1}", "  - {name: prio, value: int}",
-	 ": 'allow_extra[6]' needs min and max, in order"},
-	{"choices of a text", "  - {name: tensor-split, value: text}", "  - {name: tensor-split, value: text, choices: [a]}",
+	{"other folder", "name: llama.cpp", "name: llama.cop",
+	 "4:7: the runtime 'llama.cop' lies in a folder 'llama.cpp'"},
+	{"int without a range", "  - {name: prio, value: int, min: -1, max: 1}",
+	 "  - {name: prio, value: int}", ": 'allow_extra[6]' needs min and max, in order"},
+	{"choices of a text", "  - {name: tensor-split, value: text}",
+	 "  - {name: tensor-split, value: text, choices: [a]}",
 	 ": 'allow_extra[13]' needs choices where its value is a choice, and only there"},
-	{"a flag twice", "  - {name: tensor-split, value: text}", "  - {name: threads, value: text}",
-	 ": 'allow_extra' names 'threads' twice"},
+	{"a flag twice", "  - {name: tensor-split, value: text}",
+	 "  - {name: threads, value: text}", ": 'allow_extra' names 'threads' twice"},
 	{"no socket", "  socket: /run/engine/engine.sock", "  socket: ''",
 	 ": 'container.socket' is missing: the runtime listens on a socket"},
 };
 
 static void write_variant(const char *dir, const char *line, const char *with) {
-	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20), out CLEANUP(buf_done) = BUF_INIT(1 << 20);
+	struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20),
+			out CLEANUP(buf_done) = BUF_INIT(1 << 20);
 	struct err e = {0};
 	char *path CLEANUP(freep) = mem_printf("%s/runtime.yaml", dir);
 
@@ -190,7 +206,7 @@ static void write_variant(const char *dir, const char *line, const char *with) {
 
 static void runtime_faults(void **state) {
 	(void) state;
-	EACH_CASE(f, faults) {
+	EACH_CASE (f, faults) {
 		char root[] = "/tmp/llmdeploy-runtime-XXXXXX";
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct runtime *rt CLEANUP(runtime_freep) = NULL;
@@ -203,7 +219,8 @@ static void runtime_faults(void **state) {
 		assert_int_equal(runtime_load(dir, &rt, &c, &e), -1);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_true(c.n >= 1);
-		char *first CLEANUP(freep) = mem_printf("%d:%d: %s", c.at[0].line, c.at[0].col, c.at[0].message);
+		char *first CLEANUP(freep) = mem_printf("%d:%d: %s", c.at[0].line, c.at[0].col,
+							c.at[0].message);
 
 		if (!strstr(first, f->message))
 			fail_msg("'%s' in place of '%s'", first, f->message);
@@ -237,14 +254,23 @@ static const struct {
 	const char *dirs[4];
 } places[] = {
 	{"given", "/srv/runtimes", "/usr/bin/llmdeploy", {"/srv/runtimes"}},
-	{"installed", NULL, "/usr/local/bin/llmdeploy", {"/usr/local/share/llmdeploy/runtimes", "/usr/local/runtimes"}},
-	{"build tree", NULL, "/src/build/llmdeploy", {"/src/share/llmdeploy/runtimes", "/src/runtimes"}},
-	{"sanitized", NULL, "/src/build/san/llmdeploy", {"/src/build/share/llmdeploy/runtimes", "/src/build/runtimes", "/src/runtimes"}},
+	{"installed",
+	 NULL,
+	 "/usr/local/bin/llmdeploy",
+	 {"/usr/local/share/llmdeploy/runtimes", "/usr/local/runtimes"}},
+	{"build tree",
+	 NULL,
+	 "/src/build/llmdeploy",
+	 {"/src/share/llmdeploy/runtimes", "/src/runtimes"}},
+	{"sanitized",
+	 NULL,
+	 "/src/build/san/llmdeploy",
+	 {"/src/build/share/llmdeploy/runtimes", "/src/build/runtimes", "/src/runtimes"}},
 };
 
 static void runtime_places(void **state) {
 	(void) state;
-	EACH_CASE(p, places) {
+	EACH_CASE (p, places) {
 		size_t n = 0, want = 0;
 		char **made = runtime_dirs(p->given, p->program, &n);
 
@@ -289,22 +315,31 @@ static void runtime_gateway_faults(void **state) {
 	static const struct {
 		const char *name, *text, *diagnostic;
 	} cases[] = {
-		{"an engine", "apiVersion: llmdeploy/v1\nkind: Runtime\nname: x\nversion_of: x\ncommand: [x]\npackages: {backends: {}}\n",
+		{"an engine",
+		 "apiVersion: llmdeploy/v1\nkind: Runtime\nname: x\nversion_of: x\ncommand: "
+		 "[x]\npackages: {backends: {}}\n",
 		 "'Runtime' in 'kind' is not known, use Gateway"},
-		{"no packages", "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: [x]\n", "'packages' is missing"},
-		{"a key of an engine", "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: [x]\nprobes: {}\npackages: {backends: {}}\n",
-		 "unknown key 'probes', known here: apiVersion, kind, name, version_of, command or packages"},
+		{"no packages",
+		 "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: [x]\n",
+		 "'packages' is missing"},
+		{"a key of an engine",
+		 "apiVersion: llmdeploy/v1\nkind: Gateway\nname: x\nversion_of: x\ncommand: "
+		 "[x]\nprobes: {}\npackages: {backends: {}}\n",
+		 "unknown key 'probes', known here: apiVersion, kind, name, version_of, command or "
+		 "packages"},
 	};
 	char dir[] = "/tmp/runtime_gateway.XXXXXX";
 
 	(void) state;
 	assert_non_null(mkdtemp(dir));
 	char *path CLEANUP(freep) = mem_printf("%s/gateway.yaml", dir);
-	EACH_CASE(k, cases) {
+	EACH_CASE (k, cases) {
 		struct diagnostics c CLEANUP(diagnostics_done) = {0};
 		struct runtime_gateway *g = NULL;
 		struct err e = {0};
-		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, k->text, strlen(k->text), 0644, &e), 0);
+		assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, k->text, strlen(k->text),
+					  0644, &e),
+				 0);
 		assert_int_equal(runtime_gateway_load(dir, &g, &c, &e), -1);
 		assert_int_equal(e.code, ERR_SPEC);
 		assert_string_equal(c.at[0].message, k->diagnostic);
@@ -315,9 +350,14 @@ static void runtime_gateway_faults(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(runtime_llama), cmocka_unit_test(runtime_gateway), cmocka_unit_test(runtime_gateway_faults),
-		cmocka_unit_test(runtime_flags_exist), cmocka_unit_test(runtime_schema_committed),
-		cmocka_unit_test(runtime_faults), cmocka_unit_test(runtime_search), cmocka_unit_test(runtime_places),
+		cmocka_unit_test(runtime_llama),
+		cmocka_unit_test(runtime_gateway),
+		cmocka_unit_test(runtime_gateway_faults),
+		cmocka_unit_test(runtime_flags_exist),
+		cmocka_unit_test(runtime_schema_committed),
+		cmocka_unit_test(runtime_faults),
+		cmocka_unit_test(runtime_search),
+		cmocka_unit_test(runtime_places),
 	};
 
 	return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);

@@ -5,10 +5,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "json/json.h"
 #include "schema/schema.h"
+#include "json/json.h"
 
-static const char *const colours[] = {"red", "green", "blue", NULL}, *const one[] = {"v1", NULL}, *const automatic[] = {"auto", NULL};
+static const char *const colours[] = {"red", "green", "blue", NULL}, *const one[] = {"v1", NULL},
+			 *const automatic[] = {"auto", NULL};
 static const struct schema_field device[] = {
 	{.key = "memory", .type = SCHEMA_BYTES, .flags = SCHEMA_REQUIRED, .doc = "How much."},
 	{.key = "speed", .type = SCHEMA_BANDWIDTH, .min = 1000},
@@ -25,15 +26,20 @@ static const struct schema_field spare[] = {
 	{.key = "other", .type = SCHEMA_STRING},
 	{0},
 };
-static const struct schema_field closed[] = {{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED}, {0}};
+static const struct schema_field closed[] = {
+	{.key = "url", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED}, {0}};
 static const struct schema_field either[] = {
 	{.key = "has", .type = SCHEMA_ONE_OR_LIST, .max = 3},
 	{.key = "limit", .type = SCHEMA_INT, .fallback = "7"},
 	{0},
 };
 static const struct schema_field whole = {.type = SCHEMA_INT};
-static const struct schema_field check = {.type = SCHEMA_OBJECT, .flags = SCHEMA_ONE_KEY, .fields = either};
-static const struct schema_field source = {.type = SCHEMA_OBJECT, .flags = SCHEMA_OR_TEXT, .fields = closed};
+static const struct schema_field check = {.type = SCHEMA_OBJECT,
+					  .flags = SCHEMA_ONE_KEY,
+					  .fields = either};
+static const struct schema_field source = {.type = SCHEMA_OBJECT,
+					   .flags = SCHEMA_OR_TEXT,
+					   .fields = closed};
 static const struct schema_field table[] = {
 	{.key = "api", .type = SCHEMA_ENUM, .flags = SCHEMA_REQUIRED, .choices = one},
 	{.key = "name", .type = SCHEMA_NAME},
@@ -46,7 +52,11 @@ static const struct schema_field table[] = {
 	{.key = "shift", .type = SCHEMA_INT, .min = -5},
 	{.key = "size", .type = SCHEMA_BYTES, .max = 1 << 30},
 	{.key = "scale", .type = SCHEMA_DECIMAL, .min = -10, .max = 10},
-	{.key = "device", .type = SCHEMA_OBJECT, .fallback = "auto", .choices = automatic, .fields = device},
+	{.key = "device",
+	 .type = SCHEMA_OBJECT,
+	 .fallback = "auto",
+	 .choices = automatic,
+	 .fields = device},
 	{.key = "nested", .type = SCHEMA_OBJECT, .fields = nested, .doc = "Things with defaults."},
 	{.key = "closed", .type = SCHEMA_OBJECT, .flags = SCHEMA_OPTIONAL, .fields = closed},
 	{.key = "list", .type = SCHEMA_LIST, .element = &whole, .max = 3},
@@ -66,19 +76,24 @@ static const struct {
 } cases[] = {
 	{"only what must be there", "", "", ""},
 	{"required unless", "spare: {other: x}", "\"spare\":{\"other\":\"x\"}", ""},
-	{"required, and nothing in its place", "spare: {}", "\"spare\":{}", "2:8: 'spare.must' is missing"},
+	{"required, and nothing in its place", "spare: {}", "\"spare\":{}",
+	 "2:8: 'spare.must' is missing"},
 	{"name", "name: a.b-1_c", "\"name\":\"a.b-1_c\"", ""},
 	{"name that looks like a number", "name: 1.10", "\"name\":\"1.10\"", ""},
 	{"name with capitals", "name: A", "",
-	 "2:7: 'A' in 'name' is not a name: lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first"},
+	 "2:7: 'A' in 'name' is not a name: lower-case letters, digits, '.', '_' and '-', at most "
+	 "63, a letter or digit first"},
 	{"digest", "digest: " SHA, "\"digest\":\"" SHA "\"", ""},
-	{"digest in capitals", "digest: 3F0C456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "",
+	{"digest in capitals",
+	 "digest: 3F0C456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "",
 	 "2:9: '3F0C4567...' has upper-case letters: write the 64 hex digits in lower case"},
 	{"digest too short", "digest: 3f0c", "", "2:9: '3f0c' has 4 hex digits, a SHA-256 has 64"},
-	{"digest too long", "digest: " SHA "0", "", "2:9: '01234567...' has 65 hex digits, a SHA-256 has 64"},
+	{"digest too long", "digest: " SHA "0", "",
+	 "2:9: '01234567...' has 65 hex digits, a SHA-256 has 64"},
 	{"digest with other characters", "digest: 3f0g", "",
 	 "2:9: '3f0g' in 'digest' is not a SHA-256: it has other characters than hex digits"},
-	{"digest with a prefix", "digest: sha256:" SHA, "", "2:9: 'sha256:0...' has a prefix: write the 64 hex digits without 'sha256:'"},
+	{"digest with a prefix", "digest: sha256:" SHA, "",
+	 "2:9: 'sha256:0...' has a prefix: write the 64 hex digits without 'sha256:'"},
 	{"digest without value", "digest:", "", "2:1: 'digest' has no value"},
 	{"text", "text: true", "\"text\":\"true\"", ""},
 	{"empty text", "text: ''", "", "2:7: 'text' is empty"},
@@ -86,20 +101,29 @@ static const struct {
 	{"list for text", "text: [a]", "", "2:7: 'text' must be text, not a list"},
 	{"mapping for text", "text: {a: b}", "", "2:7: 'text' must be text, not a mapping"},
 	{"word", "colour: red", "\"colour\":\"red\"", ""},
-	{"word with a typo", "colour: gren", "", "2:9: 'gren' in 'colour' is not known, did you mean 'green'?"},
-	{"unknown word", "colour: ultraviolet", "", "2:9: 'ultraviolet' in 'colour' is not known, use red, green or blue"},
+	{"word with a typo", "colour: gren", "",
+	 "2:9: 'gren' in 'colour' is not known, did you mean 'green'?"},
+	{"unknown word", "colour: ultraviolet", "",
+	 "2:9: 'ultraviolet' in 'colour' is not known, use red, green or blue"},
 	{"true", "on: true", "\"on\":true", ""},
 	{"false", "on: false", "\"on\":false", ""},
 	{"yes", "on: yes", "", "2:5: 'yes' in 'on' is not true or false"},
 	{"True", "on: True", "", "2:5: 'True' in 'on' is not true or false"},
-	{"quoted truth", "on: 'true'", "", "2:5: 'true' in 'on' is in quotes, which makes it text: remove the quotes"},
+	{"quoted truth", "on: 'true'", "",
+	 "2:5: 'true' in 'on' is in quotes, which makes it text: remove the quotes"},
 	{"whole number", "count: 100", "\"count\":100", ""},
-	{"hexadecimal", "count: 0x10", "", "2:8: '0x10' in 'count' is not a whole number, write decimal digits only, like 4096"},
-	{"underscore", "count: 1_0", "", "2:8: '1_0' in 'count' is not a whole number, write decimal digits only, like 4096"},
-	{"leading zero", "count: 010", "", "2:8: '010' in 'count' is not a whole number, write decimal digits only, like 4096"},
-	{"plus", "count: +1", "", "2:8: '+1' in 'count' is not a whole number, write decimal digits only, like 4096"},
-	{"with a fraction", "count: 1.0", "", "2:8: '1.0' in 'count' is not a whole number, write decimal digits only, like 4096"},
-	{"quoted number", "count: \"1\"", "", "2:8: '1' in 'count' is in quotes, which makes it text: remove the quotes"},
+	{"hexadecimal", "count: 0x10", "",
+	 "2:8: '0x10' in 'count' is not a whole number, write decimal digits only, like 4096"},
+	{"underscore", "count: 1_0", "",
+	 "2:8: '1_0' in 'count' is not a whole number, write decimal digits only, like 4096"},
+	{"leading zero", "count: 010", "",
+	 "2:8: '010' in 'count' is not a whole number, write decimal digits only, like 4096"},
+	{"plus", "count: +1", "",
+	 "2:8: '+1' in 'count' is not a whole number, write decimal digits only, like 4096"},
+	{"with a fraction", "count: 1.0", "",
+	 "2:8: '1.0' in 'count' is not a whole number, write decimal digits only, like 4096"},
+	{"quoted number", "count: \"1\"", "",
+	 "2:8: '1' in 'count' is in quotes, which makes it text: remove the quotes"},
 	{"too small", "count: 0", "", "2:8: '0' in 'count' is too small, the minimum is 1"},
 	{"negative", "count: -1", "", "2:8: '-1' in 'count' is too small, the minimum is 1"},
 	{"too large", "count: 101", "", "2:8: '101' in 'count' is too large, the maximum is 100"},
@@ -108,11 +132,14 @@ static const struct {
 	 "2:8: '99999999999999999999999' in 'shift' is too large, the maximum is 9007199254740992"},
 	{"decimal size", "size: 1.5MB", "\"size\":1500000", ""},
 	{"binary size", "size: '1GiB'", "\"size\":1073741824", ""},
-	{"size too large", "size: 2GB", "", "2:7: '2GB' in 'size' is too large, the maximum is 1GiB"},
+	{"size too large", "size: 2GB", "",
+	 "2:7: '2GB' in 'size' is too large, the maximum is 1GiB"},
 	{"size without unit", "size: 24", "",
-	 "2:7: '24' in 'size' is not a size, write whole bytes with a unit, like 24GB (10^9) or 16GiB (2^30)"},
+	 "2:7: '24' in 'size' is not a size, write whole bytes with a unit, like 24GB (10^9) or "
+	 "16GiB (2^30)"},
 	{"size with a blank", "size: 24 GB", "",
-	 "2:7: '24 GB' in 'size' is not a size, write whole bytes with a unit, like 24GB (10^9) or 16GiB (2^30)"},
+	 "2:7: '24 GB' in 'size' is not a size, write whole bytes with a unit, like 24GB (10^9) or "
+	 "16GiB (2^30)"},
 	{"decimal", "scale: 1", "\"scale\":\"1.0\"", ""},
 	{"decimal with zeros", "scale: 0.500", "\"scale\":\"0.5\"", ""},
 	{"decimal, negative", "scale: -00.25", "\"scale\":\"-0.25\"", ""},
@@ -121,48 +148,70 @@ static const struct {
 	 "2:8: '.5' in 'scale' is not a decimal number, write digits with a point, like 0.5"},
 	{"decimal with exponent", "scale: 1e3", "",
 	 "2:8: '1e3' in 'scale' is not a decimal number, write digits with a point, like 0.5"},
-	{"decimal too large", "scale: 10.01", "", "2:8: '10.01' in 'scale' is too large, the maximum is 10"},
-	{"decimal too small", "scale: -10.01", "", "2:8: '-10.01' in 'scale' is too small, the minimum is -10"},
+	{"decimal too large", "scale: 10.01", "",
+	 "2:8: '10.01' in 'scale' is too large, the maximum is 10"},
+	{"decimal too small", "scale: -10.01", "",
+	 "2:8: '-10.01' in 'scale' is too small, the minimum is -10"},
 	{"object for a word", "device: {memory: 24GB, speed: 400GB/s}",
-	 "\"device\":{\"memory\":24000000000,\"speed\":400000000000},\"nested\":{\"wait\":600000,\"share\":20}", ""},
+	 "\"device\":{\"memory\":24000000000,\"speed\":400000000000},\"nested\":{\"wait\":600000,"
+	 "\"share\":20}",
+	 ""},
 	{"speed without time", "device: {memory: 24GB, speed: 400GB}", NULL,
 	 "2:31: '400GB' in 'device.speed' is not a bandwidth, write it with a unit, like 400GB/s"},
 	{"speed too small", "device: {memory: 24GB, speed: 1B/s}", NULL,
 	 "2:31: '1B/s' in 'device.speed' is too small, the minimum is 1kB/s"},
 	{"unknown word for an object", "device: gpu", NULL,
 	 "2:9: 'gpu' in 'device' is not known, use auto, or a mapping with memory or speed"},
-	{"object without what it needs", "device: {speed: 400GB/s}", NULL, "2:9: 'device.memory' is missing"},
+	{"object without what it needs", "device: {speed: 400GB/s}", NULL,
+	 "2:9: 'device.memory' is missing"},
 	{"list for an object", "nested: [a]", NULL, "2:9: 'nested' must be a mapping, not a list"},
 	{"text for an object", "nested: a", NULL, "2:9: 'nested' must be a mapping, not 'a'"},
 	{"nothing for an object", "nested:", NULL, "2:1: 'nested' has no value"},
-	{"object in part", "nested: {wait: 1.5s}", "\"device\":\"auto\",\"nested\":{\"wait\":1500,\"share\":20}", ""},
-	{"duration too short", "nested: {wait: 10ms}", NULL, "2:16: '10ms' in 'nested.wait' is too small, the minimum is 1s"},
-	{"duration too long", "nested: {wait: 25h}", NULL, "2:16: '25h' in 'nested.wait' is too large, the maximum is 24h"},
+	{"object in part", "nested: {wait: 1.5s}",
+	 "\"device\":\"auto\",\"nested\":{\"wait\":1500,\"share\":20}", ""},
+	{"duration too short", "nested: {wait: 10ms}", NULL,
+	 "2:16: '10ms' in 'nested.wait' is too small, the minimum is 1s"},
+	{"duration too long", "nested: {wait: 25h}", NULL,
+	 "2:16: '25h' in 'nested.wait' is too large, the maximum is 24h"},
 	{"duration without unit", "nested: {wait: 10}", NULL,
-	 "2:16: '10' in 'nested.wait' is not a duration, write it with a unit, like 1500ms, 60s, 10m or 2h"},
-	{"fraction", "nested: {share: 0.9}", "\"device\":\"auto\",\"nested\":{\"wait\":600000,\"share\":90}", ""},
-	{"fraction too large", "nested: {share: 0.91}", NULL, "2:17: '0.91' in 'nested.share' is too large, the maximum is 0.90"},
-	{"percent", "nested: {share: 20%}", NULL, "2:17: '20%' in 'nested.share' is not a fraction, write 0.20 for 20 percent"},
-	{"percent without sign", "nested: {share: 20}", NULL, "2:17: '20' in 'nested.share' is too large, the maximum is 0.90"},
-	{"fine fraction", "nested: {share: 0.125}", NULL, "2:17: '0.125' in 'nested.share' has more than two decimals"},
+	 "2:16: '10' in 'nested.wait' is not a duration, write it with a unit, like 1500ms, 60s, "
+	 "10m or 2h"},
+	{"fraction", "nested: {share: 0.9}",
+	 "\"device\":\"auto\",\"nested\":{\"wait\":600000,\"share\":90}", ""},
+	{"fraction too large", "nested: {share: 0.91}", NULL,
+	 "2:17: '0.91' in 'nested.share' is too large, the maximum is 0.90"},
+	{"percent", "nested: {share: 20%}", NULL,
+	 "2:17: '20%' in 'nested.share' is not a fraction, write 0.20 for 20 percent"},
+	{"percent without sign", "nested: {share: 20}", NULL,
+	 "2:17: '20' in 'nested.share' is too large, the maximum is 0.90"},
+	{"fine fraction", "nested: {share: 0.125}", NULL,
+	 "2:17: '0.125' in 'nested.share' has more than two decimals"},
 	{"optional object", "closed: {url: u}", "\"closed\":{\"url\":\"u\"}", ""},
-	{"optional object without what it needs", "closed: {}", NULL, "2:9: 'closed.url' is missing"},
+	{"optional object without what it needs", "closed: {}", NULL,
+	 "2:9: 'closed.url' is missing"},
 	{"list", "list: [1, 2]", "\"list\":[1,2]", ""},
 	{"empty list", "list: []", "\"list\":[]", ""},
 	{"long list", "list: [1, 2, 3, 4]", "", "2:7: 'list' has 4 entries, the maximum is 3"},
 	{"number for a list", "list: 1", "", "2:7: 'list' must be a list, not '1'"},
-	{"a fault in a list", "list: [1, b]", NULL, "2:11: 'b' in 'list[1]' is not a whole number, write decimal digits only, like 4096"},
+	{"a fault in a list", "list: [1, b]", NULL,
+	 "2:11: 'b' in 'list[1]' is not a whole number, write decimal digits only, like 4096"},
 	{"one or many: one", "checks: [has: x]", "\"checks\":[{\"has\":[\"x\"]}]", ""},
-	{"one or many: many", "checks: [{has: [x, y]}, {limit: 3}]", "\"checks\":[{\"has\":[\"x\",\"y\"]},{\"limit\":3}]", ""},
+	{"one or many: many", "checks: [{has: [x, y]}, {limit: 3}]",
+	 "\"checks\":[{\"has\":[\"x\",\"y\"]},{\"limit\":3}]", ""},
 	{"one or many: none", "checks: [has: []]", NULL, "2:15: 'checks[0].has' is empty"},
-	{"two keys for one", "checks: [{has: x, limit: 1}]", NULL, "2:10: 'checks[0]' must have exactly one key, it has 2"},
+	{"two keys for one", "checks: [{has: x, limit: 1}]", NULL,
+	 "2:10: 'checks[0]' must have exactly one key, it has 2"},
 	{"no items", "checks: []", "", "2:9: 'checks' is empty"},
-	{"map", "files: {A-1: text, b: {url: u}}", "\"files\":{\"A-1\":\"text\",\"b\":{\"url\":\"u\"}}", ""},
-	{"a fault in a map", "files: {a: {urls: u}}", NULL, "2:13: unknown key 'urls', did you mean 'url'?"},
+	{"map", "files: {A-1: text, b: {url: u}}",
+	 "\"files\":{\"A-1\":\"text\",\"b\":{\"url\":\"u\"}}", ""},
+	{"a fault in a map", "files: {a: {urls: u}}", NULL,
+	 "2:13: unknown key 'urls', did you mean 'url'?"},
 	{"empty map", "files: {}", "", "2:8: 'files' is empty"},
 	{"list for a map", "files: [a]", "", "2:8: 'files' must be a mapping, not a list"},
 	{"anything", "any: {a: [1, -2, 0.5, 1e3, true, false, ~, x, '1', yes, 1.2.3], b: {}}",
-	 "\"any\":{\"a\":[1,-2,\"0.5\",\"1e3\",true,false,null,\"x\",\"1\",\"yes\",\"1.2.3\"],\"b\":{}}", ""},
+	 "\"any\":{\"a\":[1,-2,\"0.5\",\"1e3\",true,false,null,\"x\",\"1\",\"yes\",\"1.2.3\"],"
+	 "\"b\":{}}",
+	 ""},
 	{"odd numbers", "any: [0x1f, 0o17, 1_000, +5, 007, -.inf, .nan]", NULL,
 	 "2:7: '0x1f' in 'any[0]' is not a plain decimal number, put it in quotes if it is text\n"
 	 "2:13: '0o17' in 'any[1]' is not a plain decimal number, put it in quotes if it is text\n"
@@ -174,28 +223,34 @@ static const struct {
 	{"a huge number anywhere", "any: {n: 9007199254740993}", NULL,
 	 "2:10: '9007199254740993' in 'any.n' is too large, the maximum is 9007199254740992"},
 	{"unknown key", "zzzzzzzzzz: 1", "",
-	 "2:1: unknown key 'zzzzzzzzzz', known here: api, name, digest, text, note, colour, on, count, shift, size, scale, device, "
+	 "2:1: unknown key 'zzzzzzzzzz', known here: api, name, digest, text, note, colour, on, "
+	 "count, shift, size, scale, device, "
 	 "nested, closed, list, checks, files, any or spare"},
-	{"a key that is there is not suggested", "on: true\ndigest: " SHA "\ndigesst: x", "\"on\":true,\"digest\":\"" SHA "\"",
-	 "4:1: unknown key 'digesst', known here: api, name, digest, text, note, colour, on, count, shift, size, scale, device, "
+	{"a key that is there is not suggested", "on: true\ndigest: " SHA "\ndigesst: x",
+	 "\"on\":true,\"digest\":\"" SHA "\"",
+	 "4:1: unknown key 'digesst', known here: api, name, digest, text, note, colour, on, "
+	 "count, shift, size, scale, device, "
 	 "nested, closed, list, checks, files, any or spare"},
 	{"control characters", "\"a\\u001bb\": 1", "", NULL},
 	{"several, in the order of the file", "on: 1\ncolour: x\ncuont: 3\nnested: {wait: 1}", NULL,
 	 "2:5: '1' in 'on' is not true or false\n"
 	 "3:9: 'x' in 'colour' is not known, use red, green or blue\n"
 	 "4:1: unknown key 'cuont', did you mean 'count'?\n"
-	 "5:16: '1' in 'nested.wait' is not a duration, write it with a unit, like 1500ms, 60s, 10m or 2h"},
+	 "5:16: '1' in 'nested.wait' is not a duration, write it with a unit, like 1500ms, 60s, "
+	 "10m or 2h"},
 };
 
 static void show_diagnostics(struct diagnostics *c, struct buf *out) {
 	diagnostics_sort(c);
 	for (size_t i = 0; i < c->n; i++)
-		(void) buf_printf(out, "%s%d:%d: %s", i ? "\n" : "", c->at[i].line, c->at[i].col, c->at[i].message);
+		(void) buf_printf(out, "%s%d:%d: %s", i ? "\n" : "", c->at[i].line, c->at[i].col,
+				  c->at[i].message);
 }
 
 /* The tree that the row expects: its own keys, where it does not name the defaults these too. */
 static struct json *expected(const char *own) {
-	char *text CLEANUP(freep) = mem_printf("{\"api\":\"v1\"%s%s%s}", *own ? "," : "", own, strstr(own, "nested") ? "" : "," DEFAULTS);
+	char *text CLEANUP(freep) = mem_printf("{\"api\":\"v1\"%s%s%s}", *own ? "," : "", own,
+					       strstr(own, "nested") ? "" : "," DEFAULTS);
 	struct json *j = NULL;
 	struct err e = {0};
 
@@ -206,11 +261,12 @@ static struct json *expected(const char *own) {
 
 static void test_values(void **state) {
 	(void) state;
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		char *text CLEANUP(freep) = mem_printf("api: v1\n%s\n", c->text);
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
-		struct buf said CLEANUP(buf_done) = BUF_INIT(4096), got CLEANUP(buf_done) = BUF_INIT(4096);
+		struct buf said CLEANUP(buf_done) = BUF_INIT(4096),
+				got CLEANUP(buf_done) = BUF_INIT(4096);
 		struct err e = {0};
 		assert_int_equal(yaml_parse("f", text, strlen(text), &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
@@ -235,12 +291,14 @@ static void test_whole_files(void **state) {
 		{"a list", "[a]", "1:1: the file must hold a mapping (key: value), not a list"},
 		{"text", "a", "1:1: the file must hold a mapping (key: value), not text"},
 		{"nothing of what must be", "text: a", "1:1: 'api' is missing"},
-		{"must be, with a typo", "apii: v1", "1:1: unknown key 'apii', did you mean 'api'?"},
-		{"another version", "api: v2", "1:6: 'v2' in 'api' is not known, did you mean 'v1'?"},
+		{"must be, with a typo", "apii: v1",
+		 "1:1: unknown key 'apii', did you mean 'api'?"},
+		{"another version", "api: v2",
+		 "1:6: 'v2' in 'api' is not known, did you mean 'v1'?"},
 	};
 
 	(void) state;
-	EACH_CASE(c, files) {
+	EACH_CASE (c, files) {
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
 		struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
@@ -266,7 +324,7 @@ static void test_bounds(void **state) {
 	};
 
 	(void) state;
-	EACH_CASE(c, files) {
+	EACH_CASE (c, files) {
 		struct buf text CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct yaml *y CLEANUP(yaml_freep) = NULL;
 		struct diagnostics all CLEANUP(diagnostics_done) = {0};
@@ -274,7 +332,8 @@ static void test_bounds(void **state) {
 		(void) buf_puts(&text, c->head);
 		for (int i = 0; i < c->times; i++) {
 			const char *number = strchr(c->again, '%');
-			(void) buf_printf(&text, "%.*s%d%s", (int) (number - c->again), c->again, i, number + 2);
+			(void) buf_printf(&text, "%.*s%d%s", (int) (number - c->again), c->again, i,
+					  number + 2);
 		}
 		assert_int_equal(yaml_parse("f", text.data, text.len, &y, &all, &e), 0);
 		struct json *tree CLEANUP(json_freep) = schema_check(yaml_root(y), table, &all);
@@ -285,22 +344,33 @@ static void test_bounds(void **state) {
 
 static void test_print(void **state) {
 	static const struct schema_field small[] = {
-		{.key = "device", .type = SCHEMA_OBJECT, .fallback = "auto", .choices = automatic, .fields = closed, .doc = "Which."},
+		{.key = "device",
+		 .type = SCHEMA_OBJECT,
+		 .fallback = "auto",
+		 .choices = automatic,
+		 .fields = closed,
+		 .doc = "Which."},
 		{.key = "share", .type = SCHEMA_FRACTION, .fallback = "0.20", .max = 90},
 		{.key = "tags", .type = SCHEMA_ONE_OR_LIST, .fallback = "[a, b]", .max = 2},
 		{0},
 	};
 	static const char want[] =
-		"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"urn:x\",\"title\":\"T\",\"type\":\"object\","
+		"{\"$schema\":\"https://json-schema.org/draft/2020-12/"
+		"schema\",\"$id\":\"urn:x\",\"title\":\"T\",\"type\":\"object\","
 		"\"properties\":{"
-		"\"device\":{\"anyOf\":[{\"enum\":[\"auto\"]},{\"type\":\"object\",\"properties\":{\"url\":{\"type\":[\"string\",\"number\","
-		"\"boolean\"],\"minLength\":1}},\"required\":[\"url\"],\"additionalProperties\":false}],\"description\":\"Which.\","
+		"\"device\":{\"anyOf\":[{\"enum\":[\"auto\"]},{\"type\":\"object\",\"properties\":{"
+		"\"url\":{\"type\":[\"string\",\"number\","
+		"\"boolean\"],\"minLength\":1}},\"required\":[\"url\"],\"additionalProperties\":"
+		"false}],\"description\":\"Which.\","
 		"\"default\":\"auto\"},"
 		"\"share\":{\"type\":\"number\",\"minimum\":0,\"maximum\":0.9,\"default\":0.2},"
-		"\"tags\":{\"anyOf\":[{\"type\":[\"string\",\"number\",\"boolean\"],\"minLength\":1},{\"type\":\"array\",\"items\":{\"type\":"
-		"[\"string\",\"number\",\"boolean\"],\"minLength\":1},\"minItems\":1,\"maxItems\":2}],\"default\":[\"a\",\"b\"]}},"
+		"\"tags\":{\"anyOf\":[{\"type\":[\"string\",\"number\",\"boolean\"],\"minLength\":"
+		"1},{\"type\":\"array\",\"items\":{\"type\":"
+		"[\"string\",\"number\",\"boolean\"],\"minLength\":1},\"minItems\":1,\"maxItems\":"
+		"2}],\"default\":[\"a\",\"b\"]}},"
 		"\"additionalProperties\":false}";
-	struct buf pretty CLEANUP(buf_done) = BUF_INIT(1 << 16), compact CLEANUP(buf_done) = BUF_INIT(1 << 16);
+	struct buf pretty CLEANUP(buf_done) = BUF_INIT(1 << 16),
+			  compact CLEANUP(buf_done) = BUF_INIT(1 << 16);
 	struct json *j CLEANUP(json_freep) = NULL;
 	struct err e = {0};
 
@@ -313,8 +383,9 @@ static void test_print(void **state) {
 }
 
 static void add_row(void *ctx, const struct schema_row *row) {
-	(void) buf_printf(ctx, "%s: %s%s%s%s%s%s\n", row->path, row->value, row->required ? ", required" : "",
-			  row->unless ? " unless " : "", row->unless ? row->unless : "", row->fallback ? ", default " : "",
+	(void) buf_printf(ctx, "%s: %s%s%s%s%s%s\n", row->path, row->value,
+			  row->required ? ", required" : "", row->unless ? " unless " : "",
+			  row->unless ? row->unless : "", row->fallback ? ", default " : "",
 			  row->fallback ? row->fallback : "");
 }
 
@@ -358,10 +429,8 @@ static void test_describe(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_whole_files),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_values),   cmocka_unit_test(test_whole_files),
+		cmocka_unit_test(test_bounds),   cmocka_unit_test(test_print),
 		cmocka_unit_test(test_describe),
 	};
 

@@ -2,11 +2,12 @@
 #include "capacity/capacity.h"
 #include "size_parts.h"
 
-/* KV cache and states of real models for one sequence and batches of 512, f16, MiB; 8K, 32K, 128K and 256K of context (0: longer than the
- * model's). Full layers first, then those with a window. */
+/* KV cache and states of real models for one sequence and batches of 512, f16, MiB; 8K, 32K, 128K
+ * and 256K of context (0: longer than the model's). Full layers first, then those with a window. */
 static const struct {
 	const char *name;
-	uint32_t full, kv_full, head_full, windows, kv_swa, head_swa, window, shared, states, inner, groups;
+	uint32_t full, kv_full, head_full, windows, kv_swa, head_swa, window, shared, states, inner,
+		groups;
 	uint64_t sequences;
 	double mib[4];
 } models[] = {
@@ -15,9 +16,48 @@ static const struct {
 	{"Gemma 4 12B", 8, 1, 512, 40, 8, 256, 1024, 0, 0, 0, 0, 1, {608, 992, 2528, 4576}},
 	{"Gemma 4 26B-A4B", 5, 2, 512, 25, 8, 256, 1024, 0, 0, 0, 0, 1, {460, 940, 2860, 5420}},
 	{"Gemma 4 31B", 10, 4, 512, 50, 16, 256, 1024, 0, 0, 0, 0, 1, {1840, 3760, 11440, 21680}},
-	{"Qwen3.6-35B-A3B", 10, 2, 256, 0, 0, 0, 0, 0, 30, 4096, 16, 1, {222.8, 702.8, 2622.8, 5182.8}},
-	{"Qwen3.6-27B", 16, 4, 256, 0, 0, 0, 0, 0, 48, 6144, 16, 1, {661.6, 2197.6, 8341.6, 16533.6}},
-	{"Qwen3.6-27B, 4 sequences: 598.5 MiB of states", 16, 4, 256, 0, 0, 0, 0, 0, 48, 6144, 16, 4, {2646.5, 8790.5, 33366.5, 66134.5}},
+	{"Qwen3.6-35B-A3B",
+	 10,
+	 2,
+	 256,
+	 0,
+	 0,
+	 0,
+	 0,
+	 0,
+	 30,
+	 4096,
+	 16,
+	 1,
+	 {222.8, 702.8, 2622.8, 5182.8}},
+	{"Qwen3.6-27B",
+	 16,
+	 4,
+	 256,
+	 0,
+	 0,
+	 0,
+	 0,
+	 0,
+	 48,
+	 6144,
+	 16,
+	 1,
+	 {661.6, 2197.6, 8341.6, 16533.6}},
+	{"Qwen3.6-27B, 4 sequences: 598.5 MiB of states",
+	 16,
+	 4,
+	 256,
+	 0,
+	 0,
+	 0,
+	 0,
+	 0,
+	 48,
+	 6144,
+	 16,
+	 4,
+	 {2646.5, 8790.5, 33366.5, 66134.5}},
 };
 
 static void model_layers_of(struct toy *t, size_t n, const struct model_layer *l) {
@@ -29,21 +69,36 @@ static void size_models(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 
 	(void) state;
-	EACH_CASE(c, models) {
-		struct toy t = {.m = {.layers = t.layers, .embedding_length = 2048, .sliding_window = c->window, .conv_kernel = 4,
-				      .inner_size = c->inner, .state_size = c->inner ? 128 : 0, .group_count = c->groups}};
-		struct model_layer full = {.kv_heads = c->kv_full, .key_length = c->head_full, .value_length = c->head_full}, shared = full;
+	EACH_CASE (c, models) {
+		struct toy t = {.m = {.layers = t.layers,
+				      .embedding_length = 2048,
+				      .sliding_window = c->window,
+				      .conv_kernel = 4,
+				      .inner_size = c->inner,
+				      .state_size = c->inner ? 128 : 0,
+				      .group_count = c->groups}};
+		struct model_layer full = {.kv_heads = c->kv_full,
+					   .key_length = c->head_full,
+					   .value_length = c->head_full},
+				   shared = full;
 		struct err e = {0};
 
 		shared.shares_kv = true;
 		model_layers_of(&t, c->full, &full);
-		model_layers_of(&t, c->windows, &(struct model_layer){.kind = MODEL_WINDOW, .kv_heads = c->kv_swa, .key_length = c->head_swa,
-								      .value_length = c->head_swa});
-		model_layers_of(&t, c->states, &(struct model_layer){.kind = MODEL_RECURRENT, .has_state = true});
+		model_layers_of(&t, c->windows,
+				&(struct model_layer){.kind = MODEL_WINDOW,
+						      .kv_heads = c->kv_swa,
+						      .key_length = c->head_swa,
+						      .value_length = c->head_swa});
+		model_layers_of(&t, c->states,
+				&(struct model_layer){.kind = MODEL_RECURRENT, .has_state = true});
 		model_layers_of(&t, c->shared, &shared);
 		for (size_t i = 0; i < 4; i++) {
-			struct size_load load = {.context_tokens = (uint64_t) 8192 << (i < 3 ? 2 * i : 5), .sequences = c->sequences,
-						 .kv_cache = "f16", .batch_tokens = 512};
+			struct size_load load = {.context_tokens = (uint64_t) 8192
+							 << (i < 3 ? 2 * i : 5),
+						 .sequences = c->sequences,
+						 .kv_cache = "f16",
+						 .batch_tokens = 512};
 			struct size_budget b = {0};
 			assert_int_equal(size_compute(&t.m, &rt->memory, &load, &b, &e), 0);
 			double off = (double) (b.kv_cache + b.recurrent) / MIB - c->mib[i];
@@ -53,16 +108,25 @@ static void size_models(void **state) {
 	}
 }
 
-/* np=4 with one pool: PAD(4 x 1024 + 512, 256) = 4608 cells for the windows of Gemma 4 12B; without, 1536 for each sequence. */
+/* np=4 with one pool: PAD(4 x 1024 + 512, 256) = 4608 cells for the windows of Gemma 4 12B;
+ * without, 1536 for each sequence. */
 static void size_one_pool(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
-	struct toy t = {.m = {.layers = t.layers, .embedding_length = 3840, .sliding_window = 1024}};
-	struct size_load load = {.context_tokens = 8192, .sequences = 4, .kv_cache = "f16", .batch_tokens = 512};
+	struct toy t = {
+		.m = {.layers = t.layers, .embedding_length = 3840, .sliding_window = 1024}};
+	struct size_load load = {.context_tokens = 8192,
+				 .sequences = 4,
+				 .kv_cache = "f16",
+				 .batch_tokens = 512};
 	struct size_budget b = {0};
 	struct err e = {0};
 
 	(void) state;
-	model_layers_of(&t, 40, &(struct model_layer){.kind = MODEL_WINDOW, .kv_heads = 8, .key_length = 256, .value_length = 256});
+	model_layers_of(&t, 40,
+			&(struct model_layer){.kind = MODEL_WINDOW,
+					      .kv_heads = 8,
+					      .key_length = 256,
+					      .value_length = 256});
 	assert_int_equal(size_compute(&t.m, &rt->memory, &load, &b, &e), 0);
 	near((double) b.kv_window, 4 * 480);
 	rt->memory.one_pool = true;
@@ -75,14 +139,20 @@ static void size_one_pool(void **state) {
 static void gb(uint64_t bytes, const char *want) {
 	char text[32];
 
-	(void) snprintf(text, sizeof text, "%.*f", strchr(want, '.') ? (int) strlen(strchr(want, '.') + 1) : 0, (double) bytes / 1e9);
+	(void) snprintf(text, sizeof text, "%.*f",
+			strchr(want, '.') ? (int) strlen(strchr(want, '.') + 1) : 0,
+			(double) bytes / 1e9);
 	assert_string_equal(text, want);
 }
 
 static void size_textbook(void **state) {
-	static const struct shape eight_b = SHAPE(32, 4096, 14336, 32, 8, 128, 1), hybrid = SHAPE(40, 2048, 6144, 16, 2, 256, 1);
+	static const struct shape eight_b = SHAPE(32, 4096, 14336, 32, 8, 128, 1),
+				  hybrid = SHAPE(40, 2048, 6144, 16, 2, 256, 1);
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
-	struct size_load load = {.context_tokens = 8192, .sequences = 2, .kv_cache = "f16", .batch_tokens = 512};
+	struct size_load load = {.context_tokens = 8192,
+				 .sequences = 2,
+				 .kv_cache = "f16",
+				 .batch_tokens = 512};
 	struct size_budget b = {0};
 	struct toy t;
 	struct err e = {0};
@@ -106,7 +176,8 @@ static void size_textbook(void **state) {
 	assert_true(capacity_admits(24000000000, 20, 14600000000));
 }
 
-/* Embedding tables that are read by row stay with the host; a tied one is on the device, too. GB as in facts of Gemma 4 E2B. */
+/* Embedding tables that are read by row stay with the host; a tied one is on the device, too. GB as
+ * in facts of Gemma 4 E2B. */
 static const struct {
 	const char *name;
 	uint64_t tokens, output, per_layer, device, host_weights;
@@ -120,9 +191,13 @@ static void size_splits(void **state) {
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
 
 	(void) state;
-	EACH_CASE(c, splits) {
+	EACH_CASE (c, splits) {
 		static const struct shape smol = SMOL;
-		struct size_load load = {.context_tokens = 256, .sequences = 1, .kv_cache = "f16", .batch_tokens = 512, .on_device = true};
+		struct size_load load = {.context_tokens = 256,
+					 .sequences = 1,
+					 .kv_cache = "f16",
+					 .batch_tokens = 512,
+					 .on_device = true};
 		struct size_budget b = {0};
 		struct toy t;
 		struct err e = {0};
@@ -153,16 +228,21 @@ static const struct {
 	bool holds;
 	unsigned least;
 } paged[] = {
-	{"of all: 24 GB x 0.92, 14 of weights and buffers", RUNTIME_PAGED_OF_TOTAL, 92, 24000, 14000, 4000, 22080, 8080, true, 75},
-	{"of all: pages too few", RUNTIME_PAGED_OF_TOTAL, 50, 24000, 11000, 4000, 12000, 1000, false, 63},
-	{"of all: weights alone too large", RUNTIME_PAGED_OF_TOTAL, 92, 24000, 30000, 4000, 22080, 0, false, 142},
-	{"of what is free: (24 - 14) x 0.90", RUNTIME_PAGED_OF_FREE, 90, 24000, 14000, 4000, 23000, 9000, true, 40},
-	{"of what is free: nothing is", RUNTIME_PAGED_OF_FREE, 90, 24000, 24000, 4000, 24000, 0, false, 1000},
+	{"of all: 24 GB x 0.92, 14 of weights and buffers", RUNTIME_PAGED_OF_TOTAL, 92, 24000,
+	 14000, 4000, 22080, 8080, true, 75},
+	{"of all: pages too few", RUNTIME_PAGED_OF_TOTAL, 50, 24000, 11000, 4000, 12000, 1000,
+	 false, 63},
+	{"of all: weights alone too large", RUNTIME_PAGED_OF_TOTAL, 92, 24000, 30000, 4000, 22080,
+	 0, false, 142},
+	{"of what is free: (24 - 14) x 0.90", RUNTIME_PAGED_OF_FREE, 90, 24000, 14000, 4000, 23000,
+	 9000, true, 40},
+	{"of what is free: nothing is", RUNTIME_PAGED_OF_FREE, 90, 24000, 24000, 4000, 24000, 0,
+	 false, 1000},
 };
 
 static void size_pages(void **state) {
 	(void) state;
-	EACH_CASE(c, paged) {
+	EACH_CASE (c, paged) {
 		struct runtime_memory rt = {.model = c->model, .fraction_percent = c->fraction};
 		struct size_budget b = {.planned = c->fixed + c->cache, .kv_cache = c->cache};
 		struct size_pages p = {0};
@@ -174,21 +254,36 @@ static void size_pages(void **state) {
 		assert_int_equal(p.least_percent, c->least);
 	}
 	struct size_pages p = {.kv = 7};
-	assert_false(size_paged(&(struct runtime_memory){.model = RUNTIME_LLAMA_CPP}, &(struct size_budget){0}, 1, &p));
+	assert_false(size_paged(&(struct runtime_memory){.model = RUNTIME_LLAMA_CPP},
+				&(struct size_budget){0}, 1, &p));
 	assert_int_equal(p.kv, 7);
 }
 
-/* Pages of 16 tokens: contexts are rounded to them, windows may begin and end inside of one (vLLM's SlidingWindowSpec). */
+/* Pages of 16 tokens: contexts are rounded to them, windows may begin and end inside of one (vLLM's
+ * SlidingWindowSpec). */
 static void size_page_cells(void **state) {
-	struct runtime_memory rt = {.model = RUNTIME_PAGED_OF_TOTAL, .block_tokens = 16, .context_multiple = 1, .window_multiple = 1, .number_bytes = 2};
+	struct runtime_memory rt = {.model = RUNTIME_PAGED_OF_TOTAL,
+				    .block_tokens = 16,
+				    .context_multiple = 1,
+				    .window_multiple = 1,
+				    .number_bytes = 2};
 	struct toy t = {.m = {.layers = t.layers, .embedding_length = 64, .sliding_window = 100}};
-	struct size_load load = {.context_tokens = 1001, .sequences = 3, .kv_cache = "fp8_e4m3", .batch_tokens = 50, .on_device = true};
+	struct size_load load = {.context_tokens = 1001,
+				 .sequences = 3,
+				 .kv_cache = "fp8_e4m3",
+				 .batch_tokens = 50,
+				 .on_device = true};
 	struct size_budget b = {0};
 	struct err e = {0};
 
 	(void) state;
-	model_layers_of(&t, 1, &(struct model_layer){.kv_heads = 1, .key_length = 4, .value_length = 4});
-	model_layers_of(&t, 1, &(struct model_layer){.kind = MODEL_WINDOW, .kv_heads = 1, .key_length = 4, .value_length = 4});
+	model_layers_of(&t, 1,
+			&(struct model_layer){.kv_heads = 1, .key_length = 4, .value_length = 4});
+	model_layers_of(&t, 1,
+			&(struct model_layer){.kind = MODEL_WINDOW,
+					      .kv_heads = 1,
+					      .key_length = 4,
+					      .value_length = 4});
 	rt.fragmentation_percent = 10;
 	assert_int_equal(size_compute(&t.m, &rt, &load, &b, &e), 0);
 	assert_int_equal(b.kv_full, 1008 * 3 * 8);
@@ -201,7 +296,11 @@ static void size_page_cells(void **state) {
 static void size_unified(void **state) {
 	static const struct shape smol = SMOL;
 	struct runtime *rt CLEANUP(runtime_freep) = llama();
-	struct size_load load = {.context_tokens = 256, .sequences = 1, .kv_cache = "f16", .batch_tokens = 512, .on_device = true};
+	struct size_load load = {.context_tokens = 256,
+				 .sequences = 1,
+				 .kv_cache = "f16",
+				 .batch_tokens = 512,
+				 .on_device = true};
 	struct size_budget b = {0};
 	struct toy t;
 	struct err e = {0};
@@ -221,18 +320,25 @@ static const struct {
 } sparse[] = {
 	{"dense", "", "2:4", false, ""},
 	{"half of it zeros, dense runtime", "unstructured 50 %", NULL, false,
-	 "the checkpoint is unstructured 50 % sparse, and toy computes with its zeros: it counts as dense, in bytes and in time"},
-	{"2:4, dense runtime", "2:4", NULL, false, "the checkpoint is 2:4 sparse, and toy computes with its zeros: it counts as dense, in bytes and in time"},
+	 "the checkpoint is unstructured 50 % sparse, and toy computes with its zeros: it counts "
+	 "as dense, in bytes and in time"},
+	{"2:4, dense runtime", "2:4", NULL, false,
+	 "the checkpoint is 2:4 sparse, and toy computes with its zeros: it counts as dense, in "
+	 "bytes and in time"},
 	{"2:4, runtime skips another pattern", "2:4", "1:4", false,
-	 "the checkpoint is 2:4 sparse, and toy computes with its zeros: it counts as dense, in bytes and in time"},
-	{"2:4, runtime skips it", "2:4", "2:4", true, "the checkpoint is 2:4 sparse, and toy skips that work"},
+	 "the checkpoint is 2:4 sparse, and toy computes with its zeros: it counts as dense, in "
+	 "bytes and in time"},
+	{"2:4, runtime skips it", "2:4", "2:4", true,
+	 "the checkpoint is 2:4 sparse, and toy skips that work"},
 };
 
 static void size_sparse(void **state) {
 	(void) state;
-	EACH_CASE(c, sparse) {
+	EACH_CASE (c, sparse) {
 		struct model_facts m = {0};
-		struct runtime rt = {.name = "toy", .sparsity = &c->executes, .n_sparsity = c->executes ? 1 : 0};
+		struct runtime rt = {.name = "toy",
+				     .sparsity = &c->executes,
+				     .n_sparsity = c->executes ? 1 : 0};
 		char words[160];
 
 		(void) snprintf(m.sparsity, sizeof m.sparsity, "%s", c->sparsity);
@@ -246,9 +352,10 @@ static void size_sparse(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(size_models),	  cmocka_unit_test(size_one_pool), cmocka_unit_test(size_textbook),
-		cmocka_unit_test(size_splits),	  cmocka_unit_test(size_pages),	   cmocka_unit_test(size_page_cells),
-		cmocka_unit_test(size_unified),	  cmocka_unit_test(size_sparse),
+		cmocka_unit_test(size_models),   cmocka_unit_test(size_one_pool),
+		cmocka_unit_test(size_textbook), cmocka_unit_test(size_splits),
+		cmocka_unit_test(size_pages),    cmocka_unit_test(size_page_cells),
+		cmocka_unit_test(size_unified),  cmocka_unit_test(size_sparse),
 	};
 	return cmocka_run_group_tests_name("size", tests, NULL, NULL);
 }

@@ -32,8 +32,9 @@ struct shape {
 	uint64_t embedding;
 	uint32_t feed_forward, heads, kv_heads, head;
 	uint64_t vocabulary;
-	/* Beyond the plain ones: a window in all layers but each `interval`-th, whose heads are `head_swa` wide; layers of the end without a
-	 * cache of their own; a recurrent state in their place; experts; latents. */
+	/* Beyond the plain ones: a window in all layers but each `interval`-th, whose heads are
+	 * `head_swa` wide; layers of the end without a cache of their own; a recurrent state in
+	 * their place; experts; latents. */
 	const char *architecture;
 	uint32_t interval, window, head_swa, kv_swa, shared, per_layer;
 	uint32_t experts_used, expert_width;
@@ -50,7 +51,10 @@ static void toy_layer(struct toy *t, const struct shape *s, size_t i) {
 	bool other = s->interval && (i + 1) % s->interval;
 	struct model_layer *l = &t->layers[i];
 
-	*l = (struct model_layer){.heads = s->heads, .kv_heads = s->kv_heads, .key_length = s->head, .value_length = s->head,
+	*l = (struct model_layer){.heads = s->heads,
+				  .kv_heads = s->kv_heads,
+				  .key_length = s->head,
+				  .value_length = s->head,
 				  .feed_forward = s->feed_forward};
 	if (s->experts_used && (!s->latent || i)) {
 		l->has_experts = true;
@@ -66,17 +70,30 @@ static void toy_layer(struct toy *t, const struct shape *s, size_t i) {
 		l->key_length = l->value_length = s->head_swa ? s->head_swa : s->head;
 		l->kv_heads = s->kv_swa ? s->kv_swa : s->kv_heads;
 	} else if (other && s->inner) {
-		*l = (struct model_layer){.kind = MODEL_RECURRENT, .has_state = true, .has_experts = l->has_experts, .feed_forward = l->feed_forward};
+		*l = (struct model_layer){.kind = MODEL_RECURRENT,
+					  .has_state = true,
+					  .has_experts = l->has_experts,
+					  .feed_forward = l->feed_forward};
 	}
 }
 
 static struct model_facts *toy_of(struct toy *t, const struct shape *s) {
 	memset(t, 0, sizeof *t);
-	t->m = (struct model_facts){.tensor_bytes = 1, .layers = t->layers, .n_layers = s->layers, .embedding_length = s->embedding,
-				    .vocabulary = s->vocabulary, .sliding_window = s->window, .experts_used = s->experts_used,
-				    .kv_lora_rank = s->latent, .rope_dimension = s->rotated, .inner_size = s->inner, .state_size = s->state,
-				    .group_count = s->groups, .conv_kernel = s->inner ? 4 : 0};
-	(void) snprintf(t->m.architecture, sizeof t->m.architecture, "%s", s->architecture ? s->architecture : "other");
+	t->m = (struct model_facts){.tensor_bytes = 1,
+				    .layers = t->layers,
+				    .n_layers = s->layers,
+				    .embedding_length = s->embedding,
+				    .vocabulary = s->vocabulary,
+				    .sliding_window = s->window,
+				    .experts_used = s->experts_used,
+				    .kv_lora_rank = s->latent,
+				    .rope_dimension = s->rotated,
+				    .inner_size = s->inner,
+				    .state_size = s->state,
+				    .group_count = s->groups,
+				    .conv_kernel = s->inner ? 4 : 0};
+	(void) snprintf(t->m.architecture, sizeof t->m.architecture, "%s",
+			s->architecture ? s->architecture : "other");
 	if (s->per_layer) {
 		t->m.token_embedding_bytes = s->embedding;
 		t->m.per_layer_embedding_bytes = (uint64_t) s->per_layer * s->layers;
@@ -86,7 +103,8 @@ static struct model_facts *toy_of(struct toy *t, const struct shape *s) {
 	return &t->m;
 }
 
-#define SHAPE(...) {__VA_ARGS__, .architecture = "llama"}
+#define SHAPE(...) \
+	{ __VA_ARGS__, .architecture = "llama" }
 
 #define SMOL SHAPE(30, 576, 1536, 9, 3, 64, 49152)
 

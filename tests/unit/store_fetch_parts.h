@@ -52,15 +52,19 @@ static int enter(void **state) {
 	(void) unsetenv("http_proxy");
 	(void) unsetenv("HF_TOKEN");
 	(void) strcpy(b->root, "/tmp/llmdeploy-fetch-XXXXXX");
-	if (!mkdtemp(b->root) || chdir(b->root) || fs_open_dir(AT_FDCWD, b->root, &root, &e) ||
-	    store_open(root, b->root, &b->s, &e) || fs_open_dir(root, "store", &b->fd, &e))
+	if (!mkdtemp(b->root) ||
+	    chdir(b->root) ||
+	    fs_open_dir(AT_FDCWD, b->root, &root, &e) ||
+	    store_open(root, b->root, &b->s, &e) ||
+	    fs_open_dir(root, "store", &b->fd, &e))
 		return -1;
 	artifact_server_open(&b->server);
 	save("right", b->server.bytes, SIZE);
 	save("wrong", b->server.other, SIZE);
 	save("half", b->server.bytes, HALF);
 	save("a.zip", b->server.zip.data, b->server.zip.len);
-	char *address CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/good?token=s3cr3t\n", httpd_port(b->server.web));
+	char *address CLEANUP(freep) = mem_printf("http://127.0.0.1:%u/good?token=s3cr3t\n",
+						  httpd_port(b->server.web));
 	save("address", address, strlen(address));
 	save("text", "hello\n", 6);
 	address[strlen(address) - 1] = '\0';
@@ -98,8 +102,11 @@ static char *expand(const struct bench *b, const char *text) {
 		else if (text_starts(p, "{host}"))
 			(void) buf_printf(&out, "127.0.0.1:%u", port);
 		else
-			(void) buf_puts(&out, text_starts(p, "{dir}") ? b->root : text_starts(p, "{right}") ? b->server.right :
-					text_starts(p, "{wrong}") ? b->server.wrong : b->server.half);
+			(void) buf_puts(&out,
+					text_starts(p, "{dir}")             ? b->root
+						: text_starts(p, "{right}") ? b->server.right
+						: text_starts(p, "{wrong}") ? b->server.wrong
+									    : b->server.half);
 		p = strchr(p, '}') + 1;
 	}
 	return buf_steal(&out);
@@ -111,7 +118,8 @@ static void hear(void *ctx, const struct progress_event *ev) {
 	if (ev->kind == PROGRESS_NOTE || ev->kind == PROGRESS_WARN)
 		(void) buf_printf(&b->told, "%s: %s\n", ev->what, ev->detail);
 	if (ev->kind == PROGRESS_BYTES && ev->done == ev->total)
-		(void) buf_printf(&b->told, "%s: %llu bytes\n", ev->what, (unsigned long long) ev->total);
+		(void) buf_printf(&b->told, "%s: %llu bytes\n", ev->what,
+				  (unsigned long long) ev->total);
 }
 
 static void forget(struct bench *b) {
@@ -125,7 +133,8 @@ static void forget(struct bench *b) {
 	b->told = (struct buf) BUF_INIT(8192);
 }
 
-static int fetch(struct bench *b, const struct store_want *more, const char *const *sources, size_t n, struct err *e) {
+static int fetch(struct bench *b, const struct store_want *more, const char *const *sources,
+		 size_t n, struct err *e) {
 	char *full[8] = {0};
 	struct store_want w = more ? *more : (struct store_want){0};
 	struct progress p = {hear, b};

@@ -3,9 +3,11 @@
 
 static void progress_tells_of_retries(void **state) {
 	struct bench *b = *state;
-	char *expect CLEANUP(freep) = expand(b, "model: taking the next source: file:{dir}/none: No such file or directory\n"
-						"model: trying again in 1 ms: answered 503\n"
-						"model: 3145728 bytes\n");
+	char *expect CLEANUP(freep) =
+		expand(b,
+		       "model: taking the next source: file:{dir}/none: No such file or directory\n"
+		       "model: trying again in 1 ms: answered 503\n"
+		       "model: 3145728 bytes\n");
 	const char *const sources[] = {"file:{dir}/none", "{url}/503-once"};
 	struct err e = {0};
 
@@ -26,7 +28,8 @@ static void retry_after(void **state) {
 
 static void huggingface(void **state) {
 	struct bench *b = *state;
-	char *url CLEANUP(freep) = expand(b, "{url}/"), *denied CLEANUP(freep) = expand(b, "{url}/403?x=");
+	char *url CLEANUP(freep) = expand(b, "{url}/"),
+		  *denied CLEANUP(freep) = expand(b, "{url}/403?x=");
 	static const char source[] = "hf://ORG/REPO@ab810cf6/sub dir/model+1.gguf";
 	struct err e = {0};
 
@@ -44,7 +47,9 @@ static void huggingface(void **state) {
 	assert_int_equal(FETCH(b, NULL, source, &e), -1);
 	(void) unsetenv("HF_TOKEN");
 	(void) unsetenv("HF_ENDPOINT");
-	assert_string_equal(e.msg, "cannot fetch model: hf://ORG/REPO@ab810cf6/sub dir/model+1.gguf: answered 403: no access with the token in HF_TOKEN");
+	assert_string_equal(e.msg,
+			    "cannot fetch model: hf://ORG/REPO@ab810cf6/sub dir/model+1.gguf: "
+			    "answered 403: no access with the token in HF_TOKEN");
 }
 
 /* When half of it is here. */
@@ -98,7 +103,10 @@ static void hear_second(void *ctx, const struct progress_event *ev) {
 static void *fetch_too(void *arg) {
 	struct second *two = arg;
 	struct progress p = {hear_second, two};
-	struct store_want w = {.sources = (const char *const *) &two->url, .n_sources = 1, .sha256 = two->b->server.right, .what = "model"};
+	struct store_want w = {.sources = (const char *const *) &two->url,
+			       .n_sources = 1,
+			       .sha256 = two->b->server.right,
+			       .what = "model"};
 
 	for (int i = 0; i < 2000 && !two->b->server.hits; i++) /* the first is at it */
 		clock_sleep_ms(5);
@@ -122,7 +130,8 @@ static void two_fetch_the_same(void **state) {
 	(void) pthread_join(thread, NULL);
 	assert_string_equal(two.e.msg, "");
 	assert_int_equal(b->server.hits, 1);
-	assert_string_equal(buf_str(&two.told), "model: waiting for another process that fetches it\n");
+	assert_string_equal(buf_str(&two.told),
+			    "model: waiting for another process that fetches it\n");
 	store_free(two.s);
 	buf_done(&two.told);
 	free(two.url);
@@ -141,7 +150,9 @@ static void another_that_does_not_get_on(void **state) {
 	int fd CLEANUP(closep) = openat(b->fd, name, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	assert_int_equal(FETCH(b, &hasty, "{url}/good", &e), -1);
-	assert_string_equal(e.msg, "another process fetches model and makes no progress; end it, then try again");
+	assert_string_equal(
+		e.msg,
+		"another process fetches model and makes no progress; end it, then try again");
 	assert_int_equal(e.code, ERR_BUSY);
 	assert_int_equal(b->server.hits, 0);
 }
@@ -149,7 +160,8 @@ static void another_that_does_not_get_on(void **state) {
 /* 2 MiB for 3 MiB: known before, or found out; nothing stays, and no other source is asked. */
 static void a_full_disk(void **state) {
 	struct bench *b = *state;
-	static const char *const sources[] = {"{url}/good", "{url}/until-close", "file:{dir}/right", "file:{dir}/a.zip#m/model.gguf"};
+	static const char *const sources[] = {"{url}/good", "{url}/until-close", "file:{dir}/right",
+					      "file:{dir}/a.zip#m/model.gguf"};
 	struct store *large = b->s;
 	int fd = b->fd, root = -1;
 	struct err e = {0};
@@ -166,7 +178,8 @@ static void a_full_disk(void **state) {
 		b->server.hits = 1; /* until-close then sends all of it */
 		assert_int_equal(fetch(b, NULL, both, 2, &e), -1);
 		assert_int_equal(e.code, ERR_SYS);
-		char *expect CLEANUP(freep) = mem_printf("not enough space for model in '%s/small/store': ", b->root);
+		char *expect CLEANUP(freep) =
+			mem_printf("not enough space for model in '%s/small/store': ", b->root);
 		assert_true(text_starts(e.msg, expect));
 		if (i != 1 && i != 3)
 			assert_true(text_ends(e.msg, ": it needs 3.1 MB, 2.1 MB is free"));

@@ -22,8 +22,10 @@
 #include "fs/fs.h"
 #include "store/store.h"
 
-static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; /* FIPS 180-4: "abc" */
-static const char NONE[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; /* of nothing */
+/* FIPS 180-4: "abc" */
+static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/* of nothing */
+static const char NONE[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 struct fixture {
 	char root[48];
@@ -39,7 +41,9 @@ static int enter(void **state) {
 
 	(void) umask(077);
 	(void) strcpy(p->root, "/tmp/llmdeploy-store-XXXXXX");
-	if (!mkdtemp(p->root) || fs_open_dir(AT_FDCWD, p->root, &root, &e) || store_open(root, p->root, &p->s, &e) ||
+	if (!mkdtemp(p->root) ||
+	    fs_open_dir(AT_FDCWD, p->root, &root, &e) ||
+	    store_open(root, p->root, &p->s, &e) ||
 	    fs_open_dir(root, "store", &p->fd, &e))
 		return -1;
 	*state = p;
@@ -94,7 +98,8 @@ static size_t in_tmp(struct fixture *p) {
 
 static void an_object(void **state) {
 	struct fixture *p = *state;
-	char *path CLEANUP(freep) = store_path(p->s, ABC), *expect CLEANUP(freep) = mem_printf("%s/store/" OBJECT, p->root);
+	char *path CLEANUP(freep) = store_path(p->s, ABC),
+		   *expect CLEANUP(freep) = mem_printf("%s/store/" OBJECT, p->root);
 	struct err e = {0};
 	uint64_t size = 0;
 	bool there = true;
@@ -144,9 +149,12 @@ static void a_stream(void **state) {
 	assert_int_equal(in_tmp(p), 1);
 	assert_int_equal(store_commit(w, NONE, sha, &e), -1);
 	assert_int_equal(e.code, ERR_INTEGRITY);
-	assert_string_equal(e.msg,
-			    "the layer has the digest ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad instead of "
-			    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855; nothing of it was kept");
+	assert_string_equal(
+		e.msg,
+		"the layer has the digest "
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad instead of "
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855; nothing of it "
+		"was kept");
 	store_abort(w);
 	assert_int_equal(in_tmp(p), 0);
 	assert_false(has(p, ABC));
@@ -204,7 +212,8 @@ static void flip_byte_and_hide_it(struct fixture *p) {
 
 	assert_int_equal(fstatat(p->fd, OBJECT, &st, 0), 0);
 	rewrite(p, OBJECT, "abd", 3);
-	assert_int_equal(utimensat(p->fd, OBJECT, (struct timespec[]){st.st_atim, st.st_mtim}, 0), 0);
+	assert_int_equal(utimensat(p->fd, OBJECT, (struct timespec[]){st.st_atim, st.st_mtim}, 0),
+			 0);
 }
 
 static void cut_object(struct fixture *p) {
@@ -240,22 +249,28 @@ static const struct {
 	{"written again", same_bytes_again, .harmless = true},
 	{"replaced by a copy", replace_object, .harmless = true},
 	{"flipped byte", flip_byte, false, ERR_INTEGRITY,
-	 "'@/" OBJECT "' has changed: its bytes have the digest a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9; fetch it again"},
+	 "'@/" OBJECT "' has changed: its bytes have the digest "
+	 "a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9; fetch it again"},
 	{"flipped byte, times restored", flip_byte_and_hide_it, false, ERR_INTEGRITY,
-	 "'@/" OBJECT "' has changed: its bytes have the digest a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9; fetch it again"},
+	 "'@/" OBJECT "' has changed: its bytes have the digest "
+	 "a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9; fetch it again"},
 	{"cut", cut_object, false, ERR_INTEGRITY,
-	 "'@/" OBJECT "' has changed: its bytes have the digest fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603; fetch it again"},
+	 "'@/" OBJECT "' has changed: its bytes have the digest "
+	 "fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603; fetch it again"},
 	{"gone", remove_object, false, ERR_INTEGRITY,
-	 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad is not in the store '@'; fetch it again"},
-	{"a directory", put_directory_there, false, ERR_INTEGRITY, "'@/" OBJECT "' is not a regular file; remove it"},
-	{"a link", put_link_there, false, ERR_INTEGRITY, "'@/" OBJECT "' is not a regular file; remove it"},
+	 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad is not in the store "
+	 "'@'; fetch it again"},
+	{"a directory", put_directory_there, false, ERR_INTEGRITY,
+	 "'@/" OBJECT "' is not a regular file; remove it"},
+	{"a link", put_link_there, false, ERR_INTEGRITY,
+	 "'@/" OBJECT "' is not a regular file; remove it"},
 };
 
 static void what_happened_behind_a_receipt(void **state) {
 	struct fixture *p = *state;
 	struct err e = {0};
 
-	EACH_CASE(c, harms) {
+	EACH_CASE (c, harms) {
 		put_abc(p);
 		assert_true(has(p, ABC));
 		clock_sleep_ms(20); /* times of files come in ticks of 4 ms */
@@ -265,7 +280,9 @@ static void what_happened_behind_a_receipt(void **state) {
 		assert_int_equal(result, c->harmless ? 0 : -1);
 		assert_int_equal(has(p, ABC), c->harmless);
 		if (!c->harmless) {
-			char *expect CLEANUP(freep) = mem_printf("%.*s%s/store%s", (int) strcspn(c->message, "@"), c->message, p->root,
+			char *expect CLEANUP(freep) = mem_printf("%.*s%s/store%s",
+								 (int) strcspn(c->message, "@"),
+								 c->message, p->root,
 								 strchr(c->message, '@') + 1);
 			assert_string_equal(e.msg, expect);
 			assert_int_equal(e.code, c->code);
@@ -276,7 +293,8 @@ static void what_happened_behind_a_receipt(void **state) {
 	}
 }
 
-/* A receipt that fits is believed, so that a verification costs one stat; who does not want to believe says so. */
+/* A receipt that fits is believed, so that a verification costs one stat; who does not want to
+ * believe says so. */
 static void paranoia(void **state) {
 	struct fixture *p = *state;
 	char receipt[400];
@@ -287,9 +305,10 @@ static void paranoia(void **state) {
 	flip_byte(p);
 	assert_int_equal(fstatat(p->fd, OBJECT, &st, 0), 0);
 	int n = snprintf(receipt, sizeof receipt,
-			 "{\"dev\":\"%ju\",\"inode\":\"%ju\",\"size\":\"3\",\"mtime_ns\":\"%jd%09ld\",\"ctime_ns\":\"%jd%09ld\"}",
-			 (uintmax_t) st.st_dev, (uintmax_t) st.st_ino, (intmax_t) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-			 (intmax_t) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+			 "{\"dev\":\"%ju\",\"inode\":\"%ju\",\"size\":\"3\",\"mtime_ns\":\"%jd%"
+			 "09ld\",\"ctime_ns\":\"%jd%09ld\"}",
+			 (uintmax_t) st.st_dev, (uintmax_t) st.st_ino, (intmax_t) st.st_mtim.tv_sec,
+			 st.st_mtim.tv_nsec, (intmax_t) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
 	rewrite(p, RECEIPT, receipt, (size_t) n);
 	assert_int_equal(store_verify(p->s, ABC, false, &e), 0);
 	assert_int_equal(store_verify(p->s, ABC, true, &e), -1);
@@ -405,7 +424,8 @@ static void notes(void **state) {
 /* A root on a file system of 1 MiB that only this test sees. */
 static void a_full_disk(void **state) {
 	struct fixture *p = *state;
-	char *small CLEANUP(freep) = mem_printf("%s/small", p->root), *piece CLEANUP(freep) = mem_zalloc(256, 1024);
+	char *small CLEANUP(freep) = mem_printf("%s/small", p->root),
+		    *piece CLEANUP(freep) = mem_zalloc(256, 1024);
 	struct store *s CLEANUP(store_freep) = NULL;
 	struct err e = {0};
 	char sha[65];
@@ -415,8 +435,11 @@ static void a_full_disk(void **state) {
 	assert_int_equal(mount("none", small, "tmpfs", 0, "size=1m"), 0);
 	assert_int_equal(fs_open_dir(AT_FDCWD, small, &root, &e), 0);
 	assert_int_equal(store_open(root, small, &s, &e), 0);
-	char *announced CLEANUP(freep) = mem_printf("not enough space for model in '%s/store': it needs 98.4 MB, 1.0 MB is free", small);
-	char *sudden CLEANUP(freep) = mem_printf("not enough space for layer in '%s/store': 0 B is free", small);
+	char *announced CLEANUP(freep) = mem_printf(
+		"not enough space for model in '%s/store': it needs 98.4 MB, 1.0 MB is free",
+		small);
+	char *sudden CLEANUP(
+		freep) = mem_printf("not enough space for layer in '%s/store': 0 B is free", small);
 	struct store_writer *w = NULL;
 	assert_int_equal(store_begin(s, "model", 98362432, &w, &e), -1);
 	assert_string_equal(e.msg, announced);
@@ -438,7 +461,8 @@ static void a_full_disk(void **state) {
 
 static void a_limit_on_files(void **state) {
 	struct fixture *p = *state;
-	char *expect CLEANUP(freep) = mem_printf("cannot write layer in '%s/store': File too large", p->root);
+	char *expect CLEANUP(freep) = mem_printf("cannot write layer in '%s/store': File too large",
+						 p->root);
 	struct rlimit before, low = {2, RLIM_INFINITY};
 	struct store_writer *w CLEANUP(store_abortp) = NULL;
 	struct err e = {0};
@@ -469,7 +493,9 @@ static void no_store(void **state) {
 	assert_int_equal(fs_write(EFFECT_NONE, root, "store", "", 0, 0644, &e), 0);
 	assert_int_equal(store_open(root, file, &s, &e), -1);
 	(void) close(root);
-	in_the_way = mem_printf("cannot make the store in '%s': 'store' is in the way: it is not a directory", file);
+	in_the_way = mem_printf(
+		"cannot make the store in '%s': 'store' is in the way: it is not a directory",
+		file);
 	assert_string_equal(e.msg, in_the_way);
 }
 
@@ -477,16 +503,11 @@ static void no_store(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		TEST(an_object),
-		TEST(nothing_is_an_object_too),
-		TEST(a_stream),
-		TEST(what_happened_behind_a_receipt),
-		TEST(paranoia),
-		TEST(a_walk),
-		TEST(what_the_dead_left),
-		TEST(notes),
-		TEST(a_full_disk),
-		TEST(a_limit_on_files),
+		TEST(an_object),          TEST(nothing_is_an_object_too),
+		TEST(a_stream),           TEST(what_happened_behind_a_receipt),
+		TEST(paranoia),           TEST(a_walk),
+		TEST(what_the_dead_left), TEST(notes),
+		TEST(a_full_disk),        TEST(a_limit_on_files),
 		TEST(no_store),
 	};
 

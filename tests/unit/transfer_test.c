@@ -63,7 +63,8 @@ static int import_bytes(struct harness *w, const struct buf *tar, const char *ma
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err ignored;
 
-	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, tar->data, tar->len, 0644, &ignored), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, tar->data, tar->len, 0644, &ignored),
+			 0);
 	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
 	return image_read_archive(w->to.store, fd, "image.tar", manifest, out, e);
 }
@@ -90,7 +91,8 @@ static void list(struct harness *w, struct buf *out) {
 	char *path CLEANUP(freep) = mem_printf("%s/image.tar", w->to.dir);
 	struct err e = {0};
 
-	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, w->tar.data, w->tar.len, 0644, &e), 0);
+	assert_int_equal(fs_write(EFFECT_NONE, AT_FDCWD, path, w->tar.data, w->tar.len, 0644, &e),
+			 0);
 	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(archive_tar_each(fd, "image.tar", &v, &e), 0);
 }
@@ -143,7 +145,7 @@ static void test_layout(void **state) {
 
 	(void) state;
 	harness_init(&w);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		const char *omit[] = {w.image.layers[0].diff_id, NULL};
 		const char *blobs[] = {w.image.manifest, w.image.config, w.image.layers[1].diff_id,
 				       w.image.layers[0].diff_id};
@@ -152,8 +154,8 @@ static void test_layout(void **state) {
 		if (export(&w, c->tag, c->omit ? omit : NULL, &e))
 			fail_msg("%s", e.msg);
 		list(&w, &text);
-		char *want CLEANUP(freep) =
-			expected(&w.image, blobs, c->omit ? 3 : 4, c->full, c->version, c->tag);
+		char *want CLEANUP(freep) = expected(&w.image, blobs, c->omit ? 3 : 4, c->full,
+						     c->version, c->tag);
 		assert_string_equal(buf_str(&text), want);
 	}
 }
@@ -245,7 +247,7 @@ static void test_bad_archives(void **state) {
 
 	(void) state;
 	harness_init(&w);
-	EACH_CASE(c, cases) {
+	EACH_CASE (c, cases) {
 		struct buf tar CLEANUP(buf_done) = BUF_INIT(1 << 20);
 		struct err e = {0};
 		struct image there;
@@ -299,7 +301,7 @@ static void test_tampered(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_export_faults),
+		cmocka_unit_test(test_layout),     cmocka_unit_test(test_export_faults),
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bad_archives),
 		cmocka_unit_test(test_tampered),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libnvidia-ml.so.1 without a GPU, for tests/unit/host_gpu_test.c and tests/integration/host_test.sh, which compile it with -D of one of
- * HANG, CRASH, ERROR, NONE, OLD, UNIFIED, MIG; without any it has two GPUs. */
+/* libnvidia-ml.so.1 without a GPU, for tests/unit/host_gpu_test.c and
+ * tests/integration/host_test.sh, which compile it with -D of one of HANG, CRASH, ERROR, NONE, OLD,
+ * UNIFIED, MIG; without any it has two GPUs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,8 @@ int nvmlDeviceGetName(void *d, char *out, unsigned size) {
 #elif defined MIG
 	(void) snprintf(out, size, "NVIDIA A100-SXM4-80GB MIG 1g.10gb");
 #else
-	(void) snprintf(out, size, *(char *) d ? "NVIDIA GeForce RTX 4090" : "NVIDIA H100 80GB HBM3");
+	(void) snprintf(out, size,
+			*(char *) d ? "NVIDIA GeForce RTX 4090" : "NVIDIA H100 80GB HBM3");
 #endif
 	return 0;
 }
@@ -95,7 +97,8 @@ int nvmlDeviceGetCudaComputeCapability(void *d, int *major, int *minor) {
 
 int nvmlDeviceGetPciInfo_v3(void *d, struct pci *out) {
 	memset(out, 0, sizeof *out);
-	(void) snprintf(out->address, sizeof out->address, *(char *) d ? "00000000:C1:00.0" : "00000000:17:00.0");
+	(void) snprintf(out->address, sizeof out->address,
+			*(char *) d ? "00000000:C1:00.0" : "00000000:17:00.0");
 	return 0;
 }
 
