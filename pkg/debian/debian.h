@@ -168,7 +168,7 @@ int debian_resolve(const struct debian_request *q, const struct debian_mirrors *
  * lock. */
 int debian_lock_read(const char *path, const char *backend, const char *architecture,
 		     struct debian_lock **out, struct err *e);
-int debian_lock_parse(const char *name, const char *text, size_t n, const char *backend,
+int debian_lock_parse(const char *name, const char *in, size_t n, const char *backend,
 		      const char *architecture, struct debian_lock **out, struct err *e);
 
 /* Put a lock into the file (made if absent), in place of the one for its backend and

@@ -80,7 +80,7 @@ const char *docker_text(const struct json *j, const char *path);
 /* Without "sha256:". */
 const char *docker_digest(const char *id);
 /* Are these the Engine's words for a full disk? Then what to do goes with them. */
-const char *docker_way_out(const char *said);
+const char *docker_way_out(const char *words);
 /* Each is an object with a text under this key. */
 bool docker_all_have(const struct json *list, const char *key);
 /* As an object, or NULL: the Engine writes null for an empty one. */

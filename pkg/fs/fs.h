@@ -70,7 +70,7 @@ int fs_list(int dir, const char *path, char ***names, size_t *n, struct err *e);
 /* An exclusive kernel lock on an open file (made if absent): it dies with the
  * process. `holder` is written into the file for people. Waits at most wait_ms;
  * ERR_BUSY names who holds it, from the file. *fd is the lock: close it to release. */
-int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *fd,
+int fs_file_lock(int dir, const char *path, const char *holder, uint64_t wait_ms, int *out,
 		 struct err *e);
 
 /* What its holder wrote there, while it is held; *holder NULL: nobody holds it. Takes nothing, and

@@ -176,7 +176,7 @@ static bool is_ready_status(const struct json *rule, long status) {
 	return false;
 }
 
-int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *is,
+int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, bool *answers,
 		     struct err *e) {
 	const struct json *rule = json_get(l->probes, "readiness");
 	struct instance_endpoint en CLEANUP(instance_endpoint_done) = {
@@ -184,13 +184,13 @@ int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, b
 	struct endpoint_reply reply = {0};
 	struct err unreached = {0};
 
-	*is = true;
+	*answers = true;
 	if (!rule)
 		return 0;
 	if (instance_endpoint_open(ctx, l, &en, e))
 		return -1;
-	*is = !endpoint_call(&en.endpoint, json_str(rule, "path"), NULL, LOOK_MS, &reply,
-			     &unreached) &&
+	*answers = !endpoint_call(&en.endpoint, json_str(rule, "path"), NULL, LOOK_MS, &reply,
+				  &unreached) &&
 		is_ready_status(rule, reply.status);
 	endpoint_reply_done(&reply);
 	if (unreached.code == ERR_INTERRUPTED)
@@ -198,11 +198,11 @@ int instance_answers(const struct instance_ctx *ctx, const struct lockfile *l, b
 	return 0;
 }
 
-int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *is,
+int instance_is_ready(const struct instance_ctx *ctx, const struct lockfile *l, bool *alive,
 		      struct err *e) {
-	if (instance_is_running(ctx, l, is, e))
+	if (instance_is_running(ctx, l, alive, e))
 		return -1;
-	return *is ? instance_answers(ctx, l, is, e) : 0;
+	return *alive ? instance_answers(ctx, l, alive, e) : 0;
 }
 
 int instance_start_kept(const struct instance_ctx *ctx, const struct lockfile *l, struct err *e) {

@@ -17,7 +17,7 @@ int file_rotated(int dir, const char *where, unsigned **numbers, size_t *n, stru
 char *file_name(unsigned number); /* 0: "journal"; yours to free */
 /* Open for reading; *fd -1 when there is none. A link or anything but a regular file is
  * ERR_INTEGRITY. */
-int file_open(int dir, const char *where, const char *name, int *fd, struct err *e);
+int file_open(int dir, const char *where, const char *name, int *out, struct err *e);
 int file_load(int fd, const char *shown, struct buf *out, struct err *e);
 
 /* The files as they stood at one moment: opened newest first, so that a rotation in between hides

@@ -53,7 +53,7 @@ int plan_budget(struct planner *p, struct err *e);
 int plan_admit(struct planner *p, struct err *e);
 
 /* performance.c: speed, traffic and cost of the document. */
-void plan_performance(const struct planner *p, struct json *document);
+void plan_performance(const struct planner *p, struct json *o);
 
 /* changes.c: fills p->plan.changes; the way out in one line. */
 void plan_find_changes(struct planner *p);

@@ -18,9 +18,9 @@ struct release_route;
 
 /* Open the directory `name` (one component) in `dir`. *fd -1: there is none. `shown` is its path in
  * messages. */
-int dir_open(int dir, const char *name, const char *shown, int *fd, struct err *e);
+int dir_open(int dir, const char *name, const char *shown, int *out, struct err *e);
 /* The same, made with mode 0755 where it is absent. */
-int dir_make(enum effect as, int dir, const char *name, const char *shown, int *fd, struct err *e);
+int dir_make(enum effect as, int dir, const char *name, const char *shown, int *out, struct err *e);
 /* A new file that nobody will change: written, synced, mode 0444. The directory is not synced. */
 int dir_put(enum effect as, int dir, const char *name, const char *shown, const void *data,
 	    size_t n, struct err *e);

@@ -9,7 +9,7 @@
 bool recreate_needed(struct rollout_session *s, const struct lockfile *a, const struct lockfile *b);
 /* The active release loses its traffic, is drained and stopped, so that `next` can start. */
 int recreate_begin(struct rollout_session *s, const struct lockfile *next,
-		   const struct lockfile *active, struct err *e);
+		   const struct lockfile *old, struct err *e);
 /* Its inner part, without the records. */
 int recreate_stop(struct rollout_session *s, const struct lockfile *old, uint64_t drain_ms,
 		  struct err *e);

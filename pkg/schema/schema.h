@@ -101,7 +101,7 @@ struct json *schema_check(const struct yaml_node *root, const struct schema_fiel
 void schema_write(const struct schema_field *fields, const struct json *tree, struct buf *out);
 
 /* The JSON Schema (2020-12) of the table, pretty, with a newline. `id` is its $id. */
-void schema_print(const struct schema_field *fields, const char *id, const char *title,
+void schema_print(const struct schema_field *table, const char *id, const char *title,
 		  struct buf *out);
 
 /* A key of a table, for documents. Everything is borrowed for the call. */

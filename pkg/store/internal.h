@@ -28,9 +28,9 @@ void store_receipt_remove(struct store *s, const char *sha256);
 
 /* --- files in tmp/ --- */
 /* Open or make tmp/NAME and lock it. *fd is -1 where a living process holds it. */
-int store_tmp_lock(struct store *s, const char *name, int *fd, struct err *e);
+int store_tmp_lock(struct store *s, const char *name, int *out, struct err *e);
 /* Make a file of our own in tmp/, locked. `name` has room for STORE_NAME bytes. */
-int store_tmp_new(struct store *s, char name[STORE_NAME], int *fd, struct err *e);
+int store_tmp_new(struct store *s, char name[STORE_NAME], int *out, struct err *e);
 /* Move a finished, locked file of tmp/ into its place: mode, sync, rename, sync, receipt. */
 int store_adopt(struct store *s, int fd, const char *name, const char *sha256, struct err *e);
 /* Write at the descriptor's end; a full disk says what is needed (`size`, 0 unknown) and what is
