@@ -18,7 +18,7 @@ DOCKER = "permission denied: the Docker Engine's socket 'SOCKET'; run as root, o
 DIRECTORY = "root: cannot open directory 'ROOT': Permission denied"
 RUNNING = "unknown: running, permission denied"
 # What would be a claim.
-NEVER = ("not ready", "busy", "damaged", "does not answer", "no container", "nothing active", "serving", "nowhere", "not running", "all is as")
+NEVER = ("not ready", "busy", "damaged", "does not answer", "no container", "nothing active", "serving", "nowhere", "not running", "everything matches")
 
 # What is allowed: engine: the Engine's socket; root: to look into the root; PATH: all but this below the route.
 ROWS = [
