@@ -69,10 +69,12 @@ traffic_judge() {
 	python3 tests/load/check_answers.py "$root/routes/demo" "$1" "$state/gateway.log" "${@:2}" >"$state/verdict.json"
 }
 
-# tiny_clean: what the root, and those of the parts in $state/N, have in the Engine, the Engine if it is ours, and the state
+# tiny_clean: the gateways, what the root, and those of the parts in $state/N, have in the Engine, the Engine if it is ours, and the state
 tiny_clean() {
 	for each in "$state/root" "$state"/[0-9]*/root; do
 		id=$(cat "$each/root-id" 2>/dev/null) || continue
+		# A gateway of mode host is a daemon.
+		[ ! -e "$each/gateway/haproxy.pid" ] || kill "$(cat "$each/gateway/haproxy.pid")" 2>/dev/null
 		docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
 		docker images --format '{{.Repository}}:{{.Tag}}' | grep "^localhost/llmdeploy-$(echo "$id" | cut -c1-8)/" | xargs -r docker rmi >/dev/null
 	done

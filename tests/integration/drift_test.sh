@@ -18,6 +18,8 @@ background=
 web=
 
 clean() {
+	# A gateway of mode host is a daemon.
+	[ ! -e "$root/gateway/haproxy.pid" ] || kill "$(cat "$root/gateway/haproxy.pid")" 2>/dev/null
 	[ -z "$background" ] || kill "$background" 2>/dev/null
 	[ -z "$web" ] || kill "$web" 2>/dev/null
 	id=$(cat "$root/root-id" 2>/dev/null) && docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null

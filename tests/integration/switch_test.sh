@@ -17,6 +17,8 @@ port=${PORT:-$((20000 + RANDOM % 6000 * 2))}
 background=
 
 clean() {
+	# A gateway of mode host is a daemon.
+	[ ! -e "$root/gateway/haproxy.pid" ] || kill "$(cat "$root/gateway/haproxy.pid")" 2>/dev/null
 	[ -z "$background" ] || kill $background 2>/dev/null
 	rm -f "$state/asking"
 	id=$(cat "$root/root-id" 2>/dev/null) && docker ps -aq --filter "label=llmdeploy.root=$id" | xargs -r docker rm -f >/dev/null
