@@ -369,6 +369,16 @@ class Refusals:
 
     # ---- 3. protection ----
 
+    def as_started(self, argv):
+        """Without what a reload puts into it, anywhere: -x SOCKET, -sf PID..."""
+        kept, skip = [], False
+        for word in argv:
+            if skip or word in ("-x", "-sf", "-st"):
+                skip = word == "-x"
+            elif not (kept and word.isdigit()):
+                kept.append(word)
+        return kept
+
     def start_again(self):
         """As a restart policy does it: the files that are there, and no command of ours."""
         words = [open("/proc/%d/cmdline" % p, "rb").read().split(b"\0") for p in self.w.gateway_pids()]
@@ -377,10 +387,7 @@ class Refusals:
             if not self.w.gateway_pids():
                 break
             time.sleep(0.05)
-        argv = [w.decode() for w in words[0] if w]
-        if "-sf" in argv:
-            argv = argv[:argv.index("-sf")]
-        argv = [a for i, a in enumerate(argv) if a not in ("-x",) and (not i or argv[i - 1] != "-x")]
+        argv = self.as_started([w.decode() for w in words[0] if w])
         user = {"user": 65532, "group": 65532, "extra_groups": []} if os.geteuid() == 0 else {}
         for _ in range(20):
             if subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user).returncode == 0:

@@ -131,7 +131,7 @@ class Signals:
         wrong += [] if status == wanted else ["it ended with %d, not %d" % (status, wanted)]
         wrong += [] if words in said else ["it did not say: " + words]
         wrong += [] if self.w.active() == now else ["active is %s, not %s" % (self.w.active(), now)]
-        if "left at once" not in words:
+        if "stopped at once" not in words:
             wrong += self.strays(new if active == "OLD" and command == "apply" else None)
         if drains:
             self.client.join()
