@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -117,7 +118,10 @@ def main():
     check("before an upgrade", ask(upgraded), "200 kept3")
     site.run("gateway", "upgrade", "--force")
     check("idle through an upgrade of the gateway", ask(upgraded), "200 kept3")
-    keys = os.path.join(site.state, "kept.keys")
+    # The gateway's user must be able to reach the file, and a checkout may be below a closed home directory.
+    place = tempfile.TemporaryDirectory()
+    os.chmod(place.name, 0o755)
+    keys = os.path.join(place.name, "keys")
     with open(keys, "w", encoding="utf-8") as file:
         file.write("%s client\n" % hashlib.sha256(b"kept-key").hexdigest())
     os.chmod(keys, 0o600)
