@@ -8,8 +8,8 @@ packages="gcc clang clang-format clang-tidy libc6-dev make pkg-config git ca-cer
 	libcurl4-openssl-dev libcjson-dev libarchive-dev libssl-dev libgit2-dev libyaml-dev libsolv-dev libsolvext-dev
 	libpcre2-dev libutf8proc-dev libcmocka-dev docker.io iptables gpgv gnupg debian-archive-keyring xz-utils openssl procps strace haproxy systemd python3 python3-pip python3-ruamel.yaml"
 case ${1:-} in
-check) packages="$packages man-db groff-base zsh fish debhelper fakeroot lintian mmdebstrap" ;;
-deb) packages="$packages debhelper fakeroot lintian" ;;
+check) packages="$packages man-db groff-base zsh fish build-essential debhelper fakeroot lintian mmdebstrap" ;;
+deb) packages="$packages build-essential debhelper fakeroot lintian" ;;
 ci | engines) packages="$packages mmdebstrap" ;;
 bench) packages="$packages hyperfine mmdebstrap openssl sysbench mbw" ;;
 esac

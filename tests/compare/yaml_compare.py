@@ -15,7 +15,7 @@ from ruamel.yaml.events import (AliasEvent, DocumentStartEvent, MappingEndEvent,
 
 NULLS = {"", "~", "null", "Null", "NULL"}
 # A part of our message for each thing that we do not take.
-NAMES = {"anchor": "anchors and aliases are not", "tag": "tags like", "merge": "merge keys", "twice": "stands here again",
+NAMES = {"anchor": "anchors and aliases are not", "tag": "tags like", "merge": "merge keys", "twice": "duplicate key",
          "documents": "a second document", "directive": "directives", "key": "a key must be text", "empty": "empty file",
          "deep": "nested more than 64", "mark": "a byte order mark", "break": "a line separator of Unicode",
          "nul": "a character that has no place"}

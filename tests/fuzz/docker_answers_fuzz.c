@@ -57,15 +57,17 @@ static bool take_request(int fd, char *text, size_t size) {
 
 static void answer(struct docker_server *g, int fd) {
 	char head[192];
+	/* The client may be done, and the input gone, as soon as the last byte is sent: of an empty
+	 * body that is the head's. */
+	size_t n = g->n;
+	void *copy CLEANUP(freep) = mem_strndup((const char *) g->body, n);
 
 	(void) snprintf(head, sizeof head,
 			"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: "
 			"application/json\r\nContent-Length: %zu\r\n\r\n",
-			g->n);
+			n);
 	put(fd, head, strlen(head));
-	/* The client may be done, and the input gone, before send() has returned. */
-	void *copy CLEANUP(freep) = mem_strndup((const char *) g->body, g->n);
-	put(fd, copy, g->n);
+	put(fd, copy, n);
 }
 
 static void *serve(void *ctx) {
