@@ -92,26 +92,6 @@ static int runtime_dir(const struct args *a, const struct spec *s, char **dir, s
 	return -1;
 }
 
-/* The names of those that are packaged, "a, b"; what cannot be read is none. */
-static void packaged(const struct args *a, struct buf *out) {
-	char **names CLEANUP(freep) = NULL;
-	size_t n_dirs, n = 0;
-	char **dirs = context_runtime_dirs(a, &n_dirs);
-	struct err none = {0};
-
-	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
-	runtime_dirs_free(dirs);
-	for (size_t i = 0; i < n; i++) {
-		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
-		struct runtime *rt CLEANUP(runtime_freep) = NULL;
-		char *dir CLEANUP(freep) = NULL;
-
-		if (!context_runtime_dir(a, names[i], &dir, &none) &&
-		    !runtime_load(dir, &rt, &ignored, &none) && runtime_is_packaged(rt))
-			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
-	}
-}
-
 int compile_common_can_run(struct args *a, const struct spec *s, struct err *e) {
 	struct diagnostics all CLEANUP(diagnostics_done) = {0};
 	struct runtime *rt CLEANUP(runtime_freep) = NULL;
@@ -127,7 +107,7 @@ int compile_common_can_run(struct args *a, const struct spec *s, struct err *e) 
 	}
 	if (runtime_is_packaged(rt))
 		return 0;
-	packaged(a, &list);
+	context_runtime_names(a, NULL, &list);
 	return err_at(e, spec_pos(s, "runtime.name"),
 		      "'%s' can be planned with llmdeploy plan; this version runs only runtimes "
 		      "that it packages: %s",

@@ -194,6 +194,27 @@ int context_runtime_dir(const struct args *a, const char *name, char **dir, stru
 	return r;
 }
 
+void context_runtime_names(const struct args *a, const char *format, struct buf *out) {
+	char **names CLEANUP(freep) = NULL;
+	size_t n_dirs, n = 0;
+	char **dirs = context_runtime_dirs(a, &n_dirs);
+	struct err none = {0};
+
+	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
+	runtime_dirs_free(dirs);
+	for (size_t i = 0; i < n; i++) {
+		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
+		struct runtime *rt CLEANUP(runtime_freep) = NULL;
+		char *dir CLEANUP(freep) = NULL;
+
+		if (context_runtime_dir(a, names[i], &dir, &none) ||
+		    runtime_load(dir, &rt, &ignored, &none))
+			continue;
+		if (format ? runtime_reads(rt, format) : runtime_is_packaged(rt))
+			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
+	}
+}
+
 void context_gateway_dir(const struct args *a, const char *name, char **dir) {
 	size_t n;
 	char **dirs = context_runtime_dirs(a, &n);

@@ -5,6 +5,7 @@
 #include "rollout/rollout.h"
 #include "root/root.h"
 
+struct buf;
 struct config;
 struct debian_mirrors;
 
@@ -61,6 +62,9 @@ int context_mirrors(struct context *c, struct debian_mirror **list, struct debia
 char **context_runtime_dirs(const struct args *a, size_t *n);
 /* The directory of one of them; yours. */
 int context_runtime_dir(const struct args *a, const char *name, char **dir, struct err *e);
+/* "vllm, sglang": the runtimes that read models of `format`; NULL: those that this version can
+ * start. A definition that cannot be read is left out. */
+void context_runtime_names(const struct args *a, const char *format, struct buf *out);
 /* The same of the gateway's definition; *dir NULL: there is none of that name. */
 void context_gateway_dir(const struct args *a, const char *name, char **dir);
 /* Lock of a route's active release. ERR_USAGE: no such route, or none is active. */

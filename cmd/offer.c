@@ -161,25 +161,6 @@ static void sort_out(struct offer *o) {
 	}
 }
 
-/* "vllm, sglang": those that read safetensors. */
-static void readers(const struct args *a, const char *format, struct buf *out) {
-	char **names CLEANUP(freep) = NULL;
-	size_t n_dirs, n = 0;
-	char **dirs = context_runtime_dirs(a, &n_dirs);
-	struct err none = {0};
-
-	(void) runtime_list((const char *const *) dirs, n_dirs, &names, &n, &none);
-	runtime_dirs_free(dirs);
-	for (size_t i = 0; i < n; i++) {
-		struct diagnostics ignored CLEANUP(diagnostics_done) = {0};
-		struct runtime *rt CLEANUP(runtime_freep) = NULL;
-		char *dir CLEANUP(freep) = NULL;
-		if (!context_runtime_dir(a, names[i], &dir, &none) &&
-		    !runtime_load(dir, &rt, &ignored, &none) && runtime_reads(rt, format))
-			(void) buf_printf(out, "%s%s", out->len ? ", " : "", rt->name);
-	}
-}
-
 /* Why nothing can be deployed: by what there is. Always -1. */
 static int nothing(const struct args *a, const struct offer *o, struct err *e) {
 	struct buf who CLEANUP(buf_done) = BUF_INIT(512);
@@ -203,7 +184,7 @@ static int nothing(const struct args *a, const struct offer *o, struct err *e) {
 			       o->said);
 	text_format_bytes(bytes, shown);
 	if (count[HUB_SAFETENSORS]) {
-		readers(a, "safetensors", &who);
+		context_runtime_names(a, "safetensors", &who);
 		return err_set(
 			e, ERR_SPEC,
 			"'%.150s' has no GGUF file, but safetensors (%zu file%s, %s), which %s "
