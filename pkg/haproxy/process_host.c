@@ -76,6 +76,19 @@ static void become(const struct haproxy *h, int log) {
 		_exit(127);
 }
 
+/* -1: no process could be made. */
+static pid_t run(const struct haproxy *h, const char *const argv[], int log) {
+	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	pid_t pid = fork();
+
+	if (!pid) {
+		become(h, log);
+		(void) execve(argv[0], (char *const *) argv, (char *const *) env);
+		_exit(127);
+	}
+	return pid;
+}
+
 /* -dMglobal: its buffers are large (tune.bufsize), and the C library would give each back to the
  * kernel and fetch it again, page by page. */
 static pid_t launch(const struct haproxy *h, int log) {
@@ -87,15 +100,8 @@ static pid_t launch(const struct haproxy *h, int log) {
 				    "-f",       "gateway/haproxy.cfg",
 				    "-f",       "gateway/process.cfg",
 				    NULL};
-	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	pid_t pid = fork();
 
-	if (!pid) {
-		become(h, log);
-		(void) execve(argv[0], (char *const *) argv, (char *const *) env);
-		_exit(127);
-	}
-	return pid;
+	return run(h, argv, log);
 }
 
 /* Until the process that we made has handed over to the daemon. */
@@ -155,15 +161,8 @@ static pid_t launch_check(const struct haproxy *h, int log) {
 				    "-f",       "gateway/haproxy.cfg",
 				    "-f",       "gateway/process.cfg",
 				    NULL};
-	static const char *const env[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	pid_t pid = fork();
 
-	if (!pid) {
-		become(h, log);
-		(void) execve(argv[0], (char *const *) argv, (char *const *) env);
-		_exit(127);
-	}
-	return pid;
+	return run(h, argv, log);
 }
 
 int process_host_check(const struct haproxy *h, bool *fine, struct buf *said, struct err *e) {
