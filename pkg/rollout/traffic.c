@@ -183,12 +183,12 @@ static int realign(struct rollout_session *s, const struct lockfile *active, str
  * it. */
 static int reconcile_slot(struct rollout_session *s, const struct gateway_server *sv, bool stays,
 			  uint64_t drain_ms, struct err *e) {
-	struct lockfile stub = {.route = s->route.name, .version = sv->version};
+	struct lockfile named = {.route = s->route.name, .version = sv->version};
 
-	(void) snprintf(stub.id, sizeof stub.id, "%s", sv->id);
-	if (strcmp(sv->want, "maint") && traffic_drain(s, &stub, drain_ms, e))
+	(void) snprintf(named.id, sizeof named.id, "%s", sv->id);
+	if (strcmp(sv->want, "maint") && traffic_drain(s, &named, drain_ms, e))
 		return -1;
-	if (!stays && gateway_release_slot(s->ctx->gateway, s->route.name, &stub, e))
+	if (!stays && gateway_release_slot(s->ctx->gateway, s->route.name, &named, e))
 		return -1;
 	return 0;
 }
