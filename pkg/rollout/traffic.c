@@ -179,8 +179,7 @@ static int realign(struct rollout_session *s, const struct lockfile *active, str
 	return record_put(s, r, e);
 }
 
-/* A slot that is not the active one: what it still has ends, and it goes unless someone may want
- * it. */
+/* Drain an inactive slot; free it unless a held or warm release needs it. */
 static int reconcile_slot(struct rollout_session *s, const struct gateway_server *sv, bool stays,
 			  uint64_t drain_ms, struct err *e) {
 	struct lockfile named = {.route = s->route.name, .version = sv->version};
